@@ -1,0 +1,1 @@
+"""Integers to bits and back: quantised tables, coding order, range coder."""
