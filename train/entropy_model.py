@@ -1,0 +1,151 @@
+"""The probability model of the latents: hyperprior, multi-pass context, quantiser steps for every quality.
+
+Quality is a level t in [0, K−1]; everything that depends on it is interpolated between K learned rows with the
+weights of `level_weights`. Latents reach the context networks divided by their channel's standard deviation, so that
+the networks see the same signal at every quality; what the quality changes is the quantiser step, which only shifts
+the logarithm of the scale.
+"""
+
+import math
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from train.integer_networks import HIDDEN_ONE, ContextNetwork, HyperSynthesis, round_through, set_quantised
+from train.proxies import PROXIES
+
+SCALES = 64
+SCALE_LOW, SCALE_HIGH = 0.04, 128.0  # logistic scale of the first and last coding table, in quantiser steps
+SCALE_STEP = math.log(SCALE_HIGH / SCALE_LOW) / (SCALES - 1)
+
+
+def level_weights(level: Tensor, levels: int) -> Tensor:
+    """Piecewise linear interpolation weights (N, K) of quality levels (N,) in [0, K−1]."""
+    return (1 - (level[:, None] - torch.arange(levels, device=level.device)).abs()).clamp_min(0)
+
+
+def logistic_bits(residual: Tensor, log_scale: Tensor) -> Tensor:
+    """−log2 of the probability a zero-mean logistic puts on the unit interval around ``residual``.
+
+    With a, b the interval's ends over the scale, σ(a) − σ(b) = (1 − e^(b−a)) σ(a) σ(−b), which never underflows.
+    """
+    precision = torch.exp(-log_scale)
+    upper, lower = (0.5 - residual) * precision, (0.5 + residual) * precision
+    return -(torch.log1p(-torch.exp(-precision)) + F.logsigmoid(upper) + F.logsigmoid(lower)) / math.log(2)
+
+
+def checkerboard(like: Tensor) -> Tensor:
+    """Boolean (1, 1, h, w): True where row + column is even, the anchors."""
+    height, width = like.shape[-2:]
+    rows = torch.arange(height, device=like.device)[:, None] + torch.arange(width, device=like.device)
+    return (rows % 2 == 0)[None, None]
+
+
+class HyperAnalysis(nn.Module):
+    """Latents in standard deviations (N, M, h, w) and quality weights to hyper-latents at a quarter of the size."""
+
+    def __init__(self, latents: int, levels: int, width: int, hyper_latents: int):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv2d(latents + levels, width, 1),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, stride=2, padding=1, padding_mode="replicate"),
+            nn.ReLU(),
+            nn.Conv2d(width, hyper_latents, 3, stride=2, padding=1, padding_mode="replicate"),
+        )
+
+    def forward(self, latent: Tensor, weights: Tensor) -> Tensor:
+        planes = weights[:, :, None, None].expand(-1, -1, *latent.shape[-2:])
+        joined = torch.cat([torch.asinh(latent), planes.to(latent.dtype)], 1)
+        height, width = latent.shape[-2:]
+        return self.net(F.pad(joined, (0, -width % 4, 0, -height % 4), mode="replicate"))
+
+
+@dataclass
+class Coded:
+    """What coding a batch costs and leaves. latent: decoded (N, M, h, w), image units; bits: (N,) each."""
+
+    latent: Tensor
+    bits: Tensor
+    hyper_bits: Tensor
+
+
+class EntropyModel(nn.Module):
+    """Everything between the analysis and the synthesis.
+
+    groups: channels decoded together, first to last; each takes two passes, anchors and the rest.
+    """
+
+    def __init__(self, groups: list[int], levels: int, hyper_latents: int, features: int, width: int):
+        super().__init__()
+        self.groups, self.levels = list(groups), levels
+        latents = sum(groups)
+        self.register_buffer("deviation", torch.ones(latents))  # standard deviation of each latent, image units
+        self.log_step = nn.Parameter(torch.zeros(levels, latents))  # decoder gain: quantiser step, image units
+        self.log_stretch = nn.Parameter(torch.zeros(levels, latents))  # encoder gain times decoder gain
+        self.hyper_log_scale = nn.Parameter(torch.zeros(levels, hyper_latents))
+        self.hyper_analysis = HyperAnalysis(latents, levels, 128, hyper_latents)
+        self.hyper_synthesis = HyperSynthesis(hyper_latents, 128, features)
+        self.contexts = nn.ModuleList()
+        for index, size in enumerate(groups):
+            before = sum(groups[:index])
+            for known in (before, before + size):
+                self.contexts.append(ContextNetwork(features, levels, known, width, size))
+        self.quantised = False
+
+    def set_quantised(self, quantised: bool = True) -> None:
+        """Rounds what the shipped networks round; gradients pass straight through."""
+        self.quantised = quantised
+        set_quantised(self, quantised)
+
+    def _whole(self, value: Tensor) -> Tensor:
+        return round_through(value) if self.quantised else value
+
+    def forward(self, latent: Tensor, level: Tensor, proxy: str, temperature: float = 0.3) -> Coded:
+        """latent: (N, M, h, w), image units; level: (N,). Codes each pass as the decoder will see it."""
+        quantise = PROXIES[proxy]
+        weights = level_weights(level, self.levels)
+        log_step = (weights @ self.log_step)[:, :, None, None]
+        step = log_step.exp()
+        steps = latent / step * (weights @ self.log_stretch)[:, :, None, None].exp()
+        deviation = self.deviation[:, None, None]
+
+        hyper = self.hyper_analysis(latent / deviation, weights).float()
+        hyper_rate, hyper_hard = quantise(hyper, torch.zeros_like(hyper), temperature)
+        hyper_log_scale = (weights @ self.hyper_log_scale)[:, :, None, None]
+        hyper_bits = logistic_bits(hyper_rate, hyper_log_scale.clamp_min(math.log(SCALE_LOW))).sum((1, 2, 3))
+
+        height, width = latent.shape[-2:]
+        features = self.hyper_synthesis(hyper_hard)[..., :height, :width]
+        planes = self._whole(weights * HIDDEN_ONE)[:, :, None, None].expand(-1, -1, height, width)
+        anchors = checkerboard(latent)
+        to_units = ContextNetwork.KNOWN_ONE * step / deviation
+        limit = ContextNetwork.KNOWN_MAX
+        log_ratio = (self.deviation.log()[:, None, None] - log_step)
+        bits = latent.new_zeros(len(latent))
+        known, decoded, start = [], [], 0
+        for index, size in enumerate(self.groups):
+            span = slice(start, start + size)
+            value = steps[:, span]
+            group = torch.zeros_like(value)
+            hard = torch.zeros_like(value)
+            for parity, here in enumerate((anchors, ~anchors)):
+                context = [features, planes, *known, *([group] if parity else [])]
+                mean, log_scale = self.contexts[2 * index + parity](torch.cat([c.float() for c in context], 1))
+                centre = mean.float() * (deviation[span] / (step[:, span] * ContextNetwork.MEAN_ONE))
+                if self.quantised:
+                    centre = round_through(centre * 16) / 16
+                log_scale = log_scale.float() * (SCALE_STEP / ContextNetwork.SCALE_ONE) + log_ratio[:, span]
+                log_scale = log_scale.clamp(math.log(SCALE_LOW), math.log(SCALE_HIGH))
+                for_rate, rounded = quantise(value, centre, temperature)
+                cost = logistic_bits(for_rate - centre, log_scale)
+                bits = bits + torch.where(here, cost, 0.0).sum((1, 2, 3))
+                hard = torch.where(here, rounded, hard)
+                units = self._whole(rounded * to_units[:, span]).clamp(-limit, limit)
+                group = torch.where(here, units, group)
+            known.append(group)
+            decoded.append(hard)
+            start += size
+        return Coded(torch.cat(decoded, 1) * step, bits, hyper_bits)

@@ -1,0 +1,285 @@
+"""A trained run → one file the runtime loads.
+
+Networks become ONNX graphs (integer weights for what picks coding tables, float16 for the transforms), every table a
+decoder needs becomes integers for each of the 256 qualities, and the coding tables' shapes are counted on the training
+photographs, with the logistic that was trained against as the prior.
+"""
+
+import copy
+import io
+import json
+import logging
+import math
+import warnings
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from PIL import Image
+from torch import Tensor, nn
+from torch.nn import functional as F
+from tqdm import tqdm
+
+from codec import coding, latents
+from codec.model import ARRAYS, FORMAT, LIMITS, QUALITIES, Model, graph_names
+from entropy.tables import quantise
+from train import loop
+from train.data import Crops, Photographs, find
+from train.entropy_model import SCALE_LOW, SCALE_STEP, SCALES, level_weights
+from train.integer_networks import EXACT_LIMIT, ContextNetwork, IntegerConv2d
+from train.networks import Codec
+
+TAIL = 1e-6  # probability beyond a table's reach, under the logistic
+MIN_REACH = 3
+SKIP_BELOW = 5e-4  # tables that see fewer non-zeros than this are left empty
+PRIOR_WEIGHT = 50.0  # observations that the logistic prior counts for
+_DATE = (1980, 1, 1, 0, 0, 0)  # fixed, so that the same run exports the same bytes
+
+
+class FrozenConv(nn.Module):
+    """An `IntegerConv2d` with its integers fixed; refuses a layer that float32 might not compute exactly."""
+
+    def __init__(self, layer: IntegerConv2d):
+        super().__init__()
+        weight, bias, shift = (part.detach() for part in layer.integers())
+        bound = (weight.double().abs() * layer.input_max[:, None, None]).sum((1, 2, 3)) + bias.double().abs()
+        if bound.max() >= EXACT_LIMIT:
+            raise ValueError(f"an accumulator can reach {bound.max():.0f}, which float32 does not hold exactly")
+        self.conv = nn.Conv2d(weight.shape[1], weight.shape[0], weight.shape[-1])
+        self.conv.weight.data, self.conv.bias.data = weight, bias
+        self.register_buffer("scale", torch.exp2(-shift)[:, None, None])
+        self.margin, self.low, self.high = weight.shape[-1] // 2, layer.low, layer.high
+
+    def forward(self, units: Tensor) -> Tensor:
+        if self.margin:
+            units = F.pad(units, (self.margin,) * 4, mode="replicate")
+        return torch.floor(self.conv(units) * self.scale).clamp(self.low, self.high)
+
+
+def freeze(module: nn.Module) -> nn.Module:
+    """A copy of ``module`` with every integer layer frozen."""
+    module = copy.deepcopy(module)
+    for name, child in list(module.named_modules()):
+        if isinstance(child, IntegerConv2d):
+            parent = module.get_submodule(name.rpartition(".")[0])
+            setattr(parent, name.rpartition(".")[2], FrozenConv(child))
+    return module.eval()
+
+
+def position_major(planes: Tensor) -> Tensor:
+    """(N, C, h, w) → (N, h, w, C), as the runtime keeps latents."""
+    return planes.permute(0, 2, 3, 1)
+
+
+class AnalysisGraph(nn.Module):
+    """image, weights → latents (N, h, w, M) in image units, and hyper-latents before rounding."""
+
+    def __init__(self, codec: Codec):
+        super().__init__()
+        self.analysis, self.hyper = codec.analysis, codec.entropy.hyper_analysis
+        self.register_buffer("deviation", codec.entropy.deviation[:, None, None])
+
+    def forward(self, image: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        latent = self.analysis(image, weights)
+        return position_major(latent), self.hyper(latent / self.deviation, weights)
+
+
+class SynthesisGraph(nn.Module):
+    """latent (N, h, w, M) in image units, weights → image."""
+
+    def __init__(self, codec: Codec):
+        super().__init__()
+        self.synthesis = codec.synthesis
+
+    def forward(self, latent: Tensor, weights: Tensor) -> Tensor:
+        return self.synthesis(latent.permute(0, 3, 1, 2), weights)
+
+
+class ContextGraph(nn.Module):
+    """context (N, h, w, C) in units → mean and log-scale (N, h, w, targets), int16."""
+
+    def __init__(self, network: ContextNetwork):
+        super().__init__()
+        self.network = freeze(network)
+
+    def forward(self, context: Tensor) -> tuple[Tensor, Tensor]:
+        mean, scale = self.network(context.permute(0, 3, 1, 2))
+        return position_major(mean.to(torch.int16)), position_major(scale.to(torch.int16))
+
+
+def to_onnx(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], sides: dict[int, int]) -> onnx.ModelProto:
+    """Exports with free height and width. sides: dimension of the first input → what it is a multiple of."""
+    free = dict(zip(sides, (torch.export.Dim("h", min=2, max=8192), torch.export.Dim("w", min=2, max=8192)), strict=True))
+    shapes = ({axis: sides[axis] * free[axis] for axis in sides}, *({} for _ in list(inputs)[1:]))
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module.eval(), tuple(inputs.values()), dynamo=True, dynamic_shapes=shapes, input_names=list(inputs),
+            output_names=outputs, opset_version=20, verbose=False,
+        )
+    return program.model_proto
+
+
+def shrink(graph: onnx.ModelProto, whole: bool) -> bytes:
+    """Serialised, its large float32 constants stored as integers (if ``whole``) or float16 and cast on loading."""
+    for constant in list(graph.graph.initializer):
+        value = onnx.numpy_helper.to_array(constant)
+        if value.dtype != np.float32 or value.size < 32:
+            continue
+        if not whole:
+            small = value.astype(np.float16)
+        elif (value == np.rint(value)).all():
+            reach = np.abs(value).max()
+            small = value.astype(np.int8 if reach < 128 else np.int16 if reach < 32768 else np.int32)
+        else:
+            continue  # powers of two
+        name = constant.name
+        constant.CopyFrom(onnx.numpy_helper.from_array(small, f"{name}_stored"))
+        cast = onnx.helper.make_node("Cast", [f"{name}_stored"], [name], to=onnx.TensorProto.FLOAT)
+        graph.graph.node.insert(0, cast)
+    for node in graph.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    del graph.graph.value_info[:]
+    del graph.graph.metadata_props[:]
+    return graph.SerializeToString(deterministic=True)
+
+
+def graphs(codec: Codec) -> dict[str, bytes]:
+    """Every ONNX graph of a model, by name."""
+    codec = codec.to(memory_format=torch.contiguous_format).eval()
+    entropy, options = codec.entropy, codec.options
+    weights = torch.rand(1, options.levels)
+    image, latent = torch.rand(1, 3, 64, 96), torch.randn(1, 4, 6, sum(options.groups))
+    made = {
+        "analysis": to_onnx(AnalysisGraph(codec), {"image": image, "weights": weights}, ["latent", "hyper"], {2: 16, 3: 16}),
+        "synthesis": to_onnx(SynthesisGraph(codec), {"latent": latent, "weights": weights}, ["image"], {1: 1, 2: 1}),
+    }
+    hyper = torch.zeros(1, options.hyper_latents, 2, 3)
+    names = graph_names(len(options.groups))
+    made[names[0]] = to_onnx(freeze(entropy.hyper_synthesis), {"hyper": hyper}, ["features"], {2: 1, 3: 1})
+    for name, network in zip(names[1:], entropy.contexts, strict=True):
+        context = torch.zeros(1, 4, 6, network.squeeze.weight.shape[1])
+        made[name] = to_onnx(ContextGraph(network), {"context": context}, ["mean", "scale"], {1: 1, 2: 1})
+    return {name: shrink(graph, whole=name in names) for name, graph in made.items()}
+
+
+@torch.no_grad()
+def quality_arrays(codec: Codec) -> dict[str, np.ndarray]:
+    """The arrays of codec.model.ARRAYS that depend on quality."""
+    entropy, levels = codec.entropy, codec.options.levels
+    weights = level_weights(torch.linspace(0, levels - 1, QUALITIES), levels)
+    log_step, log_stretch = weights @ entropy.log_step, weights @ entropy.log_stretch
+    log_deviation = entropy.deviation.log()
+    ratio = (log_deviation - log_step).double().exp()  # one standard deviation in quantiser steps
+    low = math.log(SCALE_LOW)
+    hyper_index = ((weights @ entropy.hyper_log_scale - low) / SCALE_STEP).round().clamp(0, SCALES - 1)
+    one = ContextNetwork.SCALE_ONE
+    offset = (one * (log_deviation - log_step - low) / SCALE_STEP).round() + one // 2  # the half makes >> round
+    mean = (ratio * (latents.FRACTION * 2**latents.MEAN_SHIFT / ContextNetwork.MEAN_ONE)).round()
+    known = (ContextNetwork.KNOWN_ONE * 2**latents.KNOWN_SHIFT / latents.FRACTION / ratio).round()
+    values = {
+        "hyper_index": hyper_index, "scale_offset": offset, "mean_factor": mean, "known_factor": known,
+        "planes": torch.floor(weights * 64 + 0.5), "step": log_step.exp(), "encoder_gain": (log_stretch - log_step).exp(),
+        "level_weights": weights,
+    }
+    values |= {name: values[name].clamp_max(limit) for name, limit in LIMITS.items()}
+    return {name: value.numpy().astype(ARRAYS[name][0]) for name, value in values.items()}
+
+
+def logistic_tables() -> list[np.ndarray]:
+    """Probabilities of −reach…reach and of an escape, for each scale index."""
+    tables = []
+    for scale in SCALE_LOW * np.exp(SCALE_STEP * np.arange(SCALES)):
+        reach = max(MIN_REACH, math.ceil(scale * math.log(2 / TAIL)))
+        edges = np.tanh((np.arange(-reach, reach + 2) - 0.5) / (2 * scale)) / 2
+        inside = np.diff(edges)
+        tables.append(np.append(inside, max(1 - inside.sum(), TAIL)))
+    return tables
+
+
+class Counter:
+    """Has an encoder's ``write`` and counts what would be coded, by table."""
+
+    def __init__(self, sizes: list[int]):
+        self.counts = [np.zeros(size) for size in sizes]
+
+    def write(self, residuals: np.ndarray, indices: np.ndarray) -> None:
+        for table in np.unique(indices):
+            counts = self.counts[table]
+            reach = len(counts) // 2 - 1
+            values = residuals[indices == table]
+            symbols = np.where(np.abs(values) > reach, 2 * reach + 1, values + reach)
+            counts += np.bincount(symbols, minlength=len(counts))
+
+
+def pack_tables(probabilities: list[np.ndarray], empty: np.ndarray) -> dict[str, np.ndarray]:
+    """``frequencies`` and ``reach`` of codec.model.ARRAYS."""
+    reach = np.array([-1 if gone else len(p) // 2 - 1 for p, gone in zip(probabilities, empty, strict=True)], np.int32)
+    kept = [quantise(p) for p, gone in zip(probabilities, empty, strict=True) if not gone]
+    return {"frequencies": np.concatenate(kept), "reach": reach}
+
+
+def count_tables(path: Path, photographs: Photographs, crops: int, crop: int = 384) -> dict[str, np.ndarray]:
+    """Coding tables counted with the model at ``path`` on ``crops`` crops, qualities spread evenly.
+
+    Counts are made symmetric: a residual's sign carries no information here.
+    """
+    model, prior = Model(path), logistic_tables()
+    counter, source = Counter([len(table) for table in prior]), Crops(photographs, crop, seed=1)
+    for index in tqdm(range(crops), desc="counting residuals", unit="crop"):
+        picture = Image.fromarray(source[index].permute(1, 2, 0).numpy())
+        quality = round((index + 0.5) / crops * (QUALITIES - 1)) if crops > 1 else QUALITIES // 2
+        latent, hyper = coding.analyse(picture, quality, model)
+        latents.encode(model, quality, latent, hyper, counter, coding.TRADEOFF)
+    tables, empty = [], np.zeros(len(prior), bool)
+    for index, (counts, shape) in enumerate(zip(counter.counts, prior, strict=True)):
+        inner = (counts[:-1] + counts[-2::-1]) / 2
+        tables.append(np.append(inner, counts[-1]) + PRIOR_WEIGHT * shape)
+        zeros = tables[-1][len(inner) // 2] / tables[-1].sum()
+        empty[index] = 1 - zeros < SKIP_BELOW
+    return pack_tables(tables, empty)
+
+
+def write(path: Path, card: dict, members: dict[str, bytes], arrays: dict[str, np.ndarray]) -> None:
+    """The model file: a zip with fixed dates and order."""
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+
+        def add(name: str, data: bytes) -> None:
+            info = zipfile.ZipInfo(name, _DATE)
+            info.compress_type = zipfile.ZIP_DEFLATED
+            archive.writestr(info, data)
+
+        add("model.json", json.dumps(card, indent=1).encode())
+        for name in sorted(members):
+            add(f"{name}.onnx", members[name])
+        for name in sorted(arrays):
+            buffer = io.BytesIO()
+            np.save(buffer, arrays[name], allow_pickle=False)
+            add(f"{name}.npy", buffer.getvalue())
+
+
+def export(codec: Codec, card: dict, photographs: Photographs, path: Path, crops: int = 512) -> None:
+    """Writes ``codec`` (averaged weights) to ``path``. card: what model.json should say besides the format's own keys."""
+    members, arrays = graphs(codec), quality_arrays(codec)
+    card = {"format": FORMAT, "groups": list(codec.options.groups), **card}
+    tables = pack_tables(logistic_tables(), np.zeros(SCALES, bool))
+    draft = Path(path).with_suffix(".draft")
+    try:
+        for _ in range(2):  # the encoder's choices depend on the tables, so count once more with better ones
+            write(draft, card, members, {**arrays, **tables})
+            tables = count_tables(draft, photographs, crops)
+        write(draft, card, members, {**arrays, **tables})
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def export_run(run: Path, data: Path, path: Path, name: str, crops: int) -> None:
+    """Exports the averaged weights of the training run in folder ``run``; the coding tables are counted on ``data``."""
+    codec, state = loop.restore_average(Path(run) / loop.CHECKPOINT)
+    card = {"name": name, "steps": state["step"], "recipe": state["recipe"]}
+    export(codec, card, Photographs(find(data)[0]), path, crops)

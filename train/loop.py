@@ -1,0 +1,250 @@
+"""The training loop, top to bottom: data → rate and distortion → gradients → average → log → checkpoint."""
+
+import dataclasses
+import json
+import math
+import os
+import time
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric, seed_everything
+from lightning_fabric.strategies import DDPStrategy
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader
+from tqdm import tqdm
+
+from codec.errors import MetamerError, RecipeError
+from train.data import Crops, Photographs, centre_crops, find
+from train.networks import Codec
+from train.recipe import Recipe, Stage, from_mapping
+
+CHECKPOINT = "checkpoint.pt"
+LOG = "log.jsonl"
+START_CROP = 176  # crops that the lapped transform is fitted to
+VALIDATION_CROPS = 16
+
+
+class DivergedError(MetamerError):
+    """The loss became NaN or infinite; the last good checkpoint is kept."""
+
+
+def resolve_precision(precision: str) -> str:
+    """`auto` → bf16 on GPUs and on processors with bf16 multiplication, else float32."""
+    if precision != "auto":
+        return precision
+    fast = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
+    return "bf16-mixed" if fast else "32-true"
+
+
+def learning_rate(stage: Stage, step: int) -> float:
+    """Linear warm-up, then a cosine from the peak to ``final`` times the peak. step counts from 0 in the stage."""
+    if step < stage.warmup:
+        return stage.learning_rate * (step + 1) / stage.warmup
+    progress = (step - stage.warmup) / max(1, stage.steps - stage.warmup)
+    return stage.learning_rate * (stage.final + (1 - stage.final) * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def spread_levels(batch: int, levels: int, generator: torch.Generator) -> Tensor:
+    """(N,) quality levels, one from each of N equal slices of [0, levels − 1], shuffled."""
+    places = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
+    return places[torch.randperm(batch, generator=generator)] * (levels - 1)
+
+
+def rate_distortion(codec: Codec, image: Tensor, level: Tensor, stage: Stage, model=None) -> dict[str, Tensor]:
+    """bpp, mse (in [0, 1] units), lambda and loss = bpp + λ·255²·MSE, each (N,)."""
+    linear = stage.parts == "entropy"
+    decoded, coded = (model or codec)(image, level, stage.proxy, stage.temperature, linear)
+    pixels = image.shape[-2] * image.shape[-1]
+    mse = (decoded.float() - image).square().mean((1, 2, 3))
+    bpp = (coded.bits + coded.hyper_bits) / pixels
+    weight = codec.lagrangian(level)
+    return {"bpp": bpp, "mse": mse, "lambda": weight, "loss": bpp + weight * 255**2 * mse}
+
+
+@torch.no_grad()
+def validate(codec: Codec, crops: Tensor, stage: Stage, device: torch.device) -> list[dict]:
+    """Rate and PSNR at each quality level, hard rounding, on held-out crops."""
+    rounded = dataclasses.replace(stage, proxy="straight_through")
+    rows = []
+    for level in range(codec.options.levels):
+        parts = []
+        for batch in crops.split(8):
+            at = torch.full((len(batch),), float(level), device=device)
+            parts.append(rate_distortion(codec, batch.to(device).float() / 255, at, rounded))
+        mean = {key: torch.cat([part[key] for part in parts]).mean().item() for key in ("bpp", "loss")}
+        psnr = -10 * torch.log10(torch.cat([part["mse"] for part in parts])).mean().item()
+        rows.append({"level": level, "bpp": mean["bpp"], "psnr": psnr, "loss": mean["loss"]})
+    return rows
+
+
+def save(path: Path, state: dict) -> None:
+    """Writes beside the target and moves into place, so a killed run never leaves half a checkpoint."""
+    beside = path.with_suffix(".part")
+    torch.save(state, beside)
+    os.replace(beside, path)
+
+
+def load(path: Path) -> dict:
+    """Reads a checkpoint; executes nothing from it."""
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError:
+        raise RecipeError(f"{path}: no checkpoint there") from None
+
+
+def restore_average(path: Path) -> tuple[Codec, dict]:
+    """The averaged weights of a run as a Codec, and the checkpoint they came from."""
+    state = load(path)
+    codec = Codec(from_mapping(state["recipe"]).network)
+    codec.load_state_dict(state["average"])
+    return codec, state
+
+
+def parameter_groups(codec: Codec, linear_rate: float) -> list[dict]:
+    """The linear transforms start at their optimum and move slowly; all else at the full rate."""
+    linear = [p for part in (codec.analysis.linear, codec.synthesis.linear) for p in part.parameters()]
+    chosen = {id(p) for p in linear}
+    rest = [p for p in codec.parameters() if id(p) not in chosen]
+    return [{"params": rest, "share": 1.0}, {"params": linear, "share": linear_rate}]
+
+
+def connect(precision: str) -> Fabric:
+    """Fabric on the GPU if there is one, else the CPU; on several processes when started by `torchrun`."""
+    world, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
+    strategy = DDPStrategy(find_unused_parameters=True) if world > 1 else "auto"  # stages may leave networks out
+    fabric = Fabric(devices=local, num_nodes=world // local, strategy=strategy, precision=resolve_precision(precision))
+    fabric.launch()
+    return fabric
+
+
+def batches(photographs: Photographs, stage: Stage, seed: int, steps: range, fabric: Fabric) -> DataLoader:
+    """The crops of ``steps``; which they are depends only on seed, step and process."""
+    share = fabric.world_size * stage.batch
+    first = fabric.global_rank * stage.batch
+    order = [step * share + first + item for step in steps for item in range(stage.batch)]
+    return DataLoader(Crops(photographs, stage.crop, seed), batch_size=stage.batch, sampler=order)
+
+
+class Progress:
+    """A progress line on stderr and a row of JSON every ``log_every`` steps, from the first process only."""
+
+    def __init__(self, path: Path, recipe: Recipe, done: int, active: bool):
+        total = sum(stage.steps for stage in recipe.stages)
+        self._bar = tqdm(total=total, initial=done, disable=not active, unit="step", smoothing=0.05)
+        self._path, self._every, self._active = path, recipe.log_every, active
+        self._begun, self._images = time.monotonic(), 0
+
+    def row(self, **values) -> None:
+        """Appends one JSON line."""
+        if self._active:
+            with open(self._path, "a") as log:
+                log.write(json.dumps(values) + "\n")
+
+    def step(self, done: int, stage: Stage, images: int, result: dict[str, Tensor], loss: Tensor, **values) -> None:
+        """Counts a step; reports it when it is its turn."""
+        self._images += images
+        self._bar.update()
+        if done % self._every:
+            return
+        seconds = time.monotonic() - self._begun
+        found = {
+            "loss": loss.item(),
+            "bpp": result["bpp"].mean().item(),
+            "psnr": -10 * torch.log10(result["mse"]).mean().item(),
+            "images_per_second": self._images / seconds,
+        }
+        self.row(step=done, stage=stage.name, **found, seconds=seconds, **values)
+        self._bar.set_postfix_str(
+            f"{stage.name} loss {found['loss']:.3f} bpp {found['bpp']:.3f} PSNR {found['psnr']:.2f} "
+            f"{found['images_per_second']:.0f} images/s"
+        )
+
+    def close(self) -> None:
+        self._bar.close()
+
+
+def train(recipe: Recipe, folder: Path, out: Path, resume: bool = False, start: Path | None = None) -> None:
+    """Runs ``recipe`` on the photographs of ``folder``; writes checkpoint.pt and log.jsonl into ``out``.
+
+    resume: continue from the checkpoint in ``out``; the weights end the same as if nothing had happened.
+    start: a checkpoint whose averaged weights to begin from, instead of the Karhunen-Loève start.
+    Raises RecipeError, DivergedError.
+    """
+    out = Path(out)
+    checkpoint = out / CHECKPOINT
+    if checkpoint.exists() and not resume:
+        raise RecipeError(f"{checkpoint} exists; use --resume to continue it, or another --out")
+    state = load(checkpoint) if resume else None
+    fabric = connect(recipe.precision)
+    seed_everything(recipe.seed, verbose=False)
+    out.mkdir(parents=True, exist_ok=True)
+
+    training, held = find(folder)
+    photographs = Photographs(training)
+    validation = centre_crops(Photographs(held[:: max(1, len(held) // VALIDATION_CROPS)]), 256, VALIDATION_CROPS)
+
+    codec = Codec(recipe.network)
+    if state is not None:
+        codec.load_state_dict(state["model"])
+    elif start is not None:
+        codec.load_state_dict(load(start)["average"])
+    else:
+        crops = Crops(photographs, START_CROP, recipe.seed)
+        codec.start_from(torch.stack([crops[index] for index in range(recipe.start_crops)]).float() / 255)
+    codec = codec.to(memory_format=torch.channels_last)
+    average = AveragedModel(codec, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+    optimiser = torch.optim.Adam(parameter_groups(codec, recipe.linear_rate))
+    done = 0
+    if state is not None:
+        done = state["step"]
+        optimiser.load_state_dict(state["optimiser"])
+        average.module.load_state_dict(state["average"])
+        average.n_averaged.fill_(done)
+    average.to(fabric.device)
+    model, optimiser = fabric.setup(codec, optimiser)
+
+    def snapshot() -> None:
+        if fabric.is_global_zero:
+            save(checkpoint, {"step": done, "model": codec.state_dict(), "average": average.module.state_dict(),
+                              "optimiser": optimiser.state_dict(), "recipe": dataclasses.asdict(recipe)})
+        fabric.barrier()
+
+    progress = Progress(out / LOG, recipe, done, fabric.is_global_zero)
+    first = 0
+    for stage in recipe.stages:
+        last = first + stage.steps
+        for part in (codec, average.module):
+            part.entropy.set_quantised(stage.quantised)
+        for batch in batches(photographs, stage, recipe.seed, range(done, last), fabric):
+            rng = torch.Generator().manual_seed(recipe.seed + 1_000_003 * done + fabric.global_rank)
+            torch.manual_seed(torch.randint(2**62, (1,), generator=rng).item())  # the noise depends on the step alone
+            level = spread_levels(stage.batch, recipe.network.levels, rng).to(fabric.device)
+            image = batch.to(fabric.device).float().div(255).contiguous(memory_format=torch.channels_last)
+            rate = learning_rate(stage, done - first)
+            for group in optimiser.param_groups:
+                group["lr"] = rate * group["share"]
+
+            result = rate_distortion(codec, image, level, stage, model)
+            balance = result["lambda"].pow(-recipe.rate_balance)
+            loss = (result["loss"] * balance / balance.mean()).mean()
+            if not torch.isfinite(loss):
+                raise DivergedError(f"loss is {loss.item()} at step {done}; {checkpoint} holds the last good weights")
+            optimiser.zero_grad()
+            fabric.backward(loss)
+            norm = fabric.clip_gradients(model, optimiser, max_norm=recipe.clip)
+            optimiser.step()
+            average.update_parameters(codec)
+            done += 1
+
+            images = stage.batch * fabric.world_size
+            progress.step(done, stage, images, result, loss, gradient=float(norm), learning_rate=rate)
+            if done % recipe.validate_every == 0 and len(validation) and fabric.is_global_zero:
+                progress.row(step=done, validation=validate(average.module, validation, stage, fabric.device))
+            if done % recipe.save_every == 0 and done < last:
+                snapshot()
+        first = last
+        if done == last:
+            snapshot()
+    progress.close()

@@ -1,0 +1,75 @@
+"""The whole trainable codec: analysis → entropy model → synthesis."""
+
+import math
+from dataclasses import dataclass, field
+
+import torch
+from torch import Tensor, nn
+
+from train import lapped
+from train.entropy_model import SCALE_STEP, Coded, EntropyModel, level_weights
+from train.transforms import Analysis, Synthesis
+
+
+@dataclass
+class NetworkOptions:
+    """Sizes of the networks; the defaults are those of the shipped `base`."""
+
+    groups: list[int] = field(default_factory=lambda: [24, 88, 272])  # latent channels, coarse to fine
+    width: int = 128  # channels of the residual networks at 1/8
+    analysis_blocks: int = 6
+    synthesis_blocks: int = 6
+    hyper_latents: int = 64
+    features: int = 64
+    context_width: int = 96
+    levels: int = 9
+    lambda_low: float = 0.0008
+    lambda_high: float = 0.3
+
+
+class Codec(nn.Module):
+    """Nonlinear transform coding at any quality level t in [0, K−1]."""
+
+    def __init__(self, options: NetworkOptions):
+        super().__init__()
+        self.options = options
+        latents = sum(options.groups)
+        self.analysis = Analysis(latents, options.width, options.analysis_blocks, options.levels)
+        self.synthesis = Synthesis(latents, options.width, options.synthesis_blocks, options.levels)
+        self.entropy = EntropyModel(
+            options.groups, options.levels, options.hyper_latents, options.features, options.context_width
+        )
+
+    def lagrangian(self, level: Tensor) -> Tensor:
+        """λ (N,) at quality levels (N,): loss = bpp + λ·255²·MSE."""
+        low, high = math.log(self.options.lambda_low), math.log(self.options.lambda_high)
+        return torch.exp(low + (high - low) * level / (self.options.levels - 1))
+
+    @torch.no_grad()
+    def start_from(self, crops: Tensor) -> None:
+        """Sets both transforms to the lapped KLT of ``crops`` (N, 3, S, S) in [0, 1], steps to their optimum.
+
+        High-rate theory: for L = bpp + λ·255²·MSE, uniform steps of Δ² = 18 / (ln 2 · λ · 255²).
+        """
+        crossing, basis, deviation = lapped.fit(crops - 0.5, sum(self.options.groups))
+        for linear, matrix in ((self.analysis.linear, basis), (self.synthesis.linear, basis.T)):
+            linear.crossing.copy_(crossing if linear is self.analysis.linear else crossing.T)
+            linear.basis.copy_(matrix)
+        for part in (self.analysis, self.synthesis, self.entropy):
+            part.deviation.copy_(deviation)
+        rows = self.lagrangian(torch.arange(self.options.levels))
+        self.entropy.log_step.copy_((0.5 * torch.log(18 / (math.log(2) * rows * 255**2)))[:, None].expand(-1, len(deviation)))
+        for context in self.entropy.contexts:  # a logistic's scale is √3/π of its deviation; photographs are sparse
+            context.scale.bias.fill_((math.log(3**0.5 / math.pi) - 0.7) / SCALE_STEP)
+
+    def forward(
+        self, image: Tensor, level: Tensor, proxy: str, temperature: float, linear: bool = False
+    ) -> tuple[Tensor, Coded]:
+        """Reconstruction (N, 3, H, W) and cost. linear: leave both residual networks out (they cost most)."""
+        weights = level_weights(level, self.options.levels)
+        if linear:
+            coded = self.entropy(self.analysis.linear(image - 0.5), level, proxy, temperature)
+            return self.synthesis.linear(coded.latent) + 0.5, coded
+        coded = self.entropy(self.analysis(image, weights), level, proxy, temperature)
+        return self.synthesis(coded.latent, weights), coded
+

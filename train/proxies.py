@@ -1,0 +1,68 @@
+"""Quantisation proxies: what stands for rounding while gradients flow.
+
+Each proxy maps (value, centre) — latents in quantiser steps, and the mean they are coded around — to a pair
+(for_rate, for_distortion). At test time both are round(value − centre) + centre.
+
+- ``uniform_noise``: Ballé, Laparra & Simoncelli 2017; noise of one step for both.
+- ``straight_through``: Theis et al. 2017; rounding for both, identity gradient.
+- ``soft_round``: Agustsson & Theis, "Universally quantized neural compression", NeurIPS 2020. A soft staircase of
+  the given temperature, dither, and the conditional mean of what was there before the dither. Temperature → ∞ is
+  uniform noise; temperature → 0 is rounding of a dithered value.
+- ``mixed``: noise for the rate, straight-through rounding for the distortion (Minnen & Singh 2020).
+"""
+
+import torch
+from torch import Tensor
+
+
+def straight_round(value: Tensor) -> Tensor:
+    """round(value) with the gradient of the identity."""
+    return value + (torch.round(value) - value).detach()
+
+
+def soft_round(value: Tensor, temperature: float) -> Tensor:
+    """s_α of Agustsson & Theis (eq. 13), α = 1/temperature: identity as α → 0, rounding as α → ∞."""
+    alpha = 1.0 / temperature
+    middle = torch.floor(value) + 0.5
+    scale = 2.0 * torch.tanh(torch.tensor(alpha / 2.0)).item()
+    return middle + torch.tanh(alpha * (value - middle)) / scale
+
+
+def soft_round_conditional_mean(noisy: Tensor, temperature: float) -> Tensor:
+    """E[value | soft_round(value) + dither = noisy] for a locally flat density (Agustsson & Theis, eq. 15-16).
+
+    It is the inverse staircase around the nearest half-integer offset: s_α⁻¹(noisy − ½) + ½.
+    """
+    alpha = 1.0 / temperature
+    shifted = noisy - 0.5
+    middle = torch.floor(shifted) + 0.5
+    scale = 2.0 * torch.tanh(torch.tensor(alpha / 2.0)).item()
+    inside = ((shifted - middle) * scale).clamp(-1 + 1e-6, 1 - 1e-6)
+    return middle + torch.atanh(inside) / alpha + 0.5
+
+
+def dither(value: Tensor) -> Tensor:
+    """Uniform noise of one quantiser step, centred."""
+    return torch.rand_like(value) - 0.5
+
+
+def uniform_noise(value: Tensor, centre: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    noisy = value + dither(value)
+    return noisy, noisy
+
+
+def straight_through(value: Tensor, centre: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    rounded = straight_round(value - centre) + centre
+    return rounded, rounded
+
+
+def mixed(value: Tensor, centre: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    return value + dither(value), straight_round(value - centre) + centre
+
+
+def soft(value: Tensor, centre: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    noisy = soft_round(value - centre, temperature) + dither(value)
+    return noisy + centre, soft_round_conditional_mean(noisy, temperature) + centre
+
+
+PROXIES = {"uniform_noise": uniform_noise, "straight_through": straight_through, "soft_round": soft, "mixed": mixed}

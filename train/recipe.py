@@ -1,0 +1,127 @@
+"""Recipes: YAML files that say what to train. Checked whole before anything runs."""
+
+import dataclasses
+import difflib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from codec.errors import RecipeError
+from train.networks import NetworkOptions
+from train.proxies import PROXIES
+
+PARTS = ("entropy", "all")
+
+
+@dataclass
+class Stage:
+    """One phase of training; Adam and the averaged weights carry on from one to the next.
+
+    parts: `entropy` trains the entropy model and the steps on the linear transform's latents (cheap); `all`
+    everything. learning_rate rises over ``warmup`` steps and falls to ``final`` times itself along a cosine.
+    quantised: round the entropy networks to integers, with straight-through gradients.
+    """
+
+    name: str
+    steps: int
+    parts: str = "all"
+    batch: int = 8
+    crop: int = 192
+    learning_rate: float = 1e-3
+    warmup: int = 200
+    final: float = 0.05
+    proxy: str = "mixed"
+    temperature: float = 0.3
+    quantised: bool = False
+
+
+@dataclass
+class Recipe:
+    """stages run in order. linear_rate: learning rate of the transforms' linear part, as a share.
+
+    rate_balance: sample weights λ^(−rate_balance), so that every quality counts about equally.
+    precision: `32-true` or `bf16-mixed`; `auto` is bf16 where the processor multiplies it natively.
+    """
+
+    stages: list[Stage]
+    network: NetworkOptions = field(default_factory=NetworkOptions)
+    seed: int = 0
+    linear_rate: float = 0.02
+    rate_balance: float = 0.5
+    clip: float = 1.0
+    average: float = 0.999
+    precision: str = "auto"
+    start_crops: int = 600
+    save_every: int = 500
+    validate_every: int = 1000
+    log_every: int = 20
+
+
+def _build(kind: type, values: Any, where: str) -> Any:
+    """Fills a dataclass from a mapping; unknown keys and wrong types are errors that name the place."""
+    if not isinstance(values, dict):
+        raise RecipeError(f"{where}: expected a mapping, found {type(values).__name__}")
+    fields = {f.name: f for f in dataclasses.fields(kind)}
+    for key, value in values.items():
+        if key not in fields:
+            close = difflib.get_close_matches(str(key), fields, n=1)
+            raise RecipeError(f"{where}: unknown key '{key}'" + (f"; did you mean '{close[0]}'?" if close else ""))
+        expected = fields[key].type
+        if expected is float and isinstance(value, int) and not isinstance(value, bool):
+            values = {**values, key: float(value)}
+        elif expected in (int, float, str, bool) and type(value) is not expected:
+            raise RecipeError(f"{where}.{key}: expected {expected.__name__}, found {value!r}")
+    try:
+        return kind(**values)
+    except TypeError as problem:
+        raise RecipeError(f"{where}: {str(problem).split('__init__() ')[-1]}") from None
+
+
+def check(recipe: Recipe) -> None:
+    """Raises RecipeError for values that cannot work."""
+    if not recipe.stages:
+        raise RecipeError("stages: at least one is needed")
+    if not recipe.network.groups or min(recipe.network.groups) < 1:
+        raise RecipeError("network.groups: channel counts of at least 1 are needed")
+    if not 0 < recipe.network.lambda_low < recipe.network.lambda_high:
+        raise RecipeError("network: 0 < lambda_low < lambda_high is needed")
+    if recipe.network.levels < 2:
+        raise RecipeError("network.levels: at least 2 are needed")
+    for stage in recipe.stages:
+        for name, allowed in (("parts", PARTS), ("proxy", tuple(PROXIES))):
+            if getattr(stage, name) not in allowed:
+                raise RecipeError(f"stage {stage.name}: {name} is one of {', '.join(allowed)}")
+        if stage.crop % 16 or stage.crop < 64:
+            raise RecipeError(f"stage {stage.name}: crop must be a multiple of 16, at least 64")
+        if stage.steps < 1 or stage.batch < 1 or stage.learning_rate <= 0 or stage.temperature <= 0:
+            raise RecipeError(f"stage {stage.name}: steps, batch, learning_rate and temperature must be positive")
+
+
+def from_mapping(values: Any) -> Recipe:
+    """A checked Recipe from plain data, as YAML or a checkpoint holds it."""
+    if not isinstance(values, dict):
+        raise RecipeError("a recipe is a mapping with the key 'stages'")
+    values = dict(values)
+    if "network" in values:
+        values["network"] = _build(NetworkOptions, values["network"], "network")
+    stages = values.get("stages", [])
+    if not isinstance(stages, list):
+        raise RecipeError("stages: expected a list")
+    values["stages"] = [_build(Stage, stage, f"stages[{index}]") for index, stage in enumerate(stages)]
+    recipe = _build(Recipe, values, "recipe")
+    check(recipe)
+    return recipe
+
+
+def load(path: Path) -> Recipe:
+    """Reads and checks a recipe file."""
+    try:
+        return from_mapping(yaml.safe_load(Path(path).read_text()))
+    except OSError as problem:
+        raise RecipeError(f"{path}: {problem.strerror}") from None
+    except yaml.YAMLError as problem:
+        raise RecipeError(f"{path}: {' '.join(str(problem).split())}") from None
+    except RecipeError as problem:
+        raise RecipeError(f"{path}: {problem}") from None

@@ -1,0 +1,83 @@
+"""Analysis and synthesis: a lapped Karhunen-Loève transform plus a residual network at 1/8 resolution.
+
+Nonlinear transform coding (Ballé et al., IEEE JSTSP 2021) that starts as the best linear transform: the last layer
+of each residual network starts near zero. Quality enters each network as a learned scale and shift of its first
+features, so one network serves every rate.
+"""
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from train.lapped import LinearInverse, LinearTransform
+
+
+class Block(nn.Module):
+    """Depthwise 3x3, then a pointwise bottleneck turned inside out; edges replicated."""
+
+    def __init__(self, width: int):
+        super().__init__()
+        self.depthwise = nn.Conv2d(width, width, 3, padding=1, groups=width, padding_mode="replicate")
+        self.expand = nn.Conv2d(width, 2 * width, 1)
+        self.project = nn.Conv2d(2 * width, width, 1)
+
+    def forward(self, value: Tensor) -> Tensor:
+        return value + self.project(F.relu(self.expand(self.depthwise(value))))
+
+
+class Modulation(nn.Module):
+    """Scale and shift of features by quality: (N, C, h, w) and weights (N, K)."""
+
+    def __init__(self, levels: int, width: int):
+        super().__init__()
+        self.table = nn.Parameter(torch.zeros(levels, 2 * width))
+
+    def forward(self, value: Tensor, weights: Tensor) -> Tensor:
+        scale, shift = (weights @ self.table)[:, :, None, None].chunk(2, 1)
+        return value * (1 + scale) + shift
+
+
+class Analysis(nn.Module):
+    """Image (N, 3, H, W) in [0, 1], sides multiples of 16, to latents (N, M, H/16, W/16) in image units."""
+
+    def __init__(self, latents: int, width: int, blocks: int, levels: int):
+        super().__init__()
+        self.linear = LinearTransform(latents)
+        self.stem = nn.Conv2d(3 * 64, width, 1)
+        self.modulation = Modulation(levels, width)
+        self.blocks = nn.Sequential(*[Block(width) for _ in range(blocks)])
+        self.head = nn.Conv2d(4 * width, latents, 1)
+        self.register_buffer("deviation", torch.ones(latents))
+        nn.init.orthogonal_(self.stem.weight, gain=2)
+        nn.init.normal_(self.head.weight, std=1e-3)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, image: Tensor, weights: Tensor) -> Tensor:
+        centred = image - 0.5
+        value = self.modulation(self.stem(F.pixel_unshuffle(centred, 8)), weights)
+        detail = self.head(F.pixel_unshuffle(self.blocks(value), 2))
+        return self.linear(centred) + detail.float() * self.deviation[:, None, None]
+
+
+class Synthesis(nn.Module):
+    """Decoded latents (N, M, h, w) in image units to an image (N, 3, 16h, 16w), nominally in [0, 1], not clipped."""
+
+    def __init__(self, latents: int, width: int, blocks: int, levels: int):
+        super().__init__()
+        self.linear = LinearInverse(latents)
+        self.stem = nn.Conv2d(latents, 4 * width, 1)
+        self.modulation = Modulation(levels, width)
+        self.blocks = nn.Sequential(*[Block(width) for _ in range(blocks)])
+        self.head = nn.Conv2d(width, 3 * 64, 1)
+        self.register_buffer("deviation", torch.ones(latents))
+        nn.init.orthogonal_(self.stem.weight)
+        nn.init.normal_(self.head.weight, std=1e-3)
+        nn.init.zeros_(self.head.bias)
+
+    def forward(self, latent: Tensor, weights: Tensor) -> Tensor:
+        # latents have heavy tails; without the compression the residual network diverges
+        value = torch.asinh(latent / self.deviation[:, None, None])
+        value = self.modulation(F.pixel_shuffle(self.stem(value), 2), weights)
+        detail = F.pixel_shuffle(self.head(self.blocks(value)), 8)
+        return self.linear(latent) + detail.float() + 0.5
+
