@@ -1,0 +1,25 @@
+"""Metamer's runtime: photographs to small files and back, on a plain CPU.
+
+>>> import codec
+>>> from PIL import Image
+>>> data = codec.encode(Image.new("RGB", (64, 48), (200, 120, 40)), quality=30)
+>>> codec.decode(data).size
+(64, 48)
+"""
+
+from codec.coding import Info, cross_entropy, decode, decode_latents, encode, info
+from codec.errors import ImageError, MetamerError, ModelError, RecipeError, StreamError
+
+__all__ = [
+    "ImageError",
+    "Info",
+    "MetamerError",
+    "ModelError",
+    "RecipeError",
+    "StreamError",
+    "cross_entropy",
+    "decode",
+    "decode_latents",
+    "encode",
+    "info",
+]

@@ -1,0 +1,193 @@
+"""The `metamer` command. Training and evaluation import their packages only when called."""
+
+import dataclasses
+import io
+import json
+import sys
+from pathlib import Path
+
+import click
+from tqdm import tqdm
+
+from codec import coding, files
+from codec.errors import ImageError, MetamerError
+from codec.model import SUFFIX
+
+STREAM_SUFFIX = ".mtm"
+PICTURES = {".png": "PNG", ".ppm": "PPM", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
+            ".jpg": "JPEG", ".jpeg": "JPEG"}
+PICTURE_OPTIONS = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": 0}}
+
+
+class Commands(click.Group):
+    """Turns errors that are the input's fault into one line and exit status 1; `--debug` shows where they arose."""
+
+    def invoke(self, context: click.Context):
+        try:
+            return super().invoke(context)
+        except (MetamerError, MemoryError, ImportError) as problem:
+            if context.params.get("debug"):
+                raise
+            click.echo(f"metamer: {explain(problem)}", err=True)
+            context.exit(1)
+
+
+def explain(problem: Exception) -> str:
+    """One line for a person."""
+    if isinstance(problem, MemoryError):
+        return "not enough memory"
+    if isinstance(problem, ImportError):
+        return f"this command needs more packages ({problem.name} is missing): pip install 'metamer[train,evaluate]'"
+    return " ".join(str(problem).split())
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.option("--debug", is_flag=True, help="Show a traceback when something fails.")
+@click.version_option(package_name="metamer")
+def main(debug: bool) -> None:
+    """Metamer: photographs to small files and back."""
+
+
+def each(names: tuple[str, ...], description: str, work) -> None:
+    """Calls ``work(name)`` for every name, with a progress bar for several; failures are named and end with status 1."""
+    failed = 0
+    bar = tqdm(names, desc=description, unit="file", disable=None if len(names) > 1 else True, leave=False)
+    for name in bar:
+        try:
+            work(name)
+        except (MetamerError, MemoryError) as problem:
+            if click.get_current_context().find_root().params["debug"]:
+                raise
+            failed += 1
+            bar.clear()
+            click.echo(f"metamer: {name}: {explain(problem)}", err=True)
+    if failed:
+        click.get_current_context().exit(1)
+
+
+def target_for(name: str, output: str | None, suffix: str, several: bool) -> str:
+    """Where the result for ``name`` goes: beside it, into the folder ``output``, or to ``output`` itself."""
+    if output is None:
+        return files.STREAM if name == files.STREAM else str(Path(name).with_suffix(suffix))
+    if Path(output).is_dir():
+        return str(Path(output) / (Path("stdin" if name == files.STREAM else name).stem + suffix))
+    if several:
+        raise click.UsageError("with several inputs, -o must name a folder that exists")
+    return output
+
+
+force_option = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
+threads_option = click.option("--threads", type=click.IntRange(0), default=0, help="Threads to use; 0 means every core.")
+files_argument = click.argument("names", nargs=-1, required=True, metavar="FILE…")
+
+
+@main.command()
+@files_argument
+@click.option("-o", "--output", help="File or folder to write; - for standard output. Default: beside the input.")
+@click.option("-q", "--quality", type=click.FloatRange(0, 100), help="0 (smallest) to 100 (best); default 50.")
+@click.option("--bpp", type=click.FloatRange(0, min_open=True), help="Best quality within this many bits a pixel.")
+@click.option("--max-bytes", type=click.IntRange(1), help="Best quality within this many bytes.")
+@click.option("--model", default="base", show_default=True, help="Shipped model, or a model file.")
+@threads_option
+@force_option
+def encode(names, output, quality, bpp, max_bytes, model, threads, force) -> None:
+    """Encode photographs to .mtm files."""
+    if sum(option is not None for option in (quality, bpp, max_bytes)) > 1:
+        raise click.UsageError("give one of --quality, --bpp and --max-bytes")
+
+    def work(name: str) -> None:
+        target = target_for(name, output, STREAM_SUFFIX, len(names) > 1)
+        files.check_free(target, force)
+        data = coding.encode(
+            files.read(name), coding.DEFAULT_QUALITY if quality is None else quality,
+            bpp=bpp, max_bytes=max_bytes, model=model, threads=threads,
+        )
+        files.write(target, data, force)
+
+    each(names, "encoding", work)
+
+
+@main.command()
+@files_argument
+@click.option("-o", "--output", help="Picture or folder to write; - for standard output. Default: PNG beside the input.")
+@click.option("--model", help="Model file to look in besides the shipped ones.")
+@threads_option
+@force_option
+def decode(names, output, model, threads, force) -> None:
+    """Decode .mtm files to pictures (PNG unless the output's name says otherwise)."""
+
+    def work(name: str) -> None:
+        target = target_for(name, output, ".png", len(names) > 1)
+        suffix = ".png" if target == files.STREAM else Path(target).suffix.lower()
+        if suffix not in PICTURES:
+            raise ImageError(f"cannot write '{suffix}' files; known are {' '.join(PICTURES)}")
+        files.check_free(target, force)
+        picture, buffer = coding.decode(files.read(name), model=model, threads=threads), io.BytesIO()
+        picture.save(buffer, PICTURES[suffix], **PICTURE_OPTIONS.get(PICTURES[suffix], {}))
+        files.write(target, buffer.getvalue(), force)
+
+    each(names, "decoding", work)
+
+
+@main.command()
+@files_argument
+@click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
+def info(names, as_json) -> None:
+    """Say what .mtm files hold."""
+
+    def work(name: str) -> None:
+        found = coding.info(files.read(name))
+        if as_json:
+            click.echo(json.dumps({"file": name, **dataclasses.asdict(found), "bpp": round(found.bpp, 5)}))
+        else:
+            model = found.model or f"{found.model_id} (not installed)"
+            click.echo(f"{name}: {found.width}x{found.height}, {found.bytes} bytes, {found.bpp:.3f} bpp, "
+                       f"quality {found.quality:g}, model {model}, format {found.version}")
+
+    each(names, "reading", work)
+
+
+@main.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Photographs; its validation.txt is held out.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint and log.")
+@click.option("--resume", is_flag=True, help="Continue from the checkpoint in --out.")
+@click.option("--start", type=click.Path(path_type=Path), help="Begin from the averaged weights of this checkpoint.")
+def train(recipe, data, out, resume, start) -> None:
+    """Train a model as RECIPE says."""
+    from train import loop
+    from train import recipe as recipes
+
+    loop.train(recipes.load(recipe), data, out, resume=resume, start=start)
+
+
+@main.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.option("--data", type=click.Path(path_type=Path), required=True, help="Photographs to count coding tables on.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help=f"Model file to write; default RUN/model{SUFFIX}.")
+@click.option("--name", default="custom", show_default=True, help="The model's name.")
+@click.option("--crops", type=click.IntRange(1), default=512, show_default=True, help="Crops to count tables on.")
+@force_option
+def export(run, data, output, name, crops, force) -> None:
+    """Turn a training run into a model file that encode and decode load."""
+    from train import export as exporting
+
+    output = output or run / f"model{SUFFIX}"
+    files.check_free(str(output), force)
+    exporting.export_run(run, data, output, name, crops)
+
+
+@main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--codec", "codecs", multiple=True, help="Codec to measure; repeatable. Default: base and Pillow's peers.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for rows, table and curve.")
+@click.option("--anchor", default="jpeg", show_default=True, help="Codec that BD-rates are against.")
+def evaluate(folder, codecs, out, anchor) -> None:
+    """Measure rate and distortion on the pictures of FOLDER, against real peers."""
+    from evaluation import rate_distortion
+
+    click.echo(rate_distortion.evaluate(folder, list(codecs), out, anchor))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

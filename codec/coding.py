@@ -1,0 +1,164 @@
+"""Encode and decode, whole pictures: read → transform → code → write."""
+
+import io
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+from codec import container, latents, pixels
+from codec import model as models
+from codec.errors import ImageError, StreamError
+from codec.model import QUALITIES, Model
+from entropy.coder import DamagedError, Decoder, Encoder, Meter
+
+MAX_PIXELS = 64 << 20  # what decode agrees to allocate for; about 3 GB at the most
+MAX_QUALITY = 100.0
+DEFAULT_QUALITY = 50.0
+TRADEOFF = 6.0 / np.log(2)  # see latents.choose_residuals
+
+Source = Image.Image | np.ndarray | str | Path | bytes
+
+
+@dataclass(frozen=True)
+class Info:
+    """What a file says of itself. quality: 0…100; model: the name of the installed model, or None; bytes: file size."""
+
+    width: int
+    height: int
+    quality: float
+    model: str | None
+    model_id: str
+    version: int
+    bytes: int
+
+    @property
+    def bpp(self) -> float:
+        """Bits a pixel, the header counted."""
+        return 8 * self.bytes / (self.width * self.height)
+
+
+def _picture(source: Source) -> Image.Image:
+    if isinstance(source, Image.Image):
+        return pixels.to_rgb(source)
+    if isinstance(source, np.ndarray):
+        if source.dtype != np.uint8:
+            raise ImageError(f"arrays must hold 8-bit pixels (uint8), not {source.dtype}")
+        return pixels.to_rgb(Image.fromarray(source))
+    return pixels.read(io.BytesIO(source) if isinstance(source, bytes) else source)
+
+
+def quality_index(quality: float) -> int:
+    """0…100 to the 0…255 that is stored. Raises ValueError outside."""
+    if not 0 <= quality <= MAX_QUALITY:
+        raise ValueError(f"quality must be between 0 and 100, not {quality}")
+    return round(quality * (QUALITIES - 1) / MAX_QUALITY)
+
+
+def analyse(picture: Image.Image, index: int, model: Model) -> tuple[np.ndarray, np.ndarray]:
+    """Latents (h, w, M) float32 and integer hyper-latents (Z, h', w')."""
+    weights = model.arrays["level_weights"][index : index + 1]
+    latent, hyper = model.run("analysis", image=pixels.to_planes(picture), weights=weights)
+    limit = latents.HYPER_MAX
+    return latent[0], np.rint(hyper[0]).clip(-limit, limit).astype(np.int32)
+
+
+def _encode(picture: Image.Image, index: int, model: Model) -> bytes:
+    latent, hyper = analyse(picture, index, model)
+    writer = Encoder(model.tables)
+    latents.encode(model, index, latent, hyper, writer, TRADEOFF)
+    return container.pack(container.Header(model.id, index, picture.width, picture.height), writer.bytes())
+
+
+def _largest_within(picture: Image.Image, limit: int, model: Model) -> bytes:
+    """The encoding of the highest quality that takes at most ``limit`` bytes. Raises ImageError when none does."""
+    best, low, high = None, 0, QUALITIES - 1
+    while low <= high:
+        middle = (low + high) // 2
+        data = _encode(picture, middle, model)
+        if len(data) <= limit:
+            best, low = data, middle + 1
+        else:
+            smallest, high = len(data), middle - 1
+    if best is None:
+        raise ImageError(f"needs at least {smallest} bytes with model '{model.name}'; {limit} were allowed")
+    return best
+
+
+def encode(
+    image: Source,
+    quality: float = DEFAULT_QUALITY,
+    *,
+    max_bytes: int | None = None,
+    bpp: float | None = None,
+    model: str = "base",
+    threads: int = 0,
+) -> bytes:
+    """Encodes a picture: a PIL image, an (H, W, 3) or (H, W) uint8 array, a path, or the bytes of a picture file.
+
+    quality: 0 (smallest) … 100 (best). max_bytes, or bpp (bits a pixel of the whole file): the highest quality that
+    fits, instead. model: a shipped model's name or a model file. threads: 0 uses every core; the bytes may depend on
+    it (the analysis network is floating point), what they decode to does not.
+    Raises ImageError, ModelError, ValueError.
+    """
+    if (max_bytes is not None) + (bpp is not None) > 1:
+        raise ValueError("give max_bytes or bpp, not both")
+    index = quality_index(quality)
+    picture = _picture(image)
+    if picture.width * picture.height > MAX_PIXELS:
+        raise ImageError(f"has {picture.width * picture.height} pixels; at most {MAX_PIXELS} are coded")
+    network = models.load(model, threads)
+    if bpp is not None:
+        max_bytes = int(bpp * picture.width * picture.height / 8)
+    if max_bytes is not None:
+        return _largest_within(picture, max_bytes, network)
+    return _encode(picture, index, network)
+
+
+def cross_entropy(image: Source, quality: float = DEFAULT_QUALITY, *, model: str = "base", threads: int = 0) -> float:
+    """Bits that the model's own tables say `encode` must spend; a file exceeds it by header and rounding alone."""
+    network, index = models.load(model, threads), quality_index(quality)
+    meter = Meter(network.tables)
+    latents.encode(network, index, *analyse(_picture(image), index, network), meter, TRADEOFF)
+    return meter.bits
+
+
+def decode_latents(data: bytes, *, model: str | None = None, threads: int = 0) -> np.ndarray:
+    """The decoded latents (h, w, M), int32 sixteenths of a quantiser step: the same on every machine, to the bit."""
+    return _decode_latents(data, model, threads)[0]
+
+
+def _decode_latents(data: bytes, model: str | None, threads: int) -> tuple[np.ndarray, container.Header, Model]:
+    header, payload = container.unpack(data)
+    if header.width * header.height > MAX_PIXELS:
+        raise StreamError(f"declares {header.width}x{header.height} pixels; at most {MAX_PIXELS} are decoded")
+    network = models.find(header.model_id, (model,) if model else (), threads)
+    height, width = (side // latents.STRIDE for side in pixels.padded_size(header.height, header.width))
+    try:
+        decoded = latents.decode(network, header.quality, height, width, Decoder(network.tables, payload))
+    except DamagedError as problem:
+        raise StreamError(f"is damaged: {problem}") from None
+    return decoded, header, network
+
+
+def decode(data: bytes, *, model: str | None = None, threads: int = 0) -> Image.Image:
+    """Decodes a whole file to an RGB picture.
+
+    model: a model file to look in besides those shipped; the stream says which it needs. Latents are the same on
+    every machine; pixels may differ by one level between processors. Raises StreamError, ModelError.
+    """
+    decoded, header, network = _decode_latents(data, model, threads)
+    weights = network.arrays["level_weights"][header.quality : header.quality + 1]
+    planes = network.run("synthesis", latent=latents.dequantise(network, header.quality, decoded), weights=weights)[0]
+    return pixels.from_planes(planes, header.width, header.height)
+
+
+def info(data: bytes) -> Info:
+    """What the header says, the checksum verified. Raises StreamError."""
+    header, _ = container.unpack(data)
+    names = [path.stem for path in models.shipped() if models.load(path.stem).id == header.model_id]
+    quality = round(header.quality * MAX_QUALITY / (QUALITIES - 1), 1)
+    return Info(
+        header.width, header.height, quality, names[0] if names else None, header.model_id.hex(), container.VERSION, len(data)
+    )

@@ -1,0 +1,133 @@
+"""Latents to a payload and back: the pass schedule of bitstreams/FORMAT.md, in integer arithmetic throughout.
+
+Encoder and decoder run the same `_passes`; they differ only in where residuals come from.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+
+from codec.model import Model
+from entropy.coder import Decoder
+
+STRIDE = 16  # pixels a latent position
+HYPER_STRIDE = 4  # latent positions a hyper-latent position
+HYPER_MAX = 63
+FRACTION = 16  # decoded latents are whole sixteenths of a quantiser step
+KNOWN_MAX, VALUE_MAX = 511, 8191  # clipping of what the context networks see, before and after scaling
+MEAN_SHIFT, KNOWN_SHIFT, SCALE_SHIFT = 14, 12, 3
+
+# (tables (n, C) uint8, centre (n, C) int32 sixteenths, positions (n,), channels) → residuals (n, C) int32
+Residuals = Callable[[np.ndarray, np.ndarray, np.ndarray, slice], np.ndarray]
+
+
+def hyper_shape(model: Model, height: int, width: int) -> tuple[int, int, int]:
+    """Shape of the hyper-latents that go with (height, width) latent positions."""
+    return model.arrays["hyper_index"].shape[1], -(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE)
+
+
+def _hyper_tables(model: Model, quality: int, shape: tuple[int, int, int]) -> np.ndarray:
+    return np.repeat(model.arrays["hyper_index"][quality], shape[1] * shape[2])
+
+
+def _scaled(value: np.ndarray, factor: np.ndarray, shift: int) -> np.ndarray:
+    """floor(value · factor / 2^shift + 1/2), int32; the bounds on the factors (codec.model) keep it from overflowing."""
+    product = value * factor
+    product += 1 << shift - 1
+    product >>= shift
+    return product
+
+
+def _passes(model: Model, quality: int, hyper: np.ndarray, height: int, width: int, residuals: Residuals) -> np.ndarray:
+    """Decoded latents (h, w, M), int32 sixteenths of a step, from hyper-latents and a source of residuals.
+
+    Everything is position-major, so that a pass picks whole rows.
+    """
+    array = model.arrays
+    features = model.run("features", hyper=hyper[None].astype(np.float32))[0][0, :, :height, :width]
+    planes = array["planes"][quality]
+    fixed = len(features) + len(planes)
+    context = np.zeros((1, height, width, fixed + model.latents), np.float32)
+    context[0, :, :, : len(features)] = features.transpose(1, 2, 0)
+    context[0, :, :, len(features) : fixed] = planes
+    known = context.reshape(height * width, -1)[:, fixed:]
+    decoded = np.zeros((height * width, model.latents), np.int32)
+    colour = (np.add.outer(np.arange(height), np.arange(width)) % 2).ravel()
+    begin = 0
+    for group, size in enumerate(model.groups):
+        channels = slice(begin, begin + size)
+        for parity in (0, 1):
+            positions = np.flatnonzero(colour == parity)
+            inputs = np.ascontiguousarray(context[..., : fixed + begin + parity * size])
+            mean, scale = model.run(f"context{2 * group + parity}", context=inputs)
+            mean, scale = mean.reshape(-1, size)[positions], scale.reshape(-1, size)[positions]
+            tables = (scale + array["scale_offset"][quality, channels]) >> SCALE_SHIFT
+            tables = tables.clip(0, len(model.tables) - 1).astype(np.uint8)
+            centre = _scaled(mean.astype(np.int32), array["mean_factor"][quality, channels], MEAN_SHIFT)
+            value = residuals(tables, centre, positions, channels)
+            value *= FRACTION
+            value += centre
+            decoded[positions, channels] = value
+            units = _scaled(value.clip(-VALUE_MAX, VALUE_MAX), array["known_factor"][quality, channels], KNOWN_SHIFT)
+            known[positions, channels] = units.clip(-KNOWN_MAX, KNOWN_MAX)
+        begin += size
+    return decoded.reshape(height, width, model.latents)
+
+
+def choose_residuals(exact: np.ndarray, tables: np.ndarray, model: Model, tradeoff: float) -> np.ndarray:
+    """Rounds (n,) residuals to the nearest integer, or one closer to zero where that saves more than it costs.
+
+    Minimises bits + tradeoff·(error in steps)². At the high-rate optimum of the quantiser step the weight of a
+    squared step is 6 / ln 2 bits (from Δ² = 18 / (ln 2 · λ · 255²), three channels a pixel).
+    """
+    nearest = np.rint(exact).astype(np.int32)
+    some = np.flatnonzero(nearest)
+    value, table, error = nearest[some], tables[some], exact[some]
+    closer = value - np.sign(value)
+    saved = model.tables.cost(value, table) - model.tables.cost(closer, table)
+    worse = tradeoff * ((error - closer) ** 2 - (error - value) ** 2)
+    nearest[some] = np.where(saved > worse, closer, value)
+    return nearest
+
+
+def encode(model: Model, quality: int, latent: np.ndarray, hyper: np.ndarray, writer, tradeoff: float) -> np.ndarray:
+    """Writes hyper-latents, then every pass, to an entropy.coder Encoder (or Meter).
+
+    latent (h, w, M): the analysis network's output; hyper (Z, h', w'): integers. Returns the decoded latents.
+    """
+    height, width = latent.shape[:2]
+    writer.write(hyper.ravel(), _hyper_tables(model, quality, hyper.shape))
+    steps = (latent * model.arrays["encoder_gain"][quality]).reshape(-1, model.latents)
+
+    def residuals(tables, centre, positions, channels):
+        chosen = np.zeros(centre.shape, np.int32)
+        coded = np.flatnonzero(model.tables.coded[tables])
+        exact = steps[positions, channels].take(coded) - centre.take(coded) / np.float32(FRACTION)
+        used = tables.take(coded)
+        found = choose_residuals(exact, used, model, tradeoff)
+        writer.write(found, used)
+        chosen.put(coded, found)
+        return chosen
+
+    return _passes(model, quality, hyper, height, width, residuals)
+
+
+def decode(model: Model, quality: int, height: int, width: int, reader: Decoder) -> np.ndarray:
+    """The decoded latents (h, w, M), int32 sixteenths of a step. Raises entropy.coder.DamagedError."""
+    shape = hyper_shape(model, height, width)
+    hyper = reader.read(_hyper_tables(model, quality, shape)).clip(-HYPER_MAX, HYPER_MAX).reshape(shape)
+
+    def residuals(tables, centre, positions, channels):
+        found = np.zeros(centre.shape, np.int32)
+        coded = np.flatnonzero(model.tables.coded[tables])
+        found.put(coded, reader.read(tables.take(coded)))
+        return found
+
+    decoded = _passes(model, quality, hyper, height, width, residuals)
+    reader.finish()
+    return decoded
+
+
+def dequantise(model: Model, quality: int, decoded: np.ndarray) -> np.ndarray:
+    """(1, h, w, M) float32 latents in image units, the synthesis graph's input."""
+    return (decoded.astype(np.float32) * (model.arrays["step"][quality] / np.float32(FRACTION)))[None]

@@ -1,0 +1,136 @@
+"""A trained model as shipped: one zip file of ONNX graphs, integer tables and a JSON card. Loading executes nothing.
+
+Members: `model.json` (name, format, groups, steps of training, …), `analysis.onnx`, `synthesis.onnx`, `features.onnx`,
+`context0.onnx` …, and arrays as `.npy`. ``id``, written into every stream, is the start of a SHA-256 over the members
+that decoded latents depend on; a new synthesis keeps it.
+"""
+
+import hashlib
+import io
+import json
+import zipfile
+from functools import cached_property, lru_cache
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+
+from codec.errors import ModelError
+from entropy.tables import Tables
+
+QUALITIES = 256
+SUFFIX = ".metamer"
+WEIGHTS = Path(__file__).parent / "weights"
+FORMAT = 1
+
+ARRAYS = {  # name: (dtype, dimensions); Q = 256 qualities, M latents, Z hyper-latents, K levels
+    "frequencies": ("uint32", 1),  # coding tables, entropy.tables.Tables
+    "reach": ("int32", 1),
+    "hyper_index": ("uint8", 2),  # (Q, Z) table of each hyper-latent
+    "scale_offset": ("int16", 2),  # (Q, M) L of FORMAT.md: added to the predicted log-scale
+    "mean_factor": ("int32", 2),  # (Q, M) H: predicted mean → sixteenths of a quantiser step
+    "known_factor": ("int32", 2),  # (Q, M) G: decoded latent in sixteenths → context units
+    "planes": ("uint8", 2),  # (Q, K) quality planes of the context networks
+    "step": ("float32", 2),  # (Q, M) quantiser step, image units
+    "encoder_gain": ("float32", 2),  # (Q, M) what the encoder multiplies latents by
+    "level_weights": ("float32", 2),  # (Q, K) quality weights of analysis and synthesis
+}
+LIMITS = {"mean_factor": 1 << 18, "known_factor": 1 << 17}  # products of these stay inside 32 bits
+DECODING_ARRAYS = ("frequencies", "reach", "hyper_index", "scale_offset", "mean_factor", "known_factor", "planes")
+FLOAT_GRAPHS = ("analysis", "synthesis")
+
+
+def graph_names(groups: int) -> tuple[str, ...]:
+    """The integer graphs of a model with that many channel groups, in decoding order."""
+    return ("features", *(f"context{index}" for index in range(2 * groups)))
+
+
+def digest(members: dict[str, bytes], groups: int) -> bytes:
+    """SHA-256 over what decoded latents depend on."""
+    state = hashlib.sha256()
+    for name in sorted([f"{graph}.onnx" for graph in graph_names(groups)] + [f"{array}.npy" for array in DECODING_ARRAYS]):
+        state.update(name.encode() + len(members[name]).to_bytes(8, "little") + members[name])
+    return state.digest()
+
+
+class Model:
+    """A loaded model; ONNX sessions are made when first used. threads: 0 lets ONNX Runtime use every core."""
+
+    def __init__(self, path: Path, threads: int = 0):
+        self.path, self._threads = Path(path), threads
+        try:
+            with zipfile.ZipFile(path) as archive:
+                self._members = {name: archive.read(name) for name in archive.namelist()}
+            self.card = json.loads(self._members["model.json"])
+            if self.card["format"] > FORMAT:
+                raise ModelError(f"{path}: model format {self.card['format']} is newer than this program reads")
+            self.groups: tuple[int, ...] = tuple(self.card["groups"])
+            self.id = digest(self._members, len(self.groups))[:4]
+            arrays = {name: np.load(io.BytesIO(self._members[f"{name}.npy"]), allow_pickle=False) for name in ARRAYS}
+        except FileNotFoundError:
+            raise ModelError(f"{path}: no such model file") from None
+        except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as problem:
+            raise ModelError(f"{path}: is not a Metamer model: {problem}") from None
+        for name, (dtype, dimensions) in ARRAYS.items():
+            if arrays[name].dtype != dtype or arrays[name].ndim != dimensions:
+                raise ModelError(f"{path}: array {name} is not {dtype} with {dimensions} dimensions")
+        for name, limit in LIMITS.items():
+            if arrays[name].min() < 0 or arrays[name].max() > limit:
+                raise ModelError(f"{path}: array {name} leaves 0…{limit}")
+        try:
+            self.tables = Tables(arrays.pop("frequencies"), arrays.pop("reach"))
+        except ValueError as problem:
+            raise ModelError(f"{path}: {problem}") from None
+        self.arrays: dict[str, np.ndarray] = arrays
+
+    @property
+    def name(self) -> str:
+        return self.card["name"]
+
+    @property
+    def latents(self) -> int:
+        """M, the number of latent channels."""
+        return sum(self.groups)
+
+    @cached_property
+    def _sessions(self) -> dict[str, onnxruntime.InferenceSession]:
+        return {}
+
+    def run(self, graph: str, **inputs: np.ndarray) -> list[np.ndarray]:
+        """Runs one graph; input names are the graph's."""
+        if graph not in self._sessions:
+            options = onnxruntime.SessionOptions()
+            options.intra_op_num_threads = self._threads
+            options.log_severity_level = 3
+            # each graph has a thread pool of its own: one that spins while another works takes its cores
+            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+            self._sessions[graph] = onnxruntime.InferenceSession(
+                self._members[f"{graph}.onnx"], options, providers=["CPUExecutionProvider"]
+            )
+        return self._sessions[graph].run(None, inputs)
+
+
+def shipped() -> list[Path]:
+    """The model files that come with the package, by name."""
+    return sorted(WEIGHTS.glob(f"*{SUFFIX}"))
+
+
+@lru_cache(maxsize=8)
+def load(name: str = "base", threads: int = 0) -> Model:
+    """A shipped model by name, or a model file by path. Raises ModelError."""
+    path = WEIGHTS / f"{name}{SUFFIX}"
+    if not path.exists():
+        path = Path(name)
+        if not path.exists():
+            names = ", ".join(file.stem for file in shipped())
+            raise ModelError(f"no model '{name}': shipped are {names}; or give the path of a model file")
+    return Model(path, threads)
+
+
+def find(model_id: bytes, candidates: tuple[str, ...] = (), threads: int = 0) -> Model:
+    """The model a stream names: first among ``candidates`` (names or paths), then among those shipped."""
+    for name in (*candidates, *(path.stem for path in shipped())):
+        model = load(name, threads)
+        if model.id == model_id:
+            return model
+    raise ModelError(f"needs model {model_id.hex()}, which is not installed; name its file with --model")
