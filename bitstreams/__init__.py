@@ -1,0 +1,1 @@
+"""The normative format (FORMAT.md) and the streams that every build must decode alike."""

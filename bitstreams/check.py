@@ -1,0 +1,50 @@
+"""Decodes the conformance streams and compares: `python -m bitstreams.check`. Exit status 1 when one differs."""
+
+import hashlib
+import json
+import platform
+import sys
+from pathlib import Path
+
+import numpy as np
+from PIL import Image
+
+import codec
+
+FOLDER = Path(__file__).parent
+LIST = FOLDER / "conformance.json"
+
+
+def latent_digest(latents: np.ndarray) -> str:
+    """SHA-256 of decoded latents as little-endian 32-bit integers."""
+    return hashlib.sha256(latents.astype("<i4").tobytes()).hexdigest()
+
+
+def pixel_digest(picture: Image.Image) -> str:
+    """SHA-256 of 8-bit RGB pixels."""
+    return hashlib.sha256(picture.tobytes()).hexdigest()
+
+
+def check(stem: str, expected: dict[str, str], threads: int = 0) -> tuple[bool, int]:
+    """Whether the latents of one stream are right, and how many levels its pixels are off at most (0: the same)."""
+    data = (FOLDER / f"{stem}.mtm").read_bytes()
+    same = latent_digest(codec.decode_latents(data, threads=threads)) == expected["latents"]
+    picture = codec.decode(data, threads=threads)
+    if pixel_digest(picture) == expected["pixels"]:
+        return same, 0
+    reference = np.asarray(Image.open(FOLDER / f"{stem}.png"), int)
+    return same, int(np.abs(reference - np.asarray(picture)).max())
+
+
+def main() -> int:
+    failed = 0
+    for stem, expected in json.loads(LIST.read_text()).items():
+        same, levels = check(stem, expected)
+        failed += not same or levels > 1
+        print(f"{stem}: latents {'equal' if same else 'DIFFER'}, pixels {'equal' if not levels else f'within {levels}'}")
+    print(f"{platform.machine()} {platform.system()}: {'all streams conform' if not failed else f'{failed} streams differ'}")
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
