@@ -1,0 +1,120 @@
+"""The installed command, as a person or a script uses it."""
+
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import codec
+from tests.conftest import ROOT, metamer
+
+OTTERS = ROOT / "examples" / "otters.png"
+
+
+@pytest.fixture
+def small(tmp_path, otters):
+    otters.crop((200, 100, 296, 164)).save(tmp_path / "small.png")
+    return tmp_path / "small.png"
+
+
+def told(done) -> str:
+    """The one line on stderr of a run that failed."""
+    assert done.returncode != 0
+    lines = done.stderr.decode().strip().splitlines()
+    assert len(lines) == 1 and "Traceback" not in lines[0], done.stderr.decode()
+    return lines[0]
+
+
+def test_encode_info_decode(small, tmp_path):
+    assert metamer("encode", small).returncode == 0
+    stream = tmp_path / "small.mtm"
+    assert stream.read_bytes() == codec.encode(small)
+    done = metamer("info", "--json", stream)
+    found = json.loads(done.stdout)
+    assert found["width"] == 96 and found["height"] == 64 and found["model"] == "base"
+    assert found["bytes"] == stream.stat().st_size and found["bpp"] == pytest.approx(8 * found["bytes"] / 96 / 64, abs=1e-4)
+    assert b"96x64" in metamer("info", stream).stdout
+    assert metamer("decode", stream, "-o", tmp_path / "back.png").returncode == 0
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "back.png")), np.asarray(codec.decode(stream.read_bytes())))
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["back.png", "small.mtm", "small.png"]
+
+
+@pytest.mark.parametrize("suffix", [".png", ".ppm", ".webp", ".tiff", ".bmp", ".jpg"])
+def test_output_formats(small, tmp_path, suffix):
+    metamer("encode", small)
+    assert metamer("decode", tmp_path / "small.mtm", "-o", tmp_path / f"back{suffix}").returncode == 0
+    assert Image.open(tmp_path / f"back{suffix}").size == (96, 64)
+
+
+def test_standard_streams(small):
+    encoded = metamer("encode", "-", "-q", 80, input=small.read_bytes())
+    assert encoded.returncode == 0 and encoded.stdout == codec.encode(small, 80)
+    decoded = metamer("decode", "-", input=encoded.stdout)
+    assert decoded.stdout[:8] == b"\x89PNG\r\n\x1a\n"
+    assert metamer("info", "-", "--json", input=encoded.stdout).returncode == 0
+
+
+def test_limits(small, tmp_path):
+    for option, value, limit in (("--max-bytes", 700, 700), ("--bpp", 1.0, 96 * 64 / 8)):
+        assert metamer("encode", small, option, value, "-f").returncode == 0
+        assert (tmp_path / "small.mtm").stat().st_size <= limit
+
+
+def test_several_files_into_a_folder_with_a_failure_named(small, tmp_path):
+    (tmp_path / "bad.png").write_bytes(b"nothing")
+    (tmp_path / "out").mkdir()
+    done = metamer("encode", small, tmp_path / "bad.png", OTTERS, "-o", tmp_path / "out", "-q", 20)
+    assert done.returncode == 1
+    assert "bad.png: is not a picture" in done.stderr.decode() and "Traceback" not in done.stderr.decode()
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["otters.mtm", "small.mtm"]
+    done = metamer("decode", *sorted((tmp_path / "out").glob("*.mtm")))
+    assert done.returncode == 0 and (tmp_path / "out" / "otters.png").exists()
+
+
+def test_nothing_is_overwritten_without_force(small, tmp_path):
+    (tmp_path / "small.mtm").write_bytes(b"precious")
+    assert "--force" in told(metamer("encode", small))
+    assert (tmp_path / "small.mtm").read_bytes() == b"precious"
+    assert metamer("encode", small, "--force").returncode == 0
+
+
+def test_bad_input_is_one_line_and_no_file(small, tmp_path):
+    metamer("encode", small)
+    stream = (tmp_path / "small.mtm").read_bytes()
+    cases = {
+        "absent.mtm": (None, "no such file"),
+        "empty.mtm": (b"", "not a Metamer file"),
+        "foreign.mtm": (b"\x89PNG rest", "not a Metamer file"),
+        "cut.mtm": (stream[: len(stream) // 2], "damaged or truncated"),
+        "newer.mtm": (stream[:3] + b"\x07" + stream[4:], "version 7"),
+    }
+    for name, (data, reason) in cases.items():
+        if data is not None:
+            (tmp_path / name).write_bytes(data)
+        assert reason in told(metamer("decode", tmp_path / name, "-o", tmp_path / "out.png"))
+        assert not (tmp_path / "out.png").exists()
+        assert reason in told(metamer("info", tmp_path / name))
+    assert "not a picture" in told(metamer("encode", tmp_path / "foreign.mtm", "-o", tmp_path / "out.mtm"))
+    assert "cannot write '.xyz'" in told(metamer("decode", tmp_path / "small.mtm", "-o", tmp_path / "out.xyz"))
+    assert "no model 'nosuch'" in told(metamer("encode", small, "--model", "nosuch", "-f"))
+    assert "cannot be written" in told(metamer("encode", small, "-o", tmp_path / "absent" / "out.mtm"))
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_debug_shows_where(tmp_path):
+    (tmp_path / "bad.mtm").write_bytes(b"nothing")
+    assert b"Traceback" in metamer("--debug", "decode", tmp_path / "bad.mtm").stderr
+
+
+def test_usage_errors(small, tmp_path):
+    assert metamer("encode", small, "-q", 101).returncode == 2
+    assert b"give one of" in metamer("encode", small, "-q", 10, "--bpp", 1).stderr
+    assert b"folder" in metamer("encode", small, OTTERS, "-o", tmp_path / "one.mtm").stderr
+
+
+def test_training_mistakes_are_one_line(tmp_path):
+    (tmp_path / "recipe.yaml").write_text("stages: [{name: a, steps: 3, croq: 64}]")
+    line = told(metamer("train", tmp_path / "recipe.yaml", "--data", tmp_path, "--out", tmp_path / "run"))
+    assert "did you mean 'crop'" in line and not (tmp_path / "run").exists()
+    assert "no checkpoint" in told(metamer("export", tmp_path, "--data", tmp_path))

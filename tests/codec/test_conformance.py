@@ -1,0 +1,44 @@
+"""bitstreams/: every stream decodes to the recorded latents, and to the recorded pixels within one level."""
+
+import json
+
+import numpy as np
+import pytest
+
+import codec
+from bitstreams.check import LIST, check
+from codec import container, latents, pixels
+from codec.model import load
+from tests.reference_decoder import RangeDecoder, read_pass
+
+ENTRIES = json.loads(LIST.read_text())
+
+
+def test_there_are_enough():
+    assert len(ENTRIES) >= 12
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("stem", ENTRIES)
+def test_stream(stem, threads):
+    same, levels = check(stem, ENTRIES[stem], threads)
+    assert same and levels <= 1
+
+
+@pytest.mark.parametrize("stem", [stem for stem in ENTRIES if "1x1" in stem or "17x33" in stem or "noise" in stem])
+def test_independent_range_decoder_reads_the_streams(stem):
+    """The payload read by the decoder written from FORMAT.md, inside our pass schedule, gives the same latents."""
+    data = (LIST.parent / f"{stem}.mtm").read_bytes()
+    header, payload = container.unpack(data)
+    model, reference = load("base"), RangeDecoder(payload)
+
+    class Reader:
+        def read(self, indices):
+            return np.array(read_pass(reference, model.tables, indices.tolist()), np.int32)
+
+        def finish(self):
+            assert not reference.words
+
+    height, width = (side // 16 for side in pixels.padded_size(header.height, header.width))
+    found = latents.decode(model, header.quality, height, width, Reader())
+    assert (found == codec.decode_latents(data)).all()

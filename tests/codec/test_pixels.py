@@ -1,0 +1,78 @@
+"""Pictures in: upright, 8-bit, sRGB, or a clear refusal."""
+
+import io
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image, ImageCms
+
+from codec import pixels
+from codec.errors import ImageError
+
+
+def saved(image: Image.Image, kind: str, **options) -> io.BytesIO:
+    buffer = io.BytesIO()
+    image.save(buffer, kind, **options)
+    buffer.seek(0)
+    return buffer
+
+
+@settings(deadline=None)
+@given(st.integers(1, 70), st.integers(1, 70))
+def test_planes_round_trip(width, height):
+    pixel = np.random.default_rng(width * 100 + height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    planes = pixels.to_planes(Image.fromarray(pixel))
+    assert planes.shape[2] % 16 == 0 and planes.shape[3] % 16 == 0 and min(planes.shape[2:]) >= 32
+    np.testing.assert_array_equal(planes[0, :, -1, -1] * 255, pixel[-1, -1].astype(np.float32))
+    np.testing.assert_array_equal(np.asarray(pixels.from_planes(planes, width, height)), pixel)
+
+
+def test_exif_orientation_is_applied(otters):
+    small = otters.resize((64, 36))
+    exif = Image.Exif()
+    exif[0x0112] = 6  # rotate by 90 degrees to show upright
+    assert pixels.read(saved(small, "PNG", exif=exif)).size == (36, 64)
+
+
+def test_16_bit_grey_becomes_8():
+    deep = Image.fromarray(np.array([[0, 257, 65535]], np.uint16))
+    assert np.asarray(pixels.read(saved(deep, "PNG")))[0, :, 0].tolist() == [0, 1, 255]
+
+
+def test_embedded_profile_is_converted(otters):
+    small = otters.resize((32, 32))
+    same = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    difference = np.abs(np.asarray(pixels.read(saved(small, "PNG", icc_profile=same)), int) - np.asarray(small)).max()
+    assert difference <= 1
+    broken = pixels.read(saved(small, "PNG", icc_profile=b"not a profile"))
+    np.testing.assert_array_equal(np.asarray(broken), np.asarray(small))
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "RGBA", "LA", "YCbCr"])
+def test_opaque_modes_are_taken(otters, mode):
+    assert pixels.to_rgb(otters.resize((40, 20)).convert(mode)).mode == "RGB"
+
+
+def test_refusals():
+    with pytest.raises(ImageError, match="transparent"):
+        pixels.to_rgb(Image.new("RGBA", (8, 8), (1, 2, 3, 128)))
+    with pytest.raises(ImageError, match="frames"):
+        frames = [Image.new("L", (8, 8), level) for level in (0, 255)]
+        pixels.read(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+    with pytest.raises(ImageError, match="floating"):
+        pixels.to_rgb(Image.new("F", (8, 8)))
+    with pytest.raises(ImageError, match="not a picture"):
+        pixels.read(io.BytesIO(b"hello"))
+
+
+def test_truncated_picture(otters, tmp_path):
+    data = saved(otters, "PNG").getvalue()
+    (tmp_path / "half.png").write_bytes(data[: len(data) // 2])
+    with pytest.raises(ImageError, match="truncated"):
+        pixels.read(tmp_path / "half.png")
+    with pytest.raises(ImageError, match="does not exist"):
+        pixels.read(tmp_path / "absent.png")
+    with pytest.raises(ImageError, match="folder"):
+        pixels.read(tmp_path)

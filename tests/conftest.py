@@ -1,0 +1,74 @@
+"""Shared pictures and a tiny model that is really trained, once a test session."""
+
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parent.parent
+SHARED = ROOT.parent / "shared" / "data"
+
+TINY_RECIPE = """
+network: {groups: [8, 24], width: 16, analysis_blocks: 1, synthesis_blocks: 1,
+          hyper_latents: 8, features: 8, context_width: 16, levels: 4}
+stages:
+  - {name: entropy model, parts: entropy, steps: 40, batch: 4, crop: 96, learning_rate: 5.0e-3, warmup: 4}
+  - {name: joint, steps: 12, batch: 4, crop: 96, warmup: 4}
+  - {name: integers, steps: 4, batch: 4, crop: 96, learning_rate: 1.0e-4, quantised: true, warmup: 1}
+precision: 32-true
+start_crops: 40
+save_every: 10
+validate_every: 20
+log_every: 4
+"""
+
+
+@pytest.fixture(scope="session")
+def otters() -> Image.Image:
+    """The shipped photograph, 736x414."""
+    return Image.open(ROOT / "examples" / "otters.png").convert("RGB")
+
+
+@pytest.fixture(scope="session")
+def photographs(tmp_path_factory, otters) -> Path:
+    """A folder of crops of the shipped photograph in every format that training reads, one of them held out."""
+    folder = tmp_path_factory.mktemp("photographs")
+    for index, suffix in enumerate((".png", ".jpg", ".webp", ".avif", ".tiff", ".png")):
+        left, top = 90 * index, 14 * index
+        otters.crop((left, top, left + 280, top + 288)).save(folder / f"crop{index}{suffix}")
+    (folder / "validation.txt").write_text("crop5.png\n")
+    return folder
+
+
+def metamer(*arguments, **options) -> subprocess.CompletedProcess:
+    """Runs the installed command."""
+    command = shutil.which("metamer", path=str(Path(sys.executable).parent)) or shutil.which("metamer")
+    assert command, "the package is not installed: pip install -e '.[dev]'"
+    return subprocess.run([command, *map(str, arguments)], capture_output=True, timeout=300, **options)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory, photographs) -> Path:
+    """A finished training run of the tiny recipe, made through the installed command."""
+    folder = tmp_path_factory.mktemp("run")
+    (folder / "recipe.yaml").write_text(TINY_RECIPE)
+    done = metamer("train", folder / "recipe.yaml", "--data", photographs, "--out", folder / "run")
+    assert done.returncode == 0, done.stderr.decode()
+    return folder / "run"
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tiny_run, photographs) -> str:
+    """That run exported to a model file."""
+    done = metamer("export", tiny_run, "--data", photographs, "--name", "tiny", "--crops", 8)
+    assert done.returncode == 0, done.stderr.decode()
+    return str(tiny_run / "model.metamer")
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20261121)

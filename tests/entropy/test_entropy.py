@@ -1,0 +1,101 @@
+"""Tables, order and range coder, against independent formulas and a decoder written from FORMAT.md alone."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from entropy.coder import DamagedError, Decoder, Encoder, Meter
+from entropy.order import by_table
+from entropy.tables import TOTAL, Tables, quantise
+from tests.reference_decoder import RangeDecoder, read_pass
+
+
+def laplace_tables(scales=(0.3, 2.0, 9.0), reaches=(2, 10, 40), empty_first=False) -> Tables:
+    parts = [quantise(np.exp(-abs(np.arange(-r, r + 2)) / s)) for s, r in zip(scales, reaches, strict=True)]
+    reach = np.array([*([-1] if empty_first else []), *reaches], np.int32)
+    return Tables(np.concatenate(parts), reach)
+
+
+TABLES = laplace_tables()
+passes = st.lists(st.tuples(st.integers(-200000, 200000) | st.integers(-12, 12), st.integers(0, 2)), max_size=200)
+
+
+@given(st.lists(st.floats(0, 1e6), min_size=2, max_size=300).filter(lambda values: sum(values) > 1e-3))
+def test_quantise_sums_and_stays_positive_and_near(values):
+    frequencies = quantise(np.array(values)).astype(np.int64)
+    assert frequencies.sum() == TOTAL and frequencies.min() >= 1
+    wanted = np.array(values) / sum(values) * TOTAL
+    assert np.abs(frequencies - wanted).max() <= len(values) + 1
+
+
+@pytest.mark.parametrize("frequencies, reach", [([TOTAL - 2, 1], [0, 0]), ([TOTAL - 2, 1], [0]), ([0, TOTAL], [0]), ([], [-2])])
+def test_wrong_tables_are_refused(frequencies, reach):
+    with pytest.raises(ValueError):
+        Tables(np.array(frequencies, np.uint32), np.array(reach, np.int32))
+
+
+@given(st.lists(st.integers(0, 255), max_size=300))
+def test_order_is_a_stable_partition(indices):
+    array = np.array(indices, np.uint8)
+    seen = [(table, positions.tolist()) for table, positions in by_table(array)]
+    assert [table for table, _ in seen] == sorted(set(indices))
+    for table, positions in seen:
+        assert positions == [place for place, value in enumerate(indices) if value == table]
+
+
+@given(st.lists(passes, max_size=4))
+def test_round_trip(rounds):
+    arrays = [np.array(r, np.int64).reshape(-1, 2).T for r in rounds]
+    encoder = Encoder(TABLES)
+    for values, tables in arrays:
+        encoder.write(values, tables.astype(np.uint8))
+    decoder = Decoder(TABLES, encoder.bytes())
+    for values, tables in arrays:
+        np.testing.assert_array_equal(decoder.read(tables.astype(np.uint8)), values)
+    decoder.finish()
+
+
+@settings(deadline=None)
+@given(passes)
+def test_independent_decoder_reads_the_same(pairs):
+    values, tables = np.array(pairs, np.int64).reshape(-1, 2).T
+    encoder = Encoder(TABLES)
+    encoder.write(values, tables.astype(np.uint8))
+    assert read_pass(RangeDecoder(encoder.bytes()), TABLES, tables.tolist()) == values.tolist()
+
+
+def test_size_is_the_information_content(rng):
+    tables = rng.integers(0, 3, 50000).astype(np.uint8)
+    values = np.rint(rng.laplace(size=50000) * np.array([0.3, 2, 9])[tables]).astype(np.int64)
+    encoder, meter = Encoder(TABLES), Meter(TABLES)
+    encoder.write(values, tables)
+    meter.write(values, tables)
+    assert meter.bits / 8 <= len(encoder.bytes()) <= meter.bits / 8 + 8
+    assert meter.bits == pytest.approx(TABLES.cost(values, tables).sum())
+
+
+def test_empty_tables_are_marked():
+    tables = laplace_tables(empty_first=True)
+    assert tables.coded.tolist() == [False, True, True, True]
+    np.testing.assert_array_equal(tables.frequency(1), TABLES.frequency(0))
+
+
+def test_left_over_words_are_damage():
+    encoder = Encoder(TABLES)
+    encoder.write(np.zeros(10, np.int64), np.zeros(10, np.uint8))
+    decoder = Decoder(TABLES, encoder.bytes() + bytes(range(1, 30)))
+    decoder.read(np.zeros(10, np.uint8))
+    with pytest.raises(DamagedError):
+        decoder.finish()
+
+
+@given(st.binary(max_size=64))
+def test_any_bytes_decode_or_are_damage(data):
+    decoder = Decoder(TABLES, data)
+    try:
+        for table in range(3):
+            assert decoder.read(np.full(40, table, np.uint8)).shape == (40,)
+        decoder.finish()
+    except DamagedError:
+        pass

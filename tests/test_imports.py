@@ -1,0 +1,48 @@
+"""The runtime half stands without the workshop, and imports run one way."""
+
+import ast
+import subprocess
+import sys
+
+from tests.conftest import ROOT
+
+ALLOWED = {
+    "codec": {"codec", "entropy"},
+    "entropy": {"entropy"},
+    "perception": {"perception"},
+    "train": {"train", "perception", "codec", "entropy"},
+    "evaluation": {"evaluation", "perception", "codec"},
+}
+LAZY = {"codec/cli.py": {"train", "evaluation"}}  # inside the commands that need them
+
+
+def imports(tree: ast.AST):
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            yield from ((alias.name.split(".")[0], node) for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            yield node.module.split(".")[0], node
+
+
+def test_packages_import_one_way():
+    for package, allowed in ALLOWED.items():
+        for path in (ROOT / package).rglob("*.py"):
+            tree = ast.parse(path.read_text())
+            top = set(tree.body)
+            for name, node in imports(tree):
+                if name in ALLOWED and name not in allowed:
+                    relative = str(path.relative_to(ROOT))
+                    assert name in LAZY.get(relative, ()) and node not in top, f"{relative} imports {name}"
+
+
+def test_runtime_works_without_torch():
+    script = """
+import sys
+for name in ("torch", "compressai", "onnx", "matplotlib", "lightning_fabric", "yaml", "scipy"):
+    sys.modules[name] = None  # importing it raises ImportError
+import codec, codec.cli
+from PIL import Image
+assert codec.decode(codec.encode(Image.new("RGB", (40, 24), (9, 99, 199)))).size == (40, 24)
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=ROOT)
+    assert done.returncode == 0, done.stderr.decode()

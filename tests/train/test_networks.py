@@ -1,0 +1,86 @@
+"""Costs, starts and probabilities of the whole network."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from scipy.stats import logistic
+from torch.utils.flop_counter import FlopCounterMode
+
+from train.data import Crops, Photographs, find
+from train.entropy_model import level_weights, logistic_bits
+from train.networks import Codec, NetworkOptions
+
+SIDE = 256
+
+
+def kilomacs_per_pixel(function) -> float:
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        function()
+    return counter.get_total_flops() / 2 / SIDE**2 / 1000
+
+
+def test_complexity_of_the_shipped_network():
+    """Convolutions and matrix products at 256x256, every entropy network counted as often as it runs."""
+    codec = Codec(NetworkOptions()).eval()
+    options = codec.options
+    weights, place = torch.ones(1, options.levels) / options.levels, SIDE // 16
+    latent = torch.zeros(1, sum(options.groups), place, place)
+    image = torch.zeros(1, 3, SIDE, SIDE)
+
+    def entropy_networks():
+        codec.entropy.hyper_synthesis(torch.zeros(1, options.hyper_latents, place // 4, place // 4))
+        for context in codec.entropy.contexts:
+            context(torch.zeros(1, context.squeeze.weight.shape[1], place, place))
+
+    entropy = kilomacs_per_pixel(entropy_networks)
+    decoder = kilomacs_per_pixel(lambda: codec.synthesis(latent, weights)) + entropy
+    encoder = kilomacs_per_pixel(lambda: codec.entropy.hyper_analysis(codec.analysis(image, weights), weights)) + entropy
+    print(f"decoder {decoder:.2f} kMAC/px, of which entropy networks {entropy:.2f}; encoder {encoder:.2f} kMAC/px")
+    assert 5 < decoder <= 20 and 5 < encoder <= 25
+
+
+@pytest.mark.parametrize("residual, scale", [(0.0, 0.04), (0.3, 0.2), (-4.0, 1.5), (60.0, 9.0), (2.0, 0.5)])
+def test_logistic_bits_against_scipy(residual, scale):
+    mass = logistic.cdf(residual + 0.5, scale=scale) - logistic.cdf(residual - 0.5, scale=scale)
+    found = logistic_bits(torch.tensor(residual, dtype=torch.float64), torch.tensor(math.log(scale), dtype=torch.float64))
+    assert found.item() == pytest.approx(-math.log2(mass), rel=1e-6, abs=1e-9)
+
+
+def test_logistic_bits_never_overflow():
+    residual = torch.tensor([1e4, -1e5], requires_grad=True)
+    bits = logistic_bits(residual, torch.tensor(math.log(0.04)))
+    bits.sum().backward()
+    assert torch.isfinite(bits).all() and torch.isfinite(residual.grad).all()
+
+
+def test_levels_interpolate():
+    weights = level_weights(torch.tensor([0.0, 1.25, 8.0]), 9)
+    assert weights.sum(1).tolist() == pytest.approx([1, 1, 1])
+    assert weights[1, 1].item() == pytest.approx(0.75) and weights[1, 2].item() == pytest.approx(0.25)
+
+
+def test_start_is_the_linear_codec(photographs):
+    """Before any training the network is the lapped transform with the quantiser steps of high-rate theory."""
+    torch.manual_seed(0)
+    codec = Codec(NetworkOptions(groups=[64, 704], width=16, analysis_blocks=1, synthesis_blocks=1, context_width=16))
+    source = Crops(Photographs(find(photographs)[0]), 128, 0)
+    crops = torch.stack([source[index] for index in range(40)]).float() / 255
+    codec.start_from(crops)
+    level = torch.full((4,), 8.0)
+    with torch.no_grad():
+        decoded, coded = codec(crops[:4], level, "straight_through", 0.3)
+    step = codec.entropy.log_step[8, 0].exp().item()
+    assert step**2 == pytest.approx(18 / (math.log(2) * 0.3 * 255**2), rel=1e-5)
+    mse = (decoded - crops[:4]).square().mean().item()
+    assert mse <= step**2 / 12 * 1.1  # uniform quantisation at most, with elements smaller than a step doing better
+    assert np.isfinite(coded.bits.numpy()).all() and (coded.bits > 0).all()
+
+
+@pytest.mark.parametrize("size", [(32, 32), (48, 80), (112, 64)])
+def test_any_multiple_of_16(size):
+    codec = Codec(NetworkOptions(groups=[4, 12], width=8, analysis_blocks=1, synthesis_blocks=1, hyper_latents=4,
+                                 features=4, context_width=8, levels=3))
+    decoded, coded = codec(torch.rand(2, 3, *size), torch.tensor([0.0, 1.7]), "mixed", 0.3)
+    assert decoded.shape == (2, 3, *size) and coded.bits.shape == (2,)
