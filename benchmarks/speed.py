@@ -3,8 +3,9 @@
     python benchmarks/speed.py [PHOTO] [--model base] [--runs 20] [--json]
 
 Needs the package installed or PYTHONPATH=. in a checkout; compressai is optional. Codecs take turns within every run, so
-that noise of the machine hits all alike; times are medians, in one process with everything loaded, from PIL picture to
-bytes and back, with each library's default number of threads.
+that a slower or faster machine meets all of them; times are medians, in one process with everything loaded, from PIL
+picture to bytes and back, with each library's default number of threads. Leave the machine idle and repeat before
+quoting a ratio: what a second core gains varies, on virtual machines above all, and not every codec uses one.
 """
 
 import argparse
@@ -234,6 +235,7 @@ def benchmark(picture: Image.Image, model: str, runs: int) -> dict:
         row = {"codec": coder.label, "runs": wanted[name], "bytes": length, "bpp": 8 * length / (SIZE[0] * SIZE[1])}
         for way, argument in (("encode", picture), ("decode", coded[name])):
             row[f"{way}_seconds"] = statistics.median(times[name][way])
+            row[f"{way}_range_seconds"] = [min(times[name][way]), max(times[name][way])]
             row[f"{way}_ratio"] = row[f"{way}_seconds"] / statistics.median(times["metamer"][way])
             row[f"{way}_peak_mib"] = in_fresh_process(peak_memory_of, name, recipes[name], way, argument)
         rows.append(row)
@@ -250,21 +252,26 @@ def mebibytes(peak: float | None) -> str:
     return "–" if peak is None else f"{peak:.0f}"
 
 
+def milliseconds(row: dict, way: str) -> str:
+    low, high = row[f"{way}_range_seconds"]
+    return f"{1e3 * row[f'{way}_seconds']:.1f} ({1e3 * low:.1f} – {1e3 * high:.1f})"
+
+
 def table(found: dict) -> str:
     cold = found["cold_start_seconds"]
     lines = [
-        f"One {SIZE[0]}x{SIZE[1]} photograph; medians of runs taken in turns. Ratio: time over Metamer's; below 1 is faster.",
+        f"One {SIZE[0]}x{SIZE[1]} photograph; median (fastest – slowest) of runs taken in turns. Ratio: time over Metamer's.",
         "Peak: resident MiB of a fresh process that encodes or decodes once; this script's own imports take "
         f"{mebibytes(found['imports_peak_mib'])} of it.",
         "",
-        f"{'codec':<23} {'runs':>4} {'bpp':>6} {'encode ms':>10} {'ratio':>7} {'decode ms':>10} {'ratio':>7} "
+        f"{'codec':<23} {'runs':>4} {'bpp':>6} {'encode ms':>22} {'ratio':>6} {'decode ms':>22} {'ratio':>6} "
         f"{'peak enc':>9} {'peak dec':>9}",
     ]
     for row in found["codecs"]:
         lines.append(
             f"{row['codec']:<23} {row['runs']:>4} {row['bpp']:>6.3f} "
-            f"{1e3 * row['encode_seconds']:>10.1f} {row['encode_ratio']:>7.3g} "
-            f"{1e3 * row['decode_seconds']:>10.1f} {row['decode_ratio']:>7.3g} "
+            f"{milliseconds(row, 'encode'):>22} {row['encode_ratio']:>6.2g} "
+            f"{milliseconds(row, 'decode'):>22} {row['decode_ratio']:>6.2g} "
             f"{mebibytes(row['encode_peak_mib']):>9} {mebibytes(row['decode_peak_mib']):>9}"
         )
     lines += ["", *found["left_out"]]

@@ -124,7 +124,7 @@ def table(rows: list[dict], anchor: str) -> str:
     lines = [
         f"{images} images; bpp is the whole file; mean curves; BD-rate against {anchor} (PCHIP over the common range)",
         "",
-        f"{'codec':<12} {'bpp':>13} {'PSNR dB':>13} {'BD-rate':>9} {'over dB':>13} {'MS-SSIM BD':>11} {'enc s':>6} {'dec s':>6}",
+        f"{'codec':<12} {'bpp':>13} {'PSNR dB':>13} {'BD-rate':>9} {'over dB':>13} {'MS-SSIM':>11} {'enc s':>6} {'dec s':>6}",
     ]
     for name, curve in psnr.items():
         rate, low, high = bd_rate(psnr[anchor], curve)

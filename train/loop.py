@@ -199,11 +199,12 @@ def train(recipe: Recipe, folder: Path, out: Path, resume: bool = False, start: 
     done = 0
     if state is not None:
         done = state["step"]
-        optimiser.load_state_dict(state["optimiser"])
         average.module.load_state_dict(state["average"])
         average.n_averaged.fill_(done)
     average.to(fabric.device)
     model, optimiser = fabric.setup(codec, optimiser)
+    if state is not None:
+        optimiser.load_state_dict(state["optimiser"])  # only now: its state belongs on the parameters' device
 
     def snapshot() -> None:
         if fabric.is_global_zero:
