@@ -174,7 +174,9 @@ def export(run, data, output, name, crops, force) -> None:
 
     output = output or run / f"model{SUFFIX}"
     files.check_free(str(output), force)
-    exporting.export_run(run, data, output, name, crops)
+    card = exporting.export_run(run, data, output, name, crops)
+    cost = f"; integers cost {card['integer_cost_percent']:+.2f} % rate" if "integer_cost_percent" in card else ""
+    click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB{cost}")
 
 
 @main.command()

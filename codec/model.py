@@ -122,7 +122,7 @@ def load(name: str = "base", threads: int = 0) -> Model:
     if not path.exists():
         path = Path(name)
         if not path.exists():
-            names = ", ".join(file.stem for file in shipped())
+            names = ", ".join(file.stem for file in shipped()) or "none"
             raise ModelError(f"no model '{name}': shipped are {names}; or give the path of a model file")
     return Model(path, threads)
 

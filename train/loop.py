@@ -79,6 +79,11 @@ def validate(codec: Codec, crops: Tensor, stage: Stage, device: torch.device) ->
     return rows
 
 
+def validation_crops(held: list[Path]) -> Tensor:
+    """(N, 3, 256, 256) uint8 from the held-out photographs, spread evenly over them."""
+    return centre_crops(Photographs(held[:: max(1, len(held) // VALIDATION_CROPS)]), 256, VALIDATION_CROPS)
+
+
 def save(path: Path, state: dict) -> None:
     """Writes beside the target and moves into place, so a killed run never leaves half a checkpoint."""
     beside = path.with_suffix(".part")
@@ -183,7 +188,7 @@ def train(recipe: Recipe, folder: Path, out: Path, resume: bool = False, start: 
 
     training, held = find(folder)
     photographs = Photographs(training)
-    validation = centre_crops(Photographs(held[:: max(1, len(held) // VALIDATION_CROPS)]), 256, VALIDATION_CROPS)
+    validation = validation_crops(held)
 
     codec = Codec(recipe.network)
     if state is not None:
