@@ -8,9 +8,10 @@
 """
 
 from codec.coding import Info, cross_entropy, decode, decode_latents, encode, info
-from codec.errors import ImageError, MetamerError, ModelError, RecipeError, StreamError
+from codec.errors import FileError, ImageError, MetamerError, ModelError, RecipeError, StreamError
 
 __all__ = [
+    "FileError",
     "ImageError",
     "Info",
     "MetamerError",

@@ -3,14 +3,15 @@
 import dataclasses
 import io
 import json
-import sys
+import math
+from collections.abc import Callable, Iterable
 from pathlib import Path
 
 import click
 from tqdm import tqdm
 
 from codec import coding, files
-from codec.errors import ImageError, MetamerError
+from codec.errors import FileError, ImageError, MetamerError
 from codec.model import SUFFIX
 
 STREAM_SUFFIX = ".mtm"
@@ -25,7 +26,9 @@ class Commands(click.Group):
     def invoke(self, context: click.Context):
         try:
             return super().invoke(context)
-        except (MetamerError, MemoryError, ImportError) as problem:
+        except BrokenPipeError:
+            raise  # click ends quietly when nobody reads on
+        except (MetamerError, MemoryError, ImportError, OSError) as problem:
             if context.params.get("debug"):
                 raise
             click.echo(f"metamer: {explain(problem)}", err=True)
@@ -37,8 +40,18 @@ def explain(problem: Exception) -> str:
     if isinstance(problem, MemoryError):
         return "not enough memory"
     if isinstance(problem, ImportError):
-        return f"this command needs more packages ({problem.name} is missing): pip install 'metamer[train,evaluate]'"
+        return f"this command needs the extras [train,evaluate]: {problem.name or problem} is missing"
     return " ".join(str(problem).split())
+
+
+class Finite(click.FloatRange):
+    """A float range that takes neither infinity nor NaN."""
+
+    def convert(self, value, param, context):
+        number = super().convert(value, param, context)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number to work with", param, context)
+        return number
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
@@ -48,9 +61,9 @@ def main(debug: bool) -> None:
     """Metamer: photographs to small files and back."""
 
 
-def each(names: tuple[str, ...], description: str, work) -> None:
+def each(names: Iterable[str], description: str, work: Callable[[str], None]) -> None:
     """Calls ``work(name)`` for every name, with a progress bar for several; failures are named and end with status 1."""
-    failed = 0
+    failed, names = 0, list(names)
     bar = tqdm(names, desc=description, unit="file", disable=None if len(names) > 1 else True, leave=False)
     for name in bar:
         try:
@@ -65,17 +78,6 @@ def each(names: tuple[str, ...], description: str, work) -> None:
         click.get_current_context().exit(1)
 
 
-def target_for(name: str, output: str | None, suffix: str, several: bool) -> str:
-    """Where the result for ``name`` goes: beside it, into the folder ``output``, or to ``output`` itself."""
-    if output is None:
-        return files.STREAM if name == files.STREAM else str(Path(name).with_suffix(suffix))
-    if Path(output).is_dir():
-        return str(Path(output) / (Path("stdin" if name == files.STREAM else name).stem + suffix))
-    if several:
-        raise click.UsageError("with several inputs, -o must name a folder that exists")
-    return output
-
-
 force_option = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
 threads_option = click.option("--threads", type=click.IntRange(0), default=0, help="Threads to use; 0 means every core.")
 files_argument = click.argument("names", nargs=-1, required=True, metavar="FILEâ€¦")
@@ -84,8 +86,8 @@ files_argument = click.argument("names", nargs=-1, required=True, metavar="FILEâ
 @main.command()
 @files_argument
 @click.option("-o", "--output", help="File or folder to write; - for standard output. Default: beside the input.")
-@click.option("-q", "--quality", type=click.FloatRange(0, 100), help="0 (smallest) to 100 (best); default 50.")
-@click.option("--bpp", type=click.FloatRange(0, min_open=True), help="Best quality within this many bits a pixel.")
+@click.option("-q", "--quality", type=Finite(0, 100), help="0 (smallest) to 100 (best); default 50.")
+@click.option("--bpp", type=Finite(0, min_open=True), help="Best quality within this many bits a pixel.")
 @click.option("--max-bytes", type=click.IntRange(1), help="Best quality within this many bytes.")
 @click.option("--model", default="base", show_default=True, help="Shipped model, or a model file.")
 @threads_option
@@ -95,16 +97,17 @@ def encode(names, output, quality, bpp, max_bytes, model, threads, force) -> Non
     if sum(option is not None for option in (quality, bpp, max_bytes)) > 1:
         raise click.UsageError("give one of --quality, --bpp and --max-bytes")
 
+    targets = files.targets_for(names, output, STREAM_SUFFIX)
+
     def work(name: str) -> None:
-        target = target_for(name, output, STREAM_SUFFIX, len(names) > 1)
-        files.check_free(target, force)
+        files.check_free(targets[name], force, name)
         data = coding.encode(
             files.read(name), coding.DEFAULT_QUALITY if quality is None else quality,
             bpp=bpp, max_bytes=max_bytes, model=model, threads=threads,
         )
-        files.write(target, data, force)
+        files.write(targets[name], data)
 
-    each(names, "encoding", work)
+    each(targets, "encoding", work)
 
 
 @main.command()
@@ -116,17 +119,22 @@ def encode(names, output, quality, bpp, max_bytes, model, threads, force) -> Non
 def decode(names, output, model, threads, force) -> None:
     """Decode .mtm files to pictures (PNG unless the output's name says otherwise)."""
 
+    targets = files.targets_for(names, output, ".png")
+
     def work(name: str) -> None:
-        target = target_for(name, output, ".png", len(names) > 1)
+        target = targets[name]
         suffix = ".png" if target == files.STREAM else Path(target).suffix.lower()
         if suffix not in PICTURES:
             raise ImageError(f"cannot write '{suffix}' files; known are {' '.join(PICTURES)}")
-        files.check_free(target, force)
+        files.check_free(target, force, name)
         picture, buffer = coding.decode(files.read(name), model=model, threads=threads), io.BytesIO()
-        picture.save(buffer, PICTURES[suffix], **PICTURE_OPTIONS.get(PICTURES[suffix], {}))
-        files.write(target, buffer.getvalue(), force)
+        try:
+            picture.save(buffer, PICTURES[suffix], **PICTURE_OPTIONS.get(PICTURES[suffix], {}))
+        except (OSError, ValueError) as problem:
+            raise ImageError(f"cannot be written as {PICTURES[suffix]}: {problem}") from None
+        files.write(target, buffer.getvalue())
 
-    each(names, "decoding", work)
+    each(targets, "decoding", work)
 
 
 @main.command()
@@ -158,6 +166,8 @@ def train(recipe, data, out, resume, start) -> None:
     from train import loop
     from train import recipe as recipes
 
+    if resume and start:
+        raise click.UsageError("--resume continues a run as it was begun; it takes no --start")
     loop.train(recipes.load(recipe), data, out, resume=resume, start=start)
 
 
@@ -174,6 +184,8 @@ def export(run, data, output, name, crops, force) -> None:
 
     output = output or run / f"model{SUFFIX}"
     files.check_free(str(output), force)
+    if not output.parent.is_dir():
+        raise FileError(f"{output.parent}: no such folder")
     card = exporting.export_run(run, data, output, name, crops)
     cost = f"; integers cost {card['integer_cost_percent']:+.2f} % rate" if "integer_cost_percent" in card else ""
     click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB{cost}")
@@ -192,4 +204,4 @@ def evaluate(folder, codecs, out, anchor) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

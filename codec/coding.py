@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from codec import container, latents, pixels
+from codec import container, files, latents, pixels
 from codec import model as models
 from codec.errors import ImageError, StreamError
 from codec.model import QUALITIES, Model
 from entropy.coder import DamagedError, Decoder, Encoder, Meter
 
-MAX_PIXELS = 64 << 20  # what decode agrees to allocate for; about 3 GB at the most
+MAX_PIXELS = 24 << 20  # what is coded in one piece; at about 160 bytes a pixel it takes 4 GB
 MAX_QUALITY = 100.0
 DEFAULT_QUALITY = 50.0
 TRADEOFF = 6.0 / np.log(2)  # see latents.choose_residuals
@@ -45,6 +45,8 @@ def _picture(source: Source) -> Image.Image:
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8:
             raise ImageError(f"arrays must hold 8-bit pixels (uint8), not {source.dtype}")
+        if not source.size or (source.ndim != 2 and source.shape[2:] != (3,)):
+            raise ImageError(f"arrays must be (H, W) or (H, W, 3), not {source.shape}")
         return pixels.to_rgb(Image.fromarray(source))
     return pixels.read(io.BytesIO(source) if isinstance(source, bytes) else source)
 
@@ -72,7 +74,10 @@ def _encode(picture: Image.Image, index: int, model: Model) -> bytes:
 
 
 def _largest_within(picture: Image.Image, limit: int, model: Model) -> bytes:
-    """The encoding of the highest quality that takes at most ``limit`` bytes. Raises ImageError when none does."""
+    """The encoding of the highest quality that takes at most ``limit`` bytes. Raises ImageError when none does.
+
+    Bisection: size grows with quality, save for a few bytes between neighbours.
+    """
     best, low, high = None, 0, QUALITIES - 1
     while low <= high:
         middle = (low + high) // 2
@@ -110,6 +115,8 @@ def encode(
         raise ImageError(f"has {picture.width * picture.height} pixels; at most {MAX_PIXELS} are coded")
     network = models.load(model, threads)
     if bpp is not None:
+        if not 0 < bpp < float("inf"):
+            raise ValueError(f"bpp must be positive and finite, not {bpp}")
         max_bytes = int(bpp * picture.width * picture.height / 8)
     if max_bytes is not None:
         return _largest_within(picture, max_bytes, network)
@@ -124,9 +131,13 @@ def cross_entropy(image: Source, quality: float = DEFAULT_QUALITY, *, model: str
     return meter.bits
 
 
-def decode_latents(data: bytes, *, model: str | None = None, threads: int = 0) -> np.ndarray:
+def _bytes(data: bytes | str | Path) -> bytes:
+    return data if isinstance(data, bytes) else files.read(str(data))
+
+
+def decode_latents(data: bytes | str | Path, *, model: str | None = None, threads: int = 0) -> np.ndarray:
     """The decoded latents (h, w, M), int32 sixteenths of a quantiser step: the same on every machine, to the bit."""
-    return _decode_latents(data, model, threads)[0]
+    return _decode_latents(_bytes(data), model, threads)[0]
 
 
 def _decode_latents(data: bytes, model: str | None, threads: int) -> tuple[np.ndarray, container.Header, Model]:
@@ -142,20 +153,21 @@ def _decode_latents(data: bytes, model: str | None, threads: int) -> tuple[np.nd
     return decoded, header, network
 
 
-def decode(data: bytes, *, model: str | None = None, threads: int = 0) -> Image.Image:
-    """Decodes a whole file to an RGB picture.
+def decode(data: bytes | str | Path, *, model: str | None = None, threads: int = 0) -> Image.Image:
+    """Decodes a whole file, given as its bytes or its path, to an RGB picture.
 
     model: a model file to look in besides those shipped; the stream says which it needs. Latents are the same on
     every machine; pixels may differ by one level between processors. Raises StreamError, ModelError.
     """
-    decoded, header, network = _decode_latents(data, model, threads)
+    decoded, header, network = _decode_latents(_bytes(data), model, threads)
     weights = network.arrays["level_weights"][header.quality : header.quality + 1]
     planes = network.run("synthesis", latent=latents.dequantise(network, header.quality, decoded), weights=weights)[0]
     return pixels.from_planes(planes, header.width, header.height)
 
 
-def info(data: bytes) -> Info:
+def info(data: bytes | str | Path) -> Info:
     """What the header says, the checksum verified. Raises StreamError."""
+    data = _bytes(data)
     header, _ = container.unpack(data)
     names = [path.stem for path in models.shipped() if models.load(path.stem).id == header.model_id]
     quality = round(header.quality * MAX_QUALITY / (QUALITIES - 1), 1)

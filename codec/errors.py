@@ -5,6 +5,10 @@ class MetamerError(Exception):
     """Base of every error that is the input's fault rather than the program's."""
 
 
+class FileError(MetamerError):
+    """A file that cannot be read or written."""
+
+
 class ImageError(MetamerError):
     """A picture that cannot be read, or that this version does not code."""
 

@@ -96,17 +96,19 @@ def encode(model: Model, quality: int, latent: np.ndarray, hyper: np.ndarray, wr
     latent (h, w, M): the analysis network's output; hyper (Z, h', w'): integers. Returns the decoded latents.
     """
     height, width = latent.shape[:2]
-    writer.write(hyper.ravel(), _hyper_tables(model, quality, hyper.shape))
+    hyper_tables = _hyper_tables(model, quality, hyper.shape)
+    hyper = np.where(model.tables.coded[hyper_tables].reshape(hyper.shape), hyper, 0)
+    writer.write(hyper.ravel(), hyper_tables)
     steps = (latent * model.arrays["encoder_gain"][quality]).reshape(-1, model.latents)
 
     def residuals(tables, centre, positions, channels):
         chosen = np.zeros(centre.shape, np.int32)
-        coded = np.flatnonzero(model.tables.coded[tables])
-        exact = steps[positions, channels].take(coded) - centre.take(coded) / np.float32(FRACTION)
-        used = tables.take(coded)
+        some = model.tables.coded_positions(tables)
+        exact = steps[positions, channels].take(some) - centre.take(some) / np.float32(FRACTION)
+        used = tables.take(some)
         found = choose_residuals(exact, used, model, tradeoff)
         writer.write(found, used)
-        chosen.put(coded, found)
+        chosen.put(some, found)
         return chosen
 
     return _passes(model, quality, hyper, height, width, residuals)
@@ -118,10 +120,7 @@ def decode(model: Model, quality: int, height: int, width: int, reader: Decoder)
     hyper = reader.read(_hyper_tables(model, quality, shape)).clip(-HYPER_MAX, HYPER_MAX).reshape(shape)
 
     def residuals(tables, centre, positions, channels):
-        found = np.zeros(centre.shape, np.int32)
-        coded = np.flatnonzero(model.tables.coded[tables])
-        found.put(coded, reader.read(tables.take(coded)))
-        return found
+        return reader.read(tables.ravel()).reshape(tables.shape)
 
     decoded = _passes(model, quality, hyper, height, width, residuals)
     reader.finish()

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import onnxruntime
+from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 from codec.errors import ModelError
 from entropy.tables import Tables
@@ -37,7 +38,11 @@ ARRAYS = {  # name: (dtype, dimensions); Q = 256 qualities, M latents, Z hyper-l
 }
 LIMITS = {"mean_factor": 1 << 18, "known_factor": 1 << 17}  # products of these stay inside 32 bits
 DECODING_ARRAYS = ("frequencies", "reach", "hyper_index", "scale_offset", "mean_factor", "known_factor", "planes")
-FLOAT_GRAPHS = ("analysis", "synthesis")
+PER_LATENT = ("scale_offset", "mean_factor", "known_factor", "step", "encoder_gain")
+
+
+RUNTIME_ERRORS = (runtime.Fail, runtime.InvalidArgument, runtime.InvalidGraph, runtime.InvalidProtobuf, runtime.NotImplemented,
+                  runtime.RuntimeException, runtime.EPFail, runtime.NoSuchFile)
 
 
 def graph_names(groups: int) -> tuple[str, ...]:
@@ -45,10 +50,11 @@ def graph_names(groups: int) -> tuple[str, ...]:
     return ("features", *(f"context{index}" for index in range(2 * groups)))
 
 
-def digest(members: dict[str, bytes], groups: int) -> bytes:
+def digest(members: dict[str, bytes], groups: tuple[int, ...]) -> bytes:
     """SHA-256 over what decoded latents depend on."""
-    state = hashlib.sha256()
-    for name in sorted([f"{graph}.onnx" for graph in graph_names(groups)] + [f"{array}.npy" for array in DECODING_ARRAYS]):
+    state = hashlib.sha256(",".join(map(str, groups)).encode())
+    graphs = [f"{graph}.onnx" for graph in graph_names(len(groups))]
+    for name in sorted(graphs + [f"{array}.npy" for array in DECODING_ARRAYS]):
         state.update(name.encode() + len(members[name]).to_bytes(8, "little") + members[name])
     return state.digest()
 
@@ -65,15 +71,18 @@ class Model:
             if self.card["format"] > FORMAT:
                 raise ModelError(f"{path}: model format {self.card['format']} is newer than this program reads")
             self.groups: tuple[int, ...] = tuple(self.card["groups"])
-            self.id = digest(self._members, len(self.groups))[:4]
+            self.id = digest(self._members, self.groups)[:4]
             arrays = {name: np.load(io.BytesIO(self._members[f"{name}.npy"]), allow_pickle=False) for name in ARRAYS}
         except FileNotFoundError:
             raise ModelError(f"{path}: no such model file") from None
         except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as problem:
             raise ModelError(f"{path}: is not a Metamer model: {problem}") from None
         for name, (dtype, dimensions) in ARRAYS.items():
-            if arrays[name].dtype != dtype or arrays[name].ndim != dimensions:
-                raise ModelError(f"{path}: array {name} is not {dtype} with {dimensions} dimensions")
+            shape = arrays[name].shape
+            if arrays[name].dtype != dtype or len(shape) != dimensions or (dimensions == 2 and shape[0] != QUALITIES):
+                raise ModelError(f"{path}: array {name} has the wrong type or shape")
+            if name in PER_LATENT and shape[1] != sum(self.groups):
+                raise ModelError(f"{path}: array {name} does not match the {sum(self.groups)} latent channels")
         for name, limit in LIMITS.items():
             if arrays[name].min() < 0 or arrays[name].max() > limit:
                 raise ModelError(f"{path}: array {name} leaves 0…{limit}")
@@ -81,6 +90,8 @@ class Model:
             self.tables = Tables(arrays.pop("frequencies"), arrays.pop("reach"))
         except ValueError as problem:
             raise ModelError(f"{path}: {problem}") from None
+        if len(self.tables) > 256 or arrays["hyper_index"].max(initial=0) >= len(self.tables):
+            raise ModelError(f"{path}: array hyper_index names a table that does not exist")
         self.arrays: dict[str, np.ndarray] = arrays
 
     @property
@@ -104,10 +115,16 @@ class Model:
             options.log_severity_level = 3
             # each graph has a thread pool of its own: one that spins while another works takes its cores
             options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-            self._sessions[graph] = onnxruntime.InferenceSession(
-                self._members[f"{graph}.onnx"], options, providers=["CPUExecutionProvider"]
-            )
-        return self._sessions[graph].run(None, inputs)
+            try:
+                self._sessions[graph] = onnxruntime.InferenceSession(
+                    self._members[f"{graph}.onnx"], options, providers=["CPUExecutionProvider"]
+                )
+            except (KeyError, *RUNTIME_ERRORS) as problem:
+                raise ModelError(f"{self.path}: graph {graph} cannot be loaded: {problem}") from None
+        try:
+            return self._sessions[graph].run(None, inputs)
+        except RUNTIME_ERRORS as problem:
+            raise ModelError(f"{self.path}: graph {graph} failed, for want of memory perhaps: {problem}") from None
 
 
 def shipped() -> list[Path]:
@@ -115,15 +132,19 @@ def shipped() -> list[Path]:
     return sorted(WEIGHTS.glob(f"*{SUFFIX}"))
 
 
-@lru_cache(maxsize=8)
 def load(name: str = "base", threads: int = 0) -> Model:
-    """A shipped model by name, or a model file by path. Raises ModelError."""
+    """A shipped model by name, or a model file by path; kept for the next call. Raises ModelError."""
     path = WEIGHTS / f"{name}{SUFFIX}"
     if not path.exists():
         path = Path(name)
         if not path.exists():
             names = ", ".join(file.stem for file in shipped()) or "none"
             raise ModelError(f"no model '{name}': shipped are {names}; or give the path of a model file")
+    return _load(path, threads)
+
+
+@lru_cache(maxsize=8)
+def _load(path: Path, threads: int) -> Model:
     return Model(path, threads)
 
 

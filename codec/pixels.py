@@ -2,6 +2,8 @@
 
 import contextlib
 import io
+import struct
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +12,10 @@ from PIL import Image, ImageCms, ImageOps
 from codec.errors import ImageError
 
 MAX_SIDE = 65536
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".ppm"}  # what a folder is searched for
+# what Pillow's readers raise on damaged files, by experience
+PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, struct.error, zlib.error,
+                 OverflowError, Image.DecompressionBombError)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -17,26 +23,30 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     EXIF orientation is applied, an embedded ICC profile is converted to sRGB, 16 bits are reduced to 8.
     """
-    if getattr(image, "n_frames", 1) > 1:
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # MPO: a JPEG that carries its preview along
         raise ImageError(f"holds {image.n_frames} frames; only single pictures are coded")
     try:
+        image.load()
         image = ImageOps.exif_transpose(image)
-    except (OSError, SyntaxError, ValueError, EOFError) as problem:
+    except PILLOW_ERRORS as problem:
         raise ImageError(f"cannot be decoded: {problem}") from problem
+    profile = image.info.get("icc_profile")
     if image.has_transparency_data:
         image = image.convert("RGBA")
         if image.getextrema()[3][0] < 255:
             raise ImageError("has transparent pixels, which this version does not code; flatten it first")
-    profile = image.info.get("icc_profile")
-    if image.mode.startswith("I;16") or image.mode in ("I", "F"):
-        if image.mode == "F":
-            raise ImageError("holds floating-point pixels, whose range is not known")
+    if image.mode == "F":
+        raise ImageError("holds floating-point pixels, whose range is not known")
+    if image.mode.startswith("I"):
         image = Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8))
-    elif profile and image.mode in ("RGB", "L", "CMYK"):
-        with contextlib.suppress(ImageCms.PyCMSError):  # a broken profile: viewers take such files as sRGB
+    elif image.mode not in ("RGB", "L", "CMYK"):
+        image = image.convert("RGB")
+    if profile:
+        with contextlib.suppress(ImageCms.PyCMSError, OSError):  # a broken profile: viewers take such files as sRGB
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             image = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     image = image.convert("RGB")
+    image.info = {}  # or the encoders of others would write our copy of the metadata too
     if max(image.size) > MAX_SIDE:
         raise ImageError(f"is {image.width}x{image.height}; a side may have at most {MAX_SIDE} pixels")
     return image
@@ -55,9 +65,7 @@ def read(source: str | Path | io.BytesIO) -> Image.Image:
         raise ImageError("is a folder") from None
     except Image.UnidentifiedImageError:
         raise ImageError("is not a picture that Pillow can read") from None
-    except Image.DecompressionBombError as problem:
-        raise ImageError(str(problem)) from None
-    except (OSError, SyntaxError, ValueError, EOFError) as problem:
+    except PILLOW_ERRORS as problem:
         raise ImageError(f"cannot be read: {problem}") from problem
 
 
@@ -75,6 +83,8 @@ def to_planes(image: Image.Image) -> np.ndarray:
 
 
 def from_planes(planes: np.ndarray, width: int, height: int) -> Image.Image:
-    """The inverse of `to_planes`: clipped, rounded to 8 bits and cropped."""
-    pixels = planes[0, :, :height, :width] * np.float32(255) + np.float32(0.5)
-    return Image.fromarray(np.ascontiguousarray(pixels.clip(0, 255).astype(np.uint8).transpose(1, 2, 0)))
+    """The inverse of `to_planes`: clipped, rounded to 8 bits and cropped. Overwrites ``planes`` (large pictures are large)."""
+    pixels = planes[0, :, :height, :width]
+    pixels *= np.float32(255)
+    pixels += np.float32(0.5)
+    return Image.fromarray(np.ascontiguousarray(pixels.clip(0, 255, out=pixels).astype(np.uint8).transpose(1, 2, 0)))

@@ -1,8 +1,8 @@
 """Residuals to a range-coded byte string and back (constriction's range coder, 32-bit words, 24-bit precision).
 
-A residual outside its table's reach is written as the escape symbol; after the pass come, for each escape in coding
-order, its excess e = |residual| − reach − 1 in Elias-gamma form (number of bits of e + 1, then the bits below the
-highest) and its sign.
+Residuals of empty tables are zero and take no part. A residual outside its table's reach is written as the escape
+symbol; after the pass come, for each escape in coding order, its excess e = |residual| − reach − 1 in Elias-gamma form
+(number of bits of e + 1, then the bits below the highest) and its sign.
 """
 
 import constriction
@@ -39,6 +39,8 @@ class Encoder:
 
     def write(self, residuals: np.ndarray, indices: np.ndarray) -> None:
         """Codes ``residuals`` (1-D, integers) with the table that ``indices`` (1-D, uint8) names for each."""
+        some = self._tables.coded_positions(indices)
+        residuals, indices = residuals[some], indices[some]
         escaped = []
         for table, positions in by_table(indices):
             reach = int(self._tables.reach[table])
@@ -70,6 +72,12 @@ class Decoder:
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """(N,) int32 residuals for the tables named by ``indices`` (N,) uint8. Raises DamagedError."""
+        some = self._tables.coded_positions(indices)
+        residuals = np.zeros(len(indices), np.int32)
+        residuals[some] = self._read(indices[some])
+        return residuals
+
+    def _read(self, indices: np.ndarray) -> np.ndarray:
         residuals = np.zeros(len(indices), np.int32)
         escaped = []
         try:
@@ -106,4 +114,5 @@ class Meter:
         self.bits = 0.0
 
     def write(self, residuals: np.ndarray, indices: np.ndarray) -> None:
-        self.bits += self._tables.cost(residuals, indices).sum()
+        some = self._tables.coded_positions(indices)
+        self.bits += self._tables.cost(residuals[some], indices[some]).sum()

@@ -41,6 +41,10 @@ class Tables:
         """(2·reach + 2,) frequencies of table ``index``; the last is the escape's."""
         return self.frequencies[self.starts[index] : self.starts[index + 1]]
 
+    def coded_positions(self, indices: np.ndarray) -> np.ndarray:
+        """Where in ``indices`` (any shape, flattened) the table is not empty."""
+        return np.flatnonzero(self.coded[indices])
+
     @cached_property
     def models(self) -> list:
         """One constriction model a table.
@@ -60,7 +64,7 @@ class Tables:
         return -np.log2(self.frequencies / TOTAL)
 
     def cost(self, residuals: np.ndarray, indices: np.ndarray) -> np.ndarray:
-        """(N,) bits that each residual costs in its table, the escape's tail included."""
+        """(N,) bits that each residual costs in its table, none of them empty; the escape's tail included."""
         reach = self.reach[indices].astype(np.int64)
         excess = np.abs(residuals) - reach
         outside = excess > 0

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import bjontegaard
 import numpy as np
+import PIL
 from PIL import Image, features
 from tqdm import tqdm
 
@@ -19,7 +20,6 @@ from codec.errors import ImageError, MetamerError
 from evaluation import metrics, plots
 
 QUALITIES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
-SUFFIXES = {".png", ".jpg", ".jpeg", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".ppm"}
 
 Coder = tuple[Callable[[Image.Image], bytes], Callable[[bytes], Image.Image]]
 
@@ -68,21 +68,34 @@ def coders(name: str) -> dict[float, Coder]:
             for q in QUALITIES}
 
 
+def version(name: str) -> str:
+    """What made the bytes: the model's id, or Pillow's version. Rows of another version are not used again."""
+    return f"Pillow {PIL.__version__}" if name in peers() else models.load(name).id.hex()
+
+
+def read(path: Path) -> Image.Image:
+    """The picture at ``path``; an error names it."""
+    try:
+        return pixels.read(path)
+    except ImageError as problem:
+        raise ImageError(f"{path} {problem}") from None
+
+
 def measure(name: str, files: list[Path], seen: set[tuple], write: Callable[[dict], None]) -> None:
     """Encodes and decodes every file at every setting; ``write`` gets one row each."""
-    settings = coders(name)
+    settings, made_by = coders(name), version(name)
     for path in tqdm(files, desc=name, unit="image"):
-        reference = pixels.read(path)
+        reference = read(path)
         original = np.asarray(reference)
         for setting, (encode, decode) in settings.items():
-            if (name, setting, path.name) in seen:
+            if (name, made_by, setting, path.name) in seen:
                 continue
             begun = time.perf_counter()
             data = encode(reference)
             middle = time.perf_counter()
             decoded = np.asarray(decode(data))
             ended = time.perf_counter()
-            write({"codec": name, "setting": setting, "image": path.name,
+            write({"codec": name, "version": made_by, "setting": setting, "image": path.name,
                    "width": reference.width, "height": reference.height,
                    "bytes": len(data), "bpp": 8 * len(data) / (reference.width * reference.height),
                    "psnr": metrics.psnr(original, decoded), "ms_ssim": metrics.ms_ssim(original, decoded),
@@ -100,9 +113,21 @@ def means(rows: list[dict], metric: str) -> dict[str, np.ndarray]:
     }
 
 
+def rising(curve: np.ndarray) -> np.ndarray:
+    """The points of a curve, ordered by rate, that are better than all before them."""
+    best = np.maximum.accumulate(curve[:, 1])
+    return curve[np.r_[True, best[1:] > best[:-1]]]
+
+
 def bd_rate(anchor: np.ndarray, curve: np.ndarray) -> tuple[float, float, float]:
-    """Bjøntegaard rate difference in percent (PCHIP) of mean curves, and the range of the metric it covers."""
-    low, high = max(anchor[:, 1].min(), curve[:, 1].min()), min(anchor[:, 1].max(), curve[:, 1].max())
+    """Bjøntegaard rate difference in percent (PCHIP) of mean curves, and the range of the metric it covers.
+
+    NaN where the ranges do not overlap. Points that cost more than another and are no better do not count.
+    """
+    anchor, curve = rising(anchor), rising(curve)
+    low, high = max(anchor[0, 1], curve[0, 1]), min(anchor[-1, 1], curve[-1, 1])
+    if low >= high or min(len(anchor), len(curve)) < 2:
+        return float("nan"), float(low), float(high)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # it warns of partial overlap; the range is reported instead
         value = bjontegaard.bd_rate(*anchor.T, *curve.T, method="pchip", require_matching_points=False, min_overlap=0)
@@ -146,7 +171,7 @@ def evaluate(folder: Path, names: list[str], out: Path, anchor: str) -> str:
     Writes into ``out``: results.jsonl (a row per image and setting; an interrupted run continues), table.txt, and
     rate_distortion.png. Raises MetamerError.
     """
-    files = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in SUFFIXES)
+    files = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in pixels.SUFFIXES)
     if not files:
         raise ImageError(f"{folder}: no pictures there")
     names = names or ["base", *peers()]
@@ -157,8 +182,12 @@ def evaluate(folder: Path, names: list[str], out: Path, anchor: str) -> str:
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     results = out / "results.jsonl"
-    rows = [json.loads(line) for line in results.read_text().splitlines()] if results.exists() else []
-    seen = {(row["codec"], row["setting"], row["image"]) for row in rows}
+    images, versions = {path.name for path in files}, {name: version(name) for name in names}
+    lines = results.read_text().splitlines(keepends=True) if results.exists() else []
+    rows = [json.loads(line) for line in lines if line.endswith("}\n")]  # an interrupted run may leave half a line
+    results.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    rows = [row for row in rows if row["image"] in images and versions.get(row["codec"]) == row["version"]]
+    seen = {(row["codec"], row["version"], row["setting"], row["image"]) for row in rows}
     with open(results, "a", buffering=1) as log:
 
         def write(row: dict) -> None:

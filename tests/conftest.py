@@ -18,10 +18,11 @@ network: {groups: [8, 24], width: 16, analysis_blocks: 1, synthesis_blocks: 1,
 stages:
   - {name: entropy model, parts: entropy, steps: 40, batch: 4, crop: 96, learning_rate: 5.0e-3, warmup: 4}
   - {name: joint, steps: 12, batch: 4, crop: 96, warmup: 4}
-  - {name: integers, steps: 4, batch: 4, crop: 96, learning_rate: 1.0e-4, quantised: true, warmup: 1}
+  - {name: integers, steps: 8, batch: 4, crop: 96, learning_rate: 1.0e-4, quantised: true, warmup: 1}
 precision: 32-true
+average: 0.9
 start_crops: 40
-save_every: 10
+save_every: 5
 validate_every: 20
 log_every: 4
 """

@@ -42,6 +42,8 @@ def read_pass(decoder: RangeDecoder, tables, indices: list[int]) -> list[int]:
     residuals, escaped = [0] * len(indices), []
     for table in sorted(set(indices)):
         reach = int(tables.reach[table])
+        if reach < 0:
+            continue
         for place in [place for place, index in enumerate(indices) if index == table]:
             residuals[place] = decoder.symbol(tables.frequency(table)) - reach
             if residuals[place] > reach:

@@ -9,9 +9,9 @@ from tests.conftest import ROOT
 ALLOWED = {
     "codec": {"codec", "entropy"},
     "entropy": {"entropy"},
-    "perception": {"perception"},
-    "train": {"train", "perception", "codec", "entropy"},
-    "evaluation": {"evaluation", "perception", "codec"},
+    "train": {"train", "codec", "entropy"},
+    "evaluation": {"evaluation", "codec"},
+    "bitstreams": {"bitstreams", "codec"},
 }
 LAZY = {"codec/cli.py": {"train", "evaluation"}}  # inside the commands that need them
 

@@ -12,8 +12,7 @@ from torch.utils.data import Dataset
 from codec import pixels
 from codec.errors import ImageError, RecipeError
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".ppm"}
-HOLD_OUT = "validation.txt"  # a list of file names in the folder that are kept out of training
+HOLD_OUT = "validation.txt"  # names, a line each, of files in the folder that are kept out of training
 
 
 def find(folder: Path) -> tuple[list[Path], list[Path]]:
@@ -21,8 +20,12 @@ def find(folder: Path) -> tuple[list[Path], list[Path]]:
     folder = Path(folder)
     if not folder.is_dir():
         raise RecipeError(f"{folder}: no such folder")
-    held = set((folder / HOLD_OUT).read_text().split()) if (folder / HOLD_OUT).exists() else set()
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+    names = (folder / HOLD_OUT).read_text().splitlines() if (folder / HOLD_OUT).exists() else []
+    held = {name.strip() for name in names if name.strip()}
+    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in pixels.SUFFIXES)
+    missing = held - {path.name for path in files}
+    if missing:
+        raise RecipeError(f"{folder / HOLD_OUT}: there is no {min(missing)}")
     return [path for path in files if path.name not in held], [path for path in files if path.name in held]
 
 

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from codec.latents import FRACTION, KNOWN_SHIFT
+from codec.model import LIMITS
 from train.integer_networks import HIDDEN_ONE, ContextNetwork, HyperSynthesis, round_through, set_quantised
 from train.proxies import PROXIES
 
@@ -107,21 +109,22 @@ class EntropyModel(nn.Module):
         """latent: (N, M, h, w), image units; level: (N,). Codes each pass as the decoder will see it."""
         quantise = PROXIES[proxy]
         weights = level_weights(level, self.levels)
-        log_step = (weights @ self.log_step)[:, :, None, None]
+        with torch.autocast(latent.device.type, enabled=False):  # 8 bits of mantissa are too few for a step
+            tables = (weights @ table for table in (self.log_step, self.log_stretch, self.hyper_log_scale))
+            log_step, log_stretch, hyper_log_scale = (table[:, :, None, None] for table in tables)
         step = log_step.exp()
-        steps = latent / step * (weights @ self.log_stretch)[:, :, None, None].exp()
+        steps = latent / step * log_stretch.exp()
         deviation = self.deviation[:, None, None]
 
         hyper = self.hyper_analysis(latent / deviation, weights).float()
         hyper_rate, hyper_hard = quantise(hyper, torch.zeros_like(hyper), temperature)
-        hyper_log_scale = (weights @ self.hyper_log_scale)[:, :, None, None]
         hyper_bits = logistic_bits(hyper_rate, hyper_log_scale.clamp_min(math.log(SCALE_LOW))).sum((1, 2, 3))
 
         height, width = latent.shape[-2:]
         features = self.hyper_synthesis(hyper_hard)[..., :height, :width]
         planes = self._whole(weights * HIDDEN_ONE)[:, :, None, None].expand(-1, -1, height, width)
         anchors = checkerboard(latent)
-        to_units = ContextNetwork.KNOWN_ONE * step / deviation
+        to_units = (ContextNetwork.KNOWN_ONE * step / deviation).clamp_max(LIMITS["known_factor"] * FRACTION / 2**KNOWN_SHIFT)
         limit = ContextNetwork.KNOWN_MAX
         log_ratio = (self.deviation.log()[:, None, None] - log_step)
         bits = latent.new_zeros(len(latent))
@@ -136,7 +139,7 @@ class EntropyModel(nn.Module):
                 mean, log_scale = self.contexts[2 * index + parity](torch.cat([c.float() for c in context], 1))
                 centre = mean.float() * (deviation[span] / (step[:, span] * ContextNetwork.MEAN_ONE))
                 if self.quantised:
-                    centre = round_through(centre * 16) / 16
+                    centre = round_through(centre * FRACTION) / FRACTION
                 log_scale = log_scale.float() * (SCALE_STEP / ContextNetwork.SCALE_ONE) + log_ratio[:, span]
                 log_scale = log_scale.clamp(math.log(SCALE_LOW), math.log(SCALE_HIGH))
                 for_rate, rounded = quantise(value, centre, temperature)

@@ -28,7 +28,7 @@ from entropy.tables import quantise
 from train import loop
 from train.data import Crops, Photographs, find
 from train.entropy_model import SCALE_LOW, SCALE_STEP, SCALES, level_weights
-from train.integer_networks import EXACT_LIMIT, ContextNetwork, IntegerConv2d
+from train.integer_networks import EXACT_LIMIT, HIDDEN_ONE, ContextNetwork, IntegerConv2d
 from train.networks import Codec
 from train.recipe import Stage
 
@@ -184,10 +184,12 @@ def quality_arrays(codec: Codec) -> dict[str, np.ndarray]:
     known = (ContextNetwork.KNOWN_ONE * 2**latents.KNOWN_SHIFT / latents.FRACTION / ratio).round()
     values = {
         "hyper_index": hyper_index, "scale_offset": offset, "mean_factor": mean, "known_factor": known,
-        "planes": torch.floor(weights * 64 + 0.5), "step": log_step.exp(), "encoder_gain": (log_stretch - log_step).exp(),
-        "level_weights": weights,
+        "planes": torch.floor(weights * HIDDEN_ONE + 0.5), "level_weights": weights,
+        "step": log_step.exp(), "encoder_gain": (log_stretch - log_step).exp(),
     }
-    values |= {name: values[name].clamp_max(limit) for name, limit in LIMITS.items()}
+    values["known_factor"] = known.clamp_max(LIMITS["known_factor"])  # training does the same
+    if mean.max() > LIMITS["mean_factor"]:
+        raise ValueError(f"a latent spans {ratio.max():.0f} quantiser steps a deviation, too many for 32-bit means")
     return {name: value.numpy().astype(ARRAYS[name][0]) for name, value in values.items()}
 
 
@@ -224,8 +226,8 @@ def pack_tables(probabilities: list[np.ndarray], empty: np.ndarray) -> dict[str,
     return {"frequencies": np.concatenate(kept), "reach": reach}
 
 
-def count_tables(path: Path, photographs: Photographs, crops: int, crop: int = 384) -> dict[str, np.ndarray]:
-    """Coding tables counted with the model at ``path`` on ``crops`` crops, qualities spread evenly.
+def count_tables(path: Path, photographs: Photographs, crops: int, crop: int = 384) -> list[np.ndarray]:
+    """Probabilities as in `logistic_tables`, counted with the model at ``path`` on ``crops`` crops of all qualities.
 
     Counts are made symmetric: a residual's sign carries no information here.
     """
@@ -233,16 +235,20 @@ def count_tables(path: Path, photographs: Photographs, crops: int, crop: int = 3
     counter, source = Counter([len(table) for table in prior]), Crops(photographs, crop, seed=1)
     for index in tqdm(range(crops), desc="counting residuals", unit="crop"):
         picture = Image.fromarray(source[index].permute(1, 2, 0).numpy())
-        quality = round((index + 0.5) / crops * (QUALITIES - 1)) if crops > 1 else QUALITIES // 2
+        quality = int((index + 0.5) / crops * QUALITIES)
         latent, hyper = coding.analyse(picture, quality, model)
         latents.encode(model, quality, latent, hyper, counter, coding.TRADEOFF)
-    tables, empty = [], np.zeros(len(prior), bool)
-    for index, (counts, shape) in enumerate(zip(counter.counts, prior, strict=True)):
+    tables = []
+    for counts, shape in zip(counter.counts, prior, strict=True):
         inner = (counts[:-1] + counts[-2::-1]) / 2
-        tables.append(np.append(inner, counts[-1]) + PRIOR_WEIGHT * shape)
-        zeros = tables[-1][len(inner) // 2] / tables[-1].sum()
-        empty[index] = 1 - zeros < SKIP_BELOW
-    return pack_tables(tables, empty)
+        table = np.append(inner, counts[-1]) + PRIOR_WEIGHT * shape
+        tables.append(table / table.sum())
+    return tables
+
+
+def hardly_used(tables: list[np.ndarray]) -> np.ndarray:
+    """Which tables see so few non-zeros that coding them at all would cost more than it brings."""
+    return np.array([1 - table[len(table) // 2 - 1] < SKIP_BELOW for table in tables])
 
 
 def write(path: Path, card: dict, members: dict[str, bytes], arrays: dict[str, np.ndarray]) -> None:
@@ -267,13 +273,13 @@ def export(codec: Codec, card: dict, photographs: Photographs, path: Path, crops
     """Writes ``codec`` (averaged weights) to ``path``. card: what model.json should say besides the format's own keys."""
     members, arrays = graphs(codec), quality_arrays(codec)
     card = {"format": FORMAT, "groups": list(codec.options.groups), **card}
-    tables = pack_tables(logistic_tables(), np.zeros(SCALES, bool))
+    tables = logistic_tables()
     draft = Path(path).with_suffix(".draft")
     try:
         for _ in range(2):  # the encoder's choices depend on the tables, so count once more with better ones
-            write(draft, card, members, {**arrays, **tables})
+            write(draft, card, members, {**arrays, **pack_tables(tables, np.zeros(SCALES, bool))})
             tables = count_tables(draft, photographs, crops)
-        write(draft, card, members, {**arrays, **tables})
+        write(draft, card, members, {**arrays, **pack_tables(tables, hardly_used(tables))})
         draft.replace(path)
     finally:
         draft.unlink(missing_ok=True)
@@ -297,7 +303,8 @@ def export_run(run: Path, data: Path, path: Path, name: str, crops: int) -> dict
     codec, state = loop.restore_average(Path(run) / loop.CHECKPOINT)
     training, held = find(data)
     card = {"name": name, "steps": state["step"], "recipe": state["recipe"]}
-    if held:
-        card["integer_cost_percent"] = round(integer_cost(codec, loop.validation_crops(held)), 3)
+    crops_held = loop.validation_crops(held)
+    if len(crops_held):
+        card["integer_cost_percent"] = round(integer_cost(codec, crops_held), 3)
     export(codec, card, Photographs(training), path, crops)
     return card

@@ -13,6 +13,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from codec.latents import HYPER_MAX, KNOWN_MAX, SCALE_SHIFT
+
 HIDDEN_ONE = 64  # units that stand for 1.0 in a hidden activation
 HIDDEN_MAX = 1023
 EXACT_LIMIT = 2**24  # float32 holds every integer up to here
@@ -47,17 +49,19 @@ class IntegerConv2d(nn.Module):
     def integers(self) -> tuple[Tensor, Tensor, Tensor]:
         """Integer weights (O, I, k, k), integer biases (O,) with the rounding half included, shifts (O,).
 
-        The bound of the module's docstring holds for what is returned; gradients pass to the real weights.
+        The bound of the module's docstring holds unless weights are so large that shift 0 breaks it; export refuses those.
+        Gradients pass to the real weights.
         """
         weight, bias = self.unit_weight(), self.bias * self.output_one
         reach = (weight.abs() * self.input_max[:, None, None]).sum((1, 2, 3)) + bias.abs() + 1
         shift = torch.floor(torch.log2(EXACT_LIMIT / reach.detach())).clamp(0, MAX_SHIFT)
-        for _ in range(2):  # rounding can add up to half a unit a weight: step down where that crosses the limit
+        for attempt in (0, 1):  # rounding can add half a unit a weight: step down where that crosses the limit
             scale = torch.exp2(shift)
             whole = round_through(weight * scale[:, None, None, None])
             offset = round_through((bias + 0.5) * scale)
             bound = (whole.abs() * self.input_max[:, None, None]).sum((1, 2, 3)) + offset.abs()
-            shift = torch.where(bound.detach() < EXACT_LIMIT, shift, shift - 1)
+            if not attempt:
+                shift = torch.where(bound.detach() < EXACT_LIMIT, shift, (shift - 1).clamp_min(0))
         return whole, offset, shift
 
     def forward(self, units: Tensor) -> Tensor:
@@ -90,18 +94,16 @@ def joined(*parts: tuple[list[int], list[int]]) -> tuple[list[int], list[int]]:
 
 
 class HyperSynthesis(nn.Module):
-    """Hyper-latents (N, Z, h, w), integers in ±63, to features (N, F, 4h, 4w) for the context networks."""
-
-    LIMIT = 63
+    """Hyper-latents (N, Z, h, w), integers in ±HYPER_MAX, to features (N, F, 4h, 4w) for the context networks."""
 
     def __init__(self, hyper_latents: int, width: int, features: int):
         super().__init__()
-        self.first = IntegerConv2d([4] * hyper_latents, [self.LIMIT] * hyper_latents, width, 3)
+        self.first = IntegerConv2d([4] * hyper_latents, [HYPER_MAX] * hyper_latents, width, 3)
         self.spread = IntegerConv2d(*hidden(width), 16 * features, 1)
         self.last = IntegerConv2d(*hidden(features), features, 3)
 
     def forward(self, hyper: Tensor) -> Tensor:
-        return self.last(F.pixel_shuffle(self.spread(self.first(hyper.clamp(-self.LIMIT, self.LIMIT))), 4))
+        return self.last(F.pixel_shuffle(self.spread(self.first(hyper.clamp(-HYPER_MAX, HYPER_MAX))), 4))
 
 
 class ContextNetwork(nn.Module):
@@ -111,9 +113,9 @@ class ContextNetwork(nn.Module):
     (`MEAN_ONE` stand for one standard deviation of the channel), log-scales (`SCALE_ONE` a step of the scale table).
     """
 
-    KNOWN_ONE, KNOWN_MAX = 64, 511
+    KNOWN_ONE, KNOWN_MAX = 64, KNOWN_MAX
     MEAN_ONE, MEAN_MAX = 256, 4095
-    SCALE_ONE, SCALE_MAX = 8, 1023
+    SCALE_ONE, SCALE_MAX = 1 << SCALE_SHIFT, 1023
 
     def __init__(self, features: int, quality: int, known: int, width: int, targets: int):
         super().__init__()

@@ -1,10 +1,13 @@
 """The training loop, top to bottom: data → rate and distortion → gradients → average → log → checkpoint."""
 
 import dataclasses
+import itertools
 import json
 import math
 import os
+import pickle
 import time
+import zipfile
 from pathlib import Path
 
 import torch
@@ -34,7 +37,10 @@ def resolve_precision(precision: str) -> str:
     """`auto` → bf16 on GPUs and on processors with bf16 multiplication, else float32."""
     if precision != "auto":
         return precision
-    fast = torch.cuda.is_available() or torch.cpu._is_avx512_bf16_supported()
+    if torch.cuda.is_available():
+        fast = torch.cuda.is_bf16_supported(including_emulation=False)
+    else:
+        fast = torch.cpu._is_avx512_bf16_supported()
     return "bf16-mixed" if fast else "32-true"
 
 
@@ -97,6 +103,26 @@ def load(path: Path) -> dict:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise RecipeError(f"{path}: no checkpoint there") from None
+    except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as problem:
+        raise RecipeError(f"{path}: is not a checkpoint of ours: {problem}") from None
+
+
+def kept(checkpoint: Path) -> str:
+    """What a message says of the weights that are left."""
+    return f"{checkpoint} holds the last good weights" if checkpoint.exists() else "no checkpoint had been written yet"
+
+
+def check_resumable(recipe: Recipe, state: dict) -> None:
+    """Raises RecipeError when ``recipe`` would not have led to ``state``; stages not yet begun may differ."""
+    now, before = dataclasses.asdict(recipe), dict(state["recipe"])
+    for key in ("save_every", "validate_every", "log_every"):
+        before[key] = now[key]
+    ends = itertools.accumulate(stage["steps"] for stage in before["stages"])
+    begun = 1 + sum(end < state["step"] for end in ends)
+    now["stages"], before["stages"] = now["stages"][:begun], before["stages"][:begun]
+    changed = [key for key in now if now[key] != before.get(key)]
+    if changed:
+        raise RecipeError(f"the run was begun with other {', '.join(changed)}; resume it with its own recipe")
 
 
 def restore_average(path: Path) -> tuple[Codec, dict]:
@@ -121,6 +147,7 @@ def connect(precision: str) -> Fabric:
     strategy = DDPStrategy(find_unused_parameters=True) if world > 1 else "auto"  # stages may leave networks out
     fabric = Fabric(devices=local, num_nodes=world // local, strategy=strategy, precision=resolve_precision(precision))
     fabric.launch()
+    torch.backends.cudnn.allow_tf32 = False  # what asks for float32 needs it: integer layers, the linear transforms
     return fabric
 
 
@@ -140,6 +167,9 @@ class Progress:
         self._bar = tqdm(total=total, initial=done, disable=not active, unit="step", smoothing=0.05)
         self._path, self._every, self._active = path, recipe.log_every, active
         self._begun, self._images = time.monotonic(), 0
+        if active and path.exists():  # rows written after the checkpoint that is resumed will be written again
+            rows = [line for line in path.read_text().splitlines(keepends=True) if json.loads(line)["step"] <= done]
+            path.write_text("".join(rows))
 
     def row(self, **values) -> None:
         """Appends one JSON line."""
@@ -182,6 +212,8 @@ def train(recipe: Recipe, folder: Path, out: Path, resume: bool = False, start: 
     if checkpoint.exists() and not resume:
         raise RecipeError(f"{checkpoint} exists; use --resume to continue it, or another --out")
     state = load(checkpoint) if resume else None
+    if state is not None:
+        check_resumable(recipe, state)
     fabric = connect(recipe.precision)
     seed_everything(recipe.seed, verbose=False)
     out.mkdir(parents=True, exist_ok=True)
@@ -236,10 +268,12 @@ def train(recipe: Recipe, folder: Path, out: Path, resume: bool = False, start: 
             balance = result["lambda"].pow(-recipe.rate_balance)
             loss = (result["loss"] * balance / balance.mean()).mean()
             if not torch.isfinite(loss):
-                raise DivergedError(f"loss is {loss.item()} at step {done}; {checkpoint} holds the last good weights")
+                raise DivergedError(f"the loss is {loss.item()} at step {done}; {kept(checkpoint)}")
             optimiser.zero_grad()
             fabric.backward(loss)
-            norm = fabric.clip_gradients(model, optimiser, max_norm=recipe.clip)
+            norm = fabric.clip_gradients(model, optimiser, max_norm=recipe.clip, error_if_nonfinite=False)
+            if not torch.isfinite(norm):
+                raise DivergedError(f"the gradient is {norm.item()} at step {done}; {kept(checkpoint)}")
             optimiser.step()
             average.update_parameters(codec)
             done += 1

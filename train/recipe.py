@@ -4,23 +4,26 @@ import dataclasses
 import difflib
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, get_origin
 
 import yaml
 
 from codec.errors import RecipeError
+from train.lapped import BLOCK
 from train.networks import NetworkOptions
 from train.proxies import PROXIES
 
 PARTS = ("entropy", "all")
+PRECISIONS = ("auto", "32-true", "bf16-mixed")
+BASIS = 3 * BLOCK * BLOCK  # a block has no more dimensions than that
 
 
 @dataclass
 class Stage:
     """One phase of training; Adam and the averaged weights carry on from one to the next.
 
-    parts: `entropy` trains the entropy model and the steps on the linear transform's latents (cheap); `all`
-    everything. learning_rate rises over ``warmup`` steps and falls to ``final`` times itself along a cosine.
+    parts: `entropy` leaves both residual networks out (cheap: entropy model, steps, and slowly the linear transforms);
+    `all` trains everything. learning_rate rises over ``warmup`` steps and falls to ``final`` times itself along a cosine.
     quantised: round the entropy networks to integers, with straight-through gradients.
     """
 
@@ -71,6 +74,8 @@ def _build(kind: type, values: Any, where: str) -> Any:
         expected = fields[key].type
         if expected is float and isinstance(value, int) and not isinstance(value, bool):
             values = {**values, key: float(value)}
+        elif get_origin(expected) is list and not isinstance(value, list):
+            raise RecipeError(f"{where}.{key}: expected a list, found {value!r}")
         elif expected in (int, float, str, bool) and type(value) is not expected:
             raise RecipeError(f"{where}.{key}: expected {expected.__name__}, found {value!r}")
     try:
@@ -79,22 +84,37 @@ def _build(kind: type, values: Any, where: str) -> Any:
         raise RecipeError(f"{where}: {str(problem).split('__init__() ')[-1]}") from None
 
 
+def _at_least(low: int, values: Any, where: str, *names: str) -> None:
+    for name in names:
+        if getattr(values, name) < low:
+            raise RecipeError(f"{where}{name}: must be at least {low}")
+
+
 def check(recipe: Recipe) -> None:
     """Raises RecipeError for values that cannot work."""
     if not recipe.stages:
         raise RecipeError("stages: at least one is needed")
-    if not recipe.network.groups or min(recipe.network.groups) < 1:
-        raise RecipeError("network.groups: channel counts of at least 1 are needed")
-    if not 0 < recipe.network.lambda_low < recipe.network.lambda_high:
+    network = recipe.network
+    if not all(isinstance(size, int) and size > 0 for size in network.groups) or not 0 < sum(network.groups) <= BASIS:
+        raise RecipeError(f"network.groups: positive channel counts with a sum of at most {BASIS} are needed")
+    if not 0 < network.lambda_low < network.lambda_high:
         raise RecipeError("network: 0 < lambda_low < lambda_high is needed")
-    if recipe.network.levels < 2:
-        raise RecipeError("network.levels: at least 2 are needed")
+    _at_least(1, network, "network.", "width", "hyper_latents", "features", "context_width")
+    _at_least(0, network, "network.", "analysis_blocks", "synthesis_blocks")
+    _at_least(2, network, "network.", "levels")
+    _at_least(1, recipe, "", "start_crops", "save_every", "validate_every", "log_every")
+    if not 0 <= recipe.average < 1 or recipe.clip <= 0 or recipe.linear_rate < 0:
+        raise RecipeError("0 <= average < 1, clip > 0 and linear_rate >= 0 are needed")
+    if recipe.precision not in PRECISIONS:
+        raise RecipeError(f"precision is one of {', '.join(PRECISIONS)}")
     for stage in recipe.stages:
         for name, allowed in (("parts", PARTS), ("proxy", tuple(PROXIES))):
             if getattr(stage, name) not in allowed:
                 raise RecipeError(f"stage {stage.name}: {name} is one of {', '.join(allowed)}")
         if stage.crop % 16 or stage.crop < 64:
             raise RecipeError(f"stage {stage.name}: crop must be a multiple of 16, at least 64")
+        if stage.warmup < 0 or not 0 <= stage.final <= 1:
+            raise RecipeError(f"stage {stage.name}: warmup >= 0 and 0 <= final <= 1 are needed")
         if stage.steps < 1 or stage.batch < 1 or stage.learning_rate <= 0 or stage.temperature <= 0:
             raise RecipeError(f"stage {stage.name}: steps, batch, learning_rate and temperature must be positive")
 

@@ -63,13 +63,23 @@ def test_limits(small, tmp_path):
 
 def test_several_files_into_a_folder_with_a_failure_named(small, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"nothing")
-    (tmp_path / "out").mkdir()
     done = metamer("encode", small, tmp_path / "bad.png", OTTERS, "-o", tmp_path / "out", "-q", 20)
     assert done.returncode == 1
     assert "bad.png: is not a picture" in done.stderr.decode() and "Traceback" not in done.stderr.decode()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["otters.mtm", "small.mtm"]
     done = metamer("decode", *sorted((tmp_path / "out").glob("*.mtm")))
     assert done.returncode == 0 and (tmp_path / "out" / "otters.png").exists()
+
+
+def test_the_output_folder_is_made_and_names_do_not_collide(small, tmp_path):
+    assert metamer("encode", small, "-o", f"{tmp_path}/new/").returncode == 0
+    assert (tmp_path / "new" / "small.mtm").exists()
+    (tmp_path / "other").mkdir()
+    (tmp_path / "other" / "small.png").write_bytes(small.read_bytes())
+    assert "both be written" in told(metamer("encode", small, tmp_path / "other" / "small.png", "-o", tmp_path / "two"))
+    assert "standard output" in told(metamer("encode", small, OTTERS, "-o", "-"))
+    assert "the input itself" in told(metamer("encode", small, "-o", small, "--force"))
+    assert Image.open(small).size == (96, 64)
 
 
 def test_nothing_is_overwritten_without_force(small, tmp_path):
@@ -110,7 +120,10 @@ def test_debug_shows_where(tmp_path):
 def test_usage_errors(small, tmp_path):
     assert metamer("encode", small, "-q", 101).returncode == 2
     assert b"give one of" in metamer("encode", small, "-q", 10, "--bpp", 1).stderr
-    assert b"folder" in metamer("encode", small, OTTERS, "-o", tmp_path / "one.mtm").stderr
+    for value in ("nan", "inf"):
+        assert metamer("encode", small, "-q", value).returncode == 2
+        assert metamer("encode", small, "--bpp", value).returncode == 2
+    assert "is a folder" in told(metamer("encode", "."))
 
 
 def test_training_mistakes_are_one_line(tmp_path):

@@ -83,6 +83,11 @@ def test_inputs_of_every_kind(otters, tmp_path):
         assert codec.encode(source) == wanted
     with pytest.raises(ImageError, match="uint8"):
         codec.encode(np.zeros((4, 4, 3)))
+    for shape in ((0, 4, 3), (4, 4, 5), (4,), (2, 4, 4, 3)):
+        with pytest.raises(ImageError, match="arrays must be"):
+            codec.encode(np.zeros(shape, np.uint8))
+    (tmp_path / "crop.mtm").write_bytes(wanted)
+    assert codec.decode(tmp_path / "crop.mtm") == codec.decode(wanted)
 
 
 def test_damage_is_always_told(otters):

@@ -8,7 +8,7 @@ import pytest
 import codec
 from bitstreams.check import LIST, check
 from codec import container, latents, pixels
-from codec.model import load
+from codec.model import find
 from tests.reference_decoder import RangeDecoder, read_pass
 
 ENTRIES = json.loads(LIST.read_text())
@@ -30,7 +30,7 @@ def test_independent_range_decoder_reads_the_streams(stem):
     """The payload read by the decoder written from FORMAT.md, inside our pass schedule, gives the same latents."""
     data = (LIST.parent / f"{stem}.mtm").read_bytes()
     header, payload = container.unpack(data)
-    model, reference = load("base"), RangeDecoder(payload)
+    model, reference = find(header.model_id), RangeDecoder(payload)
 
     class Reader:
         def read(self, indices):

@@ -41,7 +41,56 @@ def test_16_bit_grey_becomes_8():
     assert np.asarray(pixels.read(saved(deep, "PNG")))[0, :, 0].tolist() == [0, 1, 255]
 
 
-def test_embedded_profile_is_converted(otters):
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
+def test_a_profile_is_converted_whatever_the_mode(otters, mode):
+    linear = ImageCms.ImageCmsProfile(io.BytesIO(linear_profile(mode == "L"))).tobytes()
+    small = otters.resize((32, 32)).convert(mode)
+    converted = np.asarray(pixels.read(saved(small, "PNG", icc_profile=linear)), float)
+    plain = np.asarray(pixels.to_rgb(small), float)
+    assert converted.mean() > plain.mean() + 20  # linear light shown as sRGB is brighter
+
+
+def linear_profile(grey: bool) -> bytes:
+    """A minimal ICC profile with sRGB's primaries (or grey) and linear light."""
+
+    def fixed(value: float) -> bytes:
+        return round(value * 65536).to_bytes(4, "big", signed=True)
+
+    def xyz(*values: float) -> bytes:
+        return b"XYZ \0\0\0\0" + b"".join(map(fixed, values))
+
+    curve = b"curv\0\0\0\0\0\0\0\0"
+    tags = {b"wtpt": xyz(0.9642, 1.0, 0.8249)}
+    if grey:
+        tags |= {b"kTRC": curve}
+    else:
+        primaries = ((0.4361, 0.2225, 0.0139), (0.3851, 0.7169, 0.0971), (0.1431, 0.0606, 0.7141))
+        for name, values in zip((b"r", b"g", b"b"), primaries, strict=True):
+            tags |= {name + b"XYZ": xyz(*values), name + b"TRC": curve}
+    table, body, start = len(tags).to_bytes(4, "big"), b"", 128 + 4 + 12 * len(tags)
+    for name, data in tags.items():
+        table += name + (start + len(body)).to_bytes(4, "big") + len(data).to_bytes(4, "big")
+        body += data
+    head = bytes(4) + b"lcms" + bytes([2, 0x10, 0, 0]) + b"mntr" + (b"GRAY" if grey else b"RGB ") + b"XYZ "
+    head = head.ljust(36, b"\0") + b"acsp" + bytes(28) + fixed(0.9642) + fixed(1.0) + fixed(0.8249)
+    head = head.ljust(128, b"\0")
+    whole = head + table + body
+    return len(whole).to_bytes(4, "big") + whole[4:]
+
+
+def test_metadata_does_not_travel_on(otters):
+    same = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    assert pixels.read(saved(otters.resize((32, 32)), "PNG", icc_profile=same)).info == {}
+
+
+def test_the_first_picture_of_an_mpo_is_taken(otters):
+    """What many cameras write: a JPEG with its preview behind it."""
+    small = otters.resize((64, 48))
+    file = saved(small, "MPO", save_all=True, append_images=[small.resize((16, 12))])
+    assert pixels.read(file).size == (64, 48)
+
+
+def test_embedded_profile_of_srgb_changes_nothing(otters):
     small = otters.resize((32, 32))
     same = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     difference = np.abs(np.asarray(pixels.read(saved(small, "PNG", icc_profile=same)), int) - np.asarray(small)).max()

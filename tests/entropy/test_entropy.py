@@ -79,6 +79,12 @@ def test_empty_tables_are_marked():
     tables = laplace_tables(empty_first=True)
     assert tables.coded.tolist() == [False, True, True, True]
     np.testing.assert_array_equal(tables.frequency(1), TABLES.frequency(0))
+    values, indices = np.array([0, 2, 0, -5]), np.array([0, 1, 0, 2], np.uint8)
+    encoder, meter = Encoder(tables), Meter(tables)
+    encoder.write(values, indices)
+    meter.write(values, indices)
+    assert Decoder(tables, encoder.bytes()).read(indices).tolist() == [0, 2, 0, -5]
+    assert meter.bits == pytest.approx(TABLES.cost(values[[1, 3]], indices[[1, 3]] - 1).sum())
 
 
 def test_left_over_words_are_damage():

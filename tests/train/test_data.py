@@ -39,6 +39,15 @@ def test_crops_depend_on_seed_and_index_alone(photographs):
         assert not torch.equal(kept[index], other[index])
 
 
+def test_names_with_spaces_are_held_out_and_wrong_ones_told(tmp_path):
+    Image.new("RGB", (120, 120)).save(tmp_path / "my photo.png")
+    (tmp_path / "validation.txt").write_text("my photo.png\n")
+    assert [path.name for path in find(tmp_path)[1]] == ["my photo.png"]
+    (tmp_path / "validation.txt").write_text("absent.png\n")
+    with pytest.raises(RecipeError, match=r"absent\.png"):
+        find(tmp_path)
+
+
 def test_small_pictures_are_enlarged(tmp_path):
     Image.fromarray(np.arange(40 * 60 * 3, dtype=np.uint8).reshape(40, 60, 3)).save(tmp_path / "small.png")
     assert Crops(Photographs(find(tmp_path)[0]), 96, 0)[5].shape == (3, 96, 96)

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -27,9 +28,9 @@ def rows(run: Path) -> list[dict]:
 def test_training_learns(tiny_run):
     scores = [row["validation"] for row in rows(tiny_run) if "validation" in row]
     losses = [sum(level["loss"] for level in score) for score in scores]
-    assert len(losses) == 2 and losses[-1] < losses[0]
+    assert len(losses) == 3 and losses[-1] < losses[0]
     steps = [row for row in rows(tiny_run) if "loss" in row]
-    assert [row["step"] for row in steps] == list(range(4, 57, 4))
+    assert [row["step"] for row in steps] == list(range(4, 61, 4))
     assert {row["stage"] for row in steps} == {"entropy model", "joint", "integers"}
     assert all(row["images_per_second"] > 0 and row["bpp"] > 0 for row in steps)
 
@@ -43,25 +44,39 @@ def test_progress_line_tells_loss_rate_psnr_speed_and_time_left(photographs, tmp
 
 
 def test_resuming_gives_the_same_weights_to_the_last_bit(tiny_run, tiny, photographs, tmp_path, monkeypatch):
-    """Interrupted inside two different stages, and once right after a checkpoint."""
-    original = loop.save
-    for interruption in (20, 50, 54):
+    """Stopped between checkpoints in every stage: 28 → 25, 47 → 45, 52 → 52 (a stage's end), 58 → 55."""
+    step = loop.Progress.step
+    for interruption in (28, 47, 52, 58):
 
-        def save_then_stop(path, state, interruption=interruption):
-            original(path, state)
-            if state["step"] >= interruption:
+        def stop(self, done, *rest, interruption=interruption, **values):
+            step(self, done, *rest, **values)
+            if done == interruption:
                 raise KeyboardInterrupt
 
-        monkeypatch.setattr(loop, "save", save_then_stop)
+        monkeypatch.setattr(loop.Progress, "step", stop)
         with pytest.raises(KeyboardInterrupt):
             loop.train(tiny, photographs, tmp_path / "run", resume=(tmp_path / "run" / "checkpoint.pt").exists())
-    monkeypatch.setattr(loop, "save", original)
+        assert loop.load(tmp_path / "run" / "checkpoint.pt")["step"] < interruption
+    monkeypatch.setattr(loop.Progress, "step", step)
     loop.train(tiny, photographs, tmp_path / "run", resume=True)
     whole, resumed = loop.load(tiny_run / "checkpoint.pt"), loop.load(tmp_path / "run" / "checkpoint.pt")
-    assert whole["step"] == resumed["step"] == 56
+    assert whole["step"] == resumed["step"] == 60
     for kind in ("model", "average"):
         for name, value in whole[kind].items():
             assert torch.equal(value, resumed[kind][name]), f"{kind}.{name}"
+    steps = [row["step"] for row in rows(tmp_path / "run") if "loss" in row]
+    assert steps == list(range(4, 61, 4))  # no row twice
+
+
+def test_another_recipe_does_not_resume(tiny_run, tiny, photographs, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    tiny.seed = 5
+    with pytest.raises(loop.RecipeError, match="other seed"):
+        loop.train(tiny, photographs, tmp_path / "run", resume=True)
+    tiny.seed = 0
+    tiny.stages.append(recipe.Stage("more", steps=1, batch=2, crop=96))
+    loop.train(tiny, photographs, tmp_path / "run", resume=True)
+    assert loop.load(tmp_path / "run" / "checkpoint.pt")["step"] == 61
 
 
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(tiny, photographs, tmp_path, monkeypatch):
@@ -103,7 +118,13 @@ def test_two_processes(photographs, tmp_path):
     )
     assert done.returncode == 0, done.stderr.decode()
     state = loop.load(tmp_path / "run" / "checkpoint.pt")
-    assert state["step"] == 22 and all(torch.isfinite(value).all() for value in state["average"].values())
+    assert state["step"] == 26 and all(torch.isfinite(value).all() for value in state["average"].values())
+    logged = [row for row in rows(tmp_path / "run") if "loss" in row]
+    assert [row["step"] for row in logged] == list(range(4, 27, 4))  # one process writes
+    alone = tmp_path / "alone"
+    loop.train(recipe.load(tmp_path / "recipe.yaml"), photographs, alone)
+    alone_weights = loop.load(alone / "checkpoint.pt")["average"]
+    assert any(not torch.equal(value, alone_weights[name]) for name, value in state["average"].items())  # both took part
 
 
 def test_learning_rate_rises_then_falls():
@@ -116,4 +137,4 @@ def test_learning_rate_rises_then_falls():
 
 def test_levels_cover_the_range():
     levels = spread_levels(8, 9, torch.Generator().manual_seed(0))
-    assert sorted((levels.sort().values / 8 * 8).floor().tolist()) == list(range(8))
+    assert sorted((levels.sort().values).floor().tolist()) == list(range(8))

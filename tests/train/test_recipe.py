@@ -1,5 +1,7 @@
 """Recipes are checked whole, with a helpful word."""
 
+import dataclasses
+
 import pytest
 import yaml
 
@@ -31,6 +33,14 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
         ({"stages": [{"steps": 3}]}, "missing"),
         ({"stages": [STAGE], "network": {"lambda_low": 1.0, "lambda_high": 0.5}}, "lambda_low < lambda_high"),
         ({"stages": 3}, "expected a list"),
+        ({"stages": [STAGE], "log_every": 0}, "log_every: must be at least 1"),
+        ({"stages": [STAGE], "average": 2.0}, "average < 1"),
+        ({"stages": [STAGE], "precision": "fp16"}, "precision is one of"),
+        ({"stages": [STAGE], "network": {"groups": [400, 500]}}, "at most 768"),
+        ({"stages": [STAGE], "network": {"groups": 4}}, "expected a list"),
+        ({"stages": [STAGE], "network": {"groups": ["a"]}}, "positive channel counts"),
+        ({"stages": [STAGE], "network": {"hyper_latents": 0}}, "hyper_latents: must be"),
+        ({"stages": [{**STAGE, "warmup": -1}]}, "warmup >= 0"),
         ([], "mapping"),
     ],
 )
@@ -49,6 +59,4 @@ def test_unreadable_recipes(tmp_path):
 
 def test_recipes_survive_a_checkpoint():
     recipe = from_mapping({"stages": [STAGE], "network": {"groups": [4, 8]}})
-    import dataclasses
-
     assert from_mapping(dataclasses.asdict(recipe)) == recipe
