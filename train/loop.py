@@ -33,15 +33,13 @@ class DivergedError(MetamerError):
     """The loss became NaN or infinite; the last good checkpoint is kept."""
 
 
-def resolve_precision(precision: str) -> str:
-    """`auto` → bf16 on GPUs and on processors with bf16 multiplication, else float32."""
+def uses_bf16(precision: str) -> bool:
+    """`auto`: on GPUs and processors that multiply bf16 natively."""
     if precision != "auto":
-        return precision
+        return precision == "bf16-mixed"
     if torch.cuda.is_available():
-        fast = torch.cuda.is_bf16_supported(including_emulation=False)
-    else:
-        fast = torch.cpu._is_avx512_bf16_supported()
-    return "bf16-mixed" if fast else "32-true"
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    return torch.cpu._is_avx512_bf16_supported()
 
 
 def learning_rate(stage: Stage, step: int) -> float:
@@ -141,11 +139,11 @@ def parameter_groups(codec: Codec, linear_rate: float) -> list[dict]:
     return [{"params": rest, "share": 1.0}, {"params": linear, "share": linear_rate}]
 
 
-def connect(precision: str) -> Fabric:
+def connect() -> Fabric:
     """Fabric on the GPU if there is one, else the CPU; on several processes when started by `torchrun`."""
     world, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
     strategy = DDPStrategy(find_unused_parameters=True) if world > 1 else "auto"  # stages may leave networks out
-    fabric = Fabric(devices=local, num_nodes=world // local, strategy=strategy, precision=resolve_precision(precision))
+    fabric = Fabric(devices=local, num_nodes=world // local, strategy=strategy)
     fabric.launch()
     torch.backends.cudnn.allow_tf32 = False  # what asks for float32 needs it: integer layers, the linear transforms
     return fabric
@@ -214,7 +212,7 @@ def train(recipe: Recipe, folder: Path, out: Path, resume: bool = False, start: 
     state = load(checkpoint) if resume else None
     if state is not None:
         check_resumable(recipe, state)
-    fabric = connect(recipe.precision)
+    fabric = connect()
     seed_everything(recipe.seed, verbose=False)
     out.mkdir(parents=True, exist_ok=True)
 
@@ -264,7 +262,9 @@ def train(recipe: Recipe, folder: Path, out: Path, resume: bool = False, start: 
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["share"]
 
-            result = rate_distortion(codec, image, level, stage, model)
+            # not Fabric's own precision: that would round the images to bf16 too
+            with torch.autocast(fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)):
+                result = rate_distortion(codec, image, level, stage, model)
             balance = result["lambda"].pow(-recipe.rate_balance)
             loss = (result["loss"] * balance / balance.mean()).mean()
             if not torch.isfinite(loss):
