@@ -16,7 +16,7 @@ from entropy.coder import DamagedError, Decoder, Encoder, Meter
 MAX_PIXELS = 24 << 20  # what is coded in one piece; at about 160 bytes a pixel it takes 4 GB
 MAX_QUALITY = 100.0
 DEFAULT_QUALITY = 50.0
-TRADEOFF = 6.0 / np.log(2)  # see latents.choose_residuals
+TRADEOFF = 22.0  # see latents.choose_residuals; least rate at equal PSNR on held-out photographs
 
 Source = Image.Image | np.ndarray | str | Path | bytes
 

@@ -77,8 +77,9 @@ def _passes(model: Model, quality: int, hyper: np.ndarray, height: int, width: i
 def choose_residuals(exact: np.ndarray, tables: np.ndarray, model: Model, tradeoff: float) -> np.ndarray:
     """Rounds (n,) residuals to the nearest integer, or one closer to zero where that saves more than it costs.
 
-    Minimises bits + tradeoff·(error in steps)². At the high-rate optimum of the quantiser step the weight of a
-    squared step is 6 / ln 2 bits (from Δ² = 18 / (ln 2 · λ · 255²), three channels a pixel).
+    Minimises bits + tradeoff·(error in steps)². For elements that stood alone the weight of a squared step would be
+    6 / ln 2 = 8.7 bits (from Δ² = 18 / (ln 2 · λ · 255²), three channels a pixel); it pays to value fidelity more,
+    because later passes predict from what this one keeps.
     """
     nearest = np.rint(exact).astype(np.int32)
     some = np.flatnonzero(nearest)
