@@ -1,5 +1,6 @@
 """Rate and distortion of real files: rows per image and setting, means, BD-rates, a curve."""
 
+import contextlib
 import io
 import json
 import time
@@ -37,7 +38,7 @@ def peers() -> dict[str, dict[float, Coder]]:
     """Every codec this Pillow can write, at settings that span its useful range: name → setting → coder.
 
     JPEG: 4:2:0, optimised, progressive. WebP: method 6. AVIF: speed 6, 4:2:0 (Pillow's default) and 4:4:4. JPEG 2000: the
-    9/7 wavelet with its colour transform, one layer at the given compression ratio.
+    9/7 wavelet with its colour transform, one layer at the given compression ratio. JPEG XL: when the package pillow-jxl-plugin is there.
     """
     found: dict[str, dict[float, Coder]] = {
         "jpeg": {q: _pillow("JPEG", quality=q, subsampling="4:2:0", optimize=True, progressive=True)
@@ -53,7 +54,9 @@ def peers() -> dict[str, dict[float, Coder]]:
             ratio: _pillow("JPEG2000", quality_mode="rates", quality_layers=[ratio], irreversible=True, mct=1)
             for ratio in (240, 160, 120, 80, 60, 40, 30, 20, 15, 10, 8)
         }
-    if "JXL" in Image.registered_extensions().values():
+    with contextlib.suppress(ImportError):
+        import pillow_jxl  # noqa: F401  registers JPEG XL with Pillow
+
         found["jxl"] = {q: _pillow("JXL", quality=q) for q in (10, 20, 30, 40, 50, 60, 70, 80, 90, 95)}
     return found
 
