@@ -38,7 +38,8 @@ def peers() -> dict[str, dict[float, Coder]]:
     """Every codec this Pillow can write, at settings that span its useful range: name → setting → coder.
 
     JPEG: 4:2:0, optimised, progressive. WebP: method 6. AVIF: speed 6, 4:2:0 (Pillow's default) and 4:4:4. JPEG 2000: the
-    9/7 wavelet with its colour transform, one layer at the given compression ratio. JPEG XL: when the package pillow-jxl-plugin is there.
+    9/7 wavelet with its colour transform, one layer at the given compression ratio. JPEG XL: when the package
+    pillow-jxl-plugin is there.
     """
     found: dict[str, dict[float, Coder]] = {
         "jpeg": {q: _pillow("JPEG", quality=q, subsampling="4:2:0", optimize=True, progressive=True)
