@@ -1,5 +1,6 @@
 """Shared pictures and a tiny model that is really trained, once a test session."""
 
+import os
 import shutil
 import subprocess
 import sys
@@ -7,7 +8,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from hypothesis import settings
 from PIL import Image
+
+# no test depends on wall time; in CI the same examples every time, elsewhere new ones
+settings.register_profile("metamer", deadline=None, derandomize="CI" in os.environ)
+settings.load_profile("metamer")
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"

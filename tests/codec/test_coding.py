@@ -34,7 +34,7 @@ def test_every_quality_in_between(otters):
     assert rising.all() and len(set(sizes)) > 38
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 90), st.integers(1, 90), st.integers(0, 100))
 def test_any_size(width, height, quality):
     rng = np.random.default_rng(width + 97 * height)
@@ -102,7 +102,7 @@ def test_damage_is_always_told(otters):
                 codec.decode(data[:place] + bytes([data[place] ^ change]) + data[place + 1 :])
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.binary(max_size=300), st.integers(0, 255), st.integers(1, 64), st.integers(1, 64))
 def test_hostile_payloads_with_a_right_checksum(payload, quality, width, height):
     """They decode to some picture or are refused; they never crash or hang."""

@@ -4,7 +4,7 @@ import io
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
@@ -19,7 +19,6 @@ def saved(image: Image.Image, kind: str, **options) -> io.BytesIO:
     return buffer
 
 
-@settings(deadline=None)
 @given(st.integers(1, 70), st.integers(1, 70))
 def test_planes_round_trip(width, height):
     pixel = np.random.default_rng(width * 100 + height).integers(0, 256, (height, width, 3), dtype=np.uint8)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from entropy.coder import DamagedError, Decoder, Encoder, Meter
@@ -56,7 +56,6 @@ def test_round_trip(rounds):
     decoder.finish()
 
 
-@settings(deadline=None)
 @given(passes)
 def test_independent_decoder_reads_the_same(pairs):
     values, tables = np.array(pairs, np.int64).reshape(-1, 2).T

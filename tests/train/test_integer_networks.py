@@ -18,7 +18,7 @@ def layer(seed: int, size: float, kernel: int, channels: int = 24) -> IntegerCon
     return made
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 10**6), st.floats(1e-4, 30), st.sampled_from([1, 3]))
 def test_accumulator_bound_holds(seed, size, kernel):
     made = layer(seed, size, kernel)
@@ -29,7 +29,7 @@ def test_accumulator_bound_holds(seed, size, kernel):
     FrozenConv(made)  # checks the same, in its own words
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(st.integers(0, 10**6), st.sampled_from([0.05, 1.0]))
 def test_float32_equals_integers_in_any_order(seed, size):
     made = layer(seed, size, 1)
