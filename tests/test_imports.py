@@ -9,8 +9,9 @@ from tests.conftest import ROOT
 ALLOWED = {
     "codec": {"codec", "entropy"},
     "entropy": {"entropy"},
-    "train": {"train", "codec", "entropy"},
-    "evaluation": {"evaluation", "codec"},
+    "perception": {"perception"},
+    "train": {"train", "perception", "codec", "entropy"},
+    "evaluation": {"evaluation", "perception", "codec"},
     "bitstreams": {"bitstreams", "codec"},
 }
 LAZY = {"codec/cli.py": {"train", "evaluation"}}  # inside the commands that need them

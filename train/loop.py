@@ -19,6 +19,7 @@ from torch.utils.data import DataLoader
 from tqdm import tqdm
 
 from codec.errors import MetamerError, RecipeError
+from perception import create
 from train.data import Crops, Photographs, centre_crops, find
 from train.networks import Codec
 from train.recipe import Recipe, Stage, from_mapping
@@ -27,6 +28,7 @@ CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
 START_CROP = 176  # crops that the lapped transform is fitted to
 VALIDATION_CROPS = 16
+DISTORTION = create("mse")
 
 
 class DivergedError(MetamerError):
@@ -61,7 +63,7 @@ def rate_distortion(codec: Codec, image: Tensor, level: Tensor, stage: Stage, mo
     linear = stage.parts == "entropy"
     decoded, coded = (model or codec)(image, level, stage.proxy, stage.temperature, linear)
     pixels = image.shape[-2] * image.shape[-1]
-    mse = (decoded.float() - image).square().mean((1, 2, 3))
+    mse = DISTORTION.between(image, decoded.float())
     bpp = (coded.bits + coded.hyper_bits) / pixels
     weight = codec.lagrangian(level)
     return {"bpp": bpp, "mse": mse, "lambda": weight, "loss": bpp + weight * 255**2 * mse}

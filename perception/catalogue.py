@@ -1,0 +1,59 @@
+"""The distances that come with Metamer, in the order in which they are listed."""
+
+import math
+
+from perception.registry import Metric
+
+
+def similarity(name: str, factory: str, title: str, paper: str, **more) -> Metric:
+    """A structural similarity: 1 for identical images."""
+    more = {"low": 0.0, "high": 1.0, "best": 1.0, "higher_is_better": True, "family": "structure"} | more
+    return Metric(name, factory, title, paper, **more)
+
+
+def deep(name: str, factory: str, title: str, paper: str, weights: tuple[str, ...], **more) -> Metric:
+    """A distance between deep features, 0 for identical images."""
+    return Metric(name, factory, title, paper, **{"family": "deep features", "min_side": 16, "weights": weights} | more)
+
+
+ZHANG = "Zhang et al., CVPR 2018"
+
+CATALOGUE = (
+    Metric("mse", "perception.pixels:MeanSquaredError", "Mean squared error", "—", "pixels", high=1.0),
+    Metric("psnr", "perception.pixels:PeakSignalToNoise", "Peak signal-to-noise ratio, dB", "—", "pixels", high=100.0,
+           best=100.0, higher_is_better=True, trainable=False),
+    Metric("cielab", "perception.pixels:ColourDifference", "Mean ΔE*ab in CIELAB", "CIE 1976", "colour",
+           aliases=("delta-e", "lab")),
+    similarity("ssim", "perception.structure:ssim", "Structural similarity", "Wang et al., TIP 2004", low=-1.0, min_side=11),
+    similarity("ms-ssim", "perception.structure:ms_ssim", "Multi-scale structural similarity", "Wang et al., Asilomar 2003",
+               min_side=161, aliases=("msssim",)),
+    similarity("haarpsi", "perception.structure:haarpsi", "Haar perceptual similarity", "Reisenhofer et al., SPIC 2018",
+               min_side=16, package="piq"),
+    similarity("vif", "perception.structure:vif", "Visual information fidelity, pixel domain", "Sheikh & Bovik, TIP 2006",
+               high=math.inf, min_side=41, package="piq", true_distance=False),
+    similarity("fsim", "perception.structure:fsim", "Feature similarity, colour", "Zhang et al., TIP 2011", min_side=16,
+               package="piq"),
+    similarity("vsi", "perception.structure:vsi", "Visual saliency-induced similarity", "Zhang et al., TIP 2014", min_side=16,
+               package="piq"),
+    similarity("gmsd", "perception.structure:gmsd", "Gradient magnitude similarity deviation", "Xue et al., TIP 2014", best=0.0,
+               higher_is_better=False, min_side=16, package="piq"),
+    similarity("mdsi", "perception.structure:mdsi", "Mean deviation similarity", "Nafchi et al., IEEE Access 2016", best=0.0,
+               high=math.inf, higher_is_better=False, true_distance=False, min_side=16, package="piq"),
+    deep("lpips-alex", "perception.lpips:alex", "Learned perceptual image patch similarity, AlexNet", ZHANG,
+         ("alexnet", "lpips-alex"), min_side=31, aliases=("lpips", "lpips-alexnet")),
+    deep("lpips-vgg", "perception.lpips:vgg", "Learned perceptual image patch similarity, VGG16", ZHANG,
+         ("vgg16", "lpips-vgg"), aliases=("lpips-vgg16",)),
+    deep("lpips-squeeze", "perception.lpips:squeeze", "Learned perceptual image patch similarity, SqueezeNet", ZHANG,
+         ("squeezenet1_1", "lpips-squeeze"), min_side=17, aliases=("lpips-squeezenet",)),
+    deep("dists", "perception.dists:Dists", "Deep image structure and texture similarity", "Ding et al., TPAMI 2020",
+         ("vgg16", "dists")),
+    deep("features", "perception.features:Features", "Squared difference of one layer's features", "Johnson et al., ECCV 2016",
+         ("squeezenet1_1",), min_side=17, aliases=("feature-loss",)),
+    deep("wasserstein", "perception.wasserstein:Wasserstein", "Wasserstein distortion of local feature statistics",
+         "Qiu et al., CISS 2024", ("vgg16",), aliases=("wd",)),
+    Metric("ssimulacra2", "perception.judges:Ssimulacra2", "SSIMULACRA 2", "Sneyers, 2022", "judge", low=-math.inf, high=100.0,
+           best=100.0, higher_is_better=True, true_distance=False, min_side=8, package="ssimulacra2", trainable=False),
+    Metric("cvvdp", "perception.judges:ColorVideoVDP", "ColorVideoVDP, JOD units", "Mantiuk et al., SIGGRAPH 2024", "judge",
+           high=10.0, best=10.0, higher_is_better=True, true_distance=False, min_side=16, package="cvvdp", trainable=False,
+           aliases=("colorvideovdp",)),
+)

@@ -1,0 +1,71 @@
+"""What every distance is: a space in which two images are placed, and a number for how far apart they lie there."""
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from perception.errors import ImageError
+from perception.registry import Metric
+
+
+class Distance(nn.Module):
+    """Compares images: (N, 3, H, W) sRGB in [0, 1] (or uint8) → (N,) float32.
+
+    Subclasses write ``between``, and ``space`` unless they compare pixels; `perception.registry.create` sets ``metric`` and
+    ``label``. Decoders overshoot, so values a little outside [0, 1] are taken as they come. Weights are frozen: gradients flow
+    to the images alone.
+    """
+
+    metric: Metric
+    label: str
+
+    @property
+    def min_side(self) -> int:
+        """Smallest height and width in pixels, with the options chosen."""
+        network = getattr(self, "network", None)
+        return max(self.metric.min_side, network.min_side if network else 1)
+
+    def forward(self, reference: Tensor, image: Tensor) -> Tensor:
+        """(N,) values as the metric's paper reports them. Raises `ImageError` for images that cannot be compared."""
+        if reference.shape != image.shape:
+            raise ImageError(f"{self}: the images differ in shape: {tuple(reference.shape)} and {tuple(image.shape)}")
+        return self.between(self.space(self.prepared(reference)), self.space(self.prepared(image)))
+
+    def loss(self, reference: Tensor, image: Tensor) -> Tensor:
+        """(N,) values to minimise: 0 for identical images, whichever way the metric points."""
+        value = self(reference, image)
+        return self.metric.best - value if self.metric.higher_is_better else value - self.metric.best
+
+    def space(self, image: Tensor) -> Any:
+        """Where a prepared (N, 3, H, W) image lies: a tensor, or several."""
+        return image
+
+    def between(self, reference: Any, image: Any) -> Tensor:
+        """(N,) values for two places of ``space``."""
+        raise NotImplementedError
+
+    def prepared(self, image: Tensor) -> Tensor:
+        """float32 in [0, 1], or an `ImageError` that says what is wrong."""
+        if image.ndim != 4 or image.shape[1] != 3 or not len(image):
+            raise ImageError(f"{self} compares (N, 3, H, W) images, not {tuple(image.shape)}")
+        height, width = image.shape[-2:]
+        if min(height, width) < self.min_side:
+            raise ImageError(f"{self} needs {self.min_side} pixels a side, the image has {width}x{height}")
+        if image.dtype == torch.uint8:
+            return image.float() / 255
+        if not image.is_floating_point():
+            raise ImageError(f"{self} takes floating point images in [0, 1] or uint8, not {image.dtype}")
+        image = image.float()
+        if not torch.isfinite(image).all():
+            raise ImageError(f"{self}: the image has values that are NaN or infinite")
+        return image
+
+    def train(self, mode: bool = True) -> "Distance":
+        return super().train(False)  # a yardstick has no training mode
+
+    def __repr__(self) -> str:
+        return f"Distance({getattr(self, 'label', type(self).__name__)})"
+
+    def __str__(self) -> str:
+        return getattr(self, "label", type(self).__name__)

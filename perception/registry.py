@@ -1,0 +1,142 @@
+"""Every distance by name, and what one must know before trusting it. Importing this does not import torch."""
+
+import difflib
+import importlib
+import inspect
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from importlib.metadata import entry_points
+
+from perception.errors import MetricError
+
+ENTRY_POINTS = "metamer.distances"  # group in which other packages offer a `Metric` of their own
+
+
+@dataclass(frozen=True)
+class Metric:
+    """What the registry knows of a distance. ``create(name)`` makes one.
+
+    factory: "module:attribute" or a callable; called with the options, returns a `perception.distance.Distance`.
+    low, high: the range of its values. best: the value of two identical images.
+    higher_is_better: the direction; ``Distance.loss`` turns either kind into something to minimise.
+    true_distance: d(x, x) is the best value and d(x, y) = d(y, x).
+    min_side: smallest height and width in pixels.
+    weights: names of pretrained weights it reads (`perception.weights`). package: PyPI package that must be installed.
+    trainable: differentiable in the second image, with finite gradients everywhere, d(x, x) included.
+    """
+
+    name: str
+    factory: str | Callable
+    title: str
+    paper: str
+    family: str
+    low: float = 0.0
+    high: float = math.inf
+    best: float = 0.0
+    higher_is_better: bool = False
+    true_distance: bool = True
+    min_side: int = 1
+    weights: tuple[str, ...] = ()
+    package: str = ""
+    trainable: bool = True
+    aliases: tuple[str, ...] = ()
+
+    def build(self) -> Callable:
+        """The factory itself, imported."""
+        if callable(self.factory):
+            return self.factory
+        module, attribute = self.factory.split(":")
+        return getattr(importlib.import_module(module), attribute)
+
+    def options(self) -> dict[str, object]:
+        """Options ``create`` takes, with their defaults."""
+        parameters = inspect.signature(self.build()).parameters.items()
+        return {key: p.default for key, p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+
+
+@cache
+def metrics() -> dict[str, Metric]:
+    """Name → metric: Metamer's own in the order of its catalogue, then those of installed packages."""
+    from perception.catalogue import CATALOGUE
+
+    table = {metric.name: metric for metric in CATALOGUE}
+    for point in entry_points(group=ENTRY_POINTS):
+        try:
+            metric = point.load()
+        except Exception as problem:  # another package's fault must not take ours down silently
+            raise MetricError(f"the distance {point.name!r} of {point.value} does not load: {problem}") from problem
+        if not isinstance(metric, Metric):
+            raise MetricError(f"entry point {point.name!r} is no perception.Metric")
+        taken = {known for other in table.values() for known in (other.name, *other.aliases)}
+        if clash := taken & {metric.name, *metric.aliases}:
+            raise MetricError(f"entry point {point.name!r} takes a name that is in use: {', '.join(sorted(clash))}")
+        table[metric.name] = metric
+    return table
+
+
+def suggestion(word: str, known) -> str:
+    """' (did you mean …?)' or nothing."""
+    close = difflib.get_close_matches(word.lower(), list(known), n=1)
+    return f" (did you mean {close[0]!r}?)" if close else ""
+
+
+def find(name: str) -> Metric:
+    """The metric of that name or alias, in any case, with _ for -. Unknown ones: `MetricError` with a suggestion."""
+    known = {alias: metric for metric in metrics().values() for alias in (metric.name, *metric.aliases)}
+    key = name.lower().replace("_", "-")
+    if key not in known:
+        raise MetricError(f"no distance is called {name!r}{suggestion(key, known)}; `metamer metrics list` names them all")
+    return known[key]
+
+
+def create(name: str, **options):
+    """A `perception.distance.Distance` by name or alias.
+
+    >>> create("mse")
+    Distance(mse)
+    """
+    metric = find(name)
+    try:
+        build = metric.build()
+        known = metric.options()
+    except ImportError as problem:
+        raise MetricError(f"{metric.name} needs the package {problem.name or metric.package}") from problem
+    for key in options:
+        if key not in known:
+            takes = ", ".join(known) or "none"
+            raise MetricError(f"{metric.name} has no option {key!r}{suggestion(key, known)}; it takes: {takes}")
+    distance = build(**options)
+    distance.metric = metric
+    settings = ",".join(f"{key}={value}" for key, value in options.items())
+    distance.label = f"{metric.name}:{settings}" if settings else metric.name
+    return distance
+
+
+def from_spec(spec: str):
+    """A distance from what one writes on a command line or in a recipe: ``name`` or ``name:option=value,option=value``.
+
+    >>> from_spec("mse")
+    Distance(mse)
+    """
+    name, _, rest = spec.partition(":")
+    options = {}
+    for part in filter(None, rest.split(",")):
+        key, equals, value = part.partition("=")
+        if not equals:
+            raise MetricError(f"{spec!r}: write options as name:option=value,option=value")
+        options[key.strip()] = number(value.strip())
+    return create(name.strip(), **options)
+
+
+def number(text: str) -> int | float | bool | str:
+    """What a value written as text stands for."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            pass
+    return text
