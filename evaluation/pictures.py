@@ -1,0 +1,29 @@
+"""Pictures between files, Pillow and tensors."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from codec import pixels
+from codec.errors import ImageError
+
+
+def read(path: Path) -> Image.Image:
+    """The picture at ``path``, 8-bit sRGB; an `ImageError` names it."""
+    try:
+        return pixels.read(path)
+    except ImageError as problem:
+        raise ImageError(f"{path} {problem}") from None
+
+
+def to_tensor(picture: Image.Image | np.ndarray) -> Tensor:
+    """(1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
+
+
+def from_tensor(image: Tensor) -> Image.Image:
+    """The picture of a (1, 3, H, W) image in [0, 1], rounded to 8 bits."""
+    return Image.fromarray((image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy())
