@@ -1,6 +1,7 @@
 """The `metamer` command. Training and evaluation import their packages only when called."""
 
 import dataclasses
+import importlib
 import io
 import json
 import math
@@ -20,8 +21,19 @@ PICTURES = {".png": "PNG", ".ppm": "PPM", ".bmp": "BMP", ".tif": "TIFF", ".tiff"
 PICTURE_OPTIONS = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": 0}}
 
 
+WORKSHOP = {"metrics": "evaluation.commands", "weights": "evaluation.commands"}  # groups of commands that live elsewhere
+
+
 class Commands(click.Group):
     """Turns errors that are the input's fault into one line and exit status 1; `--debug` shows where they arose."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return [*super().list_commands(context), *WORKSHOP]
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        if name in WORKSHOP:
+            return getattr(importlib.import_module(WORKSHOP[name]), name)
+        return super().get_command(context, name)
 
     def invoke(self, context: click.Context):
         try:
@@ -40,7 +52,7 @@ def explain(problem: Exception) -> str:
     if isinstance(problem, MemoryError):
         return "not enough memory"
     if isinstance(problem, ImportError):
-        return f"this command needs the extras [train,evaluate]: {problem.name or problem} is missing"
+        return f"this command needs the extras [train,evaluate,judges]: {problem.name or problem} is missing"
     return " ".join(str(problem).split())
 
 

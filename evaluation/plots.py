@@ -1,9 +1,16 @@
 """Figures."""
 
+import io
 from pathlib import Path
 
 import matplotlib
 import numpy as np
+from PIL import Image
+
+from codec import files
+from evaluation.judging import Verdict
+from evaluation.macadam import outlines, roundness, to_lab
+from perception.efficacy import Tuning, contrast_sensitivity, peak_frequency
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt
@@ -31,5 +38,108 @@ def rate_distortion(metrics: dict[str, dict[str, np.ndarray]], path: Path) -> No
         panel.grid(alpha=0.3)
         panel.spines[["top", "right"]].set_visible(False)
         panel.legend(frameon=False, loc="lower right")
-    figure.savefig(path, dpi=130)
+    save(figure, path)
+
+
+def macadam(path: Path, enlarged: float = 10) -> None:
+    """MacAdam's ellipses, enlarged, in chromaticity and in CIELAB's a*, b*."""
+    figure, panels = plt.subplots(1, 2, figsize=(12, 5.6), layout="constrained")
+    for panel, place, names in ((panels[0], lambda ring: ring, "xy"), (panels[1], to_lab, ("a*", "b*"))):
+        measured = roundness(place(outlines()))
+        for ring in place(outlines(scale=enlarged)):
+            panel.fill(*ring.T, facecolor=COLOURS[1] + "33", edgecolor=COLOURS[1], linewidth=1)
+        panel.set(xlabel=names[0], ylabel=names[1], aspect="equal",
+                  title=f"axes {measured.elongation:.2f} : 1 (median), largest {measured.spread:.1f} × the smallest")
+        panel.grid(alpha=0.3)
+        panel.spines[["top", "right"]].set_visible(False)
+    figure.suptitle(f"MacAdam's ellipses, {enlarged:g} times enlarged: chromaticity and CIELAB")
+    save(figure, path)
+
+
+def agreement(verdicts: list[Verdict], title: str, path: Path) -> None:
+    """Spearman correlation and its interval for each metric, best on top."""
+    figure, panel = plt.subplots(figsize=(8, 0.9 + 0.28 * len(verdicts)), layout="constrained")
+    value, low, high = np.array([verdict.statistics["spearman"] for verdict in verdicts]).T
+    rows = np.arange(len(verdicts))
+    panel.hlines(rows, low, high, color=COLOURS[1], linewidth=2)
+    panel.plot(value, rows, "o", color=COLOURS[1], markersize=6)
+    panel.set_yticks(rows, [verdict.metric for verdict in verdicts])
+    panel.invert_yaxis()
+    panel.set(xlabel="Spearman correlation with mean opinion scores (95 % interval over references)", title=title)
+    panel.grid(axis="x", alpha=0.3)
+    panel.spines[["top", "right", "left"]].set_visible(False)
+    save(figure, path)
+
+
+def layers(by_subset: dict[str, dict[str, tuple[float, float, float]]], title: str, path: Path) -> None:
+    """Correlation along a network's layers: subset of channels → layer → (value, low, high)."""
+    figure, panel = plt.subplots(figsize=(9, 5), layout="constrained")
+    for index, (subset, along) in enumerate(by_subset.items()):
+        value, low, high = np.array(list(along.values())).T
+        places = np.arange(len(along)) + 0.06 * (index - len(by_subset) / 2)
+        panel.errorbar(places, value, (value - low, high - value), color=COLOURS[index % len(COLOURS)], label=subset,
+                       marker="o", markersize=4, linewidth=1.6, elinewidth=0.8)
+    panel.set_xticks(np.arange(len(along)), along, rotation=45 if len(along) > 9 else 0)
+    panel.set(ylabel="Spearman correlation", title=title)
+    panel.grid(alpha=0.3)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.legend(frameon=False, ncols=3)
+    save(figure, path)
+
+
+def tuning(measured: Tuning, layer: str, path: Path, share: float = 0.1) -> None:
+    """How a layer's channels answer to gratings: tuning curves of some with the highest and the lowest efficacy, and all
+    channels by μ₁ and μ₂ with the chosen ones marked (Tariq et al. 2020, figures 2 and 3)."""
+    order = measured.efficacy.argsort().tolist()
+    count = max(1, round(share * len(order)))
+    groups = {f"H-{100 * share:g}": (order[-count:], COLOURS[0]), f"L-{100 * share:g}": (order[:count], COLOURS[1])}
+    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(16, 4.6), layout="constrained")
+    steps = measured.frequency.numpy()
+    angles = np.arange(len(measured.by_orientation)) * 180 / len(measured.by_orientation)
+    for name, (chosen, colour) in groups.items():
+        for number, channel in enumerate(chosen[:: max(1, len(chosen) // 4)][:4]):
+            label = name if number == 0 else None
+            left.plot(steps, measured.by_frequency[:, channel], color=colour, linewidth=1.4, label=label)
+            middle.plot(angles, measured.by_orientation[:, channel], color=colour, linewidth=1.4, label=label)
+    sensitivity = left.twinx()
+    sensitivity.plot(steps, contrast_sensitivity(measured.frequency), color=COLOURS[7], linestyle="--")
+    sensitivity.set(ylabel="contrast sensitivity (dashed)", ylim=(0, None))
+    left.set(xlabel="cycles per degree", ylabel="mean activation", title=f"{layer}: radial gratings")
+    middle.set(xlabel="orientation (degrees)", title=f"oriented gratings at {peak_frequency():.1f} cycles per degree")
+    first, second = measured.frequency_sensitivity, measured.orientation_selectivity
+    floor = 1e-9  # channels that never answer stay on the logarithmic axes
+    right.scatter(first + floor, second + floor, s=14, color=COLOURS[7], label="other channels")
+    for name, (chosen, colour) in groups.items():
+        right.scatter(first[chosen] + floor, second[chosen] + floor, s=18, color=colour, label=name)
+    right.set(xscale="log", yscale="log", xlabel="μ₁, frequency sensitivity", ylabel="μ₂, orientation selectivity",
+              title="chosen channels")
+    for panel in (left, middle, right):
+        panel.grid(alpha=0.3)
+        panel.spines["top"].set_visible(False)
+        panel.legend(frameon=False)
+    save(figure, path)
+
+
+def sheet(pictures: list[tuple[Image.Image, str]], path: Path, title: str = "", columns: int = 6) -> None:
+    """Pictures of one size side by side, pixel for pixel or larger, each with its caption below."""
+    columns = min(columns, len(pictures))
+    rows = -(-len(pictures) // columns)
+    lines = max(caption.count("\n") + 1 for _, caption in pictures)
+    tall = 2.3 * pictures[0][0].height / pictures[0][0].width + 0.17 * lines + 0.12
+    figure, panels = plt.subplots(rows, columns, figsize=(2.4 * columns, tall * rows + 0.4 * bool(title)), squeeze=False,
+                                  layout="constrained")
+    for panel in panels.flat:
+        panel.axis("off")
+    for panel, (picture, caption) in zip(panels.flat, pictures, strict=False):
+        panel.imshow(picture, interpolation="nearest")
+        panel.text(0.5, -0.03, caption, transform=panel.transAxes, ha="center", va="top", fontsize=8, linespacing=1.25)
+    figure.suptitle(title)
+    save(figure, path, 150)
+
+
+def save(figure: plt.Figure, path: Path, dpi: int = 130) -> None:
+    """Writes the figure, whole or not at all."""
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=dpi, format=path.suffix[1:])
     plt.close(figure)
+    files.write(str(path), buffer.getvalue())

@@ -18,7 +18,9 @@ import codec as metamer
 from codec import model as models
 from codec import pixels
 from codec.errors import ImageError, MetamerError
-from evaluation import metrics, plots
+from evaluation import plots
+from evaluation.pictures import read, to_tensor
+from perception import create
 
 QUALITIES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 
@@ -77,32 +79,28 @@ def version(name: str) -> str:
     return f"Pillow {PIL.__version__}" if name in peers() else models.load(name).id.hex()
 
 
-def read(path: Path) -> Image.Image:
-    """The picture at ``path``; an error names it."""
-    try:
-        return pixels.read(path)
-    except ImageError as problem:
-        raise ImageError(f"{path} {problem}") from None
-
-
 def measure(name: str, files: list[Path], seen: set[tuple], write: Callable[[dict], None]) -> None:
     """Encodes and decodes every file at every setting; ``write`` gets one row each."""
     settings, made_by = coders(name), version(name)
+    psnr, ms_ssim = create("psnr"), create("ms-ssim")
     for path in tqdm(files, desc=name, unit="image"):
         reference = read(path)
-        original = np.asarray(reference)
+        original = to_tensor(reference)
+        large = min(reference.size) >= ms_ssim.min_side
         for setting, (encode, decode) in settings.items():
             if (name, made_by, setting, path.name) in seen:
                 continue
             begun = time.perf_counter()
             data = encode(reference)
             middle = time.perf_counter()
-            decoded = np.asarray(decode(data))
+            decoded = decode(data)
             ended = time.perf_counter()
+            decoded = to_tensor(decoded)
             write({"codec": name, "version": made_by, "setting": setting, "image": path.name,
                    "width": reference.width, "height": reference.height,
                    "bytes": len(data), "bpp": 8 * len(data) / (reference.width * reference.height),
-                   "psnr": metrics.psnr(original, decoded), "ms_ssim": metrics.ms_ssim(original, decoded),
+                   "psnr": psnr(original, decoded).item(),
+                   "ms_ssim": ms_ssim(original, decoded).item() if large else None,
                    "encode_seconds": middle - begun, "decode_seconds": ended - middle})
 
 

@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
-from evaluation import metrics, rate_distortion
+from evaluation import rate_distortion
 from tests.conftest import SHARED, metamer
 
 
@@ -24,14 +24,6 @@ def test_bd_rate_is_the_integral_over_the_common_range():
     grid = np.linspace(30, 40, 20001)
     logs = [PchipInterpolator(c[:, 1], np.log(c[:, 0]))(grid) for c in (anchor, curve)]
     assert rate == pytest.approx(100 * (np.exp(np.mean(logs[1] - logs[0])) - 1), abs=0.05) and (low, high) == (30, 40)
-
-
-def test_psnr_and_ms_ssim():
-    picture = np.random.default_rng(0).integers(0, 256, (200, 180, 3), dtype=np.uint8)
-    assert metrics.psnr(picture, picture) == 100
-    assert metrics.psnr(np.zeros((4, 4, 3), np.uint8), np.full((4, 4, 3), 255, np.uint8)) == pytest.approx(0)
-    assert metrics.ms_ssim(picture, picture) == pytest.approx(1)
-    assert metrics.ms_ssim(picture[:100], picture[:100]) is None
 
 
 def test_evaluate_measures_files_and_continues(tmp_path, otters):

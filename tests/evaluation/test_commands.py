@@ -1,0 +1,86 @@
+"""`metamer metrics` and `metamer weights` as a person uses them."""
+
+import csv
+import json
+
+import pytest
+from PIL import Image
+
+from perception import metrics
+from tests.conftest import ROOT, metamer
+
+OTTERS = ROOT / "examples" / "otters.png"
+
+
+def told(done) -> str:
+    """The one line on stderr of a run that failed."""
+    assert done.returncode != 0
+    lines = done.stderr.decode().strip().splitlines()
+    assert len(lines) == 1 and "Traceback" not in lines[0], done.stderr.decode()
+    return lines[0]
+
+
+@pytest.fixture
+def coarse(tmp_path, otters):
+    otters.save(tmp_path / "coarse.jpg", quality=15)
+    return tmp_path / "coarse.jpg"
+
+
+def test_list_names_every_metric():
+    rows = json.loads(metamer("metrics", "list", "--json").stdout)
+    assert [row["name"] for row in rows] == list(metrics())
+    text = metamer("metrics", "list").stdout.decode()
+    assert all(f"\n{name} " in text for name in metrics())
+
+
+def test_compare(coarse):
+    done = metamer("metrics", "compare", OTTERS, coarse, OTTERS, "--json")
+    first, second = json.loads(done.stdout)
+    assert set(first) == {"image", "psnr", "cielab", "ms-ssim", "haarpsi", "lpips-squeeze"}
+    assert second["psnr"] == 100 and second["lpips-squeeze"] == 0 and 20 < first["psnr"] < 35
+    spec = "features:network=squeezenet,layer=fire5,channels=H-10"
+    text = metamer("metrics", "compare", OTTERS, coarse, "-m", spec, "-m", "mse").stdout.decode()
+    assert spec in text and str(coarse) in text
+
+
+@pytest.mark.parametrize(("arguments", "message"), [
+    (("metrics", "compare", OTTERS, OTTERS, "-m", "lpisp"), "did you mean 'lpips'?"),
+    (("metrics", "compare", OTTERS, ROOT / "examples" / "kodak.png"), "the reference 736x414"),
+    (("metrics", "compare", OTTERS, "absent.png"), "absent.png"),
+    (("metrics", "compare", OTTERS, ROOT / "README.md"), "README.md"),
+    (("metrics", "recover", OTTERS, "-m", "psnr", "--out", "out"), "psnr has no gradient"),
+    (("metrics", "recover", OTTERS, "-m", "mse", "--side", "600", "--out", "out"), "736x414"),
+    (("metrics", "efficacy", "resnet", "--out", "out"), "no network is called 'resnet'"),
+    (("metrics", "efficacy", "squeeze", "--layer", "fire33", "--out", "out"), "did you mean 'fire3'?"),
+    (("metrics", "judge", "tid2013", "absent", "-m", "mse", "--out", "out"), "absent"),
+    (("metrics", "resimulate", "absent", "absent", "--out", "out"), "absent"),
+    (("weights", "fetch", "alexnett"), "did you mean 'alexnet'?"),
+])
+def test_bad_input_gets_one_line(tmp_path, arguments, message):
+    assert message in told(metamer(*arguments, cwd=tmp_path))
+
+
+def test_missing_weights_say_how_to_get_them(tmp_path, coarse):
+    import os
+
+    bare = {**os.environ, "METAMER_CACHE": str(tmp_path), "METAMER_WEIGHTS": ""}
+    line = told(metamer("metrics", "compare", OTTERS, coarse, "-m", "lpips", env=bare))
+    assert "run `metamer weights fetch`" in line
+    rows = json.loads(metamer("weights", "list", "--json", env=bare).stdout)
+    assert {row["name"] for row in rows if row["path"] is None} == {"alexnet", "vgg16"}
+    assert all(row["licence"] for row in rows)
+
+
+def test_recover_draws_a_sheet(tmp_path):
+    done = metamer("metrics", "recover", OTTERS, "-m", "mse", "--steps", "3", "--side", "168", "--out", tmp_path)
+    assert done.returncode == 0 and done.stdout.startswith(b"mse: ")
+    assert Image.open(tmp_path / "recoveries-noise.png").width > 300
+
+
+def test_efficacy_tables_and_draws(tmp_path):
+    done = metamer("metrics", "efficacy", "squeeze", "--photo", OTTERS, "--steps", "2", "--out", tmp_path / "out")
+    assert done.returncode == 0, done.stderr.decode()
+    rows = list(csv.DictReader((tmp_path / "out" / "efficacy.csv").open()))
+    assert len(rows) == 64 + 2 * (128 + 256 + 384 + 512) and all(float(row["efficacy"]) >= 0 for row in rows)
+    for name in ("tuning_squeezenet_fire3.png", "inversion_squeezenet_fire3.png"):
+        assert Image.open(tmp_path / "out" / name).width > 800
