@@ -121,18 +121,18 @@ def tuning(measured: Tuning, layer: str, path: Path, share: float = 0.1) -> None
 
 
 def sheet(pictures: list[tuple[Image.Image, str]], path: Path, title: str = "", columns: int = 6) -> None:
-    """Pictures of one size side by side, pixel for pixel or larger, each with its caption below."""
+    """Pictures of one size side by side, each under its caption."""
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
     lines = max(caption.count("\n") + 1 for _, caption in pictures)
-    tall = 2.3 * pictures[0][0].height / pictures[0][0].width + 0.17 * lines + 0.12
-    figure, panels = plt.subplots(rows, columns, figsize=(2.4 * columns, tall * rows + 0.4 * bool(title)), squeeze=False,
-                                  layout="constrained")
+    height = 2.3 * pictures[0][0].height / pictures[0][0].width + 0.15 * lines + 0.15
+    size = (2.4 * columns, height * rows + 0.5)
+    figure, panels = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
     for panel in panels.flat:
         panel.axis("off")
     for panel, (picture, caption) in zip(panels.flat, pictures, strict=False):
         panel.imshow(picture, interpolation="nearest")
-        panel.text(0.5, -0.03, caption, transform=panel.transAxes, ha="center", va="top", fontsize=8, linespacing=1.25)
+        panel.set_title(caption, fontsize=7.5, linespacing=1.25)
     figure.suptitle(title)
     save(figure, path, 150)
 

@@ -148,7 +148,7 @@ def trials(photo: Path, specs: tuple[str, ...], start: str, steps: int, side: in
     pictures = [(from_tensor(reference), "reference"), (from_tensor(beginning(reference, start)), "start"),
                 (from_tensor(jpeg(reference, YARDSTICK_QUALITY)), f"yardstick: JPEG {YARDSTICK_QUALITY}")]
     pictures += [(read(out / picture_name(label, start)), caption(row)) for label, row in known.items()]
-    plots.sheet(pictures, out / f"recoveries-{start}.png", f"Recovered from {start} by minimising each distance, {steps} steps")
+    plots.sheet(pictures, out / f"recoveries-{start}.png", f"Recovered from {start} by minimising each distance alone")
     return "\n".join(caption(row).replace("\n", "; ") for row in known.values())
 
 
@@ -158,6 +158,7 @@ def picture_name(label: str, start: str) -> str:
 
 
 def caption(row: dict) -> str:
-    """Name and verdict, the distance's final value, and what two other families say."""
-    others = "  ".join(f"{name} {value[0]:.3g}" for name, value in row["others"].items())
-    return f"{row['metric']}: {row['verdict']}\nvalue {row['value'][0]:.3g}, yardstick {row['value'][1]:.3g}\n{others}"
+    """Name and verdict, the distance's final value, and what other families say."""
+    others = [f"{name} {value[0]:.3g}" for name, value in row["others"].items()]
+    value = "value {:.3g}, yardstick {:.3g}".format(*row["value"])
+    return "\n".join((f"{row['metric']}: {row['verdict']}", value, *others))

@@ -8,21 +8,22 @@ from torch import Tensor
 from perception.distance import Distance
 from perception.packages import load
 
+BLACK = 1e-6  # HaarPSI divides zero by zero for two black images; this, far below an 8-bit level, avoids it
+
 
 class Library(Distance):
-    """A library's ``function(image, reference)`` → (N,). Images are clamped to [0, 1], on which libraries insist."""
-
-    black = 1e-6  # HaarPSI divides zero by zero for two black images, less than any 8-bit level avoids it
+    """A library's ``function(image, reference)`` → (N,). Images are clamped to [0, 1], as libraries insist; gradients pass."""
 
     def __init__(self, function: Callable[[Tensor, Tensor], Tensor]):
         super().__init__()
         self.function = function
 
     def space(self, image: Tensor) -> Tensor:
-        if image.requires_grad:
-            image = image.clone()
-            image.register_hook(lambda gradient: gradient.nan_to_num(0, 0, 0))  # roots at 0, where images agree or are flat
-        return image.clamp(self.black, 1)
+        if not image.requires_grad:
+            return image.clamp(BLACK, 1)
+        image = image.clamp(BLACK, 1).detach() + (image - image.detach())  # what lies outside must be able to come back
+        image.register_hook(lambda gradient: gradient.nan_to_num(0, 0, 0))  # roots at 0, where images agree or are flat
+        return image
 
     def between(self, reference: Tensor, image: Tensor) -> Tensor:
         return self.function(image, reference)

@@ -104,6 +104,14 @@ def test_what_cannot_be_compared_is_told(spec):
             distance(reference, other)
 
 
+@pytest.mark.parametrize("spec", ["ms-ssim", "haarpsi", "lpips-squeeze"])
+def test_values_outside_the_range_can_come_back(spec):
+    reference = image(176, 176, 10)
+    outside = (reference + 0.6).requires_grad_()  # many over 1, where a plain clamp would give no gradient
+    made(spec).loss(reference, outside).sum().backward()
+    assert (outside.grad[outside > 1] != 0).float().mean() > 0.9
+
+
 def test_bytes_are_taken_as_they_are():
     picture = (image(64, 64, 6) * 255).byte()
     assert torch.equal(made("mse")(picture, picture // 2), made("mse")(picture / 255, (picture // 2) / 255))
