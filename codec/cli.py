@@ -40,11 +40,20 @@ class Commands(click.Group):
             return super().invoke(context)
         except BrokenPipeError:
             raise  # click ends quietly when nobody reads on
-        except (MetamerError, MemoryError, ImportError, OSError) as problem:
-            if context.params.get("debug"):
+        except (MetamerError, MemoryError, ImportError, OSError, ValueError) as problem:
+            if context.params.get("debug") or not is_input_fault(problem):
                 raise
             click.echo(f"metamer: {explain(problem)}", err=True)
             context.exit(1)
+
+
+def is_input_fault(problem: Exception) -> bool:
+    """Whether an error tells of the input rather than of a mistake here: of all ValueErrors, those of `perception` alone."""
+    if not isinstance(problem, ValueError) or isinstance(problem, MetamerError):
+        return True
+    from perception.errors import PerceptionError
+
+    return isinstance(problem, PerceptionError)
 
 
 def explain(problem: Exception) -> str:

@@ -2,7 +2,7 @@
 
 import json
 import math
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import click
@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from codec.errors import FileError, MetamerError
 from perception.errors import PerceptionError
-from perception.registry import Metric, from_spec
+from perception.registry import from_spec
 from perception.registry import metrics as registered
 
 DEFAULT_METRICS = ("psnr", "cielab", "ms-ssim", "haarpsi", "lpips-squeeze")
@@ -18,22 +18,12 @@ OPINION_SETS = ("tid2013", "tid2008", "kadid-10k", "csiq", "live")
 CHOICES = ("bapps-2afc", "bapps-jnd")
 
 
-class Group(click.Group):
-    """Passes on what `perception` refuses as an error of the command line's own kind: one line, status 1."""
-
-    def invoke(self, context: click.Context):
-        try:
-            return super().invoke(context)
-        except PerceptionError as problem:
-            raise MetamerError(str(problem)) from problem
-
-
-@click.group(cls=Group)
+@click.group()
 def metrics() -> None:
     """Distances between images: what there is, what they say, whom to trust."""
 
 
-@click.group(cls=Group)
+@click.group()
 def weights() -> None:
     """Pretrained weights that deep distances read."""
 
@@ -44,20 +34,26 @@ out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=Fal
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 
 
-def usable(metric: Metric) -> bool:
-    """Whether its weights and packages are here."""
-    try:
-        from_spec(metric.name)
-    except PerceptionError:
-        return False
-    return True
+def usable(names: Iterable[str], side: float) -> Iterable:
+    """The distances of these names whose weights and packages are here and that take images of ``side`` pixels; the others are
+    named on stderr."""
+    for name in names:
+        try:
+            distance = from_spec(name)
+            if distance.min_side <= side:
+                yield distance
+            else:
+                click.echo(f"left out {name}: it needs {distance.min_side} pixels a side", err=True)
+        except PerceptionError as problem:
+            click.echo(f"left out {name}: {problem}", err=True)
 
 
-def chosen(specs: Iterable[str], default: Iterable[str]) -> list:
-    """The distances asked for, once each."""
-    names = [name for spec in (tuple(specs) or default)
-             for name in ([m.name for m in registered().values() if usable(m)] if spec == "all" else [spec])]
-    return list({distance.label: distance for distance in map(from_spec, names)}.values())
+def chosen(specs: Collection[str], default: Iterable[str], side: float = math.inf) -> list:
+    """The distances asked for, once each; `all` and defaults mean those that are usable."""
+    if not specs and "all" not in default:
+        return list(usable(default, side))
+    distances = [d for spec in specs or default for d in (usable(registered(), side) if spec == "all" else [from_spec(spec)])]
+    return list({distance.label: distance for distance in distances}.values())
 
 
 def made(folder: Path) -> Path:
@@ -106,8 +102,8 @@ def compare(reference: Path, images: tuple[Path, ...], specs: tuple[str, ...], a
 
     from evaluation.pictures import read, to_tensor
 
-    distances = chosen(specs, DEFAULT_METRICS)
     original = to_tensor(read(reference))
+    distances = chosen(specs, DEFAULT_METRICS, min(original.shape[-2:]))
     rows = []
     for path in images:
         picture = to_tensor(read(path))
@@ -122,7 +118,7 @@ def compare(reference: Path, images: tuple[Path, ...], specs: tuple[str, ...], a
     width = max(len(str(path)) for path in images)
     click.echo(" " * width + "".join(f"  {distance.label:>{max(9, len(distance.label))}}" for distance in distances))
     for row in rows:
-        values = (f"  {row[d.label]:>{max(9, len(d.label))}.4f}" for d in distances)
+        values = (f"  {figure(row[d.label]):>{max(9, len(d.label))}}" for d in distances)
         click.echo(f"{row['image']:<{width}}" + "".join(values))
 
 
@@ -140,17 +136,24 @@ def judge(dataset: str, folder: Path, specs: tuple[str, ...], networks: tuple[st
 
     Writes values.jsonl (an interrupted run continues), verdicts.json, table.txt and plots into --out.
     """
-    from evaluation import judging, ratings, reports
+    from evaluation import judging, ratings, reports, resimulation
+    from evaluation.pictures import read
     from perception.features import LayerSweep
 
-    panel = judging.Panel(chosen(specs, () if networks else ["all"]), map(LayerSweep, networks))
     if dataset in OPINION_SETS:
-        verdicts = judging.judge_opinions(ratings.opinions(dataset, folder), panel, made(out), kinds)
+        judged, work = ratings.opinions(dataset, folder), judging.judge_opinions
+        first = judged.items[0].image
     elif dataset == "bapps-2afc":
-        verdicts = judging.judge_choices(ratings.choices(folder), panel, made(out))
+        judged, work = ratings.choices(folder), judging.judge_choices
+        first = judged[0].first
     else:
-        verdicts = judging.judge_pairs(ratings.pairs(folder), panel, made(out))
-    click.echo(reports.write(verdicts, dataset, out))
+        judged, work = ratings.pairs(folder), judging.judge_pairs
+        first = judged[0].first
+    side = min(read(first).size)
+    panel = judging.Panel(chosen(specs, () if networks else ["all"], side), map(LayerSweep, networks))
+    verdicts = work(judged, panel, made(out), kinds)
+    title = resimulation.TITLE if (folder / resimulation.ENTRIES).exists() else dataset
+    click.echo(reports.write(verdicts, title, out, networks))
 
 
 @metrics.command()
@@ -160,11 +163,16 @@ def judge(dataset: str, folder: Path, specs: tuple[str, ...], networks: tuple[st
 def resimulate(kodak: Path, ratings_folder: Path, out: Path) -> None:
     """Re-create what can be of TID2013 from KODAK's photographs: an approximation, in TID2013's layout.
 
-    TID2013 holds mos_with_names.txt and references.csv (which references are known crops).
+    TID2013 is the set's folder with mos_with_names.txt; where it has images.csv and images/, true pictures of the set, ours are
+    compared with them.
     """
     from evaluation import resimulation
 
     resimulation.resimulate(kodak, ratings_folder, made(out))
+    if (ratings_folder / "images.csv").exists():
+        click.echo(f"{'file':<14} {'made by':<8} {'level':>5} {'PSNR dB':>8}  values that differ")
+        for row in resimulation.validate(kodak, ratings_folder):
+            click.echo(f"{row['file']:<14} {row['made']:<8} {row['level']:>5} {row['psnr']:>8.3f}  {row['differing']:.1%}")
 
 
 @metrics.command()
@@ -181,7 +189,9 @@ def recover(reference: Path, specs: tuple[str, ...], start: str, steps: int, sid
     """
     from evaluation import recovery
 
-    click.echo(recovery.trials(reference, specs, start, steps, side, made(out)))
+    trainable = [name for name, metric in registered().items() if metric.trainable]
+    distances = chosen([spec for spec in specs if spec != "all"], trainable, side)
+    click.echo(recovery.trials(reference, distances, start, steps, side, made(out)))
 
 
 @metrics.command()
@@ -189,15 +199,16 @@ def recover(reference: Path, specs: tuple[str, ...], start: str, steps: int, sid
 @click.option("--layer", help="Layer to draw; default: the network's feature-loss layer.")
 @click.option("--photo", type=click.Path(path_type=Path), help="Also reconstruct this photograph from the chosen channels.")
 @click.option("--steps", type=click.IntRange(1), default=500, show_default=True, help="Steps of each reconstruction.")
+@click.option("--pixels-per-degree", type=click.FloatRange(8, 240), default=32, show_default=True, help="Viewing distance.")
 @out_option
-def efficacy(network: str, layer: str | None, photo: Path | None, steps: int, out: Path) -> None:
+def efficacy(network: str, layer: str | None, photo: Path | None, steps: int, pixels_per_degree: float, out: Path) -> None:
     """Measure how much NETWORK's channels behave like human vision (Tariq et al. 2020).
 
     Writes efficacy.csv (every channel of every layer) and the tuning curves of one layer into --out.
     """
     from evaluation import tuning
 
-    for path in tuning.study(network, layer, photo, steps, made(out)):
+    for path in tuning.study(network, layer, photo, steps, made(out), pixels_per_degree):
         click.echo(path)
 
 

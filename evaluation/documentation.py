@@ -1,17 +1,22 @@
 """perception/METRICS.md, from the registry and from recorded results: python -m evaluation.documentation
 
-perception/results/ holds what the commands named in the page wrote; nothing in its tables is typed by hand.
+perception/results/ of a checkout holds what the commands named in the page wrote; its tables are not typed by hand.
 """
 
 import json
+from collections.abc import Iterable
 from pathlib import Path
 
+from evaluation import plots
+from evaluation.judging import Verdict
 from evaluation.macadam import outlines, roundness, to_lab
+from evaluation.record import DEFINED, FOLDER, LIVE, TWELVE
+from evaluation.reports import DRAWN_SUBSETS, by_layer
+from evaluation.resimulation import CROPS, DISTORTIONS, GUESS
+from perception.networks import NETWORKS
 from perception.registry import Metric, metrics
 
-FOLDER = Path(__file__).parent.parent / "perception"
 PAGE, RESULTS = FOLDER / "METRICS.md", FOLDER / "results"
-LAYER_SUBSETS = ("all", "H-10", "L-10", "efficacy")
 
 
 def read(name: str) -> list[dict]:
@@ -51,25 +56,40 @@ def catalogue() -> str:
     return table(header, rows)
 
 
-def judged(name: str) -> str:
-    """The table of agreement with opinions, best first; distances without options."""
-    rows = [[f"`{v['metric']}`", str(v["count"]), *(interval(v["statistics"], s) for s in ("spearman", "pearson", "kendall"))]
-            for v in read(name)]
-    return table(["distance", "images", "Spearman", "Pearson", "Kendall"], rows)
+def judged() -> str:
+    """Agreement with opinions: over the references each distance saw, over the twelve that all saw, over the defined types."""
+    twelve, defined = ({row["metric"]: row["statistics"] for row in read(f"tid2013-resim-{part}")}
+                       for part in ("twelve", "defined"))
+    rows = [[
+        f"`{row['metric']}`", str(row["count"]),
+        *(interval(row["statistics"], name) for name in ("spearman", "pearson", "kendall")),
+        interval(twelve[row["metric"]], "spearman"), interval(defined[row["metric"]], "spearman"),
+    ] for row in sorted(read("tid2013-resim"), key=lambda row: -twelve[row["metric"]]["spearman"][0])]
+    header = ["distance", "images", "Spearman", "Pearson", "Kendall", "Spearman, twelve references", "Spearman, defined types"]
+    return table(header, rows)
 
 
 def layers() -> str:
-    """Spearman by layer and subset of channels, and whether H-10 is above L-10."""
-    found: dict[tuple[str, str], dict[str, dict]] = {}
-    for verdict in read("tid2013-resim-layers"):
-        options = dict(part.split("=") for part in verdict["metric"].partition(":")[2].split(","))
-        place = (options["network"], options["layer"])
-        found.setdefault(place, {})[options.get("channels", "all")] = verdict["statistics"]
+    """Spearman by layer and subset of channels, over all types and over LIVE's four."""
+    columns = [[Verdict(**row) for row in read(name)] for name in ("tid2013-resim-layers", "tid2013-resim-layers-live")]
     rows = []
-    for (network, layer), subsets in found.items():
-        high, low = (subsets[name]["spearman"][0] for name in ("H-10", "L-10"))
-        rows.append([network, layer, *(interval(subsets[name], "spearman") for name in LAYER_SUBSETS), f"{high - low:+.3f}"])
-    return table(["network", "layer", *LAYER_SUBSETS, "H-10 − L-10"], rows)
+    for network in NETWORKS:
+        swept = [by_layer(verdicts, network) for verdicts in columns]
+        for layer in swept[0]["all"]:
+            row = [network, layer]
+            for found in swept:
+                along = {subset: found[subset][layer] for subset in DRAWN_SUBSETS}
+                row += [interval({"spearman": along[subset]}, "spearman") for subset in DRAWN_SUBSETS]
+                row.append(f"{along['H-10'][0] - along['L-10'][0]:+.3f}")
+            rows.append(row)
+    each = [*DRAWN_SUBSETS, "H-10 − L-10"]
+    return table(["network", "layer", *each, *(f"LIVE's: {name}" for name in each)], rows)
+
+
+def listing(names: Iterable[str]) -> str:
+    """'a, b and c'."""
+    *most, last = names
+    return f"{', '.join(most)} and {last}" if most else last
 
 
 def recoveries() -> str:
@@ -85,8 +105,10 @@ def page() -> str:
     """The whole page."""
     flat, lab = roundness(outlines()), roundness(to_lab(outlines()))
     fields = {
-        "catalogue": catalogue(), "recoveries": recoveries(), "layers": layers(),
-        "all": judged("tid2013-resim"), "defined": judged("tid2013-resim-defined"),
+        "catalogue": catalogue(), "judged": judged(), "layers": layers(), "recoveries": recoveries(),
+        "types": str(len(DISTORTIONS)), "images": str(max(row["count"] for row in read("tid2013-resim"))),
+        "defined": listing(DEFINED), "guessed": listing(kind.title for kind in DISTORTIONS.values() if kind.basis == GUESS),
+        "crops": str(len(CROPS)), "seen": str(len(TWELVE)), "live": listing(LIVE),
         "flat_axes": f"{flat.elongation:.2f}", "lab_axes": f"{lab.elongation:.2f}",
         "flat_spread": f"{flat.spread:.1f}", "lab_spread": f"{lab.spread:.1f}",
     }
@@ -97,4 +119,5 @@ def page() -> str:
 
 
 if __name__ == "__main__":
+    plots.macadam(FOLDER / "figures" / "macadam.png")
     PAGE.write_text(page())

@@ -2,27 +2,31 @@
 
 import json
 import os
-from collections.abc import Collection, Iterable, Sequence
+import zlib
+from collections.abc import Callable, Collection, Iterable, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
 from tqdm import tqdm
 
+from codec import files
+from codec.errors import FileError, ImageError
 from evaluation import agreement, ratings
 from evaluation.pictures import read, to_tensor
 from perception.distance import Distance
 from perception.errors import MetricError
 from perception.features import LayerSweep
-from perception.networks import Network
+from perception.networks import DeepDistance, Network
 from perception.registry import suggestion
 
 ROWS = "values.jsonl"
-SAMPLES = {"spearman": 1000, "kendall": 300, "pearson": 200}  # bootstrap resamples; the last two take far longer
+SAMPLES = {"spearman": 1000, "kendall": 300, "pearson": 200, "jnd-map": 300}  # bootstrap resamples; fewer where slow
 
 
 @dataclass(frozen=True)
@@ -41,8 +45,8 @@ class Panel:
         self.distances, self.sweeps = list(distances), list(sweeps)
         self.networks: dict[str, Network] = {}
         for owner in (*self.distances, *self.sweeps):
-            if network := getattr(owner, "network", None):
-                owner.network = self.networks.setdefault(network.name, network)
+            if isinstance(owner, DeepDistance | LayerSweep):
+                owner.network = self.networks.setdefault(owner.network.name, owner.network)
 
     @property
     def labels(self) -> list[str]:
@@ -70,27 +74,44 @@ class Panel:
 def read_rows(path: Path) -> dict[str, dict[str, float]]:
     """Key → label → value of what an earlier run wrote; half a line at the end does not count."""
     rows: dict[str, dict[str, float]] = {}
-    for line in path.read_text().splitlines(keepends=True) if path.exists() else []:
-        if line.endswith("}\n"):
-            row = json.loads(line)
-            rows.setdefault(row.pop("key"), {}).update(row)
+    for number, line in enumerate(path.read_text().splitlines(keepends=True) if path.exists() else [], 1):
+        if line.endswith("\n"):
+            try:
+                row = json.loads(line)
+                rows.setdefault(row.pop("key"), {}).update(row)
+            except (ValueError, KeyError, AttributeError):
+                raise FileError(f"{path}: line {number} is damaged; remove it") from None
     return rows
+
+
+def fingerprints(paths: Iterable[Path]) -> dict[Path, str]:
+    """Path → its place below what all have in common, with a checksum: a picture made anew is another picture."""
+    paths = set(paths)
+    root = os.path.commonpath(paths)
+    try:
+        return {path: f"{os.path.relpath(path, root)}:{zlib.crc32(path.read_bytes()):08x}" for path in paths}
+    except OSError as problem:
+        raise FileError(f"{problem.filename} cannot be read: {problem.strerror.lower()}") from None
 
 
 def measure(pairs: list[tuple[Path, Path]], panel: Panel, out: Path) -> list[dict[str, float]]:
     """Values of all distances for (reference, image) pairs, in their order. An interrupted run continues from ``out``."""
     out.mkdir(parents=True, exist_ok=True)
-    rows = read_rows(out / ROWS)
-    labels = set(panel.labels)
-    root = os.path.commonpath([path for pair in pairs for path in pair])
-    keys = [" ".join(os.path.relpath(path, root) for path in pair) for pair in pairs]
+    rows, labels = read_rows(out / ROWS), set(panel.labels)
+    marks = fingerprints(path for pair in pairs for path in pair)
+    keys = [f"{marks[reference]} {marks[image]}" for reference, image in pairs]
     todo = [(*pair, key) for pair, key in zip(pairs, keys, strict=True) if labels - set(rows.get(key, ()))]
-    (out / ROWS).write_text("".join(json.dumps({"key": key, **row}) + "\n" for key, row in rows.items()))
+    files.write(str(out / ROWS), "".join(json.dumps({"key": key, **row}) + "\n" for key, row in rows.items()).encode())
     with open(out / ROWS, "a", buffering=1) as log, tqdm(total=len(todo), unit="image", disable=None) as bar:
         for reference, group in groupby(todo, key=lambda job: job[0]):
-            original = panel.places(to_tensor(read(reference)))
+            original = read(reference)
+            place = panel.places(to_tensor(original))
             for _, image, key in group:
-                row = panel.compare(original, panel.places(to_tensor(read(image))))
+                picture = read(image)
+                if picture.size != original.size:
+                    sizes = ("{}x{}".format(*size) for size in (picture.size, original.size))
+                    raise ImageError("{} has {} pixels, its reference {}".format(image, *sizes))
+                row = panel.compare(place, panel.places(to_tensor(picture)))
                 rows.setdefault(key, {}).update(row)
                 log.write(json.dumps({"key": key, **row}) + "\n")
                 bar.update()
@@ -102,16 +123,24 @@ def direction(label: str, panel: Panel) -> int:
     return next((1 for d in panel.distances if d.label == label and d.metric.higher_is_better), -1)
 
 
+Judged = TypeVar("Judged", ratings.Rated, ratings.Choice, ratings.Pair)
+
+
+def of_kinds(items: Sequence[Judged], kinds: Collection[str], name: str) -> list[Judged]:
+    """Those whose distortion is among ``kinds``, or all; `MetricError` for a kind that there is not."""
+    known = {item.kind for item in items}
+    if absent := next((kind for kind in kinds if kind not in known), None):
+        close = suggestion(absent, known)
+        raise MetricError(f"{name} has no distortion {absent!r}{close}: {', '.join(sorted(known))}")
+    return [item for item in items if not kinds or item.kind in kinds]
+
+
 def judge_opinions(opinions: ratings.OpinionSet, panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
     """Agreement with mean opinion scores, the closest first: Spearman, for single distances also Pearson and Kendall.
 
-    kinds: judge by these types of distortion alone; `MetricError` for one that the set has not. Intervals are over references.
+    kinds: judge by these types of distortion alone. Intervals are over references.
     """
-    known = {item.kind for item in opinions.items}
-    if absent := next((kind for kind in kinds if kind not in known), None):
-        close = suggestion(absent, known)
-        raise MetricError(f"{opinions.name} has no distortion {absent!r}{close}: {', '.join(sorted(known))}")
-    items = [item for item in opinions.items if not kinds or item.kind in kinds]
+    items = of_kinds(opinions.items, kinds, opinions.name)
     items.sort(key=lambda item: (item.reference, item.image))
     rows = measure([(item.reference, item.image) for item in items], panel, out)
     opinion = np.array([item.opinion for item in items]) * (1 if opinions.higher_is_better else -1)
@@ -131,26 +160,43 @@ def judge_opinions(opinions: ratings.OpinionSet, panel: Panel, out: Path, kinds:
     return sorted(verdicts, key=lambda verdict: -verdict.statistics["spearman"][0])
 
 
-def judge_choices(choices: Sequence[ratings.Choice], panel: Panel, out: Path) -> list[Verdict]:
-    """BAPPS 2AFC: the mean share of observers who would have chosen as the metric does; intervals over triplets."""
-    rows = measure([(c.reference, c.first) for c in choices] + [(c.reference, c.second) for c in choices], panel, out)
+def over_kinds(statistic: Callable[..., float], kinds: Sequence[str]) -> tuple[Callable[..., float], np.ndarray]:
+    """The mean of a statistic over kinds, each by itself, and the kinds' numbers, which it takes as its last array.
+
+    Kinds have very different numbers of patches; the figures of Zhang et al. (2018) are given kind by kind for that reason.
+    """
+    numbers = np.unique(kinds, return_inverse=True)[1]
+
+    def mean(*arrays: np.ndarray) -> float:
+        *values, kind = arrays
+        return float(np.mean([statistic(*(array[kind == number] for array in values)) for number in np.unique(kind)]))
+
+    return mean, numbers
+
+
+def judge_choices(choices: Sequence[ratings.Choice], panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
+    """BAPPS 2AFC: the share of observers who choose as the metric does, mean over kinds; intervals over triplets."""
+    choices = of_kinds(choices, kinds, "BAPPS 2AFC")
+    rows = measure([(c.reference, image) for c in choices for image in (c.first, c.second)], panel, out)
     preference = np.array([c.preference for c in choices])
+    statistic, numbers = over_kinds(agreement.two_afc_credit, [c.kind for c in choices])
     verdicts = []
     for label in panel.labels:
-        first, second = np.split(-direction(label, panel) * np.array([row[label] for row in rows]), 2)
-        arrays = (first, second, preference)
-        credit = agreement.two_afc_credit
-        verdicts.append(Verdict(label, len(choices), {"2afc": (credit(*arrays), *agreement.bootstrap(credit, arrays))}))
+        values = -direction(label, panel) * np.array([row[label] for row in rows])
+        arrays = (values[::2], values[1::2], preference, numbers)
+        verdicts.append(Verdict(label, len(choices), {"2afc": (statistic(*arrays), *agreement.bootstrap(statistic, arrays))}))
     return sorted(verdicts, key=lambda verdict: -verdict.statistics["2afc"][0])
 
 
-def judge_pairs(pairs: Sequence[ratings.Pair], panel: Panel, out: Path) -> list[Verdict]:
-    """BAPPS JND: mean average precision at telling pairs that look the same; intervals over pairs."""
+def judge_pairs(pairs: Sequence[ratings.Pair], panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
+    """BAPPS JND: mean average precision at telling pairs that look the same, mean over kinds; intervals over pairs."""
+    pairs = of_kinds(pairs, kinds, "BAPPS JND")
     rows = measure([(pair.first, pair.second) for pair in pairs], panel, out)
     same = np.array([pair.same for pair in pairs])
+    statistic, numbers = over_kinds(agreement.jnd_map, [pair.kind for pair in pairs])
     verdicts = []
     for label in panel.labels:
-        arrays = (-direction(label, panel) * np.array([row[label] for row in rows]), same)
-        precision = agreement.jnd_map
-        verdicts.append(Verdict(label, len(pairs), {"jnd-map": (precision(*arrays), *agreement.bootstrap(precision, arrays))}))
+        arrays = (-direction(label, panel) * np.array([row[label] for row in rows]), same, numbers)
+        value = (statistic(*arrays), *agreement.bootstrap(statistic, arrays, samples=SAMPLES["jnd-map"]))
+        verdicts.append(Verdict(label, len(pairs), {"jnd-map": value}))
     return sorted(verdicts, key=lambda verdict: -verdict.statistics["jnd-map"][0])

@@ -1,5 +1,6 @@
 """Pictures between files, Pillow and tensors."""
 
+import io
 from pathlib import Path
 
 import numpy as np
@@ -7,7 +8,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from codec import pixels
+from codec import files, pixels
 from codec.errors import ImageError
 
 
@@ -17,6 +18,13 @@ def read(path: Path) -> Image.Image:
         return pixels.read(path)
     except ImageError as problem:
         raise ImageError(f"{path} {problem}") from None
+
+
+def save(picture: Image.Image, path: Path) -> None:
+    """Writes a PNG, whole or not at all."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    files.write(str(path), buffer.getvalue())
 
 
 def to_tensor(picture: Image.Image | np.ndarray) -> Tensor:

@@ -57,30 +57,31 @@ def macadam(path: Path, enlarged: float = 10) -> None:
 
 
 def agreement(verdicts: list[Verdict], title: str, path: Path) -> None:
-    """Spearman correlation and its interval for each metric, best on top."""
+    """The first statistic of each metric and its interval, best on top."""
     figure, panel = plt.subplots(figsize=(8, 0.9 + 0.28 * len(verdicts)), layout="constrained")
-    value, low, high = np.array([verdict.statistics["spearman"] for verdict in verdicts]).T
+    value, low, high = np.array([next(iter(verdict.statistics.values())) for verdict in verdicts]).T
     rows = np.arange(len(verdicts))
     panel.hlines(rows, low, high, color=COLOURS[1], linewidth=2)
     panel.plot(value, rows, "o", color=COLOURS[1], markersize=6)
     panel.set_yticks(rows, [verdict.metric for verdict in verdicts])
     panel.invert_yaxis()
-    panel.set(xlabel="Spearman correlation with mean opinion scores (95 % interval over references)", title=title)
+    panel.set(xlabel=f"{next(iter(verdicts[0].statistics))} and its 95 % interval", title=title)
     panel.grid(axis="x", alpha=0.3)
     panel.spines[["top", "right", "left"]].set_visible(False)
     save(figure, path)
 
 
 def layers(by_subset: dict[str, dict[str, tuple[float, float, float]]], title: str, path: Path) -> None:
-    """Correlation along a network's layers: subset of channels → layer → (value, low, high)."""
+    """Agreement along a network's layers: subset of channels → layer → (value, low, high)."""
     figure, panel = plt.subplots(figsize=(9, 5), layout="constrained")
     for index, (subset, along) in enumerate(by_subset.items()):
         value, low, high = np.array(list(along.values())).T
         places = np.arange(len(along)) + 0.06 * (index - len(by_subset) / 2)
-        panel.errorbar(places, value, (value - low, high - value), color=COLOURS[index % len(COLOURS)], label=subset,
-                       marker="o", markersize=4, linewidth=1.6, elinewidth=0.8)
+        colour = COLOURS[index % len(COLOURS)]
+        panel.plot(places, value, color=colour, label=subset, marker="o", markersize=4, linewidth=1.6)
+        panel.vlines(places, low, high, color=colour, linewidth=0.8)
     panel.set_xticks(np.arange(len(along)), along, rotation=45 if len(along) > 9 else 0)
-    panel.set(ylabel="Spearman correlation", title=title)
+    panel.set(ylabel="agreement and its 95 % interval", title=title)
     panel.grid(alpha=0.3)
     panel.spines[["top", "right"]].set_visible(False)
     panel.legend(frameon=False, ncols=3)

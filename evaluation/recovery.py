@@ -9,6 +9,8 @@ yardstick, the reference as a coarse JPEG: the distance prefers its own result t
 import io
 import json
 import re
+import zlib
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -18,10 +20,10 @@ from torch import Tensor
 from tqdm import tqdm
 
 from codec import files
-from codec.errors import ImageError, MetamerError
+from codec.errors import FileError, ImageError, MetamerError
 from evaluation import plots
-from evaluation.pictures import from_tensor, read, to_tensor
-from perception import create, from_spec, metrics
+from evaluation.pictures import from_tensor, read, save, to_tensor
+from perception import create
 from perception.distance import Distance
 
 START_QUALITY = 5  # of the JPEG to start from, visibly ruined
@@ -33,9 +35,13 @@ FAMILIES = {"colour": "pixels"}  # families that count as one
 
 @dataclass(frozen=True)
 class Recovery:
-    """How one distance did. ``value``, and ``others`` by name, are (of the result, of the yardstick)."""
+    """How one distance did. ``value``, and ``others`` by name, are (of the result, of the yardstick).
+
+    reference: checksum of the image that was to be recovered.
+    """
 
     metric: str
+    reference: str
     start: str
     steps: int
     value: tuple[float, float]
@@ -73,10 +79,9 @@ def descend(distance: Distance, reference: Tensor, begin: Tensor, steps: int, sm
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(descent, steps, LEARNING_RATE / 100)
     with torch.no_grad():
         target = distance.space(distance.prepared(reference))
-    sign = -1 if distance.metric.higher_is_better else 1
     for _ in tqdm(range(steps), desc=str(distance), unit="step", disable=None, leave=False):
         descent.zero_grad()
-        loss = sign * distance.between(target, distance.space(distance.prepared(image))).sum()
+        loss = distance.shortfall(distance.between(target, distance.space(distance.prepared(image)))).sum()
         if smoothness:
             loss = loss + smoothness * total_variation(image)
         loss.backward()
@@ -85,6 +90,11 @@ def descend(distance: Distance, reference: Tensor, begin: Tensor, steps: int, sm
         with torch.no_grad():
             image.clamp_(0, 1)
     return image.detach()
+
+
+def checksum(image: Tensor) -> str:
+    """Tells images apart, size included."""
+    return f"{image.shape[-1]}x{image.shape[-2]}:{zlib.crc32(from_tensor(image).tobytes()):08x}"
 
 
 def shown(image: Tensor) -> Tensor:
@@ -108,7 +118,7 @@ def judge(distance: Distance, reference: Tensor, image: Tensor, start: str, step
     judges = [metric for metric in map(create, OTHERS) if metric.metric.family != family]
     verdict = "recovers" if all(map(prefers, judges)) else "blind" if prefers(distance) else "not reached"
     others = {metric.label: values(metric) for metric in map(create, OTHERS) if metric.label != distance.label}
-    return Recovery(distance.label, start, steps, values(distance), others, verdict)
+    return Recovery(distance.label, checksum(reference), start, steps, values(distance), others, verdict)
 
 
 def recover(distance: Distance, reference: Tensor, start: str = "noise", steps: int = 1000) -> tuple[Tensor, Recovery]:
@@ -126,23 +136,31 @@ def centre(image: Tensor, side: int) -> Tensor:
     return image[..., top : top + side, left : left + side]
 
 
-def trials(photo: Path, specs: tuple[str, ...], start: str, steps: int, side: int, out: Path) -> str:
+def read_records(path: Path, reference: str) -> dict[str, dict]:
+    """Metric → record of an earlier run that recovered the same image."""
+    try:
+        rows = json.loads(path.read_text()) if path.exists() else []
+        return {row["metric"]: row for row in rows if row["reference"] == reference}
+    except (ValueError, KeyError, TypeError):
+        raise FileError(f"{path} is damaged; remove it") from None
+
+
+def trials(photo: Path, distances: Sequence[Distance], start: str, steps: int, side: int, out: Path) -> str:
     """Recovers a photograph's centre with every distance; writes pictures, records and the contact sheet; returns a table.
 
-    A distance whose record from an earlier run with as many steps is in ``out`` is not run again.
+    A distance whose record from an earlier run, with the same image and as many steps, is in ``out`` is not run again.
     """
     reference = centre(to_tensor(read(photo)), side)
-    names = specs or [name for name, metric in metrics().items() if metric.trainable]
-    records = out / f"recoveries-{start}.json"
-    known = {row["metric"]: row for row in json.loads(records.read_text())} if records.exists() else {}
-    for name in names:
-        distance = from_spec(name)
+    for distance in distances:
         if not distance.metric.trainable:
-            raise MetamerError(f"{distance.label} has no gradient to descend on")
+            raise MetamerError(f"{distance} has no gradient to descend on")
+    records = out / f"recoveries-{start}.json"
+    known = read_records(records, checksum(reference))
+    for distance in distances:
         if known.get(distance.label, {}).get("steps") == steps:
             continue
         image, record = recover(distance, reference, start, steps)
-        from_tensor(image).save(out / picture_name(distance.label, start))
+        save(from_tensor(image), out / picture_name(distance.label, start))
         known[distance.label] = asdict(record)
         files.write(str(records), (json.dumps(list(known.values()), indent=1) + "\n").encode())
     pictures = [(from_tensor(reference), "reference"), (from_tensor(beginning(reference, start)), "start"),

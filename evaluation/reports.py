@@ -1,38 +1,28 @@
 """What judging found, for people and programs: a table, JSON, and figures."""
 
 import json
+from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
 from codec import files
 from evaluation import plots
 from evaluation.judging import Verdict
-from perception.networks import layers
+from perception.features import sweep_labels
+from perception.networks import resolve
 
 ORDER = ("spearman", "pearson", "kendall", "2afc", "jnd-map")
 DRAWN_SUBSETS = ("all", "H-10", "L-10", "efficacy")
 
 
-def place(label: str) -> tuple[str, str, str] | None:
-    """(network, layer, channels) of a feature loss that names its layer."""
-    name, _, settings = label.partition(":")
-    options = dict(part.split("=", 1) for part in settings.split(",") if part)
-    if name != "features" or "layer" not in options:
-        return None
-    return options["network"], options["layer"], options.get("channels", "all")
-
-
-def by_layer(verdicts: list[Verdict]) -> dict[str, dict[str, dict[str, tuple[float, float, float]]]]:
-    """network → subset of channels → layer → Spearman correlation and interval, from the first layer to the last."""
-    found: dict[str, dict[str, dict]] = {}
-    for verdict in verdicts:
-        if at := place(verdict.metric):
-            network, layer, subset = at
-            found.setdefault(network, {}).setdefault(subset, {})[layer] = verdict.statistics["spearman"]
-    return {
-        network: {subset: {layer: along[layer] for layer in layers(network)} for subset, along in subsets.items()}
-        for network, subsets in found.items()
-    }
+def by_layer(verdicts: list[Verdict], network: str) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Subset of channels → layer → the first statistic and its interval, of a network whose layers were swept."""
+    found = {verdict.metric: next(iter(verdict.statistics.values())) for verdict in verdicts}
+    subsets: dict[str, dict] = {}
+    for (layer, subset), label in sweep_labels(network).items():
+        if label in found:
+            subsets.setdefault(subset, {})[layer] = found[label]
+    return subsets
 
 
 def table(verdicts: list[Verdict], title: str) -> str:
@@ -48,15 +38,16 @@ def table(verdicts: list[Verdict], title: str) -> str:
     return "\n".join(lines)
 
 
-def write(verdicts: list[Verdict], title: str, out: Path) -> str:
-    """Writes verdicts.json, table.txt, agreement.png and a layers_NETWORK.png for every network swept; returns the table."""
+def write(verdicts: list[Verdict], title: str, out: Path, networks: Collection[str] = ()) -> str:
+    """Writes verdicts.json, table.txt, agreement.png and, for the networks swept, layers_NETWORK.png; returns the table."""
     text = table(verdicts, title)
     files.write(str(out / "verdicts.json"), (json.dumps([asdict(verdict) for verdict in verdicts], indent=1) + "\n").encode())
     files.write(str(out / "table.txt"), (text + "\n").encode())
-    single = [verdict for verdict in verdicts if not place(verdict.metric)]
-    if single and "spearman" in single[0].statistics:
+    swept = {label for network in networks for label in sweep_labels(network).values()}
+    if single := [verdict for verdict in verdicts if verdict.metric not in swept]:
         plots.agreement(single, title, out / "agreement.png")
-    for network, subsets in by_layer(verdicts).items():
+    for network in dict.fromkeys(map(resolve, networks)):
+        subsets = by_layer(verdicts, network)
         drawn = {subset: subsets[subset] for subset in DRAWN_SUBSETS if subset in subsets}
-        plots.layers(drawn, f"{title}: {network}'s layers", out / f"layers_{network}.png")
+        plots.layers(drawn, f"{title}\n{network}", out / f"layers_{network}.png")
     return text

@@ -21,6 +21,7 @@ noisy images and 24 sparse sampling hang on their authors' programs. The artific
 import csv
 import functools
 import io
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -28,17 +29,23 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from scipy import fft, ndimage, optimize, spatial
+from tqdm import tqdm
 
 from codec import files
 from codec.errors import ImageError, MetamerError
+from evaluation.pictures import read
 
 HEIGHT, WIDTH = 384, 512
+# top and left of TID's own crops where they are known, found by comparison with Kodak's photographs, bit for bit
+CROPS = {"I01": (126, 104), "I03": (44, 73), "I04": (206, 0), "I06": (43, 66), "I08": (4, 71), "I19": (255, 0), "I21": (60, 28)}
 LEVELS = range(1, 6)
 VARIANCES = {level: 32.5 * 2 ** (level - 1) for level in LEVELS}  # of additive noise, squared 8-bit steps [true]
 TARGETS = {level: float(10 * np.log10(255**2 / VARIANCES[level])) for level in LEVELS}  # dB: 33.0, 30.0, 27.0, 24.0, 21.0
 KNOWN = {("I01", 23, 5): 5.0}  # the strengths that true images show; rules give the others
 BLOCK = 32  # side of the blocks of type 15 [KADID]
 BLOCK_VARIANCE = 130.0  # mean squared error of type 15 at all levels: 27 dB, the middle one
+TITLE = "TID2013-resim, an approximation of TID2013"
+ENTRIES = "entries.csv"  # beside the pictures; tells a folder of ours from the real set
 COLUMNS = ("file", "type", "level", "title", "basis", "parameter", "psnr", "target", "reference")
 
 Function = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]  # (H, W, 3) uint8, strength, noise → the same shape
@@ -356,39 +363,33 @@ def strengths(kind: Distortion, level: int, images: dict[str, np.ndarray]) -> di
     }
 
 
-def _table(path: Path) -> list[dict[str, str]]:
+def _table(path: Path, *columns: str) -> list[dict[str, str]]:
+    """The rows of a CSV file that has these columns."""
     try:
-        with open(path, newline="") as file:
-            return list(csv.DictReader(file))
+        with open(path, newline="", encoding="utf-8") as file:
+            rows = list(csv.DictReader(file))
     except OSError as problem:
         raise MetamerError(f"{path} cannot be read: {problem.strerror.lower()}") from None
+    except (UnicodeDecodeError, csv.Error):
+        raise MetamerError(f"{path} is no table") from None
+    if any(row.get(column) is None for row in rows for column in columns):
+        raise MetamerError(f"{path} lacks a column of {', '.join(columns)}")
+    return rows
 
 
-def _picture(path: Path) -> np.ndarray:
-    try:
-        return np.asarray(Image.open(path).convert("RGB"))
-    except OSError as problem:
-        raise ImageError(f"{path} cannot be read: {problem.strerror or problem}") from None
-
-
-def references(kodak: Path, crops_csv: Path) -> dict[str, tuple[np.ndarray, bool]]:
+def references(kodak: Path) -> dict[str, tuple[np.ndarray, bool]]:
     """I01 … I24 → ((384, 512, 3) uint8, whether it is TID's own crop); others are cut from the middle of their photograph.
 
-    ``kodak``: kodim01.png … kodim24.png. ``crops_csv``: tid_reference, kodak_image, crop_top_y, crop_left_x and more of the
-    known ones. Raises MetamerError.
+    ``kodak``: kodim01.png … kodim24.png. Raises MetamerError.
     """
-    known = {row["tid_reference"]: row for row in _table(crops_csv)}
     found = {}
     for number in range(1, 25):
         name = f"I{number:02d}"
-        row = known.get(name)
-        image = _picture(Path(kodak) / (row["kodak_image"] if row else f"kodim{number:02d}.png"))
+        image = np.asarray(read(Path(kodak) / f"kodim{number:02d}.png"))
         if image.shape[0] < HEIGHT or image.shape[1] < WIDTH:
             raise ImageError(f"{name}: its photograph is {image.shape[1]}x{image.shape[0]}, smaller than {WIDTH}x{HEIGHT}")
-        top, left = (image.shape[0] - HEIGHT) // 2, (image.shape[1] - WIDTH) // 2
-        if row:
-            top, left = int(row["crop_top_y"]), int(row["crop_left_x"])
-        found[name] = np.ascontiguousarray(image[top : top + HEIGHT, left : left + WIDTH]), row is not None
+        top, left = CROPS.get(name) or ((image.shape[0] - HEIGHT) // 2, (image.shape[1] - WIDTH) // 2)
+        found[name] = np.ascontiguousarray(image[top : top + HEIGHT, left : left + WIDTH]), name in CROPS
     return found
 
 
@@ -401,31 +402,37 @@ def _save(path: Path, image: np.ndarray) -> None:
 def _opinions(path: Path) -> dict[str, str]:
     """i01_01_1 → its mean opinion as written."""
     try:
-        lines = [line.split() for line in path.read_text().splitlines()]
+        lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
+        return {name.lower().removesuffix(".bmp"): score for score, name in lines}
     except OSError as problem:
         raise MetamerError(f"{path} cannot be read: {problem.strerror.lower()}") from None
-    return {name.lower().removesuffix(".bmp"): score for score, name in lines}
+    except ValueError:
+        raise MetamerError(f"{path} has lines other than a score and a name") from None
 
 
-def resimulate(kodak: Path, ratings: Path, out: Path, progress: Callable[[str], None] = lambda line: None) -> None:
+def resimulate(kodak: Path, ratings: Path, out: Path) -> None:
     """Writes TID2013-resim into ``out``, in TID2013's layout with PNG for BMP; an interrupted run continues type by type.
 
     reference_images/I01.png, distorted_images/i01_01_1.png, mos_with_names.txt with the opinions on what was made anew, and
     entries.csv with COLUMNS: parameter (signed, in the function's unit), psnr and target in dB (no target where strengths
-    were given), reference 'exact' or 'centred'. ``ratings``: the folder of TID2013's mos_with_names.txt and references.csv.
-    Raises MetamerError. Delete ``out`` after a change of definitions.
+    were given), reference 'exact' or 'centred'. ``ratings``: the folder of TID2013's mos_with_names.txt. Raises MetamerError.
+    Delete ``out`` after a change of definitions.
     """
     ratings, out = Path(ratings), Path(out)
-    pictures, opinions = references(kodak, ratings / "references.csv"), _opinions(ratings / "mos_with_names.txt")
+    pictures, opinions = references(kodak), _opinions(ratings / "mos_with_names.txt")
     images = {name: image for name, (image, _) in pictures.items()}
     for folder in ("reference_images", "distorted_images"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     for name, image in images.items():
         _save(out / "reference_images" / f"{name}.png", image)
-    rows = {row["file"]: row for row in _table(out / "entries.csv")} if (out / "entries.csv").exists() else {}
-    for kind in DISTORTIONS.values():
-        for level in LEVELS:
+    rows = {row["file"]: row for row in _table(out / ENTRIES, *COLUMNS)} if (out / ENTRIES).exists() else {}
+    with tqdm(total=len(DISTORTIONS) * len(LEVELS), unit="level", disable=None) as bar:
+        for kind, level in itertools.product(DISTORTIONS.values(), LEVELS):
+            bar.set_description(kind.title)
+            bar.update()
             names = {name: f"{name.lower()}_{kind.number:02d}_{level}.png" for name in images}
+            if absent := next((file for file in names.values() if file.removesuffix(".png") not in opinions), None):
+                raise MetamerError(f"{ratings}: no opinion on {absent.removesuffix('.png')}")
             if all(file in rows and (out / "distorted_images" / file).exists() for file in names.values()):
                 continue
             for name, strength in strengths(kind, level, images).items():
@@ -438,7 +445,6 @@ def resimulate(kodak: Path, ratings: Path, out: Path, progress: Callable[[str], 
                     "reference": "exact" if pictures[name][1] else "centred",
                 }
             _list(out, rows, opinions)
-            progress(f"{kind.number:2d} {kind.title}, level {level}")
 
 
 def _list(out: Path, rows: dict[str, dict], opinions: dict[str, str]) -> None:
@@ -447,7 +453,7 @@ def _list(out: Path, rows: dict[str, dict], opinions: dict[str, str]) -> None:
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
     table.writerows(rows[file] for file in sorted(rows))
-    files.write(str(out / "entries.csv"), text.getvalue().encode())
+    files.write(str(out / ENTRIES), text.getvalue().encode())
     lines = "".join(f"{opinions[file.removesuffix('.png')]} {file}\n" for file in sorted(rows))
     files.write(str(out / "mos_with_names.txt"), lines.encode())
 
@@ -481,11 +487,11 @@ def validate(kodak: Path, ratings: Path) -> list[dict]:
     of values that ours has otherwise; near 1 for noise, whose seed nobody knows. Raises MetamerError.
     """
     ratings = Path(ratings)
-    pictures, rows = references(kodak, ratings / "references.csv"), []
-    for entry in _table(ratings / "images.csv"):
+    pictures, rows = references(kodak), []
+    for entry in _table(ratings / "images.csv", "file", "tid_reference", "type_number", "level"):
         name, number, level = entry["tid_reference"], int(entry["type_number"]), int(entry["level"])
         reference, kind = pictures[name][0], DISTORTIONS[number]
-        true = _picture(ratings / "images" / entry["file"])
+        true = np.asarray(read(ratings / "images" / entry["file"]))
         if number == 1:
             error = np.square(true.astype(np.float64) - reference).mean()
             level = min(LEVELS, key=lambda step: abs(np.log(VARIANCES[step] / error)))

@@ -42,11 +42,17 @@ def invert(network: str, layer: str, photo: Path, steps: int, out: Path) -> None
     plots.sheet(pictures, out, f"{network} {layer}: what each set of channels keeps", columns=len(pictures))
 
 
-def study(network: str, layer: str | None, photo: Path | None, steps: int, out: Path) -> list[Path]:
-    """Measures a network afresh; writes the table, the layer's curves and, with a photograph, its reconstructions."""
+def study(
+    network: str, layer: str | None, photo: Path | None, steps: int, out: Path, pixels_per_degree: float
+) -> list[Path]:
+    """Measures a network afresh at a viewing distance; returns the files written.
+
+    They are the table, the layer's curves and, with a photograph, its reconstructions, whose channels are chosen by the table
+    that comes along.
+    """
     net = Network(network)
     layer = net.check(layer or DEFAULT_LAYER[net.name])
-    measured = tuning(net)
+    measured = tuning(net, pixels_per_degree)
     written = [out / "efficacy.csv", out / f"tuning_{net.name}_{layer}.png"]
     files.write(str(written[0]), table(measured).encode())
     plots.tuning(measured[layer], f"{net.name} {layer}", written[1])

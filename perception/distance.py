@@ -23,8 +23,7 @@ class Distance(nn.Module):
     @property
     def min_side(self) -> int:
         """Smallest height and width in pixels, with the options chosen."""
-        network = getattr(self, "network", None)
-        return max(self.metric.min_side, network.min_side if network else 1)
+        return self.metric.min_side
 
     def forward(self, reference: Tensor, image: Tensor) -> Tensor:
         """(N,) values as the metric's paper reports them. Raises `ImageError` for images that cannot be compared."""
@@ -34,8 +33,11 @@ class Distance(nn.Module):
 
     def loss(self, reference: Tensor, image: Tensor) -> Tensor:
         """(N,) values to minimise: 0 for identical images, whichever way the metric points."""
-        value = self(reference, image)
-        return self.metric.best - value if self.metric.higher_is_better else value - self.metric.best
+        return self.shortfall(self(reference, image))
+
+    def shortfall(self, value: Tensor) -> Tensor:
+        """How far values are from what identical images get; VIF can exceed that, which is no better."""
+        return (value - self.metric.best).abs()
 
     def space(self, image: Tensor) -> Any:
         """Where a prepared (N, 3, H, W) image lies: a tensor, or several."""

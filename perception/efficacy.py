@@ -4,6 +4,7 @@ A channel scores high whose mean activation changes with spatial frequency where
 some orientations over others (μ₂). The stimuli are gratings, measured once in cycles per degree at a stated viewing distance.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -14,7 +15,7 @@ from torch import Tensor
 
 from perception.networks import NETWORKS, Network
 
-PIXELS_PER_DEGREE = 32.0  # a 96 dpi screen at about half a metre; TID2013 and LIVE were viewed at comparable distances
+PIXELS_PER_DEGREE = 32.0  # a screen of 96 dots an inch at 49 cm
 SIZE = 256  # pixels a side: 8 degrees
 CONTRAST = 0.5  # Michelson, about mid-grey, of sRGB values, which is what networks see
 ORIENTATIONS = 36
@@ -93,16 +94,19 @@ class Tuning:
 
 
 @torch.no_grad()
-def tuning(network: Network, pixels_per_degree: float = PIXELS_PER_DEGREE) -> dict[str, Tuning]:
-    """Layer → tuning, for every layer of the network."""
+def tuning(
+    network: Network, pixels_per_degree: float = PIXELS_PER_DEGREE, layers: Sequence[str] | None = None
+) -> dict[str, Tuning]:
+    """Layer → tuning, for the layers named or every layer of the network."""
+    layers = tuple(layers or network.layers)
 
     def means(images: Tensor) -> dict[str, Tensor]:
-        parts = [network.run(part, network.layers) for part in images.split(4)]
-        return {layer: torch.cat([part[layer].mean((2, 3)) for part in parts]) for layer in network.layers}
+        parts = [network.run(part, layers) for part in images.split(4)]
+        return {layer: torch.cat([part[layer].mean((2, 3)) for part in parts]) for layer in layers}
 
     by_frequency, by_orientation = means(radial_gratings(pixels_per_degree)), means(oriented_gratings(pixels_per_degree))
     steps = frequencies(pixels_per_degree)
-    return {layer: Tuning(steps, by_frequency[layer], by_orientation[layer]) for layer in network.layers}
+    return {layer: Tuning(steps, by_frequency[layer], by_orientation[layer]) for layer in layers}
 
 
 TABLE = Path(__file__).parent / "efficacy.safetensors"  # written by `python -m perception.efficacy`, checked by the tests

@@ -10,10 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from perception.distance import Distance
 from perception.efficacy import efficacy
 from perception.errors import MetricError
-from perception.networks import Network
+from perception.networks import DeepDistance, Network, layers, resolve
 
 DEFAULT_LAYER = {"squeezenet": "fire3", "alexnet": "relu2", "vgg16": "relu2_2"}
 
@@ -39,15 +38,14 @@ def channel_weights(network: Network, layer: str, channels: str = "all") -> Tens
     return chosen.float() / chosen.sum()
 
 
-class Features(Distance):
+class Features(DeepDistance):
     """Mean over positions and weighted sum over channels of squared feature differences.
 
     network: squeezenet, alexnet or vgg16; layer: one of its layers (by default an early one); channels: `channel_weights`.
     """
 
     def __init__(self, network: str = "squeezenet", layer: str = "", channels: str = "all"):
-        super().__init__()
-        self.network = Network(network)
+        super().__init__(network)
         self.layer = self.network.check(layer or DEFAULT_LAYER[self.network.name])
         weight = channel_weights(self.network, self.layer, channels)
         self.register_buffer("used", weight.nonzero().flatten(), persistent=False)
@@ -64,6 +62,15 @@ class Features(Distance):
 SUBSETS = ("all", "H-5", "H-10", "H-25", "H-50", "L-50", "L-25", "L-10", "L-5", "efficacy")
 
 
+def sweep_labels(network: str, subsets: Sequence[str] = SUBSETS) -> dict[tuple[str, str], str]:
+    """(layer, subset) → the spec of that feature loss, layer by layer."""
+    name = resolve(network)
+    return {
+        (layer, subset): f"features:network={name},layer={layer}" + f",channels={subset}" * (subset != "all")
+        for layer in layers(name) for subset in subsets
+    }
+
+
 class LayerSweep(nn.Module):
     """Every layer of a network times every subset of its channels, in one pass: what ``features`` would give for each."""
 
@@ -74,15 +81,7 @@ class LayerSweep(nn.Module):
             layer: torch.stack([channel_weights(self.network, layer, subset) for subset in subsets], 1)
             for layer in self.network.layers
         }
-        self.names = {
-            (layer, subset): f"features:network={self.network.name},layer={layer}" + f",channels={subset}" * (subset != "all")
-            for layer in self.network.layers for subset in subsets
-        }
-
-    @property
-    def labels(self) -> list[str]:
-        """Specs as `perception.from_spec` takes them, layer by layer."""
-        return list(self.names.values())
+        self.labels = list(sweep_labels(network, subsets).values())
 
     def space(self, image: Tensor) -> dict[str, Tensor]:
         return self.network(image, self.network.layers)

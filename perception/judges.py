@@ -8,6 +8,7 @@ from PIL import Image
 from torch import Tensor
 
 from perception.distance import Distance
+from perception.errors import MetricError
 from perception.packages import load
 
 
@@ -24,7 +25,15 @@ class ColorVideoVDP(Distance):
 
     def __init__(self, display: str = "standard_4k"):
         super().__init__()
-        self.vdp = load("pycvvdp").cvvdp(display_name=display, quiet=True)
+        self.vdp = self.model(display)
+
+    @staticmethod
+    def model(display: str):
+        package = load("pycvvdp", "judges")
+        try:
+            return package.cvvdp(display_name=display, quiet=True)
+        except package.vq_exception as problem:
+            raise MetricError(f"cvvdp: {problem}") from None
 
     def space(self, image: Tensor) -> list[np.ndarray]:
         return pictures(image)
@@ -40,7 +49,7 @@ class Ssimulacra2(Distance):
 
     def __init__(self):
         super().__init__()
-        self.score = load("ssimulacra2").compute_ssimulacra2
+        self.score = load("ssimulacra2", "judges").compute_ssimulacra2
 
     def space(self, image: Tensor) -> list[np.ndarray]:
         return pictures(image)

@@ -4,8 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from perception import weights
-from perception.distance import Distance
-from perception.networks import Network
+from perception.networks import DeepDistance
 
 # network → the layers whose differences LPIPS weighs, and the name of its heads
 TAPS = {
@@ -21,12 +20,11 @@ def normalised(features: Tensor) -> Tensor:
     return features * (features.square().sum(1, keepdim=True) + EPSILON).rsqrt()
 
 
-class Lpips(Distance):
+class Lpips(DeepDistance):
     """Sum over layers of the spatial mean of weighted squared differences of unit-normalised features."""
 
     def __init__(self, network: str):
-        super().__init__()
-        self.network = Network(network)
+        super().__init__(network)
         self.layers, heads = TAPS[self.network.name]
         for index, head in enumerate(weights.load(heads).values()):
             self.register_buffer(f"head{index}", head, persistent=False)  # (1, C, 1, 1), not negative

@@ -12,7 +12,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from perception import weights
-from perception.errors import MetricError
+from perception.distance import Distance
+from perception.errors import ImageError, MetricError
 from perception.registry import suggestion
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet; LPIPS' shift and scale say the same
@@ -109,6 +110,9 @@ class Network(nn.Module):
         return layer
 
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
+        height, width = image.shape[-2:]
+        if min(height, width) < self.min_side:
+            raise ImageError(f"{self.name} needs {self.min_side} pixels a side, the image has {width}x{height}")
         layers = tuple(layers)
         if self.memory is None:
             return self.run(image, layers)
@@ -135,6 +139,18 @@ class Network(nn.Module):
             yield self.memory
         finally:
             self.memory = None
+
+
+class DeepDistance(Distance):
+    """A distance on the features of one network, which it may share with others."""
+
+    def __init__(self, network: str):
+        super().__init__()
+        self.network = Network(network)
+
+    @property
+    def min_side(self) -> int:
+        return max(self.metric.min_side, self.network.min_side)
 
 
 def width_of(modules: list[nn.Module]) -> int:

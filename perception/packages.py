@@ -10,14 +10,14 @@ import torch
 from perception.errors import MetricError
 
 
-def load(name: str) -> ModuleType:
-    """Imports a package, or says with one `MetricError` how to get it."""
+def load(name: str, extra: str) -> ModuleType:
+    """Imports a package, or says with one `MetricError` which extra of ours brings it."""
     try:
         accept_foreign_torchvision()
         return importlib.import_module(name)
     except ImportError as problem:
         missing = problem.name or name
-        raise MetricError(f"this distance needs the package {missing}: pip install 'metamer[judges]'") from problem
+        raise MetricError(f"this distance needs the package {missing}: pip install 'metamer[{extra}]'") from problem
 
 
 def accept_foreign_torchvision() -> None:

@@ -21,7 +21,8 @@ class Metric:
     factory: "module:attribute" or a callable; called with the options, returns a `perception.distance.Distance`.
     low, high: the range of its values. best: the value of two identical images.
     higher_is_better: the direction; ``Distance.loss`` turns either kind into something to minimise.
-    true_distance: d(x, x) is the best value and d(x, y) = d(y, x).
+    true_distance: symmetric, and by construction best for identical images alone. Whether descent finds its way there is
+    another matter, which the recovery test shows.
     min_side: smallest height and width in pixels.
     weights: names of pretrained weights it reads (`perception.weights`). package: PyPI package that must be installed.
     trainable: differentiable in the second image, with finite gradients everywhere, d(x, x) included.
@@ -36,7 +37,7 @@ class Metric:
     high: float = math.inf
     best: float = 0.0
     higher_is_better: bool = False
-    true_distance: bool = True
+    true_distance: bool = False
     min_side: int = 1
     weights: tuple[str, ...] = ()
     package: str = ""
@@ -102,11 +103,13 @@ def create(name: str, **options):
         build = metric.build()
         known = metric.options()
     except ImportError as problem:
-        raise MetricError(f"{metric.name} needs the package {problem.name or metric.package}") from problem
-    for key in options:
+        missing = problem.name or metric.package
+        raise MetricError(f"{metric.name} needs the package {missing}: pip install 'metamer[perception]'") from problem
+    for key, value in options.items():
         if key not in known:
             takes = ", ".join(known) or "none"
             raise MetricError(f"{metric.name} has no option {key!r}{suggestion(key, known)}; it takes: {takes}")
+        options[key] = checked_option(metric.name, key, value, known[key])
     distance = build(**options)
     distance.metric = metric
     settings = ",".join(f"{key}={value}" for key, value in options.items())
@@ -114,8 +117,17 @@ def create(name: str, **options):
     return distance
 
 
+def checked_option(name: str, key: str, value: object, default: object) -> object:
+    """The value, if it is of its default's kind, and as text where that is text; otherwise `MetricError`."""
+    if isinstance(default, str):
+        return str(value)
+    if isinstance(default, bool) != isinstance(value, bool) or isinstance(value, str):
+        raise MetricError(f"{name}: {key}={value} is not {'true or false' if isinstance(default, bool) else 'a number'}")
+    return value
+
+
 def from_spec(spec: str):
-    """A distance from what one writes on a command line or in a recipe: ``name`` or ``name:option=value,option=value``.
+    """A distance from what one writes on a command line: ``name`` or ``name:option=value,option=value``.
 
     >>> from_spec("mse")
     Distance(mse)
@@ -126,6 +138,8 @@ def from_spec(spec: str):
         key, equals, value = part.partition("=")
         if not equals:
             raise MetricError(f"{spec!r}: write options as name:option=value,option=value")
+        if key.strip() in options:
+            raise MetricError(f"{spec!r}: {key.strip()} is given twice")
         options[key.strip()] = number(value.strip())
     return create(name.strip(), **options)
 

@@ -12,17 +12,23 @@ BLACK = 1e-6  # HaarPSI divides zero by zero for two black images; this, far bel
 
 
 class Library(Distance):
-    """A library's ``function(image, reference)`` → (N,). Images are clamped to [0, 1], as libraries insist; gradients pass."""
+    """A library's ``function(image, reference)`` → (N,). Images are clamped to [0, 1], as libraries insist; gradients pass.
 
-    def __init__(self, function: Callable[[Tensor, Tensor], Tensor]):
+    rooted: the function takes square roots that can be of 0, where images agree or are flat; gradients that are NaN for it are
+    taken as 0 there.
+    """
+
+    def __init__(self, function: Callable[[Tensor, Tensor], Tensor], rooted: bool = False):
         super().__init__()
         self.function = function
+        self.rooted = rooted
 
     def space(self, image: Tensor) -> Tensor:
         if not image.requires_grad:
             return image.clamp(BLACK, 1)
         image = image.clamp(BLACK, 1).detach() + (image - image.detach())  # what lies outside must be able to come back
-        image.register_hook(lambda gradient: gradient.nan_to_num(0, 0, 0))  # roots at 0, where images agree or are flat
+        if self.rooted:
+            image.register_hook(lambda gradient: gradient.nan_to_num(0, 0, 0))
         return image
 
     def between(self, reference: Tensor, image: Tensor) -> Tensor:
@@ -37,10 +43,10 @@ def ms_ssim() -> Library:
     return Library(lambda x, y: pytorch_msssim.ms_ssim(x, y, data_range=1.0, size_average=False))
 
 
-def of_piq(name: str) -> Library:
+def of_piq(name: str, rooted: bool = False) -> Library:
     """piq's metric of that name, with its defaults and no reduction."""
-    function = getattr(load("piq"), name)
-    return Library(lambda x, y: function(x, y, data_range=1.0, reduction="none"))
+    function = getattr(load("piq", "perception"), name)
+    return Library(lambda x, y: function(x, y, data_range=1.0, reduction="none"), rooted)
 
 
 def haarpsi() -> Library:
@@ -52,16 +58,16 @@ def vif() -> Library:
 
 
 def fsim() -> Library:
-    return of_piq("fsim")
+    return of_piq("fsim", rooted=True)
 
 
 def gmsd() -> Library:
-    return of_piq("gmsd")
+    return of_piq("gmsd", rooted=True)
 
 
 def vsi() -> Library:
-    return of_piq("vsi")
+    return of_piq("vsi", rooted=True)
 
 
 def mdsi() -> Library:
-    return of_piq("mdsi")
+    return of_piq("mdsi", rooted=True)

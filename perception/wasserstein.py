@@ -11,15 +11,15 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from perception.distance import Distance
-from perception.networks import Network
+from perception.errors import MetricError
+from perception.networks import DeepDistance
 
 LAYERS = {
     "squeezenet": ("relu1", "fire3", "fire5", "fire7", "fire9"),
     "alexnet": ("relu1", "relu2", "relu3", "relu4", "relu5"),
     "vgg16": ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"),
 }
-FLAT = 1e-4  # added to variances: the root's gradient stays finite where features are constant
+FLAT = 1e-8  # added to variances: the root's gradient stays finite where features are constant
 
 
 def halved(x: Tensor) -> Tensor:
@@ -32,7 +32,7 @@ def halved(x: Tensor) -> Tensor:
 Pooled = tuple[Tensor, Tensor, Tensor]  # local means, local standard deviations, and the weight of this depth at each place
 
 
-class Wasserstein(Distance):
+class Wasserstein(DeepDistance):
     """Over the image and five layers: sum of mean squared differences of local means and standard deviations.
 
     network: squeezenet, alexnet or vgg16. sigma: width of the pooling in pixels, a number or an (H, W) tensor; 0 is plain
@@ -40,10 +40,11 @@ class Wasserstein(Distance):
     """
 
     def __init__(self, network: str = "vgg16", sigma: float | Tensor = 8.0):
-        super().__init__()
-        self.network = Network(network)
+        super().__init__(network)
         self.layers = LAYERS[self.network.name]
         self.register_buffer("sigma", torch.as_tensor(sigma, dtype=torch.float32), persistent=False)
+        if self.sigma.ndim not in (0, 2) or not (self.sigma.isfinite() & (self.sigma >= 0)).all():
+            raise MetricError("sigma is a width in pixels, not negative: one number, or an (H, W) tensor of them")
 
     def space(self, image: Tensor) -> list[list[Pooled]]:
         """For the image and every layer, what pooling leaves of it at each depth that σ asks for."""

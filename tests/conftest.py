@@ -17,6 +17,7 @@ settings.load_profile("metamer")
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
+os.environ.setdefault("METAMER_WEIGHTS", str(SHARED / "weights"))  # AlexNet, where the project's own copy is at hand
 
 TINY_RECIPE = """
 network: {groups: [8, 24], width: 16, analysis_blocks: 1, synthesis_blocks: 1,
@@ -74,6 +75,22 @@ def tiny_model(tiny_run, photographs) -> str:
     done = metamer("export", tiny_run, "--data", photographs, "--name", "tiny", "--crops", 8)
     assert done.returncode == 0, done.stderr.decode()
     return str(tiny_run / "model.metamer")
+
+
+@pytest.fixture(scope="session")
+def all_weights(pytestconfig) -> None:
+    """AlexNet and VGG16: fetched once into pytest's cache where they are not at hand; without an index, a skip."""
+    from perception import WeightsError, weights
+
+    missing = [name for name in ("alexnet", "vgg16") if weights.place(weights.CATALOGUE[name]) is None]
+    if not missing:
+        return
+    folder = Path(pytestconfig.cache.mkdir("weights"))
+    try:
+        weights.fetch(missing, folder, progress=False)
+    except WeightsError as problem:
+        pytest.skip(str(problem))
+    os.environ["METAMER_WEIGHTS"] += os.pathsep + str(folder)
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 import torch
 from PIL import Image
 
-from codec.errors import ImageError, MetamerError
+from codec.errors import FileError, ImageError, MetamerError
 from evaluation import recovery
 from evaluation.pictures import from_tensor, to_tensor
 from perception import Metric, create
@@ -59,22 +59,27 @@ def test_smoothness_smooths(reference):
 
 def test_trials_are_kept_and_drawn(tmp_path, otters):
     otters.save(tmp_path / "photo.png")
-    text = recovery.trials(tmp_path / "photo.png", ("mse", "cielab"), "noise", 4, 168, tmp_path)
+    text = recovery.trials(tmp_path / "photo.png", [create("mse"), create("cielab")], "noise", 4, 168, tmp_path)
     assert text.count("\n") == 1 and text.startswith("mse: ")
     before = (tmp_path / "mse-noise.png").stat().st_mtime_ns
-    recovery.trials(tmp_path / "photo.png", ("mse", "ssim"), "noise", 4, 168, tmp_path)
+    recovery.trials(tmp_path / "photo.png", [create("mse"), create("ssim")], "noise", 4, 168, tmp_path)
     assert (tmp_path / "mse-noise.png").stat().st_mtime_ns == before
     assert [row["metric"] for row in json.loads((tmp_path / "recoveries-noise.json").read_text())] == ["mse", "cielab", "ssim"]
     sheet = Image.open(tmp_path / "recoveries-noise.png")
     assert sheet.width > 600
+    otters.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "other.png")  # of which nothing is known yet
+    assert recovery.trials(tmp_path / "other.png", [create("mse")], "noise", 4, 168, tmp_path).count("\n") == 0
+    (tmp_path / "recoveries-noise.json").write_text("[{")
+    with pytest.raises(FileError, match="is damaged"):
+        recovery.trials(tmp_path / "other.png", [create("mse")], "noise", 4, 168, tmp_path)
 
 
 def test_what_cannot_be_recovered_is_told(tmp_path, otters):
     otters.save(tmp_path / "photo.png")
     with pytest.raises(MetamerError, match="psnr has no gradient"):
-        recovery.trials(tmp_path / "photo.png", ("psnr",), "noise", 4, 168, tmp_path)
+        recovery.trials(tmp_path / "photo.png", [create("psnr")], "noise", 4, 168, tmp_path)
     with pytest.raises(ImageError, match="736x414 pixels, 500x500 are used"):
-        recovery.trials(tmp_path / "photo.png", ("mse",), "noise", 4, 500, tmp_path)
+        recovery.trials(tmp_path / "photo.png", [create("mse")], "noise", 4, 500, tmp_path)
 
 
 def test_pictures_survive_the_way_to_tensors_and_back(otters):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from perception import create
+from perception import ImageError, create
 from perception.efficacy import (
     CONTRAST,
     Tuning,
@@ -36,7 +36,7 @@ def test_every_layer_at_the_smallest_size(name):
     found = network(torch.rand(2, 3, network.min_side, network.min_side + 5), network.layers)
     assert [value.shape[1] for value in found.values()] == WIDTHS[name] == list(network.channels.values())
     assert all(min(value.shape[-2:]) >= 1 and (value >= 0).all() for value in found.values())
-    with pytest.raises(RuntimeError):
+    with pytest.raises(ImageError, match="pixels a side"):
         network(torch.rand(1, 3, network.min_side - 1, network.min_side - 1), network.layers)
 
 
@@ -79,10 +79,11 @@ def test_a_sweep_says_what_single_distances_say():
         assert from_spec(label)(first, second).item() == pytest.approx(swept[label], rel=1e-4)
 
 
-def test_the_shipped_efficacies_are_what_is_measured(squeeze):
-    measured = tuning(squeeze)
-    for layer in squeeze.layers:
-        assert torch.allclose(measured[layer].efficacy, efficacy(squeeze, layer), rtol=1e-2, atol=1e-7)
+@pytest.mark.parametrize(("name", "layers"), [("squeezenet", None), ("alexnet", None), ("vgg16", ["relu1_2", "relu2_2"])])
+def test_the_shipped_efficacies_are_what_is_measured(name, layers):
+    network = Network(name)
+    for layer, found in tuning(network, layers=layers).items():
+        assert torch.allclose(found.efficacy, efficacy(network, layer), rtol=1e-2, atol=1e-7)
 
 
 def test_gratings_are_what_they_should_be():

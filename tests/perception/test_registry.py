@@ -39,6 +39,13 @@ def test_aliases_and_spelling():
     ("mse:sigma", "name:option=value"),
     ("mse:sigma=1", "no option 'sigma'; it takes: none"),
     ("", "no distance is called"),
+    ("wasserstein:network=squeeze,sigma=abc", "sigma=abc is not a number"),
+    ("wasserstein:network=squeeze,sigma=true", "sigma=True is not a number"),
+    ("wasserstein:network=squeeze,sigma=-3", "not negative"),
+    ("wasserstein:network=squeeze,sigma=nan", "not negative"),
+    ("dists:resize=maybe", "resize=maybe is not true or false"),
+    ("cvvdp:display=nonsense", "cvvdp: "),
+    ("features:layer=fire3,layer=fire4", "given twice"),
 ])
 def test_what_does_not_exist_is_told(spec, message):
     with pytest.raises(MetricError, match=message):
@@ -96,5 +103,5 @@ def test_missing_packages_are_told(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "piq", None)
-    with pytest.raises(MetricError, match=r"needs the package piq: pip install 'metamer\[judges\]'"):
+    with pytest.raises(MetricError, match=r"needs the package piq: pip install 'metamer\[perception\]'"):
         create("haarpsi")

@@ -1,0 +1,66 @@
+"""Judges every distance on TID2013-resim for perception/METRICS.md: python -m evaluation.record RESIM OUT
+
+RESIM is what `metamer metrics resimulate` wrote; OUT keeps the values, hours of them, so that an interrupted run continues.
+Writes verdicts into perception/results/ and figures into perception/figures/ of a checkout.
+"""
+
+import dataclasses
+import json
+import sys
+from pathlib import Path
+
+from codec import files
+from evaluation import judging, plots, ratings
+from evaluation.judging import Verdict
+from evaluation.reports import DRAWN_SUBSETS, by_layer
+from evaluation.resimulation import DISTORTIONS, GUESS, TITLE
+from perception import from_spec, metrics
+from perception.features import LayerSweep
+from perception.networks import NETWORKS
+
+FOLDER = Path(__file__).parent.parent / "perception"
+MORE = ("features:channels=efficacy", "wasserstein:network=squeezenet")
+# VGG16 takes seconds a picture: what reads it sees TID2013's seven exact references and the first five others
+TWELVE = ("I01", "I03", "I04", "I06", "I08", "I19", "I21", "I02", "I05", "I07", "I09", "I10")
+DEFINED = [kind.title for kind in DISTORTIONS.values() if kind.basis != GUESS]
+LIVE = ["additive Gaussian noise", "Gaussian blur", "JPEG", "JPEG 2000"]  # less fast fading, which nobody could re-create
+
+
+def main(resim: Path, out: Path) -> None:
+    for name in ("results", "figures"):
+        (FOLDER / name).mkdir(exist_ok=True)
+    everything = ratings.opinions("tid2013", resim)
+    twelve = dataclasses.replace(everything, items=tuple(i for i in everything.items if i.reference.stem.upper() in TWELVE))
+    specs = (*metrics(), *MORE)
+    slow = [name for name in metrics() if "vgg16" in metrics()[name].weights]
+    panels = {
+        False: judging.Panel([from_spec(name) for name in specs if name not in slow]),
+        True: judging.Panel(map(from_spec, slow)),
+    }
+    sweeps = {
+        False: judging.Panel([], [LayerSweep("squeezenet"), LayerSweep("alexnet")]),
+        True: judging.Panel([], [LayerSweep("vgg16")]),
+    }
+
+    def record(name: str, opinions: ratings.OpinionSet, of: dict[bool, judging.Panel], kinds=()) -> list[Verdict]:
+        verdicts = judging.judge_opinions(opinions, of[False], out, kinds)
+        verdicts += judging.judge_opinions(twelve, of[True], out, kinds)
+        verdicts.sort(key=lambda verdict: -verdict.statistics["spearman"][0])
+        text = json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1)
+        files.write(str(FOLDER / "results" / f"{name}.json"), (text + "\n").encode())
+        return verdicts
+
+    plots.agreement(record("tid2013-resim", everything, panels), TITLE, FOLDER / "figures" / "tid2013_resim.png")
+    record("tid2013-resim-twelve", twelve, panels)
+    record("tid2013-resim-defined", everything, panels, DEFINED)
+    for name, kinds, title in (("layers", (), TITLE), ("layers-live", LIVE, f"{TITLE}: LIVE's four types")):
+        verdicts = record(f"tid2013-resim-{name}", everything, sweeps, kinds)
+        for network in NETWORKS:
+            drawn = {subset: by_layer(verdicts, network)[subset] for subset in DRAWN_SUBSETS}
+            plots.layers(drawn, f"{title}\n{network}", FOLDER / "figures" / f"{name.replace('-', '_')}_{network}.png")
+
+
+if __name__ == "__main__":
+    if len(sys.argv) != 3:
+        sys.exit("usage: python -m evaluation.record RESIM OUT")
+    main(*map(Path, sys.argv[1:]))
