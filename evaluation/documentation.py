@@ -49,7 +49,8 @@ def catalogue() -> str:
     header = ["name", "what", "family", "range", "better", "true distance", "trainable", "smallest side", "needs", "from noise"]
     rows = [[
         f"`{m.name}`", m.title + (f" ({m.paper})" if m.paper != "—" else ""), m.family,
-        f"{m.low:g} … {m.high:g}, {m.best:g} for identical images", "higher" if m.higher_is_better else "lower",
+        f"{m.low:g} … {m.high:g}, {m.best:g} for identical images".replace("inf", "∞"),
+        "higher" if m.higher_is_better else "lower",
         "yes" if m.true_distance else "no", "yes" if m.trainable else "no", str(m.min_side), needs(m),
         recovered.get(m.name, "–"),
     ] for m in metrics().values()]
@@ -95,10 +96,10 @@ def listing(names: Iterable[str]) -> str:
 def recoveries() -> str:
     """What each distance made of noise."""
     rows = [[
-        f"`{row['metric']}`", row["verdict"], "{:.4g} / {:.4g}".format(*row["value"]),
+        f"`{row['metric']}`", row["verdict"], str(row["steps"]), "{:.4g} / {:.4g}".format(*row["value"]),
         ", ".join(f"{name} {value[0]:.3g} / {value[1]:.3g}" for name, value in row["others"].items()),
     ] for row in read("recoveries-noise")]
-    return table(["distance", "verdict", "its value: result / yardstick", "others: result / yardstick"], rows)
+    return table(["distance", "verdict", "steps", "its value: result / yardstick", "others: result / yardstick"], rows)
 
 
 def page() -> str:
