@@ -123,6 +123,11 @@ def direction(label: str, panel: Panel) -> int:
     return next((1 for d in panel.distances if d.label == label and d.metric.higher_is_better), -1)
 
 
+def best_first(verdicts: list[Verdict], name: str) -> list[Verdict]:
+    """By that statistic; those without one, of a constant metric, say, come last."""
+    return sorted(verdicts, key=lambda verdict: -np.nan_to_num(verdict.statistics[name][0], nan=-2))
+
+
 Judged = TypeVar("Judged", ratings.Rated, ratings.Choice, ratings.Pair)
 
 
@@ -157,7 +162,7 @@ def judge_opinions(opinions: ratings.OpinionSet, panel: Panel, out: Path, kinds:
             name: (statistic(*arrays), *agreement.bootstrap(statistic, arrays, clusters, samples=SAMPLES[name]))
             for name, statistic in wanted.items()
         }))
-    return sorted(verdicts, key=lambda verdict: -verdict.statistics["spearman"][0])
+    return best_first(verdicts, "spearman")
 
 
 def over_kinds(statistic: Callable[..., float], kinds: Sequence[str]) -> tuple[Callable[..., float], np.ndarray]:
@@ -185,7 +190,7 @@ def judge_choices(choices: Sequence[ratings.Choice], panel: Panel, out: Path, ki
         values = -direction(label, panel) * np.array([row[label] for row in rows])
         arrays = (values[::2], values[1::2], preference, numbers)
         verdicts.append(Verdict(label, len(choices), {"2afc": (statistic(*arrays), *agreement.bootstrap(statistic, arrays))}))
-    return sorted(verdicts, key=lambda verdict: -verdict.statistics["2afc"][0])
+    return best_first(verdicts, "2afc")
 
 
 def judge_pairs(pairs: Sequence[ratings.Pair], panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
@@ -199,4 +204,4 @@ def judge_pairs(pairs: Sequence[ratings.Pair], panel: Panel, out: Path, kinds: C
         arrays = (-direction(label, panel) * np.array([row[label] for row in rows]), same, numbers)
         value = (statistic(*arrays), *agreement.bootstrap(statistic, arrays, samples=SAMPLES["jnd-map"]))
         verdicts.append(Verdict(label, len(pairs), {"jnd-map": value}))
-    return sorted(verdicts, key=lambda verdict: -verdict.statistics["jnd-map"][0])
+    return best_first(verdicts, "jnd-map")

@@ -45,7 +45,7 @@ def main(resim: Path, out: Path) -> None:
     def record(name: str, opinions: ratings.OpinionSet, of: dict[bool, judging.Panel], kinds=()) -> list[Verdict]:
         verdicts = judging.judge_opinions(opinions, of[False], out, kinds)
         verdicts += judging.judge_opinions(twelve, of[True], out, kinds)
-        verdicts.sort(key=lambda verdict: -verdict.statistics["spearman"][0])
+        verdicts = judging.best_first(verdicts, "spearman")
         text = json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1)
         files.write(str(FOLDER / "results" / f"{name}.json"), (text + "\n").encode())
         return verdicts

@@ -121,10 +121,9 @@ def judge(distance: Distance, reference: Tensor, image: Tensor, start: str, step
     return Recovery(distance.label, checksum(reference), start, steps, values(distance), others, verdict)
 
 
-def recover(distance: Distance, reference: Tensor, start: str = "noise", steps: int = 1000) -> tuple[Tensor, Recovery]:
-    """Descends on a distance from ``start`` and judges where it ends: (1, 3, H, W) image as 8 bits hold it, and the record."""
-    image = shown(descend(distance, reference, beginning(reference, start), steps))
-    return image, judge(distance, reference, image, start, steps)
+def recover(distance: Distance, reference: Tensor, start: str = "noise", steps: int = 1000) -> Tensor:
+    """Where descending on a distance from ``start`` ends: (1, 3, H, W), as 8 bits hold it."""
+    return shown(descend(distance, reference, beginning(reference, start), steps))
 
 
 def centre(image: Tensor, side: int) -> Tensor:
@@ -159,9 +158,9 @@ def trials(photo: Path, distances: Sequence[Distance], start: str, steps: int, s
     for distance in distances:
         if known.get(distance.label, {}).get("steps") == steps:
             continue
-        image, record = recover(distance, reference, start, steps)
+        image = recover(distance, reference, start, steps)
         save(from_tensor(image), out / picture_name(distance.label, start))
-        known[distance.label] = asdict(record)
+        known[distance.label] = asdict(judge(distance, reference, image, start, steps))
         files.write(str(records), (json.dumps(list(known.values()), indent=1) + "\n").encode())
     pictures = [(from_tensor(reference), "reference"), (from_tensor(beginning(reference, start)), "start"),
                 (from_tensor(jpeg(reference, YARDSTICK_QUALITY)), f"yardstick: JPEG {YARDSTICK_QUALITY}")]

@@ -3,7 +3,9 @@
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
+from evaluation import plots
 from evaluation.macadam import ELLIPSES, WHITE, outlines, roundness, to_lab
 from perception.pixels import srgb_to_lab
 
@@ -27,6 +29,11 @@ def test_circles_are_round_in_any_order():
     circle = np.stack((np.cos(angle), np.sin(angle)), -1)
     found = roundness(np.stack([circle, 3 * circle]))
     assert found.elongation == pytest.approx(1) and found.spread == pytest.approx(3)
+
+
+def test_the_figure_is_drawn(tmp_path):
+    plots.macadam(tmp_path / "macadam.png")
+    assert Image.open(tmp_path / "macadam.png").width > 1000
 
 
 def test_cielab_evens_sizes():

@@ -32,15 +32,17 @@ def blind() -> Distance:
 
 
 def test_squared_error_recovers_and_the_mean_colour_is_blind(reference):
-    image, record = recovery.recover(create("mse"), reference, "noise", 120)
+    image = recovery.recover(create("mse"), reference, "noise", 120)
+    record = recovery.judge(create("mse"), reference, image, "noise", 120)
     assert record.verdict == "recovers" and record.others["psnr"][0] > 30
     assert torch.equal(image, recovery.shown(image))
-    _, record = recovery.recover(blind(), reference, "noise", 60)
+    record = recovery.judge(blind(), reference, recovery.recover(blind(), reference, "noise", 60), "noise", 60)
     assert record.verdict == "blind" and record.value == (0, 0) and record.others["psnr"][0] < 15
 
 
 def test_too_few_steps_reach_nothing(reference):
-    assert recovery.recover(create("ms-ssim"), reference, "noise", 3)[1].verdict == "not reached"
+    image = recovery.recover(create("ms-ssim"), reference, "noise", 3)
+    assert recovery.judge(create("ms-ssim"), reference, image, "noise", 3).verdict == "not reached"
 
 
 def test_descent_from_a_jpeg_is_descent(reference):
