@@ -66,7 +66,7 @@ def made(folder: Path) -> Path:
 
 
 def figure(number: float) -> str:
-    """A finite number to four significant digits, in few characters."""
+    """A number to four significant digits, in few characters."""
     return "∞" if number == math.inf else "−∞" if number == -math.inf else f"{number:.4g}"
 
 
