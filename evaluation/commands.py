@@ -83,12 +83,12 @@ def list_metrics(as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(rows, indent=1, ensure_ascii=False))
         return
-    click.echo(f"{'name':<14} {'better':<7} {'range':<11} {'min side':>8}  {'train':<5} {'needs':<26} title (paper)")
+    click.echo(f"{'name':<14} {'better':<7} {'range':<11} {'min side':>8}  {'train':<5} {'needs':<28} title (paper)")
     for metric, row in zip(registered().values(), rows, strict=True):
         needs = ", ".join((*metric.weights, *filter(None, [metric.package]))) or "–"
         span = f"{figure(metric.low)} … {figure(metric.high)}"
         click.echo(f"{metric.name:<14} {row['better']:<7} {span:<11} {metric.min_side:>8}  "
-                   f"{'yes' if metric.trainable else 'no':<5} {needs:<26} {metric.title} ({metric.paper})")
+                   f"{'yes' if metric.trainable else 'no':<5} {needs:<28} {metric.title} ({metric.paper})")
 
 
 @metrics.command()

@@ -27,6 +27,13 @@ def save(picture: Image.Image, path: Path) -> None:
     files.write(str(path), buffer.getvalue())
 
 
+def through(picture: Image.Image, kind: str, **options) -> Image.Image:
+    """The picture after Pillow's codec ``kind``, with its options for saving."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return Image.open(buffer).convert("RGB")
+
+
 def to_tensor(picture: Image.Image | np.ndarray) -> Tensor:
     """(1, 3, H, W) in [0, 1]."""
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255

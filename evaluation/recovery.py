@@ -6,7 +6,6 @@ leads back to it; a blind one ends elsewhere and calls the result good. Ending e
 yardstick, the reference as a coarse JPEG: the distance prefers its own result to that, and metrics of other families do not.
 """
 
-import io
 import json
 import re
 import zlib
@@ -15,14 +14,13 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
-from PIL import Image
 from torch import Tensor
 from tqdm import tqdm
 
 from codec import files
 from codec.errors import FileError, ImageError, MetamerError
 from evaluation import plots
-from evaluation.pictures import from_tensor, read, save, to_tensor
+from evaluation.pictures import from_tensor, read, save, through, to_tensor
 from perception import create
 from perception.distance import Distance
 
@@ -51,9 +49,7 @@ class Recovery:
 
 def jpeg(image: Tensor, quality: int) -> Tensor:
     """The (1, 3, H, W) image after Pillow's JPEG."""
-    buffer = io.BytesIO()
-    from_tensor(image).save(buffer, "JPEG", quality=quality)
-    return to_tensor(Image.open(buffer).convert("RGB"))
+    return to_tensor(through(from_tensor(image), "JPEG", quality=quality))
 
 
 def beginning(reference: Tensor, start: str, seed: int = 0) -> Tensor:

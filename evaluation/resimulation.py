@@ -33,7 +33,8 @@ from tqdm import tqdm
 
 from codec import files
 from codec.errors import ImageError, MetamerError
-from evaluation.pictures import read
+from evaluation.pictures import read, save, through, to_tensor
+from perception import create
 
 HEIGHT, WIDTH = 384, 512
 # top and left of TID's own crops where they are known, found by comparison with Kodak's photographs, bit for bit
@@ -46,15 +47,15 @@ BLOCK = 32  # side of the blocks of type 15 [KADID]
 BLOCK_VARIANCE = 130.0  # mean squared error of type 15 at all levels: 27 dB, the middle one
 TITLE = "TID2013-resim, an approximation of TID2013"
 ENTRIES = "entries.csv"  # beside the pictures; tells a folder of ours from the real set
+PSNR = create("psnr")
 COLUMNS = ("file", "type", "level", "title", "basis", "parameter", "psnr", "target", "reference")
 
 Function = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]  # (H, W, 3) uint8, strength, noise → the same shape
 
 
 def psnr(reference: np.ndarray, image: np.ndarray) -> float:
-    """Peak signal-to-noise ratio in dB over all channels of (H, W, 3) uint8 arrays; 100 for identical ones."""
-    error = np.square(reference.astype(np.float32) - image).mean(dtype=np.float64)
-    return float(min(100.0, -10 * np.log10(max(error, 1e-10) / 255**2)))
+    """The registry's, of (H, W, 3) uint8 arrays."""
+    return PSNR(to_tensor(reference), to_tensor(image)).item()
 
 
 def _eight_bits(image: np.ndarray) -> np.ndarray:
@@ -128,9 +129,7 @@ def blur(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarra
 
 
 def _through(image: np.ndarray, kind: str, **options) -> np.ndarray:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, kind, **options)
-    return np.asarray(Image.open(buffer).convert("RGB"))
+    return np.asarray(through(Image.fromarray(image), kind, **options))
 
 
 def jpeg(image: np.ndarray, quality: float, rng: np.random.Generator) -> np.ndarray:
@@ -393,12 +392,6 @@ def references(kodak: Path) -> dict[str, tuple[np.ndarray, bool]]:
     return found
 
 
-def _save(path: Path, image: np.ndarray) -> None:
-    buffer = io.BytesIO()
-    Image.fromarray(image).save(buffer, "PNG", compress_level=3)
-    files.write(str(path), buffer.getvalue())
-
-
 def _opinions(path: Path) -> dict[str, str]:
     """i01_01_1 → its mean opinion as written."""
     try:
@@ -424,7 +417,7 @@ def resimulate(kodak: Path, ratings: Path, out: Path) -> None:
     for folder in ("reference_images", "distorted_images"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     for name, image in images.items():
-        _save(out / "reference_images" / f"{name}.png", image)
+        save(Image.fromarray(image), out / "reference_images" / f"{name}.png")
     rows = {row["file"]: row for row in _table(out / ENTRIES, *COLUMNS)} if (out / ENTRIES).exists() else {}
     with tqdm(total=len(DISTORTIONS) * len(LEVELS), unit="level", disable=None) as bar:
         for kind, level in itertools.product(DISTORTIONS.values(), LEVELS):
@@ -437,7 +430,7 @@ def resimulate(kodak: Path, ratings: Path, out: Path) -> None:
                 continue
             for name, strength in strengths(kind, level, images).items():
                 image = make(kind, name, images[name], level, strength)
-                _save(out / "distorted_images" / names[name], image)
+                save(Image.fromarray(image), out / "distorted_images" / names[name])
                 rows[names[name]] = {
                     "file": names[name], "type": kind.number, "level": level, "title": kind.title, "basis": kind.basis,
                     "parameter": f"{kind.signs[level - 1] * strength:.6g}", "psnr": f"{psnr(images[name], image):.3f}",
