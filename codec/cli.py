@@ -176,40 +176,45 @@ def info(names, as_json) -> None:
     each(names, "reading", work)
 
 
+data_option = click.option("--data", "folders", type=click.Path(path_type=Path), required=True, multiple=True,
+                           help="Pictures to train on; its validation.txt is held out. Repeatable.")
+
+
 @main.command()
 @click.argument("recipe", type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Photographs; its validation.txt is held out.")
+@data_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint and log.")
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint in --out.")
 @click.option("--start", type=click.Path(path_type=Path), help="Begin from the averaged weights of this checkpoint.")
-def train(recipe, data, out, resume, start) -> None:
-    """Train a model as RECIPE says."""
-    from train import loop
-    from train import recipe as recipes
+def train(recipe, folders, out, resume, start) -> None:
+    """Train a codec or a perceptual space as RECIPE says."""
+    from train import command
 
     if resume and start:
         raise click.UsageError("--resume continues a run as it was begun; it takes no --start")
-    loop.train(recipes.load(recipe), data, out, resume=resume, start=start)
+    command.train(recipe, folders, out, resume, start)
 
 
 @main.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--data", type=click.Path(path_type=Path), required=True, help="Photographs to count coding tables on.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help=f"Model file to write; default RUN/model{SUFFIX}.")
-@click.option("--name", default="custom", show_default=True, help="The model's name.")
+@click.option("--data", "folders", type=click.Path(path_type=Path), multiple=True,
+              help="Photographs to count a codec's coding tables on. Repeatable.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; default: in RUN.")
+@click.option("--name", default="custom", show_default=True, help="The codec's name.")
 @click.option("--crops", type=click.IntRange(1), default=512, show_default=True, help="Crops to count tables on.")
 @force_option
-def export(run, data, output, name, crops, force) -> None:
-    """Turn a training run into a model file that encode and decode load."""
-    from train import export as exporting
+def export(run, folders, output, name, crops, force) -> None:
+    """Turn a training run into a file: a codec's model, which encode and decode load, or a perceptual space's weights."""
+    from train import command
 
-    output = output or run / f"model{SUFFIX}"
+    space = command.is_space(run)
+    if not space and not folders:
+        raise click.UsageError("a codec's coding tables are counted on photographs: give --data")
+    output = output or run / ("weights.safetensors" if space else f"model{SUFFIX}")
     files.check_free(str(output), force)
     if not output.parent.is_dir():
         raise FileError(f"{output.parent}: no such folder")
-    card = exporting.export_run(run, data, output, name, crops)
-    cost = f"; integers cost {card['integer_cost_percent']:+.2f} % rate" if "integer_cost_percent" in card else ""
-    click.echo(f"{output}: {output.stat().st_size / 1e6:.1f} MB{cost}")
+    click.echo(f"{output}: {command.export(run, folders, output, name, crops)}")
 
 
 @main.command()

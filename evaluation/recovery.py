@@ -77,7 +77,7 @@ def descend(distance: Distance, reference: Tensor, begin: Tensor, steps: int, sm
         target = distance.space(distance.prepared(reference))
     for _ in tqdm(range(steps), desc=str(distance), unit="step", disable=None, leave=False):
         descent.zero_grad()
-        loss = distance.shortfall(distance.between(target, distance.space(distance.prepared(image)))).sum()
+        loss = distance.shortfall(target, distance.space(distance.prepared(image))).sum()
         if smoothness:
             loss = loss + smoothness * total_variation(image)
         loss.backward()

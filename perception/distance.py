@@ -27,17 +27,24 @@ class Distance(nn.Module):
 
     def forward(self, reference: Tensor, image: Tensor) -> Tensor:
         """(N,) values as the metric's paper reports them. Raises `ImageError` for images that cannot be compared."""
-        if reference.shape != image.shape:
-            raise ImageError(f"{self}: the images differ in shape: {tuple(reference.shape)} and {tuple(image.shape)}")
-        return self.between(self.space(self.prepared(reference)), self.space(self.prepared(image)))
+        return self.between(*self.places(reference, image))
 
     def loss(self, reference: Tensor, image: Tensor) -> Tensor:
         """(N,) values to minimise: 0 for identical images, whichever way the metric points."""
-        return self.shortfall(self(reference, image))
+        return self.shortfall(*self.places(reference, image))
 
-    def shortfall(self, value: Tensor) -> Tensor:
-        """How far values are from what identical images get; VIF can exceed that, which is no better."""
-        return (value - self.metric.best).abs()
+    def places(self, reference: Tensor, image: Tensor) -> tuple[Any, Any]:
+        """Where two (N, 3, H, W) images of one shape lie."""
+        if reference.shape != image.shape:
+            raise ImageError(f"{self}: the images differ in shape: {tuple(reference.shape)} and {tuple(image.shape)}")
+        return self.space(self.prepared(reference)), self.space(self.prepared(image))
+
+    def shortfall(self, reference: Any, image: Any) -> Tensor:
+        """(N,) for two places, what ``loss`` gives: how far their value is from that of identical images.
+
+        VIF can exceed that, which is no better. A distance whose values saturate gives something that does not.
+        """
+        return (self.between(reference, image) - self.metric.best).abs()
 
     def space(self, image: Tensor) -> Any:
         """Where a prepared (N, 3, H, W) image lies: a tensor, or several."""

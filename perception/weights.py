@@ -120,6 +120,18 @@ def load(name: str) -> dict[str, Tensor]:
     return read(find(name), entry_of(name))
 
 
+def trained(source: str) -> dict[str, Tensor]:
+    """Tensors by name, as `load` has them, or from a ``.safetensors`` file of one's own training."""
+    if not source.endswith(".safetensors"):
+        return load(source)
+    try:
+        return safetensors.torch.load(Path(source).read_bytes())
+    except OSError as problem:
+        raise WeightsError(f"{source} cannot be read: {(problem.strerror or str(problem)).lower()}") from None
+    except (SafetensorError, KeyError, ValueError):
+        raise WeightsError(f"{source} is no safetensors file, or a damaged one") from None
+
+
 def digest(tensors: dict[str, Tensor]) -> str:
     """SHA-256, in hexadecimal, over names, types, shapes and elements (little-endian), in order of names.
 

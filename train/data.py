@@ -15,18 +15,21 @@ from codec.errors import ImageError, RecipeError
 HOLD_OUT = "validation.txt"  # names, a line each, of files in the folder that are kept out of training
 
 
-def find(folder: Path) -> tuple[list[Path], list[Path]]:
-    """Picture files below ``folder``, sorted: those to train on, and those its `validation.txt` holds out."""
-    folder = Path(folder)
-    if not folder.is_dir():
-        raise RecipeError(f"{folder}: no such folder")
-    names = (folder / HOLD_OUT).read_text().splitlines() if (folder / HOLD_OUT).exists() else []
-    held = {name.strip() for name in names if name.strip()}
-    files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in pixels.SUFFIXES)
-    missing = held - {path.name for path in files}
-    if missing:
-        raise RecipeError(f"{folder / HOLD_OUT}: there is no {min(missing)}")
-    return [path for path in files if path.name not in held], [path for path in files if path.name in held]
+def find(*folders: Path) -> tuple[list[Path], list[Path]]:
+    """Picture files below the folders, sorted: those to train on, and those that each folder's `validation.txt` holds out."""
+    training, validation = [], []
+    for folder in map(Path, folders):
+        if not folder.is_dir():
+            raise RecipeError(f"{folder}: no such folder")
+        names = (folder / HOLD_OUT).read_text().splitlines() if (folder / HOLD_OUT).exists() else []
+        held = {name.strip() for name in names if name.strip()}
+        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in pixels.SUFFIXES)
+        missing = held - {path.name for path in files}
+        if missing:
+            raise RecipeError(f"{folder / HOLD_OUT}: there is no {min(missing)}")
+        training += [path for path in files if path.name not in held]
+        validation += [path for path in files if path.name in held]
+    return training, validation
 
 
 class Photographs:

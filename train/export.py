@@ -12,6 +12,7 @@ import logging
 import math
 import warnings
 import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -31,6 +32,7 @@ from train.entropy_model import SCALE_LOW, SCALE_STEP, SCALES, level_weights
 from train.integer_networks import EXACT_LIMIT, HIDDEN_ONE, ContextNetwork, IntegerConv2d
 from train.networks import Codec
 from train.recipe import Stage
+from train.running import CHECKPOINT
 
 TAIL = 1e-6  # probability beyond a table's reach, under the logistic
 MIN_REACH = 3
@@ -295,13 +297,13 @@ def integer_cost(codec: Codec, crops: Tensor) -> float:
     return float(100 * (rates[1] / rates[0] - 1).mean())
 
 
-def export_run(run: Path, data: Path, path: Path, name: str, crops: int) -> dict:
+def export_run(run: Path, folders: Sequence[Path], path: Path, name: str, crops: int) -> dict:
     """Exports the averaged weights of the training run in folder ``run``; returns the card that model.json holds.
 
-    Coding tables are counted on the photographs of ``data``, what integers cost is measured on those it holds out.
+    Coding tables are counted on the photographs of ``folders``, what integers cost is measured on those they hold out.
     """
-    codec, state = loop.restore_average(Path(run) / loop.CHECKPOINT)
-    training, held = find(data)
+    codec, state = loop.restore_average(Path(run) / CHECKPOINT)
+    training, held = find(*folders)
     card = {"name": name, "steps": state["step"], "recipe": state["recipe"]}
     crops_held = loop.validation_crops(held)
     if len(crops_held):

@@ -2,12 +2,8 @@
 
 import dataclasses
 import itertools
-import json
-import math
 import os
-import pickle
-import time
-import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -16,40 +12,17 @@ from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
-from tqdm import tqdm
 
-from codec.errors import MetamerError, RecipeError
+from codec.errors import RecipeError
 from perception import create
 from train.data import Crops, Photographs, centre_crops, find
 from train.networks import Codec
 from train.recipe import Recipe, Stage, from_mapping
+from train.running import CHECKPOINT, LOG, Progress, earlier, learning_rate, load, save, stop_if_not_finite, uses_bf16
 
-CHECKPOINT = "checkpoint.pt"
-LOG = "log.jsonl"
 START_CROP = 176  # crops that the lapped transform is fitted to
 VALIDATION_CROPS = 16
 DISTORTION = create("mse")
-
-
-class DivergedError(MetamerError):
-    """The loss became NaN or infinite; the last good checkpoint is kept."""
-
-
-def uses_bf16(precision: str) -> bool:
-    """`auto`: on GPUs and processors that multiply bf16 natively."""
-    if precision != "auto":
-        return precision == "bf16-mixed"
-    if torch.cuda.is_available():
-        return torch.cuda.is_bf16_supported(including_emulation=False)
-    return torch.cpu._is_avx512_bf16_supported()
-
-
-def learning_rate(stage: Stage, step: int) -> float:
-    """Linear warm-up, then a cosine from the peak to ``final`` times the peak. step counts from 0 in the stage."""
-    if step < stage.warmup:
-        return stage.learning_rate * (step + 1) / stage.warmup
-    progress = (step - stage.warmup) / max(1, stage.steps - stage.warmup)
-    return stage.learning_rate * (stage.final + (1 - stage.final) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 def spread_levels(batch: int, levels: int, generator: torch.Generator) -> Tensor:
@@ -88,28 +61,6 @@ def validate(codec: Codec, crops: Tensor, stage: Stage, device: torch.device) ->
 def validation_crops(held: list[Path]) -> Tensor:
     """(N, 3, 256, 256) uint8 from the held-out photographs, spread evenly over them."""
     return centre_crops(Photographs(held[:: max(1, len(held) // VALIDATION_CROPS)]), 256, VALIDATION_CROPS)
-
-
-def save(path: Path, state: dict) -> None:
-    """Writes beside the target and moves into place, so a killed run never leaves half a checkpoint."""
-    beside = path.with_suffix(".part")
-    torch.save(state, beside)
-    os.replace(beside, path)
-
-
-def load(path: Path) -> dict:
-    """Reads a checkpoint; executes nothing from it."""
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError:
-        raise RecipeError(f"{path}: no checkpoint there") from None
-    except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as problem:
-        raise RecipeError(f"{path}: is not a checkpoint of ours: {problem}") from None
-
-
-def kept(checkpoint: Path) -> str:
-    """What a message says of the weights that are left."""
-    return f"{checkpoint} holds the last good weights" if checkpoint.exists() else "no checkpoint had been written yet"
 
 
 def check_resumable(recipe: Recipe, state: dict) -> None:
@@ -159,49 +110,8 @@ def batches(photographs: Photographs, stage: Stage, seed: int, steps: range, fab
     return DataLoader(Crops(photographs, stage.crop, seed), batch_size=stage.batch, sampler=order)
 
 
-class Progress:
-    """A progress line on stderr and a row of JSON every ``log_every`` steps, from the first process only."""
-
-    def __init__(self, path: Path, recipe: Recipe, done: int, active: bool):
-        total = sum(stage.steps for stage in recipe.stages)
-        self._bar = tqdm(total=total, initial=done, disable=not active, unit="step", smoothing=0.05)
-        self._path, self._every, self._active = path, recipe.log_every, active
-        self._begun, self._images = time.monotonic(), 0
-        if active and path.exists():  # rows written after the checkpoint that is resumed will be written again
-            rows = [line for line in path.read_text().splitlines(keepends=True) if json.loads(line)["step"] <= done]
-            path.write_text("".join(rows))
-
-    def row(self, **values) -> None:
-        """Appends one JSON line."""
-        if self._active:
-            with open(self._path, "a") as log:
-                log.write(json.dumps(values) + "\n")
-
-    def step(self, done: int, stage: Stage, images: int, result: dict[str, Tensor], loss: Tensor, **values) -> None:
-        """Counts a step; reports it when it is its turn."""
-        self._images += images
-        self._bar.update()
-        if done % self._every:
-            return
-        seconds = time.monotonic() - self._begun
-        found = {
-            "loss": loss.item(),
-            "bpp": result["bpp"].mean().item(),
-            "psnr": -10 * torch.log10(result["mse"]).mean().item(),
-            "images_per_second": self._images / seconds,
-        }
-        self.row(step=done, stage=stage.name, **found, seconds=seconds, **values)
-        self._bar.set_postfix_str(
-            f"{stage.name} loss {found['loss']:.3f} bpp {found['bpp']:.3f} PSNR {found['psnr']:.2f} "
-            f"{found['images_per_second']:.0f} images/s"
-        )
-
-    def close(self) -> None:
-        self._bar.close()
-
-
-def train(recipe: Recipe, folder: Path, out: Path, resume: bool = False, start: Path | None = None) -> None:
-    """Runs ``recipe`` on the photographs of ``folder``; writes checkpoint.pt and log.jsonl into ``out``.
+def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = False, start: Path | None = None) -> None:
+    """Runs ``recipe`` on the photographs of ``folders``; writes checkpoint.pt and log.jsonl into ``out``.
 
     resume: continue from the checkpoint in ``out``; the weights end the same as if nothing had happened.
     start: a checkpoint whose averaged weights to begin from, instead of the Karhunen-Loève start.
@@ -209,16 +119,14 @@ def train(recipe: Recipe, folder: Path, out: Path, resume: bool = False, start: 
     """
     out = Path(out)
     checkpoint = out / CHECKPOINT
-    if checkpoint.exists() and not resume:
-        raise RecipeError(f"{checkpoint} exists; use --resume to continue it, or another --out")
-    state = load(checkpoint) if resume else None
+    state = earlier(out, resume)
     if state is not None:
         check_resumable(recipe, state)
     fabric = connect()
     seed_everything(recipe.seed, verbose=False)
     out.mkdir(parents=True, exist_ok=True)
 
-    training, held = find(folder)
+    training, held = find(*folders)
     photographs = Photographs(training)
     validation = validation_crops(held)
 
@@ -249,7 +157,7 @@ def train(recipe: Recipe, folder: Path, out: Path, resume: bool = False, start: 
                               "optimiser": optimiser.state_dict(), "recipe": dataclasses.asdict(recipe)})
         fabric.barrier()
 
-    progress = Progress(out / LOG, recipe, done, fabric.is_global_zero)
+    progress = Progress(out / LOG, recipe.log_every, sum(stage.steps for stage in recipe.stages), done, fabric.is_global_zero)
     first = 0
     for stage in recipe.stages:
         last = first + stage.steps
@@ -269,19 +177,20 @@ def train(recipe: Recipe, folder: Path, out: Path, resume: bool = False, start: 
                 result = rate_distortion(codec, image, level, stage, model)
             balance = result["lambda"].pow(-recipe.rate_balance)
             loss = (result["loss"] * balance / balance.mean()).mean()
-            if not torch.isfinite(loss):
-                raise DivergedError(f"the loss is {loss.item()} at step {done}; {kept(checkpoint)}")
+            stop_if_not_finite("loss", loss.item(), done, checkpoint)
             optimiser.zero_grad()
             fabric.backward(loss)
             norm = fabric.clip_gradients(model, optimiser, max_norm=recipe.clip, error_if_nonfinite=False)
-            if not torch.isfinite(norm):
-                raise DivergedError(f"the gradient is {norm.item()} at step {done}; {kept(checkpoint)}")
+            stop_if_not_finite("gradient", norm.item(), done, checkpoint)
             optimiser.step()
             average.update_parameters(codec)
             done += 1
 
-            images = stage.batch * fabric.world_size
-            progress.step(done, stage, images, result, loss, gradient=float(norm), learning_rate=rate)
+            if pace := progress.step(done, stage.batch * fabric.world_size):
+                found = {"loss": loss.item(), "bpp": result["bpp"].mean().item(),
+                         "psnr": -10 * torch.log10(result["mse"]).mean().item()}
+                line = "{} loss {loss:.3f} bpp {bpp:.3f} PSNR {psnr:.2f}".format(stage.name, **found)
+                progress.report(line, step=done, stage=stage.name, **found, gradient=float(norm), learning_rate=rate, **pace)
             if done % recipe.validate_every == 0 and len(validation) and fabric.is_global_zero:
                 progress.row(step=done, validation=validate(average.module, validation, stage, fabric.device))
             if done % recipe.save_every == 0 and done < last:

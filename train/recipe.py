@@ -62,7 +62,7 @@ class Recipe:
     log_every: int = 20
 
 
-def _build(kind: type, values: Any, where: str) -> Any:
+def build(kind: type, values: Any, where: str) -> Any:
     """Fills a dataclass from a mapping; unknown keys and wrong types are errors that name the place."""
     if not isinstance(values, dict):
         raise RecipeError(f"{where}: expected a mapping, found {type(values).__name__}")
@@ -84,7 +84,7 @@ def _build(kind: type, values: Any, where: str) -> Any:
         raise RecipeError(f"{where}: {str(problem).split('__init__() ')[-1]}") from None
 
 
-def _at_least(low: int, values: Any, where: str, *names: str) -> None:
+def at_least(low: int, values: Any, where: str, *names: str) -> None:
     for name in names:
         if getattr(values, name) < low:
             raise RecipeError(f"{where}{name}: must be at least {low}")
@@ -99,10 +99,10 @@ def check(recipe: Recipe) -> None:
         raise RecipeError(f"network.groups: positive channel counts with a sum of at most {BASIS} are needed")
     if not 0 < network.lambda_low < network.lambda_high:
         raise RecipeError("network: 0 < lambda_low < lambda_high is needed")
-    _at_least(1, network, "network.", "width", "hyper_latents", "features", "context_width")
-    _at_least(0, network, "network.", "analysis_blocks", "synthesis_blocks")
-    _at_least(2, network, "network.", "levels")
-    _at_least(1, recipe, "", "start_crops", "save_every", "validate_every", "log_every")
+    at_least(1, network, "network.", "width", "hyper_latents", "features", "context_width")
+    at_least(0, network, "network.", "analysis_blocks", "synthesis_blocks")
+    at_least(2, network, "network.", "levels")
+    at_least(1, recipe, "", "start_crops", "save_every", "validate_every", "log_every")
     if not 0 <= recipe.average < 1 or recipe.clip <= 0 or recipe.linear_rate < 0:
         raise RecipeError("0 <= average < 1, clip > 0 and linear_rate >= 0 are needed")
     if recipe.precision not in PRECISIONS:
@@ -125,23 +125,29 @@ def from_mapping(values: Any) -> Recipe:
         raise RecipeError("a recipe is a mapping with the key 'stages'")
     values = dict(values)
     if "network" in values:
-        values["network"] = _build(NetworkOptions, values["network"], "network")
+        values["network"] = build(NetworkOptions, values["network"], "network")
     stages = values.get("stages", [])
     if not isinstance(stages, list):
         raise RecipeError("stages: expected a list")
-    values["stages"] = [_build(Stage, stage, f"stages[{index}]") for index, stage in enumerate(stages)]
-    recipe = _build(Recipe, values, "recipe")
+    values["stages"] = [build(Stage, stage, f"stages[{index}]") for index, stage in enumerate(stages)]
+    recipe = build(Recipe, values, "recipe")
     check(recipe)
     return recipe
 
 
-def load(path: Path) -> Recipe:
-    """Reads and checks a recipe file."""
+def read(path: Path) -> Any:
+    """What a recipe file holds, not yet checked."""
     try:
-        return from_mapping(yaml.safe_load(Path(path).read_text()))
+        return yaml.safe_load(Path(path).read_text())
     except OSError as problem:
         raise RecipeError(f"{path}: {problem.strerror}") from None
     except yaml.YAMLError as problem:
         raise RecipeError(f"{path}: {' '.join(str(problem).split())}") from None
+
+
+def load(path: Path) -> Recipe:
+    """Reads and checks a codec's recipe file."""
+    try:
+        return from_mapping(read(path))
     except RecipeError as problem:
-        raise RecipeError(f"{path}: {problem}") from None
+        raise RecipeError(f"{path}: {str(problem).removeprefix(f'{path}: ')}") from None

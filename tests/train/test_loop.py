@@ -12,7 +12,8 @@ import torch
 
 from tests.conftest import ROOT, TINY_RECIPE, metamer
 from train import loop, recipe
-from train.loop import learning_rate, spread_levels
+from train.loop import spread_levels
+from train.running import DivergedError, learning_rate
 
 
 @pytest.fixture
@@ -48,17 +49,17 @@ def test_resuming_gives_the_same_weights_to_the_last_bit(tiny_run, tiny, photogr
     step = loop.Progress.step
     for interruption in (28, 47, 52, 58):
 
-        def stop(self, done, *rest, interruption=interruption, **values):
-            step(self, done, *rest, **values)
+        def stop(self, done, images, interruption=interruption):
             if done == interruption:
                 raise KeyboardInterrupt
+            return step(self, done, images)
 
         monkeypatch.setattr(loop.Progress, "step", stop)
         with pytest.raises(KeyboardInterrupt):
-            loop.train(tiny, photographs, tmp_path / "run", resume=(tmp_path / "run" / "checkpoint.pt").exists())
+            loop.train(tiny, [photographs], tmp_path / "run", resume=(tmp_path / "run" / "checkpoint.pt").exists())
         assert loop.load(tmp_path / "run" / "checkpoint.pt")["step"] < interruption
     monkeypatch.setattr(loop.Progress, "step", step)
-    loop.train(tiny, photographs, tmp_path / "run", resume=True)
+    loop.train(tiny, [photographs], tmp_path / "run", resume=True)
     whole, resumed = loop.load(tiny_run / "checkpoint.pt"), loop.load(tmp_path / "run" / "checkpoint.pt")
     assert whole["step"] == resumed["step"] == 60
     for kind in ("model", "average"):
@@ -72,10 +73,10 @@ def test_another_recipe_does_not_resume(tiny_run, tiny, photographs, tmp_path):
     shutil.copytree(tiny_run, tmp_path / "run")
     tiny.seed = 5
     with pytest.raises(loop.RecipeError, match="other seed"):
-        loop.train(tiny, photographs, tmp_path / "run", resume=True)
+        loop.train(tiny, [photographs], tmp_path / "run", resume=True)
     tiny.seed = 0
     tiny.stages.append(recipe.Stage("more", steps=1, batch=2, crop=96))
-    loop.train(tiny, photographs, tmp_path / "run", resume=True)
+    loop.train(tiny, [photographs], tmp_path / "run", resume=True)
     assert loop.load(tmp_path / "run" / "checkpoint.pt")["step"] == 61
 
 
@@ -89,8 +90,8 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(tiny, photographs, 
         return result
 
     monkeypatch.setattr(loop, "rate_distortion", poisoned)
-    with pytest.raises(loop.DivergedError, match="step 40"):
-        loop.train(tiny, photographs, tmp_path / "run")
+    with pytest.raises(DivergedError, match="step 40"):
+        loop.train(tiny, [photographs], tmp_path / "run")
     state = loop.load(tmp_path / "run" / "checkpoint.pt")
     assert state["step"] == 40
     assert all(torch.isfinite(value).all() for value in state["model"].values())
@@ -98,12 +99,12 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(tiny, photographs, 
 
 def test_an_existing_run_is_not_overwritten(tiny_run, tiny, photographs):
     with pytest.raises(loop.RecipeError, match="--resume"):
-        loop.train(tiny, photographs, tiny_run)
+        loop.train(tiny, [photographs], tiny_run)
 
 
 def test_a_stage_can_start_from_another_run(tiny_run, tiny, photographs, tmp_path):
     tiny.stages = [recipe.Stage("tune", steps=2, batch=2, crop=96, learning_rate=1e-6, warmup=1)]
-    loop.train(tiny, photographs, tmp_path / "run", start=tiny_run / "checkpoint.pt")
+    loop.train(tiny, [photographs], tmp_path / "run", start=tiny_run / "checkpoint.pt")
     before, after = loop.restore_average(tiny_run / "checkpoint.pt")[0], loop.restore_average(tmp_path / "run/checkpoint.pt")[0]
     for mine, theirs in zip(before.parameters(), after.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
@@ -122,7 +123,7 @@ def test_two_processes(photographs, tmp_path):
     logged = [row for row in rows(tmp_path / "run") if "loss" in row]
     assert [row["step"] for row in logged] == list(range(4, 27, 4))  # one process writes
     alone = tmp_path / "alone"
-    loop.train(recipe.load(tmp_path / "recipe.yaml"), photographs, alone)
+    loop.train(recipe.load(tmp_path / "recipe.yaml"), [photographs], alone)
     alone_weights = loop.load(alone / "checkpoint.pt")["average"]
     assert any(not torch.equal(value, alone_weights[name]) for name, value in state["average"].items())  # both took part
 

@@ -1,0 +1,36 @@
+"""Which loop a recipe belongs to: a codec's or a perceptual space's."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from codec.errors import RecipeError
+from train import export as exporting
+from train import loop, recipe, running
+from train.spaces import loop as spaces_loop
+from train.spaces import recipe as spaces_recipe
+
+
+def train(path: Path, folders: Sequence[Path], out: Path, resume: bool = False, start: Path | None = None) -> None:
+    """Trains what the recipe at ``path`` says; the rest as `train.loop.train` has it."""
+    values = recipe.read(path)
+    if not (isinstance(values, dict) and "space" in values):
+        loop.train(recipe.load(path), folders, out, resume, start)
+    elif start is not None:
+        raise RecipeError(f"{path}: a perceptual space is trained from scratch; it takes no --start")
+    else:
+        spaces_loop.train(spaces_recipe.load(path), folders, out, resume)
+
+
+def is_space(run: Path) -> bool:
+    """Whether a run trained a perceptual space rather than a codec."""
+    return "space" in running.load(Path(run) / running.CHECKPOINT)["recipe"]
+
+
+def export(run: Path, folders: Sequence[Path], path: Path, name: str, crops: int) -> str:
+    """Writes what ships of a run to ``path``; returns what to say of it. The rest as `train.export.export_run` has it."""
+    if is_space(run):
+        spaces_loop.export(run, path)
+        return f"{path.stat().st_size / 1e6:.2f} MB"
+    card = exporting.export_run(run, folders, path, name, crops)
+    cost = f"; integers cost {card['integer_cost_percent']:+.2f} % rate" if "integer_cost_percent" in card else ""
+    return f"{path.stat().st_size / 1e6:.1f} MB{cost}"

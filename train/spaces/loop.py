@@ -1,0 +1,102 @@
+"""Trains a perceptual space, top to bottom: data → losses → gradients → average → log → checkpoint."""
+
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import safetensors.torch
+import torch
+from lightning_fabric import seed_everything
+from lightning_fabric.utilities import move_data_to_device
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+
+from codec import files
+from codec.errors import RecipeError
+from train.running import CHECKPOINT, LOG, Progress, earlier, learning_rate, load, save, stop_if_not_finite, uses_bf16
+from train.spaces.recipe import SpaceRecipe, task_of
+
+HABITS = ("save_every", "validate_every", "log_every")  # may differ when a run is resumed
+
+
+def check_resumable(recipe: SpaceRecipe, state: dict) -> None:
+    """Raises RecipeError when ``recipe`` is not the one that led to ``state``."""
+    now, before = asdict(recipe), state["recipe"]
+    changed = [key for key in now if key not in HABITS and now[key] != before.get(key)]
+    if changed:
+        raise RecipeError(f"the run was begun with other {', '.join(changed)}; resume it with its own recipe")
+
+
+def train(recipe: SpaceRecipe, folders: Sequence[Path], out: Path, resume: bool = False) -> None:
+    """Runs ``recipe`` on the pictures of ``folders``; writes checkpoint.pt and log.jsonl into ``out``.
+
+    resume: continue from the checkpoint in ``out``; the weights end the same as if nothing had happened.
+    Raises RecipeError, DivergedError.
+    """
+    out = Path(out)
+    checkpoint = out / CHECKPOINT
+    state = earlier(out, resume)
+    if state is not None:
+        check_resumable(recipe, state)
+    out.mkdir(parents=True, exist_ok=True)
+    seed_everything(recipe.seed, verbose=False)
+    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+
+    task = task_of(recipe.space)(recipe.options, list(folders), out, recipe.batch, recipe.crop, recipe.seed)
+    model = task.model.to(device, memory_format=torch.channels_last)
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+    optimiser = torch.optim.Adam(model.parameters())
+    done = 0
+    if state is not None:
+        done = state["step"]
+        model.load_state_dict(state["model"])
+        average.module.load_state_dict(state["average"])
+        average.n_averaged.fill_(done)
+        optimiser.load_state_dict(state["optimiser"])
+
+    progress = Progress(out / LOG, recipe.log_every, recipe.steps, done)
+    while done < recipe.steps:
+        data = move_data_to_device(task.draw(done), device)
+        torch.manual_seed(recipe.seed + 1_000_003 * done)  # the noise depends on the step alone
+        for group in optimiser.param_groups:
+            group["lr"] = rate = learning_rate(recipe, done)
+        with torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)):
+            losses = task.losses(model, data)
+        stop_if_not_finite("loss", losses["loss"].item(), done, checkpoint)
+        optimiser.zero_grad()
+        losses["loss"].backward()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip).item()
+        stop_if_not_finite("gradient", norm, done, checkpoint)
+        optimiser.step()
+        for module in model.modules():
+            if hasattr(module, "project"):
+                module.project()
+        average.update_parameters(model)
+        done += 1
+
+        if pace := progress.step(done, recipe.batch):
+            found = {name: value.item() for name, value in losses.items()}
+            line = " ".join(f"{name} {value:.4g}" for name, value in found.items())
+            progress.report(line, step=done, **found, gradient=norm, learning_rate=rate, **pace)
+        if done % recipe.validate_every == 0 or done == recipe.steps:
+            with torch.no_grad():
+                progress.row(step=done, validation=task.validate(average.module))
+        if done % recipe.save_every == 0 or done == recipe.steps:
+            save(checkpoint, {"step": done, "model": model.state_dict(), "average": average.module.state_dict(),
+                              "optimiser": optimiser.state_dict(), "recipe": asdict(recipe)})
+    progress.close()
+
+
+def weights_of(run: Path) -> dict[str, Tensor]:
+    """What ships of a run: the averaged weights of the model's ``space``, float32."""
+    state = load(Path(run) / CHECKPOINT)
+    if "space" not in state["recipe"]:
+        raise RecipeError(f"{run} trained no perceptual space")
+    prefix = "space."
+    return {name.removeprefix(prefix): value.float().contiguous() for name, value in state["average"].items()
+            if name.startswith(prefix)}
+
+
+def export(run: Path, path: Path) -> None:
+    """Writes those weights as a safetensors file, whole or not at all."""
+    files.write(str(path), safetensors.torch.save(weights_of(run), {"format": "pt"}))

@@ -1,0 +1,74 @@
+"""Recipes of perceptual spaces: those that say ``space:``. Checked whole before anything runs."""
+
+import importlib
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from codec.errors import RecipeError
+from perception.registry import suggestion
+from train.recipe import PRECISIONS, at_least, build, read
+from train.spaces.task import Task
+
+TASKS = {  # space → who trains it
+    "perceptnet": "train.spaces.perceptnet:PerceptNetTask",
+    "pim": "train.spaces.pim:PimTask",
+    "visibility": "train.spaces.visibility:VisibilityTask",
+}
+
+
+@dataclass
+class SpaceRecipe:
+    """One perceptual space's training: Adam at ``learning_rate``, warmed up, then along a cosine to ``final`` times that.
+
+    space: one of `TASKS`; options: what its `Task.Options` takes. batch, crop: samples a step, their side in pixels.
+    average: decay of the weights' moving average, which is what ships. precision: `32-true`, `bf16-mixed`, or `auto`, which is
+    bf16 where the processor multiplies it natively.
+    """
+
+    space: str
+    steps: int
+    batch: int
+    crop: int
+    options: Any = field(default_factory=dict)
+    seed: int = 0
+    learning_rate: float = 1e-3
+    warmup: int = 100
+    final: float = 0.05
+    clip: float = 1.0
+    average: float = 0.999
+    precision: str = "auto"
+    save_every: int = 500
+    validate_every: int = 500
+    log_every: int = 20
+
+
+def task_of(space: str) -> type[Task]:
+    """The class that trains a space."""
+    if space not in TASKS:
+        raise RecipeError(f"space: {space!r} is not one of {', '.join(TASKS)}{suggestion(str(space), TASKS)}")
+    module, name = TASKS[space].split(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def from_mapping(values: dict) -> SpaceRecipe:
+    """A checked recipe from plain data, as YAML or a checkpoint holds it."""
+    recipe = build(SpaceRecipe, values, "recipe")
+    recipe.options = build(task_of(recipe.space).Options, recipe.options, "options")
+    at_least(1, recipe, "", "steps", "batch", "crop", "save_every", "validate_every", "log_every")
+    if recipe.learning_rate <= 0 or recipe.warmup < 0 or not 0 <= recipe.final <= 1:
+        raise RecipeError("learning_rate > 0, warmup >= 0 and 0 <= final <= 1 are needed")
+    if not 0 <= recipe.average < 1 or recipe.clip <= 0:
+        raise RecipeError("0 <= average < 1 and clip > 0 are needed")
+    if recipe.precision not in PRECISIONS:
+        raise RecipeError(f"precision is one of {', '.join(PRECISIONS)}")
+    return recipe
+
+
+def load(path: Path) -> SpaceRecipe:
+    """Reads and checks a recipe file."""
+    try:
+        return from_mapping(read(path))
+    except RecipeError as problem:
+        raise RecipeError(f"{path}: {str(problem).removeprefix(f'{path}: ')}") from None
+
