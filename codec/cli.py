@@ -196,6 +196,24 @@ def train(recipe, folders, out, resume, start) -> None:
 
 
 @main.command()
+@click.argument("recipe", type=click.Path(path_type=Path))
+@data_option
+@click.option("--ratings", type=click.Path(path_type=Path), help="TID2013, or what `metamer metrics resimulate` wrote.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the trainings, figures and tables.")
+def sweep(recipe, folders, ratings, out) -> None:
+    """Train PerceptNet at every point of RECIPE's grid and score each layer against human RATINGS.
+
+    What is finished stays, what was interrupted goes on.
+    """
+    from evaluation import sweeps
+    from train.spaces import sweep as trainings
+
+    points = trainings.run(recipe, folders, out)
+    if ratings:
+        click.echo(sweeps.score(points, ratings, out))
+
+
+@main.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option("--data", "folders", type=click.Path(path_type=Path), multiple=True,
               help="Photographs to count a codec's coding tables on. Repeatable.")

@@ -212,6 +212,58 @@ def efficacy(network: str, layer: str | None, photo: Path | None, steps: int, pi
         click.echo(path)
 
 
+@metrics.command()
+@click.argument("photos", type=click.Path(path_type=Path))
+@metric_option
+@out_option
+def tolerance(photos: Path, specs: tuple[str, ...], out: Path) -> None:
+    """Test how little small shifts and changes of scale matter, on PHOTOS (those its validation.txt names, if it has one).
+
+    A changed picture's distance is given relative to that of noise of equal mean squared error: below 1 is tolerant.
+    """
+    from evaluation import behaviour
+    from evaluation.pictures import held_out
+
+    click.echo(behaviour.tolerance(held_out(photos), chosen(specs, behaviour.COMPARED), made(out)))
+
+
+@metrics.command()
+@click.argument("clips", nargs=-1, required=True, type=click.Path(path_type=Path, file_okay=False), metavar="CLIP…")
+@metric_option
+@out_option
+def neighbours(clips: tuple[Path, ...], specs: tuple[str, ...], out: Path) -> None:
+    """Test whether neighbouring frames of video are found closer than others. CLIPs are folders of numbered frames."""
+    from evaluation import behaviour
+
+    click.echo(behaviour.neighbours(clips, chosen(specs, behaviour.COMPARED), made(out)))
+
+
+@metrics.command()
+@click.argument("real", type=click.Path(path_type=Path))
+@click.argument("decoded", type=click.Path(path_type=Path))
+@click.option("--weights", default="pim", show_default=True, help="PIM's weights: their name, or a .safetensors file.")
+def realism(real: Path, decoded: Path, weights: str) -> None:
+    """Measure how far the pictures of DECODED, as a set, lie from those of REAL: Fréchet distance in PIM's z."""
+    from evaluation import behaviour
+    from evaluation.pictures import held_out
+
+    click.echo(f"{behaviour.realism(held_out(real), held_out(decoded), weights):.6g}")
+
+
+@metrics.command()
+@click.argument("photos", type=click.Path(path_type=Path))
+@out_option
+def detection(photos: Path, out: Path) -> None:
+    """Compare visibility with its teacher on PHOTOS (those its validation.txt names, if it has one), at every JPEG quality.
+
+    Writes detection.json and detection.png into --out; an interrupted run continues.
+    """
+    from evaluation import detection as study
+    from evaluation.pictures import held_out
+
+    click.echo(study.study(held_out(photos), made(out)))
+
+
 @weights.command("list")
 @json_option
 def list_weights(as_json: bool) -> None:

@@ -1,40 +1,24 @@
-"""perception/METRICS.md, from the registry and from recorded results: python -m evaluation.documentation
+"""perception/METRICS.md and SPACES.md, from the registry and from recorded results: python -m evaluation.documentation
 
-perception/results/ of a checkout holds what the commands named in the page wrote; its tables are not typed by hand.
+perception/results/ of a checkout holds what the commands named in the pages wrote; their tables are not typed by hand.
 """
 
-import json
 from collections.abc import Iterable
-from pathlib import Path
 
-from evaluation import plots
+from evaluation import plots, recorded, spaces
 from evaluation.judging import Verdict
 from evaluation.macadam import outlines, roundness, to_lab
-from evaluation.record import DEFINED, FOLDER, LIVE, TWELVE
+from evaluation.record import DEFINED, LIVE, THREE, TWELVE
+from evaluation.recorded import FOLDER, read, table
 from evaluation.reports import DRAWN_SUBSETS, by_layer
 from evaluation.resimulation import CROPS, DISTORTIONS, GUESS
 from perception.networks import NETWORKS
 from perception.registry import Metric, metrics
 
-PAGE, RESULTS = FOLDER / "METRICS.md", FOLDER / "results"
-
-
-def read(name: str) -> list[dict]:
-    """A recorded result."""
-    return json.loads((RESULTS / f"{name}.json").read_text())
-
-
-def table(header: list[str], rows: list[list[str]]) -> str:
-    """A Markdown table."""
-    return "\n".join("| " + " | ".join(row) + " |" for row in (header, ["---"] * len(header), *rows))
-
 
 def interval(statistics: dict, name: str) -> str:
-    """'.85 [.83, .87]' or a dash."""
-    if name not in statistics:
-        return "–"
-    value, low, high = statistics[name]
-    return f"{value:.3f} [{low:.2f}, {high:.2f}]"
+    """'.853 [.83, .87]' or a dash."""
+    return recorded.interval(*statistics[name]) if name in statistics else "–"
 
 
 def needs(metric: Metric) -> str:
@@ -58,14 +42,15 @@ def catalogue() -> str:
 
 
 def judged() -> str:
-    """Agreement with opinions: over the references each distance saw, over the twelve that all saw, over the defined types."""
+    """Agreement with opinions: over the references each distance saw, over the twelve that nearly all saw, over the defined
+    types."""
     twelve, defined = ({row["metric"]: row["statistics"] for row in read(f"tid2013-resim-{part}")}
                        for part in ("twelve", "defined"))
     rows = [[
         f"`{row['metric']}`", str(row["count"]),
         *(interval(row["statistics"], name) for name in ("spearman", "pearson", "kendall")),
-        interval(twelve[row["metric"]], "spearman"), interval(defined[row["metric"]], "spearman"),
-    ] for row in sorted(read("tid2013-resim"), key=lambda row: -twelve[row["metric"]]["spearman"][0])]
+        *(interval(part.get(row["metric"], {}), "spearman") for part in (twelve, defined)),
+    ] for row in sorted(read("tid2013-resim"), key=lambda row: -twelve.get(row["metric"], row["statistics"])["spearman"][0])]
     header = ["distance", "images", "Spearman", "Pearson", "Kendall", "Spearman, twelve references", "Spearman, defined types"]
     return table(header, rows)
 
@@ -102,23 +87,29 @@ def recoveries() -> str:
     return table(["distance", "verdict", "steps", "its value: result / yardstick", "others: result / yardstick"], rows)
 
 
-def page() -> str:
-    """The whole page."""
+def fields() -> dict[str, str]:
+    """What the template of METRICS.md asks for."""
     flat, lab = roundness(outlines()), roundness(to_lab(outlines()))
-    fields = {
+    return {
         "catalogue": catalogue(), "judged": judged(), "layers": layers(), "recoveries": recoveries(),
         "types": str(len(DISTORTIONS)), "images": str(max(row["count"] for row in read("tid2013-resim"))),
         "defined": listing(DEFINED), "guessed": listing(kind.title for kind in DISTORTIONS.values() if kind.basis == GUESS),
-        "crops": str(len(CROPS)), "seen": str(len(TWELVE)), "live": listing(LIVE),
+        "crops": str(len(CROPS)), "seen": str(len(TWELVE)), "fewest": str(len(THREE)), "live": listing(LIVE),
         "flat_axes": f"{flat.elongation:.2f}", "lab_axes": f"{lab.elongation:.2f}",
         "flat_spread": f"{flat.spread:.1f}", "lab_spread": f"{lab.spread:.1f}",
     }
-    text = (Path(__file__).parent / "metrics_page.md").read_text()
-    for name, value in fields.items():
-        text = text.replace("{{" + name + "}}", value)
-    return text
+
+
+PAGES = {"METRICS.md": ("metrics_page.md", fields), "SPACES.md": ("spaces_page.md", spaces.fields)}
+
+
+def page(name: str) -> str:
+    """The whole page of that name."""
+    template, found = PAGES[name]
+    return recorded.fill(template, found())
 
 
 if __name__ == "__main__":
     plots.macadam(FOLDER / "figures" / "macadam.png")
-    PAGE.write_text(page())
+    for name in PAGES:
+        (FOLDER / name).write_text(page(name))

@@ -9,7 +9,9 @@ from PIL import Image
 from torch import Tensor
 
 from codec import files, pixels
-from codec.errors import ImageError
+from codec.errors import FileError, ImageError
+
+HOLD_OUT = "validation.txt"  # names, a line each, of files in a folder that training keeps out
 
 
 def read(path: Path) -> Image.Image:
@@ -18,6 +20,20 @@ def read(path: Path) -> Image.Image:
         return pixels.read(path)
     except ImageError as problem:
         raise ImageError(f"{path} {problem}") from None
+
+
+def held_out(folder: Path) -> list[Path]:
+    """The pictures in a folder that its validation.txt keeps out of training; all where there is no such file."""
+    listed = folder / HOLD_OUT
+    try:
+        if listed.exists():
+            return sorted(folder / name.strip() for name in listed.read_text().splitlines() if name.strip())
+        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in pixels.SUFFIXES)
+    except OSError as problem:
+        raise FileError(f"{problem.filename}: {problem.strerror.lower()}") from None
+    if not found:
+        raise FileError(f"{folder}: no pictures in it")
+    return found
 
 
 def save(picture: Image.Image, path: Path) -> None:

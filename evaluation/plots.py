@@ -144,3 +144,31 @@ def save(figure: plt.Figure, path: Path, dpi: int = 130) -> None:
     figure.savefig(buffer, dpi=dpi, format=path.suffix[1:])
     plt.close(figure)
     files.write(str(path), buffer.getvalue())
+
+
+def by_parameter(panels: dict[str, dict[str, dict[float, tuple[float, float, float]]]], lines: dict[str, float], title: str,
+                 path: Path) -> None:
+    """One panel a parameter: curve → value of the parameter → (value, low, high) of the agreement; lines: others for reference.
+
+    The parameter's values stand at equal distances, in order.
+    """
+    size = (5.2 * len(panels), 4.6)
+    figure, drawn = plt.subplots(1, len(panels), figsize=size, squeeze=False, sharey=True, layout="constrained")
+    for panel, (parameter, curves) in zip(drawn[0], panels.items(), strict=True):
+        steps = sorted({step for curve in curves.values() for step in curve})
+        for index, (name, curve) in enumerate(curves.items()):
+            value, low, high = np.array([curve[step] for step in sorted(curve)]).T
+            places = np.array([steps.index(step) for step in sorted(curve)]) + 0.06 * index
+            colour = COLOURS[index % len(COLOURS)]
+            panel.plot(places, value, color=colour, marker="o", markersize=5, linewidth=1.6, label=name)
+            panel.vlines(places, low, high, color=colour, linewidth=1)
+        for index, (name, value) in enumerate(lines.items()):
+            panel.axhline(value, color=COLOURS[7], linestyle=("--", ":", "-.")[index % 3], linewidth=1.2, label=name)
+        panel.set_xticks(range(len(steps)), [f"{step:g}" for step in steps])
+        panel.set(xlabel=parameter)
+        panel.grid(alpha=0.3)
+        panel.spines[["top", "right"]].set_visible(False)
+    drawn[0][0].set_ylabel("Spearman and its 95 % interval")
+    drawn[0][-1].legend(frameon=False)
+    figure.suptitle(title)
+    save(figure, path)

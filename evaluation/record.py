@@ -12,16 +12,19 @@ from pathlib import Path
 from codec import files
 from evaluation import judging, plots, ratings
 from evaluation.judging import Verdict
+from evaluation.recorded import FOLDER
 from evaluation.reports import DRAWN_SUBSETS, by_layer
 from evaluation.resimulation import DISTORTIONS, GUESS, TITLE
 from perception import from_spec, metrics
 from perception.features import LayerSweep
 from perception.networks import NETWORKS
 
-FOLDER = Path(__file__).parent.parent / "perception"
 MORE = ("features:channels=efficacy", "wasserstein:network=squeezenet")
-# VGG16 takes seconds a picture: what reads it sees TID2013's seven exact references and the first five others
+SLOW = {"vgg16", "pim"}  # weights of networks that take a second a picture or more; what reads them sees only TWELVE
+SLOWEST = {"pim"}  # distances that take several; they see only THREE
+# TID2013's seven exact references and the first five others
 TWELVE = ("I01", "I03", "I04", "I06", "I08", "I19", "I21", "I02", "I05", "I07", "I09", "I10")
+THREE = TWELVE[:3]
 DEFINED = [kind.title for kind in DISTORTIONS.values() if kind.basis != GUESS]
 LIVE = ["additive Gaussian noise", "Gaussian blur", "JPEG", "JPEG 2000"]  # less fast fading, which nobody could re-create
 
@@ -30,31 +33,29 @@ def main(resim: Path, out: Path) -> None:
     for name in ("results", "figures"):
         (FOLDER / name).mkdir(exist_ok=True)
     everything = ratings.opinions("tid2013", resim)
-    twelve = dataclasses.replace(everything, items=tuple(i for i in everything.items if i.reference.stem.upper() in TWELVE))
-    specs = (*metrics(), *MORE)
-    slow = [name for name in metrics() if "vgg16" in metrics()[name].weights]
-    panels = {
-        False: judging.Panel([from_spec(name) for name in specs if name not in slow]),
-        True: judging.Panel(map(from_spec, slow)),
-    }
-    sweeps = {
-        False: judging.Panel([], [LayerSweep("squeezenet"), LayerSweep("alexnet")]),
-        True: judging.Panel([], [LayerSweep("vgg16")]),
-    }
+    twelve, three = (
+        dataclasses.replace(everything, items=tuple(i for i in everything.items if i.reference.stem.upper() in seen))
+        for seen in (TWELVE, THREE)
+    )
+    slow = [name for name, metric in metrics().items() if SLOW & set(metric.weights) and name not in SLOWEST]
+    fast = judging.Panel([from_spec(name) for name in (*metrics(), *MORE) if name not in {*slow, *SLOWEST}])
+    slow, slowest = judging.Panel(map(from_spec, slow)), judging.Panel(map(from_spec, SLOWEST))
+    sweeps = judging.Panel([], [LayerSweep("squeezenet"), LayerSweep("alexnet")])
+    slow_sweeps = judging.Panel([], [LayerSweep("vgg16")])
 
-    def record(name: str, opinions: ratings.OpinionSet, of: dict[bool, judging.Panel], kinds=()) -> list[Verdict]:
-        verdicts = judging.judge_opinions(opinions, of[False], out, kinds)
-        verdicts += judging.judge_opinions(twelve, of[True], out, kinds)
+    def record(name: str, sets: list[tuple[ratings.OpinionSet, judging.Panel]], kinds=()) -> list[Verdict]:
+        verdicts = [verdict for opinions, panel in sets for verdict in judging.judge_opinions(opinions, panel, out, kinds)]
         verdicts = judging.best_first(verdicts, "spearman")
         text = json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1)
         files.write(str(FOLDER / "results" / f"{name}.json"), (text + "\n").encode())
         return verdicts
 
-    plots.agreement(record("tid2013-resim", everything, panels), TITLE, FOLDER / "figures" / "tid2013_resim.png")
-    record("tid2013-resim-twelve", twelve, panels)
-    record("tid2013-resim-defined", everything, panels, DEFINED)
+    all_sets = [(everything, fast), (twelve, slow), (three, slowest)]
+    plots.agreement(record("tid2013-resim", all_sets), TITLE, FOLDER / "figures" / "tid2013_resim.png")
+    record("tid2013-resim-twelve", [(twelve, fast), (twelve, slow)])
+    record("tid2013-resim-defined", [(everything, fast), (twelve, slow)], DEFINED)
     for name, kinds, title in (("layers", (), TITLE), ("layers-live", LIVE, f"{TITLE}: LIVE's four types")):
-        verdicts = record(f"tid2013-resim-{name}", everything, sweeps, kinds)
+        verdicts = record(f"tid2013-resim-{name}", [(everything, sweeps), (twelve, slow_sweeps)], kinds)
         for network in NETWORKS:
             drawn = {subset: by_layer(verdicts, network)[subset] for subset in DRAWN_SUBSETS}
             plots.layers(drawn, f"{title}\n{network}", FOLDER / "figures" / f"{name.replace('-', '_')}_{network}.png")

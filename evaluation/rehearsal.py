@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from codec import files
 from codec.errors import ImageError
-from evaluation.pictures import read, save, to_tensor
+from evaluation.pictures import held_out, read, save, to_tensor
 from evaluation.resimulation import DISTORTIONS, HEIGHT, LEVELS, WIDTH, make, strengths
 from perception import create
 
@@ -24,10 +24,9 @@ REFERENCES = 16
 SLOW = 22  # colour quantisation takes as long as all others together
 
 
-def held_out(photos: Path) -> list[np.ndarray]:
+def references(photos: Path) -> list[np.ndarray]:
     """(384, 512, 3) uint8: the middle of `REFERENCES` photographs that validation.txt names, spread evenly over it."""
-    names = (photos / "validation.txt").read_text().split()
-    pictures = (np.asarray(read(photos / name)) for name in sorted(names))
+    pictures = (np.asarray(read(path)) for path in held_out(photos))
     fitting = [picture for picture in pictures if picture.shape[0] >= HEIGHT and picture.shape[1] >= WIDTH]
     if len(fitting) < REFERENCES:
         raise ImageError(f"{photos}: {len(fitting)} held-out photographs of {WIDTH}x{HEIGHT} or more, {REFERENCES} are needed")
@@ -38,7 +37,7 @@ def held_out(photos: Path) -> list[np.ndarray]:
 
 def rehearse(photos: Path, out: Path) -> None:
     """Writes reference_images, distorted_images and mos_with_names.txt (just-objectionable differences, 10 at most)."""
-    images = {f"I{number:02d}": picture for number, picture in enumerate(held_out(photos), 1)}
+    images = {f"I{number:02d}": picture for number, picture in enumerate(references(photos), 1)}
     teacher, lines = create("cvvdp"), []
     for folder in ("reference_images", "distorted_images"):
         (out / folder).mkdir(parents=True, exist_ok=True)

@@ -16,6 +16,12 @@ def deep(name: str, factory: str, title: str, paper: str, weights: tuple[str, ..
     return Metric(name, factory, title, paper, **{"family": "deep features", "min_side": 16, "weights": weights} | more)
 
 
+def learned(name: str, factory: str, title: str, paper: str, weights: str, **more) -> Metric:
+    """A distance in a space that was trained here, without human ratings."""
+    return Metric(name, factory, title, paper, **{"family": "perceptual space", "weights": (weights,), "min_side": 16} | more)
+
+
+BHARDWAJ = "Bhardwaj et al., NeurIPS 2020"
 ZHANG = "Zhang et al., CVPR 2018"
 
 CATALOGUE = (
@@ -53,6 +59,12 @@ CATALOGUE = (
          ("squeezenet1_1",), min_side=17, aliases=("feature-loss",)),
     deep("wasserstein", "perception.wasserstein:Wasserstein", "Wasserstein distortion of local feature statistics",
          "Qiu et al., CISS 2024", ("vgg16",), aliases=("wd",)),
+    learned("perceptnet", "perception.perceptnet:PerceptNet", "PerceptNet, trained without ratings",
+            "Hernández-Cámara et al., 2025", "perceptnet"),
+    learned("pim-1", "perception.pim:pim_1", "Perceptual information metric, one Gaussian", BHARDWAJ, "pim"),
+    learned("pim", "perception.pim:pim", "Perceptual information metric, mixture", BHARDWAJ, "pim"),
+    learned("visibility", "perception.visibility:Visibility", "Probability that the difference is seen",
+            "Ak & Le Callet, IPTA 2019", "visibility", high=1.0),
     Metric("ssimulacra2", "perception.judges:Ssimulacra2", "SSIMULACRA 2", "Sneyers, 2022", "judge", low=-math.inf, high=100.0,
            best=100.0, higher_is_better=True, min_side=8, package="ssimulacra2", trainable=False),
     Metric("cvvdp", "perception.judges:ColorVideoVDP", "ColorVideoVDP, JOD units", "Mantiuk et al., SIGGRAPH 2024", "judge",

@@ -76,6 +76,12 @@ CATALOGUE = {entry.name: entry for entry in (
           "beae97842c9a1e8e151c3014364cbde71672ea0de8f62eee24c6ac4744553401"),
     Entry("dists", "dists_alpha_beta.safetensors", 12048, "MIT", "PyPI DISTS_pytorch 0.1 (weights.pt)",
           "c32bad388a019d8ae890362506dea4068268e8c8c5bfab0559abc618e5984e3d"),
+    Entry("perceptnet", "perceptnet.safetensors", 148116, "MIT", "trained here: train/recipes/perceptnet-denoising.yaml",
+          "05ddb89ed634855b27f10ca8ec019000100a73c374d682033177929f4c234ae6"),
+    Entry("pim", "pim.safetensors", 646752, "MIT", "trained here: train/recipes/pim.yaml",
+          "c1b4386a29a19a755b74cc8285f1ca13c3f362abc0f3f2b8bf189d1149af7ab1"),
+    Entry("visibility", "visibility.safetensors", 87732, "MIT", "trained here: train/recipes/visibility.yaml",
+          "f4e18103aa88f6e78f538101d6dd32437a3ab8e2bc2778a351ec52a37e77a4da"),
 )}  # fmt: skip
 
 

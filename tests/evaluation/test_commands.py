@@ -4,7 +4,7 @@ import csv
 import json
 
 import pytest
-from PIL import Image
+from PIL import Image, ImageFilter
 
 from perception import metrics
 from tests.conftest import ROOT, metamer
@@ -54,6 +54,13 @@ def test_compare(coarse):
     (("metrics", "efficacy", "squeeze", "--layer", "fire33", "--out", "out"), "did you mean 'fire3'?"),
     (("metrics", "judge", "tid2013", "absent", "-m", "mse", "--out", "out"), "absent"),
     (("metrics", "resimulate", "absent", "absent", "--out", "out"), "absent"),
+    (("metrics", "tolerance", "absent", "--out", "out"), "absent"),
+    (("metrics", "tolerance", ".", "-m", "mse", "--out", "out"), "no pictures"),
+    (("metrics", "neighbours", "absent", "--out", "out"), "absent"),
+    (("metrics", "realism", "absent", "absent"), "absent"),
+    (("metrics", "realism", ROOT / "examples", ROOT / "examples", "--weights", ROOT / "README.md"), "no weights are called"),
+    (("metrics", "detection", "absent", "--out", "out"), "absent"),
+    (("sweep", "absent.yaml", "--data", ".", "--out", "out"), "absent.yaml"),
     (("weights", "fetch", "alexnett"), "did you mean 'alexnet'?"),
 ])
 def test_bad_input_gets_one_line(tmp_path, arguments, message):
@@ -84,3 +91,30 @@ def test_efficacy_tables_and_draws(tmp_path):
     assert len(rows) == 64 + 2 * (128 + 256 + 384 + 512) and all(float(row["efficacy"]) >= 0 for row in rows)
     for name in ("tuning_squeezenet_fire3.png", "inversion_squeezenet_fire3.png"):
         assert Image.open(tmp_path / "out" / name).width > 800
+
+
+def test_realism_is_nothing_between_a_set_and_itself_and_grows_with_blur(tmp_path, otters):
+    values = []
+    for number, radius in enumerate((0, 1, 3)):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        for place in range(2):
+            piece = otters.crop((200 * place, 40, 200 * place + 160, 200))
+            piece.filter(ImageFilter.GaussianBlur(radius)).save(folder / f"{place}.png")
+        values.append(float(metamer("metrics", "realism", tmp_path / "0", folder).stdout))
+    assert values[0] == pytest.approx(0, abs=1e-6) and values[0] < values[1] < values[2]
+
+
+def test_tolerance_and_neighbours_draw_and_tabulate(tmp_path, otters):
+    done = metamer("metrics", "tolerance", ROOT / "examples", "-m", "mse", "-m", "pim-1", "--out", tmp_path / "out")
+    assert done.returncode == 0 and "shift 1 px" in done.stdout.decode(), done.stderr.decode()
+    for clip in range(2):
+        (tmp_path / f"clip{clip}").mkdir()
+        for frame in range(3):
+            left = 250 * clip + 5 * frame
+            otters.crop((left, 0, left + 200, 180)).save(tmp_path / f"clip{clip}" / f"{frame:02d}.png")
+    done = metamer("metrics", "neighbours", tmp_path / "clip0", tmp_path / "clip1", "-m", "mse", "--out", tmp_path / "out")
+    assert done.returncode == 0 and "another clip" in done.stdout.decode(), done.stderr.decode()
+    for name in ("tolerance", "neighbours"):
+        assert json.loads((tmp_path / "out" / f"{name}.json").read_text())
+        assert Image.open(tmp_path / "out" / f"{name}.png").width > 500

@@ -20,9 +20,10 @@ import torch
 
 from perception import weights
 from perception.errors import WeightsError
-from tests.conftest import SHARED
+from tests.conftest import ROOT, SHARED
 
 SHIPPED = ("squeezenet1_1", "lpips-squeeze", "lpips-alex", "lpips-vgg", "dists")
+TRAINED = ("perceptnet", "pim", "visibility")  # here
 
 
 @pytest.fixture(autouse=True)
@@ -75,6 +76,17 @@ def lpips_wheel():
     return wheel.getvalue()
 
 
+@pytest.mark.parametrize("name", TRAINED)
+def test_what_was_trained_here_is_small_and_has_its_card(name):
+    path = weights.SHIPPED / weights.CATALOGUE[name].file
+    assert weights.intact(path, weights.CATALOGUE[name]) and path.stat().st_size <= 8e6
+    card = path.with_suffix(".md").read_text()
+    for word in ("**Data", "licence", "steps", "**Compute", "**Limits", "metamer train train/recipes/"):
+        assert word in card, word
+    recipe = ROOT / weights.CATALOGUE[name].origin.split(": ")[1]
+    assert recipe.is_file() and recipe.name in card
+
+
 @pytest.mark.parametrize("name", SHIPPED)
 def test_shipped_weights_load(name):
     tensors = weights.load(name)
@@ -84,7 +96,7 @@ def test_shipped_weights_load(name):
 
 def test_listing_tells_what_is_here():
     rows = {row.name: row for row in weights.listing()}
-    assert [name for name, row in rows.items() if row.path] == list(SHIPPED)
+    assert [name for name, row in rows.items() if row.path] == [*SHIPPED, *TRAINED]
     for row in rows.values():
         assert row.licence and row.origin and len(row.sha256) == 64
         assert row.path is None or row.path.stat().st_size == row.bytes
