@@ -199,8 +199,9 @@ def train(recipe, folders, out, resume, start) -> None:
 @click.argument("recipe", type=click.Path(path_type=Path))
 @data_option
 @click.option("--ratings", type=click.Path(path_type=Path), help="TID2013, or what `metamer metrics resimulate` wrote.")
+@click.option("--encoders-only", is_flag=True, help="Score the decoders of plain reconstruction alone: half the time.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the trainings, figures and tables.")
-def sweep(recipe, folders, ratings, out) -> None:
+def sweep(recipe, folders, ratings, encoders_only, out) -> None:
     """Train PerceptNet at every point of RECIPE's grid and score each layer against human RATINGS.
 
     What is finished stays, what was interrupted goes on.
@@ -210,7 +211,7 @@ def sweep(recipe, folders, ratings, out) -> None:
 
     points = trainings.run(recipe, folders, out)
     if ratings:
-        click.echo(sweeps.score(points, ratings, out))
+        click.echo(sweeps.score(points, ratings, out, decoders=not encoders_only))
 
 
 @main.command()

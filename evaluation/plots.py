@@ -80,7 +80,8 @@ def layers(by_subset: dict[str, dict[str, tuple[float, float, float]]], title: s
         colour = COLOURS[index % len(COLOURS)]
         panel.plot(places, value, color=colour, label=subset, marker="o", markersize=4, linewidth=1.6)
         panel.vlines(places, low, high, color=colour, linewidth=0.8)
-    panel.set_xticks(np.arange(len(along)), along, rotation=45 if len(along) > 9 else 0)
+    slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if len(along) > 9 else {}
+    panel.set_xticks(np.arange(len(along)), along, **slanted)
     panel.set(ylabel="agreement and its 95 % interval", title=title)
     panel.grid(alpha=0.3)
     panel.spines[["top", "right"]].set_visible(False)
