@@ -8,14 +8,19 @@ import yaml
 from codec.errors import RecipeError
 from tests.conftest import ROOT
 from train.recipe import from_mapping, load
+from train.spaces import recipe as spaces
+from train.spaces import sweep
 
 STAGE = {"name": "one", "steps": 5}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "train" / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
 def test_shipped_recipes_load_and_open_with_their_command(path):
-    assert load(path).stages
-    assert path.read_text().startswith(f"# metamer train train/recipes/{path.name} --data ")
+    text = path.read_text()
+    read = sweep.load_recipe if "\nbase:" in text else spaces.load if "\nspace:" in text else load
+    assert read(path)
+    command = "sweep" if read is sweep.load_recipe else "train"
+    assert text.startswith(f"# metamer {command} train/recipes/{path.name} --data ")
 
 
 @pytest.mark.parametrize(
