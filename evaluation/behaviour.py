@@ -202,6 +202,8 @@ def draw(found: dict[tuple[str, str], Behaviour], names: list[str], labels: list
         if logarithmic:
             panel.set_xscale("log")
             panel.axvline(1, color=plots.COLOURS[7], linewidth=1, linestyle="--")
+        else:
+            panel.set_xlim(0, 1.02)  # shares
     panels[0][0].set_yticks(heights, labels)
     panels[0][0].invert_yaxis()
     figure.suptitle(title)
