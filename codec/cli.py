@@ -11,7 +11,7 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from codec import coding, files
+from codec import coding, decoders, files
 from codec.errors import FileError, ImageError, MetamerError
 from codec.model import SUFFIX
 
@@ -135,9 +135,13 @@ def encode(names, output, quality, bpp, max_bytes, model, threads, force) -> Non
 @files_argument
 @click.option("-o", "--output", help="Picture or folder to write; - for standard output. Default: PNG beside the input.")
 @click.option("--model", help="Model file to look in besides the shipped ones.")
+@click.option("--decoder", help="Shipped decoder (`metamer info` names them), or a decoder file. Default: the model's own, "
+              "which is closest to the original.")
+@click.option("--realism", type=Finite(0, 1), help="How much texture to invent: 0 (none, as the model's own decoder) to 1. "
+              "Default: 1 with a --decoder that knows realism, else 0. Without --decoder, uses the one named 'realism'.")
 @threads_option
 @force_option
-def decode(names, output, model, threads, force) -> None:
+def decode(names, output, model, decoder, realism, threads, force) -> None:
     """Decode .mtm files to pictures (PNG unless the output's name says otherwise)."""
 
     targets = files.targets_for(names, output, ".png")
@@ -148,7 +152,8 @@ def decode(names, output, model, threads, force) -> None:
         if suffix not in PICTURES:
             raise ImageError(f"cannot write '{suffix}' files; known are {' '.join(PICTURES)}")
         files.check_free(target, force, name)
-        picture, buffer = coding.decode(files.read(name), model=model, threads=threads), io.BytesIO()
+        picture = coding.decode(files.read(name), model=model, decoder=decoder, realism=realism, threads=threads)
+        buffer = io.BytesIO()
         try:
             picture.save(buffer, PICTURES[suffix], **PICTURE_OPTIONS.get(PICTURES[suffix], {}))
         except (OSError, ValueError) as problem:
@@ -162,7 +167,7 @@ def decode(names, output, model, threads, force) -> None:
 @files_argument
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def info(names, as_json) -> None:
-    """Say what .mtm files hold."""
+    """Say what .mtm files hold, and which decoders they can be decoded with besides the model's own."""
 
     def work(name: str) -> None:
         found = coding.info(files.read(name))
@@ -170,8 +175,9 @@ def info(names, as_json) -> None:
             click.echo(json.dumps({"file": name, **dataclasses.asdict(found), "bpp": round(found.bpp, 5)}))
         else:
             model = found.model or f"{found.model_id} (not installed)"
+            others = f", decoders {' '.join(found.decoders)}" if found.decoders else ""
             click.echo(f"{name}: {found.width}x{found.height}, {found.bytes} bytes, {found.bpp:.3f} bpp, "
-                       f"quality {found.quality:g}, model {model}, format {found.version}")
+                       f"quality {found.quality:g}, model {model}, format {found.version}{others}")
 
     each(names, "reading", work)
 
@@ -219,33 +225,63 @@ def sweep(recipe, folders, ratings, encoders_only, out) -> None:
 @click.option("--data", "folders", type=click.Path(path_type=Path), multiple=True,
               help="Photographs to count a codec's coding tables on. Repeatable.")
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; default: in RUN.")
-@click.option("--name", default="custom", show_default=True, help="The codec's name.")
+@click.option("--name", default="custom", show_default=True, help="The codec's or decoder's name.")
 @click.option("--crops", type=click.IntRange(1), default=512, show_default=True, help="Crops to count tables on.")
+@click.option("--slider/--no-slider", default=None, help="Whether a decoder keeps the model's own weights beside its own, for "
+              "decode --realism. Default: if it was trained with a critic.")
 @force_option
-def export(run, folders, output, name, crops, force) -> None:
-    """Turn a training run into a file: a codec's model, which encode and decode load, or a perceptual space's weights."""
+def export(run, folders, output, name, crops, slider, force) -> None:
+    """Turn a training run into a file.
+
+    A codec becomes a model, which encode and decode load; where the decoder alone was trained, a decoder file, which decode
+    loads; a perceptual space its weights.
+    """
     from train import command
 
-    space = command.is_space(run)
-    if not space and not folders:
+    kind = command.kind(run)
+    if kind == "codec" and not folders:
         raise click.UsageError("a codec's coding tables are counted on photographs: give --data")
-    output = output or run / ("weights.safetensors" if space else f"model{SUFFIX}")
+    if slider is not None and kind != "decoder":
+        raise click.UsageError("--slider is for runs that trained a decoder alone")
+    usual = {"codec": f"model{SUFFIX}", "decoder": f"synthesis{decoders.SUFFIX}", "space": "weights.safetensors"}
+    output = output or run / usual[kind]
     files.check_free(str(output), force)
     if not output.parent.is_dir():
         raise FileError(f"{output.parent}: no such folder")
-    click.echo(f"{output}: {command.export(run, folders, output, name, crops)}")
+    click.echo(f"{output}: {command.export(run, folders, output, name, crops, slider)}")
 
 
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--codec", "codecs", multiple=True, help="Codec to measure; repeatable. Default: base and Pillow's peers.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for rows, table and curve.")
-@click.option("--anchor", default="jpeg", show_default=True, help="Codec that BD-rates are against.")
-def evaluate(folder, codecs, out, anchor) -> None:
-    """Measure rate and distortion on the pictures of FOLDER, against real peers."""
-    from evaluation import rate_distortion
+@click.option("--codec", "codecs", multiple=True, metavar="CODEC",
+              help="Peer, MODEL, MODEL+DECODER or MODEL+DECODER@REALISM; repeatable. Default: base and Pillow's peers.")
+@click.option("-m", "--metric", "specs", multiple=True, metavar="NAME[:OPTION=VALUE,…]",
+              help="Distance to measure by; repeatable. Default: psnr and ms-ssim.")
+@click.option("--quality", "settings", multiple=True, metavar="[CODEC=]N,N,…",
+              help="Settings to measure at, of all codecs or of one; repeatable. Default: some over a codec's range.")
+@click.option("--bpp", "targets", type=Finite(0, min_open=True), multiple=True,
+              help="Instead, encode every picture as near as can be to this many bits a pixel; repeatable.")
+@click.option("--keep", is_flag=True, help="With --bpp: write what was decoded into OUT/decoded/CODEC@BPP/.")
+@click.option("--sheet", type=Finite(0, min_open=True), metavar="BPP", help="With --bpp: draw crops at this one side by side.")
+@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for rows, table and figure.")
+@click.option("--anchor", help="Codec that others are compared with; default: jpeg, with --bpp the first codec.")
+@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes, each with a picture of its own.")
+def evaluate(folder, codecs, specs, settings, targets, keep, sheet, out, anchor, jobs) -> None:
+    """Measure rate and distortion on the pictures of FOLDER, against real peers.
 
-    click.echo(rate_distortion.evaluate(folder, list(codecs), out, anchor))
+    Over a range of settings, with BD-rates; or at equal rates (--bpp), with differences picture by picture.
+    """
+    from evaluation import coders, matched, rate_distortion
+
+    if (keep or sheet) and not targets:
+        raise click.UsageError("--keep and --sheet go with --bpp")
+    if settings and targets:
+        raise click.UsageError("give --quality or --bpp, not both")
+    names, specs = codecs or ("base", *coders.peers()), specs or rate_distortion.METRICS
+    if targets:
+        click.echo(matched.evaluate(folder, names, out, targets, anchor, specs, jobs, keep, sheet))
+    else:
+        click.echo(rate_distortion.evaluate(folder, names, out, anchor or "jpeg", specs, settings, jobs))
 
 
 if __name__ == "__main__":

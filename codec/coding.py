@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from codec import container, files, latents, pixels
+from codec import container, decoders, files, latents, pixels
 from codec import model as models
-from codec.errors import ImageError, StreamError
+from codec.errors import ImageError, ModelError, StreamError
 from codec.model import QUALITIES, Model
 from entropy.coder import DamagedError, Decoder, Encoder, Meter
 
@@ -23,7 +23,11 @@ Source = Image.Image | np.ndarray | str | Path | bytes
 
 @dataclass(frozen=True)
 class Info:
-    """What a file says of itself. quality: 0…100; model: the name of the installed model, or None; bytes: file size."""
+    """What a file says of itself, and what is installed for it.
+
+    quality: 0…100; model: the name of the installed model, or None; bytes: file size; decoders: names that `decode`
+    takes besides the model's own decoder.
+    """
 
     width: int
     height: int
@@ -32,6 +36,7 @@ class Info:
     model_id: str
     version: int
     bytes: int
+    decoders: tuple[str, ...] = ()
 
     @property
     def bpp(self) -> float:
@@ -135,33 +140,51 @@ def _bytes(data: bytes | str | Path) -> bytes:
     return data if isinstance(data, bytes) else files.read(str(data))
 
 
-def decode_latents(data: bytes | str | Path, *, model: str | None = None, threads: int = 0) -> np.ndarray:
-    """The decoded latents (h, w, M), int32 sixteenths of a quantiser step: the same on every machine, to the bit."""
-    return _decode_latents(_bytes(data), model, threads)[0]
-
-
-def _decode_latents(data: bytes, model: str | None, threads: int) -> tuple[np.ndarray, container.Header, Model]:
+def _open(data: bytes, model: str | None, threads: int) -> tuple[container.Header, bytes, Model]:
+    """Header, payload and the model that they need. Raises StreamError, ModelError."""
     header, payload = container.unpack(data)
     if header.width * header.height > MAX_PIXELS:
         raise StreamError(f"declares {header.width}x{header.height} pixels; at most {MAX_PIXELS} are decoded")
-    network = models.find(header.model_id, (model,) if model else (), threads)
+    return header, payload, models.find(header.model_id, (model,) if model else (), threads)
+
+
+def _latents(header: container.Header, payload: bytes, network: Model) -> np.ndarray:
     height, width = (side // latents.STRIDE for side in pixels.padded_size(header.height, header.width))
     try:
-        decoded = latents.decode(network, header.quality, height, width, Decoder(network.tables, payload))
+        return latents.decode(network, header.quality, height, width, Decoder(network.tables, payload))
     except DamagedError as problem:
         raise StreamError(f"is damaged: {problem}") from None
-    return decoded, header, network
 
 
-def decode(data: bytes | str | Path, *, model: str | None = None, threads: int = 0) -> Image.Image:
+def decode_latents(data: bytes | str | Path, *, model: str | None = None, threads: int = 0) -> np.ndarray:
+    """The decoded latents (h, w, M), int32 sixteenths of a quantiser step: the same on every machine, to the bit."""
+    return _latents(*_open(_bytes(data), model, threads))
+
+
+def decode(
+    data: bytes | str | Path,
+    *,
+    model: str | None = None,
+    decoder: str | Path | None = None,
+    realism: float | None = None,
+    threads: int = 0,
+) -> Image.Image:
     """Decodes a whole file, given as its bytes or its path, to an RGB picture.
 
-    model: a model file to look in besides those shipped; the stream says which it needs. Latents are the same on
-    every machine; pixels may differ by one level between processors. Raises StreamError, ModelError.
+    model: a model file to look in besides those shipped; the stream says which it needs. decoder: a shipped decoder's
+    name, or a decoder file; default the model's own, which has the least distortion. realism: 0 (the model's own
+    decoder) … 1 (all the texture that ``decoder``, by default the one named `realism`, invents); a decoder that knows
+    realism decodes at 1 if it is not given. Latents are the same on every machine and for every decoder; pixels may
+    differ by one level between processors. Raises StreamError, ModelError, ValueError.
     """
-    decoded, header, network = _decode_latents(_bytes(data), model, threads)
-    weights = network.arrays["level_weights"][header.quality : header.quality + 1]
-    planes = network.run("synthesis", latent=latents.dequantise(network, header.quality, decoded), weights=weights)[0]
+    if realism is not None and not 0 <= realism <= 1:
+        raise ValueError(f"realism must be between 0 and 1, not {realism}")
+    header, payload, network = _open(_bytes(data), model, threads)
+    synthesis = decoders.synthesis(network, decoder, realism, threads)
+    latent = latents.dequantise(network, header.quality, _latents(header, payload, network))
+    planes = synthesis.run(latent=latent, weights=network.arrays["level_weights"][header.quality : header.quality + 1])[0]
+    if planes.shape != (1, 3, *pixels.padded_size(header.height, header.width)):
+        raise ModelError(f"the decoder gives an array of {planes.shape} for {header.width}x{header.height} pixels")
     return pixels.from_planes(planes, header.width, header.height)
 
 
@@ -172,5 +195,6 @@ def info(data: bytes | str | Path) -> Info:
     names = [path.stem for path in models.shipped() if models.load(path.stem).id == header.model_id]
     quality = round(header.quality * MAX_QUALITY / (QUALITIES - 1), 1)
     return Info(
-        header.width, header.height, quality, names[0] if names else None, header.model_id.hex(), container.VERSION, len(data)
+        header.width, header.height, quality, names[0] if names else None, header.model_id.hex(), container.VERSION, len(data),
+        tuple(decoder.name for decoder in decoders.shipped() if decoder.decodes == header.model_id),
     )

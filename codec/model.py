@@ -8,7 +8,9 @@ that decoded latents depend on; a new synthesis keeps it.
 import hashlib
 import io
 import json
+import lzma
 import zipfile
+import zlib
 from functools import cached_property, lru_cache
 from pathlib import Path
 
@@ -43,6 +45,9 @@ PER_LATENT = ("scale_offset", "mean_factor", "known_factor", "step", "encoder_ga
 
 RUNTIME_ERRORS = (runtime.Fail, runtime.InvalidArgument, runtime.InvalidGraph, runtime.InvalidProtobuf, runtime.NotImplemented,
                   runtime.RuntimeException, runtime.EPFail, runtime.NoSuchFile)
+# what reading a damaged zip file or what was in it raises; RuntimeError: it claims to be encrypted
+ARCHIVE_ERRORS = (OSError, EOFError, zipfile.BadZipFile, zlib.error, lzma.LZMAError, NotImplementedError, RuntimeError,
+                  KeyError, ValueError, TypeError)
 
 
 def graph_names(groups: int) -> tuple[str, ...]:
@@ -57,6 +62,32 @@ def digest(members: dict[str, bytes], groups: tuple[int, ...]) -> bytes:
     for name in sorted(graphs + [f"{array}.npy" for array in DECODING_ARRAYS]):
         state.update(name.encode() + len(members[name]).to_bytes(8, "little") + members[name])
     return state.digest()
+
+
+class Session:
+    """One ONNX graph, ready to run. name: what errors call it; threads: 0 lets ONNX Runtime use every core."""
+
+    def __init__(self, graph: bytes, name: str, threads: int = 0):
+        self._name = name
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.log_severity_level = 3
+        # each graph has a thread pool of its own: one that spins while another works takes its cores
+        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        try:
+            self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+        except RUNTIME_ERRORS as problem:
+            raise ModelError(f"{name} cannot be loaded: {problem}") from None
+        self._inputs = {given.name for given in self._session.get_inputs()}
+
+    def run(self, **inputs: np.ndarray) -> list[np.ndarray]:
+        """The graph's outputs; input names are the graph's."""
+        if self._inputs != set(inputs):
+            raise ModelError(f"{self._name} takes {', '.join(sorted(self._inputs))}, not {', '.join(sorted(inputs))}")
+        try:
+            return self._session.run(None, inputs)
+        except RUNTIME_ERRORS as problem:
+            raise ModelError(f"{self._name} failed, for want of memory perhaps: {problem}") from None
 
 
 class Model:
@@ -75,7 +106,7 @@ class Model:
             arrays = {name: np.load(io.BytesIO(self._members[f"{name}.npy"]), allow_pickle=False) for name in ARRAYS}
         except FileNotFoundError:
             raise ModelError(f"{path}: no such model file") from None
-        except (OSError, zipfile.BadZipFile, KeyError, ValueError, TypeError) as problem:
+        except ARCHIVE_ERRORS as problem:
             raise ModelError(f"{path}: is not a Metamer model: {problem}") from None
         for name, (dtype, dimensions) in ARRAYS.items():
             shape = arrays[name].shape
@@ -103,28 +134,26 @@ class Model:
         """M, the number of latent channels."""
         return sum(self.groups)
 
+    def graph(self, name: str) -> bytes:
+        """One graph as ONNX serialises it."""
+        try:
+            return self._members[f"{name}.onnx"]
+        except KeyError:
+            raise ModelError(f"{self.path}: holds no graph {name}") from None
+
     @cached_property
-    def _sessions(self) -> dict[str, onnxruntime.InferenceSession]:
+    def _sessions(self) -> dict[str, Session]:
         return {}
+
+    def session(self, graph: str) -> Session:
+        """One graph, ready to run; kept for the next call."""
+        if graph not in self._sessions:
+            self._sessions[graph] = Session(self.graph(graph), f"{self.path}: graph {graph}", self._threads)
+        return self._sessions[graph]
 
     def run(self, graph: str, **inputs: np.ndarray) -> list[np.ndarray]:
         """Runs one graph; input names are the graph's."""
-        if graph not in self._sessions:
-            options = onnxruntime.SessionOptions()
-            options.intra_op_num_threads = self._threads
-            options.log_severity_level = 3
-            # each graph has a thread pool of its own: one that spins while another works takes its cores
-            options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-            try:
-                self._sessions[graph] = onnxruntime.InferenceSession(
-                    self._members[f"{graph}.onnx"], options, providers=["CPUExecutionProvider"]
-                )
-            except (KeyError, *RUNTIME_ERRORS) as problem:
-                raise ModelError(f"{self.path}: graph {graph} cannot be loaded: {problem}") from None
-        try:
-            return self._sessions[graph].run(None, inputs)
-        except RUNTIME_ERRORS as problem:
-            raise ModelError(f"{self.path}: graph {graph} failed, for want of memory perhaps: {problem}") from None
+        return self.session(graph).run(**inputs)
 
 
 def shipped() -> list[Path]:

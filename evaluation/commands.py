@@ -251,6 +251,20 @@ def realism(real: Path, decoded: Path, weights: str) -> None:
 
 
 @metrics.command()
+@click.argument("references", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.argument("images", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@json_option
+def fid(references: Path, images: Path, as_json: bool) -> None:
+    """Measure realism: FID/256, KID and Fréchet distance in PIM's z between the pictures of two folders, called the same."""
+    from evaluation import realism
+
+    found = realism.of_folders(references, images)
+    if told := realism.caution(found):
+        click.echo(told, err=True)
+    click.echo(json.dumps(found, indent=1) if as_json else "\n".join(realism.lines(found)))
+
+
+@metrics.command()
 @click.argument("photos", type=click.Path(path_type=Path))
 @out_option
 def detection(photos: Path, out: Path) -> None:

@@ -1,111 +1,47 @@
-"""Rate and distortion of real files: rows per image and setting, means, BD-rates, a curve."""
+"""Rate and distortion of real files: rows for each picture and setting, means, BD-rates, a figure."""
 
-import contextlib
-import io
-import json
-import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 
 import bjontegaard
 import numpy as np
-import PIL
-from PIL import Image, features
-from tqdm import tqdm
 
-import codec as metamer
-from codec import model as models
-from codec import pixels
-from codec.errors import ImageError, MetamerError
-from evaluation import plots
-from evaluation.pictures import read, to_tensor
-from perception import create
+from codec import files
+from codec.errors import MetamerError
+from evaluation import measuring, plots
+from evaluation.coders import coder
+from evaluation.measuring import Point, Row
+from perception.registry import Metric
 
-QUALITIES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
-
-Coder = tuple[Callable[[Image.Image], bytes], Callable[[bytes], Image.Image]]
+METRICS = ("psnr", "ms-ssim")
+FLOOR = 1e-10  # of what a logarithm is taken of
 
 
-def _pillow(kind: str, **options) -> Coder:
-    def encode(picture: Image.Image) -> bytes:
-        buffer = io.BytesIO()
-        picture.save(buffer, kind, **options)
-        return buffer.getvalue()
-
-    return encode, lambda data: Image.open(io.BytesIO(data)).convert("RGB")
-
-
-def peers() -> dict[str, dict[float, Coder]]:
-    """Every codec this Pillow can write, at settings that span its useful range: name → setting → coder.
-
-    JPEG: 4:2:0, optimised, progressive. WebP: method 6. AVIF: speed 6, 4:2:0 (Pillow's default) and 4:4:4. JPEG 2000: the
-    9/7 wavelet with its colour transform, one layer at the given compression ratio. JPEG XL: when the package
-    pillow-jxl-plugin is there.
-    """
-    found: dict[str, dict[float, Coder]] = {
-        "jpeg": {q: _pillow("JPEG", quality=q, subsampling="4:2:0", optimize=True, progressive=True)
-                 for q in (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95)},
-    }
-    if features.check("webp"):
-        found["webp"] = {q: _pillow("WEBP", quality=q, method=6) for q in (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95)}
-    if features.check("avif"):
-        for name, subsampling in (("avif", "4:2:0"), ("avif-444", "4:4:4")):
-            found[name] = {q: _pillow("AVIF", quality=q, speed=6, subsampling=subsampling) for q in range(10, 100, 10)}
-    if features.check("jpg_2000"):
-        found["jpeg2000"] = {
-            ratio: _pillow("JPEG2000", quality_mode="rates", quality_layers=[ratio], irreversible=True, mct=1)
-            for ratio in (240, 160, 120, 80, 60, 40, 30, 20, 15, 10, 8)
-        }
-    with contextlib.suppress(ImportError):
-        import pillow_jxl  # noqa: F401  registers JPEG XL with Pillow
-
-        found["jxl"] = {q: _pillow("JXL", quality=q) for q in (10, 20, 30, 40, 50, 60, 70, 80, 90, 95)}
+def points(names: Iterable[str], settings: Sequence[str] = ()) -> list[Point]:
+    """Every codec at its usual settings, or at those given: "10,20" for all, "avif=10,20" for one. Raises MetamerError."""
+    chosen: dict[str, list[float]] = {}
+    for text in settings:
+        name, _, numbers = text.rpartition("=")
+        try:
+            values = [int(number) if number.strip().isdigit() else float(number) for number in numbers.split(",")]
+        except ValueError:
+            raise MetamerError(f"'{text}': write settings as 10,20 or CODEC=10,20") from None
+        chosen.setdefault(name, []).extend(values)
+    names = list(dict.fromkeys(names))
+    if strange := set(chosen) - {"", *names}:
+        raise MetamerError(f"settings are given for '{min(strange)}', which is not measured")
+    found = []
+    for name in names:
+        values = chosen.get(name) or chosen.get("") or coder(name).settings
+        for value in dict.fromkeys(values):
+            coder(name).check(value)
+            found.append(Point(name, value))
     return found
 
 
-def coders(name: str) -> dict[float, Coder]:
-    """Settings and coders of a peer, or of a Metamer model by name or file. Raises MetamerError."""
-    known = peers()
-    if name in known:
-        return known[name]
-    models.load(name)
-    return {q: (lambda picture, q=q: metamer.encode(picture, q, model=name), lambda data: metamer.decode(data, model=name))
-            for q in QUALITIES}
-
-
-def version(name: str) -> str:
-    """What made the bytes: the model's id, or Pillow's version. Rows of another version are not used again."""
-    return f"Pillow {PIL.__version__}" if name in peers() else models.load(name).id.hex()
-
-
-def measure(name: str, files: list[Path], seen: set[tuple], write: Callable[[dict], None]) -> None:
-    """Encodes and decodes every file at every setting; ``write`` gets one row each."""
-    settings, made_by = coders(name), version(name)
-    psnr, ms_ssim = create("psnr"), create("ms-ssim")
-    for path in tqdm(files, desc=name, unit="image"):
-        reference = read(path)
-        original = to_tensor(reference)
-        large = min(reference.size) >= ms_ssim.min_side
-        for setting, (encode, decode) in settings.items():
-            if (name, made_by, setting, path.name) in seen:
-                continue
-            begun = time.perf_counter()
-            data = encode(reference)
-            middle = time.perf_counter()
-            decoded = decode(data)
-            ended = time.perf_counter()
-            decoded = to_tensor(decoded)
-            write({"codec": name, "version": made_by, "setting": setting, "image": path.name,
-                   "width": reference.width, "height": reference.height,
-                   "bytes": len(data), "bpp": 8 * len(data) / (reference.width * reference.height),
-                   "psnr": psnr(original, decoded).item(),
-                   "ms_ssim": ms_ssim(original, decoded).item() if large else None,
-                   "encode_seconds": middle - begun, "decode_seconds": ended - middle})
-
-
-def means(rows: list[dict], metric: str) -> dict[str, np.ndarray]:
-    """codec → (settings, 2) mean bpp and metric over images, by rising rate."""
+def means(rows: Iterable[Row], metric: str) -> dict[str, np.ndarray]:
+    """codec → (settings, 2) mean bpp and metric over pictures, by rising rate."""
     curves: dict[str, dict[float, list]] = {}
     for row in rows:
         if row[metric] is not None:
@@ -113,6 +49,28 @@ def means(rows: list[dict], metric: str) -> dict[str, np.ndarray]:
     return {
         name: np.array(sorted(np.mean(values, 0).tolist() for values in settings.values())) for name, settings in curves.items()
     }
+
+
+def scale(metric: Metric) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
+    """What it is called, and how values are taken, so that a BD-rate makes sense: rising, and not saturated where pictures are
+    good.
+
+    A similarity x that ends at 1 is taken as −10·log₁₀(1 − x), a distance x as −10·log₁₀(x), both in decibel; PSNR,
+    SSIMULACRA 2 and ColorVideoVDP as they are.
+    """
+    if not metric.higher_is_better:
+        return " (dB, −10·log₁₀(x))", lambda x: -10 * np.log10(np.maximum(x, FLOOR))
+    if metric.high == 1:
+        return " (dB, −10·log₁₀(1 − x))", lambda x: -10 * np.log10(np.maximum(1 - x, FLOOR))
+    return "", lambda x: x
+
+
+def scaled(rows: Iterable[Row], spec: str) -> tuple[str, dict[str, np.ndarray]]:
+    """A distance's label with its scale, and on that the `means`."""
+    distance = measuring.distance(spec)
+    name, change = scale(distance.metric)
+    curves = means(rows, distance.label)
+    return f"{distance.label}{name}", {name: np.c_[curve[:, 0], change(curve[:, 1])] for name, curve in curves.items()}
 
 
 def rising(curve: np.ndarray) -> np.ndarray:
@@ -136,69 +94,40 @@ def bd_rate(anchor: np.ndarray, curve: np.ndarray) -> tuple[float, float, float]
     return float(value), float(low), float(high)
 
 
-def decibel(curve: np.ndarray) -> np.ndarray:
-    """MS-SSIM as −10·log10(1 − x), in which a BD-rate makes sense."""
-    return np.stack([curve[:, 0], -10 * np.log10(1 - curve[:, 1])], 1)
-
-
-def table(rows: list[dict], anchor: str) -> str:
-    """BD-rates of every codec against ``anchor``, in PSNR and MS-SSIM, and mean seconds, as text."""
-    psnr = means(rows, "psnr")
-    similarity = {name: decibel(curve) for name, curve in means(rows, "ms_ssim").items()}
-    if anchor not in psnr:
-        raise MetamerError(f"anchor '{anchor}' was not measured; measured are {', '.join(psnr)}")
-    images = len({row["image"] for row in rows})
-    lines = [
-        f"{images} images; bpp is the whole file; mean curves; BD-rate against {anchor} (PCHIP over the common range)",
-        "",
-        f"{'codec':<12} {'bpp':>13} {'PSNR dB':>13} {'BD-rate':>9} {'over dB':>13} {'MS-SSIM':>11} {'enc s':>6} {'dec s':>6}",
-    ]
-    for name, curve in psnr.items():
-        rate, low, high = bd_rate(psnr[anchor], curve)
-        shape = "–"
-        if name in similarity and anchor in similarity:
-            shape = f"{bd_rate(similarity[anchor], similarity[name])[0]:+.1f} %"
+def table(rows: list[Row], specs: Sequence[str], anchor: str) -> str:
+    """BD-rates of every codec against ``anchor`` in every distance, the ranges they cover, and mean seconds, as text."""
+    curves = dict(scaled(rows, spec) for spec in specs)
+    names = list(dict.fromkeys(row["codec"] for row in rows))
+    width = max(map(len, ["codec", *names]))
+    pictures = len({row["image"] for row in rows})
+    lines = [f"{pictures} images; bpp is the whole file; mean curves; BD-rate against {anchor} (PCHIP over the common range)",
+             "", f"{'codec':<{width}} {'bpp':>13} {'enc s':>6} {'dec s':>6}"]
+    for name in names:
         own = [row for row in rows if row["codec"] == name]
+        rates = [float(np.mean([row["bpp"] for row in own if row["setting"] == at])) for at in {row["setting"] for row in own}]
         seconds = [np.mean([row[f"{way}_seconds"] for row in own]) for way in ("encode", "decode")]
-        lines.append(
-            f"{name:<12} {curve[0, 0]:5.3f} – {curve[-1, 0]:5.3f} {curve[0, 1]:5.2f} – {curve[-1, 1]:5.2f} {rate:>+7.1f} % "
-            f"{low:5.2f} – {high:5.2f} {shape:>11} {seconds[0]:6.3f} {seconds[1]:6.3f}"
-        )
+        lines.append(f"{name:<{width}} {min(rates):5.3f} – {max(rates):5.3f} {seconds[0]:6.3f} {seconds[1]:6.3f}")
+    for title, by_codec in curves.items():
+        lines += ["", title, f"{'codec':<{width}} {'range':>15} {'BD-rate':>9} {'over':>15}"]
+        for name, curve in by_codec.items():
+            rate, low, high = bd_rate(by_codec[anchor], curve) if anchor in by_codec else (np.nan,) * 3
+            measured = "–" if np.isnan(rate) else f"{rate:+.1f} %"
+            over = "–" if np.isnan(rate) else f"{low:.2f} – {high:.2f}"
+            lines.append(f"{name:<{width}} {f'{curve[0, 1]:.2f} – {curve[-1, 1]:.2f}':>15} {measured:>9} {over:>15}")
     return "\n".join(lines)
 
 
-def evaluate(folder: Path, names: list[str], out: Path, anchor: str) -> str:
-    """Measures codecs on the pictures of ``folder``; returns the table.
+def evaluate(folder: Path, names: Sequence[str], out: Path, anchor: str = "jpeg", specs: Sequence[str] = METRICS,
+             settings: Sequence[str] = (), jobs: int = 1) -> str:
+    """Measures codecs (`coders.coder`) on the pictures of ``folder`` by distances; returns the table.
 
-    Writes into ``out``: results.jsonl (a row per image and setting; an interrupted run continues), table.txt, and
-    rate_distortion.png. Raises MetamerError.
+    Writes into ``out``: results.jsonl (a row per picture and setting; an interrupted run continues), table.txt, and
+    rate_distortion.png. Raises MetamerError, PerceptionError.
     """
-    files = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in pixels.SUFFIXES)
-    if not files:
-        raise ImageError(f"{folder}: no pictures there")
-    names = names or ["base", *peers()]
-    if anchor not in names:
-        names.append(anchor)
-    for name in names:
-        coders(name)  # unknown ones are told before the first hour is spent
-    out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    results = out / "results.jsonl"
-    images, versions = {path.name for path in files}, {name: version(name) for name in names}
-    lines = results.read_text().splitlines(keepends=True) if results.exists() else []
-    rows = [json.loads(line) for line in lines if line.endswith("}\n")]  # an interrupted run may leave half a line
-    results.write_text("".join(json.dumps(row) + "\n" for row in rows))
-    rows = [row for row in rows if row["image"] in images and versions.get(row["codec"]) == row["version"]]
-    seen = {(row["codec"], row["version"], row["setting"], row["image"]) for row in rows}
-    with open(results, "a", buffering=1) as log:
-
-        def write(row: dict) -> None:
-            rows.append(row)
-            log.write(json.dumps(row) + "\n")
-
-        for name in names:
-            measure(name, files, seen, write)
-    text = table(rows, anchor)
-    (out / "table.txt").write_text(text + "\n")
-    plots.rate_distortion({metric: means(rows, metric) for metric in ("psnr", "ms_ssim")}, out / "rate_distortion.png")
+    found = measuring.pictures(folder)
+    at = points([*names, anchor], settings)
+    rows = list(measuring.run(found, at, specs, Path(out) / "results.jsonl", jobs).values())
+    text = table(rows, specs, anchor)
+    files.write(str(Path(out) / "table.txt"), (text + "\n").encode())
+    plots.rate_distortion(dict(scaled(rows, spec) for spec in specs), Path(out) / "rate_distortion.png")
     return text

@@ -8,6 +8,7 @@ from torch import Tensor
 from perception.distance import Distance
 from perception.packages import load
 
+LUMA = (0.299, 0.587, 0.114)  # of gamma-coded sRGB, ITU-R BT.601
 BLACK = 1e-6  # HaarPSI divides zero by zero for two black images; this, far below an 8-bit level, avoids it
 
 
@@ -35,11 +36,19 @@ class Library(Distance):
         return self.function(image, reference)
 
 
+def to_luma(image: Tensor) -> Tensor:
+    """(N, 3, H, W) → (N, 1, H, W)."""
+    return (image * image.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
+
+
 def ssim() -> Library:
     return Library(lambda x, y: pytorch_msssim.ssim(x, y, data_range=1.0, size_average=False))
 
 
-def ms_ssim() -> Library:
+def ms_ssim(luma: bool = False) -> Library:
+    """luma: of luma alone, as the paper has it, instead of the mean over R, G and B."""
+    if luma:
+        return Library(lambda x, y: pytorch_msssim.ms_ssim(to_luma(x), to_luma(y), data_range=1.0, size_average=False))
     return Library(lambda x, y: pytorch_msssim.ms_ssim(x, y, data_range=1.0, size_average=False))
 
 

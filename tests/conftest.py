@@ -79,10 +79,20 @@ def tiny_model(tiny_run, photographs) -> str:
 
 @pytest.fixture(scope="session")
 def all_weights(pytestconfig) -> None:
-    """AlexNet and VGG16: fetched once into pytest's cache where they are not at hand; without an index, a skip."""
+    """AlexNet and VGG16."""
+    at_hand(pytestconfig, "alexnet", "vgg16")
+
+
+@pytest.fixture(scope="session")
+def inception_weights(pytestconfig) -> None:
+    at_hand(pytestconfig, "inception")
+
+
+def at_hand(pytestconfig, *names: str) -> None:
+    """Weights are fetched once into pytest's cache where they are not here; without an index, a skip."""
     from perception import WeightsError, weights
 
-    missing = [name for name in ("alexnet", "vgg16") if weights.place(weights.CATALOGUE[name]) is None]
+    missing = [name for name in names if weights.place(weights.CATALOGUE[name]) is None]
     if not missing:
         return
     folder = Path(pytestconfig.cache.mkdir("weights"))

@@ -21,16 +21,25 @@ def train(path: Path, folders: Sequence[Path], out: Path, resume: bool = False, 
         spaces_loop.train(spaces_recipe.load(path), folders, out, resume)
 
 
-def is_space(run: Path) -> bool:
-    """Whether a run trained a perceptual space rather than a codec."""
-    return "space" in running.load(Path(run) / running.CHECKPOINT)["recipe"]
+def kind(run: Path) -> str:
+    """What a run trained: `space`, `decoder` (for the streams of an existing model) or `codec`."""
+    recipe = running.load(Path(run) / running.CHECKPOINT)["recipe"]
+    return "space" if "space" in recipe else "decoder" if exporting.trains_decoder(recipe) else "codec"
 
 
-def export(run: Path, folders: Sequence[Path], path: Path, name: str, crops: int) -> str:
-    """Writes what ships of a run to ``path``; returns what to say of it. The rest as `train.export.export_run` has it."""
-    if is_space(run):
+def export(run: Path, folders: Sequence[Path], path: Path, name: str, crops: int, realism: bool | None = None) -> str:
+    """Writes what ships of a run to ``path``; returns what to say of it.
+
+    The rest as `train.export.export_run` and `train.export.export_decoder_run` have it.
+    """
+    trained = kind(run)
+    if trained == "space":
         spaces_loop.export(run, path)
         return f"{path.stat().st_size / 1e6:.2f} MB"
-    card = exporting.export_run(run, folders, path, name, crops)
-    cost = f"; integers cost {card['integer_cost_percent']:+.2f} % rate" if "integer_cost_percent" in card else ""
-    return f"{path.stat().st_size / 1e6:.1f} MB{cost}"
+    if trained == "decoder":
+        card = exporting.export_decoder_run(run, path, name, realism)
+        said = f"; decodes streams of model {card['decodes']}{', realism 0 to 1' if card['realism'] else ''}"
+    else:
+        card = exporting.export_run(run, folders, path, name, crops)
+        said = f"; integers cost {card['integer_cost_percent']:+.2f} % rate" if "integer_cost_percent" in card else ""
+    return f"{path.stat().st_size / 1e6:.1f} MB{said}"

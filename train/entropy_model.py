@@ -13,10 +13,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from codec.latents import FRACTION, KNOWN_SHIFT
+from codec.latents import FRACTION, HYPER_STRIDE, KNOWN_SHIFT
 from codec.model import LIMITS
 from train.integer_networks import HIDDEN_ONE, ContextNetwork, HyperSynthesis, round_through, set_quantised
-from train.proxies import PROXIES
+from train.proxies import PROXIES, dither
 
 SCALES = 64
 SCALE_LOW, SCALE_HIGH = 0.04, 128.0  # logistic scale of the first and last coding table, in quantiser steps
@@ -67,11 +67,15 @@ class HyperAnalysis(nn.Module):
 
 @dataclass
 class Coded:
-    """What coding a batch costs and leaves. latent: decoded (N, M, h, w), image units; bits: (N,) each."""
+    """What coding a batch costs and leaves. latent: decoded (N, M, h, w), image units; bits: (N,) each.
+
+    file_bits: of both, everything rounded as in a file; no gradient. Noise costs more: at low rates three times as much.
+    """
 
     latent: Tensor
     bits: Tensor
     hyper_bits: Tensor
+    file_bits: Tensor
 
 
 class EntropyModel(nn.Module):
@@ -105,9 +109,22 @@ class EntropyModel(nn.Module):
     def _whole(self, value: Tensor) -> Tensor:
         return round_through(value) if self.quantised else value
 
-    def forward(self, latent: Tensor, level: Tensor, proxy: str, temperature: float = 0.3) -> Coded:
-        """latent: (N, M, h, w), image units; level: (N,). Codes each pass as the decoder will see it."""
+    def noise(self, batch: int, height: int, width: int, generator: torch.Generator | None = None) -> tuple[Tensor, Tensor]:
+        """Dither for ``batch`` latents of (height, width) positions and for their hyper-latents."""
+        shape = (-(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE))
+        latents, hyper_latents = self.log_step.shape[1], self.hyper_log_scale.shape[1]
+        return (dither(batch, latents, height, width, generator=generator),
+                dither(batch, hyper_latents, *shape, generator=generator))
+
+    def forward(
+        self, latent: Tensor, level: Tensor, proxy: str, temperature: float = 0.3, noise: tuple[Tensor, Tensor] | None = None
+    ) -> Coded:
+        """Codes each pass as the decoder will see it.
+
+        latent: (N, M, h, w), image units; level: (N,); noise: what `noise` gives, drawn here if it is not given.
+        """
         quantise = PROXIES[proxy]
+        latent_noise, hyper_noise = (part.to(latent.device) for part in noise or self.noise(len(latent), *latent.shape[-2:]))
         weights = level_weights(level, self.levels)
         with torch.autocast(latent.device.type, enabled=False):  # 8 bits of mantissa are too few for a step
             tables = (weights @ table for table in (self.log_step, self.log_stretch, self.hyper_log_scale))
@@ -117,8 +134,11 @@ class EntropyModel(nn.Module):
         deviation = self.deviation[:, None, None]
 
         hyper = self.hyper_analysis(latent / deviation, weights).float()
-        hyper_rate, hyper_hard = quantise(hyper, torch.zeros_like(hyper), temperature)
-        hyper_bits = logistic_bits(hyper_rate, hyper_log_scale.clamp_min(math.log(SCALE_LOW))).sum((1, 2, 3))
+        hyper_rate, hyper_hard = quantise(hyper, torch.zeros_like(hyper), hyper_noise, temperature)
+        hyper_log_scale = hyper_log_scale.clamp_min(math.log(SCALE_LOW))
+        hyper_bits = logistic_bits(hyper_rate, hyper_log_scale).sum((1, 2, 3))
+        with torch.no_grad():
+            file_bits = logistic_bits(torch.round(hyper), hyper_log_scale).sum((1, 2, 3))
 
         height, width = latent.shape[-2:]
         features = self.hyper_synthesis(hyper_hard)[..., :height, :width]
@@ -142,13 +162,16 @@ class EntropyModel(nn.Module):
                     centre = round_through(centre * FRACTION) / FRACTION
                 log_scale = log_scale.float() * (SCALE_STEP / ContextNetwork.SCALE_ONE) + log_ratio[:, span]
                 log_scale = log_scale.clamp(math.log(SCALE_LOW), math.log(SCALE_HIGH))
-                for_rate, rounded = quantise(value, centre, temperature)
+                for_rate, rounded = quantise(value, centre, latent_noise[:, span], temperature)
                 cost = logistic_bits(for_rate - centre, log_scale)
                 bits = bits + torch.where(here, cost, 0.0).sum((1, 2, 3))
+                with torch.no_grad():
+                    file_cost = logistic_bits(torch.round(value - centre), log_scale)
+                    file_bits = file_bits + torch.where(here, file_cost, 0.0).sum((1, 2, 3))
                 hard = torch.where(here, rounded, hard)
                 units = self._whole(rounded * to_units[:, span]).clamp(-limit, limit)
                 group = torch.where(here, units, group)
             known.append(group)
             decoded.append(hard)
             start += size
-        return Coded(torch.cat(decoded, 1) * step, bits, hyper_bits)
+        return Coded(torch.cat(decoded, 1) * step, bits, hyper_bits, file_bits)

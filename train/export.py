@@ -3,6 +3,8 @@
 Networks become ONNX graphs (integer weights for what picks coding tables, float16 for the transforms), every table a
 decoder needs becomes integers for each of the 256 qualities, and the coding tables' shapes are counted on the training
 photographs, with the logistic that was trained against as the prior.
+
+A run that trained the synthesis alone becomes a decoder file for the streams of the model that it started from.
 """
 
 import copy
@@ -12,8 +14,9 @@ import logging
 import math
 import warnings
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 import onnx
@@ -23,14 +26,17 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from codec import coding, latents
+from codec import coding, decoders, files, latents
+from codec import model as models
+from codec.errors import ModelError, RecipeError
 from codec.model import ARRAYS, FORMAT, LIMITS, QUALITIES, Model, graph_names
 from entropy.tables import quantise
-from train import loop
+from train import loop, running, start
 from train.data import Crops, Photographs, find
 from train.entropy_model import SCALE_LOW, SCALE_STEP, SCALES, level_weights
 from train.integer_networks import EXACT_LIMIT, HIDDEN_ONE, ContextNetwork, IntegerConv2d
 from train.networks import Codec
+from train.objective import Distortion
 from train.recipe import Stage
 from train.running import CHECKPOINT
 
@@ -100,6 +106,28 @@ class SynthesisGraph(nn.Module):
         return self.synthesis(latent.permute(0, 3, 1, 2), weights)
 
 
+class SliderGraph(nn.Module):
+    """latent (N, h, w, M) in image units, weights, realism (scalar) → image.
+
+    Every weight is (1 − realism)·(what ``model`` ships) + realism·(what ``codec`` has), exact at both ends.
+    Raises ModelError when the two are not built alike.
+    """
+
+    def __init__(self, codec: Codec, model: Model):
+        super().__init__()
+        self.trained, self.own = codec.synthesis, copy.deepcopy(codec.synthesis)
+        try:
+            with torch.no_grad():
+                start.put(self.own, start.constants(model, "synthesis"), "synthesis.")
+        except (KeyError, RuntimeError) as problem:
+            raise ModelError(f"{model.path}: its synthesis is not built as the trained one: {problem}") from None
+
+    def forward(self, latent: Tensor, weights: Tensor, realism: Tensor) -> Tensor:
+        ends = zip(self.own.named_parameters(), self.trained.parameters(), strict=True)
+        mixed = {name: (1 - realism) * own + realism * trained for (name, own), trained in ends}
+        return torch.func.functional_call(self.trained, mixed, (latent.permute(0, 3, 1, 2), weights))
+
+
 class ContextGraph(nn.Module):
     """context (N, h, w, C) in units → mean and log-scale (N, h, w, targets), int16."""
 
@@ -151,15 +179,25 @@ def shrink(graph: onnx.ModelProto, whole: bool) -> bytes:
     return graph.SerializeToString(deterministic=True)
 
 
+def synthesis_inputs(codec: Codec) -> dict[str, Tensor]:
+    """What `SynthesisGraph` is traced with."""
+    options = codec.options
+    return {"latent": torch.randn(1, 4, 6, sum(options.groups)), "weights": torch.rand(1, options.levels)}
+
+
+def contiguous(codec: Codec) -> Codec:
+    """As the exporter wants it; training keeps its weights channels-last."""
+    return codec.to(memory_format=torch.contiguous_format).eval()
+
+
 def graphs(codec: Codec) -> dict[str, bytes]:
     """Every ONNX graph of a model, by name."""
-    codec = codec.to(memory_format=torch.contiguous_format).eval()
+    codec = contiguous(codec)
     entropy, options = codec.entropy, codec.options
-    weights = torch.rand(1, options.levels)
-    image, latent = torch.rand(1, 3, 64, 96), torch.randn(1, 4, 6, sum(options.groups))
+    analysis_inputs = {"image": torch.rand(1, 3, 64, 96), "weights": torch.rand(1, options.levels)}
     made = {
-        "analysis": to_onnx(AnalysisGraph(codec), {"image": image, "weights": weights}, ["latent", "hyper"], {2: 16, 3: 16}),
-        "synthesis": to_onnx(SynthesisGraph(codec), {"latent": latent, "weights": weights}, ["image"], {1: 1, 2: 1}),
+        "analysis": to_onnx(AnalysisGraph(codec), analysis_inputs, ["latent", "hyper"], {2: 16, 3: 16}),
+        "synthesis": to_onnx(SynthesisGraph(codec), synthesis_inputs(codec), ["image"], {1: 1, 2: 1}),
     }
     hyper = torch.zeros(1, options.hyper_latents, 2, 3)
     names = graph_names(len(options.groups))
@@ -168,6 +206,16 @@ def graphs(codec: Codec) -> dict[str, bytes]:
         context = torch.zeros(1, 4, 6, network.squeeze.weight.shape[1])
         made[name] = to_onnx(ContextGraph(network), {"context": context}, ["mean", "scale"], {1: 1, 2: 1})
     return {name: shrink(graph, whole=name in names) for name, graph in made.items()}
+
+
+def slider_graph(codec: Codec, model: Model) -> onnx.ModelProto:
+    """`SliderGraph` with realism a constant, 1, that `codec.decoders` sets: ONNX Runtime folds constants, not inputs."""
+    inputs = {**synthesis_inputs(codec), decoders.REALISM: torch.tensor(1.0)}  # an input while tracing, or it folds here
+    proto = to_onnx(SliderGraph(codec, model), inputs, ["image"], {1: 1, 2: 1})
+    given = [value for value in proto.graph.input if value.name == decoders.REALISM]
+    proto.graph.input.remove(*given)
+    proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array(1, np.float32), decoders.REALISM))
+    return proto
 
 
 @torch.no_grad()
@@ -253,7 +301,7 @@ def hardly_used(tables: list[np.ndarray]) -> np.ndarray:
     return np.array([1 - table[len(table) // 2 - 1] < SKIP_BELOW for table in tables])
 
 
-def write(path: Path, card: dict, members: dict[str, bytes], arrays: dict[str, np.ndarray]) -> None:
+def write(path: Path | BinaryIO, card: dict, members: dict[str, bytes], arrays: dict[str, np.ndarray]) -> None:
     """The model file: a zip with fixed dates and order."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
 
@@ -289,10 +337,10 @@ def export(codec: Codec, card: dict, photographs: Photographs, path: Path, crops
 
 def integer_cost(codec: Codec, crops: Tensor) -> float:
     """By how many percent rounding the entropy networks raises the rate of ``crops``, mean over the quality levels."""
-    rates = []
+    rates, distortion = [], Distortion({"mse": 1.0}, codec.options.levels)
     for quantised in (False, True):
         codec.entropy.set_quantised(quantised)
-        rows = loop.validate(codec, crops, Stage("validation", steps=1), torch.device("cpu"))
+        rows = loop.validate(codec, distortion, crops, Stage("validation", steps=1), torch.device("cpu"))
         rates.append(np.array([row["bpp"] for row in rows]))
     return float(100 * (rates[1] / rates[0] - 1).mean())
 
@@ -310,3 +358,52 @@ def export_run(run: Path, folders: Sequence[Path], path: Path, name: str, crops:
         card["integer_cost_percent"] = round(integer_cost(codec, crops_held), 3)
     export(codec, card, Photographs(training), path, crops)
     return card
+
+
+def export_decoder(codec: Codec, model: Model, card: dict, path: Path, realism: bool) -> dict:
+    """Writes the synthesis of ``codec`` (averaged weights) to ``path``, a decoder file for ``model``; returns its card.
+
+    codec: trained from ``model`` with all but the synthesis as it was. card: what model.json should say besides the
+    format's own keys. realism: keep the model's own weights beside the trained ones, to choose between when decoding.
+    Raises ModelError, FileError.
+    """
+    card = {"format": decoders.FORMAT, "decodes": model.id.hex(), "realism": realism, **card}
+    codec = contiguous(codec)
+    if realism:
+        graph = slider_graph(codec, model)
+    else:
+        graph = to_onnx(SynthesisGraph(codec), synthesis_inputs(codec), ["image"], {1: 1, 2: 1})
+    buffer = io.BytesIO()
+    write(buffer, card, {"synthesis": shrink(graph, whole=False)}, {})
+    files.write(str(path), buffer.getvalue())
+    return card
+
+
+def trains_decoder(recipe: Mapping) -> bool:
+    """Whether a recipe, as a checkpoint holds it, trains the decoder of an existing model and nothing else."""
+    return all(stage["parts"] == "decoder" for stage in recipe["stages"])
+
+
+def decoded_model(recipe: Mapping) -> Model:
+    """The model whose streams a run of ``recipe`` trained a decoder for, through decoder runs that it started from.
+
+    Raises RecipeError, ModelError.
+    """
+    source = recipe["start"]
+    if start.is_model(source):
+        return models.load(source)
+    before = running.load(Path(source))["recipe"]
+    if not trains_decoder(before):
+        raise RecipeError(f"start: '{source}' is no model; export it, and train its decoder from the model file")
+    return decoded_model(before)
+
+
+def export_decoder_run(run: Path, path: Path, name: str, realism: bool | None = None) -> dict:
+    """Exports the training run in folder ``run``, of a decoder alone; returns the card that model.json holds.
+
+    realism: as in `export_decoder`; by default for runs with a critic, which alone invent texture worth choosing.
+    """
+    codec, state = loop.restore_average(Path(run) / CHECKPOINT)
+    recipe = state["recipe"]
+    card = {"name": name, "steps": state["step"], "recipe": recipe}
+    return export_decoder(codec, decoded_model(recipe), card, path, bool(recipe["critic"]) if realism is None else realism)

@@ -1,8 +1,9 @@
-"""The training loop, top to bottom: data → rate and distortion → gradients → average → log → checkpoint."""
+"""The training loop, top to bottom: data → rate and distortion → critic → gradients → average → log → checkpoint."""
 
 import dataclasses
 import itertools
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,49 +13,77 @@ from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.data import DataLoader
+from tqdm import tqdm
 
 from codec.errors import RecipeError
-from perception import create
+from train import start as starts
+from train.critic import Opponent
 from train.data import Crops, Photographs, centre_crops, find
+from train.entropy_model import level_weights
 from train.networks import Codec
+from train.objective import Distortion, RateTarget
 from train.recipe import Recipe, Stage, from_mapping
-from train.running import CHECKPOINT, LOG, Progress, earlier, learning_rate, load, save, stop_if_not_finite, uses_bf16
+from train.running import (
+    CHECKPOINT,
+    LOG,
+    DivergedError,
+    Progress,
+    earlier,
+    learning_rate,
+    load,
+    save,
+    stop_if_not_finite,
+    uses_bf16,
+)
 
 START_CROP = 176  # crops that the lapped transform is fitted to
 VALIDATION_CROPS = 16
-DISTORTION = create("mse")
 
 
-def spread_levels(batch: int, levels: int, generator: torch.Generator) -> Tensor:
-    """(N,) quality levels, one from each of N equal slices of [0, levels − 1], shuffled."""
+def spread_levels(batch: int, levels: int, generator: torch.Generator, power: float = 1.0) -> Tensor:
+    """(N,) quality levels (K − 1)·u^power, one u from each of N equal slices of [0, 1], shuffled."""
     places = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
-    return places[torch.randperm(batch, generator=generator)] * (levels - 1)
+    return places[torch.randperm(batch, generator=generator)] ** power * (levels - 1)
 
 
-def rate_distortion(codec: Codec, image: Tensor, level: Tensor, stage: Stage, model=None) -> dict[str, Tensor]:
-    """bpp, mse (in [0, 1] units), lambda and loss = bpp + λ·255²·MSE, each (N,)."""
-    linear = stage.parts == "entropy"
-    decoded, coded = (model or codec)(image, level, stage.proxy, stage.temperature, linear)
+def rate_distortion(
+    codec: Codec, distortion: Distortion, image: Tensor, level: Tensor, stage: Stage, noise=None, model=None
+) -> dict[str, Tensor]:
+    """What coding ``image`` (N, 3, H, W) at ``level`` (N,) costs and leaves, N rows each.
+
+    bpp, as the proxy has it, and file_bpp, rounded; mse; each (N, D) distance; distortion, their mix in units of mean squared
+    error; lambda; loss = bpp + λ·255²·distortion; and, for the critic, decoded image, latents in deviations, quality weights.
+    """
+    decoded, coded = (model or codec)(image, level, stage.parts, stage.proxy, stage.temperature, noise)
+    decoded = decoded.float()
+    if not torch.isfinite(decoded.sum()):
+        raise DivergedError("the reconstruction is not finite")
+    weights = level_weights(level, codec.options.levels)
+    each = distortion.each(image, decoded)
+    mix, multiplier = distortion.mix(each, weights), codec.lagrangian(level)
     pixels = image.shape[-2] * image.shape[-1]
-    mse = DISTORTION.between(image, decoded.float())
     bpp = (coded.bits + coded.hyper_bits) / pixels
-    weight = codec.lagrangian(level)
-    return {"bpp": bpp, "mse": mse, "lambda": weight, "loss": bpp + weight * 255**2 * mse}
+    return {
+        "bpp": bpp, "file_bpp": coded.file_bits / pixels, "mse": (image - decoded).square().mean((1, 2, 3)), "each": each,
+        "distortion": mix, "lambda": multiplier, "loss": bpp + multiplier * 255**2 * mix, "decoded": decoded,
+        "latent": coded.latent / codec.entropy.deviation[:, None, None], "weights": weights,
+    }
 
 
 @torch.no_grad()
-def validate(codec: Codec, crops: Tensor, stage: Stage, device: torch.device) -> list[dict]:
-    """Rate and PSNR at each quality level, hard rounding, on held-out crops."""
+def validate(codec: Codec, distortion: Distortion, crops: Tensor, stage: Stage, device: torch.device) -> list[dict]:
+    """Rate, PSNR and every distance at each quality level, hard rounding, on held-out crops."""
     rounded = dataclasses.replace(stage, proxy="straight_through")
     rows = []
     for level in range(codec.options.levels):
         parts = []
         for batch in crops.split(8):
             at = torch.full((len(batch),), float(level), device=device)
-            parts.append(rate_distortion(codec, batch.to(device).float() / 255, at, rounded))
-        mean = {key: torch.cat([part[key] for part in parts]).mean().item() for key in ("bpp", "loss")}
-        psnr = -10 * torch.log10(torch.cat([part["mse"] for part in parts])).mean().item()
-        rows.append({"level": level, "bpp": mean["bpp"], "psnr": psnr, "loss": mean["loss"]})
+            parts.append(rate_distortion(codec, distortion, batch.to(device).float() / 255, at, rounded))
+        found = {key: torch.cat([part[key] for part in parts]) for key in ("bpp", "loss", "mse", "each")}
+        each = dict(zip(distortion.names, found["each"].mean(0).tolist(), strict=True))
+        rows.append({"level": level, "bpp": found["bpp"].mean().item(), "psnr": -10 * found["mse"].log10().mean().item(),
+                     "loss": found["loss"].mean().item(), **each})
     return rows
 
 
@@ -65,13 +94,13 @@ def validation_crops(held: list[Path]) -> Tensor:
 
 def check_resumable(recipe: Recipe, state: dict) -> None:
     """Raises RecipeError when ``recipe`` would not have led to ``state``; stages not yet begun may differ."""
-    now, before = dataclasses.asdict(recipe), dict(state["recipe"])
-    for key in ("save_every", "validate_every", "log_every"):
+    now, before = dataclasses.asdict(recipe), dataclasses.asdict(from_mapping(state["recipe"]))
+    for key in ("save_every", "validate_every", "log_every", "expect", "start"):
         before[key] = now[key]
     ends = itertools.accumulate(stage["steps"] for stage in before["stages"])
     begun = 1 + sum(end < state["step"] for end in ends)
     now["stages"], before["stages"] = now["stages"][:begun], before["stages"][:begun]
-    changed = [key for key in now if now[key] != before.get(key)]
+    changed = [key for key in now if now[key] != before[key]]
     if changed:
         raise RecipeError(f"the run was begun with other {', '.join(changed)}; resume it with its own recipe")
 
@@ -102,71 +131,120 @@ def connect() -> Fabric:
     return fabric
 
 
-def batches(photographs: Photographs, stage: Stage, seed: int, steps: range, fabric: Fabric) -> DataLoader:
-    """The crops of ``steps``; which they are depends only on seed, step and process."""
-    share = fabric.world_size * stage.batch
-    first = fabric.global_rank * stage.batch
-    order = [step * share + first + item for step in steps for item in range(stage.batch)]
-    return DataLoader(Crops(photographs, stage.crop, seed), batch_size=stage.batch, sampler=order)
+def own_share(stage: Stage, fabric: Fabric) -> slice:
+    """Which samples of a step's batch are this process's. Raises RecipeError when they cannot be shared evenly."""
+    size, rest = divmod(stage.batch, fabric.world_size)
+    if rest:
+        raise RecipeError(f"stage {stage.name}: a batch of {stage.batch} cannot be shared by {fabric.world_size} processes")
+    return slice(fabric.global_rank * size, (fabric.global_rank + 1) * size)
+
+
+def batches(photographs: Photographs, stage: Stage, seed: int, steps: range, own: slice) -> DataLoader:
+    """This process's crops of ``steps``; which they are depends only on seed, step and place in the batch."""
+    order = [step * stage.batch + item for step in steps for item in range(own.start, own.stop)]
+    return DataLoader(Crops(photographs, stage.crop, seed), batch_size=own.stop - own.start, sampler=order)
+
+
+def first_crops(photographs: Photographs, crop: int, seed: int, count: int) -> Tensor:
+    """(N, 3, S, S) in [0, 1]: the crops that statistics are taken of before training."""
+    crops = Crops(photographs, crop, seed)
+    return torch.stack([crops[index] for index in range(count)]).float() / 255
+
+
+def begin(recipe: Recipe, photographs: Photographs) -> Codec:
+    """The codec before the first step: of ``recipe.start``, or the Karhunen-Loève start."""
+    if recipe.start:
+        return starts.load(recipe.start, recipe.network)
+    codec = Codec(recipe.network)
+    codec.start_from(first_crops(photographs, START_CROP, recipe.seed, recipe.start_crops))
+    return codec
 
 
 def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = False, start: Path | None = None) -> None:
     """Runs ``recipe`` on the photographs of ``folders``; writes checkpoint.pt and log.jsonl into ``out``.
 
     resume: continue from the checkpoint in ``out``; the weights end the same as if nothing had happened.
-    start: a checkpoint whose averaged weights to begin from, instead of the Karhunen-Loève start.
-    Raises RecipeError, DivergedError.
+    start: what to begin from instead of what the recipe says. Started by `torchrun`, processes share each batch and end with
+    the weights of one alone, but for the order of sums. Raises RecipeError, DivergedError.
     """
     out = Path(out)
     checkpoint = out / CHECKPOINT
     state = earlier(out, resume)
+    if start is not None:
+        recipe = from_mapping({**dataclasses.asdict(recipe), "start": str(start)})
     if state is not None:
         check_resumable(recipe, state)
+        recipe.start = state["recipe"].get("start", "")
     fabric = connect()
+    shares = [own_share(stage, fabric) for stage in recipe.stages]
     seed_everything(recipe.seed, verbose=False)
-    out.mkdir(parents=True, exist_ok=True)
-
+    levels = recipe.network.levels
+    distortion = Distortion(recipe.distortion, levels)
+    opponent = Opponent(recipe.critic, sum(recipe.network.groups), levels, fabric) if recipe.critic else None
     training, held = find(*folders)
     photographs = Photographs(training)
     validation = validation_crops(held)
 
-    codec = Codec(recipe.network)
+    codec = Codec(recipe.network) if state is not None else begin(recipe, photographs)
     if state is not None:
         codec.load_state_dict(state["model"])
-    elif start is not None:
-        codec.load_state_dict(load(start)["average"])
-    else:
-        crops = Crops(photographs, START_CROP, recipe.seed)
-        codec.start_from(torch.stack([crops[index] for index in range(recipe.start_crops)]).float() / 255)
+        if "distortion" in state:  # checkpoints from before there was anything to balance lack it
+            distortion.restore(state["distortion"])
+    elif not distortion.is_plain or recipe.critic or recipe.rate != "lambda":
+        codec.entropy.set_quantised(recipe.stages[0].quantised)
+        crops = first_crops(photographs, max(stage.crop for stage in recipe.stages), recipe.seed, recipe.balance_crops)
+        distortion.balance(codec, crops, recipe.stages[0].parts)
+    out.mkdir(parents=True, exist_ok=True)
     codec = codec.to(memory_format=torch.channels_last)
     average = AveragedModel(codec, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
     optimiser = torch.optim.Adam(parameter_groups(codec, recipe.linear_rate))
+    target = None
+    if recipe.rate != "lambda":
+        wanted = distortion.rates if recipe.rate == "start" else torch.tensor(recipe.rate, dtype=torch.float32)
+        target = RateTarget(wanted, recipe.rate_speed)
     done = 0
     if state is not None:
         done = state["step"]
         average.module.load_state_dict(state["average"])
         average.n_averaged.fill_(done)
     average.to(fabric.device)
+    distortion.to(fabric.device)
     model, optimiser = fabric.setup(codec, optimiser)
-    if state is not None:
-        optimiser.load_state_dict(state["optimiser"])  # only now: its state belongs on the parameters' device
+    if state is not None:  # only now: optimisers' state belongs on the parameters' device
+        optimiser.load_state_dict(state["optimiser"])
+        if opponent:
+            opponent.load_state(state["critic"])
+        if target:
+            target.log_factor.copy_(state["log_factor"])
 
     def snapshot() -> None:
         if fabric.is_global_zero:
-            save(checkpoint, {"step": done, "model": codec.state_dict(), "average": average.module.state_dict(),
-                              "optimiser": optimiser.state_dict(), "recipe": dataclasses.asdict(recipe)})
+            save(checkpoint, {
+                "step": done, "model": codec.state_dict(), "average": average.module.state_dict(),
+                "optimiser": optimiser.state_dict(), "recipe": dataclasses.asdict(recipe),
+                "distortion": distortion.state(),
+                "critic": opponent.state() if opponent else None, "log_factor": target.log_factor if target else None,
+            })
         fabric.barrier()
 
     progress = Progress(out / LOG, recipe.log_every, sum(stage.steps for stage in recipe.stages), done, fabric.is_global_zero)
+    if fabric.is_global_zero and recipe.expect:
+        tqdm.write(recipe.expect, file=sys.stderr)
     first = 0
-    for stage in recipe.stages:
+    for stage, own in zip(recipe.stages, shares, strict=True):
         last = first + stage.steps
+        codec.train_only(stage.parts)
         for part in (codec, average.module):
             part.entropy.set_quantised(stage.quantised)
-        for batch in batches(photographs, stage, recipe.seed, range(done, last), fabric):
-            rng = torch.Generator().manual_seed(recipe.seed + 1_000_003 * done + fabric.global_rank)
-            torch.manual_seed(torch.randint(2**62, (1,), generator=rng).item())  # the noise depends on the step alone
-            level = spread_levels(stage.batch, recipe.network.levels, rng).to(fabric.device)
+        for batch in batches(photographs, stage, recipe.seed, range(done, last), own):
+            # all chance is drawn for the whole batch, from the step alone: it is the same for any number of processes
+            rng = torch.Generator().manual_seed(recipe.seed + 1_000_003 * done)
+            level = spread_levels(stage.batch, levels, rng, stage.level_power)
+            noise = tuple(part[own] for part in codec.noise(stage.batch, stage.crop, rng))
+            balance = codec.lagrangian(level).pow(-recipe.rate_balance)
+            balance = (balance / balance.mean())[own].to(fabric.device)
+            every_weight = level_weights(level, levels)
+            level = level[own].to(fabric.device)
             image = batch.to(fabric.device).float().div(255).contiguous(memory_format=torch.channels_last)
             rate = learning_rate(stage, done - first)
             for group in optimiser.param_groups:
@@ -174,9 +252,17 @@ def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = Fal
 
             # not Fabric's own precision: that would round the images to bf16 too
             with torch.autocast(fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)):
-                result = rate_distortion(codec, image, level, stage, model)
-            balance = result["lambda"].pow(-recipe.rate_balance)
-            loss = (result["loss"] * balance / balance.mean()).mean()
+                result = rate_distortion(codec, distortion, image, level, stage, noise, model)
+                seen = [result[key] for key in ("decoded", "latent", "weights")]
+                listens = opponent and done >= recipe.critic.alone
+                realism = opponent.judge(*seen) if listens else torch.zeros_like(result["bpp"])
+            wanted = result["distortion"]
+            if listens:
+                wanted = wanted + recipe.critic.weight * distortion.interpolated(distortion.start, result["weights"]) * realism
+            multiplier = result["lambda"]
+            if target:
+                multiplier = multiplier * target.factor(every_weight[own]).to(fabric.device)
+            loss = ((result["bpp"] + multiplier * 255**2 * wanted) * balance).mean()
             stop_if_not_finite("loss", loss.item(), done, checkpoint)
             optimiser.zero_grad()
             fabric.backward(loss)
@@ -184,15 +270,26 @@ def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = Fal
             stop_if_not_finite("gradient", norm.item(), done, checkpoint)
             optimiser.step()
             average.update_parameters(codec)
+            extra = {}
+            if opponent:
+                with torch.autocast(fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)):
+                    said = opponent.learn(image, *seen, rate / stage.learning_rate, recipe.clip)
+                stop_if_not_finite("critic's loss", said, done, checkpoint)
+                extra = {"realism": realism.mean().item(), "critic": said}
+            if target:
+                target.update(fabric.all_gather(result["file_bpp"]).flatten().cpu(), every_weight)
             done += 1
 
-            if pace := progress.step(done, stage.batch * fabric.world_size):
+            if pace := progress.step(done, stage.batch):
+                each = dict(zip(distortion.names, result["each"].mean(0).tolist(), strict=True))
                 found = {"loss": loss.item(), "bpp": result["bpp"].mean().item(),
                          "psnr": -10 * torch.log10(result["mse"]).mean().item()}
                 line = "{} loss {loss:.3f} bpp {bpp:.3f} PSNR {psnr:.2f}".format(stage.name, **found)
-                progress.report(line, step=done, stage=stage.name, **found, gradient=float(norm), learning_rate=rate, **pace)
+                line += "".join(f" {key} {value:.3f}" for key, value in extra.items())
+                progress.report(line, step=done, stage=stage.name, **found, **extra, each=each, gradient=float(norm),
+                                learning_rate=rate, **pace)
             if done % recipe.validate_every == 0 and len(validation) and fabric.is_global_zero:
-                progress.row(step=done, validation=validate(average.module, validation, stage, fabric.device))
+                progress.row(step=done, validation=validate(average.module, distortion, validation, stage, fabric.device))
             if done % recipe.save_every == 0 and done < last:
                 snapshot()
         first = last

@@ -6,9 +6,17 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
+from codec.latents import STRIDE
 from train import lapped
 from train.entropy_model import SCALE_STEP, Coded, EntropyModel, level_weights
 from train.transforms import Analysis, Synthesis
+
+PARTS = {  # what a stage trains → the beginnings of its parameters' names
+    "entropy": ("",),  # everything, the residual networks left out of the path
+    "all": ("",),
+    "transforms": ("analysis.", "synthesis.", "entropy.hyper_analysis.", "entropy.log_stretch"),
+    "decoder": ("synthesis.",),
+}
 
 
 @dataclass
@@ -40,6 +48,14 @@ class Codec(nn.Module):
             options.groups, options.levels, options.hyper_latents, options.features, options.context_width
         )
 
+    def train_only(self, parts: str) -> None:
+        """Lets gradients reach what ``parts`` names, of `PARTS`, and nothing else.
+
+        Encoder and decoder are `transforms`: what decodes latents, integer networks and quantiser steps, stays as it is.
+        """
+        for name, parameter in self.named_parameters():
+            parameter.requires_grad_(name.startswith(PARTS[parts]))
+
     def lagrangian(self, level: Tensor) -> Tensor:
         """λ (N,) at quality levels (N,): loss = bpp + λ·255²·MSE."""
         low, high = math.log(self.options.lambda_low), math.log(self.options.lambda_high)
@@ -62,14 +78,26 @@ class Codec(nn.Module):
         for context in self.entropy.contexts:  # a logistic's scale is √3/π of its deviation; photographs are sparse
             context.scale.bias.fill_((math.log(3**0.5 / math.pi) - 0.7) / SCALE_STEP)
 
-    def forward(
-        self, image: Tensor, level: Tensor, proxy: str, temperature: float, linear: bool = False
-    ) -> tuple[Tensor, Coded]:
-        """Reconstruction (N, 3, H, W) and cost. linear: leave both residual networks out (they cost most)."""
-        weights = level_weights(level, self.options.levels)
-        if linear:
-            coded = self.entropy(self.analysis.linear(image - 0.5), level, proxy, temperature)
-            return self.synthesis.linear(coded.latent) + 0.5, coded
-        coded = self.entropy(self.analysis(image, weights), level, proxy, temperature)
-        return self.synthesis(coded.latent, weights), coded
+    def noise(self, batch: int, side: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+        """What `forward` takes for ``batch`` images of (side, side) pixels."""
+        return self.entropy.noise(batch, side // STRIDE, side // STRIDE, generator)
 
+    def forward(
+        self, image: Tensor, level: Tensor, parts: str, proxy: str = "straight_through", temperature: float = 0.3,
+        noise: tuple[Tensor, Tensor] | None = None,
+    ) -> tuple[Tensor, Coded]:
+        """Reconstruction (N, 3, H, W) of images whose sides are multiples of 16, and what coding them costs.
+
+        parts: of `PARTS`. `entropy` leaves both residual networks out (they cost most); with `decoder` the latents are
+        rounded, as in a file, and gradients end there.
+        """
+        weights = level_weights(level, self.options.levels)
+        if parts == "entropy":
+            coded = self.entropy(self.analysis.linear(image - 0.5), level, proxy, temperature, noise)
+            return self.synthesis.linear(coded.latent) + 0.5, coded
+        if parts == "decoder":
+            with torch.no_grad():
+                coded = self.entropy(self.analysis(image, weights), level, "straight_through", noise=noise)
+        else:
+            coded = self.entropy(self.analysis(image, weights), level, proxy, temperature, noise)
+        return self.synthesis(coded.latent, weights), coded

@@ -1,7 +1,7 @@
 """Quantisation proxies: what stands for rounding while gradients flow.
 
-Each proxy maps (value, centre) — latents in quantiser steps, and the mean they are coded around — to a pair
-(for_rate, for_distortion). At test time both are round(value − centre) + centre.
+Each proxy maps (value, centre, noise) — latents in quantiser steps, the mean they are coded around, and `dither` of
+one step — to a pair (for_rate, for_distortion). At test time both are round(value − centre) + centre.
 
 - ``uniform_noise``: Ballé, Laparra & Simoncelli 2017; noise of one step for both.
 - ``straight_through``: Theis et al. 2017; rounding for both, identity gradient.
@@ -41,27 +41,26 @@ def soft_round_conditional_mean(noisy: Tensor, temperature: float) -> Tensor:
     return middle + torch.atanh(inside) / alpha + 0.5
 
 
-def dither(value: Tensor) -> Tensor:
+def dither(*shape: int, generator: torch.Generator | None = None) -> Tensor:
     """Uniform noise of one quantiser step, centred."""
-    return torch.rand_like(value) - 0.5
+    return torch.rand(shape, generator=generator) - 0.5
 
 
-def uniform_noise(value: Tensor, centre: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    noisy = value + dither(value)
-    return noisy, noisy
+def uniform_noise(value: Tensor, centre: Tensor, noise: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    return value + noise, value + noise
 
 
-def straight_through(value: Tensor, centre: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def straight_through(value: Tensor, centre: Tensor, noise: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
     rounded = straight_round(value - centre) + centre
     return rounded, rounded
 
 
-def mixed(value: Tensor, centre: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    return value + dither(value), straight_round(value - centre) + centre
+def mixed(value: Tensor, centre: Tensor, noise: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    return value + noise, straight_round(value - centre) + centre
 
 
-def soft(value: Tensor, centre: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    noisy = soft_round(value - centre, temperature) + dither(value)
+def soft(value: Tensor, centre: Tensor, noise: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+    noisy = soft_round(value - centre, temperature) + noise
     return noisy + centre, soft_round_conditional_mean(noisy, temperature) + centre
 
 

@@ -9,11 +9,13 @@ from typing import Any, get_origin
 import yaml
 
 from codec.errors import RecipeError
+from perception import registry
+from perception.errors import PerceptionError
+from train.critic import LOSSES, CriticOptions
 from train.lapped import BLOCK
-from train.networks import NetworkOptions
+from train.networks import PARTS, NetworkOptions
 from train.proxies import PROXIES
 
-PARTS = ("entropy", "all")
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
 BASIS = 3 * BLOCK * BLOCK  # a block has no more dimensions than that
 
@@ -23,7 +25,10 @@ class Stage:
     """One phase of training; Adam and the averaged weights carry on from one to the next.
 
     parts: `entropy` leaves both residual networks out (cheap: entropy model, steps, and slowly the linear transforms);
-    `all` trains everything. learning_rate rises over ``warmup`` steps and falls to ``final`` times itself along a cosine.
+    `all` trains everything; `transforms` encoder and decoder, `decoder` the decoder alone, both for streams of the model that
+    the run started from. batch: crops a step, over all processes together. level_power: quality levels are drawn as
+    (K − 1)·u^level_power, u uniform; above 1 favours low rates. learning_rate rises over ``warmup`` steps and falls to
+    ``final`` times itself along a cosine.
     quantised: round the entropy networks to integers, with straight-through gradients.
     """
 
@@ -32,6 +37,7 @@ class Stage:
     parts: str = "all"
     batch: int = 8
     crop: int = 192
+    level_power: float = 1.0
     learning_rate: float = 1e-3
     warmup: int = 200
     final: float = 0.05
@@ -44,12 +50,24 @@ class Stage:
 class Recipe:
     """stages run in order. linear_rate: learning rate of the transforms' linear part, as a share.
 
+    start: a shipped model, a model file or a checkpoint to begin from; "" is the Karhunen-Loève start. distortion: any
+    distance of the registry, as `name` or `name:option=value,…`, and its weight in the mix; `train.objective` balances them.
+    critic: none, or the options of `train.critic`. rate: `lambda` (λ is fixed), `start` (every level keeps the bits a pixel it
+    takes at the start), or a list of bits a pixel, one for each level; rate_speed: how fast λ follows, in ln λ a step.
+    balance_crops: crops that distances are balanced on. expect: what to tell who starts the run.
     rate_balance: sample weights λ^(−rate_balance), so that every quality counts about equally.
     precision: `32-true` or `bf16-mixed`; `auto` is bf16 where the processor multiplies it natively.
     """
 
     stages: list[Stage]
     network: NetworkOptions = field(default_factory=NetworkOptions)
+    start: str = ""
+    distortion: dict[str, float] = field(default_factory=lambda: {"mse": 1.0})
+    critic: CriticOptions | None = None
+    rate: Any = "lambda"
+    rate_speed: float = 0.02
+    balance_crops: int = 24
+    expect: str = ""
     seed: int = 0
     linear_rate: float = 0.02
     rate_balance: float = 0.5
@@ -62,6 +80,11 @@ class Recipe:
     log_every: int = 20
 
 
+def suggested(word: str, known) -> str:
+    close = difflib.get_close_matches(word, list(known), n=1)
+    return f"; did you mean '{close[0]}'?" if close else ""
+
+
 def build(kind: type, values: Any, where: str) -> Any:
     """Fills a dataclass from a mapping; unknown keys and wrong types are errors that name the place."""
     if not isinstance(values, dict):
@@ -69,13 +92,14 @@ def build(kind: type, values: Any, where: str) -> Any:
     fields = {f.name: f for f in dataclasses.fields(kind)}
     for key, value in values.items():
         if key not in fields:
-            close = difflib.get_close_matches(str(key), fields, n=1)
-            raise RecipeError(f"{where}: unknown key '{key}'" + (f"; did you mean '{close[0]}'?" if close else ""))
+            raise RecipeError(f"{where}: unknown key '{key}'" + suggested(str(key), fields))
         expected = fields[key].type
         if expected is float and isinstance(value, int) and not isinstance(value, bool):
             values = {**values, key: float(value)}
         elif get_origin(expected) is list and not isinstance(value, list):
             raise RecipeError(f"{where}.{key}: expected a list, found {value!r}")
+        elif get_origin(expected) is dict and not isinstance(value, dict):
+            raise RecipeError(f"{where}.{key}: expected a mapping, found {value!r}")
         elif expected in (int, float, str, bool) and type(value) is not expected:
             raise RecipeError(f"{where}.{key}: expected {expected.__name__}, found {value!r}")
     try:
@@ -90,6 +114,55 @@ def at_least(low: int, values: Any, where: str, *names: str) -> None:
             raise RecipeError(f"{where}{name}: must be at least {low}")
 
 
+def check_distortion(recipe: Recipe) -> None:
+    """The mix: distances that exist, that can be trained on, and whose weights are positive."""
+    if not recipe.distortion:
+        raise RecipeError("distortion: at least one distance is needed")
+    for spec, weight in recipe.distortion.items():
+        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
+            raise RecipeError(f"distortion.{spec}: expected a positive weight, found {weight!r}")
+        try:
+            metric = registry.find(str(spec).partition(":")[0])
+        except PerceptionError as problem:
+            raise RecipeError(f"distortion: {problem}") from None
+        if not metric.trainable:
+            raise RecipeError(f"distortion: {metric.name} can only judge, it has no useful gradient"
+                              + ("; train on mse" if metric.name == "psnr" else ""))
+        for stage in recipe.stages:
+            if stage.crop < metric.min_side:
+                raise RecipeError(f"stage {stage.name}: crop {stage.crop} is too small for {metric.name}, "
+                                  f"which needs {metric.min_side} pixels")
+
+
+def check_rate(recipe: Recipe) -> None:
+    """`lambda`, `start`, or a target for each level."""
+    rate = recipe.rate
+    if isinstance(rate, list):
+        if len(rate) != recipe.network.levels or not all(isinstance(bpp, int | float) and bpp > 0 for bpp in rate):
+            raise RecipeError(f"rate: {recipe.network.levels} positive bits a pixel are needed, one for each level")
+    elif rate not in ("lambda", "start"):
+        raise RecipeError(f"rate: expected lambda, start or a list of bits a pixel, found {rate!r}"
+                          + suggested(str(rate), ("lambda", "start")))
+    if rate != "lambda" and all(stage.parts == "decoder" for stage in recipe.stages):
+        raise RecipeError("rate: a decoder alone does not change the rate; leave it out")
+    if not 0 < recipe.rate_speed < 1:
+        raise RecipeError("0 < rate_speed < 1 is needed")
+
+
+def check_critic(recipe: Recipe) -> None:
+    """A critic that can work, beside stages that have something for it to look at."""
+    critic = recipe.critic
+    if critic.loss not in LOSSES:
+        raise RecipeError(f"critic.loss: one of {', '.join(LOSSES)}, not '{critic.loss}'" + suggested(critic.loss, LOSSES))
+    at_least(1, critic, "critic.", "width")
+    at_least(0, critic, "critic.", "alone")
+    if not 0 < critic.weight < float("inf") or critic.learning_rate <= 0:
+        raise RecipeError("critic: weight and learning_rate must be positive")
+    for stage in recipe.stages:
+        if stage.parts == "entropy":
+            raise RecipeError(f"stage {stage.name}: parts 'entropy' leaves the networks out that a critic would teach")
+
+
 def check(recipe: Recipe) -> None:
     """Raises RecipeError for values that cannot work."""
     if not recipe.stages:
@@ -102,12 +175,18 @@ def check(recipe: Recipe) -> None:
     at_least(1, network, "network.", "width", "hyper_latents", "features", "context_width")
     at_least(0, network, "network.", "analysis_blocks", "synthesis_blocks")
     at_least(2, network, "network.", "levels")
-    at_least(1, recipe, "", "start_crops", "save_every", "validate_every", "log_every")
+    at_least(1, recipe, "", "start_crops", "balance_crops", "save_every", "validate_every", "log_every")
     if not 0 <= recipe.average < 1 or recipe.clip <= 0 or recipe.linear_rate < 0:
         raise RecipeError("0 <= average < 1, clip > 0 and linear_rate >= 0 are needed")
     if recipe.precision not in PRECISIONS:
         raise RecipeError(f"precision is one of {', '.join(PRECISIONS)}")
+    check_distortion(recipe)
+    check_rate(recipe)
+    if recipe.critic:
+        check_critic(recipe)
     for stage in recipe.stages:
+        if stage.parts in ("transforms", "decoder") and not recipe.start:
+            raise RecipeError(f"stage {stage.name}: parts '{stage.parts}' needs a model to start from; say start: base")
         for name, allowed in (("parts", PARTS), ("proxy", tuple(PROXIES))):
             if getattr(stage, name) not in allowed:
                 raise RecipeError(f"stage {stage.name}: {name} is one of {', '.join(allowed)}")
@@ -115,8 +194,8 @@ def check(recipe: Recipe) -> None:
             raise RecipeError(f"stage {stage.name}: crop must be a multiple of 16, at least 64")
         if stage.warmup < 0 or not 0 <= stage.final <= 1:
             raise RecipeError(f"stage {stage.name}: warmup >= 0 and 0 <= final <= 1 are needed")
-        if stage.steps < 1 or stage.batch < 1 or stage.learning_rate <= 0 or stage.temperature <= 0:
-            raise RecipeError(f"stage {stage.name}: steps, batch, learning_rate and temperature must be positive")
+        if min(stage.steps, stage.batch, stage.learning_rate, stage.temperature, stage.level_power) <= 0:
+            raise RecipeError(f"stage {stage.name}: steps, batch, learning_rate, temperature and level_power must be positive")
 
 
 def from_mapping(values: Any) -> Recipe:
@@ -126,6 +205,8 @@ def from_mapping(values: Any) -> Recipe:
     values = dict(values)
     if "network" in values:
         values["network"] = build(NetworkOptions, values["network"], "network")
+    if values.get("critic") is not None:
+        values["critic"] = build(CriticOptions, values["critic"], "critic")
     stages = values.get("stages", [])
     if not isinstance(stages, list):
         raise RecipeError("stages: expected a list")

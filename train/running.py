@@ -54,6 +54,8 @@ def load(path: Path) -> dict:
         return torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise RecipeError(f"{path}: no checkpoint there") from None
+    except OSError as problem:
+        raise RecipeError(f"{path}: {problem.strerror}") from None
     except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as problem:
         raise RecipeError(f"{path}: is not a checkpoint of ours: {problem}") from None
 

@@ -60,6 +60,8 @@ def test_compare(coarse):
     (("metrics", "realism", "absent", "absent"), "absent"),
     (("metrics", "realism", ROOT / "examples", ROOT / "examples", "--weights", ROOT / "README.md"), "no weights are called"),
     (("metrics", "detection", "absent", "--out", "out"), "absent"),
+    (("metrics", "fid", ROOT / "examples", ROOT / "tests"), "has no picture called"),
+    (("metrics", "fid", ROOT / "tests", ROOT / "tests"), "no pictures there"),
     (("sweep", "absent.yaml", "--data", ".", "--out", "out"), "absent.yaml"),
     (("weights", "fetch", "alexnett"), "did you mean 'alexnet'?"),
 ])
@@ -74,7 +76,7 @@ def test_missing_weights_say_how_to_get_them(tmp_path, coarse):
     line = told(metamer("metrics", "compare", OTTERS, coarse, "-m", "lpips", env=bare))
     assert "run `metamer weights fetch`" in line
     rows = json.loads(metamer("weights", "list", "--json", env=bare).stdout)
-    assert {row["name"] for row in rows if row["path"] is None} == {"alexnet", "vgg16"}
+    assert {row["name"] for row in rows if row["path"] is None} == {"alexnet", "vgg16", "inception"}
     assert all(row["licence"] for row in rows)
 
 

@@ -1,4 +1,4 @@
-"""Three pairs of images, made of the shipped photograph by arithmetic that is the same everywhere."""
+"""Images made of the shipped photograph by arithmetic that is the same everywhere: three pairs, and patches of 8 bits."""
 
 import numpy as np
 import torch
@@ -22,3 +22,9 @@ def pairs() -> dict[str, tuple[Tensor, Tensor]]:
 
     others = {"noisy": noisy, "blurred": blurred, "moved": moved}
     return {name: (tensor(reference), tensor(other)) for name, other in others.items()}
+
+
+def patches() -> dict[str, Tensor]:
+    """name → (1, 3, H, W) uint8: a patch as FID/256 cuts it, one that is larger than what Inception sees, and a negative."""
+    picture = torch.from_numpy(np.array(Image.open(ROOT / "examples" / "otters.png").convert("RGB"))).permute(2, 0, 1)[None]
+    return {"patch": picture[..., 100:356, 200:456], "large": picture, "negative": 255 - picture[..., 30:330, 300:480]}

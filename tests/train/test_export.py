@@ -1,5 +1,6 @@
 """What is shipped is what was trained: torch and the runtime agree, exactly where it matters."""
 
+import dataclasses
 import zipfile
 from pathlib import Path
 
@@ -10,10 +11,12 @@ import torch
 from PIL import Image
 
 import codec
-from codec import coding, latents, pixels
-from codec.model import Model, graph_names
+from codec import coding, decoders, latents, pixels
+from codec.errors import ModelError, RecipeError
+from codec.model import Model, graph_names, load
 from entropy.coder import Meter
-from train import export, loop
+from tests.conftest import metamer
+from train import command, export, loop, recipe, running, start
 
 
 def trained(tiny_run):
@@ -124,3 +127,78 @@ def test_pictures_of_any_mode(tiny_model, otters):
     flat = codec.encode(np.full((20, 30, 3), 77, np.uint8), 90, model=tiny_model)
     assert codec.decode(flat, model=tiny_model).size == (30, 20)
     assert isinstance(grey, Image.Image)
+
+
+def decoder_run(folder, source, model, critic=None, parts="decoder"):
+    """The folder of a run that began from ``source`` and changed the synthesis of ``model`` a little."""
+    network = start.from_model(Model(model))
+    generator = torch.Generator().manual_seed(3)
+    with torch.no_grad():
+        for weight in network.synthesis.parameters():
+            weight += 0.05 * weight.abs().mean() * torch.randn(weight.shape, generator=generator)
+    values = {"network": dataclasses.asdict(network.options), "start": str(source), "critic": critic,
+              "stages": [{"name": "decoder", "parts": parts, "steps": 7}]}
+    state = {"step": 7, "average": network.state_dict(), "recipe": dataclasses.asdict(recipe.from_mapping(values))}
+    folder.mkdir()
+    running.save(folder / running.CHECKPOINT, state)
+    return folder
+
+
+def test_a_decoder_run_exports_a_decoder_file(tiny_model, tmp_path, otters):
+    """Without photographs; with realism to choose if it had a critic, or if told so."""
+    stream = codec.encode(otters.crop((0, 0, 80, 64)), 60, model=tiny_model)
+    for critic, option, slider in ((None, None, False), ({}, None, True), (None, "--slider", True), ({}, "--no-slider", False)):
+        run = decoder_run(tmp_path / f"run{slider}{option}", tiny_model, tiny_model, critic)
+        done = metamer("export", run, "--name", "sharp", *[option] * (option is not None))
+        assert done.returncode == 0, done.stderr.decode()
+        assert Model(tiny_model).id.hex() in done.stdout.decode() and (b"realism 0 to 1" in done.stdout) == slider
+        path = run / "synthesis.decoder"
+        decoder = decoders.read(path)
+        assert (decoder.name, decoder.decodes, decoder.slider) == ("sharp", Model(tiny_model).id, slider)
+        export.export_decoder_run(run, tmp_path / "again", "sharp", slider)
+        assert (tmp_path / "again").read_bytes() == path.read_bytes()
+        assert codec.decode(stream, model=tiny_model, decoder=path) != codec.decode(stream, model=tiny_model)
+        with zipfile.ZipFile(path) as archive:
+            assert archive.namelist() == ["model.json", "synthesis.onnx"]
+            onnx.checker.check_model(onnx.load_from_string(archive.read("synthesis.onnx")))
+
+
+def test_both_ends_of_a_slider_are_stored_as_they_are(tiny_model, tmp_path):
+    model, run = Model(tiny_model), decoder_run(tmp_path / "run", tiny_model, tiny_model)
+    trained = loop.restore_average(run / running.CHECKPOINT)[0].synthesis
+    export.export_decoder_run(run, tmp_path / "slider.decoder", "slider", True)
+    with zipfile.ZipFile(tmp_path / "slider.decoder") as archive:
+        graph = onnx.load_from_string(archive.read("synthesis.onnx")).graph
+    stored = {constant.name.removesuffix("_stored"): onnx.numpy_helper.to_array(constant) for constant in graph.initializer}
+    own = start.constants(model, "synthesis")
+    assert not {"realism"} & {given.name for given in graph.input} and stored["realism"] == 1
+    for name, weight in trained.named_parameters():
+        np.testing.assert_array_equal(stored[f"own.{name}"].astype(np.float32), own[f"synthesis.{name}"].numpy())
+        wanted = weight.detach().numpy()
+        np.testing.assert_array_equal(stored[f"trained.{name}"], wanted.astype(stored[f"trained.{name}"].dtype))
+
+
+def test_a_decoder_run_finds_its_model_through_other_decoder_runs(tiny_run, tiny_model, tmp_path):
+    first = decoder_run(tmp_path / "first", tiny_model, tiny_model)
+    second = decoder_run(tmp_path / "second", first / running.CHECKPOINT, tiny_model)
+    assert export.export_decoder_run(second, tmp_path / "second.decoder", "second")["decodes"] == Model(tiny_model).id.hex()
+    stray = decoder_run(tmp_path / "stray", tiny_run / running.CHECKPOINT, tiny_model)
+    with pytest.raises(RecipeError, match="is no model"):
+        export.export_decoder_run(stray, tmp_path / "stray.decoder", "stray")
+    assert not (tmp_path / "stray.decoder").exists()
+
+
+def test_what_a_run_exports(tiny_run, tiny_model, tmp_path):
+    assert command.kind(tiny_run) == "codec"
+    for parts, kind in (("decoder", "decoder"), ("transforms", "codec")):
+        assert command.kind(decoder_run(tmp_path / parts, tiny_model, tiny_model, parts=parts)) == kind
+    done = metamer("export", tiny_run, "--data", tmp_path, "--slider", "-o", tmp_path / "model.metamer")
+    assert done.returncode == 2 and b"decoder alone" in done.stderr
+    assert metamer("export", tiny_run, "-o", tmp_path / "model.metamer").returncode == 2
+    assert not (tmp_path / "model.metamer").exists()
+
+
+def test_a_slider_needs_two_networks_that_are_built_alike(tiny_run, tmp_path):
+    with pytest.raises(ModelError, match="not built as"):
+        export.export_decoder(trained(tiny_run), load("base"), {"name": "x"}, tmp_path / "x.decoder", True)
+    assert not (tmp_path / "x.decoder").exists()

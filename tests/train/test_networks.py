@@ -70,7 +70,7 @@ def test_start_is_the_linear_codec(photographs):
     codec.start_from(crops)
     level = torch.full((4,), 8.0)
     with torch.no_grad():
-        decoded, coded = codec(crops[:4], level, "straight_through", 0.3)
+        decoded, coded = codec(crops[:4], level, "all")
     step = codec.entropy.log_step[8, 0].exp().item()
     assert step**2 == pytest.approx(18 / (math.log(2) * 0.3 * 255**2), rel=1e-5)
     mse = (decoded - crops[:4]).square().mean().item()
@@ -82,5 +82,5 @@ def test_start_is_the_linear_codec(photographs):
 def test_any_multiple_of_16(size):
     codec = Codec(NetworkOptions(groups=[4, 12], width=8, analysis_blocks=1, synthesis_blocks=1, hyper_latents=4,
                                  features=4, context_width=8, levels=3))
-    decoded, coded = codec(torch.rand(2, 3, *size), torch.tensor([0.0, 1.7]), "mixed", 0.3)
+    decoded, coded = codec(torch.rand(2, 3, *size), torch.tensor([0.0, 1.7]), "all", "mixed")
     assert decoded.shape == (2, 3, *size) and coded.bits.shape == (2,)

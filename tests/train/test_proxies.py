@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from train.proxies import PROXIES, soft_round, soft_round_conditional_mean
+from train.proxies import PROXIES, dither, soft_round, soft_round_conditional_mean
 
 VALUES = torch.linspace(-3.3, 3.3, 1001, dtype=torch.float64)
 
@@ -34,7 +34,7 @@ def test_conditional_mean_is_the_integral(temperature, noisy):
 @pytest.mark.parametrize("name", PROXIES)
 def test_gradients_reach_the_latents(name):
     value = torch.randn(200, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    for_rate, for_distortion = PROXIES[name](value, torch.zeros(200), 0.3)
+    for_rate, for_distortion = PROXIES[name](value, torch.zeros(200), dither(200), 0.3)
     (for_rate.sum() + for_distortion.sum()).backward()
     assert torch.isfinite(value.grad).all() and (value.grad > 0).all()
 
@@ -43,12 +43,12 @@ def test_what_each_proxy_returns():
     torch.manual_seed(0)
     value, centre = torch.randn(5000) * 4, torch.full((5000,), 0.3)
     rounded = torch.round(value - centre) + centre
-    noisy, same = PROXIES["uniform_noise"](value, centre, 0.3)
+    noisy, same = PROXIES["uniform_noise"](value, centre, dither(5000), 0.3)
     assert torch.equal(noisy, same) and (noisy - value).abs().max() <= 0.5
     assert (noisy - value).var().item() == pytest.approx(1 / 12, rel=0.05)
-    torch.testing.assert_close(PROXIES["straight_through"](value, centre, 0.3)[0], rounded)
-    rate, distortion = PROXIES["mixed"](value, centre, 0.3)
+    torch.testing.assert_close(PROXIES["straight_through"](value, centre, dither(5000), 0.3)[0], rounded)
+    rate, distortion = PROXIES["mixed"](value, centre, dither(5000), 0.3)
     assert (rate - value).abs().max() <= 0.5
     torch.testing.assert_close(distortion, rounded)
-    _, soft = PROXIES["soft_round"](value, centre, 1e3)
+    _, soft = PROXIES["soft_round"](value, centre, dither(5000), 1e3)
     assert (soft - value).abs().max() <= 0.51  # no staircase left: plain dither

@@ -1,0 +1,137 @@
+"""The patch critic: tells photographs from decodes, and so bounds the divergence between the two from below.
+
+The network is that of Mentzer et al., "High-fidelity generative image compression" (HiFiC), NeurIPS 2020, appendix A.1, with
+the quality level as a further condition, as one network serves every rate here.
+"""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+from torch.nn.utils.parametrizations import spectral_norm
+
+CONDITION = 12  # channels that the latents are squeezed into (HiFiC)
+
+
+@dataclass
+class CriticOptions:
+    """weight: what one nat of the critic counts, as a share of the distortion at the start (`train.objective`).
+
+    loss: one of `LOSSES`. spectral_norm: bound each layer's largest singular value (Miyato et al., ICLR 2018).
+    conditional: show it the decoded latents. width: channels of the first layer, HiFiC's being 64. alone: steps at the
+    beginning in which the critic learns and the codec does not listen. learning_rate falls as the stage's does.
+    """
+
+    weight: float = 0.15
+    loss: str = "non-saturating"
+    spectral_norm: bool = True
+    conditional: bool = True
+    width: int = 64
+    alone: int = 0
+    learning_rate: float = 1e-4
+
+
+class PatchCritic(nn.Module):
+    """Images (N, 3, H, W) in [0, 1], latents (N, M, H/16, W/16) in deviations, quality weights (N, K) → (N, 1, H/8, W/8).
+
+    The output is V of Nowozin et al.: a number for every patch, greater where it looks like a photograph.
+    """
+
+    def __init__(self, latents: int, levels: int, options: CriticOptions):
+        super().__init__()
+        norm = spectral_norm if options.spectral_norm else nn.Identity()
+        width = options.width
+        self.condition = norm(nn.Conv2d(latents + levels, CONDITION, 3, padding=1)) if options.conditional else None
+        sizes = [3 + CONDITION * options.conditional, width, 2 * width, 4 * width]
+        layers: list[nn.Module] = []
+        for before, after in pairwise(sizes):
+            layers += [norm(nn.Conv2d(before, after, 4, stride=2, padding=1)), nn.LeakyReLU(0.2)]
+        layers += [norm(nn.Conv2d(4 * width, 8 * width, 3, padding=1)), nn.LeakyReLU(0.2), norm(nn.Conv2d(8 * width, 1, 1))]
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, image: Tensor, latent: Tensor, weights: Tensor) -> Tensor:
+        value = 2 * image - 1
+        if self.condition is not None:
+            planes = weights[:, :, None, None].expand(-1, -1, *latent.shape[-2:])
+            told = F.leaky_relu(self.condition(torch.cat([torch.asinh(latent), planes], 1)), 0.2)
+            value = torch.cat([value, F.interpolate(told, size=image.shape[-2:])], 1)
+        return self.layers(value)
+
+
+@dataclass(frozen=True)
+class CriticLoss:
+    """critic: (V of photographs, V of decodes) → what the critic minimises; codec: V of decodes → what the codec minimises."""
+
+    critic: Callable[[Tensor, Tensor], Tensor]
+    codec: Callable[[Tensor], Tensor]
+
+
+def divergence(activation: Callable[[Tensor], Tensor], conjugate: Callable[[Tensor], Tensor]) -> CriticLoss:
+    """The variational bound E_p[T] − E_q[f*(T)] ≤ D_f(p‖q), T = g_f(V), and for the codec to raise T, which does not saturate.
+
+    Nowozin, Cseke & Tomioka, "f-GAN", NeurIPS 2016: equation 4, activations g_f of table 2, section 3.2.
+    """
+    return CriticLoss(
+        lambda real, fake: conjugate(activation(fake)).mean() - activation(real).mean(),
+        lambda fake: -activation(fake).mean((1, 2, 3)),
+    )
+
+
+LOSSES = {
+    "non-saturating": CriticLoss(  # Goodfellow et al., NeurIPS 2014
+        lambda real, fake: F.softplus(-real).mean() + F.softplus(fake).mean(), lambda fake: F.softplus(-fake).mean((1, 2, 3))
+    ),
+    "least-squares": CriticLoss(  # Mao et al., ICCV 2017
+        lambda real, fake: ((real - 1).square().mean() + fake.square().mean()) / 2,
+        lambda fake: (fake - 1).square().mean((1, 2, 3)) / 2,
+    ),
+    "kl": divergence(lambda v: v, lambda t: torch.exp(t - 1)),
+    "reverse-kl": divergence(lambda v: -torch.exp(-v), lambda t: -1 - torch.log(-t)),
+    "jensen-shannon": divergence(lambda v: math.log(2) - F.softplus(-v), lambda t: -torch.log(2 - torch.exp(t))),
+    "pearson": divergence(lambda v: v, lambda t: t.square() / 4 + t),
+}
+
+
+class Opponent:
+    """A critic in training: judges decodes for the codec, then learns from them.
+
+    `judge` leaves the critic as it is; `learn` leaves the codec as it is.
+    """
+
+    def __init__(self, options: CriticOptions, latents: int, levels: int, fabric: Fabric):
+        self.options, self.fabric, self.loss = options, fabric, LOSSES[options.loss]
+        self.critic = PatchCritic(latents, levels, options).to(memory_format=torch.channels_last)
+        self.model, self.optimiser = fabric.setup(self.critic, torch.optim.Adam(self.critic.parameters()))
+
+    def judge(self, decoded: Tensor, latent: Tensor, weights: Tensor) -> Tensor:
+        """(N,) what the codec minimises. Gradients reach ``decoded`` alone."""
+        fixed = {name: value.detach() for name, value in self.critic.named_parameters()}
+        self.critic.eval()  # no power iteration
+        return self.loss.codec(functional_call(self.critic, fixed, (decoded, latent.detach(), weights)).float())
+
+    def learn(self, image: Tensor, decoded: Tensor, latent: Tensor, weights: Tensor, rate: float, clip: float) -> float:
+        """One step at ``rate`` times the critic's learning rate; returns its loss before it."""
+        for group in self.optimiser.param_groups:
+            group["lr"] = rate * self.options.learning_rate
+        self.critic.train()
+        both = torch.cat([image, decoded.detach()])
+        said = self.model(both, torch.cat([latent.detach()] * 2), torch.cat([weights] * 2)).float()
+        loss = self.loss.critic(*said.chunk(2))
+        self.optimiser.zero_grad()
+        self.fabric.backward(loss)
+        self.fabric.clip_gradients(self.model, self.optimiser, max_norm=clip, error_if_nonfinite=False)
+        self.optimiser.step()
+        return loss.item()
+
+    def state(self) -> dict:
+        return {"model": self.critic.state_dict(), "optimiser": self.optimiser.state_dict()}
+
+    def load_state(self, state: dict) -> None:
+        self.critic.load_state_dict(state["model"])
+        self.optimiser.load_state_dict(state["optimiser"])

@@ -1,0 +1,125 @@
+"""What is minimised: rate + λ·255²·(weighted, balanced distortions + critic).
+
+**Balancing.** Distances have ranges of their own. Each is brought to units of mean squared error, such that λ asks for the
+same rate whichever it is. At the start the codec's own operational curve is measured: the rate R(t) and every distance D(t)
+at each quality level t. Along it, rate + λ·D is stationary where dR/dt = −λ·dD/dt. A network trained on mean squared error is
+there for its λ(t); with D scaled by
+
+    s(t) = (dMSE/dt) / (dD/dt)
+
+it is there for D as well, at every level at once. Derivatives are of a parabola fitted to ln D over t, which the noise of few
+crops does not upset. Weights of a mix are normalised to sum to one, so the mix is balanced if its parts are.
+"""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from codec.errors import RecipeError
+from perception.registry import from_spec
+from train.networks import Codec
+
+FLATTEST = 0.02  # a distance that falls by less than this share a level, anywhere, tells nothing of the rate
+
+
+def slopes(curve: Tensor) -> Tensor:
+    """d ln D/dt (K,) of positive values (K,) at levels 0 … K−1, from a least-squares parabola (a line for two levels)."""
+    level = np.arange(len(curve))
+    fit = np.polynomial.Polynomial.fit(level, curve.clamp_min(1e-12).log().double().numpy(), min(2, len(curve) - 1))
+    return torch.from_numpy(fit.deriv()(level)).float()
+
+
+class Distortion(nn.Module):
+    """A weighted mix of distances, in units of mean squared error.
+
+    weights: spec of a distance (`perception.registry.from_spec`) → its weight; levels: K of the codec.
+    scale: (K, D), what a distance is multiplied by; start: (K,), the mix at the start, which the critic's weight refers to.
+    """
+
+    def __init__(self, weights: dict[str, float], levels: int):
+        super().__init__()
+        self.names = list(weights)
+        self.distances = nn.ModuleList([from_spec(spec) for spec in weights])
+        shares = torch.tensor(list(weights.values()))
+        self.register_buffer("shares", shares / shares.sum())
+        self.register_buffer("scale", torch.ones(levels, len(weights)))
+        self.register_buffer("start", torch.ones(levels))
+        self.register_buffer("rates", torch.ones(levels))  # bpp of each level at the start
+
+    tables = ("scale", "start", "rates")  # what `balance` finds
+
+    @property
+    def is_plain(self) -> bool:
+        """Mean squared error alone: in its own units already."""
+        return self.names == ["mse"]
+
+    def state(self) -> dict[str, Tensor]:
+        return {name: getattr(self, name) for name in self.tables}
+
+    def restore(self, state: dict[str, Tensor]) -> None:
+        for name in self.tables:
+            getattr(self, name).copy_(state[name])
+
+    def each(self, image: Tensor, decoded: Tensor) -> Tensor:
+        """(N, D) what each distance itself says of images (N, 3, H, W), 0 for identical ones."""
+        with torch.autocast(image.device.type, enabled=False):
+            return torch.stack([distance.loss(image, decoded) for distance in self.distances], 1)
+
+    def mix(self, each: Tensor, weights: Tensor) -> Tensor:
+        """(N,) in units of mean squared error; weights (N, K) of the quality levels."""
+        return (each * self.shares * self.interpolated(self.scale, weights)).sum(1)
+
+    @staticmethod
+    def interpolated(table: Tensor, weights: Tensor) -> Tensor:
+        """Rows of a positive table (K, …) at quality weights (N, K), exponentially interpolated."""
+        return torch.exp(weights @ table.log())
+
+    @torch.no_grad()
+    def balance(self, codec: Codec, crops: Tensor, parts: str) -> None:
+        """Sets ``scale``, ``start`` and ``rates`` from what ``codec`` makes of ``crops`` (N, 3, S, S) in [0, 1].
+
+        Raises RecipeError for a distance that does not fall as the quality rises.
+        """
+        levels = codec.options.levels
+        images = crops.split(4)
+        curve, error, rate = torch.zeros(levels, len(self.names)), torch.zeros(levels), torch.zeros(levels)
+        for level in range(levels):
+            for image in images:
+                at = torch.full((len(image),), float(level), device=image.device)
+                decoded, coded = codec(image, at, parts)
+                share = len(image) / len(crops)
+                curve[level] += share * self.each(image, decoded).mean(0).cpu()
+                error[level] += share * (image - decoded).square().mean().cpu()
+                rate[level] += share * (coded.bits + coded.hyper_bits).mean().cpu() / image[0, 0].numel()
+        falls = torch.stack([slopes(column) for column in curve.T], 1)
+        for name, fall in zip([*self.names, "mse"], [*falls.T, slopes(error)], strict=True):
+            if not self.is_plain and fall.max() > -FLATTEST:
+                raise RecipeError(f"distortion {name}: does not fall as the quality rises, so no λ can weigh it; "
+                                  "start from a trained model")
+        scale = (error * slopes(error))[:, None] / (curve * falls)
+        if self.is_plain:
+            scale = torch.ones_like(scale)  # by definition, however poor the start
+        self.scale.copy_(scale)
+        self.start.copy_((curve * scale) @ self.shares.cpu())
+        self.rates.copy_(rate)
+
+
+class RateTarget:
+    """Holds each quality level at its bits a pixel by adapting λ: ln of a factor (K,) rises while the rate is below target.
+
+    A dual ascent, smooth where HiFiC (section 4.2) switches between two values.
+    """
+
+    def __init__(self, targets: Tensor, speed: float):
+        self.targets, self.speed = targets, speed
+        self.log_factor = torch.zeros_like(targets)
+
+    def factor(self, weights: Tensor) -> Tensor:
+        """(N,) what λ is multiplied by, at quality weights (N, K)."""
+        return torch.exp(weights @ self.log_factor)
+
+    def update(self, bpp: Tensor, weights: Tensor) -> None:
+        """bpp (N,) of this step's crops at their quality weights (N, K). One crop alone tells little: the speed is low."""
+        targets = Distortion.interpolated(self.targets, weights)
+        self.log_factor += self.speed * (weights * (1 - bpp / targets)[:, None]).mean(0)
+        self.log_factor.clamp_(-3.0, 3.0)

@@ -1,0 +1,108 @@
+"""Where weights come from: a run's checkpoint, or a model file such as those that ship.
+
+A model file holds all that training needs, a little rounded: float16 transforms, integer entropy networks, and arrays for 256
+qualities from which the rows of the levels follow by least squares.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+import torch
+from google.protobuf.message import DecodeError
+from torch import Tensor, nn
+
+from codec import model as models
+from codec.errors import ModelError, RecipeError
+from codec.latents import FRACTION, MEAN_SHIFT
+from codec.model import SUFFIX, WEIGHTS, Model, graph_names
+from train import running
+from train.entropy_model import SCALE_LOW, SCALE_STEP
+from train.integer_networks import ContextNetwork, IntegerConv2d
+from train.networks import Codec, NetworkOptions
+
+STORED = "_stored"  # what `train.export.shrink` calls a constant that it keeps in fewer bits
+
+
+def is_model(source: str) -> bool:
+    """Whether ``source`` names a shipped model or a model file, not a checkpoint."""
+    return source.endswith(SUFFIX) or (WEIGHTS / f"{source}{SUFFIX}").exists()
+
+
+def constants(model: Model, graph: str) -> dict[str, Tensor]:
+    """The constants of one of a model's graphs, float32, by the names they have in torch."""
+    try:
+        proto = onnx.load_model_from_string(model.graph(graph))
+    except DecodeError:
+        raise ModelError(f"{model.path}: graph {graph} is damaged") from None
+    arrays = {constant.name: onnx.numpy_helper.to_array(constant) for constant in proto.graph.initializer}
+    return {name.removesuffix(STORED): torch.from_numpy(np.array(value, np.float32)) for name, value in arrays.items()}
+
+
+def put(module: nn.Module, found: dict[str, Tensor], prefix: str) -> None:
+    """Copies ``found`` into the parameters of ``module`` below ``prefix``."""
+    for name, parameter in module.named_parameters():
+        parameter.copy_(found[f"{prefix}{name}"])
+
+
+def put_integers(module: nn.Module, found: dict[str, Tensor], prefix: str) -> None:
+    """Sets every integer layer inside ``module`` to real weights that round to the integers found."""
+    for name, layer in module.named_modules():
+        if isinstance(layer, IntegerConv2d):
+            scale = found[f"{prefix}{name}.scale"]
+            unit = found[f"{prefix}{name}.conv.weight"] * scale[..., None]
+            layer.weight.copy_(unit * layer.input_one[:, None, None] / layer.output_one)
+            layer.bias.copy_((found[f"{prefix}{name}.conv.bias"] * scale.flatten() - 0.5) / layer.output_one)
+
+
+@torch.no_grad()
+def from_model(model: Model) -> Codec:
+    """The trainable codec of a model file. Raises ModelError for files that do not say what they were trained as."""
+    try:
+        options = NetworkOptions(**model.card["recipe"]["network"])
+    except (KeyError, TypeError):
+        raise ModelError(f"{model.path}: does not say how its networks were built") from None
+    codec, array = Codec(options), model.arrays
+    entropy, names = codec.entropy, graph_names(len(options.groups))
+    try:
+        analysis = constants(model, "analysis")
+        put(codec.analysis, analysis, "analysis.")
+        put(entropy.hyper_analysis, analysis, "hyper.")
+        put(codec.synthesis, constants(model, "synthesis"), "synthesis.")
+        put_integers(entropy.hyper_synthesis, constants(model, names[0]), "")
+        for name, context in zip(names[1:], entropy.contexts, strict=True):
+            put_integers(context, constants(model, name), "network.")
+    except (KeyError, RuntimeError):
+        raise ModelError(f"{model.path}: its networks are not built as its card says") from None
+
+    def rows(values: np.ndarray) -> Tensor:
+        """(K, …) whose interpolation gives ``values`` (256, …)."""
+        return torch.from_numpy(np.linalg.lstsq(array["level_weights"].astype(float), values, rcond=None)[0]).float()
+
+    log_step = np.log(array["step"].astype(float))
+    entropy.log_step.copy_(rows(log_step))
+    entropy.log_stretch.copy_(rows(np.log(array["encoder_gain"].astype(float)) + log_step))
+    entropy.hyper_log_scale.copy_(rows(np.log(SCALE_LOW) + SCALE_STEP * array["hyper_index"].astype(float)))
+    unit = FRACTION * 2**MEAN_SHIFT / ContextNetwork.MEAN_ONE
+    deviation = torch.from_numpy(array["mean_factor"][-1] / unit * array["step"][-1]).float()  # finest at the highest quality
+    for part in (codec.analysis, codec.synthesis, entropy):
+        part.deviation.copy_(deviation)
+    return codec
+
+
+def load(source: str, options: NetworkOptions) -> Codec:
+    """The codec to begin from: a shipped model's name, a model file, or a checkpoint, whose averaged weights count.
+
+    Raises RecipeError when its networks are not built as ``options`` say.
+    """
+    if is_model(source):
+        codec = from_model(models.load(source))
+        if codec.options != options:
+            raise RecipeError(f"start: the networks of {source} are not built as the recipe's `network` says")
+        return codec
+    codec = Codec(options)
+    try:
+        codec.load_state_dict(running.load(Path(source))["average"])
+    except (KeyError, RuntimeError, TypeError):
+        raise RecipeError(f"start: {source} holds no codec with networks as the recipe's `network` says") from None
+    return codec
