@@ -191,14 +191,16 @@ data_option = click.option("--data", "folders", type=click.Path(path_type=Path),
 @data_option
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint and log.")
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint in --out.")
-@click.option("--start", type=click.Path(path_type=Path), help="Begin from the averaged weights of this checkpoint.")
-def train(recipe, folders, out, resume, start) -> None:
+@click.option("--start", type=click.Path(path_type=Path), help="Begin from this shipped model, model file or checkpoint.")
+@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE",
+              help="Another value for a key of the recipe, as YAML: --set 'distortion={dists: 1}', --set stages.0.steps=50.")
+def train(recipe, folders, out, resume, start, assignments) -> None:
     """Train a codec or a perceptual space as RECIPE says."""
     from train import command
 
     if resume and start:
         raise click.UsageError("--resume continues a run as it was begun; it takes no --start")
-    command.train(recipe, folders, out, resume, start)
+    command.train(recipe, folders, out, resume, start, assignments)
 
 
 @main.command()
@@ -229,8 +231,12 @@ def sweep(recipe, folders, ratings, encoders_only, out) -> None:
 @click.option("--crops", type=click.IntRange(1), default=512, show_default=True, help="Crops to count tables on.")
 @click.option("--slider/--no-slider", default=None, help="Whether a decoder keeps the model's own weights beside its own, for "
               "decode --realism. Default: if it was trained with a critic.")
+@click.option("--tradeoff", type=Finite(0, min_open=True), help="What a squared quantiser step is worth in bits to a codec's "
+              "encoder; default 22.")
+@click.option("--masking", type=Finite(0, 2), help="How much a codec's encoder spares smooth places at the cost of texture; "
+              "default 0, 1 as structural similarity does.")
 @force_option
-def export(run, folders, output, name, crops, slider, force) -> None:
+def export(run, folders, output, name, crops, slider, tradeoff, masking, force) -> None:
     """Turn a training run into a file.
 
     A codec becomes a model, which encode and decode load; where the decoder alone was trained, a decoder file, which decode
@@ -243,12 +249,15 @@ def export(run, folders, output, name, crops, slider, force) -> None:
         raise click.UsageError("a codec's coding tables are counted on photographs: give --data")
     if slider is not None and kind != "decoder":
         raise click.UsageError("--slider is for runs that trained a decoder alone")
+    encoder = {key: value for key, value in (("tradeoff", tradeoff), ("masking", masking)) if value is not None}
+    if encoder and kind != "codec":
+        raise click.UsageError("--tradeoff and --masking are for runs that trained an encoder")
     usual = {"codec": f"model{SUFFIX}", "decoder": f"synthesis{decoders.SUFFIX}", "space": "weights.safetensors"}
     output = output or run / usual[kind]
     files.check_free(str(output), force)
     if not output.parent.is_dir():
         raise FileError(f"{output.parent}: no such folder")
-    click.echo(f"{output}: {command.export(run, folders, output, name, crops, slider)}")
+    click.echo(f"{output}: {command.export(run, folders, output, name, crops, slider, encoder)}")
 
 
 @main.command()
@@ -262,24 +271,25 @@ def export(run, folders, output, name, crops, slider, force) -> None:
 @click.option("--bpp", "targets", type=Finite(0, min_open=True), multiple=True,
               help="Instead, encode every picture as near as can be to this many bits a pixel; repeatable.")
 @click.option("--keep", is_flag=True, help="With --bpp: write what was decoded into OUT/decoded/CODEC@BPP/.")
+@click.option("--realism", "with_realism", is_flag=True, help="With --bpp: also FID/256 and KID of every codec at every rate.")
 @click.option("--sheet", type=Finite(0, min_open=True), metavar="BPP", help="With --bpp: draw crops at this one side by side.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for rows, table and figure.")
 @click.option("--anchor", help="Codec that others are compared with; default: jpeg, with --bpp the first codec.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes, each with a picture of its own.")
-def evaluate(folder, codecs, specs, settings, targets, keep, sheet, out, anchor, jobs) -> None:
+def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, sheet, out, anchor, jobs) -> None:
     """Measure rate and distortion on the pictures of FOLDER, against real peers.
 
     Over a range of settings, with BD-rates; or at equal rates (--bpp), with differences picture by picture.
     """
     from evaluation import coders, matched, rate_distortion
 
-    if (keep or sheet) and not targets:
-        raise click.UsageError("--keep and --sheet go with --bpp")
+    if (keep or sheet or with_realism) and not targets:
+        raise click.UsageError("--keep, --realism and --sheet go with --bpp")
     if settings and targets:
         raise click.UsageError("give --quality or --bpp, not both")
     names, specs = codecs or ("base", *coders.peers()), specs or rate_distortion.METRICS
     if targets:
-        click.echo(matched.evaluate(folder, names, out, targets, anchor, specs, jobs, keep, sheet))
+        click.echo(matched.evaluate(folder, names, out, targets, anchor, specs, jobs, keep, sheet, with_realism))
     else:
         click.echo(rate_distortion.evaluate(folder, names, out, anchor or "jpeg", specs, settings, jobs))
 

@@ -10,13 +10,13 @@ from PIL import Image
 from codec import container, decoders, files, latents, pixels
 from codec import model as models
 from codec.errors import ImageError, ModelError, StreamError
+from codec.masking import error_weights
 from codec.model import QUALITIES, Model
 from entropy.coder import DamagedError, Decoder, Encoder, Meter
 
 MAX_PIXELS = 24 << 20  # what is coded in one piece; at about 160 bytes a pixel it takes 4 GB
 MAX_QUALITY = 100.0
 DEFAULT_QUALITY = 50.0
-TRADEOFF = 22.0  # see latents.choose_residuals; least rate at equal PSNR on held-out photographs
 
 Source = Image.Image | np.ndarray | str | Path | bytes
 
@@ -63,18 +63,24 @@ def quality_index(quality: float) -> int:
     return round(quality * (QUALITIES - 1) / MAX_QUALITY)
 
 
-def analyse(picture: Image.Image, index: int, model: Model) -> tuple[np.ndarray, np.ndarray]:
-    """Latents (h, w, M) float32 and integer hyper-latents (Z, h', w')."""
+def analyse(planes: np.ndarray, index: int, model: Model) -> tuple[np.ndarray, np.ndarray]:
+    """Latents (h, w, M) float32 and integer hyper-latents (Z, h', w') of (1, 3, H, W) planes, `pixels.to_planes`."""
     weights = model.arrays["level_weights"][index : index + 1]
-    latent, hyper = model.run("analysis", image=pixels.to_planes(picture), weights=weights)
+    latent, hyper = model.run("analysis", image=planes, weights=weights)
     limit = latents.HYPER_MAX
     return latent[0], np.rint(hyper[0]).clip(-limit, limit).astype(np.int32)
 
 
+def write(picture: Image.Image, index: int, model: Model, writer) -> None:
+    """Everything of a picture that is coded, to an entropy.coder Encoder or Meter."""
+    planes = pixels.to_planes(picture)
+    tradeoff = model.tradeoff * (error_weights(planes, model.masking) if model.masking else 1)
+    latents.encode(model, index, *analyse(planes, index, model), writer, tradeoff)
+
+
 def _encode(picture: Image.Image, index: int, model: Model) -> bytes:
-    latent, hyper = analyse(picture, index, model)
     writer = Encoder(model.tables)
-    latents.encode(model, index, latent, hyper, writer, TRADEOFF)
+    write(picture, index, model, writer)
     return container.pack(container.Header(model.id, index, picture.width, picture.height), writer.bytes())
 
 
@@ -132,7 +138,7 @@ def cross_entropy(image: Source, quality: float = DEFAULT_QUALITY, *, model: str
     """Bits that the model's own tables say `encode` must spend; a file exceeds it by header and rounding alone."""
     network, index = models.load(model, threads), quality_index(quality)
     meter = Meter(network.tables)
-    latents.encode(network, index, *analyse(_picture(image), index, network), meter, TRADEOFF)
+    write(_picture(image), index, network, meter)
     return meter.bits
 
 

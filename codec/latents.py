@@ -74,11 +74,11 @@ def _passes(model: Model, quality: int, hyper: np.ndarray, height: int, width: i
     return decoded.reshape(height, width, model.latents)
 
 
-def choose_residuals(exact: np.ndarray, tables: np.ndarray, model: Model, tradeoff: float) -> np.ndarray:
+def choose_residuals(exact: np.ndarray, tables: np.ndarray, model: Model, tradeoff: np.ndarray) -> np.ndarray:
     """Rounds (n,) residuals to the nearest integer, or one closer to zero where that saves more than it costs.
 
-    Minimises bits + tradeoff·(error in steps)². For elements that stood alone the weight of a squared step would be
-    6 / ln 2 = 8.7 bits (from Δ² = 18 / (ln 2 · λ · 255²), three channels a pixel); it pays to value fidelity more,
+    Minimises bits + tradeoff·(error in steps)², tradeoff (n,). For elements that stood alone the weight of a squared step
+    would be 6 / ln 2 = 8.7 bits (from Δ² = 18 / (ln 2 · λ · 255²), three channels a pixel); it pays to value fidelity more,
     because later passes predict from what this one keeps.
     """
     nearest = np.rint(exact).astype(np.int32)
@@ -86,20 +86,24 @@ def choose_residuals(exact: np.ndarray, tables: np.ndarray, model: Model, tradeo
     value, table, error = nearest[some], tables[some], exact[some]
     closer = value - np.sign(value)
     saved = model.tables.cost(value, table) - model.tables.cost(closer, table)
-    worse = tradeoff * ((error - closer) ** 2 - (error - value) ** 2)
+    worse = tradeoff[some] * ((error - closer) ** 2 - (error - value) ** 2)
     nearest[some] = np.where(saved > worse, closer, value)
     return nearest
 
 
-def encode(model: Model, quality: int, latent: np.ndarray, hyper: np.ndarray, writer, tradeoff: float) -> np.ndarray:
+def encode(
+    model: Model, quality: int, latent: np.ndarray, hyper: np.ndarray, writer, tradeoff: float | np.ndarray
+) -> np.ndarray:
     """Writes hyper-latents, then every pass, to an entropy.coder Encoder (or Meter).
 
-    latent (h, w, M): the analysis network's output; hyper (Z, h', w'): integers. Returns the decoded latents.
+    latent (h, w, M): the analysis network's output; hyper (Z, h', w'): integers; tradeoff: `choose_residuals`' for all
+    elements, or (h·w,) for those of each position. Returns the decoded latents.
     """
     height, width = latent.shape[:2]
     hyper_tables = _hyper_tables(model, quality, hyper.shape)
     hyper = np.where(model.tables.coded[hyper_tables].reshape(hyper.shape), hyper, 0)
     writer.write(hyper.ravel(), hyper_tables)
+    tradeoffs = np.broadcast_to(np.asarray(tradeoff, np.float32), height * width)
     steps = (latent * model.arrays["encoder_gain"][quality]).reshape(-1, model.latents)
 
     def residuals(tables, centre, positions, channels):
@@ -107,7 +111,7 @@ def encode(model: Model, quality: int, latent: np.ndarray, hyper: np.ndarray, wr
         some = model.tables.coded_positions(tables)
         exact = steps[positions, channels].take(some) - centre.take(some) / np.float32(FRACTION)
         used = tables.take(some)
-        found = choose_residuals(exact, used, model, tradeoff)
+        found = choose_residuals(exact, used, model, tradeoffs[positions[some // centre.shape[1]]])
         writer.write(found, used)
         chosen.put(some, found)
         return chosen

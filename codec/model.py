@@ -22,6 +22,7 @@ from codec.errors import ModelError
 from entropy.tables import Tables
 
 QUALITIES = 256
+TRADEOFF = 22.0  # see latents.choose_residuals; least rate at equal PSNR on held-out photographs
 SUFFIX = ".metamer"
 WEIGHTS = Path(__file__).parent / "weights"
 FORMAT = 1
@@ -102,6 +103,8 @@ class Model:
             if self.card["format"] > FORMAT:
                 raise ModelError(f"{path}: model format {self.card['format']} is newer than this program reads")
             self.groups: tuple[int, ...] = tuple(self.card["groups"])
+            # what the encoder goes by: `codec.latents.choose_residuals`, `codec.masking.error_weights`
+            self.tradeoff, self.masking = float(self.card.get("tradeoff", TRADEOFF)), float(self.card.get("masking", 0.0))
             self.id = digest(self._members, self.groups)[:4]
             arrays = {name: np.load(io.BytesIO(self._members[f"{name}.npy"]), allow_pickle=False) for name in ARRAYS}
         except FileNotFoundError:
@@ -114,6 +117,8 @@ class Model:
                 raise ModelError(f"{path}: array {name} has the wrong type or shape")
             if name in PER_LATENT and shape[1] != sum(self.groups):
                 raise ModelError(f"{path}: array {name} does not match the {sum(self.groups)} latent channels")
+        if not (0 < self.tradeoff < np.inf and 0 <= self.masking < np.inf):
+            raise ModelError(f"{path}: tradeoff {self.tradeoff} or masking {self.masking} is out of range")
         for name, limit in LIMITS.items():
             if arrays[name].min() < 0 or arrays[name].max() > limit:
                 raise ModelError(f"{path}: array {name} leaves 0…{limit}")

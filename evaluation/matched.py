@@ -15,7 +15,7 @@ from PIL import Image
 
 from codec import files
 from codec.errors import MetamerError
-from evaluation import agreement, measuring, plots
+from evaluation import agreement, measuring, plots, realism
 from evaluation.coders import coder
 from evaluation.measuring import Point, Row
 from evaluation.pictures import read
@@ -38,11 +38,12 @@ class Mean:
         return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
 
 
-@dataclass(frozen=True)
+@dataclass
 class Summary:
     """A codec at a rate. bpp: mean; mean_deviation, largest_deviation: of pictures from the rate, in bpp, without sign.
 
-    means: by distance; differences: of the codec's value less the anchor's, picture by picture.
+    means: by distance; differences: of the codec's value less the anchor's, picture by picture. realism: what
+    `evaluation.realism.compare` finds between the originals and what was decoded, if it was asked for.
     """
 
     codec: str
@@ -53,6 +54,7 @@ class Summary:
     largest_deviation: float
     means: dict[str, Mean]
     differences: dict[str, Mean]
+    realism: dict[str, float] | None = None
 
 
 def mean(values: np.ndarray) -> Mean:
@@ -90,6 +92,9 @@ def table(summaries: Sequence[Summary], anchor: str) -> str:
             for found in block:
                 change = "" if found.codec == anchor else f"Δ {found.differences[label]}"
                 lines.append(f"{found.codec:<{width}} {found.means[label]!s:<32} {change}".rstrip())
+        for found in block:
+            if found.realism:
+                lines.append(f"{found.codec:<{width}} " + "; ".join(realism.lines(found.realism)[1:]))
     return "\n".join(lines)
 
 
@@ -111,6 +116,12 @@ def busiest(picture: Image.Image) -> tuple[int, int, int, int]:
     return max(boxes, key=lambda box: change[box[1] : box[3], box[0] : box[2]].sum())
 
 
+def decoded(path: Path, row: Row) -> Image.Image:
+    """What the codec of a row makes of a picture at the row's setting."""
+    found = coder(row["codec"])
+    return found.decode(found.encode(read(path), row["setting"]))
+
+
 def sheet(paths: Sequence[Path], rows: dict[tuple[str, Point], Row], points: Sequence[Point], out: Path) -> None:
     """Writes the same crop of a few pictures, spread over the folder, from the original and from every codec at its point."""
     chosen = [paths[round(index)] for index in np.linspace(0, len(paths) - 1, min(SHOWN, len(paths)))]
@@ -120,18 +131,19 @@ def sheet(paths: Sequence[Path], rows: dict[tuple[str, Point], Row], points: Seq
         box = busiest(picture)
         crops.append((picture.crop(box), f"{path.stem}\noriginal"))
         for point in points:
-            found, row = coder(point.codec), rows[path.name, point]
-            decoded = found.decode(found.encode(picture, row["setting"]))
-            crops.append((decoded.crop(box), f"{point.codec}\n{row['bpp']:.3f} bpp"))
+            row = rows[path.name, point]
+            crops.append((decoded(path, row).crop(box), f"{point.codec}\n{row['bpp']:.3f} bpp"))
     plots.sheet(crops, out, f"the setting nearest to {points[0].target:g} bpp", columns=1 + len(points))
 
 
 def evaluate(folder: Path, names: Sequence[str], out: Path, targets: Sequence[float], anchor: str | None = None,
-             specs: Sequence[str] = METRICS, jobs: int = 1, keep: bool = False, shown: float | None = None) -> str:
+             specs: Sequence[str] = METRICS, jobs: int = 1, keep: bool = False, shown: float | None = None,
+             with_realism: bool = False) -> str:
     """Measures codecs (`coders.coder`) at rates in bits a pixel by distances; returns the table. anchor: the first by default.
 
     Writes into ``out``: matched.jsonl (a row per picture, codec and rate; an interrupted run continues), matched.txt and
     matched.json (`Summary`); with ``keep`` what was decoded, in decoded/CODEC@BPP/; and for the rate ``shown`` crops.png.
+    with_realism: FID/256 and KID of every codec at every rate, too.
     Raises MetamerError, PerceptionError.
     """
     out, targets = Path(out), list(dict.fromkeys(targets))
@@ -147,6 +159,11 @@ def evaluate(folder: Path, names: Sequence[str], out: Path, targets: Sequence[fl
     rows = measuring.run(paths, points, specs, out / "matched.jsonl", jobs, places)
     labels = [measuring.distance(spec).label for spec in specs]
     found = [summary(rows, point, Point(anchor, target=point.target), labels) for point in points]
+    if with_realism:
+        originals = realism.sample(map(read, paths), pim=False)
+        for each, point in zip(found, points, strict=True):
+            made = realism.sample((decoded(path, rows[path.name, point]) for path in paths), pim=False)
+            each.realism = realism.compare(originals, made)
     text = table(found, anchor)
     files.write(str(out / "matched.txt"), (text + "\n").encode())
     files.write(str(out / "matched.json"), (json.dumps(list(map(asdict, found)), indent=1) + "\n").encode())

@@ -17,7 +17,7 @@ from codec import files, pixels
 from codec.errors import FileError, ImageError
 from evaluation.coders import Coder, coder, nearest
 from evaluation.judging import Panel
-from evaluation.pictures import read, save, to_tensor
+from evaluation.pictures import HOLD_OUT, held_out, read, save, to_tensor
 from perception import from_spec
 from perception.distance import Distance
 
@@ -40,7 +40,9 @@ def distance(spec: str) -> Distance:
 
 
 def pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder. Raises ImageError where there is none."""
+    """The pictures of a folder; of one to train on, those that its validation.txt holds out. ImageError where there is none."""
+    if (Path(folder) / HOLD_OUT).exists():
+        return held_out(Path(folder))
     found = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in pixels.SUFFIXES)
     if not found:
         raise ImageError(f"{folder}: no pictures there")

@@ -52,19 +52,25 @@ def patches(image: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def sample(pictures: Iterable[Image.Image | np.ndarray]) -> Sample:
-    """What realism needs of 8-bit pictures; an eighth of a second a patch on one core. `ImageError` where no patch fits in."""
-    network, space = Inception(), create("pim-1", weights="pim")
+def sample(pictures: Iterable[Image.Image | np.ndarray], pim: bool = True) -> Sample:
+    """What realism needs of 8-bit pictures; an eighth of a second a patch on one core, PIM's z a second a picture.
+
+    pim: without it ``moments`` are empty. `ImageError` where no patch fits in.
+    """
+    network = Inception()
     features: list[Tensor] = []
 
     def passed() -> Iterator[Tensor]:
-        """Each picture for PIM, Inception's features taken on the way: a picture is made once."""
+        """Each picture, Inception's features taken on the way: a picture is made once."""
         for picture in pictures:
             cut = patches(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
             features.append(torch.cat([network(batch) for batch in cut.split(BATCH)]) if len(cut) else torch.zeros(0, FEATURES))
             yield to_tensor(picture)
 
-    found = moments(space, passed())
+    taken = passed()
+    found = moments(create("pim-1", weights="pim"), taken) if pim else []
+    for _ in taken:
+        pass  # without PIM nothing has asked for the pictures yet
     if not sum(map(len, features)):
         raise ImageError(f"no picture has {SIDE} pixels a side, which FID's and KID's patches have")
     return Sample(len(features), torch.cat(features), found)
@@ -110,13 +116,14 @@ def compare(originals: Sample, images: Sample) -> dict[str, float]:
     """Divergences of two sets; less is better, 0 is for sets that agree.
 
     pictures, patches: how many there are of the images. fid; kid with the standard deviation and the 2.5 % and 97.5 % quantiles
-    of its subsets; pim: Fréchet distance in PIM's z.
+    of its subsets; pim: Fréchet distance in PIM's z, if it was sampled.
     """
     values = kid(originals.features, images.features)
     low, high = np.quantile(values, [0.025, 0.975])
-    return {"pictures": images.pictures, "patches": len(images.features), "fid": fid(originals.features, images.features),
-            "kid": float(values.mean()), "kid_deviation": float(values.std(ddof=1)), "kid_low": float(low),
-            "kid_high": float(high), "pim": divergence(originals.moments, images.moments)}
+    found = {"pictures": images.pictures, "patches": len(images.features), "fid": fid(originals.features, images.features),
+             "kid": float(values.mean()), "kid_deviation": float(values.std(ddof=1)), "kid_low": float(low),
+             "kid_high": float(high)}
+    return found | ({"pim": divergence(originals.moments, images.moments)} if images.moments else {})
 
 
 def realism(originals: Iterable[Image.Image | np.ndarray], images: Iterable[Image.Image | np.ndarray]) -> dict[str, float]:
@@ -156,4 +163,4 @@ def lines(found: dict[str, float]) -> Sequence[str]:
             f"FID/256       {found['fid']:.3f}",
             f"KID           {1000 * found['kid']:.3f} ± {1000 * found['kid_deviation']:.3f} ×10⁻³ "
             f"[{1000 * found['kid_low']:.3f}, {1000 * found['kid_high']:.3f}] over {SUBSETS} subsets",
-            f"Fréchet, PIM  {found['pim']:.6g}")
+            *([f"Fréchet, PIM  {found['pim']:.6g}"] if "pim" in found else []))

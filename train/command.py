@@ -10,24 +10,26 @@ from train.spaces import loop as spaces_loop
 from train.spaces import recipe as spaces_recipe
 
 
-def train(path: Path, folders: Sequence[Path], out: Path, resume: bool = False, start: Path | None = None) -> None:
-    """Trains what the recipe at ``path`` says; the rest as `train.loop.train` has it."""
+def train(path: Path, folders: Sequence[Path], out: Path, resume: bool = False, start: Path | None = None,
+          assignments: Sequence[str] = ()) -> None:
+    """Trains what the recipe at ``path`` says, with ``assignments`` put in; the rest as `train.loop.train` has it."""
     values = recipe.read(path)
     if not (isinstance(values, dict) and "space" in values):
-        loop.train(recipe.load(path), folders, out, resume, start)
+        loop.train(recipe.load(path, assignments), folders, out, resume, start)
     elif start is not None:
         raise RecipeError(f"{path}: a perceptual space is trained from scratch; it takes no --start")
     else:
-        spaces_loop.train(spaces_recipe.load(path), folders, out, resume)
+        spaces_loop.train(spaces_recipe.load(path, assignments), folders, out, resume)
 
 
 def kind(run: Path) -> str:
     """What a run trained: `space`, `decoder` (for the streams of an existing model) or `codec`."""
     recipe = running.load(Path(run) / running.CHECKPOINT)["recipe"]
-    return "space" if "space" in recipe else "decoder" if exporting.trains_decoder(recipe) else "codec"
+    return "space" if "space" in recipe else "decoder" if exporting.trains_only(recipe, "decoder") else "codec"
 
 
-def export(run: Path, folders: Sequence[Path], path: Path, name: str, crops: int, realism: bool | None = None) -> str:
+def export(run: Path, folders: Sequence[Path], path: Path, name: str, crops: int, realism: bool | None = None,
+           encoder: dict | None = None) -> str:
     """Writes what ships of a run to ``path``; returns what to say of it.
 
     The rest as `train.export.export_run` and `train.export.export_decoder_run` have it.
@@ -40,6 +42,6 @@ def export(run: Path, folders: Sequence[Path], path: Path, name: str, crops: int
         card = exporting.export_decoder_run(run, path, name, realism)
         said = f"; decodes streams of model {card['decodes']}{', realism 0 to 1' if card['realism'] else ''}"
     else:
-        card = exporting.export_run(run, folders, path, name, crops)
+        card = exporting.export_run(run, folders, path, name, crops, encoder)
         said = f"; integers cost {card['integer_cost_percent']:+.2f} % rate" if "integer_cost_percent" in card else ""
     return f"{path.stat().st_size / 1e6:.1f} MB{said}"

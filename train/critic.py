@@ -17,6 +17,7 @@ from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
 CONDITION = 12  # channels that the latents are squeezed into (HiFiC)
+BETAS = (0.5, 0.9)  # of Adam: with more momentum the critic is late, and is fooled
 
 
 @dataclass
@@ -107,7 +108,7 @@ class Opponent:
     def __init__(self, options: CriticOptions, latents: int, levels: int, fabric: Fabric):
         self.options, self.fabric, self.loss = options, fabric, LOSSES[options.loss]
         self.critic = PatchCritic(latents, levels, options).to(memory_format=torch.channels_last)
-        self.model, self.optimiser = fabric.setup(self.critic, torch.optim.Adam(self.critic.parameters()))
+        self.model, self.optimiser = fabric.setup(self.critic, torch.optim.Adam(self.critic.parameters(), betas=BETAS))
 
     def judge(self, decoded: Tensor, latent: Tensor, weights: Tensor) -> Tensor:
         """(N,) what the codec minimises. Gradients reach ``decoded`` alone."""

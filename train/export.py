@@ -286,8 +286,7 @@ def count_tables(path: Path, photographs: Photographs, crops: int, crop: int = 3
     for index in tqdm(range(crops), desc="counting residuals", unit="crop"):
         picture = Image.fromarray(source[index].permute(1, 2, 0).numpy())
         quality = int((index + 0.5) / crops * QUALITIES)
-        latent, hyper = coding.analyse(picture, quality, model)
-        latents.encode(model, quality, latent, hyper, counter, coding.TRADEOFF)
+        coding.write(picture, quality, model, counter)
     tables = []
     for counts, shape in zip(counter.counts, prior, strict=True):
         inner = (counts[:-1] + counts[-2::-1]) / 2
@@ -345,14 +344,31 @@ def integer_cost(codec: Codec, crops: Tensor) -> float:
     return float(100 * (rates[1] / rates[0] - 1).mean())
 
 
-def export_run(run: Path, folders: Sequence[Path], path: Path, name: str, crops: int) -> dict:
+def keep_streams(codec: Codec, model: Model, card: dict, path: Path) -> None:
+    """Writes ``codec``, whose transforms alone were trained, as a model that shares its streams with ``model``, both ways."""
+    made = graphs(codec)
+    with zipfile.ZipFile(model.path) as archive:
+        members = {name: made.get(name) if name in ("analysis", "synthesis") else archive.read(f"{name}.onnx") for name in made}
+        arrays = {name: np.load(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False) for name in ARRAYS}
+    arrays["encoder_gain"] = quality_arrays(codec)["encoder_gain"]
+    buffer = io.BytesIO()
+    write(buffer, {"format": FORMAT, "groups": list(codec.options.groups), **card}, members, arrays)
+    files.write(str(path), buffer.getvalue())
+
+
+def export_run(run: Path, folders: Sequence[Path], path: Path, name: str, crops: int, encoder: dict | None = None) -> dict:
     """Exports the averaged weights of the training run in folder ``run``; returns the card that model.json holds.
 
-    Coding tables are counted on the photographs of ``folders``, what integers cost is measured on those they hold out.
+    Coding tables are counted on the photographs of ``folders``, what integers cost is measured on those they hold out; a run
+    of transforms alone keeps the tables, and the streams, of the model it started from. encoder: what `codec.model.Model`
+    shall go by in encoding, ``tradeoff`` and ``masking``.
     """
     codec, state = loop.restore_average(Path(run) / CHECKPOINT)
+    card = {"name": name, "steps": state["step"], "recipe": state["recipe"], **(encoder or {})}
+    if trains_only(state["recipe"], "transforms", "decoder"):
+        keep_streams(codec, decoded_model(state["recipe"]), card, path)
+        return card
     training, held = find(*folders)
-    card = {"name": name, "steps": state["step"], "recipe": state["recipe"]}
     crops_held = loop.validation_crops(held)
     if len(crops_held):
         card["integer_cost_percent"] = round(integer_cost(codec, crops_held), 3)
@@ -379,13 +395,13 @@ def export_decoder(codec: Codec, model: Model, card: dict, path: Path, realism: 
     return card
 
 
-def trains_decoder(recipe: Mapping) -> bool:
-    """Whether a recipe, as a checkpoint holds it, trains the decoder of an existing model and nothing else."""
-    return all(stage["parts"] == "decoder" for stage in recipe["stages"])
+def trains_only(recipe: Mapping, *parts: str) -> bool:
+    """Whether a recipe, as a checkpoint holds it, trains these parts of an existing model and nothing else."""
+    return all(stage["parts"] in parts for stage in recipe["stages"])
 
 
 def decoded_model(recipe: Mapping) -> Model:
-    """The model whose streams a run of ``recipe`` trained a decoder for, through decoder runs that it started from.
+    """The model whose streams a run of ``recipe`` trained for, through such runs that it started from.
 
     Raises RecipeError, ModelError.
     """
@@ -393,8 +409,8 @@ def decoded_model(recipe: Mapping) -> Model:
     if start.is_model(source):
         return models.load(source)
     before = running.load(Path(source))["recipe"]
-    if not trains_decoder(before):
-        raise RecipeError(f"start: '{source}' is no model; export it, and train its decoder from the model file")
+    if not trains_only(before, "transforms", "decoder"):
+        raise RecipeError(f"start: '{source}' is no model; export it, and train from the model file")
     return decoded_model(before)
 
 

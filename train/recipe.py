@@ -1,7 +1,9 @@
 """Recipes: YAML files that say what to train. Checked whole before anything runs."""
 
+import copy
 import dataclasses
 import difflib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_origin
@@ -226,9 +228,30 @@ def read(path: Path) -> Any:
         raise RecipeError(f"{path}: {' '.join(str(problem).split())}") from None
 
 
-def load(path: Path) -> Recipe:
-    """Reads and checks a codec's recipe file."""
+def changed(values: Any, assignments: Iterable[str]) -> Any:
+    """``values`` with ``key=value`` put in, value as YAML, key with dots into mappings and lists: `stages.0.steps=10`."""
+    values = copy.deepcopy(values)
+    for assignment in assignments:
+        path, equals, text = assignment.partition("=")
+        *parents, last = (int(part) if part.isdigit() else part for part in path.strip().split("."))
+        try:
+            place = values
+            for parent in parents:
+                place = place.setdefault(parent, {}) if isinstance(place, dict) else place[parent]
+            value = yaml.safe_load(text)
+            if not equals:
+                raise RecipeError(f"--set {assignment}: write key=value")
+            place[last] = value
+        except (KeyError, IndexError, TypeError, AttributeError):
+            raise RecipeError(f"--set {assignment}: the recipe has no place {path}") from None
+        except yaml.YAMLError as problem:
+            raise RecipeError(f"--set {assignment}: {' '.join(str(problem).split())}") from None
+    return values
+
+
+def load(path: Path, assignments: Iterable[str] = ()) -> Recipe:
+    """Reads and checks a codec's recipe file, with ``assignments`` (`changed`) put in."""
     try:
-        return from_mapping(read(path))
+        return from_mapping(changed(read(path), assignments))
     except RecipeError as problem:
         raise RecipeError(f"{path}: {str(problem).removeprefix(f'{path}: ')}") from None

@@ -1,13 +1,14 @@
 """Recipes of perceptual spaces: those that say ``space:``. Checked whole before anything runs."""
 
 import importlib
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from codec.errors import RecipeError
 from perception.registry import suggestion
-from train.recipe import PRECISIONS, at_least, build, read
+from train.recipe import PRECISIONS, at_least, build, changed, read
 from train.spaces.task import Task
 
 TASKS = {  # space → who trains it
@@ -65,10 +66,10 @@ def from_mapping(values: dict) -> SpaceRecipe:
     return recipe
 
 
-def load(path: Path) -> SpaceRecipe:
-    """Reads and checks a recipe file."""
+def load(path: Path, assignments: Iterable[str] = ()) -> SpaceRecipe:
+    """Reads and checks a recipe file, with ``assignments`` (`train.recipe.changed`) put in."""
     try:
-        return from_mapping(read(path))
+        return from_mapping(changed(read(path), assignments))
     except RecipeError as problem:
         raise RecipeError(f"{path}: {str(problem).removeprefix(f'{path}: ')}") from None
 
