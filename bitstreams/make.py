@@ -1,6 +1,7 @@
-"""Writes the conformance streams: `python -m bitstreams.make`. Only for a new shipped model; old streams stay for ever."""
+"""Writes the conformance streams of a model: `python -m bitstreams.make base`. Only for a new shipped one; old streams stay."""
 
 import json
+import sys
 
 import numpy as np
 from PIL import Image
@@ -31,13 +32,13 @@ QUALITIES = {
 }
 
 
-def main() -> None:
+def main(model: str) -> None:
     entries = json.loads(LIST.read_text()) if LIST.exists() else {}
-    model = load("base").id.hex()
+    model_id = load(model).id.hex()
     for name, picture in pictures().items():
         for quality in QUALITIES[name]:
-            stem = f"{model}-{name}-q{quality}"
-            data = codec.encode(picture, quality)
+            stem = f"{model_id}-{name}-q{quality}"
+            data = codec.encode(picture, quality, model=model)
             decoded = codec.decode(data)
             (FOLDER / f"{stem}.mtm").write_bytes(data)
             decoded.save(FOLDER / f"{stem}.png", optimize=True)
@@ -46,4 +47,4 @@ def main() -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(*sys.argv[1:])

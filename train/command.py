@@ -1,5 +1,6 @@
 """Which loop a recipe belongs to: a codec's or a perceptual space's."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -12,10 +13,14 @@ from train.spaces import recipe as spaces_recipe
 
 def train(path: Path, folders: Sequence[Path], out: Path, resume: bool = False, start: Path | None = None,
           assignments: Sequence[str] = ()) -> None:
-    """Trains what the recipe at ``path`` says, with ``assignments`` put in; the rest as `train.loop.train` has it."""
+    """Trains what the recipe at ``path`` says, with ``assignments`` put in; the rest as `train.loop.train` has it.
+
+    start: what to begin from instead of what the recipe says.
+    """
     values = recipe.read(path)
     if not (isinstance(values, dict) and "space" in values):
-        loop.train(recipe.load(path, assignments), folders, out, resume, start)
+        own = [] if start is None else [f"start={json.dumps(str(start))}"]
+        loop.train(recipe.load(path, [*assignments, *own]), folders, out, resume)
     elif start is not None:
         raise RecipeError(f"{path}: a perceptual space is trained from scratch; it takes no --start")
     else:

@@ -1,7 +1,8 @@
 """The patch critic: tells photographs from decodes, and so bounds the divergence between the two from below.
 
 The network is that of Mentzer et al., "High-fidelity generative image compression" (HiFiC), NeurIPS 2020, appendix A.1, with
-the quality level as a further condition, as one network serves every rate here.
+the quality level as a further condition, as one network serves every rate here, and a fourth layer of 3x3, not 4x4, which keeps
+patches on the grid of the latents.
 """
 
 import math

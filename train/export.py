@@ -35,7 +35,7 @@ from train import loop, running, start
 from train.data import Crops, Photographs, find
 from train.entropy_model import SCALE_LOW, SCALE_STEP, SCALES, level_weights
 from train.integer_networks import EXACT_LIMIT, HIDDEN_ONE, ContextNetwork, IntegerConv2d
-from train.networks import Codec
+from train.networks import KEEPING, Codec
 from train.objective import Distortion
 from train.recipe import Stage
 from train.running import CHECKPOINT
@@ -365,7 +365,7 @@ def export_run(run: Path, folders: Sequence[Path], path: Path, name: str, crops:
     """
     codec, state = loop.restore_average(Path(run) / CHECKPOINT)
     card = {"name": name, "steps": state["step"], "recipe": state["recipe"], **(encoder or {})}
-    if trains_only(state["recipe"], "transforms", "decoder"):
+    if trains_only(state["recipe"], *KEEPING):
         keep_streams(codec, decoded_model(state["recipe"]), card, path)
         return card
     training, held = find(*folders)
@@ -409,7 +409,7 @@ def decoded_model(recipe: Mapping) -> Model:
     if start.is_model(source):
         return models.load(source)
     before = running.load(Path(source))["recipe"]
-    if not trains_only(before, "transforms", "decoder"):
+    if not trains_only(before, *KEEPING):
         raise RecipeError(f"start: '{source}' is no model; export it, and train from the model file")
     return decoded_model(before)
 

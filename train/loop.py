@@ -20,7 +20,7 @@ from train import start as starts
 from train.critic import Opponent
 from train.data import Crops, Photographs, centre_crops, find
 from train.entropy_model import level_weights
-from train.networks import Codec
+from train.networks import KEEPING, Codec
 from train.objective import Distortion, RateTarget
 from train.recipe import Recipe, Stage, from_mapping
 from train.running import (
@@ -160,18 +160,16 @@ def begin(recipe: Recipe, photographs: Photographs) -> Codec:
     return codec
 
 
-def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = False, start: Path | None = None) -> None:
+def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = False) -> None:
     """Runs ``recipe`` on the photographs of ``folders``; writes checkpoint.pt and log.jsonl into ``out``.
 
     resume: continue from the checkpoint in ``out``; the weights end the same as if nothing had happened.
-    start: what to begin from instead of what the recipe says. Started by `torchrun`, processes share each batch and end with
-    the weights of one alone, but for the order of sums. Raises RecipeError, DivergedError.
+    Started by `torchrun`, processes share each batch and end with the weights of one alone, but for the order of sums.
+    Raises RecipeError, DivergedError.
     """
     out = Path(out)
     checkpoint = out / CHECKPOINT
     state = earlier(out, resume)
-    if start is not None:
-        recipe = from_mapping({**dataclasses.asdict(recipe), "start": str(start)})
     if state is not None:
         check_resumable(recipe, state)
         recipe.start = state["recipe"].get("start", "")
@@ -191,7 +189,7 @@ def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = Fal
         if "distortion" in state:  # checkpoints from before there was anything to balance lack it
             distortion.restore(state["distortion"])
     elif not distortion.is_plain or recipe.critic or recipe.rate != "lambda":
-        codec.entropy.set_quantised(recipe.stages[0].quantised)
+        codec.entropy.set_quantised(recipe.stages[0].quantised or recipe.stages[0].parts in KEEPING)
         crops = first_crops(photographs, max(stage.crop for stage in recipe.stages), recipe.seed, recipe.balance_crops)
         distortion.balance(codec, crops, recipe.stages[0].parts)
     out.mkdir(parents=True, exist_ok=True)
@@ -235,7 +233,7 @@ def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = Fal
         last = first + stage.steps
         codec.train_only(stage.parts)
         for part in (codec, average.module):
-            part.entropy.set_quantised(stage.quantised)
+            part.entropy.set_quantised(stage.quantised or stage.parts in KEEPING)
         for batch in batches(photographs, stage, recipe.seed, range(done, last), own):
             # all chance is drawn for the whole batch, from the step alone: it is the same for any number of processes
             rng = torch.Generator().manual_seed(recipe.seed + 1_000_003 * done)

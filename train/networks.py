@@ -17,6 +17,7 @@ PARTS = {  # what a stage trains → the beginnings of its parameters' names
     "transforms": ("analysis.", "synthesis.", "entropy.hyper_analysis.", "entropy.log_stretch"),
     "decoder": ("synthesis.",),
 }
+KEEPING = ("transforms", "decoder")  # what decodes latents stays as it is, so streams do too
 
 
 @dataclass

@@ -119,7 +119,7 @@ class RateTarget:
         return torch.exp(weights @ self.log_factor)
 
     def update(self, bpp: Tensor, weights: Tensor) -> None:
-        """bpp (N,) of this step's crops at their quality weights (N, K). One crop alone tells little: the speed is low."""
+        """bpp (N,) of files of this step's crops, at quality weights (N, K). One crop alone tells little: the speed is low."""
         targets = Distortion.interpolated(self.targets, weights)
         self.log_factor += self.speed * (weights * (1 - bpp / targets)[:, None]).mean(0)
         self.log_factor.clamp_(-3.0, 3.0)

@@ -15,7 +15,7 @@ from perception import registry
 from perception.errors import PerceptionError
 from train.critic import LOSSES, CriticOptions
 from train.lapped import BLOCK
-from train.networks import PARTS, NetworkOptions
+from train.networks import KEEPING, PARTS, NetworkOptions
 from train.proxies import PROXIES
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
@@ -31,7 +31,7 @@ class Stage:
     the run started from. batch: crops a step, over all processes together. level_power: quality levels are drawn as
     (K − 1)·u^level_power, u uniform; above 1 favours low rates. learning_rate rises over ``warmup`` steps and falls to
     ``final`` times itself along a cosine.
-    quantised: round the entropy networks to integers, with straight-through gradients.
+    quantised: round the entropy networks to integers, with straight-through gradients; where they stay as they are, always.
     """
 
     name: str
@@ -187,7 +187,7 @@ def check(recipe: Recipe) -> None:
     if recipe.critic:
         check_critic(recipe)
     for stage in recipe.stages:
-        if stage.parts in ("transforms", "decoder") and not recipe.start:
+        if stage.parts in KEEPING and not recipe.start:
             raise RecipeError(f"stage {stage.name}: parts '{stage.parts}' needs a model to start from; say start: base")
         for name, allowed in (("parts", PARTS), ("proxy", tuple(PROXIES))):
             if getattr(stage, name) not in allowed:

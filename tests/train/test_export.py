@@ -202,3 +202,19 @@ def test_a_slider_needs_two_networks_that_are_built_alike(tiny_run, tmp_path):
     with pytest.raises(ModelError, match="not built as"):
         export.export_decoder(trained(tiny_run), load("base"), {"name": "x"}, tmp_path / "x.decoder", True)
     assert not (tmp_path / "x.decoder").exists()
+
+
+def test_transforms_alone_keep_their_models_streams(tiny_model, photographs, tmp_path, otters):
+    """Encoder and decoder trained further: either model decodes what the other encoded, and they are not the same."""
+    values = {"start": tiny_model, "network": load(tiny_model).card["recipe"]["network"], "precision": "32-true",
+              "average": 0.5,
+              "stages": [{"name": "both", "parts": "transforms", "steps": 3, "batch": 2, "crop": 96, "quantised": True}]}
+    loop.train(recipe.from_mapping(values), [photographs], tmp_path / "run")
+    export.export_run(tmp_path / "run", [photographs], tmp_path / "both.metamer", "both", 8, {"masking": 0.5})
+    both, picture = load(str(tmp_path / "both.metamer")), otters.crop((0, 0, 96, 80))
+    assert both.id == load(tiny_model).id and both.masking == 0.5
+    data, other = (codec.encode(picture, 60, model=name) for name in (str(both.path), tiny_model))
+    assert data != other
+    for stream in (data, other):
+        ours, theirs = (np.asarray(codec.decode(stream, model=name), float) for name in (str(both.path), tiny_model))
+        assert 0 < np.abs(ours - theirs).mean() < 4

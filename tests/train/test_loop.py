@@ -1,18 +1,24 @@
-"""Real, tiny training through the command: it learns, resumes to the same bits, survives trouble."""
+"""Real, tiny training: it learns, resumes to the same bits, survives trouble; mixes, critics, rates, several processes."""
 
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
+import yaml
 
 from tests.conftest import ROOT, TINY_RECIPE, metamer
-from train import loop, recipe
+from train import loop, recipe, running
+from train.data import Photographs, find
 from train.loop import spread_levels
+from train.networks import Codec
+from train.objective import Distortion
 from train.running import DivergedError, learning_rate
 
 
@@ -24,6 +30,67 @@ def tiny(tmp_path) -> recipe.Recipe:
 
 def rows(run: Path) -> list[dict]:
     return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture(scope="module")
+def beginning(tmp_path_factory, photographs) -> Path:
+    """A checkpoint with the Karhunen-Loève start of a network with channels enough that its error falls up to the top level."""
+    torch.manual_seed(0)
+    codec = Codec(recipe.from_mapping({**mixture(""), "critic": None, "stages": [{"name": "none", "steps": 1}]}).network)
+    codec.start_from(loop.first_crops(Photographs(find(photographs)[0]), 96, 0, 24))
+    path = tmp_path_factory.mktemp("beginning") / "start.pt"
+    running.save(path, {"average": codec.state_dict()})
+    return path
+
+
+def stage(name: str, steps: int, **more) -> dict:
+    return {"name": name, "steps": steps, "batch": 4, "crop": 96, "warmup": 2, **more}
+
+
+def mixture(start, **more) -> dict:
+    """A recipe of everything: two distances, a critic, rates that are kept, and stages that train all and the decoder."""
+    tiny = yaml.safe_load(TINY_RECIPE)
+    return {
+        **tiny, "network": {**tiny["network"], "groups": [8, 56], "lambda_high": 0.01}, "start": str(start),
+        "stages": [stage("everything", 5), stage("decoder", 3, parts="decoder")], "distortion": {"mse": 1, "perceptnet": 1},
+        "critic": {"width": 4}, "rate": "start", "rate_speed": 0.1, "balance_crops": 8, "save_every": 3, "validate_every": 4,
+        "log_every": 1, **more,
+    }
+
+
+def trained(photographs: Path, out: Path, values: dict) -> dict:
+    """The last checkpoint of a recipe."""
+    loop.train(recipe.from_mapping(values), [photographs], out)
+    return loop.load(out / "checkpoint.pt")
+
+
+@pytest.fixture(scope="module")
+def mixed_run(tmp_path_factory, beginning, photographs) -> Path:
+    """`mixture`, trained."""
+    out = tmp_path_factory.mktemp("mixed") / "run"
+    trained(photographs, out, mixture(beginning))
+    return out
+
+
+def leaves(value, name: str = ""):
+    """(name, tensor or number) of everything inside a checkpoint."""
+    if isinstance(value, dict | list):
+        for key, part in value.items() if isinstance(value, dict) else enumerate(value):
+            yield from leaves(part, f"{name}.{key}")
+    else:
+        yield name, value
+
+
+def assert_same_to_the_last_bit(one: dict, other: dict) -> None:
+    pairs = list(zip(leaves(one), leaves(other), strict=True))
+    for (name, mine), (theirs_name, theirs) in pairs:
+        assert name == theirs_name
+        assert torch.equal(mine, theirs) if isinstance(mine, torch.Tensor) else mine == theirs, name
+
+
+def changed_parameters(start: Path, state: dict) -> set[str]:
+    before = loop.load(start)["average"]
+    return {name for name, value in state["model"].items() if not torch.equal(value, before[name])}
 
 
 def test_training_learns(tiny_run):
@@ -83,10 +150,10 @@ def test_another_recipe_does_not_resume(tiny_run, tiny, photographs, tmp_path):
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(tiny, photographs, tmp_path, monkeypatch):
     original = loop.rate_distortion
 
-    def poisoned(codec, image, level, stage, model=None):
-        result = original(codec, image, level, stage, model)
+    def poisoned(codec, distortion, image, level, stage, noise=None, model=None):
+        result = original(codec, distortion, image, level, stage, noise, model)
         if stage.name == "joint":
-            result["loss"] = result["loss"] * float("nan")
+            result["distortion"] = result["distortion"] * float("nan")
         return result
 
     monkeypatch.setattr(loop, "rate_distortion", poisoned)
@@ -104,28 +171,11 @@ def test_an_existing_run_is_not_overwritten(tiny_run, tiny, photographs):
 
 def test_a_stage_can_start_from_another_run(tiny_run, tiny, photographs, tmp_path):
     tiny.stages = [recipe.Stage("tune", steps=2, batch=2, crop=96, learning_rate=1e-6, warmup=1)]
-    loop.train(tiny, [photographs], tmp_path / "run", start=tiny_run / "checkpoint.pt")
+    tiny.start = str(tiny_run / "checkpoint.pt")
+    loop.train(tiny, [photographs], tmp_path / "run")
     before, after = loop.restore_average(tiny_run / "checkpoint.pt")[0], loop.restore_average(tmp_path / "run/checkpoint.pt")[0]
     for mine, theirs in zip(before.parameters(), after.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
-
-
-def test_two_processes(photographs, tmp_path):
-    (tmp_path / "recipe.yaml").write_text(TINY_RECIPE.replace("steps: 40", "steps: 6"))
-    done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "codec.cli", "train",
-         str(tmp_path / "recipe.yaml"), "--data", str(photographs), "--out", str(tmp_path / "run")],
-        capture_output=True, timeout=300, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
-    )
-    assert done.returncode == 0, done.stderr.decode()
-    state = loop.load(tmp_path / "run" / "checkpoint.pt")
-    assert state["step"] == 26 and all(torch.isfinite(value).all() for value in state["average"].values())
-    logged = [row for row in rows(tmp_path / "run") if "loss" in row]
-    assert [row["step"] for row in logged] == list(range(4, 27, 4))  # one process writes
-    alone = tmp_path / "alone"
-    loop.train(recipe.load(tmp_path / "recipe.yaml"), [photographs], alone)
-    alone_weights = loop.load(alone / "checkpoint.pt")["average"]
-    assert any(not torch.equal(value, alone_weights[name]) for name, value in state["average"].items())  # both took part
 
 
 def test_learning_rate_rises_then_falls():
@@ -139,3 +189,240 @@ def test_learning_rate_rises_then_falls():
 def test_levels_cover_the_range():
     levels = spread_levels(8, 9, torch.Generator().manual_seed(0))
     assert sorted((levels.sort().values).floor().tolist()) == list(range(8))
+
+
+def test_a_step_takes_what_a_stage_asks_for():
+    """Half of the levels lie below ((K − 1)/2)^power."""
+    levels = spread_levels(4000, 5, torch.Generator().manual_seed(0), 2.0)
+    assert levels.max() <= 4 and levels.median().item() == pytest.approx(4 * 0.5**2, rel=0.02)
+
+
+def test_a_run_of_everything_resumes_to_the_last_bit(mixed_run, beginning, photographs, tmp_path, monkeypatch):
+    """Weights, their average, the critic, both optimisers, the factors of λ, what balances the mix. Stopped 4 → 3, 7 → 6."""
+    step = loop.Progress.step
+    for interruption in (4, 7):
+
+        def stop(self, done, images, interruption=interruption):
+            if done == interruption:
+                raise KeyboardInterrupt
+            return step(self, done, images)
+
+        monkeypatch.setattr(loop.Progress, "step", stop)
+        with pytest.raises(KeyboardInterrupt):
+            loop.train(recipe.from_mapping(mixture(beginning)), [photographs], tmp_path / "run", resume=interruption == 7)
+    monkeypatch.setattr(loop.Progress, "step", step)
+    loop.train(recipe.from_mapping(mixture(beginning)), [photographs], tmp_path / "run", resume=True)
+    whole, resumed = loop.load(mixed_run / "checkpoint.pt"), loop.load(tmp_path / "run" / "checkpoint.pt")
+    assert_same_to_the_last_bit(whole, resumed)
+    assert whole["critic"]["optimiser"]["state"][0]["step"] == 8 and whole["log_factor"].abs().min() > 0.01  # all took part
+
+
+KILLER = """
+import os, signal, sys
+from train import command, running
+moment, save, step = int(sys.argv[1]), running.torch.save, running.Progress.step
+
+def half(state, path):
+    save(state, path)
+    if state["step"] == moment:
+        with open(path, "r+b") as file:
+            file.truncate(os.path.getsize(path) // 2)
+        os.kill(os.getpid(), signal.SIGKILL)
+
+def dead(self, done, images):
+    if done == moment:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return step(self, done, images)
+
+running.torch.save, running.Progress.step = half, dead if moment % 5 else step
+command.train(sys.argv[2], [sys.argv[3]], sys.argv[4], len(sys.argv) > 5)
+"""
+
+
+def test_a_killed_run_resumes_to_the_same_weights(tiny_run, photographs, tmp_path):
+    """SIGKILL within a step, and again half-way through writing a checkpoint: no more than save_every steps are run twice."""
+    path, run = tmp_path / "recipe.yaml", tmp_path / "run"
+    path.write_text(TINY_RECIPE.replace("log_every: 4", "log_every: 1"))
+    for moment, last_row, kept in ((28, 27, 25), (45, 45, 40)):
+        resume = ["resume"] if kept > 25 else []
+        done = subprocess.run([sys.executable, "-c", KILLER, str(moment), path, photographs, run, *resume], cwd=ROOT,
+                              capture_output=True, timeout=300)
+        assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+        assert max(row["step"] for row in rows(run)) == last_row
+        assert loop.load(run / "checkpoint.pt")["step"] == kept and last_row - kept <= 5
+    loop.train(recipe.load(path), [photographs], run, resume=True)
+    whole, resumed = loop.load(tiny_run / "checkpoint.pt"), loop.load(run / "checkpoint.pt")
+    for state in (whole, resumed):
+        state["recipe"].pop("log_every")
+    assert_same_to_the_last_bit(whole, resumed)
+    assert [row["step"] for row in rows(run) if "loss" in row] == list(range(1, 61))
+
+
+def test_two_processes_end_with_the_weights_of_one(mixed_run, beginning, photographs, tmp_path):
+    """With everything in the recipe, but for the order of sums: 1e-7 where weights moved by 6e-3."""
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(mixture(beginning)))
+    done = subprocess.run(
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "codec.cli", "train",
+         str(tmp_path / "recipe.yaml"), "--data", str(photographs), "--out", str(tmp_path / "run")],
+        capture_output=True, timeout=300, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    before = loop.load(beginning)["average"]
+    alone, together = loop.load(mixed_run / "checkpoint.pt"), loop.load(tmp_path / "run" / "checkpoint.pt")
+    assert together["step"] == 8
+    for kind in ("model", "average"):
+        off, moved = (torch.cat([(alone[kind][name] - other[name]).flatten() for name in before])
+                      for other in (together[kind], before))
+        print(f"{kind}: at most {off.abs().max():.1e} apart, moved by up to {moved.abs().max():.1e}")
+        assert off.abs().max() < 1e-4 and off.norm() < 1e-3 * moved.norm()
+    for (name, mine), (_, theirs) in zip(leaves(alone["critic"]["model"]), leaves(together["critic"]["model"]), strict=True):
+        torch.testing.assert_close(mine, theirs, atol=1e-4, rtol=0, msg=name)
+    torch.testing.assert_close(alone["log_factor"], together["log_factor"], atol=1e-4, rtol=1e-3)
+    assert [row["step"] for row in rows(tmp_path / "run") if "loss" in row] == list(range(1, 9))  # one process writes
+    assert [row["step"] for row in rows(tmp_path / "run") if "validation" in row] == [4, 8]
+
+
+def test_processes_share_a_batch_without_rest():
+    whole = recipe.Stage("s", steps=1, batch=12)
+    shares = [loop.own_share(whole, SimpleNamespace(world_size=3, global_rank=rank)) for rank in range(3)]
+    assert [item for share in shares for item in range(12)[share]] == list(range(12))
+    assert {len(range(12)[share]) for share in shares} == {4}
+
+
+def test_a_batch_that_cannot_be_shared(photographs, tmp_path, monkeypatch):
+    monkeypatch.setattr(loop, "connect", lambda: SimpleNamespace(world_size=3, global_rank=0))
+    with pytest.raises(loop.RecipeError) as problem:
+        loop.train(recipe.from_mapping({"stages": [stage("uneven", 1)]}), [photographs], tmp_path / "run")
+    assert str(problem.value) == "stage uneven: a batch of 4 cannot be shared by 3 processes"
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_decoder_is_trained_alone(beginning, photographs, tmp_path):
+    values = mixture(beginning, stages=[stage("decoder", 3, parts="decoder")], rate="lambda")
+    changed = changed_parameters(beginning, trained(photographs, tmp_path / "run", values))
+    assert changed == {f"synthesis.{name}" for name, _ in loop.restore_average(tmp_path / "run/checkpoint.pt")[0]
+                       .synthesis.named_parameters()}
+
+
+def test_transforms_are_trained_for_the_streams_there_are(beginning, photographs, tmp_path):
+    """What decodes latents stays: the networks that choose tables, and the quantiser's steps."""
+    values = mixture(beginning, stages=[stage("transforms", 3, parts="transforms")])
+    changed = changed_parameters(beginning, trained(photographs, tmp_path / "run", values))
+    assert {name.split(".")[0] for name in changed} == {"analysis", "synthesis", "entropy"}
+    assert {name.split(".")[1] for name in changed if name.startswith("entropy.")} == {"hyper_analysis", "log_stretch"}
+
+
+@pytest.mark.parametrize("alone, listens", [(4, False), (3, True)])
+def test_a_critic_learns_alone_at_first(beginning, photographs, tmp_path, alone, listens):
+    """Of four steps: the codec ends as if there was no critic, though there was; or it does not."""
+    values = mixture(beginning, stages=[stage("everything", 4)], critic=None)
+    without = trained(photographs, tmp_path / "without", values)
+    watched = trained(photographs, tmp_path / "watched", {**values, "critic": {"width": 4, "alone": alone}})
+    same = all(torch.equal(value, watched["model"][name]) for name, value in without["model"].items())
+    assert same != listens
+    assert watched["critic"]["optimiser"]["state"][0]["step"] == 4
+    logged = [row["realism"] for row in rows(tmp_path / "watched") if "loss" in row]
+    assert [value != 0 for value in logged] == [step >= alone for step in range(4)]
+
+
+def test_a_checkpoint_from_before_mixes_and_critics_resumes(tiny_run, tiny, photographs, tmp_path):
+    state = loop.load(tiny_run / "checkpoint.pt")
+    for key in ("distortion", "critic", "log_factor"):
+        del state[key]
+    for key in ("start", "distortion", "critic", "rate", "rate_speed", "balance_crops", "expect"):
+        del state["recipe"][key]
+    for old in state["recipe"]["stages"]:
+        del old["level_power"]
+    (tmp_path / "run").mkdir()
+    running.save(tmp_path / "run" / "checkpoint.pt", state)
+    tiny.stages.append(recipe.Stage("more", steps=1, batch=2, crop=96))
+    loop.train(tiny, [photographs], tmp_path / "run", resume=True)
+    assert loop.load(tmp_path / "run" / "checkpoint.pt")["step"] == 61
+
+
+def test_the_log_tells_of_every_distance_and_of_the_critic(mixed_run):
+    for row in (row for row in rows(mixed_run) if "loss" in row):
+        assert set(row["each"]) == {"mse", "perceptnet"} and row["critic"] > 0 and row["realism"] > 0
+        assert -10 * torch.tensor(row["each"]["mse"]).log10() < row["psnr"]  # the mean of logarithms: Jensen
+    for score in (row["validation"] for row in rows(mixed_run) if "validation" in row):
+        assert all(level["perceptnet"] > 0 and level["mse"] > 0 for level in score)
+
+
+def test_the_loss_is_rate_and_weighted_distortion(beginning, photographs):
+    """By the formula, from what the codec itself returns."""
+    codec = Codec(recipe.from_mapping(mixture(beginning)).network)
+    codec.load_state_dict(loop.load(beginning)["average"])
+    image = loop.first_crops(Photographs(find(photographs)[0]), 96, 3, 4)
+    distortion, level = Distortion({"mse": 1.0, "ssim": 3.0}, 4), torch.tensor([0.0, 0.5, 2.25, 3.0])
+    distortion.scale.copy_(torch.tensor([[1.0, 0.01], [1.0, 0.02], [1.0, 0.04], [1.0, 0.08]]))
+    noise = codec.noise(4, 96, torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        found = loop.rate_distortion(codec, distortion, image, level, recipe.Stage("s", 1), noise)
+        decoded, coded = codec(image, level, "all", "mixed", 0.3, noise)
+    mse = (image - decoded).square().mean((1, 2, 3))
+    ssim = distortion.distances[1].loss(image, decoded)
+    scale = 0.01 * 2**level
+    bpp = (coded.bits + coded.hyper_bits) / 96**2
+    multiplier = 0.0008 * (0.01 / 0.0008) ** (level / 3)
+    wanted = bpp + multiplier * 255**2 * (0.25 * mse + 0.75 * scale * ssim)
+    torch.testing.assert_close(found["loss"], wanted)
+
+
+def test_a_files_rate_is_counted_beside_the_proxys(beginning, photographs):
+    """Noise costs more than rounding does, and a rate to be kept is that of files."""
+    codec = loop.begin(recipe.from_mapping(mixture(beginning)), None)
+    image = loop.first_crops(Photographs(find(photographs)[0]), 96, 3, 4)
+    plain, level = Distortion({"mse": 1.0}, 4), torch.tensor([0.0, 0.5, 2.25, 3.0])
+    found = {proxy: loop.rate_distortion(codec, plain, image, level, recipe.Stage("s", 1, proxy=proxy))
+             for proxy in ("mixed", "straight_through")}
+    torch.testing.assert_close(found["mixed"]["file_bpp"], found["straight_through"]["bpp"])
+    assert (found["mixed"]["bpp"] > 1.1 * found["mixed"]["file_bpp"]).all() and not found["mixed"]["file_bpp"].requires_grad
+
+
+def rates(codec: Codec, crops: torch.Tensor) -> torch.Tensor:
+    """ln of the bits a pixel of files at each level."""
+    with torch.no_grad():
+        levels = (torch.full((len(crops),), float(level)) for level in range(codec.options.levels))
+        coded = [codec(crops, level, "all", "straight_through")[1] for level in levels]
+    return torch.stack([(part.bits + part.hyper_bits).mean() / crops[0, 0].numel() for part in coded]).log()
+
+
+def test_rates_are_kept_where_lambda_would_change_them(beginning, photographs, tmp_path):
+    """A trained entropy model, then λ three times what it was: the rate rises by half; held, it strays a quarter of that."""
+    crops = loop.first_crops(Photographs(find(photographs)[0]), 96, 7, 24)
+    values = mixture(beginning, distortion={"mse": 1}, critic=None, rate="lambda", average=0.8, balance_crops=24)
+    trained(photographs, tmp_path / "first", {
+        **values, "stages": [stage("entropy model", 80, parts="entropy", learning_rate=1e-2)]})
+    before = rates(loop.restore_average(tmp_path / "first" / "checkpoint.pt")[0], crops)
+    options = {**values["network"], "lambda_low": 3 * 0.0008, "lambda_high": 3 * 0.01}
+    strayed = {}
+    for rate in ("lambda", "start"):
+        trained(photographs, tmp_path / rate, {
+            **values, "start": str(tmp_path / "first" / "checkpoint.pt"), "network": options, "rate": rate, "rate_speed": 0.6,
+            "stages": [stage("pushed", 60, parts="entropy", learning_rate=3e-2, batch=8)]})
+        strayed[rate] = (rates(loop.restore_average(tmp_path / rate / "checkpoint.pt")[0], crops) - before).abs().mean().item()
+    print(strayed)
+    assert strayed["lambda"] > 0.3 and strayed["start"] < 0.5 * strayed["lambda"]
+
+
+def test_rates_may_be_whole_numbers(beginning, photographs, tmp_path):
+    values = mixture(beginning, stages=[stage("everything", 2)], critic=None, rate=[1, 2, 3, 4])
+    assert (trained(photographs, tmp_path / "run", values)["log_factor"] > 0).all()  # all are above what is spent
+
+
+def test_what_to_expect_is_said_at_the_start(beginning, photographs, tmp_path, capfd):
+    values = mixture(beginning, stages=[stage("everything", 1)], critic=None, rate="lambda", expect="sharper foliage")
+    trained(photographs, tmp_path / "run", values)
+    assert "sharper foliage" in capfd.readouterr().err
+
+
+def test_the_commands_start_goes_before_the_recipes(tiny_run, photographs, tmp_path):
+    """Also where the recipe alone could not be run: a decoder needs a model to start from."""
+    stages = [stage("decoder", 1, parts="decoder")]
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({**yaml.safe_load(TINY_RECIPE), "stages": stages}))
+    command = ("train", tmp_path / "recipe.yaml", "--data", photographs, "--out", tmp_path / "run")
+    refused = metamer(*command)
+    assert refused.returncode == 1 and "say start: base" in refused.stderr.decode()
+    done = metamer(*command, "--start", tiny_run / "checkpoint.pt")
+    assert done.returncode == 0, done.stderr.decode()
+    assert loop.load(tmp_path / "run" / "checkpoint.pt")["recipe"]["start"] == str(tiny_run / "checkpoint.pt")

@@ -1,0 +1,187 @@
+"""A model file says enough to train on: what comes back codes, decodes and exports as what was shipped."""
+
+import dataclasses
+import json
+import zipfile
+
+import numpy as np
+import pytest
+import torch
+
+import codec
+from codec import coding, latents, pixels
+from codec.errors import ModelError, RecipeError
+from codec.model import Model, graph_names
+from codec.model import load as shipped
+from entropy.coder import Meter
+from train import loop, running, start
+from train.entropy_model import level_weights
+from train.export import quality_arrays
+from train.integer_networks import IntegerConv2d
+from train.networks import NetworkOptions
+
+
+@pytest.fixture(scope="module")
+def base():
+    network = start.load("base", NetworkOptions()).eval()
+    network.entropy.set_quantised()
+    return network
+
+
+def close(found, model):
+    """Every array that depends on quality against the file's; differences are of the file's own rounding."""
+    same = {name: np.abs(found[name].astype(float) - model.arrays[name]) for name in found}
+    for name in ("planes", "level_weights"):
+        assert same[name].max() == 0
+    for name in ("scale_offset", "hyper_index"):
+        assert same[name].max() <= 1, name
+    for name in ("step", "encoder_gain"):
+        assert (same[name] / model.arrays[name]).max() < 2e-6, name
+    finest = 0.5 / model.arrays["mean_factor"][-1]  # deviations were rounded to that share of themselves
+    for name in ("mean_factor", "known_factor"):
+        assert (same[name] <= 1 + 1.01 * finest * model.arrays[name]).all(), name
+
+
+def integer_layers(network, model):
+    """(name, the integers of a restored layer, those in the file), for each."""
+    parts = [("", network.entropy.hyper_synthesis), *(("network.", context) for context in network.entropy.contexts)]
+    for graph, (prefix, part) in zip(graph_names(len(network.options.groups)), parts, strict=True):
+        stored = start.constants(model, graph)
+        for name, layer in part.named_modules():
+            if isinstance(layer, IntegerConv2d):
+                weight, bias, shift = layer.integers()
+                where = f"{prefix}{name}"
+                wanted = (stored[f"{where}.conv.weight"], stored[f"{where}.conv.bias"], stored[f"{where}.scale"].flatten())
+                yield f"{graph} {where}", (weight.detach(), bias.detach(), torch.exp2(-shift)), wanted
+
+
+def channels_that_differ(network, model) -> dict[str, int]:
+    """Layers → output channels that do not compute the very same. They may differ by the rounding to one bit less.
+
+    Integers and their shift are compared by what they stand for: twice the integers with one more shift are the same.
+    """
+    differ = {}
+    for name, (weight, bias, scale), (weight_then, bias_then, scale_then) in integer_layers(network, model):
+        off = torch.cat([(weight * scale[:, None, None, None] - weight_then * scale_then[:, None, None, None]).flatten(1),
+                         (bias * scale - bias_then * scale_then)[:, None]], 1).abs().amax(1)
+        assert (off <= 0.5 * scale).all() and (scale <= 2 * scale_then).all(), name
+        differ[name] = int((off > 0).sum())
+    return differ
+
+
+def test_integers_of_the_shipped_model_come_back(base):
+    """Of all 33 layers' 4,480 channels, but one whose sum of weights lies at a power of two and loses a bit."""
+    differ = channels_that_differ(base, shipped("base"))
+    assert len(differ) == 3 + 6 * 5
+    assert sum(differ.values()) <= 1, differ
+
+
+def test_tables_of_the_shipped_model_come_back(base):
+    close(quality_arrays(base), shipped("base"))
+
+
+@pytest.mark.parametrize("quality", [0, 100, 255])
+def test_the_shipped_model_codes_as_before(base, otters, quality):
+    """With plain rounding and a whole number of blocks: the runtime's latents, at the runtime's rate."""
+    model, picture = shipped("base"), otters.crop((60, 20, 60 + 192, 20 + 128))
+    meter = Meter(model.tables)
+    latent, hyper = coding.analyse(pixels.to_planes(picture), quality, model)
+    wanted = latents.dequantise(model, quality, latents.encode(model, quality, latent, hyper, meter, tradeoff=1e9))
+    with torch.no_grad():
+        level = torch.tensor([quality / 255 * 8])
+        _, coded = base(torch.from_numpy(pixels.to_planes(picture)), level, "all", "straight_through")
+    off = np.abs(wanted - coded.latent.permute(0, 2, 3, 1).numpy()) / model.arrays["step"][quality]
+    print(f"{(off > 0.5).mean():.2e} of the latents differ; {coded.file_bits.item() / meter.bits - 1:+.4f} of the rate")
+    assert (off > 0.5).mean() < 3e-3 and off.max() < 1.5  # half precision tips a rounding now and then
+    assert coded.file_bits.item() == pytest.approx(meter.bits, rel=0.02)
+
+
+@pytest.mark.parametrize("quality", [10, 60, 100])
+def test_the_shipped_model_decodes_as_before(base, otters, quality):
+    stream = codec.encode(otters.crop((60, 20, 60 + 192, 20 + 128)), quality)
+    index = coding.quality_index(quality)
+    latent = latents.dequantise(shipped("base"), index, codec.decode_latents(stream))
+    with torch.no_grad():
+        image = base.synthesis(torch.from_numpy(latent).permute(0, 3, 1, 2), level_weights(torch.tensor([index / 255 * 8]), 9))
+    off = np.abs(image[0].permute(1, 2, 0).numpy().clip(0, 1) * 255 - np.asarray(codec.decode(stream)))
+    assert off.max() < 0.5 + 1e-2  # a level's half: rounding to 8 bits
+
+
+def test_an_exported_run_comes_back(tiny_run, tiny_model):
+    """Transforms to the 11 bits of half precision, what chooses tables as exported."""
+    trained, model = loop.restore_average(tiny_run / running.CHECKPOINT)[0], Model(tiny_model)
+    restored = start.load(tiny_model, trained.options)
+    close(quality_arrays(restored), model)
+    assert sum(channels_that_differ(restored, model).values()) <= 3
+    for part in ("analysis", "synthesis", "entropy.hyper_analysis"):
+        pairs = zip(restored.get_submodule(part).named_parameters(), trained.get_submodule(part).parameters(), strict=True)
+        for (name, mine), theirs in pairs:
+            torch.testing.assert_close(mine, theirs, rtol=2**-11, atol=2**-24, msg=f"{part}.{name}")
+    torch.testing.assert_close(restored.entropy.deviation, trained.entropy.deviation, rtol=1e-3, atol=0)
+    torch.testing.assert_close(restored.synthesis.deviation, trained.synthesis.deviation, rtol=1e-3, atol=0)
+
+
+def test_a_checkpoint_starts_with_its_average(tiny_run):
+    wanted = loop.load(tiny_run / running.CHECKPOINT)
+    found = start.load(str(tiny_run / running.CHECKPOINT), loop.from_mapping(wanted["recipe"]).network)
+    assert all(torch.equal(value, wanted["average"][name]) for name, value in found.state_dict().items())
+
+
+@pytest.mark.parametrize("change", [{"width": 24}, {"groups": [8, 8, 16]}, {"lambda_high": 0.2}, {"levels": 5}])
+def test_other_networks_than_the_recipe_says(tiny_run, tiny_model, change):
+    checkpoint = tiny_run / running.CHECKPOINT
+    options = dataclasses.replace(loop.from_mapping(loop.load(checkpoint)["recipe"]).network, **change)
+    with pytest.raises(RecipeError, match=f"start: .*{tiny_model}.*network"):
+        start.load(tiny_model, options)
+    if "lambda_high" not in change:
+        with pytest.raises(RecipeError, match=f"start: .*{checkpoint}.*network"):
+            start.load(str(checkpoint), options)
+
+
+def changed(source, path, member: str, change) -> str:
+    """A copy of the model file ``source`` with one member changed, or without it where ``change`` gives None."""
+    with zipfile.ZipFile(source) as before, zipfile.ZipFile(path, "w") as after:
+        for name in before.namelist():
+            data = before.read(name) if name != member else change(before.read(name))
+            if data is not None:
+                after.writestr(name, data)
+    return str(path)
+
+
+def card(**network):
+    """As `changed` wants it: a card that says other networks."""
+    def change(data: bytes) -> bytes:
+        values = json.loads(data)
+        values["recipe"]["network"].update(network)
+        return json.dumps(values).encode()
+
+    return change
+
+
+@pytest.mark.parametrize("member, change", [
+    ("model.json", lambda data: data.replace(b'"recipe"', b'"receipt"')),
+    ("model.json", card(widht=3)),
+    ("model.json", card(width=24)),
+    ("model.json", card(synthesis_blocks=2)),
+    ("model.json", card(levels=7)),
+    ("model.json", card(groups=[32])),
+    ("synthesis.onnx", lambda data: data[: len(data) // 2]),
+    ("context1.onnx", lambda data: None),
+], ids=["no recipe", "unknown option", "width", "blocks", "levels", "groups", "half a graph", "no graph"])
+def test_model_files_that_cannot_be_trained_on(tiny_model, tmp_path, member, change):
+    path = changed(tiny_model, tmp_path / "odd.metamer", member, change)
+    with pytest.raises(ModelError, match=r"odd\.metamer"):
+        start.from_model(Model(path))
+
+
+@pytest.mark.parametrize("name", [
+    "absent.metamer", "noise.metamer", "noise.pt", "absent.pt", "list.pt", "other.pt", "folder",
+])
+def test_nonsense_to_start_from(tmp_path, name):
+    for suffix in ("metamer", "pt"):
+        (tmp_path / f"noise.{suffix}").write_bytes(b"not a model, nor a checkpoint" * 9)
+    torch.save([1, 2], tmp_path / "list.pt")
+    torch.save({"average": {"weight": torch.zeros(3)}}, tmp_path / "other.pt")
+    (tmp_path / "folder").mkdir()
+    with pytest.raises(ModelError if name.endswith("metamer") else RecipeError, match=name):
+        start.load(str(tmp_path / name), NetworkOptions(groups=[2], width=4))
