@@ -231,12 +231,12 @@ def sweep(recipe, folders, ratings, encoders_only, out) -> None:
 @click.option("--crops", type=click.IntRange(1), default=512, show_default=True, help="Crops to count tables on.")
 @click.option("--slider/--no-slider", default=None, help="Whether a decoder keeps the model's own weights beside its own, for "
               "decode --realism. Default: if it was trained with a critic.")
-@click.option("--tradeoff", type=Finite(0, min_open=True), help="What a squared quantiser step is worth in bits to a codec's "
-              "encoder; default 22.")
+@click.option("--tradeoff", "tradeoffs", type=Finite(0, min_open=True), multiple=True, help="What a squared quantiser step is "
+              "worth in bits to a codec's encoder, from the lowest level up, the last for all above; repeatable; default 22.")
 @click.option("--masking", type=Finite(0, 2), help="How much a codec's encoder spares smooth places at the cost of texture; "
               "default 0, 1 as structural similarity does.")
 @force_option
-def export(run, folders, output, name, crops, slider, tradeoff, masking, force) -> None:
+def export(run, folders, output, name, crops, slider, tradeoffs, masking, force) -> None:
     """Turn a training run into a file.
 
     A codec becomes a model, which encode and decode load; where the decoder alone was trained, a decoder file, which decode
@@ -249,7 +249,7 @@ def export(run, folders, output, name, crops, slider, tradeoff, masking, force) 
         raise click.UsageError("a codec's coding tables are counted on photographs: give --data")
     if slider is not None and kind != "decoder":
         raise click.UsageError("--slider is for runs that trained a decoder alone")
-    encoder = {key: value for key, value in (("tradeoff", tradeoff), ("masking", masking)) if value is not None}
+    encoder = ({"tradeoff": list(tradeoffs)} if tradeoffs else {}) | ({} if masking is None else {"masking": masking})
     if encoder and kind != "codec":
         raise click.UsageError("--tradeoff and --masking are for runs that trained an encoder")
     usual = {"codec": f"model{SUFFIX}", "decoder": f"synthesis{decoders.SUFFIX}", "space": "weights.safetensors"}

@@ -74,7 +74,7 @@ def analyse(planes: np.ndarray, index: int, model: Model) -> tuple[np.ndarray, n
 def write(picture: Image.Image, index: int, model: Model, writer) -> None:
     """Everything of a picture that is coded, to an entropy.coder Encoder or Meter."""
     planes = pixels.to_planes(picture)
-    tradeoff = model.tradeoff * (error_weights(planes, model.masking) if model.masking else 1)
+    tradeoff = model.tradeoff[index] * (error_weights(planes, model.masking) if model.masking else 1)
     latents.encode(model, index, *analyse(planes, index, model), writer, tradeoff)
 
 

@@ -104,7 +104,8 @@ class Model:
                 raise ModelError(f"{path}: model format {self.card['format']} is newer than this program reads")
             self.groups: tuple[int, ...] = tuple(self.card["groups"])
             # what the encoder goes by: `codec.latents.choose_residuals`, `codec.masking.error_weights`
-            self.tradeoff, self.masking = float(self.card.get("tradeoff", TRADEOFF)), float(self.card.get("masking", 0.0))
+            tradeoffs = np.asarray(self.card.get("tradeoff", [TRADEOFF]), float)
+            self.masking = float(self.card.get("masking", 0.0))
             self.id = digest(self._members, self.groups)[:4]
             arrays = {name: np.load(io.BytesIO(self._members[f"{name}.npy"]), allow_pickle=False) for name in ARRAYS}
         except FileNotFoundError:
@@ -117,8 +118,13 @@ class Model:
                 raise ModelError(f"{path}: array {name} has the wrong type or shape")
             if name in PER_LATENT and shape[1] != sum(self.groups):
                 raise ModelError(f"{path}: array {name} does not match the {sum(self.groups)} latent channels")
-        if not (0 < self.tradeoff < np.inf and 0 <= self.masking < np.inf):
-            raise ModelError(f"{path}: tradeoff {self.tradeoff} or masking {self.masking} is out of range")
+        levels = arrays["level_weights"].shape[1]
+        if not (tradeoffs.ndim == 1 and 0 < len(tradeoffs) <= levels and (tradeoffs > 0).all() and np.isfinite(tradeoffs).all()
+                and 0 <= self.masking < np.inf):
+            raise ModelError(f"{path}: tradeoff or masking is out of range")
+        tradeoffs = np.pad(tradeoffs, (0, levels - len(tradeoffs)), mode="edge")
+        # (Q,) at every quality, interpolated like all that depends on it
+        self.tradeoff: np.ndarray = np.exp(arrays["level_weights"] @ np.log(tradeoffs)).astype(np.float32)
         for name, limit in LIMITS.items():
             if arrays[name].min() < 0 or arrays[name].max() > limit:
                 raise ModelError(f"{path}: array {name} leaves 0…{limit}")

@@ -1,15 +1,16 @@
-"""perception/METRICS.md and SPACES.md, from the registry and from recorded results: python -m evaluation.documentation
+"""The pages METRICS.md, SPACES.md and POINTS.md, from the registry and recorded results: python -m evaluation.documentation
 
-perception/results/ of a checkout holds what the commands named in the pages wrote; their tables are not typed by hand.
+perception/results/ and train/results/ of a checkout hold what the commands named in the pages wrote; their tables are not typed
+by hand.
 """
 
 from collections.abc import Iterable
 
-from evaluation import plots, recorded, spaces
+from evaluation import plots, points, recorded, spaces
 from evaluation.judging import Verdict
 from evaluation.macadam import outlines, roundness, to_lab
 from evaluation.record import DEFINED, LIVE, THREE, TWELVE
-from evaluation.recorded import FOLDER, read, table
+from evaluation.recorded import ROOT, read, table
 from evaluation.reports import DRAWN_SUBSETS, by_layer
 from evaluation.resimulation import CROPS, DISTORTIONS, GUESS
 from perception.networks import NETWORKS
@@ -100,7 +101,11 @@ def fields() -> dict[str, str]:
     }
 
 
-PAGES = {"METRICS.md": ("metrics_page.md", fields), "SPACES.md": ("spaces_page.md", spaces.fields)}
+PAGES = {
+    "perception/METRICS.md": ("metrics_page.md", fields),
+    "perception/SPACES.md": ("spaces_page.md", spaces.fields),
+    "train/POINTS.md": ("points_page.md", points.fields),
+}
 
 
 def page(name: str) -> str:
@@ -110,6 +115,7 @@ def page(name: str) -> str:
 
 
 if __name__ == "__main__":
-    plots.macadam(FOLDER / "figures" / "macadam.png")
+    plots.macadam(ROOT / "perception" / "figures" / "macadam.png")
+    plots.slider(points.slider_curves(), ROOT / "train" / "figures" / "slider.png")
     for name in PAGES:
-        (FOLDER / name).write_text(page(name))
+        (ROOT / name).write_text(page(name))

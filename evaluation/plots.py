@@ -175,3 +175,24 @@ def by_parameter(panels: dict[str, dict[str, dict[float, tuple[float, float, flo
     drawn[0][-1].legend(frameon=False)
     figure.suptitle(title)
     save(figure, path)
+
+
+def slider(curves: dict[float, dict[str, tuple[float, float, float]]], path: Path) -> None:
+    """The distortion-realism plane, a panel a rate: decoder → (realism asked for, PSNR, FID/256). Better is up and right."""
+    figure, panels = plt.subplots(1, len(curves), figsize=(5.6 * len(curves), 4.6), squeeze=False, layout="constrained")
+    for panel, (rate, decoders) in zip(panels[0], curves.items(), strict=True):
+        path_of = sorted(found for found in decoders.values() if not np.isnan(found[0]))
+        asked, psnr, fid = np.array(path_of).T
+        panel.plot(psnr, fid, color=COLOURS[1], marker="o", linewidth=2)
+        for place in zip(asked, psnr, fid, strict=True):
+            panel.annotate(f"{place[0]:g}", place[1:], textcoords="offset points", xytext=(6, 4), color=COLOURS[1])
+        for index, (name, found) in enumerate((name, found) for name, found in decoders.items() if np.isnan(found[0])):
+            panel.plot(*found[1:], "s", color=COLOURS[(0, 2, 3, 4)[index % 4]])
+            panel.annotate(name, found[1:], textcoords="offset points", xytext=(6, -10), color=COLOURS[(0, 2, 3, 4)[index % 4]])
+        panel.invert_yaxis()
+        panel.margins(0.18)
+        panel.set(xlabel="PSNR (dB): less distortion →", ylabel="FID/256: more realism ↑", title=f"{rate:g} bits per pixel")
+        panel.grid(alpha=0.3)
+        panel.spines[["top", "right"]].set_visible(False)
+    figure.suptitle("The realism slider, 0 … 1, on held-out photographs")
+    save(figure, path)

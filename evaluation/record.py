@@ -12,7 +12,7 @@ from pathlib import Path
 from codec import files
 from evaluation import judging, plots, ratings
 from evaluation.judging import Verdict
-from evaluation.recorded import FOLDER
+from evaluation.recorded import ROOT
 from evaluation.reports import DRAWN_SUBSETS, by_layer
 from evaluation.resimulation import DISTORTIONS, GUESS, TITLE
 from perception import from_spec, metrics
@@ -26,6 +26,7 @@ SLOWEST = {"pim"}  # distances that take several; they see only THREE
 TWELVE = ("I01", "I03", "I04", "I06", "I08", "I19", "I21", "I02", "I05", "I07", "I09", "I10")
 THREE = TWELVE[:3]
 DEFINED = [kind.title for kind in DISTORTIONS.values() if kind.basis != GUESS]
+FOLDER = ROOT / "perception"
 LIVE = ["additive Gaussian noise", "Gaussian blur", "JPEG", "JPEG 2000"]  # less fast fading, which nobody could re-create
 
 

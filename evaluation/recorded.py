@@ -3,13 +3,12 @@
 import json
 from pathlib import Path
 
-FOLDER = Path(__file__).parent.parent / "perception"
-RESULTS = FOLDER / "results"
+ROOT = Path(__file__).parent.parent
 
 
-def read(name: str):
-    """What ``perception/results/NAME.json`` of a checkout holds."""
-    return json.loads((RESULTS / f"{name}.json").read_text())
+def read(name: str, package: str = "perception"):
+    """What ``PACKAGE/results/NAME.json`` of a checkout holds."""
+    return json.loads((ROOT / package / "results" / f"{name}.json").read_text())
 
 
 def table(header: list[str], rows: list[list[str]]) -> str:

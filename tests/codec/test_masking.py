@@ -72,13 +72,25 @@ def test_a_masking_model_spends_bits_where_errors_show(masked, otters):
 
 
 def test_the_stream_and_its_decoding_do_not_depend_on_it(masked, otters):
-    picture, sparing = otters.crop((0, 100, 116, 188)), masked(masking=1.0, tradeoff=60.0)
+    picture, sparing = otters.crop((0, 100, 116, 188)), masked(masking=1.0, tradeoff=[60.0])
     stream = codec.encode(picture, 40, model=sparing)
     assert load(sparing).id == load("base").id
     assert codec.decode(stream).tobytes() == codec.decode(stream, model=sparing).tobytes()
 
 
-@pytest.mark.parametrize("card", [{"masking": -1}, {"masking": "much"}, {"tradeoff": 0}, {"tradeoff": float("inf")}])
+def test_the_tradeoff_is_interpolated_between_levels(masked):
+    tradeoff = load(masked(tradeoff=[10.0, 160.0])).tradeoff  # nine levels: the second is at quality 12.5
+    assert tradeoff[0] == pytest.approx(10) and (tradeoff[32:] > 159.9).all()
+    assert tradeoff[16] == pytest.approx(10 * 16 ** (16 / 255 * 8), rel=1e-5)
+
+
+def test_a_low_tradeoff_reaches_lower_rates(masked, otters):
+    picture = otters.crop((100, 100, 356, 292))
+    assert len(codec.encode(picture, 0, model=masked(tradeoff=[5.0]))) < 0.85 * len(codec.encode(picture, 0))
+
+
+@pytest.mark.parametrize("card", [{"masking": -1}, {"masking": "much"}, {"tradeoff": [0]},
+                                  {"tradeoff": [float("inf")]}, {"tradeoff": []}, {"tradeoff": [9.0] * 10}])
 def test_nonsense_is_refused(masked, card):
     with pytest.raises(ModelError):
         load(masked(**card))

@@ -1,15 +1,15 @@
-"""The page on distances says what the registry and the recorded results say."""
+"""The pages say what the registry and the recorded results say."""
 
 import pytest
 
 from evaluation import documentation
-from evaluation.recorded import FOLDER, read
+from evaluation.recorded import ROOT, read
 from perception import metrics
 
 
 @pytest.mark.parametrize("name", documentation.PAGES)
 def test_the_page_is_up_to_date(name):
-    page = (FOLDER / name).read_text()
+    page = (ROOT / name).read_text()
     assert page == documentation.page(name), "run python -m evaluation.documentation"
     assert "{{" not in page
 
@@ -23,6 +23,6 @@ def test_every_metric_was_judged_and_every_trainable_one_put_to_the_recovery_tes
 
 @pytest.mark.parametrize("name", documentation.PAGES)
 def test_figures_the_page_shows_are_there(name):
-    for line in (FOLDER / name).read_text().splitlines():
+    for line in (ROOT / name).read_text().splitlines():
         if line.startswith("!["):
-            assert (FOLDER / line.partition("(")[2].rstrip(")")).is_file(), line
+            assert ((ROOT / name).parent / line.partition("(")[2].rstrip(")")).is_file(), line

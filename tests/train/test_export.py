@@ -87,7 +87,8 @@ def test_encoder_and_decoder_see_the_same_latents(tiny_model, otters):
     network, picture = Model(tiny_model), otters.crop((10, 20, 110, 90))
     for quality in (0, 100, 255):
         latent, hyper = coding.analyse(pixels.to_planes(picture), quality, network)
-        mine = latents.encode(network, quality, latent, hyper, export.Counter([9999] * len(network.tables)), network.tradeoff)
+        sink = export.Counter([9999] * len(network.tables))
+        mine = latents.encode(network, quality, latent, hyper, sink, network.tradeoff[quality])
         stream = codec.encode(picture, quality / 2.55, model=tiny_model)
         np.testing.assert_array_equal(codec.decode_latents(stream, model=tiny_model), mine)
 

@@ -1,0 +1,161 @@
+"""The tables of train/POINTS.md: what was trained from `base`, at equal rates, by distances seen and not seen in training."""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from codec import model as models
+from evaluation import matched
+from evaluation.matched import Mean, Summary
+from evaluation.measuring import Point
+from evaluation.rate_distortion import bd_rate, scale
+from evaluation.recorded import read, table
+from perception.registry import Metric, find
+
+JUDGES = ("dists", "lpips-vgg", "ssimulacra2", "cvvdp")  # none of which a shipped model was trained on
+PUBLISHED = (  # Kodak, as their authors give them: codec, bpp, PSNR, LPIPS of AlexNet, DISTS
+    ("HiFiC, low (Mentzer et al., NeurIPS 2020)", 0.183, 27.56, 0.0686, None),
+    ("HiFiC, medium", 0.351, 29.65, 0.0428, None),
+    ("HiFiC, high", 0.538, 31.74, 0.0278, None),
+    ("CRDR, β = 3.84 (Iwai et al., WACV 2024)", 0.109, 27.45, 0.0963, 0.1040),
+    ("CRDR, β = 3.84", 0.204, 29.52, 0.0591, 0.0740),
+    ("CRDR, β = 3.84", 0.402, 32.16, 0.0331, 0.0462),
+)
+
+
+def number(value: float) -> str:
+    """To four significant digits, at most four behind the point."""
+    return f"{value:.4f}" if abs(value) < 1 else f"{value:.2f}"
+
+
+def metric(label: str) -> Metric:
+    """The registry's entry of a distance's label."""
+    return find(label.partition(":")[0])
+
+
+def best(labels: Iterable[str], rows: Sequence[Summary]) -> dict[str, float]:
+    """The best mean of each distance."""
+    return {label: (max if metric(label).higher_is_better else min)(row.means[label].value for row in rows) for label in labels}
+
+
+def shown(row: Summary, labels: Sequence[str], top: dict[str, float]) -> list[str]:
+    """The means of a row, the best ones bold."""
+    values = [(row.means[label].value, number(row.means[label].value), label) for label in labels]
+    return [f"**{text}**" if value == top[label] else text for value, text, label in values]
+
+
+def named(codec: str) -> str:
+    """A codec as the pages call it: files by their stems."""
+    model, plus, decoder = codec.partition("+")
+    return model + plus + (Path(decoder).stem if "/" in decoder else decoder)
+
+
+def summaries(name: str) -> list[Summary]:
+    """Those that `metamer evaluate --bpp` wrote to matched.json."""
+    found = []
+    for row in read(name, "train"):
+        means, differences = ({label: Mean(**value) for label, value in row[key].items()} for key in ("means", "differences"))
+        found.append(Summary(**{**row, "means": means, "differences": differences}))
+    return found
+
+
+def kodak_rows() -> dict[tuple[str, Point], dict]:
+    """(picture, codec and rate) → the row that `metamer evaluate --bpp` wrote to matched.jsonl."""
+    return {(row["image"], Point(row["codec"], target=row["target"])): row for row in read("kodak", "train")}
+
+
+def kodak() -> str:
+    """Every codec at every rate by every distance."""
+    rows = kodak_rows()
+    points = list(dict.fromkeys(point for _, point in rows))
+    labels = ["psnr", "ms-ssim", "lpips-alex", "visibility", *JUDGES]
+    lines = []
+    for target in sorted({point.target for point in points}):
+        block = [matched.summary(rows, point, point, labels) for point in points if point.target == target]
+        top = best(labels, block)
+        lines += [[f"{target:g}", f"`{named(row.codec)}`", f"{row.bpp:.3f}", *shown(row, labels, top)] for row in block]
+    return table(["rate", "codec", "bpp", *labels], lines)
+
+
+def against(other: str, codec: str = "perceptual") -> str:
+    """Mean differences of ``codec`` from another on the same pictures, by the judges; better ones bold."""
+    rows, lines = kodak_rows(), []
+    for target in sorted({point.target for _, point in rows}):
+        found = matched.summary(rows, Point(codec, target=target), Point(other, target=target), JUDGES).differences
+        cells = []
+        for label in JUDGES:
+            sign = 1 if metric(label).higher_is_better else -1
+            text = "{:+.4f} [{:+.4f}, {:+.4f}]" if label in ("dists", "lpips-vgg") else "{:+.2f} [{:+.2f}, {:+.2f}]"
+            text = text.format(found[label].value, found[label].low, found[label].high)
+            cells.append(f"**{text}**" if min(sign * found[label].low, sign * found[label].high) > 0 else text)
+        lines.append([f"{target:g}", *cells])
+    return table(["rate", *JUDGES], lines)
+
+
+def bd_rates(codec: str = "perceptual") -> str:
+    """BD-rate of ``codec`` in every distance, over the three rates."""
+    rows = kodak_rows()
+    points = sorted({point for _, point in rows}, key=lambda point: point.target)
+    lines = []
+    for label in ("psnr", "ms-ssim", "lpips-alex", "visibility", *JUDGES):
+        change = scale(metric(label))[1]
+
+        def curve(name: str, label=label, change=change) -> np.ndarray:
+            found = [matched.summary(rows, point, point, [label]) for point in points if point.codec == name]
+            return np.array([(row.bpp, float(change(np.float64(row.means[label].value)))) for row in found])
+
+        values = [bd_rate(curve(other), curve(codec))[0] for other in ("avif", "base")]
+        lines.append([label, *("no overlap" if np.isnan(value) else f"{value:+.1f} %" for value in values)])
+    return table(["distance", "against AVIF", "against `base`"], lines)
+
+
+def published() -> str:
+    """What others report on Kodak."""
+    return table(["codec", "bpp", "PSNR", "LPIPS, AlexNet", "DISTS"],
+                 [[name, f"{bpp:.3f}", f"{psnr:.2f}", f"{lpips:.4f}", "–" if dists is None else f"{dists:.4f}"]
+                  for name, bpp, psnr, lpips, dists in PUBLISHED])
+
+
+def slider() -> str:
+    """Distortion and realism along `--realism`, and the same training without the critic."""
+    rows = summaries("realism")
+    labels = list(rows[0].means)
+    lines = [[f"{row.target:g}", f"`{named(row.codec)}`", f"{row.bpp:.3f}", *shown(row, labels, best(labels, [
+        other for other in rows if other.target == row.target])), f"{row.realism['fid']:.2f}",
+        f"{1000 * row.realism['kid']:.2f} [{1000 * row.realism['kid_low']:.2f}, {1000 * row.realism['kid_high']:.2f}]"]
+        for row in rows]
+    return table(["rate", "decoder", "bpp", *labels, "FID/256", "KID ×10³"], lines)
+
+
+def slider_curves() -> dict[float, dict[str, tuple[float, float, float]]]:
+    """Rate → decoder → (realism, PSNR, FID/256), for the figure; realism is NaN for what has no slider."""
+    found: dict[float, dict[str, tuple[float, float, float]]] = {}
+    for row in summaries("realism"):
+        at = 0.0 if row.codec == "base" else float(row.codec.partition("@")[2] or "nan")
+        found.setdefault(row.target, {})[named(row.codec)] = (at, row.means["psnr"].value, row.realism["fid"])
+    return found
+
+
+def ablation() -> str:
+    """Rows: what base's decoder was trained on; columns: what it is measured by, the judges last. Own distance in italics."""
+    rows = summaries("ablation")
+    labels = list(rows[0].means)
+    top = best(labels, rows)
+    lines = []
+    for row in rows:
+        on = named(row.codec).partition("+")[2] or "not trained further"
+        cells = [f"*{cell}*" if label == on else cell for label, cell in zip(labels, shown(row, labels, top), strict=True)]
+        lines.append([on, *cells])
+    return table(["trained on", *labels], lines)
+
+
+def fields() -> dict[str, str]:
+    """What the page's template asks for."""
+    recipe = models.load("perceptual").card["recipe"]
+    rates = " and ".join(f"{rate:g}" for rate in sorted({row.target for row in summaries("ablation")}))
+    return {
+        "trained_on": ", ".join(f"`{spec}` {weight:g}" for spec, weight in recipe["distortion"].items()),
+        "ablation_rate": rates, "kodak": kodak(), "against_avif": against("avif"), "against_base": against("base"),
+        "bd_rates": bd_rates(), "published": published(), "slider": slider(), "ablation": ablation(),
+    }
