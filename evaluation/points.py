@@ -25,8 +25,8 @@ PUBLISHED = (  # Kodak, as their authors give them: codec, bpp, PSNR, LPIPS of A
 
 
 def number(value: float) -> str:
-    """To four significant digits, at most four behind the point."""
-    return f"{value:.4f}" if abs(value) < 1 else f"{value:.2f}"
+    """As many digits as tell codecs apart."""
+    return f"{value:.{2 if abs(value) >= 1 else 4 if abs(value) >= 0.01 else 6}f}"
 
 
 def metric(label: str) -> Metric:
