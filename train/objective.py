@@ -36,6 +36,8 @@ class Distortion(nn.Module):
     scale: (K, D), what a distance is multiplied by; start: (K,), the mix at the start, which the critic's weight refers to.
     """
 
+    tables = ("scale", "start", "rates")  # what `balance` finds
+
     def __init__(self, weights: dict[str, float], levels: int):
         super().__init__()
         self.names = list(weights)
@@ -45,8 +47,6 @@ class Distortion(nn.Module):
         self.register_buffer("scale", torch.ones(levels, len(weights)))
         self.register_buffer("start", torch.ones(levels))
         self.register_buffer("rates", torch.ones(levels))  # bpp of each level at the start
-
-    tables = ("scale", "start", "rates")  # what `balance` finds
 
     @property
     def is_plain(self) -> bool:
