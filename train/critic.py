@@ -1,8 +1,8 @@
 """The patch critic: tells photographs from decodes, and so bounds the divergence between the two from below.
 
-The network is that of Mentzer et al., "High-fidelity generative image compression" (HiFiC), NeurIPS 2020, appendix A.1, with
-the quality level as a further condition, as one network serves every rate here, and a fourth layer of 3x3, not 4x4, which keeps
-patches on the grid of the latents.
+It looks at pixels, through the network of Mentzer et al., "High-fidelity generative image compression" (HiFiC), NeurIPS 2020,
+appendix A.1, or at the features of a network that knows photographs already, which is quicker to learn from (Sauer et al.,
+"Projected GANs converge faster", NeurIPS 2021). As one codec serves every rate here, the quality level is a further condition.
 """
 
 import math
@@ -17,7 +17,11 @@ from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
+from perception.networks import Network
+from perception.wasserstein import LAYERS
+
 CONDITION = 12  # channels that the latents are squeezed into (HiFiC)
+PIXELS = "pixels"
 BETAS = (0.5, 0.9)  # of Adam: with more momentum the critic is late, and is fooled
 
 
@@ -25,12 +29,15 @@ BETAS = (0.5, 0.9)  # of Adam: with more momentum the critic is late, and is foo
 class CriticOptions:
     """weight: what one nat of the critic counts, as a share of the distortion at the start (`train.objective`).
 
+    sees: pixels, or a network whose features it looks at: squeezenet, alexnet, vgg16 (weights: `metamer weights fetch`).
     loss: one of `LOSSES`. spectral_norm: bound each layer's largest singular value (Miyato et al., ICLR 2018).
-    conditional: show it the decoded latents. width: channels of the first layer, HiFiC's being 64. alone: steps at the
-    beginning in which the critic learns and the codec does not listen. learning_rate falls as the stage's does.
+    conditional: show it the decoded latents. width: channels of the first layer, HiFiC's being 64; for features, of every head.
+    alone: steps at the beginning in which the critic learns and the codec does not listen. learning_rate falls as the stage's
+    does.
     """
 
     weight: float = 0.15
+    sees: str = "pixels"
     loss: str = "non-saturating"
     spectral_norm: bool = True
     conditional: bool = True
@@ -39,18 +46,34 @@ class CriticOptions:
     learning_rate: float = 1e-4
 
 
-class PatchCritic(nn.Module):
-    """Images (N, 3, H, W) in [0, 1], latents (N, M, H/16, W/16) in deviations, quality weights (N, K) → (N, 1, H/8, W/8).
+class Critic(nn.Module):
+    """Images (N, 3, H, W) in [0, 1], latents (N, M, H/16, W/16) in deviations, quality weights (N, K) → (N, C, h, w).
 
     The output is V of Nowozin et al.: a number for every patch, greater where it looks like a photograph.
     """
 
     def __init__(self, latents: int, levels: int, options: CriticOptions):
         super().__init__()
-        norm = spectral_norm if options.spectral_norm else nn.Identity()
-        width = options.width
-        self.condition = norm(nn.Conv2d(latents + levels, CONDITION, 3, padding=1)) if options.conditional else None
-        sizes = [3 + CONDITION * options.conditional, width, 2 * width, 4 * width]
+        self.norm = spectral_norm if options.spectral_norm else nn.Identity()
+        self.told = CONDITION * options.conditional
+        self.condition = self.norm(nn.Conv2d(latents + levels, CONDITION, 3, padding=1)) if options.conditional else None
+
+    def beside(self, value: Tensor, latent: Tensor, weights: Tensor) -> Tensor:
+        """``value`` (N, C, h, w), and if the critic is conditional what it is told, as further channels."""
+        if self.condition is None:
+            return value
+        planes = weights[:, :, None, None].expand(-1, -1, *latent.shape[-2:])
+        told = F.leaky_relu(self.condition(torch.cat([torch.asinh(latent), planes], 1)), 0.2)
+        return torch.cat([value, F.interpolate(told, size=value.shape[-2:])], 1)
+
+
+class PatchCritic(Critic):
+    """Looks at pixels; one number for 8x8 of them. HiFiC's fourth layer is 3x3, not 4x4, to stay on the grid of the latents."""
+
+    def __init__(self, latents: int, levels: int, options: CriticOptions):
+        super().__init__(latents, levels, options)
+        norm, width = self.norm, options.width
+        sizes = [3 + self.told, width, 2 * width, 4 * width]
         layers: list[nn.Module] = []
         for before, after in pairwise(sizes):
             layers += [norm(nn.Conv2d(before, after, 4, stride=2, padding=1)), nn.LeakyReLU(0.2)]
@@ -58,12 +81,28 @@ class PatchCritic(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, image: Tensor, latent: Tensor, weights: Tensor) -> Tensor:
-        value = 2 * image - 1
-        if self.condition is not None:
-            planes = weights[:, :, None, None].expand(-1, -1, *latent.shape[-2:])
-            told = F.leaky_relu(self.condition(torch.cat([torch.asinh(latent), planes], 1)), 0.2)
-            value = torch.cat([value, F.interpolate(told, size=image.shape[-2:])], 1)
-        return self.layers(value)
+        return self.layers(self.beside(2 * image - 1, latent, weights))
+
+
+class FeatureCritic(Critic):
+    """Looks at five layers of a frozen network, with a head for each; their verdicts, (N, 5, h, w), on the first one's grid."""
+
+    def __init__(self, latents: int, levels: int, options: CriticOptions):
+        super().__init__(latents, levels, options)
+        self.network = Network(options.sees)
+        self.layers = LAYERS[self.network.name]
+        self.heads = nn.ModuleList(self.head(self.network.channels[layer] + self.told, options.width) for layer in self.layers)
+
+    def head(self, channels: int, width: int) -> nn.Sequential:
+        return nn.Sequential(
+            self.norm(nn.Conv2d(channels, width, 1)), nn.LeakyReLU(0.2),
+            self.norm(nn.Conv2d(width, width, 3, padding=1)), nn.LeakyReLU(0.2), self.norm(nn.Conv2d(width, 1, 1)),
+        )
+
+    def forward(self, image: Tensor, latent: Tensor, weights: Tensor) -> Tensor:
+        maps = self.network(image, self.layers).values()
+        said = [head(self.beside(torch.asinh(value), latent, weights)) for head, value in zip(self.heads, maps, strict=True)]
+        return torch.cat([F.interpolate(verdict, size=said[0].shape[-2:]) for verdict in said], 1)
 
 
 @dataclass(frozen=True)
@@ -108,8 +147,10 @@ class Opponent:
 
     def __init__(self, options: CriticOptions, latents: int, levels: int, fabric: Fabric):
         self.options, self.fabric, self.loss = options, fabric, LOSSES[options.loss]
-        self.critic = PatchCritic(latents, levels, options).to(memory_format=torch.channels_last)
-        self.model, self.optimiser = fabric.setup(self.critic, torch.optim.Adam(self.critic.parameters(), betas=BETAS))
+        kind = PatchCritic if options.sees == PIXELS else FeatureCritic
+        self.critic = kind(latents, levels, options).to(memory_format=torch.channels_last)
+        learned = [parameter for parameter in self.critic.parameters() if parameter.requires_grad]
+        self.model, self.optimiser = fabric.setup(self.critic, torch.optim.Adam(learned, betas=BETAS))
 
     def judge(self, decoded: Tensor, latent: Tensor, weights: Tensor) -> Tensor:
         """(N,) what the codec minimises. Gradients reach ``decoded`` alone."""
@@ -132,8 +173,9 @@ class Opponent:
         return loss.item()
 
     def state(self) -> dict:
-        return {"model": self.critic.state_dict(), "optimiser": self.optimiser.state_dict()}
+        model = {name: value for name, value in self.critic.state_dict().items() if not name.startswith("network.")}
+        return {"model": model, "optimiser": self.optimiser.state_dict()}
 
     def load_state(self, state: dict) -> None:
-        self.critic.load_state_dict(state["model"])
+        self.critic.load_state_dict(state["model"], strict=False)  # all but the frozen network's own
         self.optimiser.load_state_dict(state["optimiser"])

@@ -13,7 +13,8 @@ import yaml
 from codec.errors import RecipeError
 from perception import registry
 from perception.errors import PerceptionError
-from train.critic import LOSSES, CriticOptions
+from perception.networks import NETWORKS
+from train.critic import LOSSES, PIXELS, CriticOptions
 from train.lapped import BLOCK
 from train.networks import KEEPING, PARTS, NetworkOptions
 from train.proxies import PROXIES
@@ -87,6 +88,16 @@ def suggested(word: str, known) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
+def as_float(value: Any) -> float | None:
+    """A number, or text that means one: to YAML 1.1 `2e-4` is text, for want of a point."""
+    if isinstance(value, bool) or not isinstance(value, int | float | str):
+        return None
+    try:
+        return float(value)
+    except ValueError:
+        return None
+
+
 def build(kind: type, values: Any, where: str) -> Any:
     """Fills a dataclass from a mapping; unknown keys and wrong types are errors that name the place."""
     if not isinstance(values, dict):
@@ -96,8 +107,8 @@ def build(kind: type, values: Any, where: str) -> Any:
         if key not in fields:
             raise RecipeError(f"{where}: unknown key '{key}'" + suggested(str(key), fields))
         expected = fields[key].type
-        if expected is float and isinstance(value, int) and not isinstance(value, bool):
-            values = {**values, key: float(value)}
+        if expected is float and (number := as_float(value)) is not None:
+            values = {**values, key: number}
         elif get_origin(expected) is list and not isinstance(value, list):
             raise RecipeError(f"{where}.{key}: expected a list, found {value!r}")
         elif get_origin(expected) is dict and not isinstance(value, dict):
@@ -156,6 +167,9 @@ def check_critic(recipe: Recipe) -> None:
     critic = recipe.critic
     if critic.loss not in LOSSES:
         raise RecipeError(f"critic.loss: one of {', '.join(LOSSES)}, not '{critic.loss}'" + suggested(critic.loss, LOSSES))
+    if critic.sees not in (PIXELS, *NETWORKS):
+        known = (PIXELS, *NETWORKS)
+        raise RecipeError(f"critic.sees: one of {', '.join(known)}, not '{critic.sees}'" + suggested(critic.sees, known))
     at_least(1, critic, "critic.", "width")
     at_least(0, critic, "critic.", "alone")
     if not 0 < critic.weight < float("inf") or critic.learning_rate <= 0:

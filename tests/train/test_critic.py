@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from torch.nn import functional as F
 
-from train.critic import LOSSES, CriticOptions, Opponent, PatchCritic
+from train.critic import LOSSES, CriticOptions, FeatureCritic, Opponent, PatchCritic
 from train.entropy_model import level_weights
 from train.networks import Codec, NetworkOptions
 
@@ -57,6 +57,22 @@ def test_patches_see_no_further_than_their_field():
     critic(image, latent, weights)[0, 0, 6, 6].backward()
     rows = image.grad.abs().sum((0, 1, 3)).nonzero().flatten()
     assert (rows.min().item(), rows.max().item()) == (6 * 8 - 15, 6 * 8 + 22)
+
+
+@pytest.mark.parametrize("size", [(32, 32), (64, 48)])
+def test_features_are_judged_layer_by_layer(size):
+    critic = FeatureCritic(LATENTS, LEVELS, CriticOptions(sees="squeezenet", width=4))
+    said = critic(torch.rand(2, 3, *size), torch.zeros(2, LATENTS, size[0] // 16, size[1] // 16), torch.ones(2, LEVELS))
+    assert said.shape == (2, 5, size[0] // 2 - 1, size[1] // 2 - 1)  # squeezenet begins with a 3x3 layer of stride 2, unpadded
+
+
+def test_the_network_whose_features_are_seen_stays_as_it_is_and_is_not_kept():
+    one = opponent(sees="squeezenet")
+    frozen = {name: value.clone() for name, value in one.critic.network.state_dict().items()}
+    image, latent, weights = seen()
+    one.learn(image, 0.5 * image, latent, weights, 1.0, 1.0)
+    assert all(torch.equal(value, frozen[name]) for name, value in one.critic.network.state_dict().items())
+    assert not any(name.startswith("network.") for name in one.state()["model"])
 
 
 def singular_values(critic: PatchCritic) -> list[float]:
@@ -106,9 +122,13 @@ def test_latents_tell_of_their_own_place():
     assert len(changed) and changed.max() < 12 // 2  # a 3x3 layer takes it 32 pixels far, the field of a patch 15 more
 
 
+SEES = pytest.mark.parametrize("sees", ["pixels", "squeezenet"])
+
+
+@SEES
 @pytest.mark.parametrize("spectral_norm", [True, False])
-def test_judging_changes_nothing_and_teaches_the_decoder_alone(spectral_norm):
-    one = opponent(spectral_norm=spectral_norm)
+def test_judging_changes_nothing_and_teaches_the_decoder_alone(spectral_norm, sees):
+    one = opponent(spectral_norm=spectral_norm, sees=sees)
     before = {name: value.clone() for name, value in one.critic.state_dict().items()}
     decoded, latent, weights = (value.requires_grad_() for value in seen())
     one.judge(decoded, latent, weights).sum().backward()
@@ -117,8 +137,9 @@ def test_judging_changes_nothing_and_teaches_the_decoder_alone(spectral_norm):
     assert all(torch.equal(value, before[name]) for name, value in one.critic.state_dict().items())
 
 
-def test_judgement_is_that_of_the_critic():
-    one = opponent()
+@SEES
+def test_judgement_is_that_of_the_critic(sees):
+    one = opponent(sees=sees)
     decoded, latent, weights = seen()
     with torch.no_grad():
         wanted = F.softplus(-one.critic.eval()(decoded, latent, weights)).mean((1, 2, 3))
@@ -147,8 +168,9 @@ def test_gradients_are_clipped_and_the_rate_is_that_of_the_stage():
     assert [group["lr"] for group in one.optimiser.param_groups] == [0.0025]
 
 
-def test_a_critic_carries_on_from_its_state():
-    one, other = opponent(), opponent(learning_rate=1e-2)
+@SEES
+def test_a_critic_carries_on_from_its_state(sees):
+    one, other = opponent(sees=sees), opponent(learning_rate=1e-2, sees=sees)
     image, latent, weights = seen()
     one.learn(image, 0.5 * image, latent, weights, 1.0, 1.0)
     other.load_state(copy.deepcopy(one.state()))  # as a checkpoint does, in which nothing is shared

@@ -61,6 +61,8 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
         ({"stages": [STAGE], "critic": True}, "critic: expected a mapping"),
         ({"stages": [STAGE], "critic": {"wieght": 1.0}}, "critic: unknown key 'wieght'; did you mean 'weight'"),
         ({"stages": [STAGE], "critic": {"loss": "jensen"}}, "critic.loss: one of .*kl.*; did you mean 'jensen-shannon'"),
+        ({"stages": [STAGE], "critic": {"sees": "squeezent"}}, "critic.sees: one of pixels, .*; did you mean 'squeezenet'"),
+        ({"stages": [STAGE], "critic": {"weight": "1 e3"}}, "critic.weight: expected float"),
         ({"stages": [STAGE], "critic": {"spectral_norm": "yes"}}, "critic.spectral_norm: expected bool"),
         ({"stages": [STAGE], "critic": {"width": 0}}, "critic.width: must be at least 1"),
         ({"stages": [STAGE], "critic": {"alone": -1}}, "critic.alone: must be at least 0"),
@@ -108,6 +110,13 @@ def test_defaults_are_those_of_plain_squared_error():
     recipe = from_mapping({"stages": [STAGE]})
     assert (recipe.distortion, recipe.critic, recipe.rate, recipe.start) == ({"mse": 1.0}, None, "lambda", "")
     assert recipe.stages[0].level_power == 1 and recipe.stages[0].parts == "all"
+
+
+def test_a_number_without_a_point_is_a_number(tmp_path):
+    path = tmp_path / "recipe.yaml"
+    path.write_text("stages:\n  - {name: one, steps: 5, learning_rate: 2e-4}\n")  # text to YAML 1.1
+    assert load(path, ["linear_rate=3e-3"]).linear_rate == 0.003
+    assert load(path).stages[0].learning_rate == 0.0002
 
 
 def test_a_critic_of_defaults_is_a_critic():
