@@ -1,13 +1,14 @@
 """Encode and decode, whole pictures: read → transform → code → write."""
 
 import io
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from codec import container, decoders, files, latents, pixels
+from codec import container, decoders, files, latents, pixels, texture
 from codec import model as models
 from codec.errors import ImageError, ModelError, StreamError
 from codec.masking import error_weights
@@ -154,12 +155,18 @@ def _open(data: bytes, model: str | None, threads: int) -> tuple[container.Heade
     return header, payload, models.find(header.model_id, (model,) if model else (), threads)
 
 
-def _latents(header: container.Header, payload: bytes, network: Model) -> np.ndarray:
+def _latents(header: container.Header, payload: bytes, network: Model, given: decoders.Synthesis | None = None) -> np.ndarray:
+    """Sixteenths of a step: integers, or with the texture that the synthesis is to be given."""
     height, width = (side // latents.STRIDE for side in pixels.padded_size(header.height, header.width))
+    nothing = np.empty((height, width, network.latents), np.uint8) if given and given.texture else None
     try:
-        return latents.decode(network, header.quality, height, width, Decoder(network.tables, payload))
+        decoded = latents.decode(network, header.quality, height, width, Decoder(network.tables, payload), nothing)
     except DamagedError as problem:
         raise StreamError(f"is damaged: {problem}") from None
+    if nothing is None:
+        return decoded
+    drawn = texture.noise(nothing, given.scales, len(network.tables), zlib.crc32(payload))  # the same for a file, always
+    return decoded + np.float32(latents.FRACTION * given.texture) * drawn
 
 
 def decode_latents(data: bytes | str | Path, *, model: str | None = None, threads: int = 0) -> np.ndarray:
@@ -187,8 +194,9 @@ def decode(
         raise ValueError(f"realism must be between 0 and 1, not {realism}")
     header, payload, network = _open(_bytes(data), model, threads)
     synthesis = decoders.synthesis(network, decoder, realism, threads)
-    latent = latents.dequantise(network, header.quality, _latents(header, payload, network))
-    planes = synthesis.run(latent=latent, weights=network.arrays["level_weights"][header.quality : header.quality + 1])[0]
+    latent = latents.dequantise(network, header.quality, _latents(header, payload, network, synthesis))
+    weights = network.arrays["level_weights"][header.quality : header.quality + 1]
+    planes = synthesis.session.run(latent=latent, weights=weights)[0]
     if planes.shape != (1, 3, *pixels.padded_size(header.height, header.width)):
         raise ModelError(f"the decoder gives an array of {planes.shape} for {header.width}x{header.height} pixels")
     return pixels.from_planes(planes, header.width, header.height)

@@ -8,6 +8,8 @@ runs on (1 − r)·own + r·trained. Interpolating networks trades distortion ag
 workshops 2018; "Deep network interpolation", CVPR 2019), as interpolating pictures does where the trade-off is known
 (Freirich et al., NeurIPS 2021). The graph does so with a constant named `realism`, which is set before ONNX Runtime loads
 the graph: it folds the interpolation then, and decoding takes no longer than with one set of weights.
+
+A decoder may ask for `codec.texture` in its latents, as much of it as the card's ``texture`` says, times realism.
 """
 
 import difflib
@@ -22,7 +24,7 @@ from codec.errors import ModelError
 from codec.model import ARCHIVE_ERRORS, WEIGHTS, Model, Session
 
 SUFFIX = ".decoder"
-FORMAT = 1
+FORMAT = 2  # 1 knew no texture
 REALISM = "realism"  # the decoder that is used when only a realism is asked for
 CARD, GRAPH = "model.json", "synthesis.onnx"
 # the constant as ONNX serialises it: float32 (field 2), its name (8), and that four bytes of value follow (9). Overriding it
@@ -35,7 +37,7 @@ class Decoder:
     """What a decoder file says of itself.
 
     decodes: id of its model; slider: whether it knows realism; checksum: of the graph, so that a file that replaces
-    another is not taken for it.
+    another is not taken for it; texture: how much of it the latents are given; scales: of its first and last table.
     """
 
     path: Path
@@ -43,6 +45,8 @@ class Decoder:
     decodes: bytes
     slider: bool
     checksum: int
+    texture: float
+    scales: tuple[float, float]
 
 
 def read(path: Path) -> Decoder:
@@ -52,7 +56,10 @@ def read(path: Path) -> Decoder:
             card, checksum = json.loads(archive.read(CARD)), archive.getinfo(GRAPH).CRC
         if card["format"] > FORMAT:
             raise ModelError(f"{path}: decoder format {card['format']} is newer than this program reads")
-        return Decoder(path, str(card["name"]), bytes.fromhex(card["decodes"]), bool(card["realism"]), checksum)
+        texture = (float(card["texture"]), tuple(map(float, card["scales"]))) if card.get("texture") else (0.0, (1.0, 1.0))
+        if not 0 <= texture[0] < float("inf") or len(texture[1]) != 2 or not all(0 < scale < 1e6 for scale in texture[1]):
+            raise ValueError(f"a texture of {texture}")
+        return Decoder(path, str(card["name"]), bytes.fromhex(card["decodes"]), bool(card["realism"]), checksum, *texture)
     except ARCHIVE_ERRORS as problem:
         raise ModelError(f"{path}: is not a Metamer decoder: {problem}") from None
 
@@ -93,13 +100,23 @@ def _session(decoder: Decoder, realism: float, threads: int) -> Session:
     return Session(graph, f"{decoder.path}: {GRAPH}", threads)
 
 
-def synthesis(model: Model, name: str | Path | None, realism: float | None, threads: int = 0) -> Session:
+@dataclass(frozen=True)
+class Synthesis:
+    """What turns latents into pixels. texture: how much of `codec.texture` to give it, from tables of ``scales``."""
+
+    session: Session
+    texture: float = 0.0
+    scales: tuple[float, float] = (1.0, 1.0)
+
+
+def synthesis(model: Model, name: str | Path | None, realism: float | None, threads: int = 0) -> Synthesis:
     """The synthesis that ``decoder`` and ``realism`` of `codec.decode` ask for. Raises ModelError."""
     if name is None and not realism:
-        return model.session("synthesis")
+        return Synthesis(model.session("synthesis"))
     decoder = find(REALISM if name is None else name, model)
     if realism is not None and not decoder.slider:
         raise ModelError(f"decoder '{decoder.name}' was trained for one realism only; leave --realism out")
     if realism == 0:
-        return model.session("synthesis")
-    return _session(decoder, 1.0 if realism is None else realism, threads)
+        return Synthesis(model.session("synthesis"))
+    realism = 1.0 if realism is None else realism
+    return Synthesis(_session(decoder, realism, threads), realism * decoder.texture, decoder.scales)

@@ -8,6 +8,7 @@ from collections.abc import Callable
 import numpy as np
 
 from codec.model import Model
+from codec.texture import KEPT
 from entropy.coder import Decoder
 
 STRIDE = 16  # pixels a latent position
@@ -119,13 +120,21 @@ def encode(
     return _passes(model, quality, hyper, height, width, residuals)
 
 
-def decode(model: Model, quality: int, height: int, width: int, reader: Decoder) -> np.ndarray:
-    """The decoded latents (h, w, M), int32 sixteenths of a step. Raises entropy.coder.DamagedError."""
+def decode(
+    model: Model, quality: int, height: int, width: int, reader: Decoder, nothing: np.ndarray | None = None
+) -> np.ndarray:
+    """The decoded latents (h, w, M), int32 sixteenths of a step. Raises entropy.coder.DamagedError.
+
+    nothing: if given, an (h, w, M) uint8 array to be filled with the table of every latent whose residual is 0, else `KEPT`.
+    """
     shape = hyper_shape(model, height, width)
     hyper = reader.read(_hyper_tables(model, quality, shape)).clip(-HYPER_MAX, HYPER_MAX).reshape(shape)
 
     def residuals(tables, centre, positions, channels):
-        return reader.read(tables.ravel()).reshape(tables.shape)
+        found = reader.read(tables.ravel()).reshape(tables.shape)
+        if nothing is not None:
+            nothing.reshape(-1, model.latents)[positions, channels] = np.where(found, KEPT, tables)
+        return found
 
     decoded = _passes(model, quality, hyper, height, width, residuals)
     reader.finish()
@@ -133,5 +142,5 @@ def decode(model: Model, quality: int, height: int, width: int, reader: Decoder)
 
 
 def dequantise(model: Model, quality: int, decoded: np.ndarray) -> np.ndarray:
-    """(1, h, w, M) float32 latents in image units, the synthesis graph's input."""
+    """(1, h, w, M) float32 latents in image units, the synthesis graph's input; decoded: sixteenths of a step."""
     return (decoded.astype(np.float32) * (model.arrays["step"][quality] / np.float32(FRACTION)))[None]

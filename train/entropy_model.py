@@ -16,7 +16,7 @@ from torch.nn import functional as F
 from codec.latents import FRACTION, HYPER_STRIDE, KNOWN_SHIFT
 from codec.model import LIMITS
 from train.integer_networks import HIDDEN_ONE, ContextNetwork, HyperSynthesis, round_through, set_quantised
-from train.proxies import PROXIES, dither
+from train.proxies import PROXIES, dither, within_cell
 
 SCALES = 64
 SCALE_LOW, SCALE_HIGH = 0.04, 128.0  # logistic scale of the first and last coding table, in quantiser steps
@@ -70,12 +70,14 @@ class Coded:
     """What coding a batch costs and leaves. latent: decoded (N, M, h, w), image units; bits: (N,) each.
 
     file_bits: of both, everything rounded as in a file; no gradient. Noise costs more: at low rates three times as much.
+    texture: like latent, what may have been there where rounding to the prediction left nothing (`proxies.within_cell`).
     """
 
     latent: Tensor
     bits: Tensor
     hyper_bits: Tensor
     file_bits: Tensor
+    texture: Tensor
 
 
 class EntropyModel(nn.Module):
@@ -148,12 +150,12 @@ class EntropyModel(nn.Module):
         limit = ContextNetwork.KNOWN_MAX
         log_ratio = (self.deviation.log()[:, None, None] - log_step)
         bits = latent.new_zeros(len(latent))
-        known, decoded, start = [], [], 0
+        known, decoded, textures, start = [], [], [], 0
         for index, size in enumerate(self.groups):
             span = slice(start, start + size)
             value = steps[:, span]
             group = torch.zeros_like(value)
-            hard = torch.zeros_like(value)
+            hard, texture = torch.zeros_like(value), torch.zeros_like(value)
             for parity, here in enumerate((anchors, ~anchors)):
                 context = [features, planes, *known, *([group] if parity else [])]
                 mean, log_scale = self.contexts[2 * index + parity](torch.cat([c.float() for c in context], 1))
@@ -168,10 +170,13 @@ class EntropyModel(nn.Module):
                 with torch.no_grad():
                     file_cost = logistic_bits(torch.round(value - centre), log_scale)
                     file_bits = file_bits + torch.where(here, file_cost, 0.0).sum((1, 2, 3))
+                    offset = within_cell(log_scale.exp(), latent_noise[:, span])
+                    texture = torch.where(here & (rounded == centre), offset, texture)
                 hard = torch.where(here, rounded, hard)
                 units = self._whole(rounded * to_units[:, span]).clamp(-limit, limit)
                 group = torch.where(here, units, group)
             known.append(group)
             decoded.append(hard)
+            textures.append(texture)
             start += size
-        return Coded(torch.cat(decoded, 1) * step, bits, hyper_bits, file_bits)
+        return Coded(torch.cat(decoded, 1) * step, bits, hyper_bits, file_bits, torch.cat(textures, 1) * step.detach())

@@ -33,7 +33,7 @@ from codec.model import ARRAYS, FORMAT, LIMITS, QUALITIES, Model, graph_names
 from entropy.tables import quantise
 from train import loop, running, start
 from train.data import Crops, Photographs, find
-from train.entropy_model import SCALE_LOW, SCALE_STEP, SCALES, level_weights
+from train.entropy_model import SCALE_HIGH, SCALE_LOW, SCALE_STEP, SCALES, level_weights
 from train.integer_networks import EXACT_LIMIT, HIDDEN_ONE, ContextNetwork, IntegerConv2d
 from train.networks import KEEPING, Codec
 from train.objective import Distortion
@@ -376,14 +376,15 @@ def export_run(run: Path, folders: Sequence[Path], path: Path, name: str, crops:
     return card
 
 
-def export_decoder(codec: Codec, model: Model, card: dict, path: Path, realism: bool) -> dict:
+def export_decoder(codec: Codec, model: Model, card: dict, path: Path, realism: bool, texture: float = 0.0) -> dict:
     """Writes the synthesis of ``codec`` (averaged weights) to ``path``, a decoder file for ``model``; returns its card.
 
     codec: trained from ``model`` with all but the synthesis as it was. card: what model.json should say besides the
     format's own keys. realism: keep the model's own weights beside the trained ones, to choose between when decoding.
-    Raises ModelError, FileError.
+    texture: how much of `codec.texture` it was trained with. Raises ModelError, FileError.
     """
-    card = {"format": decoders.FORMAT, "decodes": model.id.hex(), "realism": realism, **card}
+    asked = {"format": decoders.FORMAT, "texture": texture, "scales": [SCALE_LOW, SCALE_HIGH]} if texture else {"format": 1}
+    card = {**asked, "decodes": model.id.hex(), "realism": realism, **card}
     codec = contiguous(codec)
     if realism:
         graph = slider_graph(codec, model)
@@ -422,4 +423,6 @@ def export_decoder_run(run: Path, path: Path, name: str, realism: bool | None = 
     codec, state = loop.restore_average(Path(run) / CHECKPOINT)
     recipe = state["recipe"]
     card = {"name": name, "steps": state["step"], "recipe": recipe}
-    return export_decoder(codec, decoded_model(recipe), card, path, bool(recipe["critic"]) if realism is None else realism)
+    realism = bool(recipe["critic"]) if realism is None else realism
+    texture = recipe["stages"][-1].get("texture", 0.0)
+    return export_decoder(codec, decoded_model(recipe), card, path, realism, texture)

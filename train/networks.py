@@ -85,12 +85,12 @@ class Codec(nn.Module):
 
     def forward(
         self, image: Tensor, level: Tensor, parts: str, proxy: str = "straight_through", temperature: float = 0.3,
-        noise: tuple[Tensor, Tensor] | None = None,
+        noise: tuple[Tensor, Tensor] | None = None, texture: float = 0.0,
     ) -> tuple[Tensor, Coded]:
         """Reconstruction (N, 3, H, W) of images whose sides are multiples of 16, and what coding them costs.
 
         parts: of `PARTS`. `entropy` leaves both residual networks out (they cost most); with `decoder` the latents are
-        rounded, as in a file, and gradients end there.
+        rounded, as in a file, and gradients end there. texture: how much of `Coded.texture` the synthesis is given besides.
         """
         weights = level_weights(level, self.options.levels)
         if parts == "entropy":
@@ -101,4 +101,4 @@ class Codec(nn.Module):
                 coded = self.entropy(self.analysis(image, weights), level, "straight_through", noise=noise)
         else:
             coded = self.entropy(self.analysis(image, weights), level, proxy, temperature, noise)
-        return self.synthesis(coded.latent, weights), coded
+        return self.synthesis(coded.latent + texture * coded.texture, weights), coded

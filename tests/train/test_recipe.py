@@ -61,6 +61,7 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
         ({"stages": [STAGE], "critic": True}, "critic: expected a mapping"),
         ({"stages": [STAGE], "critic": {"wieght": 1.0}}, "critic: unknown key 'wieght'; did you mean 'weight'"),
         ({"stages": [STAGE], "critic": {"loss": "jensen"}}, "critic.loss: one of .*kl.*; did you mean 'jensen-shannon'"),
+        ({"stages": [{**STAGE, "texture": 0.5}]}, "stage one: texture is for parts 'decoder'"),
         ({"stages": [STAGE], "critic": {"sees": "squeezent"}}, "critic.sees: one of pixels, .*; did you mean 'squeezenet'"),
         ({"stages": [STAGE], "critic": {"weight": "1 e3"}}, "critic.weight: expected float"),
         ({"stages": [STAGE], "critic": {"spectral_norm": "yes"}}, "critic.spectral_norm: expected bool"),
