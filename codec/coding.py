@@ -166,7 +166,7 @@ def _latents(header: container.Header, payload: bytes, network: Model, given: de
     if nothing is None:
         return decoded
     drawn = texture.noise(nothing, given.scales, len(network.tables), zlib.crc32(payload))  # the same for a file, always
-    return decoded + np.float32(latents.FRACTION * given.texture) * drawn
+    return decoded + np.repeat(np.float32(given.texture) * latents.FRACTION, network.groups) * drawn
 
 
 def decode_latents(data: bytes | str | Path, *, model: str | None = None, threads: int = 0) -> np.ndarray:

@@ -37,7 +37,8 @@ class Decoder:
     """What a decoder file says of itself.
 
     decodes: id of its model; slider: whether it knows realism; checksum: of the graph, so that a file that replaces
-    another is not taken for it; texture: how much of it the latents are given; scales: of its first and last table.
+    another is not taken for it; texture: how much of it each group of latents is given, if any; scales: of its first and last
+    table.
     """
 
     path: Path
@@ -45,8 +46,8 @@ class Decoder:
     decodes: bytes
     slider: bool
     checksum: int
-    texture: float
-    scales: tuple[float, float]
+    texture: tuple[float, ...]
+    scales: tuple[float, ...]
 
 
 def read(path: Path) -> Decoder:
@@ -56,10 +57,11 @@ def read(path: Path) -> Decoder:
             card, checksum = json.loads(archive.read(CARD)), archive.getinfo(GRAPH).CRC
         if card["format"] > FORMAT:
             raise ModelError(f"{path}: decoder format {card['format']} is newer than this program reads")
-        texture = (float(card["texture"]), tuple(map(float, card["scales"]))) if card.get("texture") else (0.0, (1.0, 1.0))
-        if not 0 <= texture[0] < float("inf") or len(texture[1]) != 2 or not all(0 < scale < 1e6 for scale in texture[1]):
-            raise ValueError(f"a texture of {texture}")
-        return Decoder(path, str(card["name"]), bytes.fromhex(card["decodes"]), bool(card["realism"]), checksum, *texture)
+        texture, scales = (tuple(map(float, card.get(key, ()))) for key in ("texture", "scales"))
+        if texture and not (all(0 <= x <= 1 for x in texture) and len(scales) == 2 and all(0 < x < 1e6 for x in scales)):
+            raise ValueError(f"texture {texture}, scales {scales}")
+        decodes, slider = bytes.fromhex(card["decodes"]), bool(card["realism"])
+        return Decoder(path, str(card["name"]), decodes, slider, checksum, texture, scales)
     except ARCHIVE_ERRORS as problem:
         raise ModelError(f"{path}: is not a Metamer decoder: {problem}") from None
 
@@ -102,11 +104,14 @@ def _session(decoder: Decoder, realism: float, threads: int) -> Session:
 
 @dataclass(frozen=True)
 class Synthesis:
-    """What turns latents into pixels. texture: how much of `codec.texture` to give it, from tables of ``scales``."""
+    """What turns latents into pixels.
+
+    texture: how much of `codec.texture`, from tables of ``scales``, to give it in each group of latents; empty for none.
+    """
 
     session: Session
-    texture: float = 0.0
-    scales: tuple[float, float] = (1.0, 1.0)
+    texture: tuple[float, ...] = ()
+    scales: tuple[float, ...] = ()
 
 
 def synthesis(model: Model, name: str | Path | None, realism: float | None, threads: int = 0) -> Synthesis:
@@ -119,4 +124,6 @@ def synthesis(model: Model, name: str | Path | None, realism: float | None, thre
     if realism == 0:
         return Synthesis(model.session("synthesis"))
     realism = 1.0 if realism is None else realism
-    return Synthesis(_session(decoder, realism, threads), realism * decoder.texture, decoder.scales)
+    if decoder.texture and len(decoder.texture) != len(model.groups):
+        raise ModelError(f"{decoder.path}: texture for {len(decoder.texture)} groups of latents, not {len(model.groups)}")
+    return Synthesis(_session(decoder, realism, threads), tuple(realism * x for x in decoder.texture), decoder.scales)

@@ -376,15 +376,16 @@ def export_run(run: Path, folders: Sequence[Path], path: Path, name: str, crops:
     return card
 
 
-def export_decoder(codec: Codec, model: Model, card: dict, path: Path, realism: bool, texture: float = 0.0) -> dict:
+def export_decoder(codec: Codec, model: Model, card: dict, path: Path, realism: bool, texture: Sequence[float] = ()) -> dict:
     """Writes the synthesis of ``codec`` (averaged weights) to ``path``, a decoder file for ``model``; returns its card.
 
     codec: trained from ``model`` with all but the synthesis as it was. card: what model.json should say besides the
     format's own keys. realism: keep the model's own weights beside the trained ones, to choose between when decoding.
     texture: how much of `codec.texture` it was trained with. Raises ModelError, FileError.
     """
-    asked = {"format": decoders.FORMAT, "texture": texture, "scales": [SCALE_LOW, SCALE_HIGH]} if texture else {"format": 1}
-    card = {**asked, "decodes": model.id.hex(), "realism": realism, **card}
+    card = {"format": decoders.FORMAT if texture else 1, "decodes": model.id.hex(), "realism": realism, **card}
+    if texture:
+        card |= {"texture": list(texture), "scales": [SCALE_LOW, SCALE_HIGH]}
     codec = contiguous(codec)
     if realism:
         graph = slider_graph(codec, model)
@@ -424,5 +425,5 @@ def export_decoder_run(run: Path, path: Path, name: str, realism: bool | None = 
     recipe = state["recipe"]
     card = {"name": name, "steps": state["step"], "recipe": recipe}
     realism = bool(recipe["critic"]) if realism is None else realism
-    texture = recipe["stages"][-1].get("texture", 0.0)
+    texture = recipe["stages"][-1].get("texture", ())
     return export_decoder(codec, decoded_model(recipe), card, path, realism, texture)

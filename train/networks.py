@@ -1,6 +1,7 @@
 """The whole trainable codec: analysis → entropy model → synthesis."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -85,12 +86,13 @@ class Codec(nn.Module):
 
     def forward(
         self, image: Tensor, level: Tensor, parts: str, proxy: str = "straight_through", temperature: float = 0.3,
-        noise: tuple[Tensor, Tensor] | None = None, texture: float = 0.0,
+        noise: tuple[Tensor, Tensor] | None = None, texture: Sequence[float] = (),
     ) -> tuple[Tensor, Coded]:
         """Reconstruction (N, 3, H, W) of images whose sides are multiples of 16, and what coding them costs.
 
         parts: of `PARTS`. `entropy` leaves both residual networks out (they cost most); with `decoder` the latents are
-        rounded, as in a file, and gradients end there. texture: how much of `Coded.texture` the synthesis is given besides.
+        rounded, as in a file, and gradients end there. texture: how much of `Coded.texture` the synthesis is given besides,
+        for each group of latents.
         """
         weights = level_weights(level, self.options.levels)
         if parts == "entropy":
@@ -101,4 +103,9 @@ class Codec(nn.Module):
                 coded = self.entropy(self.analysis(image, weights), level, "straight_through", noise=noise)
         else:
             coded = self.entropy(self.analysis(image, weights), level, proxy, temperature, noise)
-        return self.synthesis(coded.latent + texture * coded.texture, weights), coded
+        latent = coded.latent
+        if texture:
+            sizes = torch.tensor(self.options.groups)
+            amount = torch.tensor(texture).repeat_interleave(sizes)[:, None, None]
+            latent = latent + amount.to(latent) * coded.texture
+        return self.synthesis(latent, weights), coded

@@ -33,8 +33,8 @@ class Stage:
     (K − 1)·u^level_power, u uniform; above 1 favours low rates. learning_rate rises over ``warmup`` steps and falls to
     ``final`` times itself along a cosine.
     quantised: round the entropy networks to integers, with straight-through gradients; where they stay as they are, always.
-    texture: noise that the decoder is given where latents were rounded to nothing, to make texture of; 1 is as much as there
-    may have been.
+    texture: noise that the decoder is given where latents were rounded to nothing, to make texture of: how much in each group
+    of latents, 1 being as much as there may have been; none if empty.
     """
 
     name: str
@@ -49,7 +49,7 @@ class Stage:
     proxy: str = "mixed"
     temperature: float = 0.3
     quantised: bool = False
-    texture: float = 0.0
+    texture: list[float] = field(default_factory=list)
 
 
 @dataclass
@@ -182,6 +182,15 @@ def check_critic(recipe: Recipe) -> None:
             raise RecipeError(f"stage {stage.name}: parts 'entropy' leaves the networks out that a critic would teach")
 
 
+def check_texture(stage: Stage, network: NetworkOptions) -> None:
+    """A number for each group of latents, for a decoder alone."""
+    if stage.parts != "decoder":
+        raise RecipeError(f"stage {stage.name}: texture is for parts 'decoder'")
+    groups = len(network.groups)
+    if len(stage.texture) != groups or not all(isinstance(x, int | float) and 0 <= x <= 1 for x in stage.texture):
+        raise RecipeError(f"stage {stage.name}: texture needs {groups} numbers from 0 to 1, one for each group of latents")
+
+
 def check(recipe: Recipe) -> None:
     """Raises RecipeError for values that cannot work."""
     if not recipe.stages:
@@ -211,8 +220,8 @@ def check(recipe: Recipe) -> None:
                 raise RecipeError(f"stage {stage.name}: {name} is one of {', '.join(allowed)}")
         if stage.crop % 16 or stage.crop < 64:
             raise RecipeError(f"stage {stage.name}: crop must be a multiple of 16, at least 64")
-        if stage.texture < 0 or (stage.texture and stage.parts != "decoder"):
-            raise RecipeError(f"stage {stage.name}: texture is for parts 'decoder', and not negative")
+        if stage.texture:
+            check_texture(stage, network)
         if stage.warmup < 0 or not 0 <= stage.final <= 1:
             raise RecipeError(f"stage {stage.name}: warmup >= 0 and 0 <= final <= 1 are needed")
         if min(stage.steps, stage.batch, stage.learning_rate, stage.temperature, stage.level_power) <= 0:

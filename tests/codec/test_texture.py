@@ -69,7 +69,7 @@ def test_what_rounding_left_nothing_of(otters):
 def textured(tmp_path_factory):
     """Base's own synthesis, asking for texture."""
     model, path = load("base"), tmp_path_factory.mktemp("texture") / "textured.decoder"
-    export.export_decoder(start.from_model(model), model, {"name": "textured"}, path, realism=True, texture=0.5)
+    export.export_decoder(start.from_model(model), model, {"name": "textured"}, path, realism=True, texture=[0.5, 0.5, 1])
     return path
 
 
@@ -81,12 +81,12 @@ def test_decoders_are_given_as_much_as_they_ask_for(otters, textured):
     assert np.array_equal(found[0], own) and np.array_equal(found[-1], again)
     away = [np.sqrt(np.square(image - own).mean()) for image in found]
     assert 0 < away[1] < away[2] < away[3] < 12  # levels of 255
-    assert away[2] == pytest.approx(away[3] / 2, rel=0.15)  # the weights are the model's own: texture alone makes the change
+    assert away[2] == pytest.approx(away[3] / 2, rel=0.25)  # weights are the model's own: texture alone makes the change
     assert np.array_equal(codec.decode_latents(data), codec.decode_latents(data))
 
 
-@pytest.mark.parametrize("card", [{"texture": -1}, {"texture": "much"}, {"texture": 1, "scales": [0, 1]},
-                                  {"texture": 1, "scales": [1]}, {"texture": 1, "scales": None}])
+@pytest.mark.parametrize("card", [{"texture": [-1, 0, 0]}, {"texture": "much"}, {"texture": 1}, {"scales": [0, 1]},
+                                  {"scales": [1]}, {"scales": None}])
 def test_textures_that_cannot_be(card, textured, tmp_path):
     damaged = tmp_path / "damaged.decoder"
     replaced(textured, damaged, **card)
