@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from codec.latents import FRACTION, HYPER_STRIDE, KNOWN_SHIFT
+from codec.latents import FRACTION, HYPER_STRIDE, KNOWN_SHIFT, MEAN_SHIFT
 from codec.model import LIMITS
 from train.integer_networks import HIDDEN_ONE, ContextNetwork, HyperSynthesis, round_through, set_quantised
 from train.proxies import PROXIES, dither, within_cell
@@ -103,6 +103,11 @@ class EntropyModel(nn.Module):
                 self.contexts.append(ContextNetwork(features, levels, known, width, size))
         self.quantised = False
 
+    def log_steps(self) -> Tensor:
+        """(K, M) logarithms of the quantiser steps, none so small that a deviation's mean would overflow 32 bits."""
+        most = LIMITS["mean_factor"] * ContextNetwork.MEAN_ONE / (FRACTION << MEAN_SHIFT)  # steps a deviation
+        return self.log_step.maximum(self.deviation.log() - math.log(most))
+
     def set_quantised(self, quantised: bool = True) -> None:
         """Rounds what the shipped networks round; gradients pass straight through."""
         self.quantised = quantised
@@ -129,7 +134,7 @@ class EntropyModel(nn.Module):
         latent_noise, hyper_noise = (part.to(latent.device) for part in noise or self.noise(len(latent), *latent.shape[-2:]))
         weights = level_weights(level, self.levels)
         with torch.autocast(latent.device.type, enabled=False):  # 8 bits of mantissa are too few for a step
-            tables = (weights @ table for table in (self.log_step, self.log_stretch, self.hyper_log_scale))
+            tables = (weights @ table for table in (self.log_steps(), self.log_stretch, self.hyper_log_scale))
             log_step, log_stretch, hyper_log_scale = (table[:, :, None, None] for table in tables)
         step = log_step.exp()
         steps = latent / step * log_stretch.exp()

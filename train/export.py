@@ -223,7 +223,7 @@ def quality_arrays(codec: Codec) -> dict[str, np.ndarray]:
     """The arrays of codec.model.ARRAYS that depend on quality."""
     entropy, levels = codec.entropy, codec.options.levels
     weights = level_weights(torch.linspace(0, levels - 1, QUALITIES), levels)
-    log_step, log_stretch = weights @ entropy.log_step, weights @ entropy.log_stretch
+    log_step, log_stretch = weights @ entropy.log_steps(), weights @ entropy.log_stretch
     log_deviation = entropy.deviation.log()
     ratio = (log_deviation - log_step).double().exp()  # one standard deviation in quantiser steps
     low = math.log(SCALE_LOW)
@@ -238,8 +238,6 @@ def quality_arrays(codec: Codec) -> dict[str, np.ndarray]:
         "step": log_step.exp(), "encoder_gain": (log_stretch - log_step).exp(),
     }
     values["known_factor"] = known.clamp_max(LIMITS["known_factor"])  # training does the same
-    if mean.max() > LIMITS["mean_factor"]:
-        raise ValueError(f"a latent spans {ratio.max():.0f} quantiser steps a deviation, too many for 32-bit means")
     return {name: value.numpy().astype(ARRAYS[name][0]) for name, value in values.items()}
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 import codec
 from codec import coding, decoders, latents, pixels
 from codec.errors import ModelError, RecipeError
-from codec.model import Model, graph_names, load
+from codec.model import LIMITS, Model, graph_names, load
 from entropy.coder import Meter
 from tests.conftest import metamer
 from train import command, export, loop, recipe, running, start
@@ -41,6 +41,20 @@ def test_integer_graphs_equal_torch_to_the_last_unit(tiny_run, tiny_model, rng):
         for mine, theirs in zip(found, wanted, strict=True):
             assert mine.dtype == np.int16
             np.testing.assert_array_equal(mine, theirs.permute(0, 2, 3, 1).detach().numpy())
+
+
+def test_steps_are_never_too_small_for_32_bits(tiny_run):
+    """However small training makes them, what is exported is within a model's limits, and is what training coded with."""
+    network = trained(tiny_run)
+    with torch.no_grad():
+        network.entropy.log_step[:, 0] -= 12
+    arrays = export.quality_arrays(network)
+    assert arrays["mean_factor"].max() == LIMITS["mean_factor"] == arrays["mean_factor"][:, 0].min()
+    np.testing.assert_allclose(arrays["step"][0], network.entropy.log_steps()[0].exp().detach(), rtol=1e-6)
+    image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    latent = network(image, torch.tensor([0.0]), "decoder")[1].latent[:, 0]
+    step = arrays["step"][0, 0] / latents.FRACTION
+    np.testing.assert_allclose(latent.detach() / step, (latent.detach() / step).round(), atol=0.01)
 
 
 def test_transforms_equal_torch_up_to_half_precision_weights(tiny_run, tiny_model, otters):
