@@ -263,7 +263,8 @@ def export(run, folders, output, name, crops, slider, tradeoffs, masking, force)
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--codec", "codecs", multiple=True, metavar="CODEC",
-              help="Peer, MODEL, MODEL+DECODER or MODEL+DECODER@REALISM; repeatable. Default: base and Pillow's peers.")
+              help="Repeatable: PEER or PEER:OPTION=VALUE,… (jpeg:subsampling=4:4:4); MODEL, MODEL+DECODER or "
+              "MODEL+DECODER@REALISM; compressai:NETWORK[@CHECKPOINT]; a program's FILE.toml. Default: base and Pillow's peers.")
 @click.option("-m", "--metric", "specs", multiple=True, metavar="NAME[:OPTION=VALUE,…]",
               help="Distance to measure by; repeatable. Default: psnr and ms-ssim.")
 @click.option("--quality", "settings", multiple=True, metavar="[CODEC=]N,N,…",
@@ -275,8 +276,10 @@ def export(run, folders, output, name, crops, slider, tradeoffs, masking, force)
 @click.option("--sheet", type=Finite(0, min_open=True), metavar="BPP", help="With --bpp: draw crops at this one side by side.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for rows, table and figure.")
 @click.option("--anchor", help="Codec that others are compared with; default: jpeg, with --bpp the first codec.")
+@click.option("--published", "beside", multiple=True, metavar="NAME",
+              help="On Kodak: draw and compare with published figures (vtm, elic2022, …); repeatable.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes, each with a picture of its own.")
-def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, sheet, out, anchor, jobs) -> None:
+def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, sheet, out, anchor, beside, jobs) -> None:
     """Measure rate and distortion on the pictures of FOLDER, against real peers.
 
     Over a range of settings, with BD-rates; or at equal rates (--bpp), with differences picture by picture.
@@ -285,13 +288,13 @@ def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, sheet
 
     if (keep or sheet or with_realism) and not targets:
         raise click.UsageError("--keep, --realism and --sheet go with --bpp")
-    if settings and targets:
-        raise click.UsageError("give --quality or --bpp, not both")
+    if (settings or beside) and targets:
+        raise click.UsageError(f"give --{'quality' if settings else 'published'} or --bpp, not both")
     names, specs = codecs or ("base", *coders.peers()), specs or rate_distortion.METRICS
     if targets:
         click.echo(matched.evaluate(folder, names, out, targets, anchor, specs, jobs, keep, sheet, with_realism))
     else:
-        click.echo(rate_distortion.evaluate(folder, names, out, anchor or "jpeg", specs, settings, jobs))
+        click.echo(rate_distortion.evaluate(folder, names, out, anchor or "jpeg", specs, settings, jobs, beside))
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from PIL import Image
 import codec
 from codec.errors import MetamerError
 from codec.model import load
-from evaluation import coders
+from evaluation import coder, coders
 from train import export, start
 
 
@@ -80,5 +80,5 @@ def test_nearest_is_the_nearest(size):
         asked.append(setting)
         return bytes(int(sizes[setting]))
 
-    found = coders.nearest(encode, range(200), size)
+    found = coder.nearest(encode, range(200), size)
     assert abs(sizes[found] - size) == np.abs(sizes - size).min() and len(asked) <= 8
