@@ -264,7 +264,7 @@ def export(run, folders, output, name, crops, slider, tradeoffs, masking, force)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--codec", "codecs", multiple=True, metavar="CODEC",
               help="Repeatable: PEER or PEER:OPTION=VALUE,… (jpeg:subsampling=4:4:4); MODEL, MODEL+DECODER or "
-              "MODEL+DECODER@REALISM; compressai:NETWORK[@CHECKPOINT]; a program's FILE.toml. Default: base and Pillow's peers.")
+              "MODEL+DECODER@REALISM; compressai:NETWORK[@CHECKPOINT]; a program's FILE.toml. Default: base and all PEERs.")
 @click.option("-m", "--metric", "specs", multiple=True, metavar="NAME[:OPTION=VALUE,…]",
               help="Distance to measure by; repeatable. Default: psnr and ms-ssim.")
 @click.option("--quality", "settings", multiple=True, metavar="[CODEC=]N,N,…",
@@ -295,6 +295,25 @@ def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, sheet
         click.echo(matched.evaluate(folder, names, out, targets, anchor, specs, jobs, keep, sheet, with_realism))
     else:
         click.echo(rate_distortion.evaluate(folder, names, out, anchor or "jpeg", specs, settings, jobs, beside))
+
+
+@main.command()
+@click.argument("picture", type=click.Path(path_type=Path))
+@click.option("--codec", "codecs", multiple=True, metavar="CODEC", help="As for evaluate; repeatable.")
+@click.option("--bpp", type=Finite(0, min_open=True), default=0.5, show_default=True, help="Rate at which all are measured.")
+@click.option("--runs", type=click.IntRange(1), default=5, show_default=True, help="Runs that a median is taken of.")
+@click.option("--threads", multiple=True, type=click.IntRange(1), default=(1, 2), show_default=True, help="Repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="JSON, with versions and machine.")
+def complexity(picture, codecs, bpp, runs, threads, as_json) -> None:
+    """Measure what codecs take on PICTURE: multiply-accumulates a pixel, parameters, seconds and memory.
+
+    Every codec runs in processes of its own. Leave the machine idle meanwhile.
+    """
+    from evaluation import coders
+    from evaluation import complexity as measuring
+
+    found = measuring.measure(codecs or ("base", *coders.peers()), picture, bpp, runs, threads)
+    click.echo(json.dumps(found, indent=1) if as_json else measuring.table(found))
 
 
 if __name__ == "__main__":

@@ -17,6 +17,7 @@ from evaluation import machine
 from evaluation.coders import coder
 
 WAYS = ("encode", "decode")
+NOTHING = "nothing"  # what a process takes that only starts
 FAULT = 3  # exit status of what is the codec's or the input's fault
 
 
@@ -66,6 +67,9 @@ def peaks(name: str, picture: Image.Image, setting: float) -> dict[str, float | 
 def main(text: str) -> None:
     """What the fresh process does."""
     task = json.loads(text)
+    if task["way"] == NOTHING:
+        print(json.dumps([[], machine.peak_memory()]))
+        return
     if task["threads"] and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: task["threads"]])
     found, stream = coder(task["name"], task["threads"] or 0), Path(task["stream"])

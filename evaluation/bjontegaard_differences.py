@@ -135,6 +135,7 @@ def band(of: Pictures, codec: str) -> np.ndarray:
     through = []
     for drawn in of.draws():
         curve = of.curve(codec, drawn)
+        curve = curve[np.unique(curve[:, 0], return_index=True)[1]]
         through.append(PchipInterpolator(np.log(curve[:, 0]), curve[:, 1], extrapolate=False)(np.log(rates)))
     covered = np.isfinite(through).mean(0) >= 0.5
     low, high = np.nanquantile(np.array(through)[:, covered], (0.025, 0.975), axis=0)

@@ -18,12 +18,21 @@ class Cost:
 
 
 @dataclass(frozen=True)
+class Count:
+    """Multiply-accumulates of a network's encoder and decoder on one picture, and how many weights it has in all."""
+
+    encoder: int
+    decoder: int
+    parameters: int
+
+
+@dataclass(frozen=True)
 class Coder:
     """A codec. stream: name of what writes its bytes, which decoders of one model share.
 
     version: what made bytes and pictures; rows of another version are not used again. settings: a few that span its useful
     range. ladder: all that it has, by rising rate. networks: whether every setting is a network of its own, whose memory
-    says nothing of the others'.
+    says nothing of the others'. count: what a codec that is a network computes for a picture at a setting.
     """
 
     name: str
@@ -34,6 +43,7 @@ class Coder:
     encode: Callable[[Image.Image, float], bytes]
     decode: Callable[[bytes], Image.Image]
     networks: bool = False
+    count: Callable[[Image.Image, float], Count] | None = None
 
     def check(self, setting: float) -> None:
         """Raises MetamerError for a setting that the codec does not have."""

@@ -11,7 +11,7 @@ from codec import decoders
 from codec import model as models
 from codec.errors import MetamerError
 from evaluation import external, pillow_codecs
-from evaluation.coder import Coder
+from evaluation.coder import Coder, Count
 
 QUALITIES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 
@@ -61,7 +61,12 @@ def _metamer(name: str, threads: int) -> Coder:
     def decode(data: bytes) -> Image.Image:
         return metamer.decode(data, model=model, decoder=decoder, realism=realism, threads=threads)
 
-    return Coder(name, model, version, QUALITIES, ladder, encode, decode)
+    def count(picture: Image.Image, setting: float) -> Count:
+        from evaluation import counting  # onnx
+
+        return counting.count(model, decoder, picture, setting)
+
+    return Coder(name, model, version, QUALITIES, ladder, encode, decode, count=count)
 
 
 def parts(name: str) -> tuple[str, str | None, float | None]:

@@ -17,9 +17,10 @@ import numpy as np
 import torch
 from PIL import Image
 from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
 
 from codec.errors import MetamerError
-from evaluation.coder import Coder, options
+from evaluation.coder import Coder, Count, options
 from evaluation.pictures import from_tensor, to_tensor
 from perception.registry import suggestion
 
@@ -86,7 +87,15 @@ def load(spec: str) -> Coder:
     def decode(data: bytes) -> Image.Image:
         return unpack(weights(settings[data[0]]), data)
 
-    return Coder(name, name, version, settings, settings, encode, decode, networks=True)
+    def count(picture: Image.Image, setting: float) -> Count:
+        with FlopCounterMode(display=False) as encoder:  # a multiply-accumulate is two operations
+            data = encode(picture, setting)
+        with FlopCounterMode(display=False) as decoder:
+            decode(data)
+        weighed = sum(weight.numel() for weight in weights(setting).parameters())
+        return Count(encoder.get_total_flops() // 2, decoder.get_total_flops() // 2, weighed)
+
+    return Coder(name, name, version, settings, settings, encode, decode, networks=True, count=count)
 
 
 def _checkpoints(text: str) -> dict[int, Path]:
@@ -133,7 +142,7 @@ def _padding(width: int, height: int) -> tuple[int, int, int, int]:
     return across // 2, across - across // 2, down // 2, down - down // 2
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def pack(model: torch.nn.Module, picture: Image.Image, index: int) -> bytes:
     """A picture's file: index of the setting, size, lengths of all strings but the last, strings."""
     image = functional.pad(to_tensor(picture), _padding(*picture.size))
@@ -143,7 +152,7 @@ def pack(model: torch.nn.Module, picture: Image.Image, index: int) -> bytes:
     return head + b"".join(strings)
 
 
-@torch.inference_mode()
+@torch.no_grad()
 def unpack(model: torch.nn.Module, data: bytes) -> Image.Image:
     """The inverse."""
     _, count, width, height = struct.unpack_from(">BBHH", data)

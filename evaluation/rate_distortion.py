@@ -97,8 +97,8 @@ def table(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[st
     titles = [title for name in names for title in (published.find(name).title,)]
     width = max(map(len, ["codec", *codecs, *titles]))
     count = len({row["image"] for row in rows})
-    lines = [f"{count} images; bpp is the whole file; mean curves; BD-rate against {anchor} (PCHIP over the common range), 95 % "
-             "bootstrap interval over images",
+    lines = [f"{count} images; bpp is the whole file; mean curves; BD-rate against {anchor} (PCHIP over the common range), "
+             "95 % bootstrap interval over images",
              "", f"{'codec':<{width}} {'bpp':>13} {'enc s':>6} {'dec s':>6} {'enc MiB':>7} {'dec MiB':>7}"]
     for name in codecs:
         own = [row for row in rows if row["codec"] == name]
@@ -124,19 +124,19 @@ def table(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[st
 
 
 def square(curves: dict[str, np.ndarray], width: int) -> list[str]:
-    """The matrices of BD-rate and BD-distortion, each codec, a row, against each other, a column that bears its row's number."""
-    found = differences.matrix(curves)
-    by_pair = {(each.anchor, each.codec, each.method): each for each in found}
+    """The matrices of BD-rate and BD-distortion: each codec, a row, against each other, a column with its row's number."""
+    found = {(each.anchor, each.codec, each.method): each for each in differences.matrix(curves)}
     numbers = {name: f"({index})" for index, name in enumerate(curves, 1)}
     lines = []
-    for title, value in (("BD-rate in percent", lambda each: each.rate), ("BD-distortion at equal rates", lambda each: each.gain)):
-        apart = [abs(value(each) - value(by_pair[each.anchor, each.codec, "akima"])) for each in found if each.method == "pchip"]
-        apart = [each for each in apart if not np.isnan(each)]
-        lines.append(f"{title} of the row against the column, PCHIP; by Akima's splines at most {max(apart, default=0):.2f} away")
+    for title, value in (("BD-rate in percent", "rate"), ("BD-distortion at equal rates", "gain")):
+        cells = {key: getattr(each, value) for key, each in found.items()}
+        apart = [abs(cells[anchor, name, "pchip"] - cells[anchor, name, "akima"]) for anchor, name, _ in found]
+        furthest = max((each for each in apart if not np.isnan(each)), default=0)
+        lines.append(f"{title} of the row against the column, PCHIP; Akima's splines differ by up to {furthest:.2f}")
         lines.append(" " * (width + 4) + "".join(f"{number:>8}" for number in numbers.values()))
         for name in curves:
-            cells = [value(by_pair[anchor, name, "pchip"]) if anchor != name else np.nan for anchor in curves]
-            shown = "".join(f"{'–':>8}" if np.isnan(cell) else f"{cell:>+8.2f}" for cell in cells)
+            row = [cells.get((anchor, name, "pchip"), np.nan) for anchor in curves]
+            shown = "".join(f"{'–':>8}" if np.isnan(cell) else f"{cell:>+8.2f}" for cell in row)
             lines.append(f"{name:<{width}} {numbers[name]:>3}{shown}")
     return lines
 
@@ -174,9 +174,9 @@ def evaluate(folder: Path, names: Sequence[str], out: Path, anchor: str = "jpeg"
              settings: Sequence[str] = (), jobs: int = 1, beside: Sequence[str] = ()) -> str:
     """Measures codecs (`coders.coder`) on the pictures of ``folder`` by distances; returns the table.
 
-    Writes into ``out``: results.jsonl (a row per picture and setting; an interrupted run continues) and machines.json, table.txt,
-    bjontegaard.json (`summary`), and rate_distortion.png. beside: published codecs to compare with, where the pictures are
-    Kodak's. Raises MetamerError, PerceptionError.
+    Writes into ``out``: results.jsonl (a row per picture and setting; an interrupted run continues) and machines.json,
+    table.txt, bjontegaard.json (`summary`), and rate_distortion.png. beside: published codecs to compare with, where the
+    pictures are Kodak's. Raises MetamerError, PerceptionError.
     """
     out, found = Path(out), measuring.pictures(folder)
     for name in beside:

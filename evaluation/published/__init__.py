@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from codec.errors import MetamerError
+from evaluation.bjontegaard_differences import bd_rate
 from evaluation.pictures import read
 from perception.registry import suggestion
 
@@ -81,6 +82,12 @@ def check(pictures: Sequence[Path]) -> None:
         if hashlib.sha256("".join(found).encode()).hexdigest() == KODAK:
             return
     raise MetamerError("published figures are of Kodak's 24 photographs, which these pictures are not")
+
+
+def placed(anchor: str = "bpg_444_x265_ycbcr") -> list[tuple[Complexity, float]]:
+    """Every network with its BD-rate in percent (PCHIP, PSNR) against a published anchor's curve, for the plane of both."""
+    base, known = find(anchor).curves["psnr"], catalogue()
+    return [(each, bd_rate(base, known[each.name].curves["psnr"])[0]) for each in complexities()]
 
 
 def complexities() -> list[Complexity]:
