@@ -40,11 +40,12 @@ class Published:
 
 @dataclass(frozen=True)
 class Complexity:
-    """Thousands of multiply-accumulates a pixel; None where the source does not say."""
+    """Thousands of multiply-accumulates a pixel. least: of the decoder for low rates, where that is a smaller network."""
 
     name: str
-    encoder: float | None
+    encoder: float
     decoder: float
+    least: float
     source: str
 
 
@@ -93,6 +94,6 @@ def placed(anchor: str = "bpg_444_x265_ycbcr") -> list[tuple[Complexity, float]]
 def complexities() -> list[Complexity]:
     """What networks take, by rising cost of decoding."""
     with open(FOLDER / "complexity.csv", newline="") as file:
-        found = [Complexity(row["codec"], float(row["encoder"]) if row["encoder"] else None, float(row["decoder"]),
-                            row["source"]) for row in csv.DictReader(file)]
+        found = [Complexity(row["codec"], float(row["encoder"]), float(row["decoder"]),
+                            float(row["decoder_least"] or row["decoder"]), row["source"]) for row in csv.DictReader(file)]
     return sorted(found, key=lambda each: each.decoder)

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation import bjontegaard_differences as differences
@@ -27,9 +27,10 @@ def test_published_curves_give_the_published_difference(method):
     assert rate == pytest.approx(-6.8, abs=0.05) and (low, high) == pytest.approx((27.7, 40.6), abs=0.15)
 
 
+@settings(max_examples=20)
 @given(st.floats(0.2, 5), st.floats(-3, 3))
 def test_a_curve_moved_in_rate_or_in_quality(factor, offset):
-    dearer, higher = ANCHOR * [factor, 1], ANCHOR + [0, offset]
+    dearer, higher = ANCHOR * [factor, 1], ANCHOR + np.array([0, offset])
     by_pair = {(found.anchor, found.codec, found.method): found
                for found in differences.matrix({"a": ANCHOR, "d": dearer, "h": higher})}
     assert len(by_pair) == 12
@@ -43,7 +44,7 @@ def test_a_curve_moved_in_rate_or_in_quality(factor, offset):
 
 
 def test_curves_apart_have_no_difference():
-    found = differences.matrix({"a": ANCHOR, "b": ANCHOR + [10, 20]})
+    found = differences.matrix({"a": ANCHOR, "b": ANCHOR + np.array([10, 20])})
     assert all(np.isnan(each.rate) and np.isnan(each.gain) for each in found)
 
 
@@ -52,7 +53,8 @@ def test_pairing_keeps_intervals_narrow():
     low, high = differences.interval(of, "a", "b")
     assert low == pytest.approx(-20) and high == pytest.approx(-20)  # pictures differ much, the codecs alike on each
     assert np.isnan(differences.interval(pictures(1), "a", "b")).all()
-    uneven = differences.Pictures(of.names, of.values | {"b": of.values["a"] * np.linspace([[0.6, 1]], [[1, 1]], 12)}, of.change)
+    values = of.values | {"b": of.values["a"] * np.linspace([[0.6, 1]], [[1, 1]], 12)}
+    uneven = differences.Pictures(of.names, values, of.change)
     low, high = differences.interval(uneven, "a", "b")
     assert low + 2 < differences.bd_rate(uneven.curve("a"), uneven.curve("b"))[0] < high - 2
 

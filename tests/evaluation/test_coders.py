@@ -87,7 +87,8 @@ def test_nearest_is_the_nearest(size):
 
 
 def test_options_take_the_place_of_usual_ones(crop):
-    plain, bare, full = (coders.coder(name) for name in ("jpeg", "jpeg:optimize=false,progressive=false", "jpeg:subsampling=4:4:4"))
+    names = "jpeg", "jpeg:optimize=false,progressive=false", "jpeg:subsampling=4:4:4"
+    plain, bare, full = map(coders.coder, names)
     buffer = io.BytesIO()
     crop.save(buffer, "JPEG", quality=40)
     assert bare.encode(crop, 40) == buffer.getvalue() != plain.encode(crop, 40)

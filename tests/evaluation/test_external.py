@@ -81,7 +81,8 @@ def test_failures_are_told_in_one_line(tmp_path, crop):
 
 @pytest.mark.parametrize(("keys", "message"), [
     ({"encode": None}, "encode is missing"), ({"settings": None}, "settings is missing"),
-    ({"encode": "true {input} {output}"}, r"encode lacks \{quality\}"), ({"decode": "true {output}"}, r"decode lacks \{input\}"),
+    ({"encode": "true {input} {output}"}, r"encode lacks \{quality\}"),
+    ({"decode": "true {output}"}, r"decode lacks \{input\}"),
     ({"decode": "nosuchprogram {input} {output}"}, "decode needs the program 'nosuchprogram', which is not installed"),
     ({"decode": "'true {input} {output}"}, "decode: No closing quotation"), ({"sufix": ".x"}, "no key 'sufix'"),
     ({"settings": ["low"]}, "settings must be a list of numbers"), ({"settings": []}, "settings is empty"),
@@ -100,7 +101,7 @@ def test_files_that_are_not_there_or_not_toml(tmp_path):
     (tmp_path / "bad.toml").write_text("encode = cwebp")
     with pytest.raises(MetamerError, match=r"bad.toml: "):
         coder(str(tmp_path / "bad.toml"))
-    with pytest.raises(MetamerError, match="FILE.toml"):
+    with pytest.raises(MetamerError, match=r"FILE\.toml"):
         coder("cwebp -q {quality} {input} -o {output}")
 
 
@@ -119,7 +120,8 @@ def test_evaluate_measures_programs(tmp_path, otters):
     rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     own, jpeg = ([row for row in rows if row["codec"] == of] for of in (name, "jpeg"))
     assert [row["psnr"] for row in own] == [row["psnr"] for row in jpeg] and own[0]["bytes"] > jpeg[0]["bytes"]
-    done = metamer("evaluate", tmp_path / "in", "--codec", name, "--quality", f"{name}=13", "-m", "psnr", "--out", tmp_path / "x")
+    done = metamer("evaluate", tmp_path / "in", "--codec", name, "--quality", f"{name}=13", "-m", "psnr", "--out",
+                   tmp_path / "x")
     assert done.returncode == 1 and done.stderr.decode().strip().endswith("thirteen brings bad luck")
 
 

@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from codec import cli
 from codec.errors import MetamerError
-from evaluation import coders, published
-from tests.conftest import SHARED, metamer
+from evaluation import coders, published, rate_distortion
+from tests.conftest import SHARED
 
 KODAK = SHARED / "kodak"
 needs_kodak = pytest.mark.skipif(not KODAK.is_dir(), reason="the Kodak photographs are not here")
@@ -31,14 +33,15 @@ def test_networks_are_placed_by_cost_and_rate():
 
 
 def test_unknown_names_and_other_pictures_are_refused(tmp_path):
-    with pytest.raises(MetamerError, match="no published figures of 'vtn'.*did you mean 'vtm'"):
+    with pytest.raises(MetamerError, match=r"no published figures of 'vtn'.*did you mean 'vtm'"):
         published.find("vtn")
     for index in range(24):
         Image.new("RGB", (32, 32), (index, 0, 0)).save(tmp_path / f"kodim{index + 1:02}.png")
-    for arguments, message in ((("--published", "vtm"), b"not"), (("--published", "vtn"), b"did you mean"),
-                               (("--published", "vtm", "--bpp", "1"), b"--published or --bpp")):
-        done = metamer("evaluate", tmp_path, "--codec", "jpeg", *arguments, "--out", tmp_path / "out")
-        assert done.returncode and message in done.stderr and not (tmp_path / "out").exists()
+    for name, message in (("vtm", "which these pictures are not"), ("vtn", "did you mean")):
+        with pytest.raises(MetamerError, match=message):
+            rate_distortion.evaluate(tmp_path, ["jpeg"], tmp_path / "out", beside=[name])
+    done = CliRunner().invoke(cli.main, ["evaluate", str(tmp_path), "--published", "vtm", "--bpp", "1", "--out", "x"])
+    assert done.exit_code == 2 and "--published or --bpp" in done.output and not (tmp_path / "out").exists()
 
 
 @needs_kodak
