@@ -47,6 +47,7 @@ def profiled(graph: bytes, inputs: dict[str, np.ndarray]) -> tuple[list[np.ndarr
         options.enable_profiling, options.profile_file_prefix = True, str(Path(folder, "profile"))
         # as the graph is written: fused operators would have other names
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
+        options.add_session_config_entry("session.disable_prepacking", "1")  # packed weights are not in the profile
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         outputs = session.run(None, inputs)
