@@ -85,10 +85,9 @@ def nearest(encode: Callable[[float], bytes], ladder: Sequence[float], size: flo
 
 
 def options(text: str, known: dict[str, tuple[type, ...]], name: str) -> dict[str, object]:
-    """Options written as OPTION=VALUE,OPTION=VALUE. known: option → the types its value may have. Raises MetamerError.
+    """Options written as OPTION=VALUE,OPTION=VALUE; "true", "false" and whole numbers are taken as such.
 
-    >>> options("subsampling=4:4:4,optimize=false", {"subsampling": (str,), "optimize": (bool,)}, "jpeg")
-    {'subsampling': '4:4:4', 'optimize': False}
+    known: option → the types its value may have. Raises MetamerError.
     """
     found: dict[str, object] = {}
     for part in text.split(","):

@@ -31,7 +31,9 @@ else:
 
 @pytest.fixture(scope="module")
 def crop(otters) -> Image.Image:
-    return otters.crop((200, 60, 264, 108))
+    found = otters.crop((200, 60, 264, 108))
+    found.info = {}  # as `evaluation.pictures.read` gives it
+    return found
 
 
 def described(folder, **keys) -> str:
