@@ -12,8 +12,6 @@ import argparse
 import io
 import json
 import multiprocessing
-import os
-import platform
 import statistics
 import subprocess
 import sys
@@ -22,7 +20,6 @@ import time
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 
 from PIL import Image, ImageOps, features
@@ -30,6 +27,7 @@ from PIL import Image, ImageOps, features
 import codec
 from codec import model as models
 from codec import pixels
+from evaluation import machine
 
 SIZE = (768, 512)
 QUALITY = 50
@@ -72,23 +70,10 @@ def pillow(kind: str, quality: int) -> Coder:
     return Coder(f"Pillow {kind} q{quality}" + (" speed 6" if kind == "AVIF" else ""), encode, decode)
 
 
-def import_compressai() -> None:
-    """Raises ImportError when it is not installed."""
-    try:
-        import compressai
-    except RuntimeError:
-        # torchvision describes its operators nms and qnms as it is imported, and fails where its compiled part, made for
-        # another build of torch, did not load and so did not declare them. A declaration alone lets the import through;
-        # no codec calls either operator.
-        import torch
-
-        for operator in ("nms", "qnms"):
-            torch.library.define(f"torchvision::{operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
-        import compressai  # noqa: F401
-
-
 def hyperprior() -> Coder:
     """CompressAI's scale hyperprior with random weights: the operations of the trained one, other bits."""
+    from evaluation.compressai_codecs import import_compressai
+
     import_compressai()
     import torch
     from compressai.zoo import bmshj2018_hyperprior
@@ -126,22 +111,10 @@ def nearest_quality(kind: str, picture: Image.Image, size: int) -> int:
     return min((low, high), key=lambda quality: abs(length(quality) - size))
 
 
-def peak_memory() -> float | None:
-    """Peak resident MiB of this process; None where the system does not tell.
-
-    VmHWM, because getrusage's maximum would include the parent's from before the exec.
-    """
-    try:
-        status = Path("/proc/self/status").read_text()
-    except OSError:
-        return None
-    return int(status.split("VmHWM:")[1].split()[0]) / 1024
-
-
 def peak_memory_of(name: str, settings: tuple, way: str, argument: object) -> float | None:
     """The same after one encode or decode, for a fresh process."""
     getattr(BUILDERS[name](*settings), way)(argument)
-    return peak_memory()
+    return machine.peak_memory()
 
 
 def in_fresh_process(function: Callable, *arguments: object) -> object:
@@ -170,36 +143,9 @@ def cold_start(data: bytes, model: str) -> dict[str, float]:
     return {"command": statistics.median(commands), "import": statistics.median(imports)}
 
 
-def cpu_name() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text().splitlines()
-    except OSError:
-        lines = []
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.processor() or platform.machine()
-
-
-def version(package: str) -> str | None:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return None
-
-
-def machine(model: str) -> dict:
+def described(model: str) -> dict:
     network = models.load(model)
-    packages = ("metamer", "numpy", "onnxruntime", "constriction", "pillow", "torch", "compressai")
-    found = {name: version(name) for name in packages}
-    return {
-        "cpu": cpu_name(),
-        "cores": os.cpu_count(),
-        "system": f"{platform.system()} {platform.machine()}",
-        "model": f"{network.name} {network.id.hex()}",
-        "python": platform.python_version(),
-        **{name: text for name, text in found.items() if text},
-        "libavif": features.version("avif"),
-        "libjpeg-turbo": features.version("libjpeg_turbo"),
-    }
+    return machine.conditions() | {"model": f"{network.name} {network.id.hex()}"}
 
 
 def benchmark(picture: Image.Image, model: str, runs: int) -> dict:
@@ -240,9 +186,9 @@ def benchmark(picture: Image.Image, model: str, runs: int) -> dict:
             row[f"{way}_peak_mib"] = in_fresh_process(peak_memory_of, name, recipes[name], way, argument)
         rows.append(row)
     return {
-        "machine": machine(model),
+        "machine": described(model),
         "codecs": rows,
-        "imports_peak_mib": in_fresh_process(peak_memory),
+        "imports_peak_mib": in_fresh_process(machine.peak_memory),
         "cold_start_seconds": cold_start(coded["metamer"], model),
         "left_out": left_out,
     }

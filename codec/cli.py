@@ -263,7 +263,8 @@ def export(run, folders, output, name, crops, slider, tradeoffs, masking, force)
 @main.command()
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option("--codec", "codecs", multiple=True, metavar="CODEC",
-              help="Peer, MODEL, MODEL+DECODER or MODEL+DECODER@REALISM; repeatable. Default: base and Pillow's peers.")
+              help="Repeatable: PEER or PEER:OPTION=VALUE,… (jpeg:subsampling=4:4:4); MODEL, MODEL+DECODER or "
+              "MODEL+DECODER@REALISM; compressai:NETWORK[@CHECKPOINT]; a program's FILE.toml. Default: base and all PEERs.")
 @click.option("-m", "--metric", "specs", multiple=True, metavar="NAME[:OPTION=VALUE,…]",
               help="Distance to measure by; repeatable. Default: psnr and ms-ssim.")
 @click.option("--quality", "settings", multiple=True, metavar="[CODEC=]N,N,…",
@@ -275,8 +276,10 @@ def export(run, folders, output, name, crops, slider, tradeoffs, masking, force)
 @click.option("--sheet", type=Finite(0, min_open=True), metavar="BPP", help="With --bpp: draw crops at this one side by side.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for rows, table and figure.")
 @click.option("--anchor", help="Codec that others are compared with; default: jpeg, with --bpp the first codec.")
+@click.option("--published", "beside", multiple=True, metavar="NAME",
+              help="On Kodak: draw and compare with published figures (vtm, elic2022, …); repeatable.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes, each with a picture of its own.")
-def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, sheet, out, anchor, jobs) -> None:
+def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, sheet, out, anchor, beside, jobs) -> None:
     """Measure rate and distortion on the pictures of FOLDER, against real peers.
 
     Over a range of settings, with BD-rates; or at equal rates (--bpp), with differences picture by picture.
@@ -285,13 +288,32 @@ def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, sheet
 
     if (keep or sheet or with_realism) and not targets:
         raise click.UsageError("--keep, --realism and --sheet go with --bpp")
-    if settings and targets:
-        raise click.UsageError("give --quality or --bpp, not both")
+    if (settings or beside) and targets:
+        raise click.UsageError(f"give --{'quality' if settings else 'published'} or --bpp, not both")
     names, specs = codecs or ("base", *coders.peers()), specs or rate_distortion.METRICS
     if targets:
         click.echo(matched.evaluate(folder, names, out, targets, anchor, specs, jobs, keep, sheet, with_realism))
     else:
-        click.echo(rate_distortion.evaluate(folder, names, out, anchor or "jpeg", specs, settings, jobs))
+        click.echo(rate_distortion.evaluate(folder, names, out, anchor or "jpeg", specs, settings, jobs, beside))
+
+
+@main.command()
+@click.argument("picture", type=click.Path(path_type=Path))
+@click.option("--codec", "codecs", multiple=True, metavar="CODEC", help="As for evaluate; repeatable.")
+@click.option("--bpp", type=Finite(0, min_open=True), default=0.5, show_default=True, help="Rate at which all are measured.")
+@click.option("--runs", type=click.IntRange(1), default=5, show_default=True, help="Runs that a median is taken of.")
+@click.option("--threads", multiple=True, type=click.IntRange(1), default=(1, 2), show_default=True, help="Repeatable.")
+@click.option("--json", "as_json", is_flag=True, help="JSON, with versions and machine.")
+def complexity(picture, codecs, bpp, runs, threads, as_json) -> None:
+    """Measure what codecs take on PICTURE: multiply-accumulates a pixel, parameters, seconds and memory.
+
+    Every codec runs in processes of its own. Leave the machine idle meanwhile.
+    """
+    from evaluation import coders
+    from evaluation import complexity as measuring
+
+    found = measuring.measure(codecs or ("base", *coders.peers()), picture, bpp, runs, threads)
+    click.echo(json.dumps(found, indent=1) if as_json else measuring.table(found))
 
 
 if __name__ == "__main__":

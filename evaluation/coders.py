@@ -1,102 +1,52 @@
-"""Codecs that can be measured: Pillow's, and Metamer's models with any of their decoders, each with all its settings."""
+"""Codecs that can be measured, by name."""
 
-import contextlib
 import hashlib
-import io
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 
-import PIL
-from PIL import Image, features
+from PIL import Image
 
 import codec as metamer
 from codec import decoders
 from codec import model as models
 from codec.errors import MetamerError
+from evaluation import external, pillow_codecs
+from evaluation.coder import Coder, Count
 
 QUALITIES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 
 
-@dataclass(frozen=True)
-class Coder:
-    """A codec. stream: name of what writes its bytes, which decoders of one model share.
-
-    version: what made bytes and pictures; rows of another version are not used again. settings: a few that span its useful
-    range. ladder: all that it has, by rising rate.
-    """
-
-    name: str
-    stream: str
-    version: str
-    settings: Sequence[float]
-    ladder: Sequence[float]
-    encode: Callable[[Image.Image, float], bytes]
-    decode: Callable[[bytes], Image.Image]
-
-    def check(self, setting: float) -> None:
-        """Raises MetamerError for a setting that the codec does not have."""
-        low, high = min(self.ladder), max(self.ladder)
-        if not low <= setting <= high or (isinstance(self.ladder, range) and setting not in self.ladder):
-            kind = "whole numbers " if isinstance(self.ladder, range) else ""
-            raise MetamerError(f"{self.name} has no setting {setting:g}; it takes {kind}from {low:g} to {high:g}")
-
-
-def _pillow(name: str, kind: str, settings: Sequence[float], ladder: Sequence[float],
-            options: Callable[[float], dict[str, object]]) -> Coder:
-    def encode(picture: Image.Image, setting: float) -> bytes:
-        buffer = io.BytesIO()
-        picture.save(buffer, kind, **options(setting))
-        return buffer.getvalue()
-
-    def decode(data: bytes) -> Image.Image:
-        return Image.open(io.BytesIO(data)).convert("RGB")
-
-    return Coder(name, name, f"Pillow {PIL.__version__}", settings, ladder, encode, decode)
-
-
 def peers() -> dict[str, Coder]:
-    """Every codec this Pillow can write, by name.
-
-    JPEG: 4:2:0, optimised, progressive. WebP: method 6. AVIF: speed 6, 4:2:0 (Pillow's default) and 4:4:4. JPEG 2000: the
-    9/7 wavelet with its colour transform, one layer at the given compression ratio. JPEG XL: when the package
-    pillow-jxl-plugin is there.
-    """
-    found = [_pillow("jpeg", "JPEG", (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95), range(1, 96),
-                     lambda q: {"quality": q, "subsampling": "4:2:0", "optimize": True, "progressive": True})]
-    if features.check("webp"):
-        found.append(_pillow("webp", "WEBP", (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95), range(101),
-                             lambda q: {"quality": q, "method": 6}))
-    if features.check("avif"):
-        for name, subsampling in (("avif", "4:2:0"), ("avif-444", "4:4:4")):
-            found.append(_pillow(name, "AVIF", range(10, 100, 10), range(101),
-                                 lambda q, subsampling=subsampling: {"quality": q, "speed": 6, "subsampling": subsampling}))
-    if features.check("jpg_2000"):
-        ratios = [1000 * 0.99**step for step in range(600)]  # 1000 … 2.4 in steps of 1 %, finer than a rate need be
-        usual = (240, 160, 120, 80, 60, 40, 30, 20, 15, 10, 8)
-        wavelet = {"quality_mode": "rates", "irreversible": True, "mct": 1}
-        found.append(_pillow("jpeg2000", "JPEG2000", usual, ratios, lambda ratio: {"quality_layers": [ratio], **wavelet}))
-    with contextlib.suppress(ImportError):
-        import pillow_jxl  # noqa: F401  registers JPEG XL with Pillow
-
-        found.append(_pillow("jxl", "JXL", (10, 20, 30, 40, 50, 60, 70, 80, 90, 95), range(100), lambda q: {"quality": q}))
-    return {coder.name: coder for coder in found}
+    """Every codec this Pillow can write, by name (`pillow_codecs.peers`)."""
+    return {name: peer.coder(name) for name, peer in pillow_codecs.peers().items()}
 
 
 @cache
-def coder(name: str) -> Coder:
-    """A peer by its name, or a Metamer model: MODEL, MODEL+DECODER or MODEL+DECODER@REALISM.
+def coder(name: str, threads: int = 0) -> Coder:
+    """A codec by its name. threads: of Metamer's networks, 0 for every core; others go by the cores that the process has.
 
-    MODEL and DECODER are shipped ones' names, or files. Raises MetamerError.
+    PEER or PEER:OPTION=VALUE,…: one of `peers`. compressai:NETWORK, compressai:NETWORK:metric=ms-ssim or
+    compressai:NETWORK@CHECKPOINT: `evaluation.compressai_codecs`. FILE.toml: a program, `evaluation.external`. MODEL,
+    MODEL+DECODER or MODEL+DECODER@REALISM: Metamer, MODEL and DECODER being shipped ones' names, or files.
+    Raises MetamerError.
     """
-    known = peers()
-    return known[name] if name in known else _metamer(name)
+    known = pillow_codecs.peers()
+    first, colon, rest = name.partition(":")
+    if first in known:
+        return known[first].coder(first, rest if colon else None)
+    if first == "compressai":
+        from evaluation import compressai_codecs  # torch
+
+        return compressai_codecs.load(rest)
+    if name.endswith(external.SUFFIX):
+        return external.load(name)
+    if "{input}" in name:
+        raise MetamerError("a codec's commands go into a file, --codec FILE.toml; examples/cwebp.toml is one")
+    return _metamer(name, threads)
 
 
-def _metamer(name: str) -> Coder:
-    model, plus, rest = (name, "", "") if Path(name).exists() else name.partition("+")
-    decoder, realism = _decoder(rest) if plus else (None, None)
+def _metamer(name: str, threads: int) -> Coder:
+    model, decoder, realism = parts(name)
     network = models.load(model)
     version = network.id.hex()
     if decoder:
@@ -106,12 +56,23 @@ def _metamer(name: str) -> Coder:
     ladder = [100 * index / (models.QUALITIES - 1) for index in range(models.QUALITIES)]
 
     def encode(picture: Image.Image, setting: float) -> bytes:
-        return metamer.encode(picture, setting, model=model)
+        return metamer.encode(picture, setting, model=model, threads=threads)
 
     def decode(data: bytes) -> Image.Image:
-        return metamer.decode(data, model=model, decoder=decoder, realism=realism)
+        return metamer.decode(data, model=model, decoder=decoder, realism=realism, threads=threads)
 
-    return Coder(name, model, version, QUALITIES, ladder, encode, decode)
+    def count(picture: Image.Image, setting: float) -> Count:
+        from evaluation import counting  # onnx
+
+        return counting.count(model, decoder, picture, setting)
+
+    return Coder(name, model, version, QUALITIES, ladder, encode, decode, count=count)
+
+
+def parts(name: str) -> tuple[str, str | None, float | None]:
+    """Model, decoder and realism of MODEL, MODEL+DECODER or MODEL+DECODER@REALISM. Raises MetamerError."""
+    model, plus, rest = (name, "", "") if Path(name).exists() else name.partition("+")
+    return (model, *_decoder(rest)) if plus else (model, None, None)
 
 
 def _decoder(text: str) -> tuple[str, float | None]:
@@ -124,17 +85,3 @@ def _decoder(text: str) -> tuple[str, float | None]:
     if not decoder or (at and not 0 <= realism <= 1):
         raise MetamerError(f"'+{text}' names no decoder; write MODEL+DECODER or MODEL+DECODER@REALISM, realism from 0 to 1")
     return decoder, realism
-
-
-def nearest(encode: Callable[[float], bytes], ladder: Sequence[float], size: float) -> float:
-    """The setting of ``ladder`` whose encoding is nearest to ``size`` bytes.
-
-    Bisection: size rises along the ladder, save for a few bytes between neighbours.
-    """
-    tried: dict[int, int] = {}
-    low, high = 0, len(ladder) - 1
-    while low <= high:
-        middle = (low + high) // 2
-        tried[middle] = len(encode(ladder[middle]))
-        low, high = (middle + 1, high) if tried[middle] <= size else (low, middle - 1)
-    return ladder[min(tried, key=lambda index: abs(tried[index] - size))]

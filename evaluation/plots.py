@@ -19,8 +19,15 @@ from matplotlib import pyplot as plt
 COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999"]
 
 
-def rate_distortion(metrics: dict[str, dict[str, np.ndarray]], path: Path, columns: int = 4) -> None:
-    """One panel a metric, by its title: mean curves (settings, 2) of bpp and metric for each codec."""
+Curves = dict[str, dict[str, np.ndarray]]
+
+
+def rate_distortion(metrics: Curves, path: Path, columns: int = 4, dashed: Curves | None = None,
+                    bands: Curves | None = None) -> None:
+    """One panel a metric, by its title: mean curves (settings, 2) of bpp and metric for each codec.
+
+    dashed: others' curves, by the same title; bands: (rates, 3) of bpp, low and high around a codec's curve.
+    """
     metrics = {name: curves for name, curves in metrics.items() if curves}
     columns = min(columns, len(metrics))
     rows = -(-len(metrics) // columns)
@@ -31,6 +38,11 @@ def rate_distortion(metrics: dict[str, dict[str, np.ndarray]], path: Path, colum
         for index, (name, curve) in enumerate(curves.items()):
             panel.plot(*curve.T, color=COLOURS[index % len(COLOURS)], marker="o", markersize=3, label=name,
                        linewidth=2.2 if index == 0 else 1.3, zorder=3 if index == 0 else 2)
+            if name in (bands or {}).get(metric, {}):
+                rates, low, high = bands[metric][name].T
+                panel.fill_between(rates, low, high, color=COLOURS[index % len(COLOURS)], alpha=0.1, linewidth=0)
+        for index, (name, curve) in enumerate((dashed or {}).get(metric, {}).items(), len(curves)):
+            panel.plot(*curve.T, color=COLOURS[index % len(COLOURS)], linestyle="--", linewidth=1.3, label=name)
         panel.set_xscale("log")
         ticks = [tick for tick in (0.05, 0.1, 0.2, 0.5, 1, 2, 5) if panel.get_xlim()[0] <= tick <= panel.get_xlim()[1]]
         panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])

@@ -1,15 +1,18 @@
 """Rate and distortion of real files: rows for each picture and setting, means, BD-rates, a figure."""
 
-import warnings
+import json
+import math
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
 from pathlib import Path
 
-import bjontegaard
 import numpy as np
 
 from codec import files
 from codec.errors import MetamerError
-from evaluation import measuring, plots
+from evaluation import bjontegaard_differences as differences
+from evaluation import measuring, plots, published
+from evaluation.bjontegaard_differences import bd_rate
 from evaluation.coders import coder
 from evaluation.measuring import Point, Row
 from perception.registry import Metric
@@ -73,61 +76,120 @@ def scaled(rows: Iterable[Row], spec: str) -> tuple[str, dict[str, np.ndarray]]:
     return f"{distance.label}{name}", {name: np.c_[curve[:, 0], change(curve[:, 1])] for name, curve in curves.items()}
 
 
-def rising(curve: np.ndarray) -> np.ndarray:
-    """The points of a curve, ordered by rate, that are better than all before them."""
-    best = np.maximum.accumulate(curve[:, 1])
-    return curve[np.r_[True, best[1:] > best[:-1]]]
+def sampled(rows: Iterable[Row], spec: str) -> differences.Pictures:
+    """Every picture's curves in a distance."""
+    distance = measuring.distance(spec)
+    return differences.pictures(rows, distance.label, scale(distance.metric)[1])
 
 
-def bd_rate(anchor: np.ndarray, curve: np.ndarray) -> tuple[float, float, float]:
-    """Bjøntegaard rate difference in percent (PCHIP) of mean curves, and the range of the metric it covers.
-
-    NaN where the ranges do not overlap. Points that cost more than another and are no better do not count.
-    """
-    anchor, curve = rising(anchor), rising(curve)
-    low, high = max(anchor[0, 1], curve[0, 1]), min(anchor[-1, 1], curve[-1, 1])
-    if low >= high or min(len(anchor), len(curve)) < 2:
-        return float("nan"), float(low), float(high)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of partial overlap; the range is reported instead
-        value = bjontegaard.bd_rate(*anchor.T, *curve.T, method="pchip", require_matching_points=False, min_overlap=0)
-    return float(value), float(low), float(high)
+def known(names: Iterable[str], spec: str) -> dict[str, np.ndarray]:
+    """Title → published curve (`evaluation.published`) in a distance, on its `scale`; of those that have one."""
+    distance = measuring.distance(spec)
+    change = scale(distance.metric)[1]
+    found = {each.title: each.curves.get(distance.label) for each in map(published.find, names)}
+    return {title: np.c_[curve[:, 0], change(curve[:, 1])] for title, curve in found.items() if curve is not None}
 
 
-def table(rows: list[Row], specs: Sequence[str], anchor: str) -> str:
-    """BD-rates of every codec against ``anchor`` in every distance, the ranges they cover, and mean seconds, as text."""
-    curves = dict(scaled(rows, spec) for spec in specs)
-    names = list(dict.fromkeys(row["codec"] for row in rows))
-    width = max(map(len, ["codec", *names]))
-    pictures = len({row["image"] for row in rows})
-    lines = [f"{pictures} images; bpp is the whole file; mean curves; BD-rate against {anchor} (PCHIP over the common range)",
-             "", f"{'codec':<{width}} {'bpp':>13} {'enc s':>6} {'dec s':>6}"]
-    for name in names:
+def table(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[str] = ()) -> str:
+    """BD-rates of every codec against ``anchor`` in every distance, with intervals and the ranges they cover, of all against
+    all, and mean seconds, as text. names: published curves to count in."""
+    codecs = list(dict.fromkeys(row["codec"] for row in rows))
+    titles = [title for name in names for title in (published.find(name).title,)]
+    width = max(map(len, ["codec", *codecs, *titles]))
+    count = len({row["image"] for row in rows})
+    lines = [f"{count} images; bpp is the whole file; mean curves; BD-rate against {anchor} (PCHIP over the common range), "
+             "95 % bootstrap interval over images",
+             "", f"{'codec':<{width}} {'bpp':>13} {'enc s':>6} {'dec s':>6} {'enc MiB':>7} {'dec MiB':>7}"]
+    for name in codecs:
         own = [row for row in rows if row["codec"] == name]
         rates = [float(np.mean([row["bpp"] for row in own if row["setting"] == at])) for at in {row["setting"] for row in own}]
         seconds = [np.mean([row[f"{way}_seconds"] for row in own]) for way in ("encode", "decode")]
-        lines.append(f"{name:<{width}} {min(rates):5.3f} – {max(rates):5.3f} {seconds[0]:6.3f} {seconds[1]:6.3f}")
-    for title, by_codec in curves.items():
-        lines += ["", title, f"{'codec':<{width}} {'range':>15} {'BD-rate':>9} {'over':>15}"]
-        for name, curve in by_codec.items():
-            rate, low, high = bd_rate(by_codec[anchor], curve) if anchor in by_codec else (np.nan,) * 3
-            measured = "–" if np.isnan(rate) else f"{rate:+.1f} %"
+        peaks = [max((row.get(f"{way}_peak_mib") or math.nan for row in own), default=math.nan) for way in ("encode", "decode")]
+        lines.append(f"{name:<{width}} {min(rates):5.3f} – {max(rates):5.3f} {seconds[0]:6.3f} {seconds[1]:6.3f} "
+                     f"{peaks[0]:7.0f} {peaks[1]:7.0f}")
+    for spec in specs:
+        title, curves = scaled(rows, spec)
+        of = sampled(rows, spec)
+        lines += ["", title, f"{'codec':<{width}} {'range':>15} {'BD-rate':>9} {'interval':>17} {'over':>15}"]
+        for name, curve in (curves | known(names, spec)).items():
+            rate, low, high = bd_rate(curves[anchor], curve) if anchor in curves else (np.nan,) * 3
+            ends = differences.interval(of, anchor, name) if name in of.values and name != anchor else (np.nan,) * 2
+            written = "–" if np.isnan(rate) else f"{rate:+.1f} %"
+            within = "–" if np.isnan(ends[0]) else f"{ends[0]:+.1f} … {ends[1]:+.1f}"
             over = "–" if np.isnan(rate) else f"{low:.2f} – {high:.2f}"
-            lines.append(f"{name:<{width}} {f'{curve[0, 1]:.2f} – {curve[-1, 1]:.2f}':>15} {measured:>9} {over:>15}")
+            extent = f"{curve[0, 1]:.2f} – {curve[-1, 1]:.2f}"
+            lines.append(f"{name:<{width}} {extent:>15} {written:>9} {within:>17} {over:>15}")
+        lines += ["", *square(curves | known(names, spec), width)]
     return "\n".join(lines)
 
 
+def square(curves: dict[str, np.ndarray], width: int) -> list[str]:
+    """The matrices of BD-rate and BD-distortion: each codec, a row, against each other, a column with its row's number."""
+    found = {(each.anchor, each.codec, each.method): each for each in differences.matrix(curves)}
+    numbers = {name: f"({index})" for index, name in enumerate(curves, 1)}
+    lines = []
+    for title, value in (("BD-rate in percent", "rate"), ("BD-distortion at equal rates", "gain")):
+        cells = {key: getattr(each, value) for key, each in found.items()}
+        apart = [abs(cells[anchor, name, "pchip"] - cells[anchor, name, "akima"]) for anchor, name, _ in found]
+        furthest = max((each for each in apart if not np.isnan(each)), default=0)
+        lines.append(f"{title} of the row against the column, PCHIP; Akima's splines differ by up to {furthest:.2f}")
+        lines.append(" " * (width + 4) + "".join(f"{number:>8}" for number in numbers.values()))
+        for name in curves:
+            row = [cells.get((anchor, name, "pchip"), np.nan) for anchor in curves]
+            shown = "".join(f"{'–':>8}" if np.isnan(cell) else f"{cell:>+8.2f}" for cell in row)
+            lines.append(f"{name:<{width}} {numbers[name]:>3}{shown}")
+    return lines
+
+
+def summary(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[str] = ()) -> dict[str, object]:
+    """For JSON: by distance's label, its title, all `differences.Difference`s, those of each picture against ``anchor``, and
+    the bands of mean curves. NaN as null."""
+    found = {}
+    for spec in specs:
+        title, curves = scaled(rows, spec)
+        of = sampled(rows, spec)
+        found[measuring.distance(spec).label] = {
+            "title": title, "differences": [asdict(each) for each in differences.matrix(curves | known(names, spec))],
+            "pictures": differences.by_picture(of, anchor) if anchor in of.values else [],
+            "bands": {name: band.tolist() for name, band in bands(of).items()},
+        }
+    return _plain(found)
+
+
+def bands(of: differences.Pictures) -> dict[str, np.ndarray]:
+    """Codec → `differences.band`, where there are pictures to resample and settings to join."""
+    return {name: differences.band(of, name) for name, values in of.values.items() if min(values.shape[:2]) > 1}
+
+
+def _plain(value: object) -> object:
+    """What JSON can hold."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
 def evaluate(folder: Path, names: Sequence[str], out: Path, anchor: str = "jpeg", specs: Sequence[str] = METRICS,
-             settings: Sequence[str] = (), jobs: int = 1) -> str:
+             settings: Sequence[str] = (), jobs: int = 1, beside: Sequence[str] = ()) -> str:
     """Measures codecs (`coders.coder`) on the pictures of ``folder`` by distances; returns the table.
 
-    Writes into ``out``: results.jsonl (a row per picture and setting; an interrupted run continues), table.txt, and
-    rate_distortion.png. Raises MetamerError, PerceptionError.
+    Writes into ``out``: results.jsonl (a row per picture and setting; an interrupted run continues) and machines.json,
+    table.txt, bjontegaard.json (`summary`), and rate_distortion.png. beside: published codecs to compare with, where the
+    pictures are Kodak's. Raises MetamerError, PerceptionError.
     """
-    found = measuring.pictures(folder)
+    out, found = Path(out), measuring.pictures(folder)
+    for name in beside:
+        published.find(name)
+    if beside:
+        published.check(found)
     at = points([*names, anchor], settings)
-    rows = list(measuring.run(found, at, specs, Path(out) / "results.jsonl", jobs).values())
-    text = table(rows, specs, anchor)
-    files.write(str(Path(out) / "table.txt"), (text + "\n").encode())
-    plots.rate_distortion(dict(scaled(rows, spec) for spec in specs), Path(out) / "rate_distortion.png")
+    rows = list(measuring.run(found, at, specs, out / "results.jsonl", jobs).values())
+    text = table(rows, specs, anchor, beside)
+    files.write(str(out / "table.txt"), (text + "\n").encode())
+    files.write(str(out / "bjontegaard.json"), (json.dumps(summary(rows, specs, anchor, beside)) + "\n").encode())
+    drawn = {spec: scaled(rows, spec) for spec in specs}
+    plots.rate_distortion(
+        dict(drawn.values()), out / "rate_distortion.png", dashed={drawn[spec][0]: known(beside, spec) for spec in specs},
+        bands={drawn[spec][0]: bands(sampled(rows, spec)) for spec in specs})
     return text

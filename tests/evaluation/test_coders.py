@@ -1,5 +1,7 @@
 """Codecs by name, their settings in order of rate, and the search for a rate."""
 
+import io
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -7,7 +9,7 @@ from PIL import Image
 import codec
 from codec.errors import MetamerError
 from codec.model import load
-from evaluation import coders
+from evaluation import coder, coders
 from train import export, start
 
 
@@ -80,5 +82,26 @@ def test_nearest_is_the_nearest(size):
         asked.append(setting)
         return bytes(int(sizes[setting]))
 
-    found = coders.nearest(encode, range(200), size)
+    found = coder.nearest(encode, range(200), size)
     assert abs(sizes[found] - size) == np.abs(sizes - size).min() and len(asked) <= 8
+
+
+def test_options_take_the_place_of_usual_ones(crop):
+    names = "jpeg", "jpeg:optimize=false,progressive=false", "jpeg:subsampling=4:4:4"
+    plain, bare, full = map(coders.coder, names)
+    buffer = io.BytesIO()
+    crop.save(buffer, "JPEG", quality=40)
+    assert bare.encode(crop, 40) == buffer.getvalue() != plain.encode(crop, 40)
+    layers = [Image.open(io.BytesIO(found.encode(crop, 40))).layer[0][1] for found in (plain, full)]
+    assert layers == [2, 1] and full.name == "jpeg:subsampling=4:4:4" != full.stream.partition(":")[0]
+    assert len(coders.coder("webp:method=0").encode(crop, 40)) > len(coders.coder("webp").encode(crop, 40))
+
+
+@pytest.mark.parametrize(("name", "message"), [
+    ("jpeg:quality=3", "no option 'quality=3'.*subsampling"), ("jpeg:optimize=2", "optimize takes true or false"),
+    ("jpeg:", "no option ''"), ("webp:method=6,method=4", "given twice"), ("webp:method=best", "takes a whole number"),
+    ("jpeg:subsampling=5:5:5", "jpeg:subsampling=5:5:5: "),
+])
+def test_options_that_a_codec_does_not_have_are_refused(name, message, crop):
+    with pytest.raises(MetamerError, match=message):
+        coders.coder(name).encode(crop, 50)

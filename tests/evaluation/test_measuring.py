@@ -2,6 +2,7 @@
 
 import json
 
+import PIL
 import pytest
 from PIL import Image
 
@@ -33,8 +34,13 @@ def test_rows_say_what_was_measured(folder, tmp_path):
         data = jpeg.encode(picture, row["setting"])
         assert row["bytes"] == len(data) and row["bpp"] == 8 * len(data) / (96 * 64) and row["version"] == jpeg.version
         decoded = to_tensor(jpeg.decode(data))
+        assert row["encode_seconds"] > 0 and row["decode_seconds"] > 0 and row["jobs"] == 1
+        assert row["encode_peak_mib"] is None or 20 < row["encode_peak_mib"] < 500
         for spec in SPECS:
             assert row[spec] == pytest.approx(create(spec)(to_tensor(picture), decoded).item(), rel=1e-6)
+    (name, conditions), = json.loads((tmp_path / "machines.json").read_text()).items()
+    assert {row["machine"] for row in found.values()} == {name} and conditions["pillow"] == PIL.__version__
+    assert conditions["cores"] >= 1 and conditions["cpu"]
     sizes = {setting: len(jpeg.encode(picture, setting)) for setting in jpeg.ladder}
     away = {setting: abs(8 * size / (96 * 64) - 0.8) for setting, size in sizes.items()}
     assert away[found["0.png", POINTS[1]]["setting"]] == min(away.values())
@@ -73,7 +79,9 @@ def test_two_processes_write_the_rows_of_one(folder, tmp_path):
     rows = [measuring.run(paths, POINTS, SPECS, tmp_path / f"{jobs}.jsonl", jobs) for jobs in (1, 2)]
     for key, row in rows[0].items():
         other = rows[1][key]
-        assert {**row, "encode_seconds": 0, "decode_seconds": 0} == {**other, "encode_seconds": 0, "decode_seconds": 0}
+        costs = {"jobs", *(f"{way}_{what}" for way in ("encode", "decode") for what in ("seconds", "peak_mib"))}
+        assert row["jobs"] == 1 and other["jobs"] == 2 and row["machine"] == other["machine"]
+        assert {key: row[key] for key in row.keys() - costs} == {key: other[key] for key in other.keys() - costs}
 
 
 def test_what_was_decoded_is_kept(folder, tmp_path):

@@ -5,9 +5,11 @@ import math
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from scipy.stats import logistic
 from torch.utils.flop_counter import FlopCounterMode
 
+from evaluation import counting
 from train.data import Crops, Photographs, find
 from train.entropy_model import level_weights, logistic_bits
 from train.networks import Codec, NetworkOptions
@@ -39,6 +41,9 @@ def test_complexity_of_the_shipped_network():
     encoder = kilomacs_per_pixel(lambda: codec.entropy.hyper_analysis(codec.analysis(image, weights), weights)) + entropy
     print(f"decoder {decoder:.2f} kMAC/px, of which entropy networks {entropy:.2f}; encoder {encoder:.2f} kMAC/px")
     assert 5 < decoder <= 20 and 5 < encoder <= 25
+    found = counting.count("base", None, Image.new("RGB", (SIDE, SIDE)), 50)  # from the exported graphs
+    assert found.encoder / SIDE**2 / 1000 == pytest.approx(encoder, rel=0.02)
+    assert found.decoder / SIDE**2 / 1000 == pytest.approx(decoder, rel=0.02)
 
 
 @pytest.mark.parametrize("residual, scale", [(0.0, 0.04), (0.3, 0.2), (-4.0, 1.5), (60.0, 9.0), (2.0, 0.5)])
