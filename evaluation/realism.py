@@ -117,12 +117,10 @@ def compare(originals: Sample, images: Sample) -> dict[str, float]:
     last three if sampled. Each comes with NAME_low and NAME_high, a 95 % interval over pictures (`set_distances.interval`),
     where at least 4 have patches.
     """
-    if len(originals.features["fid"]) != len(images.features["fid"]):
-        raise ImageError("realism compares two sets of the same number of pictures")
-    pairs = zip(originals.features["fid"], images.features["fid"], strict=True)
-    cut = np.array([index for index, pair in enumerate(pairs) if min(map(len, pair))], int)
-    if not len(cut):
-        raise ImageError(f"no picture has {SIDE} pixels a side in both sets")
+    counts = [list(map(len, of.features["fid"])) for of in (originals, images)]
+    if counts[0] != counts[1]:
+        raise ImageError("realism compares pictures and what became of them: as many, of the same sizes")
+    cut = np.flatnonzero(counts[1])
 
     def features(name: str, chosen: np.ndarray) -> list[Tensor]:
         return [torch.cat([of.features[name][index] for index in chosen]).double() for of in (originals, images)]
@@ -133,9 +131,8 @@ def compare(originals: Sample, images: Sample) -> dict[str, float]:
     def in_z(chosen: np.ndarray) -> float:
         return divergence(*(pooled(of.moments[index] for index in chosen) for of in (originals, images)))
 
-    inception = features("fid", cut)
-    subsets = kid(*inception)
-    found = {"pictures": len(images.features["fid"]), "patches": len(inception[1]), "fid": frechet("fid", cut)}
+    subsets = kid(*features("fid", cut))
+    found = {"pictures": len(counts[1]), "patches": sum(counts[1]), "fid": frechet("fid", cut)}
     found |= interval_of("fid", partial(frechet, "fid"), found["fid"], cut)
     found |= {"kid": float(subsets.mean()), "kid_deviation": float(subsets.std(ddof=1))}
     found |= interval_of("kid", lambda chosen: discrepancy(*features("fid", chosen)), found["kid"], cut)

@@ -1,6 +1,6 @@
-"""Distances between two sets of features, (N, D) and (M, D), and how sure they are.
+"""KID of two sets of features, row by row of what was coded and decoded, and how sure a distance of sets is.
 
-Fréchet's distance is `perception.realism.frechet_of`; KID is that of Bińkowski et al., "Demystifying MMD GANs", ICLR 2018.
+KID is that of Bińkowski et al., "Demystifying MMD GANs", ICLR 2018; Fréchet's distance is `perception.realism.frechet_of`.
 """
 
 from collections.abc import Callable
@@ -17,30 +17,32 @@ NORMAL = 1.96  # standard deviations either side hold 95 %
 
 
 def discrepancy(ours: Tensor, theirs: Tensor) -> float:
-    """Unbiased squared maximum mean discrepancy of (N, D) and (M, D) under the kernel (x·y / D + 1)³; it can be below 0."""
-    def within(x: Tensor) -> Tensor:
-        gram = kernel(x, x)
-        return (gram.sum() - gram.trace()) / (len(x) * (len(x) - 1))
+    """Unbiased squared maximum mean discrepancy of two (N, D) under the kernel (x·y / D + 1)³; it can be below 0.
 
-    def kernel(x: Tensor, y: Tensor) -> Tensor:
-        return (x @ y.T / x.shape[1] + 1) ** 3
+    The U-statistic of Gretton et al., "A kernel two-sample test", JMLR 13, 2012 (lemma 6, equation 4). It leaves out what a row
+    has in common with the same row of the other set, and so is 0 for a set and itself. The estimator for independent sets does
+    not, and of originals and their decodes, which show the same, comes out too low: by several 10⁻³ for 240 patches.
+    """
+    def apart(x: Tensor, y: Tensor) -> Tensor:
+        gram = (x @ y.T / x.shape[1] + 1) ** 3
+        return gram.sum() - gram.trace()
 
-    return (within(ours) + within(theirs) - 2 * kernel(ours, theirs).mean()).item()
+    total = apart(ours, ours) + apart(theirs, theirs) - 2 * apart(ours, theirs)
+    return (total / (len(ours) * (len(ours) - 1))).item()
 
 
 def kid(ours: Tensor, theirs: Tensor, subsets: int = SUBSETS, seed: int = 0) -> np.ndarray:
-    """(subsets,) discrepancies of random subsets of both sets of features: KID is their mean.
+    """(subsets,) discrepancies of random subsets of rows of two (N, D): KID is their mean.
 
-    A subset is 1000 patches, or half of a set smaller than 2000: with all of it the subsets would not differ. What was decoded
-    shows what the originals show, so the sets are not independent, as KID has it: small sets that agree come out below 0.
+    A subset is 1000 patches, or half of a set smaller than 2000: with all of it the subsets would not differ.
     """
-    size = min(SUBSET, len(ours) // 2, len(theirs) // 2)
+    size = min(SUBSET, len(ours) // 2)
     if size < 2:
-        raise ImageError(f"KID takes 4 patches in each set; there are {len(ours)} and {len(theirs)}")
+        raise ImageError(f"KID takes 4 patches in each set; there are {len(ours)}")
     rng = np.random.default_rng(seed)
     ours, theirs = ours.double(), theirs.double()
-    draws = ([x[rng.choice(len(x), size, replace=False)] for x in (ours, theirs)] for _ in range(subsets))
-    return np.array([discrepancy(*draw) for draw in draws])
+    draws = (rng.choice(len(ours), size, replace=False) for _ in range(subsets))
+    return np.array([discrepancy(ours[draw], theirs[draw]) for draw in draws])
 
 
 def interval(measure: Callable[[np.ndarray], float], value: float, pictures: np.ndarray, seed: int = 0) -> tuple[float, float]:

@@ -27,25 +27,42 @@ def test_frechet_distance_is_heusels_formula(features):
 
 
 def test_discrepancy_is_its_double_sum(features):
-    x, y = features[0][:7].double(), features[1][:5].double()
+    x, y = features[0][:7].double(), features[1][:7].double()
 
     def kernel(a, b):
         return (a @ b / 12 + 1).item() ** 3
 
-    within = [sum(kernel(a, b) for i, a in enumerate(z) for j, b in enumerate(z) if i != j) / (len(z) * (len(z) - 1))
-              for z in (x, y)]
-    between = sum(kernel(a, b) for a in x for b in y) / 35
-    assert set_distances.discrepancy(x, y) == pytest.approx(sum(within) - 2 * between, rel=1e-9)
+    wanted = sum(kernel(x[i], x[j]) + kernel(y[i], y[j]) - kernel(x[i], y[j]) - kernel(x[j], y[i])
+                 for i in range(7) for j in range(7) if i != j) / 42
+    assert set_distances.discrepancy(x, y) == pytest.approx(wanted, rel=1e-9)
+    assert set_distances.discrepancy(x, x) == pytest.approx(0, abs=1e-12)
 
 
 def test_kid_is_nothing_for_one_distribution_and_the_same_every_time(features):
     torch.manual_seed(2)
     x, y = torch.randn(2, 400, 12)
     values = set_distances.kid(x, y)
-    assert len(values) == set_distances.SUBSETS and abs(values.mean()) < values.std() < set_distances.kid(*features).mean() / 20
+    assert len(values) == set_distances.SUBSETS and abs(values.mean()) < values.std()
+    assert values.std() < set_distances.kid(features[0][:50], features[1]).mean() / 10
     assert np.array_equal(values, set_distances.kid(x, y))
     with pytest.raises(ImageError, match="4 patches"):
         set_distances.kid(x[:3], y)
+
+
+def test_kid_is_unbiased_where_rows_belong_together():
+    """The same rows with noise in the last dimension of one set: on average as far apart as sets that share nothing."""
+    torch.manual_seed(3)
+
+    def noisy(x: torch.Tensor) -> torch.Tensor:
+        return torch.cat([x[:, :-1], x[:, -1:] + 1.5], 1)
+
+    def average(pairs) -> tuple[float, float]:
+        values = np.array([set_distances.discrepancy(*pair) for pair in pairs])
+        return values.mean(), values.std() / len(values) ** 0.5
+
+    sets = torch.randn(400, 2, 30, 4, dtype=torch.float64)
+    (paired, error), (apart, other) = average((x, noisy(x)) for x, _ in sets), average((x, noisy(y)) for x, y in sets)
+    assert abs(paired - apart) < 4 * (error**2 + other**2) ** 0.5 < apart / 2
 
 
 def test_intervals_of_a_mean_are_the_usual_ones(rng):
