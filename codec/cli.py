@@ -272,14 +272,16 @@ def export(run, folders, output, name, crops, slider, tradeoffs, masking, force)
 @click.option("--bpp", "targets", type=Finite(0, min_open=True), multiple=True,
               help="Instead, encode every picture as near as can be to this many bits a pixel; repeatable.")
 @click.option("--keep", is_flag=True, help="With --bpp: write what was decoded into OUT/decoded/CODEC@BPP/.")
-@click.option("--realism", "with_realism", is_flag=True, help="With --bpp: also FID/256 and KID of every codec at every rate.")
+@click.option("--realism", "with_realism", is_flag=True, help="With --bpp: also FID/256, KID and more, codec by codec.")
+@click.option("--critic", type=click.Choice(["squeezenet", "alexnet", "vgg16"]), metavar="NETWORK",
+              help="With --realism: also divergences that a critic finds, as of `metamer metrics realism`.")
 @click.option("--sheet", type=Finite(0, min_open=True), metavar="BPP", help="With --bpp: draw crops at this one side by side.")
 @click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for rows, table and figure.")
 @click.option("--anchor", help="Codec that others are compared with; default: jpeg, with --bpp the first codec.")
 @click.option("--published", "beside", multiple=True, metavar="NAME",
               help="On Kodak: draw and compare with published figures (vtm, elic2022, …); repeatable.")
 @click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes, each with a picture of its own.")
-def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, sheet, out, anchor, beside, jobs) -> None:
+def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, critic, sheet, out, anchor, beside, jobs) -> None:
     """Measure rate and distortion on the pictures of FOLDER, against real peers.
 
     Over a range of settings, with BD-rates; or at equal rates (--bpp), with differences picture by picture.
@@ -288,11 +290,13 @@ def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, sheet
 
     if (keep or sheet or with_realism) and not targets:
         raise click.UsageError("--keep, --realism and --sheet go with --bpp")
+    if critic and not with_realism:
+        raise click.UsageError("--critic goes with --realism")
     if (settings or beside) and targets:
         raise click.UsageError(f"give --{'quality' if settings else 'published'} or --bpp, not both")
     names, specs = codecs or ("base", *coders.peers()), specs or rate_distortion.METRICS
     if targets:
-        click.echo(matched.evaluate(folder, names, out, targets, anchor, specs, jobs, keep, sheet, with_realism))
+        click.echo(matched.evaluate(folder, names, out, targets, anchor, specs, jobs, keep, sheet, with_realism, critic))
     else:
         click.echo(rate_distortion.evaluate(folder, names, out, anchor or "jpeg", specs, settings, jobs, beside))
 

@@ -20,9 +20,7 @@ from codec.errors import ImageError
 from evaluation import agreement, plots
 from evaluation.pictures import read, to_tensor
 from evaluation.recovery import centre
-from perception import create
 from perception.distance import Distance
-from perception.realism import divergence, moments
 
 COMPARED = ("mse", "ms-ssim", "lpips-alex", "lpips-squeeze", "pim-1", "pim")
 SIDE = 256  # of the piece of a photograph that is changed
@@ -163,12 +161,6 @@ def neighbours(clips: Iterable[Path], distances: Sequence[Distance], out: Path) 
         raise ImageError(f"two clips at least are needed with {FRAME_SIDE} pixels a side")
     rows = [row for distance in distances for row in orderings(distance, frames)]
     return report(rows, "share of frames whose neighbour is found closer", out / "neighbours")
-
-
-def realism(real: Iterable[Path], decoded: Iterable[Path], weights: str = "pim") -> float:
-    """Fréchet distance in z between two sets of pictures, see `perception.realism`."""
-    space = create("pim-1", weights=weights)
-    return divergence(*(moments(space, (to_tensor(read(path)) for path in paths)) for paths in (real, decoded)))
 
 
 def report(rows: list[Behaviour], title: str, path: Path, logarithmic: bool = False) -> str:

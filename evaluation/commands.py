@@ -239,29 +239,28 @@ def neighbours(clips: tuple[Path, ...], specs: tuple[str, ...], out: Path) -> No
 
 
 @metrics.command()
-@click.argument("real", type=click.Path(path_type=Path))
-@click.argument("decoded", type=click.Path(path_type=Path))
-@click.option("--weights", default="pim", show_default=True, help="PIM's weights: their name, or a .safetensors file.")
-def realism(real: Path, decoded: Path, weights: str) -> None:
-    """Measure how far the pictures of DECODED, as a set, lie from those of REAL: Fréchet distance in PIM's z."""
-    from evaluation import behaviour
-    from evaluation.pictures import held_out
-
-    click.echo(f"{behaviour.realism(held_out(real), held_out(decoded), weights):.6g}")
-
-
-@metrics.command()
-@click.argument("references", type=click.Path(path_type=Path, file_okay=False, exists=True))
-@click.argument("images", type=click.Path(path_type=Path, file_okay=False, exists=True))
+@click.argument("references", type=click.Path(path_type=Path))
+@click.argument("images", type=click.Path(path_type=Path))
+@click.option("--features", "layer", default="squeezenet:fire5", show_default=True, metavar="NETWORK:LAYER",
+              help="Features of a Fréchet distance beside Inception's.")
+@click.option("--pim", default="pim", show_default=True, metavar="WEIGHTS",
+              help="PIM's weights: their name, or a .safetensors file.")
+@click.option("--critic", type=click.Choice(["squeezenet", "alexnet", "vgg16"]), metavar="NETWORK",
+              help="Also train a critic on features of half of the pictures, and report what it finds on the other half. "
+              "NETWORK is squeezenet, alexnet or vgg16: one that the codec was not trained on.")
 @json_option
-def fid(references: Path, images: Path, as_json: bool) -> None:
-    """Measure realism: FID/256, KID and Fréchet distance in PIM's z between the pictures of two folders, called the same."""
-    from evaluation import realism
+def realism(references: Path, images: Path, layer: str, pim: str, critic: str | None, as_json: bool) -> None:
+    """Measure how far the pictures of IMAGES, as a set, lie from those of REFERENCES, which are called the same.
 
-    found = realism.of_folders(references, images)
-    if told := realism.caution(found):
-        click.echo(told, err=True)
-    click.echo(json.dumps(found, indent=1) if as_json else "\n".join(realism.lines(found)))
+    FID/256, KID, Fréchet distances in a layer of a network and in PIM's z, and with --critic what a critic finds; each with a
+    95 % interval over pictures.
+    """
+    from evaluation import realism, realism_text
+
+    found = realism.of_folders(references, images, layer, pim, critic)
+    for line in realism_text.cautions(found):
+        click.echo(line, err=True)
+    click.echo(json.dumps(found, indent=1) if as_json else realism_text.text(found))
 
 
 @metrics.command()

@@ -15,7 +15,7 @@ from PIL import Image
 
 from codec import files
 from codec.errors import MetamerError
-from evaluation import agreement, measuring, plots, realism
+from evaluation import agreement, measuring, plots, realism, realism_text
 from evaluation.coders import coder
 from evaluation.measuring import Point, Row
 from evaluation.pictures import read
@@ -92,9 +92,10 @@ def table(summaries: Sequence[Summary], anchor: str) -> str:
             for found in block:
                 change = "" if found.codec == anchor else f"Δ {found.differences[label]}"
                 lines.append(f"{found.codec:<{width}} {found.means[label]!s:<32} {change}".rstrip())
-        for found in block:
-            if found.realism:
-                lines.append(f"{found.codec:<{width}} " + "; ".join(realism.lines(found.realism)[1:]))
+        told = {found.codec: realism_text.figures(found.realism) for found in block if found.realism}
+        for label in next(iter(told.values()), ()):
+            lines += [f"  {label}", *(f"{codec:<{width}} {values[label]}" for codec, values in told.items())]
+    lines += [f"caution: {said}" for said in realism_text.cautions(summaries[0].realism)] if summaries[0].realism else []
     return "\n".join(lines)
 
 
@@ -138,12 +139,13 @@ def sheet(paths: Sequence[Path], rows: dict[tuple[str, Point], Row], points: Seq
 
 def evaluate(folder: Path, names: Sequence[str], out: Path, targets: Sequence[float], anchor: str | None = None,
              specs: Sequence[str] = METRICS, jobs: int = 1, keep: bool = False, shown: float | None = None,
-             with_realism: bool = False) -> str:
+             with_realism: bool = False, critic: str | None = None) -> str:
     """Measures codecs (`coders.coder`) at rates in bits a pixel by distances; returns the table. anchor: the first by default.
 
     Writes into ``out``: matched.jsonl (a row per picture, codec and rate; an interrupted run continues), matched.txt and
     matched.json (`Summary`); with ``keep`` what was decoded, in decoded/CODEC@BPP/; and for the rate ``shown`` crops.png.
-    with_realism: FID/256 and KID of every codec at every rate, too.
+    with_realism: also how far the decoded set lies from the originals, for every codec at every rate (`realism.compare`,
+    without PIM's z, which takes longest). critic: network of the post-hoc critic, None for none.
     Raises MetamerError, PerceptionError.
     """
     out, targets = Path(out), list(dict.fromkeys(targets))
@@ -160,10 +162,10 @@ def evaluate(folder: Path, names: Sequence[str], out: Path, targets: Sequence[fl
     labels = [measuring.distance(spec).label for spec in specs]
     found = [summary(rows, point, Point(anchor, target=point.target), labels) for point in points]
     if with_realism:
-        originals = realism.sample(map(read, paths), pim=False)
+        sample = realism.Sampler(critic=critic)
+        originals = sample(map(read, paths))
         for each, point in zip(found, points, strict=True):
-            made = realism.sample((decoded(path, rows[path.name, point]) for path in paths), pim=False)
-            each.realism = realism.compare(originals, made)
+            each.realism = realism.compare(originals, sample(decoded(path, rows[path.name, point]) for path in paths))
     text = table(found, anchor)
     files.write(str(out / "matched.txt"), (text + "\n").encode())
     files.write(str(out / "matched.json"), (json.dumps(list(map(asdict, found)), indent=1) + "\n").encode())

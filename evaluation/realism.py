@@ -1,39 +1,60 @@
-"""Realism of a codec on a set of photographs: FID/256, KID and Fréchet distance in PIM's z.
+"""Realism of a codec on a set of photographs: distances and divergences between what was coded and what was decoded, as sets.
 
-All three compare two sets, what was coded and what was decoded, whichever picture belongs to which. FID/256 is that of Mentzer
-et al., "High-fidelity generative image compression", NeurIPS 2020, on the features of Heusel et al., NeurIPS 2017; KID is that
-of Bińkowski et al., "Demystifying MMD GANs", ICLR 2018. Covariances divide by N, where Heusel et al. have N − 1.
+FID/256 is that of Mentzer et al., "High-fidelity generative image compression", NeurIPS 2020, on the features of Heusel et al.,
+NeurIPS 2017; KID that of Bińkowski et al., ICLR 2018, on the same; a Fréchet distance in any other layer of a network is named
+after it, as figures on other features than Inception's are no FID; PIM's z is Ballé's proposal (`perception.realism`); the
+post-hoc critic finds f-divergences (`evaluation.post_hoc`). Every one has a 95 % interval over pictures.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
-from torch import Tensor
+from torch import Tensor, nn
 
 from codec import pixels
-from codec.errors import ImageError
+from codec.errors import FileError, ImageError
 from evaluation.pictures import read, to_tensor
+from evaluation.set_distances import LEAST, discrepancy, interval, kid
 from perception import create
-from perception.inception import FEATURES, Inception
-from perception.realism import Moments, divergence, frechet, moments
+from perception.inception import Inception
+from perception.networks import Network
+from perception.realism import Moments, divergence, frechet_of, moments, pooled
 
 SIDE = 256  # of patches
-FEW = FEATURES  # patches; with fewer a covariance has not full rank, and FID is far too high
-SUBSETS, SUBSET = 100, 1000  # of KID, and the largest size of one
-BATCH = 16  # patches through Inception at once
+BATCH = 16  # patches through a network at once
+LAYER = "squeezenet:fire5"  # its 256 channels are as many as 60 photographs have patches; Inception has 2048
 
 
 @dataclass(frozen=True)
 class Sample:
-    """A set of pictures as realism sees it: Inception's features, (patches, 2048), and the moments of PIM's z."""
+    """A set of pictures as realism sees it, by picture.
 
-    pictures: int
-    features: Tensor
-    moments: list[Moments]
+    features: by space, of Inception "fid", (patches, D); moments: of PIM's z, by sub-band; cells: what the critic sees, (N, D).
+    """
+
+    features: dict[str, list[Tensor]]
+    moments: list[list[Moments]] = field(default_factory=list)
+    cells: list[Tensor] = field(default_factory=list)
+
+
+class Layer(nn.Module):
+    """(N, 3, H, W) of uint8 → (N, C): a layer of a network, averaged over positions. ``name`` is NETWORK:LAYER."""
+
+    def __init__(self, name: str):
+        super().__init__()
+        network, _, layer = name.partition(":")
+        self.network = Network(network).to(memory_format=torch.channels_last)  # twice as fast on CPUs
+        self.layer = self.network.check(layer)
+        self.name = f"{self.network.name}:{layer}"
+
+    def forward(self, image: Tensor) -> Tensor:
+        image = (image.float() / 255).contiguous(memory_format=torch.channels_last)
+        return self.network(image, (self.layer,))[self.layer].mean((2, 3))
 
 
 def patches(image: Tensor) -> Tensor:
@@ -51,90 +72,99 @@ def patches(image: Tensor) -> Tensor:
     return torch.cat(grids) if grids else image.new_zeros(0, 3, SIDE, SIDE)
 
 
-@torch.no_grad()
-def sample(pictures: Iterable[Image.Image | np.ndarray], pim: bool = True) -> Sample:
-    """What realism needs of 8-bit pictures; an eighth of a second a patch on one core, PIM's z a second a picture.
+class Sampler:
+    """Makes `Sample`s; networks are loaded once.
 
-    pim: without it ``moments`` are empty. `ImageError` where no patch fits in.
+    layer: NETWORK:LAYER of the deep-feature space; pim: PIM's weights, None to leave it out; critic: the network that the
+    post-hoc critic sees through, None to leave it out. Raises PerceptionError.
     """
-    network = Inception()
-    features: list[Tensor] = []
 
-    def passed() -> Iterator[Tensor]:
-        """Each picture, Inception's features taken on the way: a picture is made once."""
+    def __init__(self, layer: str = LAYER, pim: str | None = None, critic: str | None = None):
+        deep = Layer(layer)
+        self.pim = create("pim-1", weights=pim) if pim else None
+        self.networks = {"fid": Inception(), deep.name: deep}
+        self.cells = None
+        if critic:
+            from evaluation import post_hoc  # needs what training needs
+
+            self.cells = post_hoc.Cells(critic)
+
+    @torch.no_grad()
+    def __call__(self, pictures: Iterable[Image.Image | np.ndarray]) -> Sample:
+        """Of 8-bit pictures, each asked for once; `ImageError` where no patch fits into any.
+
+        On one core an eighth of a second a patch, and a picture half a second for the critic and one for PIM's z.
+        """
+        found = Sample({name: [] for name in self.networks})
         for picture in pictures:
             cut = patches(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
-            features.append(torch.cat([network(batch) for batch in cut.split(BATCH)]) if len(cut) else torch.zeros(0, FEATURES))
-            yield to_tensor(picture)
-
-    taken = passed()
-    found = moments(create("pim-1", weights="pim"), taken) if pim else []
-    for _ in taken:
-        pass  # without PIM nothing has asked for the pictures yet
-    if not sum(map(len, features)):
-        raise ImageError(f"no picture has {SIDE} pixels a side, which FID's and KID's patches have")
-    return Sample(len(features), torch.cat(features), found)
-
-
-def fid(ours: Tensor, theirs: Tensor) -> float:
-    """Squared Fréchet distance of Gaussians fitted to two sets of features, (N, D) and (M, D)."""
-    fitted = []
-    for features in (ours, theirs):
-        fitted.append(Moments(features.shape[1]))
-        fitted[-1].add(features)
-    return frechet(*fitted)
-
-
-def discrepancy(ours: Tensor, theirs: Tensor) -> float:
-    """Unbiased squared maximum mean discrepancy of (N, D) and (M, D) under the kernel (x·y / D + 1)³; it can be below 0."""
-    def within(x: Tensor) -> Tensor:
-        gram = kernel(x, x)
-        return (gram.sum() - gram.trace()) / (len(x) * (len(x) - 1))
-
-    def kernel(x: Tensor, y: Tensor) -> Tensor:
-        return (x @ y.T / x.shape[1] + 1) ** 3
-
-    return (within(ours) + within(theirs) - 2 * kernel(ours, theirs).mean()).item()
-
-
-def kid(ours: Tensor, theirs: Tensor, subsets: int = SUBSETS, seed: int = 0) -> np.ndarray:
-    """(subsets,) discrepancies of random subsets of both sets of features: KID is their mean.
-
-    A subset is 1000 patches, or half of a set smaller than 2000: with all of it the subsets would not differ. What was decoded
-    shows what the originals show, so the sets are not independent, as KID has it: small sets that agree come out below 0.
-    """
-    size = min(SUBSET, len(ours) // 2, len(theirs) // 2)
-    if size < 2:
-        raise ImageError(f"KID takes 4 patches of {SIDE}x{SIDE} in each set; there are {len(ours)} and {len(theirs)}")
-    rng = np.random.default_rng(seed)
-    ours, theirs = ours.double(), theirs.double()
-    draws = ([x[rng.choice(len(x), size, replace=False)] for x in (ours, theirs)] for _ in range(subsets))
-    return np.array([discrepancy(*draw) for draw in draws])
+            for name, network in self.networks.items():
+                found.features[name].append(torch.cat([network(batch) for batch in cut.split(BATCH)]) if len(cut) else cut)
+            if self.pim:
+                found.moments.append(moments(self.pim, to_tensor(picture)))
+            if self.cells:
+                found.cells.append(self.cells(to_tensor(picture)))
+        if not sum(map(len, found.features["fid"])):
+            raise ImageError(f"no picture has {SIDE} pixels a side, which the patches of realism have")
+        return found
 
 
 def compare(originals: Sample, images: Sample) -> dict[str, float]:
-    """Divergences of two sets; less is better, 0 is for sets that agree.
+    """Distances of two sets of the same pictures in the same order; less is better, 0 is for sets that agree.
 
-    pictures, patches: how many there are of the images. fid; kid with the standard deviation and the 2.5 % and 97.5 % quantiles
-    of its subsets; pim: Fréchet distance in PIM's z, if it was sampled.
+    pictures, patches: how many there are. fid. kid, and kid_deviation, the standard deviation between its subsets. The Fréchet
+    distance in a layer is called NETWORK:LAYER, that in PIM's z pim, what the critic finds js and kl (`post_hoc.bounds`); the
+    last three if sampled. Each comes with NAME_low and NAME_high, a 95 % interval over pictures (`set_distances.interval`),
+    where at least 4 have patches.
     """
-    values = kid(originals.features, images.features)
-    low, high = np.quantile(values, [0.025, 0.975])
-    found = {"pictures": images.pictures, "patches": len(images.features), "fid": fid(originals.features, images.features),
-             "kid": float(values.mean()), "kid_deviation": float(values.std(ddof=1)), "kid_low": float(low),
-             "kid_high": float(high)}
-    return found | ({"pim": divergence(originals.moments, images.moments)} if images.moments else {})
+    counts = [list(map(len, of.features["fid"])) for of in (originals, images)]
+    if counts[0] != counts[1]:
+        raise ImageError("realism compares pictures and what became of them: as many, of the same sizes")
+    cut = np.flatnonzero(counts[1])
+
+    def features(name: str, chosen: np.ndarray) -> list[Tensor]:
+        return [torch.cat([of.features[name][index] for index in chosen]).double() for of in (originals, images)]
+
+    def frechet(name: str, chosen: np.ndarray) -> float:
+        return frechet_of(*features(name, chosen))
+
+    def in_z(chosen: np.ndarray) -> float:
+        return divergence(*(pooled(of.moments[index] for index in chosen) for of in (originals, images)))
+
+    subsets = kid(*features("fid", cut))
+    found = {"pictures": len(counts[1]), "patches": sum(counts[1]), "fid": frechet("fid", cut)}
+    found |= interval_of("fid", partial(frechet, "fid"), found["fid"], cut)
+    found |= {"kid": float(subsets.mean()), "kid_deviation": float(subsets.std(ddof=1))}
+    found |= interval_of("kid", lambda chosen: discrepancy(*features("fid", chosen)), found["kid"], cut)
+    for name in set(images.features) - {"fid"}:
+        found[name] = frechet(name, cut)
+        found |= interval_of(name, partial(frechet, name), found[name], cut)
+    if images.moments:
+        every = np.arange(len(images.moments))
+        found["pim"] = in_z(every)
+        found |= interval_of("pim", in_z, found["pim"], every)
+    if images.cells:
+        from evaluation import post_hoc
+
+        found |= post_hoc.bounds(originals.cells, images.cells)
+    return found
 
 
-def realism(originals: Iterable[Image.Image | np.ndarray], images: Iterable[Image.Image | np.ndarray]) -> dict[str, float]:
-    """`compare` of two sets of 8-bit pictures. For several codecs, `sample` the originals once."""
-    return compare(sample(originals), sample(images))
+def interval_of(name: str, measure: Callable[[np.ndarray], float], value: float, pictures: np.ndarray) -> dict[str, float]:
+    """NAME_low and NAME_high, or nothing where pictures are too few."""
+    if len(pictures) < LEAST:
+        return {}
+    low, high = interval(measure, value, pictures)
+    return {f"{name}_low": low if name == "kid" else max(0.0, low), f"{name}_high": high}  # of these KID alone can be below 0
 
 
 def paired(references: Path, images: Path) -> tuple[list[Path], list[Path]]:
     """The pictures of two folders by name, whatever their formats. `ImageError` where either has what the other lacks."""
-    named = [{path.stem: path for path in folder.iterdir() if path.suffix.lower() in pixels.SUFFIXES}
-             for folder in (references, images)]
+    try:
+        named = [{path.stem: path for path in folder.iterdir() if path.suffix.lower() in pixels.SUFFIXES}
+                 for folder in (references, images)]
+    except OSError as problem:
+        raise FileError(f"{problem.filename}: {problem.strerror.lower()}") from None
     for folder, missing in ((images, set(named[0]) - set(named[1])), (references, set(named[1]) - set(named[0]))):
         if missing:
             raise ImageError(f"{folder} has no picture called {min(missing)}")
@@ -144,23 +174,9 @@ def paired(references: Path, images: Path) -> tuple[list[Path], list[Path]]:
     return [named[0][name] for name in names], [named[1][name] for name in names]
 
 
-def of_folders(references: Path, images: Path) -> dict[str, float]:
-    """`realism` of two folders with pictures of the same names."""
-    return realism(*(map(read, paths) for paths in paired(references, images)))
-
-
-def caution(found: dict[str, float]) -> str | None:
-    """What must be said of FID where there are few patches."""
-    if found["patches"] >= FEW:
-        return None
-    return (f"FID is biased upwards with {found['patches']} patches, fewer than its {FEW} dimensions: compare it only between "
-            f"codecs on these very pictures")
-
-
-def lines(found: dict[str, float]) -> Sequence[str]:
-    """`compare`'s figures to read."""
-    return (f"{found['pictures']:g} pictures, {found['patches']:g} patches of {SIDE}x{SIDE}; less is better",
-            f"FID/256       {found['fid']:.3f}",
-            f"KID           {1000 * found['kid']:.3f} ± {1000 * found['kid_deviation']:.3f} ×10⁻³ "
-            f"[{1000 * found['kid_low']:.3f}, {1000 * found['kid_high']:.3f}] over {SUBSETS} subsets",
-            *([f"Fréchet, PIM  {found['pim']:.6g}"] if "pim" in found else []))
+def of_folders(references: Path, images: Path, layer: str = LAYER, pim: str | None = "pim",
+               critic: str | None = None) -> dict[str, float]:
+    """`compare` of two folders with pictures of the same names, by what a `Sampler` takes."""
+    pairs = paired(references, images)
+    sample = Sampler(layer, pim, critic)
+    return compare(*(sample(map(read, paths)) for paths in pairs))

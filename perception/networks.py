@@ -82,6 +82,12 @@ def layers(name: str) -> tuple[str, ...]:
     return tuple(NETWORKS[resolve(name)][0]()[1])
 
 
+def widths(name: str) -> dict[str, int]:
+    """Layer → channels of a network, without its weights."""
+    modules, ends = NETWORKS[resolve(name)][0]()
+    return {layer: width_of(modules[: end + 1]) for layer, end in ends.items()}
+
+
 class Network(nn.Module):
     """(N, 3, H, W) sRGB in [0, 1] → {layer: (N, C, h, w)}, with ImageNet's weights, frozen.
 
@@ -99,7 +105,7 @@ class Network(nn.Module):
         self.load_state_dict(weights.load(weights_name))
         self.requires_grad_(False).eval()
         self.layers = tuple(self.ends)
-        self.channels = {layer: width_of(modules[: end + 1]) for layer, end in self.ends.items()}
+        self.channels = widths(self.name)
         self.memory: dict[int, tuple[Tensor, dict[str, Tensor]]] | None = None
 
     def check(self, layer: str) -> str:

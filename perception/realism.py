@@ -20,18 +20,26 @@ class Moments:
         self.mean = torch.zeros(dimensions, dtype=torch.float64)
         self.scatter = torch.zeros(dimensions, dimensions, dtype=torch.float64)
 
-    def add(self, vectors: Tensor) -> None:
-        """vectors: (N, D). Chan et al., "Updating formulae and a pairwise algorithm for computing sample variances", 1979."""
+    @classmethod
+    def of(cls, vectors: Tensor) -> "Moments":
+        """vectors: (N, D)."""
+        found = cls(vectors.shape[1])
         vectors = vectors.double().cpu()
-        mean = vectors.mean(0)
-        away, apart, total = vectors - mean, mean - self.mean, self.count + len(vectors)
-        self.scatter += away.T @ away + apart.outer(apart) * (self.count * len(vectors) / total)
-        self.mean += apart * (len(vectors) / total)
+        found.count, found.mean = len(vectors), vectors.mean(0)
+        away = vectors - found.mean
+        found.scatter = away.T @ away
+        return found
+
+    def add(self, other: "Moments") -> None:
+        """Chan et al., "Updating formulae and a pairwise algorithm for computing sample variances", 1979."""
+        apart, total = other.mean - self.mean, self.count + other.count
+        self.scatter += other.scatter + apart.outer(apart) * (self.count * other.count / total)
+        self.mean += apart * (other.count / total)
         self.count = total
 
     @property
     def covariance(self) -> Tensor:
-        return self.scatter / self.count
+        return self.scatter / (self.count - 1)
 
 
 def frechet(ours: Moments, theirs: Moments) -> float:
@@ -43,15 +51,33 @@ def frechet(ours: Moments, theirs: Moments) -> float:
     return max(0.0, ((ours.mean - theirs.mean).square().sum() + spread).item())
 
 
+def frechet_of(ours: Tensor, theirs: Tensor) -> float:
+    """`frechet` of the Gaussians fitted to (N, D) and (M, D) vectors, N and M at least 2, without their covariances.
+
+    With A = XᵀX and B = YᵀY the trace of (A^½ B A^½)^½ is the sum of the singular values of XYᵀ, of N rows, not D.
+    """
+    means, factors = [], []
+    for vectors in (ours.double(), theirs.double()):
+        means.append(vectors.mean(0))
+        factor = (vectors - means[-1]) / (len(vectors) - 1) ** 0.5
+        factors.append(torch.linalg.qr(factor, mode="r").R if len(factor) > factor.shape[1] else factor)
+    spread = sum(factor.square().sum() for factor in factors) - 2 * torch.linalg.svdvals(factors[0] @ factors[1].T).sum()
+    return max(0.0, ((means[0] - means[1]).square().sum() + spread).item())
+
+
 @torch.no_grad()
-def moments(space: PimOne, images: Iterable[Tensor]) -> list[Moments]:
-    """Of the means of z over all positions of all images, (N, 3, H, W) each, for every sub-band."""
+def moments(space: PimOne, image: Tensor) -> list[Moments]:
+    """Of the means of z over all positions of (N, 3, H, W) images, for every sub-band."""
+    return [Moments.of(means.transpose(0, 1).flatten(1).T) for means in space.space(space.prepared(image))]
+
+
+def pooled(images: Iterable[Sequence[Moments]]) -> list[Moments]:
+    """The moments of all images together, for every sub-band."""
     found: list[Moments] = []
-    for image in images:
-        place = space.space(space.prepared(image))
-        found = found or [Moments(means.shape[1]) for means in place]
-        for moment, means in zip(found, place, strict=True):
-            moment.add(means.transpose(0, 1).flatten(1).T)
+    for bands in images:
+        found = found or [Moments(len(band.mean)) for band in bands]
+        for whole, band in zip(found, bands, strict=True):
+            whole.add(band)
     return found
 
 

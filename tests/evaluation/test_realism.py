@@ -1,24 +1,15 @@
-"""FID and KID by their definitions, and that they grow with damage."""
+"""What is compared, that all of it grows with damage, and what is said of it."""
 
 import json
 
-import numpy as np
 import pytest
 import torch
+from click.testing import CliRunner
 from PIL import Image, ImageFilter
-from scipy.linalg import sqrtm
 
-from codec.errors import ImageError
-from evaluation import realism
-from tests.conftest import metamer
-
-
-@pytest.fixture
-def features():
-    """Two sets of features, (60, 12) and (50, 12), of different moments."""
-    torch.manual_seed(1)
-    mix = torch.randn(12, 12)
-    return torch.randn(60, 12) @ mix, torch.randn(50, 12) @ (mix + 0.3 * torch.randn(12, 12)) + 0.5
+from codec.cli import main
+from codec.errors import FileError, ImageError
+from evaluation import realism, realism_text
 
 
 def test_patches_are_a_grid_and_a_shifted_one():
@@ -28,36 +19,6 @@ def test_patches_are_a_grid_and_a_shifted_one():
     assert [patch[0, 0, 0].item() for patch in cut] == [600 * top + left for top, left in corners]
     assert torch.equal(cut[4], image[:, 128:384, 128:384])
     assert realism.patches(image[:, :256, :256]).shape == (1, 3, 256, 256) and not len(realism.patches(image[:, :255]))
-
-
-def test_fid_is_heusels_formula(features):
-    x, y = (part.double().numpy() for part in features)
-    covariances = [np.cov(part.T, bias=True) for part in (x, y)]
-    cross = sqrtm(covariances[0] @ covariances[1]).real
-    wanted = ((x.mean(0) - y.mean(0)) ** 2).sum() + np.trace(covariances[0] + covariances[1] - 2 * cross)
-    assert realism.fid(*features) == pytest.approx(wanted, rel=1e-6) and realism.fid(features[0], features[0]) < 1e-9
-
-
-def test_discrepancy_is_its_double_sum(features):
-    x, y = features[0][:7].double(), features[1][:5].double()
-
-    def kernel(a, b):
-        return (a @ b / 12 + 1).item() ** 3
-
-    within = [sum(kernel(a, b) for i, a in enumerate(z) for j, b in enumerate(z) if i != j) / (len(z) * (len(z) - 1))
-              for z in (x, y)]
-    between = sum(kernel(a, b) for a in x for b in y) / 35
-    assert realism.discrepancy(x, y) == pytest.approx(sum(within) - 2 * between, rel=1e-9)
-
-
-def test_kid_is_nothing_for_one_distribution_and_the_same_every_time(features):
-    torch.manual_seed(2)
-    x, y = torch.randn(2, 400, 12)
-    values = realism.kid(x, y)
-    assert len(values) == realism.SUBSETS and abs(values.mean()) < values.std() < realism.kid(*features).mean() / 20
-    assert np.array_equal(values, realism.kid(x, y))
-    with pytest.raises(ImageError, match="4 patches"):
-        realism.kid(x[:3], y)
 
 
 def test_pictures_are_paired_by_name(tmp_path, otters):
@@ -73,32 +34,68 @@ def test_pictures_are_paired_by_name(tmp_path, otters):
         realism.paired(*folders)
     with pytest.raises(ImageError, match="images has no picture called b"):
         realism.paired(*reversed(folders))
+    with pytest.raises(FileError, match="absent"):
+        realism.paired(folders[0], tmp_path / "absent")
 
 
-def test_few_patches_are_cautioned_of():
-    assert "100 patches" in realism.caution({"patches": 100}) and realism.caution({"patches": realism.FEW}) is None
+@pytest.fixture(scope="module")
+def sets(otters) -> list[list[Image.Image]]:
+    """Six pictures, one of them too small for a patch, and the same blurred more and more."""
+    corners = [(70 * place, 20 * (place % 2)) for place in range(5)]
+    pieces = [otters.crop((left, top, left + 384, top + 386)) for left, top in corners] + [otters.crop((0, 0, 90, 80))]
+    return [[piece.filter(ImageFilter.GaussianBlur(radius)) for piece in pieces] for radius in (0, 0.6, 1.2, 2.4, 4.8)]
 
 
 @pytest.mark.usefixtures("inception_weights")
-def test_damage_is_told_from_the_command_line(tmp_path, otters):
-    for name, radius in (("references", 0), ("blurred", 2), ("small", 0)):
+def test_every_measure_is_nothing_for_one_set_and_rises_with_blur(sets):
+    sample = realism.Sampler("squeezenet:fire3", pim="pim", critic="squeezenet")
+    samples = [sample(pictures) for pictures in sets]
+    found = [realism.compare(samples[0], each) for each in samples]
+    assert {(each["pictures"], each["patches"]) for each in found} == {(6, 10)}
+    names = ["fid", "kid", "squeezenet:fire3", "pim", "js", "kl"]
+    with_intervals = {name + end for name in names for end in ("", "_low", "_high")}
+    assert set(found[0]) == {"pictures", "patches", "kid_deviation"} | with_intervals
+    for name in names:
+        none, *values = (each[name] for each in found)
+        assert values == sorted(values) and none < values[0], (name, none, values)
+        assert none == pytest.approx(0, abs=1e-6), (name, none)
+        assert all(each[f"{name}_low"] <= each[name] <= each[f"{name}_high"] for each in found)
+    assert found[0]["js_high"] == found[0]["kl_high"] == 0
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_what_is_left_out_is_not_there_and_sets_must_match(sets):
+    sample = realism.Sampler()
+    few, small = sample(sets[0][:2]), sets[0][-1:]
+    found = realism.compare(few, sample(sets[1][:2]))
+    assert set(found) == {"pictures", "patches", "fid", "kid", "kid_deviation", "squeezenet:fire5"}  # and no intervals of 2
+    with pytest.raises(ImageError, match="256 pixels a side"):
+        sample(small)
+    with pytest.raises(ImageError, match="as many"):
+        realism.compare(few, sample(sets[0][:1]))
+
+
+def test_few_patches_and_pictures_are_cautioned_of():
+    enough = {"pictures": 60, "patches": 2048} | dict.fromkeys(("fid", "kid", "squeezenet:fire5", "pim", "js", "kl"), 0.5)
+    assert realism_text.cautions(enough) == []
+    said = realism_text.cautions(enough | {"patches": 255})
+    assert [line.split(":")[0] for line in said] == ["FID/256", "Fréchet, squeezenet"] and "256 dimensions" in said[1]
+    said = realism_text.cautions(enough | {"patches": 99, "pictures": 19})
+    assert len(said) == 6 and "intervals: 19 pictures" in said[-1]
+
+
+@pytest.mark.usefixtures("inception_weights")
+def test_damage_is_told_from_the_command_line(tmp_path, sets):
+    for name, pictures in (("references", sets[0]), ("blurred", sets[2])):
         (tmp_path / name).mkdir()
-        for number in range(3):
-            piece = otters.crop((160 * number, 4, 160 * number + 390, 400)).filter(ImageFilter.GaussianBlur(radius))
-            (piece if name != "small" else piece.crop((0, 0, 200, 200))).save(tmp_path / name / f"{number}.png")
-    done = metamer("metrics", "fid", tmp_path / "references", tmp_path / "blurred", "--json")
-    assert b"biased upwards with 6 patches" in done.stderr and done.stderr.count(b"\n") == 1
+        for number, picture in enumerate(pictures[:4]):
+            picture.save(tmp_path / name / f"{number}.png")
+    folders = [str(tmp_path / name) for name in ("references", "blurred")]
+    arguments = ["metrics", "realism", *folders, "--features", "alexnet:relu2"]
+    done = CliRunner().invoke(main, [*arguments, "--critic", "squeezenet", "--json"], catch_exceptions=False)
+    assert done.exit_code == 0 and "FID/256: 8 patches, fewer than the 2048 dimensions" in done.stderr
     found = json.loads(done.stdout)
-    assert (found["pictures"], found["patches"]) == (3, 6) and found["fid"] > 20 and found["kid"] > 0 and found["pim"] > 0
-    assert found["kid_low"] <= found["kid"] <= found["kid_high"]
-    text = metamer("metrics", "fid", tmp_path / "references", tmp_path / "references").stdout.decode()
-    assert "FID/256       0.000" in text and "KID" in text
-    refused = metamer("metrics", "fid", tmp_path / "small", tmp_path / "small")
-    assert refused.returncode == 1 and b"256 pixels a side" in refused.stderr
-
-
-@pytest.mark.usefixtures("inception_weights")
-def test_small_pictures_count_for_pim_alone(otters):
-    pictures = [otters.crop((0, 0, 400, 400)), otters.crop((0, 0, 100, 100)), np.asarray(otters.crop((90, 9, 480, 400)))]
-    found = realism.realism(pictures, [Image.fromarray(255 - np.asarray(picture)) for picture in pictures])
-    assert (found["pictures"], found["patches"]) == (3, 4) and found["fid"] > 50
+    assert (found["pictures"], found["patches"]) == (4, 8)
+    assert min(found[name] for name in ("fid", "kid", "alexnet:relu2", "pim", "js")) > 0
+    text = CliRunner().invoke(main, arguments, catch_exceptions=False).stdout
+    assert f"FID/256                 {found['fid']:.4g} [" in text and "KID ×10³" in text and "JS" not in text

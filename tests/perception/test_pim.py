@@ -8,7 +8,7 @@ from torch import Tensor
 from evaluation.pictures import to_tensor
 from perception import MetricError, WeightsError, create
 from perception.pim import Mixture, PimSpace, sampled, variational
-from perception.realism import Moments, divergence, frechet, moments
+from perception.realism import Moments, divergence, frechet, frechet_of, moments, pooled
 from train.spaces.pim import standardise
 
 NAMES = ("pim-1", "pim")
@@ -113,28 +113,40 @@ def test_moments_of_portions_are_those_of_the_whole():
     vectors = torch.randn(500, 4, dtype=torch.float64) @ torch.randn(4, 4, dtype=torch.float64) + 30
     portions = Moments(4)
     for portion in vectors.split([1, 99, 250, 150]):
-        portions.add(portion)
+        portions.add(Moments.of(portion))
     torch.testing.assert_close(portions.mean, vectors.mean(0))
-    torch.testing.assert_close(portions.covariance, vectors.T.cov(correction=0))
+    torch.testing.assert_close(portions.covariance, vectors.T.cov())
 
 
 def test_frechet_distance_of_known_gaussians():
     def of(mean: list[float], deviations: list[float]) -> Moments:
         found = Moments(2)
         found.count, found.mean = 2, torch.tensor(mean, dtype=torch.float64)
-        found.scatter = 2 * torch.tensor(deviations, dtype=torch.float64).square().diag()
+        found.scatter = torch.tensor(deviations, dtype=torch.float64).square().diag()
         return found
 
     assert frechet(of([0, 0], [1, 2]), of([3, 4], [1, 2])) == pytest.approx(25)
     assert frechet(of([0, 0], [1, 2]), of([0, 0], [4, 0])) == pytest.approx(9 + 4)
 
 
+@pytest.mark.parametrize(("count", "other"), [(30, 25), (6, 5), (5, 40)])
+def test_frechet_distance_of_vectors_is_that_of_their_moments(count, other):
+    """With more vectors than dimensions, and with fewer."""
+    ours, theirs = torch.randn(count, 8) @ torch.randn(8, 8), torch.randn(other, 8) + 0.5
+    assert frechet_of(ours, theirs) == pytest.approx(frechet(Moments.of(ours), Moments.of(theirs)), rel=1e-5)
+    assert frechet_of(ours, ours.flip(0)) == pytest.approx(0, abs=1e-9)
+
+
 def test_realism_is_zero_for_the_same_images_in_any_order_and_rises_with_blur(weights, otters):
     space = create("pim-1", weights=weights)
     images = [to_tensor(otters.crop((left, 120, left + 96, 216))) for left in range(0, 600, 120)]
-    real = moments(space, images)
-    assert divergence(real, moments(space, images[::-1])) == pytest.approx(0, abs=1e-6)
+
+    def measured(some: list[Tensor]) -> list[Moments]:
+        return pooled(moments(space, image) for image in some)
+
+    real = measured(images)
+    assert divergence(real, measured(images[::-1])) == pytest.approx(0, abs=1e-6)
     blurred = [[torch.nn.functional.avg_pool2d(image, size, 1, size // 2, count_include_pad=False) for image in images]
                for size in (3, 5, 9)]
-    values = [divergence(real, moments(space, some)) for some in blurred]
+    values = [divergence(real, measured(some)) for some in blurred]
     assert 0 < values[0] < values[1] < values[2]

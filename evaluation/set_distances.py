@@ -1,0 +1,61 @@
+"""KID of two sets of features, row by row of what was coded and decoded, and how sure a distance of sets is.
+
+KID is that of Bińkowski et al., "Demystifying MMD GANs", ICLR 2018; Fréchet's distance is `perception.realism.frechet_of`.
+"""
+
+from collections.abc import Callable
+
+import numpy as np
+from torch import Tensor
+
+from codec.errors import ImageError
+
+SUBSETS, SUBSET = 100, 1000  # of KID, and the largest size of one
+HALVES = 100  # that an interval is made of
+LEAST = 4  # pictures for an interval: two in each half
+NORMAL = 1.96  # standard deviations either side hold 95 %
+
+
+def discrepancy(ours: Tensor, theirs: Tensor) -> float:
+    """Unbiased squared maximum mean discrepancy of two (N, D) under the kernel (x·y / D + 1)³; it can be below 0.
+
+    The U-statistic of Gretton et al., "A kernel two-sample test", JMLR 13, 2012 (lemma 6, equation 4). It leaves out what a row
+    has in common with the same row of the other set, and so is 0 for a set and itself. The estimator for independent sets does
+    not, and of originals and their decodes, which show the same, comes out too low: by several 10⁻³ for 240 patches.
+    """
+    def apart(x: Tensor, y: Tensor) -> Tensor:
+        gram = (x @ y.T / x.shape[1] + 1) ** 3
+        return gram.sum() - gram.trace()
+
+    total = apart(ours, ours) + apart(theirs, theirs) - 2 * apart(ours, theirs)
+    return (total / (len(ours) * (len(ours) - 1))).item()
+
+
+def kid(ours: Tensor, theirs: Tensor, subsets: int = SUBSETS, seed: int = 0) -> np.ndarray:
+    """(subsets,) discrepancies of random subsets of rows of two (N, D): KID is their mean.
+
+    A subset is 1000 patches, or half of a set smaller than 2000: with all of it the subsets would not differ.
+    """
+    size = min(SUBSET, len(ours) // 2)
+    if size < 2:
+        raise ImageError(f"KID takes 4 patches in each set; there are {len(ours)}")
+    rng = np.random.default_rng(seed)
+    ours, theirs = ours.double(), theirs.double()
+    draws = (rng.choice(len(ours), size, replace=False) for _ in range(subsets))
+    return np.array([discrepancy(ours[draw], theirs[draw]) for draw in draws])
+
+
+def interval(measure: Callable[[np.ndarray], float], value: float, pictures: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """95 % interval around ``value``, by how ``measure`` varies between halves of the pictures.
+
+    pictures: (N,) indices, N at least 4; measure: some of them → what is measured on these of both sets. The delete-d jackknife
+    with d one half (Shao & Wu, "A general theory for jackknife variance estimation", Annals of Statistics 17(3), 1989): the
+    deviation between halves, drawn without replacement, estimates that of the whole. A bootstrap would draw pictures twice, and
+    a distance that is biased upwards where pictures are few would come out too high in every resample; halves are all biased
+    alike, and only their spread counts. The interval is for the distance at this number of pictures, its bias included.
+    """
+    rng = np.random.default_rng(seed)
+    size = len(pictures) // 2
+    values = np.array([measure(rng.permutation(pictures)[:size]) for _ in range(HALVES)])
+    reach = NORMAL * values.std(ddof=1) * (size / (len(pictures) - size)) ** 0.5
+    return float(value - reach), float(value + reach)
