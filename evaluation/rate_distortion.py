@@ -9,10 +9,10 @@ import numpy as np
 
 from codec import files
 from codec.errors import MetamerError
-from evaluation import measuring, plots
+from evaluation import agreement, measuring, plots
 from evaluation.coders import coder
 from evaluation.measuring import Point, Row
-from perception.registry import Metric
+from perception.registry import Metric, find
 
 METRICS = ("psnr", "ms-ssim")
 FLOOR = 1e-10  # of what a logarithm is taken of
@@ -51,6 +51,20 @@ def means(rows: Iterable[Row], metric: str) -> dict[str, np.ndarray]:
     }
 
 
+def bands(rows: Iterable[Row], metric: str) -> dict[str, np.ndarray]:
+    """codec → (settings, 3) mean bpp and the ends of the 95 % bootstrap interval, over pictures, of the mean metric; the order
+    is that of `means`."""
+    curves: dict[str, dict[float, list]] = {}
+    for row in rows:
+        if row[metric] is not None:
+            curves.setdefault(row["codec"], {}).setdefault(row["setting"], []).append((row["bpp"], row[metric]))
+    found = {}
+    for name, settings in curves.items():
+        columns = [np.array(values, float).T for values in settings.values()]
+        found[name] = np.array(sorted((rate.mean(), *agreement.bootstrap(np.mean, [values])) for rate, values in columns))
+    return found
+
+
 def scale(metric: Metric) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
     """What it is called, and how values are taken, so that a BD-rate makes sense: rising, and not saturated where pictures are
     good.
@@ -65,12 +79,16 @@ def scale(metric: Metric) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
     return "", lambda x: x
 
 
-def scaled(rows: Iterable[Row], spec: str) -> tuple[str, dict[str, np.ndarray]]:
+def on_scale(label: str, curve: np.ndarray) -> np.ndarray:
+    """A curve, (points, 1 + values) bpp and values of a distance, with those on its `scale`."""
+    change = scale(find(label.partition(":")[0]))[1]
+    return np.c_[curve[:, 0], change(curve[:, 1:])]
+
+
+def scaled(rows: Iterable[Row], label: str) -> tuple[str, dict[str, np.ndarray]]:
     """A distance's label with its scale, and on that the `means`."""
-    distance = measuring.distance(spec)
-    name, change = scale(distance.metric)
-    curves = means(rows, distance.label)
-    return f"{distance.label}{name}", {name: np.c_[curve[:, 0], change(curve[:, 1])] for name, curve in curves.items()}
+    name = scale(find(label.partition(":")[0]))[0]
+    return f"{label}{name}", {name: on_scale(label, curve) for name, curve in means(rows, label).items()}
 
 
 def rising(curve: np.ndarray) -> np.ndarray:
@@ -96,7 +114,7 @@ def bd_rate(anchor: np.ndarray, curve: np.ndarray) -> tuple[float, float, float]
 
 def table(rows: list[Row], specs: Sequence[str], anchor: str) -> str:
     """BD-rates of every codec against ``anchor`` in every distance, the ranges they cover, and mean seconds, as text."""
-    curves = dict(scaled(rows, spec) for spec in specs)
+    curves = dict(scaled(rows, measuring.distance(spec).label) for spec in specs)
     names = list(dict.fromkeys(row["codec"] for row in rows))
     width = max(map(len, ["codec", *names]))
     pictures = len({row["image"] for row in rows})
@@ -129,5 +147,6 @@ def evaluate(folder: Path, names: Sequence[str], out: Path, anchor: str = "jpeg"
     rows = list(measuring.run(found, at, specs, Path(out) / "results.jsonl", jobs).values())
     text = table(rows, specs, anchor)
     files.write(str(Path(out) / "table.txt"), (text + "\n").encode())
-    plots.rate_distortion(dict(scaled(rows, spec) for spec in specs), Path(out) / "rate_distortion.png")
+    curves = dict(scaled(rows, measuring.distance(spec).label) for spec in specs)
+    plots.rate_distortion(curves, Path(out) / "rate_distortion.png")
     return text

@@ -1,0 +1,55 @@
+"""Rate and distortion against complexity."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from adjustText import adjust_text
+
+from evaluation.plots.style import COLOURS, MUTED, logarithmic, panels, save
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """A codec's place. kmac_decoder: thousands of multiplications and additions a pixel; bd_rate: percent; source: who says so,
+    "measured" for what was measured here."""
+
+    name: str
+    kmac_decoder: float
+    bd_rate: float
+    source: str = "measured"
+
+
+def cheapest(codecs: Sequence[Complexity]) -> list[Complexity]:
+    """Those that none is better than at no more cost, by rising complexity."""
+    front = []
+    for codec in sorted(codecs, key=lambda codec: (codec.kmac_decoder, codec.bd_rate)):
+        if not front or codec.bd_rate < front[-1].bd_rate:
+            front.append(codec)
+    return front
+
+
+def rate_distortion_complexity(codecs: Sequence[Complexity], path: Path, anchor: str = "") -> None:
+    """Every codec by its decoder's work and its BD-rate; those measured here full, others hollow; a line along the best."""
+    figure, (panel,) = panels(1, 7.6, 5.2)
+    front = cheapest(codecs)
+    panel.step([codec.kmac_decoder for codec in front], [codec.bd_rate for codec in front], where="post", color=MUTED,
+               linewidth=0.9, alpha=0.6)
+    for codec in codecs:
+        colour = COLOURS[0 if codec.source == "measured" else 1]
+        panel.plot(codec.kmac_decoder, codec.bd_rate, "o", color=colour, markersize=6,
+                   markerfacecolor=colour if codec.source == "measured" else "white")
+    panel.margins(0.14)
+    logarithmic(panel.xaxis)
+    panel.invert_yaxis()
+    panel.set(xlabel="decoder, kMAC per pixel   ← less work", title="Rate, distortion and complexity",
+              ylabel=f"BD-rate{f' against {anchor}' if anchor else ''} (%)   fewer bytes →")
+    sources = list(dict.fromkeys(codec.source for codec in codecs if codec.source != "measured"))
+    note = "full: measured here" + (f"; hollow: {', '.join(sources)}" if sources else "")
+    figure.supxlabel(note, fontsize=8, x=0.01, ha="left")
+    figure.draw_without_rendering()
+    figure.set_layout_engine("none")
+    texts = [panel.text(codec.kmac_decoder, codec.bd_rate, codec.name, fontsize=8.5) for codec in codecs]
+    adjust_text(texts, ax=panel, iter_lim=500, expand=(1.15, 1.35),
+                arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5})
+    save(figure, path)

@@ -1,0 +1,121 @@
+"""What runs have left in their folders, read back to be drawn and reported."""
+
+import csv
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from codec.errors import FileError, MetamerError
+from evaluation import measuring
+from evaluation.matched import Mean, Summary
+from evaluation.measuring import Row
+from perception.registry import metrics
+
+WRITTEN = ("results.jsonl", "matched.jsonl", "matched.json")
+PUBLISHED = Path(__file__).parent / "published"
+
+
+@dataclass
+class Results:
+    """Of some folders. rows: over ranges of settings (results.jsonl); matched: at equal rates (matched.jsonl), with the rate as
+    their setting; summaries: of those (matched.json); logs: of training, by the name of their run; decoded: folders with
+    decoded pictures."""
+
+    rows: list[Row] = field(default_factory=list)
+    matched: list[Row] = field(default_factory=list)
+    summaries: list[Summary] = field(default_factory=list)
+    logs: dict[str, list[Row]] = field(default_factory=dict)
+    decoded: list[Path] = field(default_factory=list)
+
+
+def latest(rows: Iterable[Row]) -> list[Row]:
+    """The last row of each picture, codec and setting or rate, of the version of its codec that was measured last."""
+    rows = list(rows)
+    version = {row["codec"]: row["version"] for row in rows}
+    found = {(row["image"], row["codec"], row.get("target", row["setting"])): row for row in rows
+             if row["version"] == version[row["codec"]]}
+    return list(found.values())
+
+
+def labels(rows: Sequence[Row]) -> list[str]:
+    """The distances that all rows have, null for some perhaps."""
+    known = metrics()
+    return [key for key in rows[0] if key.partition(":")[0] in known and all(key in row for row in rows)] if rows else []
+
+
+def common(rows: Sequence[Row]) -> list[Row]:
+    """The rows of pictures that every codec was measured on at every setting: means over others would not compare.
+
+    Raises MetamerError where there is none.
+    """
+    points = {(row["codec"], row["setting"]) for row in rows}
+    seen: dict[str, set] = {}
+    for row in rows:
+        seen.setdefault(row["image"], set()).add((row["codec"], row["setting"]))
+    kept = [row for row in rows if seen[row["image"]] == points]
+    if rows and not kept:
+        raise MetamerError("the codecs have no picture in common; was every run finished?")
+    return kept
+
+
+def summaries(rows: Iterable[dict]) -> list[Summary]:
+    """Those that `metamer evaluate --bpp` wrote to matched.json."""
+    found = []
+    for row in rows:
+        means, differences = ({label: Mean(**value) for label, value in row[key].items()} for key in ("means", "differences"))
+        found.append(Summary(**{**row, "means": means, "differences": differences}))
+    return found
+
+
+def load(folders: Sequence[Path]) -> Results:
+    """What is in these folders, or in runs' log.jsonl themselves. Raises MetamerError."""
+    found = Results()
+    for folder in folders:
+        log = folder if folder.suffix == ".jsonl" else folder / "log.jsonl"
+        if log.is_file():
+            found.logs[log.parent.name if log.parent.name not in found.logs else str(log.parent)] = measuring.rows(log)
+        found.rows += measuring.rows(folder / "results.jsonl")
+        found.matched += measuring.rows(folder / "matched.jsonl")
+        if (folder / "matched.json").is_file():
+            try:
+                found.summaries += summaries(json.loads((folder / "matched.json").read_text()))
+            except (ValueError, TypeError, KeyError, AttributeError):
+                raise FileError(f"{folder / 'matched.json'} is damaged; remove it") from None
+        if (folder / "decoded").is_dir():
+            found.decoded.append(folder / "decoded")
+        if not any(path.is_file() for path in (log, *(folder / name for name in WRITTEN))):
+            raise FileError(f"{folder}: no results.jsonl, matched.jsonl or log.jsonl there; `metamer evaluate` and "
+                            "`metamer train` write them")
+    found.rows = common(latest(found.rows))
+    found.matched = common([row | {"setting": row["target"]} for row in latest(found.matched)])
+    return found
+
+
+def published(text: str, label: str) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Curves that others measured, codec → (points, 2) bpp and the distance ``label``, by rising rate; and their sources.
+
+    text: NAME[:CODEC,CODEC,…], NAME being a file of evaluation/published/ or a CSV of one's own with columns codec, bpp, source
+    and distances by their labels, _ or - alike; a codec without that distance is left out. Raises MetamerError.
+    """
+    name, _, chosen = text.rpartition(":") if ":" in text else (text, "", "")
+    path = Path(name) if name.endswith(".csv") else PUBLISHED / f"{name}.csv"
+    try:
+        with open(path, newline="") as file:
+            rows = list(csv.DictReader(file))
+        known = {row["codec"]: row["source"] for row in rows}
+        wanted = chosen.split(",") if chosen else list(known)
+        if strange := [codec for codec in wanted if codec not in known]:
+            raise MetamerError(f"{path} has no curve of '{strange[0]}'; it has {', '.join(known)}")
+        column = next((key for key in rows[0] if key.replace("_", "-") == label), None)
+        curves = {codec: np.array(sorted((float(row["bpp"]), float(row[column])) for row in rows
+                                         if row["codec"] == codec and row[column])) for codec in wanted} if column else {}
+    except OSError:
+        listed = ", ".join(sorted(path.stem for path in PUBLISHED.glob("*.csv")))
+        raise FileError(f"{path} cannot be read; a CSV or one of: {listed}") from None
+    except (KeyError, ValueError, IndexError):
+        raise FileError(f"{path}: a CSV with columns codec, bpp, source and distances is needed") from None
+    curves = {codec: curve for codec, curve in curves.items() if len(curve)}
+    return curves, list(dict.fromkeys(known[codec] for codec in curves))
