@@ -19,15 +19,16 @@ def draw(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("png",), 
     curves. complexity: JSON, a list of `plots.Complexity`.
     """
     found = load(folders)
+    work = complexities(complexity) if complexity else []
     codecs = [*(row["codec"] for row in found.rows + found.matched), *(summary.codec for summary in found.summaries)]
     for text in others:
         codecs += published(text, "psnr")[0]
     styles = plots.looks(codecs)
-    out.mkdir(parents=True, exist_ok=True)
     figures = {}
     for name, rows in (("rate_distortion", found.rows), ("rate_distortion_matched", found.matched)):
         if rows:
             figures[name] = curves(rows, specs, others) | {"styles": styles}
+    out.mkdir(parents=True, exist_ok=True)
     written = []
     for suffix in dict.fromkeys(formats):
         for name, parts in figures.items():
@@ -37,9 +38,9 @@ def draw(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("png",), 
         if found.logs:
             written.append(out / f"training.{suffix}")
             plots.training(found.logs, written[-1])
-        if complexity:
+        if work:
             written.append(out / f"rate_distortion_complexity.{suffix}")
-            plots.rate_distortion_complexity(complexities(complexity), written[-1])
+            plots.rate_distortion_complexity(work, written[-1])
     return written
 
 

@@ -4,9 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from adjustText import adjust_text
-
-from evaluation.plots.style import COLOURS, MUTED, logarithmic, panels, save
+from evaluation.plots.labels import label_points
+from evaluation.plots.style import COLOURS, INK, MUTED, logarithmic, panels, save
 
 
 @dataclass(frozen=True)
@@ -34,12 +33,13 @@ def rate_distortion_complexity(codecs: Sequence[Complexity], path: Path, anchor:
     figure, (panel,) = panels(1, 7.6, 5.2)
     front = cheapest(codecs)
     panel.step([codec.kmac_decoder for codec in front], [codec.bd_rate for codec in front], where="post", color=MUTED,
-               linewidth=0.9, alpha=0.6)
+               linewidth=0.9, alpha=0.6, zorder=1)
     for codec in codecs:
         colour = COLOURS[0 if codec.source == "measured" else 1]
         panel.plot(codec.kmac_decoder, codec.bd_rate, "o", color=colour, markersize=6,
                    markerfacecolor=colour if codec.source == "measured" else "white")
-    panel.margins(0.14)
+    panel.set_xscale("log")
+    panel.margins(0.2, 0.12)
     logarithmic(panel.xaxis)
     panel.invert_yaxis()
     panel.set(xlabel="decoder, kMAC per pixel   ← less work", title="Rate, distortion and complexity",
@@ -47,9 +47,5 @@ def rate_distortion_complexity(codecs: Sequence[Complexity], path: Path, anchor:
     sources = list(dict.fromkeys(codec.source for codec in codecs if codec.source != "measured"))
     note = "full: measured here" + (f"; hollow: {', '.join(sources)}" if sources else "")
     figure.supxlabel(note, fontsize=8, x=0.01, ha="left")
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    texts = [panel.text(codec.kmac_decoder, codec.bd_rate, codec.name, fontsize=8.5) for codec in codecs]
-    adjust_text(texts, ax=panel, iter_lim=500, expand=(1.15, 1.35),
-                arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5})
+    label_points(figure, {panel: [(codec.kmac_decoder, codec.bd_rate, codec.name, INK) for codec in codecs]})
     save(figure, path)

@@ -8,11 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from adjustText import adjust_text
 from matplotlib.axes import Axes
-from matplotlib.text import Text
 
-from evaluation.plots.style import MUTED, Look, better, family, label_ends, logarithmic, looks, panels, save, title
+from evaluation.plots.labels import label_ends, label_points
+from evaluation.plots.style import MUTED, Look, better, family, logarithmic, looks, panels, save, title
 from perception.registry import find
 
 if TYPE_CHECKING:  # evaluation.matched draws, too
@@ -59,7 +58,7 @@ def by_rate(found: Sequence[Summary]) -> dict[float, list[Summary]]:
 
 def _interval(panel: Axes, x: float, values: Mapping[str, float], key: str, colour: str) -> None:
     if f"{key}_low" in values:
-        panel.vlines(x, values[f"{key}_low"], values[f"{key}_high"], color=colour, linewidth=1, alpha=0.5)
+        panel.plot((x, x), (values[f"{key}_low"], values[f"{key}_high"]), color=colour, linewidth=1, alpha=0.5)
 
 
 def rate_realism(found: Sequence[Summary], path: Path, styles: Mapping[str, Look] | None = None) -> None:
@@ -93,63 +92,51 @@ def plane(found: Sequence[Summary], label: str, path: Path, styles: Mapping[str,
     styles = styles or looks(summary.codec for summary in found)
     keys = measures(found)
     figure, drawn = panels(len(keys), 6.0, 4.8)
-    texts = {panel: _plane(panel, found, label, key, styles) for panel, key in zip(drawn, keys, strict=True)}
+    labels = {panel: _plane(panel, found, label, key, styles) for panel, key in zip(drawn, keys, strict=True)}
     rates = list(by_rate(found))
     figure.suptitle(f"{rates[0]:g} bits per pixel" if len(rates) == 1 else "", x=0.01, ha="left")
-    figure.draw_without_rendering()
-    figure.set_layout_engine("none")
-    for panel, own in texts.items():
-        x, y = np.concatenate([along(line.get_xydata()) for line in panel.lines]).T
-        adjust_text(own, x, y, ax=panel, iter_lim=500, expand=(1.15, 1.4),
-                    arrowprops={"arrowstyle": "-", "color": MUTED, "linewidth": 0.5, "shrinkB": 3})
+    label_points(figure, labels)
     save(figure, path)
 
 
-def along(line: np.ndarray, steps: int = 12) -> np.ndarray:
-    """(N, 2) points of a line and (steps) between each and the next: what labels keep clear of."""
-    at = np.linspace(0, len(line) - 1, steps * (len(line) - 1) + 1)
-    return np.c_[[np.interp(at, np.arange(len(line)), column) for column in line.T]].T
-
-
-def trade(places: np.ndarray) -> np.ndarray:
-    """(N, 2) places of a plane in the order in which distortion is given for realism."""
+def in_line(places: np.ndarray) -> np.ndarray:
+    """(N, 2) places of a plane in the order in which a line passes them: along their first principal component, rightwards."""
+    centred = places - places.mean(0)
     spread = np.ptp(places, axis=0)
-    return places[np.argsort((places / np.where(spread > 0, spread, 1)).sum(1), kind="stable")]
+    scaled = centred / np.where(spread > 0, spread, 1)
+    way = np.linalg.svd(scaled, full_matrices=False)[2][0]
+    return places[np.argsort(scaled @ way * (np.sign(way[0]) or 1), kind="stable")]
 
 
-def _plane(panel: Axes, found: Sequence[Summary], label: str, key: str, styles: Mapping[str, Look]) -> list[Text]:
-    """One panel; returns its labels, which are still where their points are."""
+def _plane(panel: Axes, found: Sequence[Summary], label: str, key: str, styles: Mapping[str, Look]) -> list:
+    """One panel; returns what is to be written at which points: at the highest rate codecs' names, at each its rate, and where
+    there is but one, the realism along sliders."""
     turn = 1 if find(label.partition(":")[0]).higher_is_better else -1
-    blocks, texts = by_rate(found), []
+    blocks, labels = by_rate(found), []
 
     def place(summary: Summary) -> tuple[float, float]:
         return summary.means[label].value, summary.realism[key]
 
-    def write(summary: Summary, text: str, size: float = 8.5, **options) -> None:
-        texts.append(panel.text(*place(summary), text, fontsize=size, **{"color": styles[summary.codec].colour} | options))
-
     for rate, block in blocks.items():
-        line = trade(np.array(list(map(place, block))) * (turn, 1)) * (turn, 1)
+        line = in_line(np.array(list(map(place, block))))[::turn]
         panel.plot(*line.T, color=MUTED, linewidth=0.8, alpha=0.4, zorder=1)
-        if len(blocks) > 1:
-            texts.append(panel.text(*line[-1], f"{rate:g} bpp", color=MUTED, fontsize=8, fontstyle="italic"))
-        within = set()
+        names = {summary.codec: summary.codec for summary in block}
         for name, path in sliders(block).items():
             panel.plot(*np.transpose(list(map(place, path))), color=styles[path[-1].codec].colour, linewidth=2)
-            for summary in path[1:-1]:
-                write(summary, f"{slider(summary.codec):g}", 7.5)
-            write(path[-1], f"{name} {slider(path[-1].codec):g}" if rate == max(blocks) else f"{slider(path[-1].codec):g}")
-            within |= {summary.codec for summary in path[1:]}
+            names |= {summary.codec: f"{slider(summary.codec):g}" if len(blocks) == 1 else "" for summary in path[1:-1]}
+            names[path[-1].codec] = f"{name} {slider(path[-1].codec):g}"
         for summary in block:
             look = styles[summary.codec]
-            panel.plot(*place(summary), color=look.colour, marker=look.marker, markersize=5.5)
             _interval(panel, place(summary)[0], summary.realism, key, look.colour)
-            if rate == max(blocks) and summary.codec not in within:
-                write(summary, summary.codec)
+            panel.plot(*place(summary), color=look.colour, marker=look.marker, markersize=5.5)
+            if rate == max(blocks) and names[summary.codec]:
+                labels.append((*place(summary), names[summary.codec], look.colour))
+        if len(blocks) > 1:
+            labels.append((*line[-1], f"{rate:g} bpp", MUTED))
     if turn < 0:
         panel.invert_xaxis()
     panel.invert_yaxis()
     panel.margins(0.16)
     better(panel, title(label))
     panel.set_title(TITLES.get(key, key))
-    return texts
+    return labels

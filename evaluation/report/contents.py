@@ -13,6 +13,7 @@ from evaluation.results import labels
 
 SHADE = 55  # percent of colour that a cell of the BD matrix has at most
 STRONG = 50  # percent of BD-rate at which it has it
+GENERAL = -1  # decimals of numbers shown with as many as they have
 
 
 def digits(rows: Sequence[Row], label: str) -> int:
@@ -59,11 +60,12 @@ def rounded(values: Sequence[float]) -> list[float]:
 
 
 def table(rows: Sequence[Row]) -> tuple[list[dict], list[list]]:
-    """Columns (title, and decimals where they hold numbers) and rows of every picture."""
+    """Columns (title; decimals where they hold numbers) and rows of every picture."""
     shown = labels(rows)
+    asked = dict.fromkeys("rate" if "target" in row else "setting" for row in rows)
     seconds = ("encode_seconds", "decode_seconds")
     columns = [{"title": name, "digits": None} for name in ("picture", "codec")]
-    columns += [{"title": name, "digits": count} for name, count in (("setting", 1), ("bytes", 0), ("bpp", 3))]
+    columns += [{"title": name, "digits": count} for name, count in ((" or ".join(asked), GENERAL), ("bytes", 0), ("bpp", 3))]
     columns += [{"title": title(label), "digits": digits(rows, label)} for label in shown]
     columns += [{"title": name, "digits": 3} for name in ("encode, s", "decode, s")]
     keys = ("setting", "bytes", "bpp", *shown, *seconds)

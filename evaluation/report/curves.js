@@ -40,7 +40,7 @@
       legend: narrow.matches
         ? { orientation: "h", y: -0.2, x: 0, font: { color: token("--ink") } }
         : { x: 1.02, y: 1, font: { color: token("--ink") } },
-      xaxis: { ...axis, type: "log", title: { text: "bits per pixel" }, tickvals: data.ticks, ticktext: data.ticks.map(String) },
+      xaxis: { ...axis, type: "log", title: { text: "bits per pixel", font: { size: 13 } }, tickvals: data.ticks, ticktext: data.ticks.map(String) },
       yaxis: axis,
     };
   }

@@ -9,8 +9,8 @@ from plotly.offline import get_plotlyjs
 from codec import files
 from codec.errors import FileError, MetamerError
 from evaluation import plots, realism
-from evaluation.plots.style import TICKS
-from evaluation.report.contents import blocks, distances, table
+from evaluation.plots.style import ticks
+from evaluation.report.contents import blocks, distances, rounded, table
 from evaluation.report.viewer import viewer
 from evaluation.results import load
 
@@ -45,10 +45,12 @@ def write(folders: Sequence[Path], out: Path, most: int) -> str:
         "metrics": distances(rows), "at_rates": not found.rows, "viewer": viewer(found, out, most), "rows": lines,
         "realism": named, "blocks": by_rate, "caution": measured and realism.caution(measured[0].realism),
     }
+    rates = [rate for metric in context["metrics"] for curve in metric["curves"] for rate in curve["bpp"]]
     data = {
         "metrics": [{key: metric[key] for key in ("label", "axis", "curves")} for metric in context["metrics"]],
         "colours": {codec: {"light": look.colour, "dark": DARK[look.colour]} for codec, look in looks.items()},
-        "ticks": TICKS[2], "columns": columns, "rows": lines, "viewer": context["viewer"],
+        "ticks": rounded(ticks(min(rates), max(rates))),
+        "columns": columns, "rows": lines, "viewer": context["viewer"],
     }
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
                                   loader=jinja2.FileSystemLoader(HERE)).get_template("index.html")

@@ -26,8 +26,8 @@
       const line = document.createElement("tr");
       line.append(...row.map((value, index) => {
         const { digits } = columns[index];
-        const text = value === null ? "–" : digits === null ? value : value.toFixed(digits);
-        return element("td", text, digits === null ? "text" : "");
+        const text = value === null ? "–" : digits === null ? value : digits < 0 ? String(+value.toFixed(3)) : value.toFixed(digits);
+        return element("td", text.replace("-", digits === null ? "-" : "−"), digits === null ? "text" : "");
       }));
       return line;
     }));

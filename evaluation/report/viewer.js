@@ -76,7 +76,7 @@
       const lead = values.includes(null) ? 0 : better * Math.sign(values[0] - values[1]); // 1 where left is better
       return line(title, values.map((value, index) => {
         const text = value === null ? "–" : value.toLocaleString("en", { minimumFractionDigits: digits, maximumFractionDigits: digits });
-        return element("td", text, { className: lead === (index ? -1 : 1) ? "best" : "" });
+        return element("td", text.replace("-", "−"), { className: lead === (index ? -1 : 1) ? "best" : "" });
       }));
     });
     get("facts").replaceChildren(line("", names), ...lines);

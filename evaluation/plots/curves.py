@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.plots.style import Look, label_ends, logarithmic, looks, panels, save
+from evaluation.plots.labels import label_ends
+from evaluation.plots.style import Look, logarithmic, looks, panels, save
 
 Curves = Mapping[str, np.ndarray]  # codec → (points, 2) bpp and metric, by rising rate
 

@@ -7,13 +7,16 @@ from pathlib import Path
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter1d
 
-from evaluation.plots.style import COLOURS, MUTED, label_ends, logarithmic, panels, save
+from evaluation.plots.labels import label_ends
+from evaluation.plots.style import COLOURS, MUTED, logarithmic, panels, save
 
 Log = Sequence[Mapping]  # what train.loop writes into log.jsonl
 ASIDE = ("step", "seconds", "images_per_second")  # numbers of a row that are no panel
 FIRST = ("loss", "bpp", "psnr", "realism", "critic")
+EXACT = ("learning_rate",)  # nothing to smooth
 SMOOTH = 60  # smoothed by a Gaussian whose standard deviation is a sixtieth of the curve
 WITHIN = (0.005, 0.995)  # quantiles of what was logged that a panel shows: a wild step of a start does not set its scale
 
@@ -90,7 +93,7 @@ def _rate_distortion(panel: Axes, by_step: Mapping[str, Mapping[int, np.ndarray]
     ends = []
     if len(by_step) == 1:
         found = next(iter(by_step.values()))
-        shades = matplotlib.colormaps["Blues"](np.linspace(0.3, 1, len(found)))
+        shades = matplotlib.colormaps["Blues"](np.linspace(0.45, 1, len(found)))
         for shade, (step, curve) in zip(shades, found.items(), strict=True):
             panel.plot(*curve.T, color=shade, linewidth=1.2)
             if step in (min(found), max(found)):
@@ -112,7 +115,7 @@ def _over_steps(panel: Axes, title: str, trained: Mapping, validated: Mapping, c
         last = None
         if title in trained[name]:
             steps, values = trained[name][title]
-            smooth = gaussian_filter1d(values, len(values) / SMOOTH, mode="nearest")
+            smooth = values if title in EXACT else gaussian_filter1d(values, len(values) / SMOOTH, mode="nearest")
             panel.plot(steps, values, color=colour, linewidth=0.6, alpha=0.22)
             panel.plot(steps, smooth, color=colour, linewidth=1.7)
             last, shown = (steps[-1], smooth[-1]), [*shown, *np.quantile(values, WITHIN)]
@@ -122,6 +125,7 @@ def _over_steps(panel: Axes, title: str, trained: Mapping, validated: Mapping, c
             last, shown = (steps[-1], values[-1]), [*shown, *values]
         if last:
             ends.append((*last, name, colour))
+    panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
     margin = 0.06 * (max(shown) - min(shown)) or 1.0
     panel.set(title=title, xlabel="steps", ylim=(min(shown) - margin, max(shown) + margin))
     return ends
