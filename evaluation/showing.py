@@ -34,7 +34,7 @@ def plot(folders, out, formats, specs, others, complexity) -> None:
 @click.command()
 @results_argument
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the page. Default: report in the first of RESULTS.")
-@click.option("--pictures", type=click.IntRange(1), default=12, show_default=True,
+@click.option("--pictures", type=click.IntRange(1), default=8, show_default=True,
               help="Pictures to look at, at most, spread over all; of each the original and all decodes are copied.")
 def report(folders, out, pictures) -> None:
     """Write a page about what `metamer evaluate` left in RESULTS, which opens offline in any browser.

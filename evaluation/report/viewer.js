@@ -115,7 +115,7 @@
       sliding = !held.size && (zoom === 1 || divider.contains(event.target));
       held.set(event.pointerId, local(event));
       if (sliding) slide(percent(local(event)));
-      if (divider.contains(event.target)) divider.focus({ focusVisible: false });
+      if (divider.contains(event.target)) divider.focus({ focusVisible: false, preventScroll: true });
       event.preventDefault();
     });
     stage.addEventListener("pointermove", (event) => {
