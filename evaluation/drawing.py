@@ -67,7 +67,7 @@ def curves(rows: Sequence[Row], specs: Sequence[str], others: Sequence[str]) -> 
             sources += said
             found["published"][name] |= {codec: rate_distortion.on_scale(label, curve) for codec, curve in theirs.items()}
     pictures = len({row["image"] for row in rows})
-    note = f"mean over {pictures} images, bands: its 95 % bootstrap interval"
+    note = f"mean over {pictures} image{'s' * (pictures != 1)}, bands: its 95 % bootstrap interval"
     return found | {"note": note + (f"; dashed: {'; '.join(dict.fromkeys(sources))}" if sources else "")}
 
 

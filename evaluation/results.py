@@ -2,6 +2,7 @@
 
 import csv
 import json
+from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -47,18 +48,21 @@ def labels(rows: Sequence[Row]) -> list[str]:
 
 
 def common(rows: Sequence[Row]) -> list[Row]:
-    """The rows of pictures that every codec was measured on at every setting: means over others would not compare.
+    """Rows of the same pictures from every codec and setting: means over others would not compare.
 
-    Raises MetamerError where there is none.
+    Either pictures that lack a codec or setting are left out, or settings that lack a picture, whichever keeps more rows.
+    Raises MetamerError where neither keeps any.
     """
-    points = {(row["codec"], row["setting"]) for row in rows}
-    seen: dict[str, set] = {}
+    every = [{(row["codec"], row["setting"]) for row in rows}, {row["image"] for row in rows}]
+    points, images = defaultdict(set), defaultdict(set)
     for row in rows:
-        seen.setdefault(row["image"], set()).add((row["codec"], row["setting"]))
-    kept = [row for row in rows if seen[row["image"]] == points]
-    if rows and not kept:
+        points[row["image"]].add((row["codec"], row["setting"]))
+        images[row["codec"], row["setting"]].add(row["image"])
+    whole = [row for row in rows if points[row["image"]] == every[0]]
+    seen = [row for row in rows if images[row["codec"], row["setting"]] == every[1]]
+    if rows and not (whole or seen):
         raise MetamerError("the codecs have no picture in common; was every run finished?")
-    return kept
+    return max(whole, seen, key=len)
 
 
 def summaries(rows: Iterable[dict]) -> list[Summary]:

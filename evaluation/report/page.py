@@ -43,7 +43,8 @@ def write(folders: Sequence[Path], out: Path, most: int) -> str:
     context = {
         "title": folders[0].resolve().name, "pictures": len({row["image"] for row in rows}), "codecs": codecs,
         "metrics": distances(rows), "at_rates": not found.rows, "viewer": viewer(found, out, most), "rows": lines,
-        "realism": named, "blocks": by_rate, "caution": measured and realism.caution(measured[0].realism),
+        "realism": named, "blocks": by_rate, "measured": measured and measured[0].realism,
+        "caution": measured and realism.caution(measured[0].realism),
     }
     rates = [rate for metric in context["metrics"] for curve in metric["curves"] for rate in curve["bpp"]]
     data = {

@@ -11,7 +11,8 @@ from matplotlib.text import Text
 from PIL import Image
 
 from codec.cli import main
-from evaluation import plots
+from codec.errors import MetamerError
+from evaluation import plots, results
 from evaluation.matched import Mean, Summary
 from evaluation.plots import labels, logs, realism, style
 
@@ -130,8 +131,19 @@ def test_logs_tell_training_from_validation():
     assert logs.curves(log)[3].tolist() == [[0.1, 30], [0.5, 33]]
 
 
+def test_only_what_every_codec_saw_is_averaged():
+    base, jpeg = rows("base"), rows("jpeg")
+    assert results.common(base + jpeg[:-1]) == [row for row in base + jpeg[:-1] if row["image"] != "3.png"]  # interrupted
+    extra = base[0] | {"setting": 7}  # a setting tried on one picture
+    assert results.common([*base, extra]) == base
+    with pytest.raises(MetamerError, match="no picture in common"):
+        results.common([base[0], jpeg[1]])
+    newer = [base[0] | {"version": "2"}, base[0] | {"version": "2", "psnr": 1.0}]
+    assert results.latest([*base, *newer, jpeg[0]]) == [newer[1], jpeg[0]]
+
+
 @pytest.fixture
-def results(tmp_path):
+def folder(tmp_path):
     """A folder as `evaluate`, over settings and at rates, and `train` leave it; published curves and complexities beside."""
     folder = tmp_path / "results"
     folder.mkdir()
@@ -155,8 +167,8 @@ FIGURES = ["rate_distortion", "rate_distortion_matched", "distortion_realism", "
            "rate_distortion_complexity"]
 
 
-def test_every_figure(results, tmp_path):
-    done = CliRunner().invoke(main, ["plot", str(results), "--out", str(tmp_path / "figures"), "--format", "svg", "--published",
+def test_every_figure(folder, tmp_path):
+    done = CliRunner().invoke(main, ["plot", str(folder), "--out", str(tmp_path / "figures"), "--format", "svg", "--published",
                                      str(tmp_path / "published.csv"), "--complexity", str(tmp_path / "complexity.json")])
     assert done.exit_code == 0, done.output
     assert done.output.split() == [str(tmp_path / "figures" / f"{name}.svg") for name in FIGURES]
@@ -168,9 +180,9 @@ def test_every_figure(results, tmp_path):
     assert "hyperprior" in text["rate_distortion_complexity"] and "critic" in text["training"]
 
 
-def test_every_format(results, tmp_path):
+def test_every_format(folder, tmp_path):
     (tmp_path / "one").mkdir()
-    (results / "results.jsonl").rename(tmp_path / "one" / "results.jsonl")
+    (folder / "results.jsonl").rename(tmp_path / "one" / "results.jsonl")
     formats = [part for kind in ("png", "pdf", "svg") for part in ("--format", kind)]
     done = CliRunner().invoke(main, ["plot", str(tmp_path / "one"), "-m", "psnr", *formats])
     assert done.exit_code == 0, done.output
@@ -180,9 +192,9 @@ def test_every_format(results, tmp_path):
     assert "MS-SSIM" not in (svg := stem.with_suffix(".svg").read_text()) and "PSNR" in svg
 
 
-def test_figures_go_beside_their_results(results):
-    done = CliRunner().invoke(main, ["plot", str(results / "log.jsonl")])
-    assert done.exit_code == 0 and done.output.strip() == str(results / "training.png"), done.output
+def test_figures_go_beside_their_results(folder):
+    done = CliRunner().invoke(main, ["plot", str(folder / "log.jsonl")])
+    assert done.exit_code == 0 and done.output.strip() == str(folder / "training.png"), done.output
 
 
 @pytest.mark.parametrize(("arguments", "message"), [
@@ -194,7 +206,7 @@ def test_figures_go_beside_their_results(results):
     (["results", "--complexity", "published.csv"], "a JSON list of objects"),
     (["results", "damaged"], "damaged"), (["lonely", "results"], "no picture in common"),
 ])
-def test_bad_input_gets_one_line(results, tmp_path, monkeypatch, arguments, message):
+def test_bad_input_gets_one_line(folder, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     for name, text in (("damaged", '{"a"}\n'), ("lonely", json.dumps(rows("webp", image="other.png")[0]) + "\n")):
         (tmp_path / name).mkdir()
