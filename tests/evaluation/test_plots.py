@@ -133,7 +133,8 @@ def test_logs_tell_training_from_validation():
 
 def test_only_what_every_codec_saw_is_averaged():
     base, jpeg = rows("base"), rows("jpeg")
-    assert results.common(base + jpeg[:-1]) == [row for row in base + jpeg[:-1] if row["image"] != "3.png"]  # interrupted
+    interrupted = [row for row in base + jpeg if row["codec"] == "base" or row["image"] != "3.png"]
+    assert results.common(interrupted) == [row for row in base + jpeg if row["image"] != "3.png"]
     extra = base[0] | {"setting": 7}  # a setting tried on one picture
     assert results.common([*base, extra]) == base
     with pytest.raises(MetamerError, match="no picture in common"):
