@@ -21,7 +21,8 @@ PICTURES = {".png": "PNG", ".ppm": "PPM", ".bmp": "BMP", ".tif": "TIFF", ".tiff"
 PICTURE_OPTIONS = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": 0}}
 
 
-WORKSHOP = {"metrics": "evaluation.commands", "weights": "evaluation.commands"}  # groups of commands that live elsewhere
+WORKSHOP = {"metrics": "evaluation.commands", "plot": "evaluation.showing", "report": "evaluation.showing",
+            "weights": "evaluation.commands"}  # commands that live elsewhere
 
 
 class Commands(click.Group):

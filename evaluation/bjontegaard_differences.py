@@ -11,11 +11,9 @@ from dataclasses import dataclass
 
 import bjontegaard
 import numpy as np
-from scipy.interpolate import PchipInterpolator
 
 METHODS = ("pchip", "akima")
 SAMPLES = 300  # bootstrap resamples of the pictures
-GRID = 60  # rates at which a band is given
 
 
 @dataclass(frozen=True)
@@ -123,23 +121,6 @@ def interval(of: Pictures, anchor: str, codec: str) -> tuple[float, float]:
     found = np.array([bd_rate(of.curve(anchor, drawn), of.curve(codec, drawn))[0] for drawn in of.draws()])
     low, high = np.nanquantile(found, (0.025, 0.975)) if np.isfinite(found).any() else (np.nan, np.nan)
     return float(low), float(high)
-
-
-def band(of: Pictures, codec: str) -> np.ndarray:
-    """(rates, 3) bits a pixel and the 95 % bootstrap interval over pictures of the mean curve there (PCHIP over log rate).
-
-    Rates are those that at least half of the resampled curves cover.
-    """
-    ends = of.curve(codec)[[0, -1], 0]
-    rates = np.geomspace(*ends, GRID)
-    through = []
-    for drawn in of.draws():
-        curve = of.curve(codec, drawn)
-        curve = curve[np.unique(curve[:, 0], return_index=True)[1]]
-        through.append(PchipInterpolator(np.log(curve[:, 0]), curve[:, 1], extrapolate=False)(np.log(rates)))
-    covered = np.isfinite(through).mean(0) >= 0.5
-    low, high = np.nanquantile(np.array(through)[:, covered], (0.025, 0.975), axis=0)
-    return np.c_[rates[covered], low, high]
 
 
 def by_picture(of: Pictures, anchor: str) -> list[dict[str, object]]:

@@ -6,7 +6,7 @@ by hand.
 
 from collections.abc import Iterable
 
-from evaluation import plots, points, recorded, spaces
+from evaluation import plots, points, recorded, results, spaces
 from evaluation.judging import Verdict
 from evaluation.macadam import outlines, roundness, to_lab
 from evaluation.record import DEFINED, LIVE, THREE, TWELVE
@@ -116,6 +116,6 @@ def page(name: str) -> str:
 
 if __name__ == "__main__":
     plots.macadam(ROOT / "perception" / "figures" / "macadam.png")
-    plots.slider(points.slider_curves(), ROOT / "train" / "figures" / "slider.png")
+    plots.plane(results.summaries(read("realism", "train")), "psnr", ROOT / "train" / "figures" / "slider.png")
     for name in PAGES:
         (ROOT / name).write_text(page(name))

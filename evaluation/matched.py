@@ -18,11 +18,12 @@ from codec.errors import MetamerError
 from evaluation import agreement, measuring, plots, realism, realism_text
 from evaluation.coders import coder
 from evaluation.measuring import Point, Row
-from evaluation.pictures import read
+from evaluation.pictures import read, save
 from evaluation.rate_distortion import METRICS
 
 SHOWN = 4  # pictures on a sheet
 CROP = 192  # pixels a side
+ORIGINAL = "original"  # folder beside those of codecs, whose names have an @
 STEP = 32  # between places that a crop may have
 
 
@@ -105,6 +106,15 @@ def kept(folder: Path, path: Path, point: Point) -> Path:
     return folder / f"{codec}@{point.target:g}" / f"{path.stem}.png"
 
 
+def keep_originals(paths: Sequence[Path], folder: Path) -> None:
+    """Writes the pictures, as codecs saw them, into FOLDER/original: a run can be looked at without its photographs."""
+    (folder / ORIGINAL).mkdir(parents=True, exist_ok=True)
+    for path in paths:
+        target = folder / ORIGINAL / f"{path.stem}.png"
+        if not target.exists():
+            save(read(path), target)
+
+
 def busiest(picture: Image.Image) -> tuple[int, int, int, int]:
     """The box of the crop in which neighbouring pixels differ most: what codecs spend bits on, or invent."""
     grey = np.asarray(picture.convert("L"), float)
@@ -143,7 +153,8 @@ def evaluate(folder: Path, names: Sequence[str], out: Path, targets: Sequence[fl
     """Measures codecs (`coders.coder`) at rates in bits a pixel by distances; returns the table. anchor: the first by default.
 
     Writes into ``out``: matched.jsonl (a row per picture, codec and rate; an interrupted run continues), matched.txt and
-    matched.json (`Summary`); with ``keep`` what was decoded, in decoded/CODEC@BPP/; and for the rate ``shown`` crops.png.
+    matched.json (`Summary`); with ``keep`` what was decoded, in decoded/CODEC@BPP/, and the originals, in decoded/original/;
+    and for the rate ``shown`` crops.png.
     with_realism: also how far the decoded set lies from the originals, for every codec at every rate (`realism.compare`,
     without PIM's z, which takes longest). critic: network of the post-hoc critic, None for none.
     Raises MetamerError, PerceptionError.
@@ -159,6 +170,8 @@ def evaluate(folder: Path, names: Sequence[str], out: Path, targets: Sequence[fl
         coder(name)  # unknown ones are told before the first hour is spent
     places = functools.partial(kept, out / "decoded") if keep else None
     rows = measuring.run(paths, points, specs, out / "matched.jsonl", jobs, places)
+    if keep:
+        keep_originals(paths, out / "decoded")
     labels = [measuring.distance(spec).label for spec in specs]
     found = [summary(rows, point, Point(anchor, target=point.target), labels) for point in points]
     if with_realism:

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from codec import model as models
-from evaluation import matched
-from evaluation.matched import Mean, Summary
+from evaluation import matched, results
+from evaluation.matched import Summary
 from evaluation.measuring import Point
 from evaluation.rate_distortion import bd_rate, scale
 from evaluation.recorded import read, table
@@ -49,15 +49,6 @@ def named(codec: str) -> str:
     """A codec as the pages call it: files by their stems."""
     model, plus, decoder = codec.partition("+")
     return model + plus + (Path(decoder).stem if "/" in decoder else decoder)
-
-
-def summaries(name: str) -> list[Summary]:
-    """Those that `metamer evaluate --bpp` wrote to matched.json."""
-    found = []
-    for row in read(name, "train"):
-        means, differences = ({label: Mean(**value) for label, value in row[key].items()} for key in ("means", "differences"))
-        found.append(Summary(**{**row, "means": means, "differences": differences}))
-    return found
 
 
 def kodak_rows() -> dict[tuple[str, Point], dict]:
@@ -119,7 +110,7 @@ def published() -> str:
 
 def slider() -> str:
     """Distortion and realism along `--realism`, and the same training without the critic."""
-    rows = summaries("realism")
+    rows = results.summaries(read("realism", "train"))
     labels = list(rows[0].means)
     lines = [[f"{row.target:g}", f"`{named(row.codec)}`", f"{row.bpp:.3f}", *shown(row, labels, best(labels, [
         other for other in rows if other.target == row.target])), f"{row.realism['fid']:.2f}",
@@ -128,18 +119,9 @@ def slider() -> str:
     return table(["rate", "decoder", "bpp", *labels, "FID/256", "KID ×10³"], lines)
 
 
-def slider_curves() -> dict[float, dict[str, tuple[float, float, float]]]:
-    """Rate → decoder → (realism, PSNR, FID/256), for the figure; realism is NaN for what has no slider."""
-    found: dict[float, dict[str, tuple[float, float, float]]] = {}
-    for row in summaries("realism"):
-        at = 0.0 if row.codec == "base" else float(row.codec.partition("@")[2] or "nan")
-        found.setdefault(row.target, {})[named(row.codec)] = (at, row.means["psnr"].value, row.realism["fid"])
-    return found
-
-
 def ablation() -> str:
     """Rows: what base's decoder was trained on; columns: what it is measured by, the judges last. Own distance in italics."""
-    rows = summaries("ablation")
+    rows = results.summaries(read("ablation", "train"))
     labels = list(rows[0].means)
     top = best(labels, rows)
     lines = []
@@ -153,7 +135,7 @@ def ablation() -> str:
 def fields() -> dict[str, str]:
     """What the page's template asks for."""
     recipe = models.load("perceptual").card["recipe"]
-    rates = " and ".join(f"{rate:g}" for rate in sorted({row.target for row in summaries("ablation")}))
+    rates = " and ".join(f"{rate:g}" for rate in sorted({row.target for row in results.summaries(read("ablation", "train"))}))
     return {
         "trained_on": ", ".join(f"`{spec}` {weight:g}" for spec, weight in recipe["distortion"].items()),
         "ablation_rate": rates, "kodak": kodak(), "against_avif": against("avif"), "against_base": against("base"),

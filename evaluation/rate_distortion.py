@@ -10,12 +10,13 @@ import numpy as np
 
 from codec import files
 from codec.errors import MetamerError
+from evaluation import agreement, measuring, plots, published
 from evaluation import bjontegaard_differences as differences
-from evaluation import measuring, plots, published
 from evaluation.bjontegaard_differences import bd_rate
 from evaluation.coders import coder
 from evaluation.measuring import Point, Row
-from perception.registry import Metric
+from evaluation.published import Published
+from perception.registry import Metric, find
 
 METRICS = ("psnr", "ms-ssim")
 FLOOR = 1e-10  # of what a logarithm is taken of
@@ -54,6 +55,20 @@ def means(rows: Iterable[Row], metric: str) -> dict[str, np.ndarray]:
     }
 
 
+def bands(rows: Iterable[Row], metric: str) -> dict[str, np.ndarray]:
+    """codec → (settings, 3) mean bpp and the ends of the 95 % bootstrap interval, over pictures, of the mean metric; the order
+    is that of `means`."""
+    curves: dict[str, dict[float, list]] = {}
+    for row in rows:
+        if row[metric] is not None:
+            curves.setdefault(row["codec"], {}).setdefault(row["setting"], []).append((row["bpp"], row[metric]))
+    found = {}
+    for name, settings in curves.items():
+        columns = [np.array(values, float).T for values in settings.values()]
+        found[name] = np.array(sorted((rate.mean(), *agreement.bootstrap(np.mean, [values])) for rate, values in columns))
+    return found
+
+
 def scale(metric: Metric) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
     """What it is called, and how values are taken, so that a BD-rate makes sense: rising, and not saturated where pictures are
     good.
@@ -68,26 +83,32 @@ def scale(metric: Metric) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
     return "", lambda x: x
 
 
-def scaled(rows: Iterable[Row], spec: str) -> tuple[str, dict[str, np.ndarray]]:
+def on_scale(label: str, curve: np.ndarray) -> np.ndarray:
+    """A curve, (points, 1 + values) bpp and values of a distance, with those on its `scale`."""
+    change = scale(find(label.partition(":")[0]))[1]
+    return np.c_[curve[:, 0], change(curve[:, 1:])]
+
+
+def scaled(rows: Iterable[Row], label: str) -> tuple[str, dict[str, np.ndarray]]:
     """A distance's label with its scale, and on that the `means`."""
-    distance = measuring.distance(spec)
-    name, change = scale(distance.metric)
-    curves = means(rows, distance.label)
-    return f"{distance.label}{name}", {name: np.c_[curve[:, 0], change(curve[:, 1])] for name, curve in curves.items()}
+    name = scale(find(label.partition(":")[0]))[0]
+    return f"{label}{name}", {name: on_scale(label, curve) for name, curve in means(rows, label).items()}
 
 
-def sampled(rows: Iterable[Row], spec: str) -> differences.Pictures:
+def sampled(rows: Iterable[Row], label: str) -> differences.Pictures:
     """Every picture's curves in a distance."""
-    distance = measuring.distance(spec)
-    return differences.pictures(rows, distance.label, scale(distance.metric)[1])
+    return differences.pictures(rows, label, scale(find(label.partition(":")[0]))[1])
 
 
-def known(names: Iterable[str], spec: str) -> dict[str, np.ndarray]:
-    """Title → published curve (`evaluation.published`) in a distance, on its `scale`; of those that have one."""
-    distance = measuring.distance(spec)
-    change = scale(distance.metric)[1]
-    found = {each.title: each.curves.get(distance.label) for each in map(published.find, names)}
-    return {title: np.c_[curve[:, 0], change(curve[:, 1])] for title, curve in found.items() if curve is not None}
+def known(names: Iterable[str], label: str) -> list[tuple[Published, np.ndarray]]:
+    """Published curves in a distance, on its `scale`; of those that have one. Raises MetamerError for unknown names."""
+    found = ((each, each.curves.get(label)) for each in map(published.find, names))
+    return [(each, on_scale(label, curve)) for each, curve in found if curve is not None]
+
+
+def titled(names: Iterable[str], label: str) -> dict[str, np.ndarray]:
+    """`known` curves by their titles, which name the source."""
+    return {each.title: curve for each, curve in known(names, label)}
 
 
 def table(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[str] = ()) -> str:
@@ -107,11 +128,11 @@ def table(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[st
         peaks = [max((row.get(f"{way}_peak_mib") or math.nan for row in own), default=math.nan) for way in ("encode", "decode")]
         lines.append(f"{name:<{width}} {min(rates):5.3f} – {max(rates):5.3f} {seconds[0]:6.3f} {seconds[1]:6.3f} "
                      f"{peaks[0]:7.0f} {peaks[1]:7.0f}")
-    for spec in specs:
-        title, curves = scaled(rows, spec)
-        of = sampled(rows, spec)
+    for label in labels_of(specs):
+        title, curves = scaled(rows, label)
+        of = sampled(rows, label)
         lines += ["", title, f"{'codec':<{width}} {'range':>15} {'BD-rate':>9} {'interval':>17} {'over':>15}"]
-        for name, curve in (curves | known(names, spec)).items():
+        for name, curve in (curves | titled(names, label)).items():
             rate, low, high = bd_rate(curves[anchor], curve) if anchor in curves else (np.nan,) * 3
             ends = differences.interval(of, anchor, name) if name in of.values and name != anchor else (np.nan,) * 2
             written = "–" if np.isnan(rate) else f"{rate:+.1f} %"
@@ -119,7 +140,7 @@ def table(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[st
             over = "–" if np.isnan(rate) else f"{low:.2f} – {high:.2f}"
             extent = f"{curve[0, 1]:.2f} – {curve[-1, 1]:.2f}"
             lines.append(f"{name:<{width}} {extent:>15} {written:>9} {within:>17} {over:>15}")
-        lines += ["", *square(curves | known(names, spec), width)]
+        lines += ["", *square(curves | titled(names, label), width)]
     return "\n".join(lines)
 
 
@@ -145,20 +166,35 @@ def summary(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[
     """For JSON: by distance's label, its title, all `differences.Difference`s, those of each picture against ``anchor``, and
     the bands of mean curves. NaN as null."""
     found = {}
-    for spec in specs:
-        title, curves = scaled(rows, spec)
-        of = sampled(rows, spec)
-        found[measuring.distance(spec).label] = {
-            "title": title, "differences": [asdict(each) for each in differences.matrix(curves | known(names, spec))],
+    for label in labels_of(specs):
+        title, curves = scaled(rows, label)
+        of = sampled(rows, label)
+        found[label] = {
+            "title": title, "differences": [asdict(each) for each in differences.matrix(curves | titled(names, label))],
             "pictures": differences.by_picture(of, anchor) if anchor in of.values else [],
-            "bands": {name: band.tolist() for name, band in bands(of).items()},
+            "bands": {name: on_scale(label, band).tolist() for name, band in bands(rows, label).items()},
         }
     return _plain(found)
 
 
-def bands(of: differences.Pictures) -> dict[str, np.ndarray]:
-    """Codec → `differences.band`, where there are pictures to resample and settings to join."""
-    return {name: differences.band(of, name) for name, values in of.values.items() if min(values.shape[:2]) > 1}
+def labels_of(specs: Iterable[str]) -> list[str]:
+    return [measuring.distance(spec).label for spec in specs]
+
+
+def figure(rows: Sequence[Row], labels: Iterable[str], names: Sequence[str] = ()) -> dict[str, object]:
+    """What `plots.rate_distortion` draws of rows and of published codecs."""
+    found: dict[str, dict] = {"metrics": {}, "bands": {}, "published": {}}
+    sources = []
+    for label in labels:
+        scale_of, curves = scaled(rows, label)
+        name = plots.title(label) + scale_of.removeprefix(label)
+        found["metrics"][name] = curves
+        found["bands"][name] = {codec: on_scale(label, band) for codec, band in bands(rows, label).items()}
+        found["published"][name] = {each.name: curve for each, curve in known(names, label)}
+        sources += [each.source for each, _ in known(names, label)]
+    pictures = len({row["image"] for row in rows})
+    note = f"mean over {pictures} image{'s' * (pictures != 1)}, bands: its 95 % bootstrap interval"
+    return found | {"note": note + (f"; dashed: {'; '.join(dict.fromkeys(sources))}" if sources else "")}
 
 
 def _plain(value: object) -> object:
@@ -188,8 +224,5 @@ def evaluate(folder: Path, names: Sequence[str], out: Path, anchor: str = "jpeg"
     text = table(rows, specs, anchor, beside)
     files.write(str(out / "table.txt"), (text + "\n").encode())
     files.write(str(out / "bjontegaard.json"), (json.dumps(summary(rows, specs, anchor, beside)) + "\n").encode())
-    drawn = {spec: scaled(rows, spec) for spec in specs}
-    plots.rate_distortion(
-        dict(drawn.values()), out / "rate_distortion.png", dashed={drawn[spec][0]: known(beside, spec) for spec in specs},
-        bands={drawn[spec][0]: bands(sampled(rows, spec)) for spec in specs})
+    plots.rate_distortion(path=out / "rate_distortion.png", **figure(rows, labels_of(specs), beside))
     return text

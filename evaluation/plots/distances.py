@@ -1,58 +1,13 @@
-"""Figures."""
+"""Figures of distances: how they agree with people, and how they are tuned."""
 
-import io
 from pathlib import Path
 
-import matplotlib
 import numpy as np
-from PIL import Image
 
-from codec import files
 from evaluation.judging import Verdict
 from evaluation.macadam import outlines, roundness, to_lab
+from evaluation.plots.style import COLOURS, plt, save
 from perception.efficacy import Tuning, contrast_sensitivity, peak_frequency
-
-matplotlib.use("Agg")
-from matplotlib import pyplot as plt
-
-# Okabe & Ito's palette, told apart with any colour vision
-COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999"]
-
-
-Curves = dict[str, dict[str, np.ndarray]]
-
-
-def rate_distortion(metrics: Curves, path: Path, columns: int = 4, dashed: Curves | None = None,
-                    bands: Curves | None = None) -> None:
-    """One panel a metric, by its title: mean curves (settings, 2) of bpp and metric for each codec.
-
-    dashed: others' curves, by the same title; bands: (rates, 3) of bpp, low and high around a codec's curve.
-    """
-    metrics = {name: curves for name, curves in metrics.items() if curves}
-    columns = min(columns, len(metrics))
-    rows = -(-len(metrics) // columns)
-    figure, panels = plt.subplots(rows, columns, figsize=(6.5 * columns, 5 * rows), squeeze=False, layout="constrained")
-    for panel in panels.flat[len(metrics):]:
-        panel.axis("off")
-    for panel, (metric, curves) in zip(panels.flat, metrics.items(), strict=False):
-        for index, (name, curve) in enumerate(curves.items()):
-            panel.plot(*curve.T, color=COLOURS[index % len(COLOURS)], marker="o", markersize=3, label=name,
-                       linewidth=2.2 if index == 0 else 1.3, zorder=3 if index == 0 else 2)
-            if name in (bands or {}).get(metric, {}):
-                rates, low, high = bands[metric][name].T
-                panel.fill_between(rates, low, high, color=COLOURS[index % len(COLOURS)], alpha=0.1, linewidth=0)
-        for index, (name, curve) in enumerate((dashed or {}).get(metric, {}).items(), len(curves)):
-            panel.plot(*curve.T, color=COLOURS[index % len(COLOURS)], linestyle="--", linewidth=1.3, label=name)
-        panel.set_xscale("log")
-        ticks = [tick for tick in (0.05, 0.1, 0.2, 0.5, 1, 2, 5) if panel.get_xlim()[0] <= tick <= panel.get_xlim()[1]]
-        panel.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
-        panel.minorticks_off()
-        panel.set_xlabel("bits per pixel (whole file)")
-        panel.set_ylabel(metric)
-        panel.grid(alpha=0.3)
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.legend(frameon=False, loc="lower right")
-    save(figure, path)
 
 
 def macadam(path: Path, enlarged: float = 10) -> None:
@@ -136,31 +91,6 @@ def tuning(measured: Tuning, layer: str, path: Path, share: float = 0.1) -> None
     save(figure, path)
 
 
-def sheet(pictures: list[tuple[Image.Image, str]], path: Path, title: str = "", columns: int = 6) -> None:
-    """Pictures of one size side by side, each under its caption."""
-    columns = min(columns, len(pictures))
-    rows = -(-len(pictures) // columns)
-    lines = max(caption.count("\n") + 1 for _, caption in pictures)
-    height = 2.3 * pictures[0][0].height / pictures[0][0].width + 0.15 * lines + 0.15
-    size = (2.4 * columns, height * rows + 0.5)
-    figure, panels = plt.subplots(rows, columns, figsize=size, squeeze=False, layout="constrained")
-    for panel in panels.flat:
-        panel.axis("off")
-    for panel, (picture, caption) in zip(panels.flat, pictures, strict=False):
-        panel.imshow(picture, interpolation="nearest")
-        panel.set_title(caption, fontsize=7.5, linespacing=1.25)
-    figure.suptitle(title)
-    save(figure, path, 150)
-
-
-def save(figure: plt.Figure, path: Path, dpi: int = 130) -> None:
-    """Writes the figure, whole or not at all."""
-    buffer = io.BytesIO()
-    figure.savefig(buffer, dpi=dpi, format=path.suffix[1:])
-    plt.close(figure)
-    files.write(str(path), buffer.getvalue())
-
-
 def by_parameter(panels: dict[str, dict[str, dict[float, tuple[float, float, float]]]], lines: dict[str, float], title: str,
                  path: Path) -> None:
     """One panel a parameter: curve → value of the parameter → (value, low, high) of the agreement; lines: others for reference.
@@ -186,25 +116,4 @@ def by_parameter(panels: dict[str, dict[str, dict[float, tuple[float, float, flo
     drawn[0][0].set_ylabel("Spearman and its 95 % interval")
     drawn[0][-1].legend(frameon=False)
     figure.suptitle(title)
-    save(figure, path)
-
-
-def slider(curves: dict[float, dict[str, tuple[float, float, float]]], path: Path) -> None:
-    """The distortion-realism plane, a panel a rate: decoder → (realism asked for, PSNR, FID/256). Better is up and right."""
-    figure, panels = plt.subplots(1, len(curves), figsize=(5.6 * len(curves), 4.6), squeeze=False, layout="constrained")
-    for panel, (rate, decoders) in zip(panels[0], curves.items(), strict=True):
-        path_of = sorted(found for found in decoders.values() if not np.isnan(found[0]))
-        asked, psnr, fid = np.array(path_of).T
-        panel.plot(psnr, fid, color=COLOURS[1], marker="o", linewidth=2)
-        for place in zip(asked, psnr, fid, strict=True):
-            panel.annotate(f"{place[0]:g}", place[1:], textcoords="offset points", xytext=(6, 4), color=COLOURS[1])
-        for index, (name, found) in enumerate((name, found) for name, found in decoders.items() if np.isnan(found[0])):
-            panel.plot(*found[1:], "s", color=COLOURS[(0, 2, 3, 4)[index % 4]])
-            panel.annotate(name, found[1:], textcoords="offset points", xytext=(6, -10), color=COLOURS[(0, 2, 3, 4)[index % 4]])
-        panel.invert_yaxis()
-        panel.margins(0.18)
-        panel.set(xlabel="PSNR (dB): less distortion →", ylabel="FID/256: more realism ↑", title=f"{rate:g} bits per pixel")
-        panel.grid(alpha=0.3)
-        panel.spines[["top", "right"]].set_visible(False)
-    figure.suptitle("The realism slider, 0 … 1, on held-out photographs")
     save(figure, path)

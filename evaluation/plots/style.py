@@ -1,0 +1,124 @@
+"""What figures share: colours and marks of codecs, axes, labels that keep clear of each other, files."""
+
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from itertools import cycle
+from pathlib import Path
+
+import matplotlib
+
+from codec import files
+
+matplotlib.use("Agg")
+from matplotlib import pyplot as plt
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+# Okabe & Ito's palette (jfly.uni-koeln.de/color, 2008), told apart with any colour vision; grey in place of its yellow, too
+# light for lines on white
+COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999"]
+MARKERS = "osD^vP"
+USUAL = {name: (colour, MARKERS[0]) for colour, name in enumerate(
+    ("perceptual", "base", "avif", "jxl", "webp", "base+realism", "jpeg", "jpeg2000"))} | {"avif-444": (2, MARKERS[1])}
+FORMATS = ("png", "svg", "pdf")
+TITLES = {"psnr": "PSNR (dB)", "cielab": "ΔE*ab", "haarpsi": "HaarPSI", "lpips-alex": "LPIPS (AlexNet)",
+          "lpips-vgg": "LPIPS (VGG16)", "lpips-squeeze": "LPIPS (SqueezeNet)", "perceptnet": "PerceptNet",
+          "visibility": "visibility", "features": "features", "wasserstein": "Wasserstein distortion",
+          "ssimulacra2": "SSIMULACRA 2", "cvvdp": "ColorVideoVDP (JOD)"}
+INK, MUTED, RULE = "#1f2328", "#59636e", "#d8dee4"
+TICKS = [[digit * 10.0**power for power in range(-3, 7) for digit in digits]
+         for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 7, 8, 9))]
+
+plt.rcParams.update({
+    "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.labelsize": 9,
+    "axes.edgecolor": MUTED, "axes.labelcolor": MUTED, "axes.linewidth": 0.7, "text.color": INK,
+    "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
+    "axes.spines.top": False, "axes.spines.right": False, "grid.color": RULE, "grid.linewidth": 0.6, "axes.axisbelow": True,
+    "figure.titlesize": 11, "figure.titleweight": "bold", "legend.frameon": False,
+    "svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "metamer",  # text stays text; the same figure, the same bytes
+})
+
+
+@dataclass(frozen=True)
+class Look:
+    """How a codec is drawn."""
+
+    colour: str
+    marker: str
+
+
+def title(label: str) -> str:
+    """A distance as figures call it, with its options.
+
+    >>> title("ms-ssim"), title("ms-ssim:luma=true")
+    ('MS-SSIM', 'MS-SSIM, luma=true')
+    """
+    name, _, options = label.partition(":")
+    return TITLES.get(name, name.upper()) + (f", {options}" if options else "")
+
+
+def family(codec: str) -> str:
+    """The codec without how realistic its decoder was asked to be: points of one slider look alike."""
+    return codec.partition("@")[0]
+
+
+def looks(codecs: Iterable[str]) -> dict[str, Look]:
+    """codec → its look. The usual ones always have the same; others take in turn what is left, by their names.
+
+    >>> looks(["mine", "base"])["base"] == looks(["base", "avif"])["base"]
+    True
+    """
+    codecs = list(codecs)
+    families = {family(codec) for codec in codecs}
+    every = range(len(COLOURS))
+    taken = [USUAL[name] for name in families & set(USUAL)]
+    free = [slot for marker in MARKERS for slot in zip(every, marker * len(every), strict=True) if slot not in taken]
+    places = USUAL | dict(zip(sorted(families - set(USUAL)), cycle(free), strict=False))
+    return {codec: Look(COLOURS[places[family(codec)][0]], places[family(codec)][1]) for codec in codecs}
+
+
+def panels(count: int, width: float = 5.6, height: float = 4.2, columns: int = 3) -> tuple[Figure, Sequence[Axes]]:
+    """A figure with ``count`` panels of that size in inches, in rows of ``columns`` at most."""
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure, drawn = plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained")
+    figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
+    for panel in drawn.flat[count:]:
+        panel.axis("off")
+    for panel in drawn.flat[:count]:
+        panel.grid()
+    return figure, drawn.flat[:count]
+
+
+def ticks(low: float, high: float) -> list[float]:
+    """Four or more round numbers of a logarithmic axis from ``low`` to ``high``, or as many as there are."""
+    within = [[tick for tick in candidates if low <= tick <= high] for candidates in TICKS]
+    return next((found for found in within if len(found) >= 4), within[-1])
+
+
+def logarithmic(axis: matplotlib.axis.Axis) -> None:
+    """A logarithmic axis with `ticks`, written plainly; to be called when all is drawn."""
+    panel, name = axis.axes, axis.axis_name
+    getattr(panel, f"set_{name}scale")("log")
+    low, high = getattr(panel, f"get_{name}lim")()
+    chosen = ticks(low, high)
+    axis.set_ticks(chosen, [f"{tick:g}" for tick in chosen])
+    axis.set_ticks([], minor=True)
+
+
+def better(panel: Axes, x: str) -> None:
+    """Says on both axes, and by an arrow in the corner, which way is better: right and up."""
+    panel.set(xlabel=f"{x}   less distortion →", ylabel="more realism →")
+    panel.annotate("better", (1, 1.085), (0.945, 1.03), xycoords="axes fraction", textcoords="axes fraction", fontsize=8.5,
+                   color=MUTED, ha="right", va="center", annotation_clip=False,
+                   arrowprops={"arrowstyle": "-|>", "color": MUTED, "linewidth": 1.2, "shrinkA": 3, "shrinkB": 0})
+
+
+def save(figure: Figure, path: Path, dpi: int = 130) -> None:
+    """Writes the figure in the format its name tells, whole or not at all."""
+    buffer = io.BytesIO()
+    stamp = {"png": "Creation Time", "svg": "Date", "pdf": "CreationDate"}.get(path.suffix[1:])
+    figure.savefig(buffer, dpi=dpi, format=path.suffix[1:], metadata={stamp: None} if stamp else None)
+    plt.close(figure)
+    files.write(str(path), buffer.getvalue())

@@ -1,0 +1,63 @@
+"""`metamer report`: a folder with a page that shows results to a reader, offline."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import jinja2
+from plotly.offline import get_plotlyjs
+
+from codec import files
+from codec.errors import FileError, MetamerError
+from evaluation import plots, realism
+from evaluation.plots.style import ticks
+from evaluation.report.contents import blocks, distances, rounded, table
+from evaluation.report.viewer import viewer
+from evaluation.results import load
+
+HERE = Path(__file__).parent
+SCRIPTS = ("report.css", "curves.js", "rows.js", "viewer.js")
+# the palette of figures, lighter where the page is dark
+LIGHTER = ("#F08A3C", "#4DA3DB", "#2CC295", "#E29BC3", "#F0B93C", "#7CC8F0", "#E6EDF3", "#B3B3B3")
+DARK = dict(zip(plots.COLOURS, LIGHTER, strict=True))
+
+
+def write(folders: Sequence[Path], out: Path, most: int) -> str:
+    """Writes the page and what it needs into ``out``; returns a line about it. most: pictures in the viewer.
+
+    Raises MetamerError.
+    """
+    found = load(folders)
+    rows = found.rows or found.matched
+    if not rows:
+        raise MetamerError(f"{folders[0]}: no results of `metamer evaluate` there")
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as problem:
+        raise FileError(f"{out}: {problem.strerror.lower()}") from None
+    every = [*found.matched, *found.rows]
+    codecs = list(dict.fromkeys(row["codec"] for row in every))
+    looks = plots.looks(codecs)
+    columns, lines = table(every)
+    measured = [summary for summary in found.summaries if summary.realism]
+    named, by_rate = blocks(measured) if measured else ([], [])
+    context = {
+        "title": folders[0].resolve().name, "pictures": len({row["image"] for row in rows}), "codecs": codecs,
+        "metrics": distances(rows), "at_rates": not found.rows, "viewer": viewer(found, out, most), "rows": lines,
+        "realism": named, "blocks": by_rate, "measured": measured and measured[0].realism,
+        "caution": measured and realism.caution(measured[0].realism),
+    }
+    rates = [rate for metric in context["metrics"] for curve in metric["curves"] for rate in curve["bpp"]]
+    data = {
+        "metrics": [{key: metric[key] for key in ("label", "axis", "curves")} for metric in context["metrics"]],
+        "colours": {codec: {"light": look.colour, "dark": DARK[look.colour]} for codec, look in looks.items()},
+        "ticks": rounded(ticks(min(rates), max(rates))),
+        "columns": columns, "rows": lines, "viewer": context["viewer"],
+    }
+    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
+                                  loader=jinja2.FileSystemLoader(HERE)).get_template("index.html")
+    for name in SCRIPTS:
+        files.write(str(out / name), (HERE / name).read_bytes())
+    files.write(str(out / "plotly.min.js"), get_plotlyjs().encode())
+    files.write(str(out / "index.html"), template.render(context, data=data).encode())
+    size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
+    return f"{out / 'index.html'}: the folder has {size / 1e6:.1f} MB"

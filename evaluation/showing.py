@@ -1,0 +1,45 @@
+"""`metamer plot` and `metamer report`."""
+
+from pathlib import Path
+
+import click
+
+results_argument = click.argument("folders", nargs=-1, required=True, metavar="RESULTS…", type=click.Path(path_type=Path))
+
+
+@click.command()
+@results_argument
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the figures. Default: the first of RESULTS.")
+@click.option("--format", "formats", type=click.Choice(["png", "svg", "pdf"]), multiple=True, default=["png"],
+              show_default=True, help="Repeatable.")
+@click.option("-m", "--metric", "specs", multiple=True, metavar="NAME",
+              help="Distance to draw, the first in the plane; repeatable. Default: all that were measured, psnr in the plane.")
+@click.option("--published", "others", multiple=True, metavar="NAME",
+              help="Also what others published, on Kodak, dashed (vtm, elic2022, …); repeatable.")
+@click.option("--complexity", type=click.Path(path_type=Path), metavar="JSON",
+              help="Also BD-rate over the decoder's work: a list of objects with name, kmac_decoder, bd_rate and source.")
+def plot(folders, out, formats, specs, others, complexity) -> None:
+    """Draw what `metamer evaluate` and `metamer train` left in RESULTS.
+
+    Rate-distortion curves; of matched rates, realism over rate and the distortion-realism plane; of training, its log.
+    """
+    from evaluation import drawing
+
+    out = out or (folders[0] if folders[0].suffix != ".jsonl" else folders[0].parent)
+    for path in drawing.draw(folders, out, formats, specs, others, complexity):
+        click.echo(path)
+
+
+@click.command()
+@results_argument
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the page. Default: report in the first of RESULTS.")
+@click.option("--pictures", type=click.IntRange(1), default=8, show_default=True,
+              help="Pictures to look at, at most, spread over all; of each the original and all decodes are copied.")
+def report(folders, out, pictures) -> None:
+    """Write a page about what `metamer evaluate` left in RESULTS, which opens offline in any browser.
+
+    Curves, BD-rates, a table of every picture, and, of what `evaluate --bpp --keep` decoded, a viewer.
+    """
+    from evaluation.report import page
+
+    click.echo(page.write(folders, out or folders[0] / "report", pictures))
