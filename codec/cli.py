@@ -21,7 +21,9 @@ PICTURES = {".png": "PNG", ".ppm": "PPM", ".bmp": "BMP", ".tif": "TIFF", ".tiff"
 PICTURE_OPTIONS = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": 0}}
 
 
-WORKSHOP = {"metrics": "evaluation.commands", "weights": "evaluation.commands"}  # groups of commands that live elsewhere
+WORKSHOP = {  # commands that live elsewhere
+    "metrics": "evaluation.commands", "toy": "evaluation.toy.command", "weights": "evaluation.commands",
+}
 
 
 class Commands(click.Group):
