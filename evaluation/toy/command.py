@@ -37,6 +37,8 @@ def toy(name, tradeoffs, methods, steps, seed, out, figure) -> None:
     figure = figure or out / f"{name}.png"
     if figure.suffix.lower() not in FIGURES:
         raise FileError(f"cannot draw '{figure.suffix}' files; known are {' '.join(FIGURES)}")
+    if figure.parent != out and not figure.parent.is_dir():
+        raise FileError(f"{figure.parent}: no such folder")
     from evaluation.commands import made
     from evaluation.toy import coders, figures, sources, tables
 
