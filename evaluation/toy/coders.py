@@ -4,7 +4,7 @@ import io
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -18,7 +18,8 @@ from evaluation.toy.transform_coding import TransformCoder
 from evaluation.toy.vector_quantiser import VectorQuantiser
 
 METHODS = {
-    "ltc": "linear transform coding", "ntc": "nonlinear transform coding", "vq": "entropy-constrained vector quantisation",
+    "klt": "Karhunen-Loève transform coding", "ltc": "linear transform coding", "ntc": "nonlinear transform coding",
+    "vq": "entropy-constrained vector quantisation",
 }
 ROUNDS = 300  # of Lloyd's algorithm, at most
 BLOCK = 1 << 15  # numbers to code at once
@@ -51,20 +52,32 @@ def bar(total: int, name: str) -> tqdm:
     return tqdm(range(total), desc=name, unit="step", disable=None, leave=False, mininterval=1)
 
 
-def train(source: Source, method: str, tradeoff: float, steps: int | None, seed: int) -> tuple[nn.Module, int]:
-    """A trained coder and how many steps or, of Lloyd's algorithm, rounds it took at most."""
+def transform_coder(source: Source, method: str, tradeoff: float) -> TransformCoder:
+    """Untrained."""
+    if method == "ntc":
+        return TransformCoder.nonlinear(source)
+    return TransformCoder.linear(source, tradeoff, mixed=method == "ltc")
+
+
+def length(source: Source, method: str, steps: int | None) -> int:
+    """How many steps or, of Lloyd's algorithm, rounds a training takes at most, of those asked for or without asking."""
+    if method == "vq":
+        return min(steps or ROUNDS, ROUNDS)
+    return steps or (source.steps if method == "ntc" else source.linear_steps)
+
+
+def train(source: Source, method: str, tradeoff: float, steps: int, seed: int) -> nn.Module:
+    """A trained coder."""
     generator = torch.Generator().manual_seed(seed)
     label = f"{source.name}, λ {tradeoff:g}, {method}"
     if method == "vq":
-        rounds = min(steps or ROUNDS, ROUNDS)
         vectors = source.sample(source.examples, generator)
-        return vector_quantiser.train(vectors, source.codewords, tradeoff * source.weight, bar(rounds, label)), rounds
-    steps = steps or source.steps
+        return vector_quantiser.train(vectors, source.codewords, tradeoff * source.weight, bar(steps, label))
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # the weights' start
-        coder = (TransformCoder.linear if method == "ltc" else TransformCoder.nonlinear)(source, tradeoff)
+        coder = transform_coder(source, method, tradeoff)
     transform_coding.train(coder, source, tradeoff, bar(steps, label), steps, generator)
-    return coder, steps
+    return coder
 
 
 @torch.no_grad()
@@ -89,23 +102,24 @@ def restored(source: Source, method: str, tradeoff: float, state: dict[str, Tens
     """The coder that had this state."""
     if method == "vq":
         return VectorQuantiser(state["codewords"], state["lengths"], tradeoff * source.weight)
-    coder = (TransformCoder.linear if method == "ltc" else TransformCoder.nonlinear)(source, tradeoff)
+    coder = transform_coder(source, method, tradeoff)
     coder.load_state_dict(state)
     return coder
 
 
-def obtain(source: Source, method: str, tradeoff: float, steps: int | None, seed: int, folder: Path) -> tuple[nn.Module, Score]:
+def obtain(source: Source, method: str, tradeoff: float, steps: int, seed: int, folder: Path) -> tuple[nn.Module, Score]:
     """The coder and its score, from ``folder`` if a run with the same settings left them there; else made and kept."""
     path = folder / f"{source.name}-{tradeoff:g}-{method}.pt"
-    asked = {"source": repr(source), "method": method, "tradeoff": tradeoff, "steps": steps, "seed": seed}
+    alike = replace(source, tradeoffs=(), methods=())  # what it says of other coders is no matter
+    asked = {"source": repr(alike), "method": method, "tradeoff": tradeoff, "steps": steps, "seed": seed}
     if path.exists():
         kept = torch.load(path, weights_only=True)
         if kept["asked"] == asked:
             return restored(source, method, tradeoff, kept["state"]), Score(**kept["score"])
     begun = time.monotonic()
-    coder, took = train(source, method, tradeoff, steps, seed)
+    coder = train(source, method, tradeoff, steps, seed)
     seconds = time.monotonic() - begun
-    score = Score(source.name, method, tradeoff, **measure(coder, source, tradeoff, seed), seed=seed, steps=took,
+    score = Score(source.name, method, tradeoff, **measure(coder, source, tradeoff, seed), seed=seed, steps=steps,
                   seconds=round(seconds, 1))
     buffer = io.BytesIO()
     torch.save({"asked": asked, "state": coder.state_dict(), "score": vars(score)}, buffer)

@@ -10,16 +10,16 @@ from codec.cli import Finite
 from codec.errors import FileError
 
 SOURCES = ("banana", "laplace", "sawbridge")
-METHODS = ("ltc", "ntc", "vq")
+METHODS = ("klt", "ltc", "ntc", "vq")
 FIGURES = (".png", ".svg", ".pdf")
 
 
 @click.command()
 @click.argument("name", type=click.Choice(SOURCES), metavar="|".join(SOURCES))
 @click.option("--lambda", "tradeoffs", type=Finite(0, min_open=True), multiple=True, metavar="BITS",
-              help="What a unit of distortion is worth in bits; repeatable. Default: 8 for banana, else four.")
+              help="What a unit of distortion is worth in bits; repeatable. Default: 8 for banana, else three.")
 @click.option("--only", "methods", type=click.Choice(METHODS), multiple=True,
-              help="Linear or nonlinear transform coding or vector quantisation alone; repeatable. Default: all three.")
+              help="Karhunen-Loève, linear or nonlinear transform coding, or vector quantisation; repeatable. Default: all.")
 @click.option("--steps", type=click.IntRange(1), help="Training steps of the transform coders. Default: minutes' worth.")
 @click.option("--seed", type=click.IntRange(0, 2**31), default=0, show_default=True,
               help="Of weights, training and test vectors.")
@@ -30,9 +30,9 @@ FIGURES = (".png", ".svg", ".pdf")
 def toy(name, tradeoffs, methods, steps, seed, out, figure) -> None:
     """Compare transform coding with vector quantisation on a source where the best is known or nearly so.
 
-    Trains linear transform coding, nonlinear transform coding and entropy-constrained vector quantisation for rate + λ ·
-    distortion, in bits and squared error (of the sawbridge its mean over time), and measures each on fresh vectors by rounding
-    and ideal code lengths.
+    Trains transform coding, linear from the Karhunen-Loève transform or nonlinear, and entropy-constrained vector quantisation
+    for rate + λ · distortion, in bits and squared error (of the sawbridge its mean over time), and measures each on fresh
+    vectors by rounding and ideal code lengths.
     """
     figure = figure or out / f"{name}.png"
     if figure.suffix.lower() not in FIGURES:
@@ -45,8 +45,8 @@ def toy(name, tradeoffs, methods, steps, seed, out, figure) -> None:
     made(out)
     source = sources.SOURCES[name]
     found = [
-        coders.obtain(source, method, tradeoff, steps, seed, out)
-        for tradeoff in sorted(set(tradeoffs or source.tradeoffs)) for method in METHODS if method in (methods or METHODS)
+        coders.obtain(source, method, tradeoff, coders.length(source, method, steps), seed, out)
+        for tradeoff in sorted(set(tradeoffs or source.tradeoffs)) for method in methods or source.methods
     ]
     scores = [score for _, score in found]
     files.write(str(out / f"{name}.json"), (json.dumps([vars(score) for score in scores], indent=1) + "\n").encode())

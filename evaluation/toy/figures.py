@@ -15,7 +15,7 @@ from evaluation.toy.sources import Source
 
 SEEN = 1 << 17  # vectors that tell how probable each codeword is
 GRID = 700  # points a side at which cells are told apart
-SHADES = {"ltc": COLOURS[4], "ntc": COLOURS[0], "vq": COLOURS[1]}
+SHADES = {"klt": COLOURS[3], "ltc": COLOURS[4], "ntc": COLOURS[0], "vq": COLOURS[1]}
 Found = list[tuple[nn.Module, Score]]
 
 
@@ -42,7 +42,7 @@ def titled(score: Score) -> str:
 
 def plane(source: Source, found: Found, path: Path) -> None:
     """A panel a coder: the density, the cells' borders, codewords with areas as their probabilities."""
-    columns = min(3, len(found))
+    columns = min(4, len(found))
     lines = -(-len(found) // columns)
     size = (5 * columns, 5.2 * lines)
     figure, panels = plt.subplots(lines, columns, figsize=size, squeeze=False, layout="constrained")
@@ -101,7 +101,7 @@ def line(source: Source, found: Found, path: Path) -> None:
 def against(panel: plt.Axes, best: list[tuple[float, float]], name: str, found: Found) -> None:
     """Rate over logarithmic distortion: the best as a curve, coders as points."""
     panel.plot(*np.array(best).T, color=COLOURS[6], linewidth=1.3, label=name)
-    for method, mark in zip(METHODS, "^os", strict=True):
+    for method, mark in zip(METHODS, "v^os", strict=True):
         points = [(score.distortion, score.rate) for _, score in found if score.method == method]
         if points:
             panel.plot(*np.array(points).T, mark, color=SHADES[method], markersize=7, label=METHODS[method])

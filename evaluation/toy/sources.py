@@ -12,8 +12,10 @@ class Source:
     """A source of vectors, and what its coders are made of.
 
     dimensions: of a vector; weight: of a vector's squared error in its distortion, 1 for the sum, 1/dimensions for the mean;
-    latents, hidden, activation: the nonlinear transforms; coefficients: of the linear one; codewords: of the vector quantiser,
-    at the start; examples: vectors it is trained on; tested: vectors a coder is measured on; steps, batch, rate: training.
+    latents, hidden, activation: of the nonlinear transforms; coefficients: of the linear ones; codewords: of the vector
+    quantiser at the start; examples: vectors it is trained on; tested: vectors every coder is measured on; steps, learning_rate:
+    of the nonlinear transforms; linear_steps: of the linear ones; batch: of both; tradeoffs: λ unless others are asked for;
+    methods: coders worth comparing.
     """
 
     name: str
@@ -27,9 +29,11 @@ class Source:
     examples: int
     tested: int
     steps: int
+    linear_steps: int
     batch: int
     learning_rate: float
     tradeoffs: tuple[float, ...]
+    methods: tuple[str, ...] = ("klt", "ltc", "ntc", "vq")
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """(count, dimensions) independent vectors."""
@@ -123,11 +127,12 @@ class Sawbridge(Source):
 
 SOURCES = {source.name: source for source in (
     Banana("banana", dimensions=2, weight=1.0, latents=2, hidden=(100, 100), activation=torch.nn.Softplus, coefficients=2,
-           codewords=256, examples=1 << 17, tested=1 << 20, steps=8000, batch=512, learning_rate=3e-3, tradeoffs=(8.0,)),
+           codewords=256, examples=1 << 17, tested=1 << 20, steps=8000, linear_steps=3000, batch=512, learning_rate=3e-3,
+           tradeoffs=(8.0,)),
     Laplace("laplace", dimensions=1, weight=1.0, latents=1, hidden=(50, 50), activation=torch.nn.Softplus, coefficients=1,
-            codewords=128, examples=1 << 17, tested=1 << 20, steps=4000, batch=512, learning_rate=3e-3,
-            tradeoffs=(0.5, 2.0, 8.0, 32.0)),
+            codewords=128, examples=1 << 17, tested=1 << 20, steps=2500, linear_steps=1500, batch=512,
+            learning_rate=3e-3, tradeoffs=(1.0, 4.0, 16.0), methods=("ltc", "ntc", "vq")),
     Sawbridge("sawbridge", dimensions=1024, weight=1 / 1024, latents=10, hidden=(100, 100), activation=torch.nn.LeakyReLU,
-              coefficients=32, codewords=64, examples=1 << 13, tested=1 << 16, steps=6000, batch=256, learning_rate=1e-3,
-              tradeoffs=(16.0, 32.0, 64.0, 128.0)),
+              coefficients=32, codewords=64, examples=1 << 13, tested=1 << 15, steps=3000, linear_steps=1500, batch=128,
+              learning_rate=2e-3, tradeoffs=(16.0, 48.0, 144.0), methods=("klt", "ntc", "vq")),
 )}

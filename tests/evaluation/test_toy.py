@@ -180,7 +180,7 @@ def test_vector_quantiser_of_the_sawbridge_cuts_the_jump_into_intervals():
 def test_linear_coder_starts_at_what_high_rate_theory_says():
     """R + λD = Σ [h − log2 Δ + Δ²λ/12] of the coefficients; here a Laplacian's, h = log2(2e)."""
     source, tradeoff = shrunk("laplace", tested=1 << 16), 2000.0
-    coder = TransformCoder.linear(source, tradeoff)
+    coder = TransformCoder.linear(source, tradeoff, mixed=False)
     vectors = source.sample(1 << 17, seeded())
     cells, _, decoded = coder(vectors)
     shares = torch.bincount((cells - cells.min()).long().flatten()).double() / len(cells)
@@ -190,11 +190,20 @@ def test_linear_coder_starts_at_what_high_rate_theory_says():
     assert (decoded - vectors).square().mean().item() == pytest.approx(step**2 / 12, rel=0.02)
 
 
-@pytest.mark.parametrize("make", [TransformCoder.linear, TransformCoder.nonlinear])
-def test_training_lowers_the_cost_on_unseen_vectors(make):
+@pytest.mark.parametrize("mixed", [False, True])
+def test_linear_synthesis_undoes_the_analysis_at_the_start(mixed):
+    source = SOURCES["banana"]
+    coder, vectors = TransformCoder.linear(source, 8.0, mixed), source.sample(100, seeded())
+    torch.testing.assert_close(coder.synthesis(coder.analysis(vectors)), vectors, atol=1e-4, rtol=0)
+    whitened = torch.cov(coder.analysis(source.sample(1 << 16, seeded())).T)
+    assert (whitened[0, 1].abs() / (whitened[0, 0] * whitened[1, 1]).sqrt() > 0.5) == mixed
+
+
+@pytest.mark.parametrize("method", ["klt", "ltc", "ntc"])
+def test_training_lowers_the_cost_on_unseen_vectors(method):
     source, tradeoff = shrunk("banana", hidden=(16, 16), learning_rate=1e-2), 8.0
     torch.manual_seed(0)
-    coder = make(source, tradeoff)
+    coder = coders.transform_coder(source, method, tradeoff)
     before = coders.measure(coder, source, tradeoff, 0)["cost"]
     transform_coding.train(coder, source, tradeoff, range(300), 300, seeded())
     after = coders.measure(coder, source, tradeoff, 0)
@@ -218,7 +227,7 @@ def test_command_trains_tabulates_and_draws(small, tmp_path, name):
     done = toy(name, "--steps", 4, "--out", tmp_path)
     assert done.exit_code == 0, done.output
     rows = json.loads((tmp_path / f"{name}.json").read_text())
-    assert [row["method"] for row in rows] == ["ltc", "ntc", "vq"] * (1 if name == "banana" else 2)
+    assert [row["method"] for row in rows] == [*SOURCES[name].methods] * (1 if name == "banana" else 2)
     assert all(row["cost"] == pytest.approx(row["rate"] + row["tradeoff"] * row["distortion"]) for row in rows)
     assert all(f"{row['cost']:.3f}" in done.output for row in rows) and ("optimum" in done.output) == (name != "banana")
     assert np.ptp(np.asarray(Image.open(tmp_path / f"{name}.png").convert("L"))) > 200
