@@ -13,9 +13,9 @@ class Source:
 
     dimensions: of a vector; weight: of a vector's squared error in its distortion, 1 for the sum, 1/dimensions for the mean;
     latents, hidden, activation: of the nonlinear transforms; coefficients: of the linear ones; codewords: of the vector
-    quantiser at the start; examples: vectors it is trained on; tested: vectors every coder is measured on; steps, learning_rate:
-    of the nonlinear transforms; linear_steps: of the linear ones; batch: of both; tradeoffs: λ unless others are asked for;
-    methods: coders worth comparing.
+    quantiser at the start; examples: vectors it is trained on; tested: vectors every coder is measured on; steps,
+    learning_rate: of the nonlinear transforms; linear_steps: of the linear ones; batch: of both; tradeoffs: λ unless others are
+    asked for; methods: coders worth comparing.
     """
 
     name: str
