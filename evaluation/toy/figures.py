@@ -1,5 +1,6 @@
 """What coders make of a source: cells and codewords, and how near to the best they come."""
 
+import math
 from pathlib import Path
 
 import numpy as np
@@ -42,7 +43,7 @@ def titled(score: Score) -> str:
 
 def plane(source: Source, found: Found, path: Path) -> None:
     """A panel a coder: the density, the cells' borders, codewords with areas as their probabilities."""
-    columns = min(4, len(found))
+    columns = math.ceil(math.sqrt(len(found)))
     lines = -(-len(found) // columns)
     size = (5 * columns, 5.2 * lines)
     figure, panels = plt.subplots(lines, columns, figsize=size, squeeze=False, layout="constrained")
@@ -67,7 +68,7 @@ def plane(source: Source, found: Found, path: Path) -> None:
         panel.scatter(*codewords.T, s=1 + 1200 * shares, color=COLOURS[0], linewidths=0, zorder=3)
         panel.set(xlim=extent[:2], ylim=extent[2:], aspect="equal", title=titled(score))
         panel.spines[:].set_visible(False)
-    plots.save(figure, path)
+    plots.save(figure, path, 80)
 
 
 def line(source: Source, found: Found, path: Path) -> None:
