@@ -48,10 +48,6 @@ class Score:
     seconds: float
 
 
-def bar(total: int, name: str) -> tqdm:
-    return tqdm(range(total), desc=name, unit="step", disable=None, leave=False, mininterval=1)
-
-
 def transform_coder(source: Source, method: str, tradeoff: float) -> TransformCoder:
     """Untrained."""
     if method == "ntc":
@@ -69,14 +65,15 @@ def length(source: Source, method: str, steps: int | None) -> int:
 def train(source: Source, method: str, tradeoff: float, steps: int, seed: int) -> nn.Module:
     """A trained coder."""
     generator = torch.Generator().manual_seed(seed)
-    label = f"{source.name}, λ {tradeoff:g}, {method}"
     if method == "vq":
         vectors = source.sample(source.examples, generator)
-        return vector_quantiser.train(vectors, source.codewords, tradeoff * source.weight, bar(steps, label))
+        return vector_quantiser.train(vectors, source.codewords, tradeoff * source.weight, steps)
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # the weights' start
         coder = transform_coder(source, method, tradeoff)
-    transform_coding.train(coder, source, tradeoff, bar(steps, label), steps, generator)
+    label = f"{source.name}, λ {tradeoff:g}, {method}"
+    bar = tqdm(range(steps), label, unit="step", disable=None, leave=False, mininterval=1)
+    transform_coding.train(coder, source, tradeoff, bar, steps, generator)
     return coder
 
 

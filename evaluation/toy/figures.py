@@ -112,7 +112,7 @@ def against(panel: plt.Axes, best: list[tuple[float, float]], name: str, found: 
 
 
 def paths(source: Source, found: Found, path: Path) -> None:
-    """Left bits against distortion, with the best; right a path and what the coders make of it at the second largest λ."""
+    """Left bits against distortion, with the best; right a path and what the coders make of it at the largest λ."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5), layout="constrained")
     tradeoffs = sorted({score.tradeoff for _, score in found})
     best = [optima.sawbridge_quantiser(width) for width in np.geomspace(0.15 / np.sqrt(max(tradeoffs)), 1, 2000)]
@@ -120,7 +120,7 @@ def paths(source: Source, found: Found, path: Path) -> None:
     left.set_xlabel("squared error, mean over time")
     left.legend(frameon=False)
     one = source.at(torch.tensor([0.37]))
-    chosen = tradeoffs[max(0, len(tradeoffs) - 2)]
+    chosen = tradeoffs[-1]
     right.plot(source.times(), one[0], color=COLOURS[6], linewidth=1, label="a path")
     for coder, score in found:
         if score.tradeoff == chosen:

@@ -133,6 +133,6 @@ SOURCES = {source.name: source for source in (
             codewords=128, examples=1 << 17, tested=1 << 20, steps=2500, linear_steps=1500, batch=512,
             learning_rate=3e-3, tradeoffs=(1.0, 4.0, 16.0), methods=("ltc", "ntc", "vq")),
     Sawbridge("sawbridge", dimensions=1024, weight=1 / 1024, latents=10, hidden=(100, 100), activation=torch.nn.LeakyReLU,
-              coefficients=32, codewords=64, examples=1 << 13, tested=1 << 15, steps=3000, linear_steps=1500, batch=128,
+              coefficients=32, codewords=64, examples=1 << 13, tested=1 << 15, steps=8000, linear_steps=1500, batch=128,
               learning_rate=2e-3, tradeoffs=(16.0, 48.0, 144.0), methods=("klt", "ntc", "vq")),
 )}

@@ -1,7 +1,5 @@
 """Entropy-constrained vector quantisation (Chou, Lookabaugh & Gray 1989)."""
 
-from collections.abc import Iterable
-
 import torch
 from torch import Tensor, nn
 
@@ -34,16 +32,25 @@ class VectorQuantiser(nn.Module):
         return chosen[:, None], self.lengths[chosen], self.codewords[chosen]
 
 
-def train(vectors: Tensor, codewords: int, worth: float, rounds: Iterable[int]) -> VectorQuantiser:
-    """Lloyd's algorithm with code lengths, from the first vectors of (N, dimensions) as codewords.
+def train(vectors: Tensor, codewords: int, worth: float, rounds: int) -> VectorQuantiser:
+    """The best on (N, dimensions) that Lloyd's algorithm comes to from ``codewords`` and ever fewer, halved in two steps.
+
+    From too many it keeps more than is best: a cell loses its neighbours' vectors only while it shrinks.
+    """
+    sizes = sorted({round(codewords / 2 ** (half / 2)) for half in range(2 * codewords.bit_length())} - {0}, reverse=True)
+    return min((settle(vectors, size, worth, rounds) for size in sizes), key=lambda found: found[1])[0]
+
+
+def settle(vectors: Tensor, codewords: int, worth: float, rounds: int) -> tuple[VectorQuantiser, float]:
+    """Lloyd's algorithm with code lengths, from the first of the vectors (N, dimensions); and its cost on them in bits.
 
     Each round chooses, then moves codewords to their cells' means and gives them their cells' code lengths; the cost never
     rises. Codewords that nothing chooses any more are dropped.
     """
     start = vectors[:codewords]
     coder = VectorQuantiser(start.clone(), torch.zeros(len(start)), worth)
-    before = float("inf")
-    for _ in rounds:
+    before = cost = float("inf")
+    for _ in range(rounds):
         chosen = coder.choose(vectors)
         counts = torch.bincount(chosen, minlength=len(coder.codewords))
         sums = torch.zeros_like(coder.codewords).index_add_(0, chosen, vectors)
@@ -57,4 +64,4 @@ def train(vectors: Tensor, codewords: int, worth: float, rounds: Iterable[int]) 
         if before - cost < SETTLED * abs(cost):
             break
         before = cost
-    return coder
+    return coder, cost

@@ -147,7 +147,7 @@ def test_no_partition_beats_the_sawbridge_optimum(parts, tradeoff):
 
 def test_vector_quantiser_of_laplace_comes_near_the_optimum_and_not_below():
     source, tradeoff = shrunk("laplace", tested=1 << 17), 8.0
-    coder = vector_quantiser.train(source.sample(1 << 15, seeded()), 64, tradeoff, range(200))
+    coder = vector_quantiser.train(source.sample(1 << 15, seeded()), 64, tradeoff, 200)
     found = coders.measure(coder, source, tradeoff, 0)
     best = optima.laplace(tradeoff).cost(tradeoff)
     assert found["high"] > best and found["cost"] < 1.01 * best
@@ -159,9 +159,11 @@ def test_every_round_of_the_vector_quantiser_costs_less():
     vectors = source.sample(4096, seeded())
 
     def cost(rounds):
-        coder = vector_quantiser.train(vectors, 64, tradeoff, range(rounds))
+        coder, reported = vector_quantiser.settle(vectors, 64, tradeoff, rounds)
         _, bits, decoded = coder(vectors)
-        return (bits + tradeoff * (decoded - vectors).square().sum(1)).mean().item()
+        found = (bits + tradeoff * (decoded - vectors).square().sum(1)).mean().item()
+        assert found <= reported + 1e-4  # what was reported is before the last round's update
+        return found
 
     costs = [cost(rounds) for rounds in (1, 2, 4, 8, 16)]
     assert costs == sorted(costs, reverse=True) and costs[-1] < 0.95 * costs[0]
@@ -169,10 +171,10 @@ def test_every_round_of_the_vector_quantiser_costs_less():
 
 def test_vector_quantiser_of_the_sawbridge_cuts_the_jump_into_intervals():
     source = shrunk("sawbridge", dimensions=256, weight=1 / 256)
-    coder = vector_quantiser.train(source.sample(4096, seeded()), 32, 32 / 256, range(200))
+    coder = vector_quantiser.train(source.sample(4096, seeded()), 32, 32 / 256, 200)
     found = coders.measure(coder, source, 32, 0)
     best = optima.sawbridge(32).cost(32)
-    assert 0.985 * best < found["cost"] < 1.1 * best  # 256 times, not all
+    assert 0.985 * best < found["cost"] < 1.03 * best  # 256 times, not all
     cells = coder.choose(source.at(torch.linspace(0, 1, 2000)))
     assert (cells.diff() != 0).sum() == len(torch.unique(cells)) - 1
 
