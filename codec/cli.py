@@ -21,8 +21,10 @@ PICTURES = {".png": "PNG", ".ppm": "PPM", ".bmp": "BMP", ".tif": "TIFF", ".tiff"
 PICTURE_OPTIONS = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": 0}}
 
 
-WORKSHOP = {"metrics": "evaluation.commands", "plot": "evaluation.showing", "report": "evaluation.showing",
-            "weights": "evaluation.commands"}  # commands that live elsewhere
+WORKSHOP = {  # commands that live elsewhere
+    "metrics": "evaluation.commands", "plot": "evaluation.showing", "report": "evaluation.showing",
+    "toy": "evaluation.toy.command", "weights": "evaluation.commands",
+}
 
 
 class Commands(click.Group):

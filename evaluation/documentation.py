@@ -1,7 +1,9 @@
-"""The pages METRICS.md, SPACES.md and POINTS.md, from the registry and recorded results: python -m evaluation.documentation
+"""The pages METRICS.md, SPACES.md, POINTS.md and TOY.md, from the registry and recorded results:
 
-perception/results/ and train/results/ of a checkout hold what the commands named in the pages wrote; their tables are not typed
-by hand.
+    python -m evaluation.documentation
+
+perception/results/, train/results/ and evaluation/results/ of a checkout hold what the commands named in the pages wrote; their
+tables are not typed by hand.
 """
 
 from collections.abc import Iterable
@@ -13,6 +15,7 @@ from evaluation.record import DEFINED, LIVE, THREE, TWELVE
 from evaluation.recorded import ROOT, read, table
 from evaluation.reports import DRAWN_SUBSETS, by_layer
 from evaluation.resimulation import CROPS, DISTORTIONS, GUESS
+from evaluation.toy import page as toy
 from perception.networks import NETWORKS
 from perception.registry import Metric, metrics
 
@@ -105,6 +108,7 @@ PAGES = {
     "perception/METRICS.md": ("metrics_page.md", fields),
     "perception/SPACES.md": ("spaces_page.md", spaces.fields),
     "train/POINTS.md": ("points_page.md", points.fields),
+    "evaluation/TOY.md": ("toy_page.md", toy.fields),
 }
 
 
