@@ -32,7 +32,7 @@ SIDE = 16  # pixels of a cell
 SHOWN = 512  # cells of a picture
 FINE = 2  # layers with several positions in a cell
 WIDTH, DROPPED, DECAY = 64, 0.2, 1e-2  # units of a layer; share of inputs left out while learning; of weights
-BATCH, EPOCHS, PATIENCE, RATE = 256, 30, 5, 3e-4
+BATCH, EPOCHS, PATIENCE, RATE = 256, 100, 5, 3e-4
 SELECTING = 4  # one picture in so many of the learning half tells when to stop, and scales T
 SPAN = 2.0  # nats that T may lie either side of its middle: a few cells judged wrongly must not decide on e^T
 

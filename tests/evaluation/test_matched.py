@@ -4,8 +4,10 @@ import json
 
 import numpy as np
 import pytest
+from click.testing import CliRunner
 from PIL import Image
 
+from codec.cli import main
 from evaluation import matched
 from evaluation.measuring import Point
 from tests.conftest import metamer
@@ -70,8 +72,27 @@ def test_the_command_writes_all_it_says(folder, tmp_path):
     assert "differences from jpeg" in again.stdout.decode() and (tmp_path / "out" / "matched.jsonl").read_text() == before
 
 
+@pytest.mark.usefixtures("inception_weights")
+def test_realism_comes_with_intervals_and_cautions(tmp_path, otters):
+    folder = tmp_path / "pictures"
+    folder.mkdir()
+    for index in range(4):
+        otters.crop((120 * index, 20 * index, 120 * index + 300, 20 * index + 280)).save(folder / f"{index}.png")
+    arguments = ["evaluate", str(folder), "--codec", "webp", "--codec", "jpeg", "--bpp", "0.4", "-m", "psnr", "--realism",
+                 "--critic", "squeezenet", "--out", str(tmp_path / "out")]
+    done = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    assert done.exit_code == 0 and "caution: FID/256: 4 patches" in done.stdout and "  JS at least\n" in done.stdout
+    for found in json.loads((tmp_path / "out" / "matched.json").read_text()):
+        measured = found["realism"]
+        assert (measured["pictures"], measured["patches"]) == (4, 4)
+        for name in ("fid", "kid", "squeezenet:fire5", "js", "kl"):
+            assert measured[f"{name}_low"] <= measured[name] <= measured[f"{name}_high"] and measured["fid"] > 10
+        assert f"{found['codec']:<5} {measured['fid']:.4g} [" in done.stdout
+
+
 @pytest.mark.parametrize(("arguments", "message"), [
-    (("--keep",), "go with --bpp"), (("--sheet", "0.3"), "go with --bpp"), (("--bpp", "0.5", "--quality", "10"), "not both"),
+    (("--keep",), "go with --bpp"), (("--bpp", "0.5", "--critic", "squeezenet"), "goes with --realism"),
+    (("--sheet", "0.3"), "go with --bpp"), (("--bpp", "0.5", "--quality", "10"), "not both"),
     (("--bpp", "0.5", "--sheet", "0.3"), "needs --bpp 0.3"), (("--bpp", "0"), "bpp"),
     (("--bpp", "0.5", "--anchor", "jpgg"), "jpgg"),
 ])

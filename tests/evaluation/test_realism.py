@@ -43,7 +43,7 @@ def sets(otters) -> list[list[Image.Image]]:
     """Six pictures, one of them too small for a patch, and the same blurred more and more."""
     corners = [(70 * place, 20 * (place % 2)) for place in range(5)]
     pieces = [otters.crop((left, top, left + 384, top + 386)) for left, top in corners] + [otters.crop((0, 0, 90, 80))]
-    return [[piece.filter(ImageFilter.GaussianBlur(radius)) for piece in pieces] for radius in (0, 0.6, 1.2, 2.4, 4.8)]
+    return [[piece.filter(ImageFilter.GaussianBlur(radius)) for piece in pieces] for radius in (0, 0.7, 1.5, 4)]
 
 
 @pytest.mark.usefixtures("inception_weights")
