@@ -4,6 +4,9 @@
 
 torch-fidelity has its own network, resizing, statistics and formulas; only the trained weights are ours, in its layout (it
 would fetch the same ones, of 2015-12-05). Prints both figures for every copy and by how much they differ.
+
+Measured with torch-fidelity 0.4.0 on 200 patches of held-out photographs: JPEG of quality 20, 104.734605 and 104.734546 (apart
+by 5.6e-7 of it); Gaussian blur of 1 pixel, 50.526237 and 50.526140 (1.9e-6).
 """
 
 import argparse
