@@ -114,9 +114,9 @@ def slider() -> str:
     labels = list(rows[0].means)
     lines = [[f"{row.target:g}", f"`{named(row.codec)}`", f"{row.bpp:.3f}", *shown(row, labels, best(labels, [
         other for other in rows if other.target == row.target])), f"{row.realism['fid']:.2f}",
-        f"{1000 * row.realism['kid']:.2f} [{1000 * row.realism['kid_low']:.2f}, {1000 * row.realism['kid_high']:.2f}]"]
-        for row in rows]
-    return table(["rate", "decoder", "bpp", *labels, "FID/256", "KID ×10³"], lines)
+        f"{1000 * row.realism['kid']:.2f} [{1000 * row.realism['kid_low']:.2f}, {1000 * row.realism['kid_high']:.2f}]",
+        f"{row.realism['squeezenet:fire5']:.0f}"] for row in rows]
+    return table(["rate", "decoder", "bpp", *labels, "FID/256", "KID ×10³", "Fréchet, squeezenet:fire5"], lines)
 
 
 def ablation() -> str:
