@@ -14,6 +14,11 @@ def scores(name: str) -> list[Score]:
     return [Score(**row) for row in read(name, "evaluation")]
 
 
+def signed(share: float) -> str:
+    """In percent: '+0.3'."""
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
 def banana() -> str:
     """Against the talk. The cost of a best coder rises with λ as its distortion, so that of another λ follows from it."""
     found = scores("toy-banana")
@@ -22,7 +27,7 @@ def banana() -> str:
         against = ["–"] * 3
         if told := TALK.get(score.method):
             even = score.tradeoff + (told - score.cost) / score.distortion
-            against = [f"{told:.2f}", f"{100 * (score.cost / told - 1):+.1f} %", f"{even:.2f}"]
+            against = [f"{told:.2f}", f"{signed(score.cost / told - 1)} %", f"{even:.2f}"]
         rows.append([
             METHODS[score.method], f"{score.rate:.3f}", f"{score.distortion:.4f}",
             f"{score.cost:.3f} [{score.low:.3f}, {score.high:.3f}]", *against, f"{score.steps:,}", f"{score.seconds:.0f}",
@@ -32,23 +37,17 @@ def banana() -> str:
     return table(header, rows)
 
 
-def swept() -> str:
-    """The search for λ, by vector quantisation alone."""
-    found = scores("toy-banana-vq")
-    return table(["λ", *(f"{score.tradeoff:g}" for score in found)], [["R + λD", *(f"{score.cost:.3f}" for score in found)]])
-
-
 def above(name: str, method: str) -> str:
     """'+1.2, +3.4 %': what a coder costs beyond the optimum at each λ."""
     found = [score for score in scores(name) if score.method == method]
     best = [OPTIMA[score.source](score.tradeoff).cost(score.tradeoff) for score in found]
-    return ", ".join(f"{100 * (score.cost / least - 1):+.1f}" for score, least in zip(found, best, strict=True)) + " %"
+    return ", ".join(signed(score.cost / least - 1) for score, least in zip(found, best, strict=True)) + " %"
 
 
 def fields() -> dict[str, str]:
     """What the template of TOY.md asks for."""
     excess = {f"{name}_{method}": above(f"toy-{name}", method) for name in OPTIMA for method in SOURCES[name].methods}
     return {
-        "banana": banana(), "swept": swept(), **excess,
+        "banana": banana(), **excess,
         "laplace": tables.markdown(scores("toy-laplace")), "sawbridge": tables.markdown(scores("toy-sawbridge")),
     }
