@@ -78,7 +78,7 @@ def blocks(summaries: Sequence[Summary]) -> tuple[list[str], list[list[dict]]]:
 
     def cell(values: dict[str, float], key: str) -> dict[str, str]:
         ends = [values.get(f"{key}_{end}") for end in ("low", "high")]
-        return {"value": f"{values[key]:.4g}", "interval": "" if None in ends else "{:.3g} … {:.3g}".format(*ends)}
+        return {"value": f"{values[key]:.4g}", "interval": "" if None in ends else "{:.4g} … {:.4g}".format(*ends)}
 
     for target in dict.fromkeys(summary.target for summary in summaries):
         block = [summary for summary in summaries if summary.target == target]

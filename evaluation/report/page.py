@@ -8,7 +8,7 @@ from plotly.offline import get_plotlyjs
 
 from codec import files
 from codec.errors import FileError, MetamerError
-from evaluation import plots, realism
+from evaluation import plots, realism_text
 from evaluation.plots.style import ticks
 from evaluation.report.contents import blocks, distances, rounded, table
 from evaluation.report.viewer import viewer
@@ -44,7 +44,7 @@ def write(folders: Sequence[Path], out: Path, most: int) -> str:
         "title": folders[0].resolve().name, "pictures": len({row["image"] for row in rows}), "codecs": codecs,
         "metrics": distances(rows), "at_rates": not found.rows, "viewer": viewer(found, out, most), "rows": lines,
         "realism": named, "blocks": by_rate, "measured": measured and measured[0].realism,
-        "caution": measured and realism.caution(measured[0].realism),
+        "cautions": realism_text.cautions(measured[0].realism) if measured else [],
     }
     rates = [rate for metric in context["metrics"] for curve in metric["curves"] for rate in curve["bpp"]]
     data = {

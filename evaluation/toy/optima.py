@@ -63,7 +63,7 @@ def sawbridge_quantiser(width: float) -> Best:
 
 
 def sawbridge(tradeoff: float) -> Best:
-    """The optimum of any deterministic code of the path in continuous time (Wagner & Ballé 2021, theorem 1).
+    """The optimum of any deterministic code of the path in continuous time (derived here; Wagner & Ballé 2021 characterise it).
 
     Intervals are best, for a cell of probability p errs by p/6 at least; and of all partitions with the same Σ p², equal parts
     and one smaller have the least entropy.

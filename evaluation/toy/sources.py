@@ -59,7 +59,7 @@ def rotation(degrees: float) -> Tensor:
 
 
 class Banana(Source):
-    """A Gaussian of two dimensions, bent, turned and moved (Ballé et al. 2021, section II)."""
+    """A Gaussian of two dimensions, bent, turned and moved (Ballé et al. 2021)."""
 
     TURN = rotation(240)
     DEVIATION = torch.tensor([3.0, 0.5])
@@ -102,7 +102,7 @@ class Laplace(Source):
 
 
 class Sawbridge(Source):
-    """t − [t > U] at equally spaced t in [0, 1], U uniform there (Wagner & Ballé 2021, section 2).
+    """t − [t > U] at equally spaced t in [0, 1], U uniform there (Wagner & Ballé 2021).
 
     A curve of one parameter whose linear span has every dimension; its covariance is that of the Brownian bridge.
     """

@@ -10,6 +10,7 @@ from click.testing import CliRunner
 
 from codec.cli import main
 from evaluation.report import contents
+from tests.conftest import ROOT
 
 HEIGHTS = (192, 176, 256)  # of pictures 192 wide, whose names an address has to escape
 READY = """return [...document.images].every((image) => image.complete && image.naturalWidth)
@@ -247,6 +248,18 @@ def test_without_kept_pictures_the_page_says_how_to_get_them(results, tmp_path):
     text = (tmp_path / "out" / "index.html").read_text()
     assert done.exit_code == 0 and "--keep" in text and 'id="stage"' not in text and "BD-rate" in text
     assert not (tmp_path / "out" / "pictures").exists()
+
+
+def test_realism_is_told_with_what_must_be_said_of_it(results, tmp_path):
+    """Recorded from sixty photographs, beside rows of other pictures."""
+    shutil.copy(results / "matched.jsonl", tmp_path)
+    shutil.copy(ROOT / "train" / "results" / "realism.json", tmp_path / "matched.json")
+    done = CliRunner().invoke(main, ["report", str(tmp_path), "--out", str(tmp_path / "out")])
+    assert done.exit_code == 0, done.output
+    text = " ".join((tmp_path / "out" / "index.html").read_text().split())
+    first = json.loads((tmp_path / "matched.json").read_text())[0]
+    for told in ("Realism at equal rates", "FID/256", f"{first['realism']['fid']:.4g}", "60 pictures", "biased far upwards"):
+        assert told in text, told
 
 
 def test_the_number_of_pictures_is_limited(results, tmp_path):
