@@ -6,6 +6,7 @@ from pathlib import Path
 
 from codec.errors import FileError, MetamerError
 from evaluation import plots, published, rate_distortion
+from evaluation.measuring import Row
 from evaluation.plots.style import Look
 from evaluation.results import Results, labels, load
 
@@ -15,10 +16,10 @@ def draw(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("png",), 
     """Draws what is in the folders into ``out``; returns the files written. Raises MetamerError.
 
     specs: labels of distances, all that were measured by default; the first is the plane's. others: names of
-    `evaluation.published`. complexity: JSON, a list of `plots.Complexity`.
+    `evaluation.published`. complexity: JSON of `metamer complexity`.
     """
     found = load(folders)
-    work = complexities(complexity) if complexity else []
+    work = complexities(complexity, found.rows) if complexity else []
     codecs = [*(row["codec"] for row in found.rows + found.matched), *(summary.codec for summary in found.summaries)]
     styles = plots.looks([*codecs, *(published.find(name).name for name in others)])
     figures = {}
@@ -37,7 +38,7 @@ def draw(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("png",), 
             plots.training(found.logs, written[-1])
         if work:
             written.append(out / f"rate_distortion_complexity.{suffix}")
-            plots.rate_distortion_complexity(work, written[-1])
+            plots.rate_distortion_complexity(work, written[-1], published.ANCHOR)
     return written
 
 
@@ -64,11 +65,21 @@ def realism(found: Results, out: Path, suffix: str, specs: Sequence[str], styles
     return written
 
 
-def complexities(path: Path) -> list[plots.Complexity]:
-    """Of a JSON file: a list of objects with name, kmac_decoder, bd_rate and source. Raises FileError."""
+def complexities(path: Path, rows: Sequence[Row]) -> list[plots.Complexity]:
+    """Codecs that were measured on Kodak, and published ones: work of the decoder, BD-rate in PSNR against published BPG.
+
+    path: JSON of `metamer complexity`; rows: over settings. Raises FileError, and MetamerError where nothing measured has both.
+    """
     try:
-        return [plots.Complexity(**entry) for entry in json.loads(path.read_text())]
+        work = {each["codec"]: each["decoder_kmac"] for each in json.loads(path.read_text())["codecs"]}
     except OSError as problem:
         raise FileError(f"{path}: {problem.strerror.lower()}") from None
-    except (ValueError, TypeError):
-        raise FileError(f"{path}: a JSON list of objects with name, kmac_decoder, bd_rate and source is needed") from None
+    except (ValueError, TypeError, KeyError):
+        raise FileError(f"{path}: the JSON of `metamer complexity --json` is needed") from None
+    anchor = published.find(published.ANCHOR).curves["psnr"]
+    curves = rate_distortion.means(rows, "psnr") if "psnr" in labels(rows) else {}
+    found = [plots.Complexity(codec, work[codec], rate_distortion.bd_rate(anchor, curve)[0])
+             for codec, curve in curves.items() if work.get(codec)]
+    if not found:
+        raise MetamerError(f"{path} has the work of no network whose PSNR was measured over settings")
+    return found + [plots.Complexity(each.name, each.decoder, rate, each.source) for each, rate in published.placed()]

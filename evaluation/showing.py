@@ -17,7 +17,7 @@ results_argument = click.argument("folders", nargs=-1, required=True, metavar="R
 @click.option("--published", "others", multiple=True, metavar="NAME",
               help="Also what others published, on Kodak, dashed (vtm, elic2022, …); repeatable.")
 @click.option("--complexity", type=click.Path(path_type=Path), metavar="JSON",
-              help="Also BD-rate over the decoder's work: a list of objects with name, kmac_decoder, bd_rate and source.")
+              help="Also BD-rate against BPG over the decoder's work, on Kodak: what `metamer complexity --json` wrote.")
 def plot(folders, out, formats, specs, others, complexity) -> None:
     """Draw what `metamer evaluate` and `metamer train` left in RESULTS.
 

@@ -19,6 +19,7 @@ from evaluation.pictures import read
 from perception.registry import suggestion
 
 FOLDER = Path(__file__).parent
+ANCHOR = "bpg_444_x265_ycbcr"  # what the plane of rate, distortion and complexity refers to
 # SHA-256 of the sorted digests of all pictures' size and pixels, whatever their files' names or formats
 KODAK = "0bd1a4a7fd207abf544cf579f5a38e0d71e08d660b4711767f19117e1402d196"
 
@@ -85,7 +86,7 @@ def check(pictures: Sequence[Path]) -> None:
     raise MetamerError("published figures are of Kodak's 24 photographs, which these pictures are not")
 
 
-def placed(anchor: str = "bpg_444_x265_ycbcr") -> list[tuple[Complexity, float]]:
+def placed(anchor: str = ANCHOR) -> list[tuple[Complexity, float]]:
     """Every network with its BD-rate in percent (PCHIP, PSNR) against a published anchor's curve, for the plane of both."""
     base, known = find(anchor).curves["psnr"], catalogue()
     return [(each, bd_rate(base, known[each.name].curves["psnr"])[0]) for each in complexities()]

@@ -158,9 +158,10 @@ def folder(tmp_path):
              for place, (name, psnr) in enumerate((("base", 30.0), ("base+r@0.5", 29.8), ("base+r@1", 29.0), ("avif", 30.1)))]
     (folder / "matched.json").write_text(json.dumps(found, default=vars))
     (tmp_path / "other.csv").write_text("name,kmac_decoder\n")
-    (tmp_path / "complexity.json").write_text(json.dumps([
-        {"name": "base", "kmac_decoder": 12, "bd_rate": 3.5},
-        {"name": "hyperprior", "kmac_decoder": 80, "bd_rate": -20, "source": "A"}]))
+    (tmp_path / "complexity.json").write_text(json.dumps({"codecs": [
+        {"codec": "base", "decoder_kmac": 12.0}, {"codec": "jpeg", "decoder_kmac": None},
+        {"codec": "else", "decoder_kmac": 9.0}]}))
+    (tmp_path / "idle.json").write_text(json.dumps({"codecs": [{"codec": "jpeg", "decoder_kmac": None}]}))
     return folder
 
 
@@ -179,7 +180,10 @@ def test_every_figure(folder, tmp_path):
         assert told in text["rate_distortion"], told
     for told in ("better", "base+r 1", "0.3 bpp", "less distortion"):
         assert told in text["distortion_realism"], told
-    assert "hyperprior" in text["rate_distortion_complexity"] and "critic" in text["training"]
+    assert "critic" in text["training"]
+    for told in ("base", "elic2022", "mbt2018-mean", "bpg_444_x265_ycbcr"):
+        assert told in text["rate_distortion_complexity"], told
+    assert ">jpeg<" not in text["rate_distortion_complexity"] and ">else<" not in text["rate_distortion_complexity"]
 
 
 def test_every_format(folder, tmp_path):
@@ -203,7 +207,8 @@ def test_figures_go_beside_their_results(folder):
     (["absent"], "no results.jsonl"), (["results", "-m", "dists"], "dists was not measured; there are psnr, ms-ssim"),
     (["results", "--published", "vtn"], "did you mean 'vtm'"),
     (["results", "--complexity", "absent.json"], "absent.json: no such file"),
-    (["results", "--complexity", "other.csv"], "a JSON list of objects"),
+    (["results", "--complexity", "other.csv"], "the JSON of `metamer complexity --json`"),
+    (["results", "--complexity", "idle.json"], "idle.json has the work of no network"),
     (["results", "damaged"], "damaged"), (["lonely", "results"], "no picture in common"),
 ])
 def test_bad_input_gets_one_line(folder, tmp_path, monkeypatch, arguments, message):
