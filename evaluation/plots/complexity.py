@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.plots.labels import label_points
-from evaluation.plots.style import COLOURS, INK, MUTED, logarithmic, panels, save
+from evaluation.plots.style import COLOURS, INK, MUTED, footnote, logarithmic, panels, save
 
 
 @dataclass(frozen=True)
@@ -46,6 +46,6 @@ def rate_distortion_complexity(codecs: Sequence[Complexity], path: Path, anchor:
               ylabel=f"BD-rate{f' against {anchor}' if anchor else ''} (%)   fewer bytes →")
     sources = list(dict.fromkeys(codec.source for codec in codecs if codec.source != "measured"))
     note = "full: measured here" + (f"; hollow: {', '.join(sources)}" if sources else "")
-    figure.supxlabel(note, fontsize=8, x=0.01, ha="left")
+    footnote(figure, note)
     label_points(figure, {panel: [(codec.kmac_decoder, codec.bd_rate, codec.name, INK) for codec in codecs]})
     save(figure, path)

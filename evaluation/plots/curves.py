@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.plots.labels import label_ends
-from evaluation.plots.style import Look, logarithmic, looks, panels, save
+from evaluation.plots.style import Look, footnote, logarithmic, looks, panels, save
 
 Curves = Mapping[str, np.ndarray]  # codec → (points, 2) bpp and metric, by rising rate
 
@@ -37,6 +37,6 @@ def rate_distortion(metrics: Mapping[str, Curves], path: Path, bands: Mapping[st
         logarithmic(panel.xaxis)
         panel.set(xlabel="bits per pixel (whole file)", title=title)
     if note:
-        figure.supxlabel(note, fontsize=8, x=0.01, ha="left")
+        footnote(figure, note)
     label_ends(figure, ends)
     save(figure, path)

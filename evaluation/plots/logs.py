@@ -11,7 +11,7 @@ from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter1d
 
 from evaluation.plots.labels import label_ends
-from evaluation.plots.style import COLOURS, MUTED, logarithmic, panels, save
+from evaluation.plots.style import COLOURS, MUTED, footnote, logarithmic, panels, save
 
 Log = Sequence[Mapping]  # what train.loop writes into log.jsonl
 ASIDE = ("step", "seconds", "images_per_second")  # numbers of a row that are no panel
@@ -83,7 +83,7 @@ def training(logs: Mapping[str, Log], path: Path) -> None:
         figure.suptitle(next(iter(logs)), x=0.01, ha="left")
         if len(begun) > 1:
             told = "; ".join(f"{name} from step {step}" for step, name in begun)
-            figure.supxlabel(f"stages: {told}", fontsize=8, x=0.01, ha="left")
+            footnote(figure, f"stages: {told}")
     label_ends(figure, ends, size=8)
     save(figure, path)
 

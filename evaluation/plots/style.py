@@ -1,6 +1,7 @@
 """What figures share: colours and marks of codecs, axes, labels that keep clear of each other, files."""
 
 import io
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -122,3 +123,8 @@ def save(figure: Figure, path: Path, dpi: int = 130) -> None:
     figure.savefig(buffer, dpi=dpi, format=path.suffix[1:], metadata={stamp: None} if stamp else None)
     plt.close(figure)
     files.write(str(path), buffer.getvalue())
+
+
+def footnote(figure: Figure, text: str) -> None:
+    """Small print under a figure, in as many lines as its width asks for."""
+    figure.supxlabel(textwrap.fill(text, round(16 * figure.get_figwidth())), fontsize=8, x=0.01, ha="left")
