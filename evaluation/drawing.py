@@ -12,11 +12,12 @@ from evaluation.results import Results, labels, load
 
 
 def draw(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("png",), specs: Sequence[str] = (),
-         others: Sequence[str] = (), complexity: Path | None = None) -> list[Path]:
+         others: Sequence[str] = (), complexity: Path | None = None, anchor: str | None = None) -> list[Path]:
     """Draws what is in the folders into ``out``; returns the files written. Raises MetamerError.
 
     specs: labels of distances, all that were measured by default; the first is the plane's. others: names of
-    `evaluation.published`. complexity: JSON of `metamer complexity`.
+    `evaluation.published`. complexity: JSON of `metamer complexity`. anchor: codec that single pictures'
+    gains are against; by default jpeg if it was measured, else the first.
     """
     found = load(folders)
     work = complexities(complexity, found.rows) if complexity else []
@@ -26,12 +27,16 @@ def draw(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("png",), 
     for name, rows in (("rate_distortion", found.rows), ("rate_distortion_matched", found.matched)):
         if rows:
             figures[name] = rate_distortion.figure(rows, chosen(labels(rows), specs), others) | {"styles": styles}
+    gains, anchor = gained(found.rows, specs, anchor)
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for suffix in dict.fromkeys(formats):
         for name, parts in figures.items():
             written.append(out / f"{name}.{suffix}")
             plots.rate_distortion(path=written[-1], **parts)
+        if gains:
+            written.append(out / f"gains.{suffix}")
+            plots.gains(gains, anchor, written[-1], styles)
         written += realism(found, out, suffix, specs, styles)
         if found.logs:
             written.append(out / f"training.{suffix}")
@@ -47,6 +52,15 @@ def chosen(known: Sequence[str], specs: Sequence[str]) -> list[str]:
     if missing := [spec for spec in specs if spec not in known]:
         raise MetamerError(f"{missing[0]} was not measured; there are {', '.join(known)}")
     return list(specs or known)
+
+
+def gained(rows: Sequence[Row], specs: Sequence[str], anchor: str | None) -> tuple[dict, str]:
+    """`rate_distortion.gains` of rows over settings, and the anchor. Raises MetamerError for one that was not measured."""
+    codecs = list(dict.fromkeys(row["codec"] for row in rows))
+    if anchor and anchor not in codecs:
+        raise MetamerError(f"{anchor} was not measured; there are {', '.join(codecs)}")
+    anchor = anchor or next((name for name in codecs if name == "jpeg"), *codecs[:1] or [""])
+    return rate_distortion.gains(rows, chosen(labels(rows), specs), anchor) if len(codecs) > 1 else {}, anchor
 
 
 def realism(found: Results, out: Path, suffix: str, specs: Sequence[str], styles: dict[str, Look]) -> list[Path]:

@@ -197,6 +197,16 @@ def figure(rows: Sequence[Row], labels: Iterable[str], names: Sequence[str] = ()
     return found | {"note": note + (f"; dashed: {'; '.join(dict.fromkeys(sources))}" if sources else "")}
 
 
+def gains(rows: Sequence[Row], labels: Iterable[str], anchor: str) -> dict[str, dict[str, list[float]]]:
+    """Distance, as figures call it → codec → BD-rate in percent of each picture against ``anchor``; of codecs that have any."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for label in labels:
+        for each in differences.by_picture(sampled(rows, label), anchor):
+            found.setdefault(plots.title(label), {}).setdefault(each["codec"], []).append(each["rate"])
+    some = {name: {codec: rates for codec, rates in by.items() if np.isfinite(rates).any()} for name, by in found.items()}
+    return {name: by for name, by in some.items() if by}
+
+
 def _plain(value: object) -> object:
     """What JSON can hold."""
     if isinstance(value, dict):

@@ -18,15 +18,17 @@ results_argument = click.argument("folders", nargs=-1, required=True, metavar="R
               help="Also what others published, on Kodak, dashed (vtm, elic2022, …); repeatable.")
 @click.option("--complexity", type=click.Path(path_type=Path), metavar="JSON",
               help="Also BD-rate against BPG over the decoder's work, on Kodak: what `metamer complexity --json` wrote.")
-def plot(folders, out, formats, specs, others, complexity) -> None:
+@click.option("--anchor", help="Codec that each picture's gain is against; default: jpeg if measured, else the first.")
+def plot(folders, out, formats, specs, others, complexity, anchor) -> None:
     """Draw what `metamer evaluate` and `metamer train` left in RESULTS.
 
-    Rate-distortion curves; of matched rates, realism over rate and the distortion-realism plane; of training, its log.
+    Rate-distortion curves and what each picture gains; of matched rates, realism over rate and the distortion-realism plane; of
+    training, its log.
     """
     from evaluation import drawing
 
     out = out or (folders[0] if folders[0].suffix != ".jsonl" else folders[0].parent)
-    for path in drawing.draw(folders, out, formats, specs, others, complexity):
+    for path in drawing.draw(folders, out, formats, specs, others, complexity, anchor):
         click.echo(path)
 
 

@@ -1,6 +1,7 @@
 """Figures: labels keep clear of each other, codecs keep their looks, every format is written."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -165,7 +166,7 @@ def folder(tmp_path):
     return folder
 
 
-FIGURES = ["rate_distortion", "rate_distortion_matched", "distortion_realism", "rate_realism", "training",
+FIGURES = ["rate_distortion", "rate_distortion_matched", "gains", "distortion_realism", "rate_realism", "training",
            "rate_distortion_complexity"]
 
 
@@ -181,6 +182,7 @@ def test_every_figure(folder, tmp_path):
     for told in ("better", "base+r 1", "0.3 bpp", "less distortion"):
         assert told in text["distortion_realism"], told
     assert "critic" in text["training"]
+    assert "against jpeg" in text["gains"] and ">base<" in text["gains"] and ">jpeg<" not in text["gains"]
     for told in ("base", "elic2022", "mbt2018-mean", "bpg_444_x265_ycbcr"):
         assert told in text["rate_distortion_complexity"], told
     assert ">jpeg<" not in text["rate_distortion_complexity"] and ">else<" not in text["rate_distortion_complexity"]
@@ -193,7 +195,8 @@ def test_every_format(folder, tmp_path):
     done = CliRunner().invoke(main, ["plot", str(tmp_path / "one"), "-m", "psnr", *formats])
     assert done.exit_code == 0, done.output
     stem = tmp_path / "one" / "rate_distortion"
-    assert done.output.split() == [f"{stem}.png", f"{stem}.pdf", f"{stem}.svg"]
+    found = [Path(line) for line in done.output.split()]
+    assert [path for path in found if path.stem != "gains"] == [stem.with_suffix(f".{kind}") for kind in ("png", "pdf", "svg")]
     assert Image.open(f"{stem}.png").width > 500 and stem.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
     assert "MS-SSIM" not in (svg := stem.with_suffix(".svg").read_text()) and "PSNR" in svg
 
@@ -206,6 +209,7 @@ def test_figures_go_beside_their_results(folder):
 @pytest.mark.parametrize(("arguments", "message"), [
     (["absent"], "no results.jsonl"), (["results", "-m", "dists"], "dists was not measured; there are psnr, ms-ssim"),
     (["results", "--published", "vtn"], "did you mean 'vtm'"),
+    (["results", "--anchor", "avif"], "avif was not measured; there are base, jpeg"),
     (["results", "--complexity", "absent.json"], "absent.json: no such file"),
     (["results", "--complexity", "other.csv"], "the JSON of `metamer complexity --json`"),
     (["results", "--complexity", "idle.json"], "idle.json has the work of no network"),
