@@ -59,7 +59,7 @@ class Cells:
 
 
 class PostHocCritic(nn.Module):
-    """(N, D) cells → (N, 1), V of Nowozin et al., 0 before it has learned. Inputs are standardised as ``cells`` say."""
+    """(N, D) cells, `standardised` as those it is made for → (N, 1), V of Nowozin et al., 0 before it has learned."""
 
     def __init__(self, cells: Sequence[Tensor]):
         super().__init__()
@@ -72,8 +72,12 @@ class PostHocCritic(nn.Module):
         nn.init.zeros_(self.layers[-1].weight)
         nn.init.zeros_(self.layers[-1].bias)
 
+    def standardised(self, cells: Tensor) -> Tensor:
+        """In float16, and with few large values; done once, as it takes longer than the layers."""
+        return torch.asinh((cells.float() - self.mean) / self.deviation).half()
+
     def forward(self, cells: Tensor) -> Tensor:
-        return self.layers(torch.asinh((cells.float() - self.mean) / self.deviation))
+        return self.layers(cells.float())
 
 
 def learn(critic: PostHocCritic, real: Tensor, fake: Tensor, chosen_by: tuple[Tensor, Tensor]) -> None:
@@ -105,11 +109,11 @@ class Judge:
 
     def __init__(self, originals: Sequence[Tensor], images: Sequence[Tensor]):
         choosing = max(1, len(originals) // SELECTING)
-        learning, chosen_by = ([torch.cat(list(cells[part])) for cells in (originals, images)]
-                               for part in (slice(choosing, None), slice(choosing)))
         self.critic = PostHocCritic([*originals[choosing:], *images[choosing:]])
+        learning, chosen_by = ([torch.cat(list(map(self.critic.standardised, cells[part]))) for cells in (originals, images)]
+                               for part in (slice(choosing, None), slice(choosing)))
         learn(self.critic, *learning, chosen_by)
-        real, fake = (self.value(cells) for cells in chosen_by)
+        real, fake = map(self.value, chosen_by)
         # with V scaled, the best of all shifts of T makes the bound that of Donsker & Varadhan
         self.scale = minimize_scalar(lambda scale: -self.clipped(real, scale).mean().item() - shift(self.clipped(fake, scale)),
                                      bounds=(0, 2), method="bounded").x
@@ -125,7 +129,7 @@ class Judge:
 
     def finds(self, original: Tensor, image: Tensor) -> tuple[float, float]:
         """A picture's share of the Jensen-Shannon and of the Kullback-Leibler bound, in nats; it can be below 0."""
-        real, fake = self.value(original), self.value(image)
+        real, fake = (self.value(self.critic.standardised(cells)) for cells in (original, image))
         told = [1 + self.clipped(value, self.scale) + self.shift for value in (real, fake)]
         # Nowozin et al. leave the halves out of the Jensen-Shannon divergence
         return -LOSSES["jensen-shannon"].critic(real, fake).item() / 2, -LOSSES["kl"].critic(*told).item()
