@@ -116,7 +116,7 @@ def paths(source: Source, found: Found, path: Path) -> None:
     figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5), layout="constrained")
     tradeoffs = sorted({score.tradeoff for _, score in found})
     best = [optima.sawbridge_quantiser(width) for width in np.geomspace(0.15 / np.sqrt(max(tradeoffs)), 1, 2000)]
-    against(left, [(one.distortion, one.rate) for one in best], "the optimum (Wagner & Ballé 2021)", found)
+    against(left, [(one.distortion, one.rate) for one in best], "the optimum", found)
     left.set_xlabel("squared error, mean over time")
     left.legend(frameon=False)
     one = source.at(torch.tensor([0.37]))
