@@ -168,14 +168,14 @@ def evaluate(folder: Path, names: Sequence[str], out: Path, targets: Sequence[fl
     points = [Point(name, target=target) for target in targets for name in names]
     for name in names:
         coder(name)  # unknown ones are told before the first hour is spent
+    sample = realism.Sampler(critic=critic) if with_realism else None  # so are weights that are not here
     places = functools.partial(kept, out / "decoded") if keep else None
     rows = measuring.run(paths, points, specs, out / "matched.jsonl", jobs, places)
     if keep:
         keep_originals(paths, out / "decoded")
     labels = [measuring.distance(spec).label for spec in specs]
     found = [summary(rows, point, Point(anchor, target=point.target), labels) for point in points]
-    if with_realism:
-        sample = realism.Sampler(critic=critic)
+    if sample:
         originals = sample(map(read, paths))
         for each, point in zip(found, points, strict=True):
             each.realism = realism.compare(originals, sample(decoded(path, rows[path.name, point]) for path in paths))

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from codec import model as models
-from evaluation import matched, results
+from evaluation import matched, published, realism_text, results
 from evaluation.matched import Summary
 from evaluation.measuring import Point
 from evaluation.rate_distortion import bd_rate, scale
@@ -14,14 +14,7 @@ from evaluation.recorded import read, table
 from perception.registry import Metric, find
 
 JUDGES = ("dists", "lpips-vgg", "ssimulacra2", "cvvdp")  # none of which a shipped model was trained on
-PUBLISHED = (  # Kodak, as their authors give them: codec, bpp, PSNR, LPIPS of AlexNet, DISTS
-    ("HiFiC, low (Mentzer et al., NeurIPS 2020)", 0.183, 27.56, 0.0686, None),
-    ("HiFiC, medium", 0.351, 29.65, 0.0428, None),
-    ("HiFiC, high", 0.538, 31.74, 0.0278, None),
-    ("CRDR, β = 3.84 (Iwai et al., WACV 2024)", 0.109, 27.45, 0.0963, 0.1040),
-    ("CRDR, β = 3.84", 0.204, 29.52, 0.0591, 0.0740),
-    ("CRDR, β = 3.84", 0.402, 32.16, 0.0331, 0.0462),
-)
+GENERATIVE = ("hific", "crdr")  # published codecs made for realism
 
 
 def number(value: float) -> str:
@@ -101,11 +94,12 @@ def bd_rates(codec: str = "perceptual") -> str:
     return table(["distance", "against AVIF", "against `base`"], lines)
 
 
-def published() -> str:
+def others() -> str:
     """What others report on Kodak."""
-    return table(["codec", "bpp", "PSNR", "LPIPS, AlexNet", "DISTS"],
-                 [[name, f"{bpp:.3f}", f"{psnr:.2f}", f"{lpips:.4f}", "–" if dists is None else f"{dists:.4f}"]
-                  for name, bpp, psnr, lpips, dists in PUBLISHED])
+    labels = ("psnr", "lpips-alex", "dists")
+    return table(["codec", "bpp", *labels], [
+        [each.title, f"{row['bpp']:.3f}", *(number(row[label]) if label in row else "–" for label in labels)]
+        for each in map(published.find, GENERATIVE) for row in each.rows])
 
 
 def slider() -> str:
@@ -113,10 +107,8 @@ def slider() -> str:
     rows = results.summaries(read("realism", "train"))
     labels = list(rows[0].means)
     lines = [[f"{row.target:g}", f"`{named(row.codec)}`", f"{row.bpp:.3f}", *shown(row, labels, best(labels, [
-        other for other in rows if other.target == row.target])), f"{row.realism['fid']:.2f}",
-        f"{1000 * row.realism['kid']:.2f} [{1000 * row.realism['kid_low']:.2f}, {1000 * row.realism['kid_high']:.2f}]",
-        f"{row.realism['squeezenet:fire5']:.0f}"] for row in rows]
-    return table(["rate", "decoder", "bpp", *labels, "FID/256", "KID ×10³", "Fréchet, squeezenet:fire5"], lines)
+        other for other in rows if other.target == row.target])), *realism_text.figures(row.realism).values()] for row in rows]
+    return table(["rate", "decoder", "bpp", *labels, *realism_text.figures(rows[0].realism)], lines)
 
 
 def ablation() -> str:
@@ -139,5 +131,5 @@ def fields() -> dict[str, str]:
     return {
         "trained_on": ", ".join(f"`{spec}` {weight:g}" for spec, weight in recipe["distortion"].items()),
         "ablation_rate": rates, "kodak": kodak(), "against_avif": against("avif"), "against_base": against("base"),
-        "bd_rates": bd_rates(), "published": published(), "slider": slider(), "ablation": ablation(),
+        "bd_rates": bd_rates(), "published": others(), "slider": slider(), "ablation": ablation(),
     }

@@ -25,7 +25,7 @@ from evaluation.agreement import bootstrap
 from evaluation.set_distances import LEAST
 from perception.networks import Network
 from perception.wasserstein import LAYERS
-from train.critic import LOSSES
+from train.critic_losses import LOSSES
 
 NETWORK = "squeezenet"
 SIDE = 16  # pixels of a cell

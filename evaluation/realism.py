@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from codec import pixels
 from codec.errors import FileError, ImageError
+from evaluation import post_hoc
 from evaluation.pictures import read, to_tensor
 from evaluation.set_distances import LEAST, discrepancy, interval, kid
 from perception import create
@@ -83,11 +84,7 @@ class Sampler:
         deep = Layer(layer)
         self.pim = create("pim-1", weights=pim) if pim else None
         self.networks = {"fid": Inception(), deep.name: deep}
-        self.cells = None
-        if critic:
-            from evaluation import post_hoc  # needs what training needs
-
-            self.cells = post_hoc.Cells(critic)
+        self.cells = post_hoc.Cells(critic) if critic else None
 
     @torch.no_grad()
     def __call__(self, pictures: Iterable[Image.Image | np.ndarray]) -> Sample:
@@ -144,8 +141,6 @@ def compare(originals: Sample, images: Sample) -> dict[str, float]:
         found["pim"] = in_z(every)
         found |= interval_of("pim", in_z, found["pim"], every)
     if images.cells:
-        from evaluation import post_hoc
-
         found |= post_hoc.bounds(originals.cells, images.cells)
     return found
 

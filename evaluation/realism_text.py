@@ -1,6 +1,7 @@
-"""Figures of realism to read: what they are called, and what must be said of those from few patches."""
+"""Measures of realism as people read them: names, units, figures with their intervals, and cautions where patches are few."""
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 from evaluation.realism import SIDE
 from perception.inception import FEATURES
@@ -8,39 +9,57 @@ from perception.networks import widths
 
 FEW_PICTURES = 20  # with fewer an interval is rough
 BIASED = "dimensions: biased far upwards, compare it only between codecs on these very pictures"
-FEW = {  # measure → patches it should have, and what is wrong with fewer
-    "fid": (FEATURES, BIASED), "kid": (200, "needed for subsets of 100"), "pim": (100, "that show enough of what there is"),
-    "js": (200, "that the critic should learn from and be judged on: its bounds are loose"),
-}
-LABELS = {"fid": "FID/256", "kid": "KID ×10³", "pim": "Fréchet, PIM's z", "js": "JS at least", "kl": "KL at least"}
 
 
-def labels(found: Iterable[str]) -> dict[str, str]:
-    """Measure → what it is called, for those that `realism.compare` found."""
-    deep = {name: f"Fréchet, {name}" for name in found if ":" in name and not name.endswith(("_low", "_high"))}
-    return {name: label for name, label in (LABELS | deep).items() if name in found}
+@dataclass(frozen=True)
+class Measure:
+    """One key of what `realism.compare` finds. label: its name, with its unit; enough: patches it should have; fewer: what is
+    wrong with fewer; scale: what a person reads for a 1 of JSON."""
+
+    key: str
+    label: str
+    enough: int
+    fewer: str
+    scale: float = 1.0
+
+    def figures(self, found: dict[str, float]) -> tuple[float, ...]:
+        """The value as a person reads it, and the ends of its 95 % interval where it has one."""
+        return tuple(self.scale * found[key] for key in (self.key, f"{self.key}_low", f"{self.key}_high") if key in found)
+
+
+MEASURES = (
+    Measure("fid", "FID/256", FEATURES, BIASED),
+    Measure("kid", "KID ×10³", 200, "needed for subsets of 100", 1000),
+    Measure("pim", "Fréchet, PIM's z", 100, "that show enough of what there is"),
+    Measure("js", "Jensen-Shannon ≥, nats", 200, "that the critic should learn from and be judged on: its bounds are loose"),
+    Measure("kl", "Kullback-Leibler ≥, nats", 0, ""),  # the same critic's
+)
+
+
+def measures(every: Sequence[dict[str, float]]) -> list[Measure]:
+    """What all of ``every``, each from `realism.compare`, were measured by: `MEASURES`, then layers NETWORK:LAYER."""
+    common = set.intersection(*map(set, every)) if every else set()
+    layers = sorted(key for key in common if ":" in key and not key.endswith(("_low", "_high")))
+    return [each for each in MEASURES if each.key in common] + [
+        Measure(key, f"Fréchet, {key}", widths(key.partition(":")[0])[key.partition(":")[2]], BIASED) for key in layers]
 
 
 def cautions(found: dict[str, float]) -> list[str]:
     """A line for each measure that has fewer patches than it should, and one where intervals have few pictures."""
-    called, count = labels(found), found["patches"]
-    deep = {name: (widths(name.partition(":")[0])[name.partition(":")[2]], BIASED) for name in called if ":" in name}
-    said = [f"{called[name]}: {count} patches, fewer than the {least} {why}"
-            for name, (least, why) in (FEW | deep).items() if name in called and count < least]
+    count = found["patches"]
+    said = [f"{each.label}: {count} patches, fewer than the {each.enough} {each.fewer}"
+            for each in measures([found]) if count < each.enough]
     if found["pictures"] < FEW_PICTURES:
         said.append(f"intervals: {found['pictures']} pictures, fewer than {FEW_PICTURES}; with fewer than 4 there are none")
     return said
 
 
 def figures(found: dict[str, float]) -> dict[str, str]:
-    """What it is called → value and 95 % interval."""
+    """Label → value and 95 % interval, '107.2 [94.3, 120.1]'."""
     told = {}
-    for name, label in labels(found).items():
-        scale = 1000 if name == "kid" else 1
-        told[label] = f"{scale * found[name]:.4g}"
-        if f"{name}_low" in found:
-            told[label] += f" [{scale * found[f'{name}_low']:.4g}, {scale * found[f'{name}_high']:.4g}]"
-        told[label] += " nats" * (name in ("js", "kl"))
+    for each in measures([found]):
+        value, *ends = (f"{figure:.4g}" for figure in each.figures(found))
+        told[each.label] = f"{value} [{', '.join(ends)}]" if ends else value
     return told
 
 

@@ -4,6 +4,8 @@ import ast
 import subprocess
 import sys
 
+import pytest
+
 from tests.conftest import ROOT
 
 ALLOWED = {
@@ -50,3 +52,41 @@ assert codec.decode(codec.encode(Image.new("RGB", (40, 24), (9, 99, 199)))).size
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=ROOT)
     assert done.returncode == 0, done.stderr.decode()
+
+
+HIDDEN = """
+import sys
+
+class Hidden:
+    names = sys.argv.pop(1).split(",")
+
+    @classmethod
+    def find_spec(cls, name, *_):
+        if name in cls.names:
+            raise ModuleNotFoundError(f"No module named '{name}'", name=name)
+
+sys.meta_path.insert(0, Hidden)
+from codec.cli import main
+main()
+"""
+
+
+def hiding(packages: str, *arguments) -> subprocess.CompletedProcess:
+    """The command line where these packages are not installed."""
+    return subprocess.run([sys.executable, "-c", HIDDEN, packages, *map(str, arguments)], capture_output=True, text=True,
+                          cwd=ROOT)
+
+
+@pytest.mark.parametrize(("hidden", "arguments"), [
+    ("lightning_fabric", ("export", "run", "--data", ".")), ("matplotlib", ("plot", "a")), ("plotly", ("report", "a")),
+    ("torch", ("evaluate", "a", "--bpp", "1", "--realism", "--critic", "squeezenet", "--out", "x")),
+])
+def test_a_missing_extra_is_one_line(hidden, arguments):
+    done = hiding(hidden, *arguments)
+    assert done.returncode == 1 and done.stdout == "" and len(done.stderr.splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("metamer: this command needs the extras") and hidden in done.stderr
+
+
+def test_the_post_hoc_critic_needs_nothing_of_the_extra_train():
+    assert "no such file" in hiding("lightning_fabric,onnxscript,yaml", "metrics", "realism", "a", "b", "--critic",
+                                    "squeezenet").stderr

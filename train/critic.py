@@ -5,8 +5,6 @@ appendix A.1, or at the features of a network that knows photographs already, wh
 "Projected GANs converge faster", NeurIPS 2021). As one codec serves every rate here, the quality level is a further condition.
 """
 
-import math
-from collections.abc import Callable
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -19,6 +17,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from perception.networks import Network
 from perception.wasserstein import LAYERS
+from train.critic_losses import LOSSES
 
 CONDITION = 12  # channels that the latents are squeezed into (HiFiC)
 PIXELS = "pixels"
@@ -30,7 +29,7 @@ class CriticOptions:
     """weight: what one nat of the critic counts, as a share of the distortion at the start (`train.objective`).
 
     sees: pixels, or a network whose features it looks at: squeezenet, alexnet, vgg16 (weights: `metamer weights fetch`).
-    loss: one of `LOSSES`. spectral_norm: bound each layer's largest singular value (Miyato et al., ICLR 2018).
+    loss: one of `train.critic_losses`. spectral_norm: bound each layer's largest singular value (Miyato et al., ICLR 2018).
     conditional: show it the decoded latents. width: channels of the first layer, HiFiC's being 64; for features, of every head.
     alone: steps at the beginning in which the critic learns and the codec does not listen. learning_rate falls as the stage's
     does.
@@ -103,40 +102,6 @@ class FeatureCritic(Critic):
         maps = self.network(image, self.layers).values()
         said = [head(self.beside(torch.asinh(value), latent, weights)) for head, value in zip(self.heads, maps, strict=True)]
         return torch.cat([F.interpolate(verdict, size=said[0].shape[-2:]) for verdict in said], 1)
-
-
-@dataclass(frozen=True)
-class CriticLoss:
-    """critic: (V of photographs, V of decodes) → what the critic minimises; codec: V of decodes → what the codec minimises."""
-
-    critic: Callable[[Tensor, Tensor], Tensor]
-    codec: Callable[[Tensor], Tensor]
-
-
-def divergence(activation: Callable[[Tensor], Tensor], conjugate: Callable[[Tensor], Tensor]) -> CriticLoss:
-    """The variational bound E_p[T] − E_q[f*(T)] ≤ D_f(p‖q), T = g_f(V), and for the codec to raise T, which does not saturate.
-
-    Nowozin, Cseke & Tomioka, "f-GAN", NeurIPS 2016: equation 4, activations g_f of table 2, section 3.2.
-    """
-    return CriticLoss(
-        lambda real, fake: conjugate(activation(fake)).mean() - activation(real).mean(),
-        lambda fake: -activation(fake).mean((1, 2, 3)),
-    )
-
-
-LOSSES = {
-    "non-saturating": CriticLoss(  # Goodfellow et al., NeurIPS 2014
-        lambda real, fake: F.softplus(-real).mean() + F.softplus(fake).mean(), lambda fake: F.softplus(-fake).mean((1, 2, 3))
-    ),
-    "least-squares": CriticLoss(  # Mao et al., ICCV 2017
-        lambda real, fake: ((real - 1).square().mean() + fake.square().mean()) / 2,
-        lambda fake: (fake - 1).square().mean((1, 2, 3)) / 2,
-    ),
-    "kl": divergence(lambda v: v, lambda t: torch.exp(t - 1)),
-    "reverse-kl": divergence(lambda v: -torch.exp(-v), lambda t: -1 - torch.log(-t)),
-    "jensen-shannon": divergence(lambda v: math.log(2) - F.softplus(-v), lambda t: -torch.log(2 - torch.exp(t))),
-    "pearson": divergence(lambda v: v, lambda t: t.square() / 4 + t),
-}
 
 
 class Opponent:

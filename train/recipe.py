@@ -14,7 +14,8 @@ from codec.errors import RecipeError
 from perception import registry
 from perception.errors import PerceptionError
 from perception.networks import NETWORKS
-from train.critic import LOSSES, PIXELS, CriticOptions
+from train.critic import PIXELS, CriticOptions
+from train.critic_losses import LOSSES
 from train.lapped import BLOCK
 from train.networks import KEEPING, PARTS, NetworkOptions
 from train.proxies import PROXIES

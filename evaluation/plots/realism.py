@@ -3,30 +3,19 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
 from matplotlib.axes import Axes
 
 from evaluation.plots.labels import label_ends, label_points
 from evaluation.plots.style import MUTED, Look, better, family, logarithmic, looks, panels, save, title
+from evaluation.realism_text import Measure, measures
 from perception.registry import find
 
 if TYPE_CHECKING:  # evaluation.matched draws, too
     from evaluation.matched import Summary
-
-TITLES = {"fid": "FID/256", "kid": "KID", "pim": "Fréchet distance in PIM's z", "js": "Jensen-Shannon divergence",
-          "kl": "Kullback-Leibler divergence"}
-COUNTS = ("pictures", "patches")
-
-
-def measures(found: Iterable[Summary]) -> list[str]:
-    """What realism was measured by in all of them: keys but for counts, and for ends and spreads of intervals."""
-    each = [summary.realism or {} for summary in found]
-    return [key for key in (each[0] if each else ()) if key not in COUNTS and not key.endswith(("_low", "_high", "_deviation"))
-            and all(isinstance(values.get(key), int | float) for values in each)]
 
 
 def slider(codec: str) -> float | None:
@@ -35,50 +24,48 @@ def slider(codec: str) -> float | None:
     return float(number) if at else None
 
 
-def sliders(found: Sequence[Summary]) -> dict[str, list[Summary]]:
-    """MODEL+DECODER → its path at one rate, by rising realism; it starts at MODEL, which is the same as realism 0."""
+def sliders(found: Sequence[Summary]) -> dict[tuple[float, str], list[Summary]]:
+    """(rate, MODEL+DECODER) → its path, by rising realism; it starts at MODEL, which is the same as realism 0."""
     paths = defaultdict(dict)
     for summary in found:
         if slider(summary.codec) is not None:
-            paths[family(summary.codec)][slider(summary.codec)] = summary
-    for name, path in paths.items():
+            paths[summary.target, family(summary.codec)][slider(summary.codec)] = summary
+    for (rate, name), path in paths.items():
         for summary in found:
-            if summary.codec == name.partition("+")[0]:
+            if (summary.target, summary.codec) == (rate, name.partition("+")[0]):
                 path.setdefault(0.0, summary)
-    return {name: [path[at] for at in sorted(path)] for name, path in paths.items() if len(path) > 1}
+    return {key: [path[at] for at in sorted(path)] for key, path in paths.items() if len(path) > 1}
 
 
-def by_rate(found: Sequence[Summary]) -> dict[float, list[Summary]]:
-    """Rate → the codecs there."""
-    blocks = defaultdict(list)
-    for summary in found:
-        blocks[summary.target].append(summary)
-    return dict(sorted(blocks.items()))
+def over_rates(found: Sequence[Summary]) -> dict[str, list[Summary]]:
+    """Codec → what it has at each rate, by rising rate."""
+    codecs = dict.fromkeys(summary.codec for summary in found)
+    return {name: sorted((each for each in found if each.codec == name), key=lambda each: each.target) for name in codecs}
 
 
-def _interval(panel: Axes, x: float, values: Mapping[str, float], key: str, colour: str) -> None:
-    if f"{key}_low" in values:
-        panel.plot((x, x), (values[f"{key}_low"], values[f"{key}_high"]), color=colour, linewidth=1, alpha=0.5)
+def _interval(panel: Axes, x: float, figures: Sequence[float], colour: str) -> None:
+    if len(figures) == 3:
+        panel.plot((x, x), figures[1:], color=colour, linewidth=1, alpha=0.5)
 
 
 def rate_realism(found: Sequence[Summary], path: Path, styles: Mapping[str, Look] | None = None) -> None:
     """A panel a measure of realism over rate, better up, with its interval where there is one."""
     styles = styles or looks(summary.codec for summary in found)
-    keys = measures(found)
-    figure, drawn = panels(len(keys))
+    shown = measures([summary.realism for summary in found])
+    figure, drawn = panels(len(shown))
     ends = {}
-    for panel, key in zip(drawn, keys, strict=True):
+    for panel, measure in zip(drawn, shown, strict=True):
         ends[panel] = []
-        for name in dict.fromkeys(summary.codec for summary in found):
-            own = sorted((summary for summary in found if summary.codec == name), key=lambda summary: summary.target)
-            panel.plot([each.bpp for each in own], [each.realism[key] for each in own], color=styles[name].colour,
-                       marker=styles[name].marker, markersize=4, linewidth=1.7)
-            for each in own:
-                _interval(panel, each.bpp, each.realism, key, styles[name].colour)
-            ends[panel].append((own[-1].bpp, own[-1].realism[key], name, styles[name].colour))
+        for name, own in over_rates(found).items():
+            look, rates = styles[name], [each.bpp for each in own]
+            figures = [measure.figures(each.realism) for each in own]
+            panel.plot(rates, [each[0] for each in figures], color=look.colour, marker=look.marker, markersize=4, linewidth=1.7)
+            for rate, each in zip(rates, figures, strict=True):
+                _interval(panel, rate, each, look.colour)
+            ends[panel].append((rates[-1], figures[-1][0], name, look.colour))
         panel.invert_yaxis()
         logarithmic(panel.xaxis)
-        panel.set(xlabel="bits per pixel (whole file)", ylabel="more realism →", title=TITLES.get(key, key))
+        panel.set(xlabel="bits per pixel (whole file)", ylabel="more realism →", title=measure.label)
     label_ends(figure, ends)
     save(figure, path)
 
@@ -86,57 +73,46 @@ def rate_realism(found: Sequence[Summary], path: Path, styles: Mapping[str, Look
 def plane(found: Sequence[Summary], label: str, path: Path, styles: Mapping[str, Look] | None = None) -> None:
     """The distortion-realism plane, a panel a measure of realism: distortion by ``label`` to the right, both better upwards.
 
-    A grey line joins the codecs of one rate; a codec's points have its colour, and those of a realism slider a line with
-    the realism asked for.
+    A thin line joins what a codec has at its rates, a thick one the realism asked for at one rate.
     """
     styles = styles or looks(summary.codec for summary in found)
-    keys = measures(found)
-    figure, drawn = panels(len(keys), 6.0, 4.8)
-    labels = {panel: _plane(panel, found, label, key, styles) for panel, key in zip(drawn, keys, strict=True)}
-    rates = list(by_rate(found))
-    figure.suptitle(f"{rates[0]:g} bits per pixel" if len(rates) == 1 else "", x=0.01, ha="left")
+    shown = measures([summary.realism for summary in found])
+    figure, drawn = panels(len(shown), 6.0, 4.8)
+    labels = {panel: _plane(panel, found, label, measure, styles) for panel, measure in zip(drawn, shown, strict=True)}
+    rates = {summary.target for summary in found}
+    figure.suptitle(f"{min(rates):g} bits per pixel" if len(rates) == 1 else "", x=0.01, ha="left")
     label_points(figure, labels)
     save(figure, path)
 
 
-def in_line(places: np.ndarray) -> np.ndarray:
-    """(N, 2) places of a plane in the order in which a line passes them: along their first principal component, rightwards."""
-    centred = places - places.mean(0)
-    spread = np.ptp(places, axis=0)
-    scaled = centred / np.where(spread > 0, spread, 1)
-    way = np.linalg.svd(scaled, full_matrices=False)[2][0]
-    return places[np.argsort(scaled @ way * (np.sign(way[0]) or 1), kind="stable")]
-
-
-def _plane(panel: Axes, found: Sequence[Summary], label: str, key: str, styles: Mapping[str, Look]) -> list:
-    """One panel; returns what is to be written at which points: at the highest rate codecs' names, at each its rate, and where
-    there is but one, the realism along sliders."""
-    turn = 1 if find(label.partition(":")[0]).higher_is_better else -1
-    blocks, labels = by_rate(found), []
-
+def _plane(panel: Axes, found: Sequence[Summary], label: str, measure: Measure, styles: Mapping[str, Look]) -> list:
+    """One panel; returns what is to be written at which points: codecs' names at the highest rate, all rates at the first
+    codec, and where there is but one rate the realism along sliders."""
     def place(summary: Summary) -> tuple[float, float]:
-        return summary.means[label].value, summary.realism[key]
+        return summary.means[label].value, measure.figures(summary.realism)[0]
 
-    for rate, block in blocks.items():
-        line = in_line(np.array(list(map(place, block))))[::turn]
-        panel.plot(*line.T, color=MUTED, linewidth=0.8, alpha=0.4, zorder=1)
-        names = {summary.codec: summary.codec for summary in block}
-        for name, path in sliders(block).items():
-            panel.plot(*np.transpose(list(map(place, path))), color=styles[path[-1].codec].colour, linewidth=2)
-            names |= {summary.codec: f"{slider(summary.codec):g}" if len(blocks) == 1 else "" for summary in path[1:-1]}
-            names[path[-1].codec] = f"{name} {slider(path[-1].codec):g}"
-        for summary in block:
-            look = styles[summary.codec]
-            _interval(panel, place(summary)[0], summary.realism, key, look.colour)
-            panel.plot(*place(summary), color=look.colour, marker=look.marker, markersize=5.5)
-            if rate == max(blocks) and names[summary.codec]:
-                labels.append((*place(summary), names[summary.codec], look.colour))
-        if len(blocks) > 1:
-            labels.append((*line[-1], f"{rate:g} bpp", MUTED))
-    if turn < 0:
+    curves, rates = over_rates(found), sorted({summary.target for summary in found})
+    names = {own[-1].codec: own[-1].codec for own in curves.values()}
+    for own in curves.values():
+        panel.plot(*zip(*map(place, own), strict=True), color=styles[own[0].codec].colour, linewidth=0.9, alpha=0.6)
+    for (_, name), steps in sliders(found).items():
+        panel.plot(*zip(*map(place, steps), strict=True), color=styles[steps[-1].codec].colour, linewidth=2)
+        names |= {each.codec: f"{slider(each.codec):g}" if len(rates) == 1 else "" for each in steps[1:-1]}
+        names[steps[-1].codec] = f"{name} {slider(steps[-1].codec):g}"
+    labels = []
+    for codec, own in curves.items():
+        look = styles[codec]
+        for each in own:
+            _interval(panel, place(each)[0], measure.figures(each.realism), look.colour)
+            panel.plot(*place(each), color=look.colour, marker=look.marker, markersize=5.5)
+        if names[codec]:
+            labels.append((*place(own[-1]), names[codec], look.colour))
+    if len(rates) > 1:
+        labels += [(*place(each), f"{each.target:g} bpp", MUTED) for each in curves[found[0].codec]]
+    if not find(label.partition(":")[0]).higher_is_better:
         panel.invert_xaxis()
     panel.invert_yaxis()
     panel.margins(0.16)
     better(panel, title(label))
-    panel.set_title(TITLES.get(key, key))
+    panel.set_title(measure.label)
     return labels

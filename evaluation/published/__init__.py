@@ -1,14 +1,15 @@
 """What others have published of their codecs on Kodak: kodak.csv and complexity.csv beside this file, each row with its source.
 
 Facts for comparison, not measurements made here; a codec that runs here should be run. They hold for Kodak's 24 photographs
-alone and `check` refuses others.
+alone and `check` refuses others. kodak.csv: a row a setting; columns of distances are called by their labels, empty where the
+source has none; licence is that of the file that the figures were taken from.
 """
 
 import csv
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, cached_property
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from evaluation.pictures import read
 from perception.registry import suggestion
 
 FOLDER = Path(__file__).parent
+WORDS = ("codec", "source", "licence")  # columns that hold no number
 ANCHOR = "bpg_444_x265_ycbcr"  # what the plane of rate, distortion and complexity refers to
 # SHA-256 of the sorted digests of all pictures' size and pixels, whatever their files' names or formats
 KODAK = "0bd1a4a7fd207abf544cf579f5a38e0d71e08d660b4711767f19117e1402d196"
@@ -26,12 +28,18 @@ KODAK = "0bd1a4a7fd207abf544cf579f5a38e0d71e08d660b4711767f19117e1402d196"
 
 @dataclass(frozen=True)
 class Published:
-    """A codec's mean curves on Kodak. curves: metric's label → (settings, 2) bits a pixel and mean value, by rising rate."""
+    """A codec on Kodak. rows: by rising rate, bpp and the mean of each distance that is told, by its label."""
 
     name: str
     source: str
     licence: str
-    curves: dict[str, np.ndarray]
+    rows: Sequence[dict[str, float]]
+
+    @cached_property
+    def curves(self) -> dict[str, np.ndarray]:
+        """Distance's label → (settings, 2) bits a pixel and mean value, by rising rate."""
+        labels = dict.fromkeys(key for row in self.rows for key in row if key != "bpp")
+        return {label: np.array([(row["bpp"], row[label]) for row in self.rows if label in row]) for label in labels}
 
     @property
     def title(self) -> str:
@@ -61,12 +69,8 @@ def catalogue() -> dict[str, Published]:
 
 
 def _published(name: str, rows: Sequence[dict[str, str]]) -> Published:
-    curves = {}
-    for metric in ("psnr", "ms-ssim"):
-        points = sorted((float(row["bpp"]), float(row[metric])) for row in rows if row[metric])
-        if points:
-            curves[metric] = np.array(points)
-    return Published(name, rows[0]["source"], rows[0]["licence"], curves)
+    numbers = [{key: float(text) for key, text in row.items() if text and key not in WORDS} for row in rows]
+    return Published(name, rows[0]["source"], rows[0]["licence"], sorted(numbers, key=lambda row: row["bpp"]))
 
 
 def find(name: str) -> Published:

@@ -7,8 +7,8 @@ import numpy as np
 from evaluation import rate_distortion
 from evaluation.matched import Summary
 from evaluation.measuring import Row
-from evaluation.plots.realism import TITLES, measures
 from evaluation.plots.style import title
+from evaluation.realism_text import measures
 from evaluation.results import labels
 
 SHADE = 55  # percent of colour that a cell of the BD matrix has at most
@@ -73,15 +73,15 @@ def table(rows: Sequence[Row]) -> tuple[list[dict], list[list]]:
 
 
 def blocks(summaries: Sequence[Summary]) -> tuple[list[str], list[list[dict]]]:
-    """Measures of realism, and rates with their codecs by them, each with its interval."""
-    keys, found = measures(summaries), []
+    """Measures of realism by their labels, and rates with their codecs by them, each with its interval."""
+    shown, found = measures([summary.realism for summary in summaries]), []
 
-    def cell(values: dict[str, float], key: str) -> dict[str, str]:
-        ends = [values.get(f"{key}_{end}") for end in ("low", "high")]
-        return {"value": f"{values[key]:.4g}", "interval": "" if None in ends else "{:.4g} … {:.4g}".format(*ends)}
+    def cell(figures: Sequence[float]) -> dict[str, str]:
+        value, *ends = (f"{figure:.4g}" for figure in figures)
+        return {"value": value, "interval": " … ".join(ends)}
 
     for target in dict.fromkeys(summary.target for summary in summaries):
         block = [summary for summary in summaries if summary.target == target]
         found.append([{"rate": f"{target:g}", "codec": each.codec, "bpp": f"{each.bpp:.3f}",
-                       "cells": [cell(each.realism, key) for key in keys]} for each in block])
-    return [TITLES.get(key, key) for key in keys], found
+                       "cells": [cell(measure.figures(each.realism)) for measure in shown]} for each in block])
+    return [measure.label for measure in shown], found

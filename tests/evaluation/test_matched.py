@@ -81,7 +81,7 @@ def test_realism_comes_with_intervals_and_cautions(tmp_path, otters):
     arguments = ["evaluate", str(folder), "--codec", "webp", "--codec", "jpeg", "--bpp", "0.4", "-m", "psnr", "--realism",
                  "--critic", "squeezenet", "--out", str(tmp_path / "out")]
     done = CliRunner().invoke(main, arguments, catch_exceptions=False)
-    assert done.exit_code == 0 and "caution: FID/256: 4 patches" in done.stdout and "  JS at least\n" in done.stdout
+    assert done.exit_code == 0 and "caution: FID/256: 4 patches" in done.stdout and "  Jensen-Shannon ≥, nats\n" in done.stdout
     for found in json.loads((tmp_path / "out" / "matched.json").read_text()):
         measured = found["realism"]
         assert (measured["pictures"], measured["patches"]) == (4, 4)

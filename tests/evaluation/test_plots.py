@@ -13,7 +13,7 @@ from PIL import Image
 
 from codec.cli import main
 from codec.errors import MetamerError
-from evaluation import plots, results
+from evaluation import plots, realism_text, results
 from evaluation.matched import Mean, Summary
 from evaluation.plots import labels, logs, realism, style
 
@@ -110,16 +110,23 @@ def test_ticks_are_round_and_enough():
 def test_a_slider_is_a_path_from_its_model():
     found = [summary("base", 0.2, 30, 90), summary("base+r@1", 0.2, 29, 70), summary("base+r@0.5", 0.2, 29.7, 80),
              summary("avif", 0.2, 30, 85)]
-    assert [each.codec for each in realism.sliders(found)["base+r"]] == ["base", "base+r@0.5", "base+r@1"]
-    assert realism.measures([*found, summary("jpeg", 0.2, 27, 99, kid=0.1)]) == ["fid"]
-    assert realism.measures([summary("a", 0.2, 1, 2, kid=0.1, kid_low=0.0, kid_high=0.2, kid_deviation=0.1)]) == ["fid", "kid"]
+    paths = realism.sliders([*found, summary("base+r@1", 0.4, 31, 60), summary("avif", 0.4, 31, 60)])
+    assert {key: [each.codec for each in path] for key, path in paths.items()} == {
+        (0.2, "base+r"): ["base", "base+r@0.5", "base+r@1"]}
 
 
-def test_iso_rate_lines_do_not_go_back_and_forth():
-    trade = np.array([[29.79, 120], [29.57, 107], [29.75, 112], [29.67, 108], [29.791, 117]])
-    assert realism.in_line(trade)[:, 1].tolist() == [107, 108, 112, 117, 120]
-    both = np.array([[0.30, 48], [0.23, 42], [0.26, 44]])
-    assert realism.in_line(both)[:, 0].tolist() == [0.23, 0.26, 0.30]
+def test_lines_of_the_plane_join_one_codec_s_rates_or_one_slider(figure):
+    _, panel = figure
+    found = [summary(name, rate, psnr + 10 * rate, 90 - 100 * rate, kid=0.01, kid_low=0.005, kid_high=0.02)
+             for rate in (0.1, 0.3) for name, psnr in (("avif", 30), ("base", 29), ("base+r@1", 28))]
+    kid = realism_text.measures([each.realism for each in found])[1]
+    labels = realism._plane(panel, found, "psnr", kid, style.looks(each.codec for each in found))
+    lines = [tuple(line.get_xdata()) for line in panel.lines if line.get_marker() == "None" and np.ptp(line.get_xdata())]
+    assert lines == [(31, 33), (30, 32), (29, 31), (30, 29), (32, 31)]
+    assert {label[2] for label in labels} == {"avif", "base", "base+r 1", "0.1 bpp", "0.3 bpp"}
+    assert {label[1] for label in labels} == {10}  # in thousandths, as the title says
+    assert [tuple(line.get_ydata()) for line in panel.lines if not np.ptp(line.get_xdata()) and len(line.get_xdata()) == 2] == \
+        [(5, 20)] * 6
 
 
 def test_logs_tell_training_from_validation():

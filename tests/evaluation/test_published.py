@@ -8,6 +8,7 @@ from PIL import Image
 from codec import cli
 from codec.errors import MetamerError
 from evaluation import coders, published, rate_distortion
+from perception.registry import find
 from tests.conftest import SHARED
 
 KODAK = SHARED / "kodak"
@@ -15,12 +16,15 @@ needs_kodak = pytest.mark.skipif(not KODAK.is_dir(), reason="the Kodak photograp
 
 
 def test_all_have_curves_a_source_and_a_licence():
-    assert {"vtm", "elic2022", "bmshj2018-hyperprior", "mbt2018-mean", "webp", "jpeg"} <= published.catalogue().keys()
-    for each in published.catalogue().values():
-        assert each.source and each.licence in ("BSD-3-Clause-Clear", "MIT") and each.name in each.title
-        for curve in each.curves.values():
-            assert len(curve) >= 4 and (np.diff(curve[:, 0]) > 0).all() and (np.diff(curve[:, 1]) > 0).all()
+    known = published.catalogue()
+    assert {"vtm", "elic2022", "bmshj2018-hyperprior", "mbt2018-mean", "webp", "jpeg", "hific", "crdr"} <= known.keys()
+    for each in known.values():
+        assert each.source and each.licence in ("BSD-3-Clause-Clear", "MIT", "none stated") and each.name in each.title
+        for label, curve in each.curves.items():
+            rises = 1 if find(label).higher_is_better else -1
+            assert len(curve) >= 3 and (np.diff(curve[:, 0]) > 0).all() and (rises * np.diff(curve[:, 1]) > 0).all()
         assert (each.curves["psnr"][:, 1] > 20).all() and (each.curves.get("ms-ssim", np.ones((1, 2)))[:, 1] <= 1).all()
+    assert set(known["crdr"].curves) == {"psnr", "lpips-alex", "dists"} and "dists" not in known["hific"].curves
 
 
 def test_networks_are_placed_by_cost_and_rate():

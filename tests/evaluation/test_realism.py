@@ -75,6 +75,13 @@ def test_what_is_left_out_is_not_there_and_sets_must_match(sets):
         realism.compare(few, sample(sets[0][:1]))
 
 
+def test_a_measure_is_shown_where_all_have_it_in_units_of_its_label():
+    first, other = {"pictures": 4, "patches": 9, "fid": 1.0, "a:b": 2.0}, {"pictures": 4, "patches": 9, "fid": 2.0, "kid": 0.1}
+    assert [each.label for each in realism_text.measures([first, other])] == ["FID/256"]
+    told = realism_text.figures(other | {"kid_low": 0.01, "kid_high": 0.2, "kid_deviation": 0.1, "squeezenet:fire5": 3.0})
+    assert told == {"FID/256": "2", "KID ×10³": "100 [10, 200]", "Fréchet, squeezenet:fire5": "3"}
+
+
 def test_few_patches_and_pictures_are_cautioned_of():
     enough = {"pictures": 60, "patches": 2048} | dict.fromkeys(("fid", "kid", "squeezenet:fire5", "pim", "js", "kl"), 0.5)
     assert realism_text.cautions(enough) == []
@@ -98,4 +105,4 @@ def test_damage_is_told_from_the_command_line(tmp_path, sets):
     assert (found["pictures"], found["patches"]) == (4, 8)
     assert min(found[name] for name in ("fid", "kid", "alexnet:relu2", "pim", "js")) > 0
     text = CliRunner().invoke(main, arguments, catch_exceptions=False).stdout
-    assert f"FID/256                 {found['fid']:.4g} [" in text and "KID ×10³" in text and "JS" not in text
+    assert f"FID/256                 {found['fid']:.4g} [" in text and "KID ×10³" in text and "Jensen" not in text

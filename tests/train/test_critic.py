@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from torch.nn import functional as F
 
-from train.critic import LOSSES, CriticOptions, FeatureCritic, Opponent, PatchCritic
+from train.critic import CriticOptions, FeatureCritic, Opponent, PatchCritic
+from train.critic_losses import LOSSES
 from train.entropy_model import level_weights
 from train.networks import Codec, NetworkOptions
 
