@@ -1,15 +1,17 @@
 """What the page says: curves, BD-rates, tables."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from evaluation import rate_distortion
 from evaluation.matched import Summary
 from evaluation.measuring import Row
-from evaluation.plots.style import title
-from evaluation.realism_text import measures
+from evaluation.plots.realism import over_rates, sliders
+from evaluation.plots.style import ticks, title
+from evaluation.realism_text import cautions, measures
 from evaluation.results import labels
+from perception.registry import find
 
 SHADE = 55  # percent of colour that a cell of the BD matrix has at most
 STRONG = 50  # percent of BD-rate at which it has it
@@ -37,24 +39,34 @@ def bd_matrix(curves: dict[str, np.ndarray]) -> list[dict]:
     return [{"codec": codec, "cells": [cell(codec, anchor) for anchor in curves]} for codec in curves]
 
 
-def distances(rows: Sequence[Row]) -> list[dict]:
-    """What the page shows of every distance: curves with their intervals, the best at the end of its curve first, BD-rates."""
+def distances(rows: Sequence[Row], names: Sequence[str] = ()) -> list[dict]:
+    """What the page shows of every distance: curves with their intervals, the best at the end of its curve first, BD-rates.
+
+    names: of published codecs, whose curves have no interval.
+    """
     found = []
     for label in labels(rows):
         scale, curves = rate_distortion.scaled(rows, label)
         bands = {name: rate_distortion.on_scale(label, band) for name, band in rate_distortion.bands(rows, label).items()}
+        curves |= {called(each.name): curve for each, curve in rate_distortion.known(names, label)}
         curves = dict(sorted(curves.items(), key=lambda item: -item[1][-1, 1]))
+        ends = {name: np.sort(band[:, 1:], 1).T for name, band in bands.items()}
         found.append({
             "label": label, "title": title(label), "axis": title(label) + scale.removeprefix(label), "codecs": list(curves),
             "bd": bd_matrix(curves),
-            "curves": [{"codec": name, "bpp": rounded(curve[:, 0]), "value": rounded(curve[:, 1]),
-                        **{end: rounded(np.sort(bands[name][:, 1:], 1)[:, at]) for at, end in enumerate(("low", "high"))}}
+            "curves": [{"codec": name, "bpp": rounded(curve[:, 0]), "value": rounded(curve[:, 1])}
+                       | dict(zip(("low", "high"), map(rounded, ends.get(name, ())), strict=False))
                        for name, curve in curves.items()],
         })
     return found
 
 
-def rounded(values: Sequence[float]) -> list[float]:
+def called(name: str) -> str:
+    """A published codec on the page, where one of the same name may have been measured, too."""
+    return f"{name} (published)"
+
+
+def rounded(values: Iterable[float]) -> list[float]:
     """Six digits, which a page has room for."""
     return [float(f"{value:.6g}") for value in values]
 
@@ -72,16 +84,36 @@ def table(rows: Sequence[Row]) -> tuple[list[dict], list[list]]:
     return columns, [[row["image"], row["codec"], *(row[key] and float(f"{row[key]:.6g}") for key in keys)] for row in rows]
 
 
-def blocks(summaries: Sequence[Summary]) -> tuple[list[str], list[list[dict]]]:
-    """Measures of realism by their labels, and rates with their codecs by them, each with its interval."""
-    shown, found = measures([summary.realism for summary in summaries]), []
+def realism(summaries: Sequence[Summary]) -> dict | None:
+    """Where realism was measured, what its charts and table are made of: points along every codec's rates and every slider;
+    blocks, by rate, of codecs with a cell a measure."""
+    measured = [summary for summary in summaries if summary.realism]
+    if not measured:
+        return None
+    shown, known = measures([summary.realism for summary in measured]), list(measured[0].means)
+
+    def point(each: Summary) -> dict:
+        return {"codec": each.codec, "rate": f"{each.target:g}", "bpp": each.bpp,
+                "realism": [rounded(measure.figures(each.realism)) for measure in shown],
+                "means": rounded(each.means[label].value for label in known)}
 
     def cell(figures: Sequence[float]) -> dict[str, str]:
         value, *ends = (f"{figure:.4g}" for figure in figures)
         return {"value": value, "interval": " … ".join(ends)}
 
-    for target in dict.fromkeys(summary.target for summary in summaries):
-        block = [summary for summary in summaries if summary.target == target]
-        found.append([{"rate": f"{target:g}", "codec": each.codec, "bpp": f"{each.bpp:.3f}",
-                       "cells": [cell(measure.figures(each.realism)) for measure in shown]} for each in block])
-    return [measure.label for measure in shown], found
+    def block(rate: float) -> list[dict]:
+        return [{"rate": f"{rate:g}", "codec": each.codec, "bpp": f"{each.bpp:.3f}",
+                 "cells": [cell(measure.figures(each.realism)) for measure in shown]}
+                for each in measured if each.target == rate]
+
+    return {
+        "measures": [measure.label for measure in shown],
+        "ticks": rounded(ticks(min(each.bpp for each in measured), max(each.bpp for each in measured))),
+        "distances": [{"title": title(label), "better": 1 if find(label.partition(":")[0]).higher_is_better else -1}
+                      for label in known],
+        "curves": [list(map(point, along)) for along in over_rates(measured).values()],
+        "sliders": [list(map(point, along)) for along in sliders(measured).values()],
+        "blocks": list(map(block, dict.fromkeys(each.target for each in measured))),
+        "pictures": measured[0].realism["pictures"], "patches": measured[0].realism["patches"],
+        "cautions": cautions(measured[0].realism),
+    }

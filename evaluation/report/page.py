@@ -8,22 +8,23 @@ from plotly.offline import get_plotlyjs
 
 from codec import files
 from codec.errors import FileError, MetamerError
-from evaluation import plots, realism_text
+from evaluation import plots, published
 from evaluation.plots.style import ticks
-from evaluation.report.contents import blocks, distances, rounded, table
+from evaluation.report.contents import called, distances, realism, rounded, table
 from evaluation.report.viewer import viewer
 from evaluation.results import load
 
 HERE = Path(__file__).parent
-SCRIPTS = ("report.css", "curves.js", "rows.js", "viewer.js")
+SCRIPTS = ("report.css", "charts.js", "curves.js", "realism.js", "rows.js", "viewer.js")
 # the palette of figures, lighter where the page is dark
 LIGHTER = ("#F08A3C", "#4DA3DB", "#2CC295", "#E29BC3", "#F0B93C", "#7CC8F0", "#E6EDF3", "#B3B3B3")
 DARK = dict(zip(plots.COLOURS, LIGHTER, strict=True))
 
 
-def write(folders: Sequence[Path], out: Path, most: int) -> str:
-    """Writes the page and what it needs into ``out``; returns a line about it. most: pictures in the viewer.
+def write(folders: Sequence[Path], out: Path, most: int, others: Sequence[str] = ()) -> str:
+    """Writes the page and what it needs into ``out``; returns a line about it.
 
+    most: pictures in the viewer. others: names of `evaluation.published`, whose curves stand beside those measured.
     Raises MetamerError.
     """
     found = load(folders)
@@ -36,22 +37,21 @@ def write(folders: Sequence[Path], out: Path, most: int) -> str:
         raise FileError(f"{out}: {problem.strerror.lower()}") from None
     every = [*found.matched, *found.rows]
     codecs = list(dict.fromkeys(row["codec"] for row in every))
-    looks = plots.looks(codecs)
+    theirs = [published.find(name) for name in dict.fromkeys(others)]
+    looks = plots.looks([*codecs, *(each.codec for each in found.summaries), *(each.name for each in theirs)])
+    looks |= {called(each.name): looks[each.name] for each in theirs}
     columns, lines = table(every)
-    measured = [summary for summary in found.summaries if summary.realism]
-    named, by_rate = blocks(measured) if measured else ([], [])
     context = {
         "title": folders[0].resolve().name, "pictures": len({row["image"] for row in rows}), "codecs": codecs,
-        "metrics": distances(rows), "at_rates": not found.rows, "viewer": viewer(found, out, most), "rows": lines,
-        "realism": named, "blocks": by_rate, "measured": measured and measured[0].realism,
-        "cautions": realism_text.cautions(measured[0].realism) if measured else [],
+        "metrics": distances(rows, [each.name for each in theirs]), "sources": dict.fromkeys(each.source for each in theirs),
+        "at_rates": not found.rows, "realism": realism(found.summaries), "viewer": viewer(found, out, most), "rows": lines,
     }
     rates = [rate for metric in context["metrics"] for curve in metric["curves"] for rate in curve["bpp"]]
     data = {
         "metrics": [{key: metric[key] for key in ("label", "axis", "curves")} for metric in context["metrics"]],
         "colours": {codec: {"light": look.colour, "dark": DARK[look.colour]} for codec, look in looks.items()},
         "ticks": rounded(ticks(min(rates), max(rates))),
-        "columns": columns, "rows": lines, "viewer": context["viewer"],
+        "columns": columns, "rows": lines, "viewer": context["viewer"], "realism": context["realism"],
     }
     template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
                                   loader=jinja2.FileSystemLoader(HERE)).get_template("index.html")

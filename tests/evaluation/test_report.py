@@ -250,16 +250,53 @@ def test_without_kept_pictures_the_page_says_how_to_get_them(results, tmp_path):
     assert not (tmp_path / "out" / "pictures").exists()
 
 
-def test_realism_is_told_with_what_must_be_said_of_it(results, tmp_path):
-    """Recorded from sixty photographs, beside rows of other pictures."""
-    shutil.copy(results / "matched.jsonl", tmp_path)
-    shutil.copy(ROOT / "train" / "results" / "realism.json", tmp_path / "matched.json")
-    done = CliRunner().invoke(main, ["report", str(tmp_path), "--out", str(tmp_path / "out")])
+@pytest.fixture(scope="module")
+def with_realism(results, tmp_path_factory):
+    """A page with realism as recorded from sixty photographs, and at another rate, beside rows of other pictures."""
+    folder = tmp_path_factory.mktemp("realism")
+    shutil.copy(results / "matched.jsonl", folder)
+    recorded = json.loads((ROOT / "train" / "results" / "realism.json").read_text())
+    rates = [{**each, "target": rate, "bpp": rate} for each in recorded for rate in (0.3, 0.15)]
+    (folder / "matched.json").write_text(json.dumps(rates))
+    done = CliRunner().invoke(main, ["report", str(folder), "--published", "vtm", "--published", "hific"])
     assert done.exit_code == 0, done.output
-    text = " ".join((tmp_path / "out" / "index.html").read_text().split())
-    first = json.loads((tmp_path / "matched.json").read_text())[0]
-    for told in ("Realism at equal rates", "FID/256", f"{first['realism']['fid']:.4g}", "60 pictures", "biased far upwards"):
+    return folder / "report" / "index.html"
+
+
+def test_realism_is_told_with_what_must_be_said_of_it(with_realism):
+    text = " ".join(with_realism.read_text().split())
+    first = json.loads((ROOT / "train" / "results" / "realism.json").read_text())[0]["realism"]
+    for told in ("Realism at equal rates", "FID/256", f"{first['fid']:.4g}", "KID ×10³", f"{1000 * first['kid']:.4g}",
+                 "60 pictures", "biased far upwards", "Dashed: published on Kodak by CompressAI, results/image/kodak; Mentzer"):
         assert told in text, told
+
+
+def test_the_plane_follows_measure_and_distortion(chromium, with_realism):
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    wide(chromium, 1280)
+    chromium.get(with_realism.as_uri())
+    WebDriverWait(chromium, 120).until(lambda _: chromium.execute_script("return !!document.querySelector('#plane .trace')"))
+    drawn = "const {data, layout} = document.getElementById(arguments[0]); return [data, layout]"
+    data, layout = chromium.execute_script(drawn, "plane")
+    recorded = json.loads((ROOT / "train" / "results" / "realism.json").read_text())
+    assert layout["title"]["text"] == "FID/256" and [each["text"] for each in layout["annotations"]] == ["better"]
+    assert data[0]["x"] == pytest.approx([recorded[0]["means"]["psnr"]["value"]] * 2, rel=1e-5)
+    assert layout["xaxis"]["title"]["text"].startswith("PSNR")
+    ways = [np.sign(np.subtract(*layout[axis]["range"])) for axis in ("xaxis", "yaxis")]
+    assert ways == [-1, 1]  # less distortion to the right, more realism up
+    thick = [each for each in data if each["mode"] == "lines"]
+    assert [len(each["x"]) for each in thick] == [5, 5]  # the slider, from base's own decoder, at both rates
+    for name in ("distortion", "measure"):
+        chromium.execute_script("document.querySelectorAll(`input[name=${arguments[0]}]`)[1].click()", name)
+    data, layout = chromium.execute_script(drawn, "plane")
+    assert layout["title"]["text"] == "KID ×10³" and layout["xaxis"]["range"][0] > layout["xaxis"]["range"][1]
+    assert data[0]["y"] == pytest.approx([1000 * recorded[0]["realism"]["kid"]] * 2, rel=1e-5)
+    over_rate, _ = chromium.execute_script(drawn, "rate-realism")
+    assert over_rate[0]["x"] == [0.15, 0.3] and over_rate[0]["y"] == data[0]["y"]
+    assert texts(chromium, "#plane .legendtext").count("base+realism") == 1
+    names = texts(chromium, "#curves .legendtext")
+    assert "vtm (published)" in names and chromium.get_log("browser") == []
 
 
 def test_the_number_of_pictures_is_limited(results, tmp_path):
