@@ -168,7 +168,9 @@ def report(rows: list[Behaviour], title: str, path: Path, logarithmic: bool = Fa
     files.write(f"{path}.json", (json.dumps([asdict(row) for row in rows], indent=1) + "\n").encode())
     names, labels = (list(dict.fromkeys(column)) for column in zip(*((row.what, row.distance) for row in rows), strict=True))
     found = {(row.distance, row.what): row for row in rows}
-    draw(found, names, labels, title, path.with_suffix(".png"), logarithmic)
+    drawn = {name: {label: (found[label, name].value, found[label, name].low, found[label, name].high) for label in labels}
+             for name in names}
+    plots.intervals(drawn, title, path.with_suffix(".png"), logarithmic)
     width = max(map(len, labels))
     lines = [f"{title}; {rows[0].groups} pictures or clips, 95 % bootstrap intervals over them", ""]
     lines.append(f"{'distance':<{width}}" + "".join(f"  {name:>33}" for name in names))
@@ -176,27 +178,3 @@ def report(rows: list[Behaviour], title: str, path: Path, logarithmic: bool = Fa
         cells = ("{0.value:.3f} [{0.low:.3f}, {0.high:.3f}]".format(found[label, name]) for name in names)
         lines.append(f"{label:<{width}}" + "".join(f"  {cell:>33}" for cell in cells))
     return "\n".join(lines)
-
-
-def draw(found: dict[tuple[str, str], Behaviour], names: list[str], labels: list[str], title: str, path: Path,
-         logarithmic: bool) -> None:
-    """A panel for each respect, a distance a row."""
-    size = (3 + 2.6 * len(names), 1.3 + 0.3 * len(labels))
-    figure, panels = plots.plt.subplots(1, len(names), figsize=size, squeeze=False, sharey=True, layout="constrained")
-    heights = np.arange(len(labels))
-    for panel, name in zip(panels[0], names, strict=True):
-        value, low, high = np.array([(row.value, row.low, row.high) for row in (found[label, name] for label in labels)]).T
-        panel.hlines(heights, low, high, color=plots.COLOURS[1], linewidth=2)
-        panel.plot(value, heights, "o", color=plots.COLOURS[1], markersize=6)
-        panel.set_title(name, fontsize=10)
-        panel.grid(axis="x", alpha=0.3)
-        panel.spines[["top", "right", "left"]].set_visible(False)
-        if logarithmic:
-            panel.set_xscale("log")
-            panel.axvline(1, color=plots.COLOURS[7], linewidth=1, linestyle="--")
-        else:
-            panel.set_xlim(0, 1.02)  # shares
-    panels[0][0].set_yticks(heights, labels)
-    panels[0][0].invert_yaxis()
-    figure.suptitle(title)
-    plots.save(figure, path)

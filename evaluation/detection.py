@@ -15,8 +15,8 @@ from tqdm import tqdm
 
 import codec
 from codec import files
-from codec.errors import FileError, ImageError
-from evaluation import agreement, plots
+from codec.errors import ImageError
+from evaluation import agreement, journal, plots, recorded
 from evaluation.pictures import from_tensor, read, to_tensor
 from evaluation.plots import plt
 from evaluation.recovery import centre, checksum, jpeg
@@ -30,6 +30,7 @@ NAMES = {"jpeg": "JPEG", "codec": "this codec"}
 VERDICTS = "teacher.jsonl"  # in the output folder: what the teacher said, so that an interrupted study goes on
 SHOWN = 3  # photographs with a panel of their own
 SAMPLES = 1000
+HEADER = ["artefacts", "pairs", "Pearson", "Spearman", "Spearman within a photograph", "mean error"]
 
 
 @dataclass(frozen=True)
@@ -65,24 +66,15 @@ def distorted(image: Tensor, kind: str, quality: int) -> Tensor:
     return to_tensor(codec.decode(codec.encode(from_tensor(image), quality=quality)))
 
 
-def known_verdicts(path: Path) -> dict[str, float]:
-    """Key → JOD that an earlier run noted; half a line at the end does not count."""
-    try:
-        lines = path.read_text().splitlines(keepends=True) if path.exists() else []
-        return dict(json.loads(line) for line in lines if line.endswith("\n"))
-    except (ValueError, TypeError):
-        raise FileError(f"{path} is damaged; remove it") from None
-
-
 @torch.no_grad()
 def rows(photos: Sequence[Path], distance: Distance, out: Path) -> Iterator[Row]:
     """Every photograph at every quality of both codecs."""
     teacher = create("cvvdp")
     out.mkdir(parents=True, exist_ok=True)
-    known = known_verdicts(out / VERDICTS)
+    known = dict(journal.read(out / VERDICTS))  # key → JOD
     total = len(photos) * sum(map(len, QUALITIES.values()))
-    with open(out / VERDICTS, "w", buffering=1) as log, tqdm(total=total, unit="image", disable=None) as bar:
-        log.writelines(json.dumps(item) + "\n" for item in known.items())
+    files.write(str(out / VERDICTS), "".join(json.dumps(item) + "\n" for item in known.items()).encode())
+    with tqdm(total=total, unit="image", disable=None) as bar:
         for photo in photos:
             try:
                 reference = centre(to_tensor(read(photo)), SIDE)
@@ -94,7 +86,7 @@ def rows(photos: Sequence[Path], distance: Distance, out: Path) -> Iterator[Row]
                     key = f"{checksum(reference)} {checksum(image)}"
                     if key not in known:
                         known[key] = teacher.loss(reference, image).item()
-                        log.write(json.dumps((key, known[key])) + "\n")
+                        journal.append(out / VERDICTS, (key, known[key]))
                     seen = probability(torch.tensor(known[key])).item()
                     yield Row(photo.stem, kind, quality, distance(reference, image).item(), seen)
                     bar.update()
@@ -151,21 +143,19 @@ def draw(found: Sequence[Row], path: Path) -> None:
     last.plot((0, 1), (0, 1), color=plots.COLOURS[7], linewidth=1)
     last.set(xlabel="ColorVideoVDP (teacher)", ylabel="visibility", title="every photograph at every quality")
     for panel in panels.flat:
-        panel.grid(alpha=0.3)
-        panel.spines[["top", "right"]].set_visible(False)
-    panels.flat[0].legend(frameon=False)
-    for handle in last.legend(frameon=False, markerscale=4).legend_handles:
+        panel.grid()
+    panels.flat[0].legend()
+    for handle in last.legend(markerscale=4).legend_handles:
         handle.set_alpha(1)
     for panel in list(panels.flat)[len(sets):-1]:
         panel.axis("off")
     plots.save(figure, path)
 
 
-def line(verdict: Agreement) -> str:
-    """One row of the table."""
-    cells = ("{:.3f} ({:.3f}-{:.3f})".format(*value)
-             for value in (verdict.pearson, verdict.spearman, verdict.within, verdict.error))
-    return f"| {verdict.of} | {verdict.count} | " + " | ".join(cells) + " |"
+def cells(verdict: dict) -> list[str]:
+    """An `Agreement` under HEADER."""
+    statistics = ("pearson", "spearman", "within", "error")
+    return [verdict["of"], str(verdict["count"]), *(recorded.interval(*verdict[name]) for name in statistics)]
 
 
 def study(photos: Sequence[Path], out: Path, distance: Distance | None = None) -> str:
@@ -179,5 +169,4 @@ def study(photos: Sequence[Path], out: Path, distance: Distance | None = None) -
     record = {"agreement": [asdict(verdict) for verdict in verdicts], "rows": [asdict(row) for row in found]}
     files.write(str(out / "detection.json"), (json.dumps(record, indent=1) + "\n").encode())
     draw(found, out / "detection.png")
-    head = "| artefacts | pairs | Pearson | Spearman | Spearman within a photograph | mean error |\n|---|---|---|---|---|---|"
-    return "\n".join((head, *map(line, verdicts)))
+    return recorded.table(HEADER, [cells(asdict(verdict)) for verdict in verdicts])

@@ -13,7 +13,7 @@ from evaluation.judging import Verdict
 from evaluation.macadam import outlines, roundness, to_lab
 from evaluation.record import DEFINED, LIVE, THREE, TWELVE
 from evaluation.recorded import ROOT, read, table
-from evaluation.reports import DRAWN_SUBSETS, by_layer
+from evaluation.reports import DRAWN_SUBSETS, drawn
 from evaluation.resimulation import CROPS, DISTORTIONS, GUESS
 from evaluation.toy import page as toy
 from perception.networks import NETWORKS
@@ -64,11 +64,11 @@ def layers() -> str:
     columns = [[Verdict(**row) for row in read(name)] for name in ("tid2013-resim-layers", "tid2013-resim-layers-live")]
     rows = []
     for network in NETWORKS:
-        swept = [by_layer(verdicts, network) for verdicts in columns]
+        swept = [drawn(verdicts, network) for verdicts in columns]
         for layer in swept[0]["all"]:
             row = [network, layer]
             for found in swept:
-                along = {subset: found[subset][layer] for subset in DRAWN_SUBSETS}
+                along = {subset: each[layer] for subset, each in found.items()}
                 row += [interval({"spearman": along[subset]}, "spearman") for subset in DRAWN_SUBSETS]
                 row.append(f"{along['H-10'][0] - along['L-10'][0]:+.3f}")
             rows.append(row)

@@ -91,7 +91,7 @@ def complexities(path: Path, rows: Sequence[Row]) -> list[plots.Complexity]:
     except (ValueError, TypeError, KeyError):
         raise FileError(f"{path}: the JSON of `metamer complexity --json` is needed") from None
     anchor = published.find(published.ANCHOR).curves["psnr"]
-    curves = rate_distortion.means(rows, "psnr") if "psnr" in labels(rows) else {}
+    curves = rate_distortion.scaled(rows, "psnr")[1] if "psnr" in labels(rows) else {}
     found = [plots.Complexity(codec, work[codec], rate_distortion.bd_rate(anchor, curve)[0])
              for codec, curve in curves.items() if work.get(codec)]
     if not found:

@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from codec import files
 from codec.errors import FileError, ImageError
-from evaluation import agreement, ratings
+from evaluation import agreement, journal, ratings
 from evaluation.pictures import read, to_tensor
 from perception.distance import Distance
 from perception.errors import MetricError
@@ -72,15 +72,10 @@ class Panel:
 
 
 def read_rows(path: Path) -> dict[str, dict[str, float]]:
-    """Key → label → value of what an earlier run wrote; half a line at the end does not count."""
+    """Key → label → value of what an earlier run wrote. Raises FileError."""
     rows: dict[str, dict[str, float]] = {}
-    for number, line in enumerate(path.read_text().splitlines(keepends=True) if path.exists() else [], 1):
-        if line.endswith("\n"):
-            try:
-                row = json.loads(line)
-                rows.setdefault(row.pop("key"), {}).update(row)
-            except (ValueError, KeyError, AttributeError):
-                raise FileError(f"{path}: line {number} is damaged; remove it") from None
+    for row in journal.read(path):
+        rows.setdefault(row["key"], {}).update({label: value for label, value in row.items() if label != "key"})
     return rows
 
 

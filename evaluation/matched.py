@@ -18,7 +18,7 @@ from codec.errors import MetamerError
 from evaluation import agreement, measuring, plots, realism, realism_text
 from evaluation.coders import coder
 from evaluation.measuring import Point, Row
-from evaluation.pictures import read, save
+from evaluation.pictures import held_out, read, save
 from evaluation.rate_distortion import METRICS
 
 SHOWN = 4  # pictures on a sheet
@@ -162,7 +162,7 @@ def evaluate(folder: Path, names: Sequence[str], out: Path, targets: Sequence[fl
     out, targets = Path(out), list(dict.fromkeys(targets))
     if shown is not None and shown not in targets:
         raise MetamerError(f"a sheet at {shown:g} bpp needs --bpp {shown:g}")
-    paths = measuring.pictures(folder)
+    paths = held_out(folder)
     names = list(dict.fromkeys([*names, *filter(None, [anchor])]))
     anchor = anchor or names[0]
     points = [Point(name, target=target) for target in targets for name in names]

@@ -12,13 +12,13 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from codec import files, pixels
+from codec import files
 from codec.errors import FileError, ImageError, MetamerError
-from evaluation import alone, machine
+from evaluation import alone, journal, machine
 from evaluation.coder import Coder, Cost, nearest
 from evaluation.coders import coder
 from evaluation.judging import Panel
-from evaluation.pictures import HOLD_OUT, held_out, read, save, to_tensor
+from evaluation.pictures import read, save, to_tensor
 from perception import from_spec
 from perception.distance import Distance
 
@@ -38,31 +38,6 @@ class Point:
 def distance(spec: str) -> Distance:
     """`perception.from_spec`, once a process. Raises `PerceptionError`."""
     return from_spec(spec)
-
-
-def pictures(folder: Path) -> list[Path]:
-    """The pictures of a folder; of one to train on, those that its validation.txt holds out. ImageError where there is none."""
-    if (Path(folder) / HOLD_OUT).exists():
-        return held_out(Path(folder))
-    found = sorted(path for path in Path(folder).glob("*") if path.suffix.lower() in pixels.SUFFIXES)
-    if not found:
-        raise ImageError(f"{folder}: no pictures there")
-    return found
-
-
-def rows(results: Path) -> list[Row]:
-    """What runs have written; half a line at the end does not count. Raises FileError."""
-    lines = results.read_text().splitlines(keepends=True) if results.exists() else []
-    try:
-        return [json.loads(line) for line in lines if line.endswith("}\n")]
-    except ValueError:
-        raise FileError(f"{results} is damaged; remove it") from None
-
-
-def append(results: Path, row: Row) -> None:
-    """Adds a line, in one write: processes that measure side by side do not mix theirs."""
-    with open(results, "a", buffering=1) as log:
-        log.write(json.dumps(row) + "\n")
 
 
 def current(found: Iterable[Row], points: Sequence[Point], names: Iterable[str]) -> dict[tuple[str, Point], Row]:
@@ -96,7 +71,7 @@ def measure(path: Path, points: Sequence[Point], specs: Sequence[str], results: 
     system does not tell. told: what else every row says. tick: called after every point. ``keep`` says where a decoded picture
     goes. The reference's place in each space is found once.
     """
-    found_rows = rows(results)
+    found_rows = journal.read(results)
     known = {point: row for (_, point), row in current(found_rows, points, [path.name]).items()}
     labels = [distance(spec).label for spec in specs]
     todo = lacking(path, points, labels, found_rows, keep)
@@ -127,7 +102,7 @@ def measure(path: Path, points: Sequence[Point], specs: Sequence[str], results: 
             row |= peaks(found, picture, setting, spent, cost) | (told or {})
             row |= {} if point.target is None else {"target": point.target}
             row |= dict.fromkeys(labels) | {key: value for key, value in old.items() if key not in row}
-            append(results, row | panel.compare(place, panel.places(to_tensor(decoded))))
+            journal.append(results, row | panel.compare(place, panel.places(to_tensor(decoded))))
         tick()
 
 
@@ -183,7 +158,7 @@ def run(paths: Sequence[Path], points: Sequence[Point], specs: Sequence[str], re
         files.write(str(results), text[: text.rfind("\n") + 1].encode())
     told = {"jobs": jobs, "machine": described(results.parent / "machines.json")}
     work = functools.partial(measure, points=points, specs=specs, results=results, keep=keep, told=told)
-    found = rows(results)
+    found = journal.read(results)
     total = sum(len(lacking(path, points, labels, found, keep)) for path in paths)
     with tqdm(total=total, unit="point", disable=None) as bar:
         if jobs == 1:
@@ -191,7 +166,7 @@ def run(paths: Sequence[Path], points: Sequence[Point], specs: Sequence[str], re
                 work(path, tick=bar.update)
         else:
             side_by_side(work, paths, jobs, bar)
-    found = current(rows(results), points, [path.name for path in paths])
+    found = current(journal.read(results), points, [path.name for path in paths])
     for label, side in ((distance(spec).label, distance(spec).min_side) for spec in specs):
         if all(row[label] is None for row in found.values()):
             raise ImageError(f"{label} needs {side} pixels a side, which no picture has")

@@ -23,7 +23,10 @@ def read(path: Path) -> Image.Image:
 
 
 def held_out(folder: Path) -> list[Path]:
-    """The pictures in a folder that its validation.txt keeps out of training; all where there is no such file."""
+    """The pictures in a folder that its validation.txt keeps out of training; all where there is no such file.
+
+    Raises FileError; ImageError where there is none.
+    """
     listed = folder / HOLD_OUT
     try:
         if listed.exists():
@@ -32,7 +35,7 @@ def held_out(folder: Path) -> list[Path]:
     except OSError as problem:
         raise FileError(f"{problem.filename}: {problem.strerror.lower()}") from None
     if not found:
-        raise FileError(f"{folder}: no pictures in it")
+        raise ImageError(f"{folder}: no pictures there")
     return found
 
 

@@ -15,6 +15,7 @@ from evaluation import bjontegaard_differences as differences
 from evaluation.bjontegaard_differences import bd_rate
 from evaluation.coders import coder
 from evaluation.measuring import Point, Row
+from evaluation.pictures import held_out
 from evaluation.published import Published
 from perception.registry import Metric, find
 
@@ -44,31 +45,6 @@ def points(names: Iterable[str], settings: Sequence[str] = ()) -> list[Point]:
     return found
 
 
-def means(rows: Iterable[Row], metric: str) -> dict[str, np.ndarray]:
-    """codec → (settings, 2) mean bpp and metric over pictures, by rising rate."""
-    curves: dict[str, dict[float, list]] = {}
-    for row in rows:
-        if row[metric] is not None:
-            curves.setdefault(row["codec"], {}).setdefault(row["setting"], []).append((row["bpp"], row[metric]))
-    return {
-        name: np.array(sorted(np.mean(values, 0).tolist() for values in settings.values())) for name, settings in curves.items()
-    }
-
-
-def bands(rows: Iterable[Row], metric: str) -> dict[str, np.ndarray]:
-    """codec → (settings, 3) mean bpp and the ends of the 95 % bootstrap interval, over pictures, of the mean metric; the order
-    is that of `means`."""
-    curves: dict[str, dict[float, list]] = {}
-    for row in rows:
-        if row[metric] is not None:
-            curves.setdefault(row["codec"], {}).setdefault(row["setting"], []).append((row["bpp"], row[metric]))
-    found = {}
-    for name, settings in curves.items():
-        columns = [np.array(values, float).T for values in settings.values()]
-        found[name] = np.array(sorted((rate.mean(), *agreement.bootstrap(np.mean, [values])) for rate, values in columns))
-    return found
-
-
 def scale(metric: Metric) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
     """What it is called, and how values are taken, so that a BD-rate makes sense: rising, and not saturated where pictures are
     good.
@@ -89,15 +65,26 @@ def on_scale(label: str, curve: np.ndarray) -> np.ndarray:
     return np.c_[curve[:, 0], change(curve[:, 1:])]
 
 
-def scaled(rows: Iterable[Row], label: str) -> tuple[str, dict[str, np.ndarray]]:
-    """A distance's label with its scale, and on that the `means`."""
-    name = scale(find(label.partition(":")[0]))[0]
-    return f"{label}{name}", {name: on_scale(label, curve) for name, curve in means(rows, label).items()}
-
-
 def sampled(rows: Iterable[Row], label: str) -> differences.Pictures:
-    """Every picture's curves in a distance."""
+    """Every picture's curves in a distance, whose means are on its `scale`."""
     return differences.pictures(rows, label, scale(find(label.partition(":")[0]))[1])
+
+
+def scaled(rows: Iterable[Row], label: str) -> tuple[str, dict[str, np.ndarray]]:
+    """A distance's label with its scale, and on that codec → (settings, 2) mean bpp and metric over pictures."""
+    of = sampled(rows, label)
+    return f"{label}{scale(find(label.partition(':')[0]))[0]}", {codec: of.curve(codec) for codec in of.values}
+
+
+def bands(rows: Iterable[Row], label: str) -> dict[str, np.ndarray]:
+    """codec → (settings, 3) mean bpp and the ends of the mean's 95 % bootstrap interval over pictures, on the scale and in the
+    order of `scaled`."""
+    of, found = sampled(rows, label), {}
+    for codec, values in of.values.items():
+        columns = np.moveaxis(values, 0, 2)  # (settings, 2, P)
+        ends = sorted((rate.mean(), *agreement.bootstrap(np.mean, [column])) for rate, column in columns)
+        found[codec] = on_scale(label, np.array(ends))
+    return found
 
 
 def known(names: Iterable[str], label: str) -> list[tuple[Published, np.ndarray]]:
@@ -172,7 +159,7 @@ def summary(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[
         found[label] = {
             "title": title, "differences": [asdict(each) for each in differences.matrix(curves | titled(names, label))],
             "pictures": differences.by_picture(of, anchor) if anchor in of.values else [],
-            "bands": {name: on_scale(label, band).tolist() for name, band in bands(rows, label).items()},
+            "bands": {name: band.tolist() for name, band in bands(rows, label).items()},
         }
     return _plain(found)
 
@@ -189,7 +176,7 @@ def figure(rows: Sequence[Row], labels: Iterable[str], names: Sequence[str] = ()
         scale_of, curves = scaled(rows, label)
         name = plots.title(label) + scale_of.removeprefix(label)
         found["metrics"][name] = curves
-        found["bands"][name] = {codec: on_scale(label, band) for codec, band in bands(rows, label).items()}
+        found["bands"][name] = bands(rows, label)
         found["published"][name] = {each.name: curve for each, curve in known(names, label)}
         sources += [each.source for each, _ in known(names, label)]
     pictures = len({row["image"] for row in rows})
@@ -224,7 +211,7 @@ def evaluate(folder: Path, names: Sequence[str], out: Path, anchor: str = "jpeg"
     table.txt, bjontegaard.json (`summary`), and rate_distortion.png. beside: published codecs to compare with, where the
     pictures are Kodak's. Raises MetamerError, PerceptionError.
     """
-    out, found = Path(out), measuring.pictures(folder)
+    out, found = Path(out), held_out(folder)
     for name in beside:
         published.find(name)
     if beside:

@@ -4,7 +4,6 @@ Names are matched in any case, since it varies between releases and from copy to
 not there, is a RatingsError that names the file and, in a list, the line.
 """
 
-import difflib
 import math
 import posixpath
 import re
@@ -18,6 +17,7 @@ import numpy as np
 from scipy.io import loadmat
 
 from codec.errors import MetamerError
+from perception.registry import suggestion
 
 
 class RatingsError(MetamerError):
@@ -297,40 +297,27 @@ def _live(path: Path) -> Iterator[Rated]:
             index += 1
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """What is known of a set of opinions, and how to read its folder."""
-
-    title: str
-    paper: str
-    scale: str
-    higher_is_better: bool
-    reader: Callable[[Path], Iterator[Rated]]
-
-
-DATASETS = {
-    "tid2013": Dataset("TID2013", "Ponomarenko et al., Signal Processing: Image Communication 30 (2015) 57-77",
-                       "MOS, 0 to 9, higher is better", True, lambda path: _tid(path, TID_KINDS)),
-    "tid2008": Dataset("TID2008", "Ponomarenko et al., Advances of Modern Radioelectronics 10 (2009) 30-45",
-                       "MOS, 0 to 9, higher is better", True, lambda path: _tid(path, TID_KINDS[:17])),
-    "kadid-10k": Dataset("KADID-10k", "Lin, Hosu, Saupe, QoMEX 2019", "mean rating, 1 to 5, higher is better", True, _kadid),
-    "csiq": Dataset("CSIQ", "Larson, Chandler, Journal of Electronic Imaging 19(1) (2010) 011006",
-                    "DMOS, 0 to 1, lower is better", False, _csiq),
-    "live": Dataset("LIVE, release 2", "Sheikh, Sabir, Bovik, IEEE Transactions on Image Processing 15(11) (2006) 3440-3451",
-                    "DMOS, about 0 to 100 (realigned: -3 to 112), lower is better", False, _live),
+READERS: dict[str, tuple[Callable[[Path], Iterator[Rated]], bool]] = {  # and whether more is better
+    # Ponomarenko et al., Signal Processing: Image Communication 30 (2015) 57-77; MOS, 0 to 9
+    "tid2013": (lambda path: _tid(path, TID_KINDS), True),
+    # Ponomarenko et al., Advances of Modern Radioelectronics 10 (2009) 30-45; MOS, 0 to 9
+    "tid2008": (lambda path: _tid(path, TID_KINDS[:17]), True),
+    "kadid-10k": (_kadid, True),  # Lin, Hosu, Saupe, QoMEX 2019; mean rating, 1 to 5
+    "csiq": (_csiq, False),  # Larson, Chandler, Journal of Electronic Imaging 19(1) (2010) 011006; DMOS, 0 to 1
+    # Sheikh, Sabir, Bovik, IEEE Transactions on Image Processing 15(11) (2006) 3440-3451; DMOS, -3 to 112
+    "live": (_live, False),
 }
 
 
 def opinions(name: str, folder: Path) -> OpinionSet:
-    """The mean opinions of a set of DATASETS, unpacked in ``folder`` or one folder deeper. Raises RatingsError."""
-    if name not in DATASETS:
-        close = difflib.get_close_matches(name.lower(), DATASETS, n=1)
-        hint = f" (did you mean {close[0]!r}?)" if close else ""
-        raise RatingsError(f"no set of ratings is called {name!r}{hint}: {', '.join(DATASETS)}")
-    items = tuple(DATASETS[name].reader(Path(folder)))
+    """The mean opinions of a set of READERS, unpacked in ``folder`` or one folder deeper. Raises RatingsError."""
+    if name not in READERS:
+        raise RatingsError(f"no set of ratings is called '{name}'{suggestion(name, READERS)}: {', '.join(READERS)}")
+    reader, higher_is_better = READERS[name]
+    items = tuple(reader(Path(folder)))
     if not items:
         raise RatingsError(f"{folder}: no ratings there")
-    return OpinionSet(name, items, DATASETS[name].higher_is_better)
+    return OpinionSet(name, items, higher_is_better)
 
 
 def _fraction(path: Path) -> float:

@@ -13,7 +13,7 @@ from codec import files
 from evaluation import judging, plots, ratings
 from evaluation.judging import Verdict
 from evaluation.recorded import ROOT
-from evaluation.reports import DRAWN_SUBSETS, by_layer
+from evaluation.reports import by_metric, drawn
 from evaluation.resimulation import DISTORTIONS, GUESS, TITLE
 from perception import from_spec, metrics
 from perception.features import LayerSweep
@@ -52,14 +52,14 @@ def main(resim: Path, out: Path) -> None:
         return verdicts
 
     all_sets = [(everything, fast), (twelve, slow), (three, slowest)]
-    plots.agreement(record("tid2013-resim", all_sets), TITLE, FOLDER / "figures" / "tid2013_resim.png")
+    plots.intervals(by_metric(record("tid2013-resim", all_sets)), TITLE, FOLDER / "figures" / "tid2013_resim.png")
     record("tid2013-resim-twelve", [(twelve, fast), (twelve, slow)])
     record("tid2013-resim-defined", [(everything, fast), (twelve, slow)], DEFINED)
     for name, kinds, title in (("layers", (), TITLE), ("layers-live", LIVE, f"{TITLE}: LIVE's four types")):
         verdicts = record(f"tid2013-resim-{name}", [(everything, sweeps), (twelve, slow_sweeps)], kinds)
         for network in NETWORKS:
-            drawn = {subset: by_layer(verdicts, network)[subset] for subset in DRAWN_SUBSETS}
-            plots.layers(drawn, f"{title}\n{network}", FOLDER / "figures" / f"{name.replace('-', '_')}_{network}.png")
+            path = FOLDER / "figures" / f"{name.replace('-', '_')}_{network}.png"
+            plots.steps({network: drawn(verdicts, network)}, title, path)
 
 
 if __name__ == "__main__":

@@ -15,14 +15,19 @@ ORDER = ("spearman", "pearson", "kendall", "2afc", "jnd-map")
 DRAWN_SUBSETS = ("all", "H-10", "L-10", "efficacy")
 
 
-def by_layer(verdicts: list[Verdict], network: str) -> dict[str, dict[str, tuple[float, float, float]]]:
-    """Subset of channels → layer → the first statistic and its interval, of a network whose layers were swept."""
+def drawn(verdicts: list[Verdict], network: str) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Subset of channels → layer → the first statistic and its interval, of a network whose layers were swept; of the subsets
+    that figures and pages show."""
     found = {verdict.metric: next(iter(verdict.statistics.values())) for verdict in verdicts}
-    subsets: dict[str, dict] = {}
-    for (layer, subset), label in sweep_labels(network).items():
-        if label in found:
-            subsets.setdefault(subset, {})[layer] = found[label]
-    return subsets
+    labels = sweep_labels(network)
+    return {subset: along for subset in DRAWN_SUBSETS
+            if (along := {layer: found[label] for (layer, at), label in labels.items() if at == subset and label in found})}
+
+
+def by_metric(verdicts: list[Verdict]) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """The first statistic's name → metric → its value and interval."""
+    first = next(iter(verdicts[0].statistics))
+    return {first: {verdict.metric: verdict.statistics[first] for verdict in verdicts}}
 
 
 def table(verdicts: list[Verdict], title: str) -> str:
@@ -45,9 +50,7 @@ def write(verdicts: list[Verdict], title: str, out: Path, networks: Collection[s
     files.write(str(out / "table.txt"), (text + "\n").encode())
     swept = {label for network in networks for label in sweep_labels(network).values()}
     if single := [verdict for verdict in verdicts if verdict.metric not in swept]:
-        plots.agreement(single, title, out / "agreement.png")
+        plots.intervals(by_metric(single), title, out / "agreement.png")
     for network in dict.fromkeys(map(resolve, networks)):
-        subsets = by_layer(verdicts, network)
-        drawn = {subset: subsets[subset] for subset in DRAWN_SUBSETS if subset in subsets}
-        plots.layers(drawn, f"{title}\n{network}", out / f"layers_{network}.png")
+        plots.steps({network: drawn(verdicts, network)}, title, out / f"layers_{network}.png")
     return text

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codec.errors import FileError, MetamerError
-from evaluation import measuring
+from evaluation import journal
 from evaluation.matched import Mean, Summary
 from evaluation.measuring import Row
 from perception.registry import metrics
@@ -76,9 +76,9 @@ def load(folders: Sequence[Path]) -> Results:
     for folder in folders:
         log = folder if folder.suffix == ".jsonl" else folder / "log.jsonl"
         if log.is_file():
-            found.logs[log.parent.name if log.parent.name not in found.logs else str(log.parent)] = measuring.rows(log)
-        found.rows += measuring.rows(folder / "results.jsonl")
-        found.matched += measuring.rows(folder / "matched.jsonl")
+            found.logs[log.parent.name if log.parent.name not in found.logs else str(log.parent)] = journal.read(log)
+        found.rows += journal.read(folder / "results.jsonl")
+        found.matched += journal.read(folder / "matched.jsonl")
         if (folder / "matched.json").is_file():
             try:
                 found.summaries += summaries(json.loads((folder / "matched.json").read_text()))

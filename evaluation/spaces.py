@@ -1,5 +1,6 @@
 """The tables of perception/SPACES.md: what the spaces trained here do."""
 
+from evaluation.detection import HEADER, cells
 from evaluation.recorded import interval, read, table
 from evaluation.sweeps import READOUTS
 
@@ -42,9 +43,7 @@ def behaviour(name: str) -> str:
 
 def detection() -> str:
     """Visibility beside its teacher."""
-    rows = [[row["of"], str(row["count"]), *(interval(*row[name]) for name in ("pearson", "spearman", "within", "error"))]
-            for row in read("detection")["agreement"]]
-    return table(["artefacts", "pairs", "Pearson", "Spearman", "Spearman within a photograph", "mean error"], rows)
+    return table(HEADER, list(map(cells, read("detection")["agreement"])))
 
 
 def fields() -> dict[str, str]:

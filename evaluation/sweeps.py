@@ -182,7 +182,7 @@ def score(points: Mapping[str, Path], folder: Path, out: Path, decoders: bool = 
         for name, point in networks.items() if point.objective == PLAIN for readout in READOUTS
     }
     if drawn:
-        plots.layers(drawn, f"Agreement by layer, trained to reconstruct\n{title}", out / LAYERS_FIGURE)
+        plots.steps({"layer": drawn}, f"Agreement by layer, trained to reconstruct; {title}", out / LAYERS_FIGURE)
     drawn = {
         PARAMETERS[objective]: {
             curve: {strength: scores[name][END[readout]] for strength, name in along.items()}
@@ -191,8 +191,8 @@ def score(points: Mapping[str, Path], folder: Path, out: Path, decoders: bool = 
         for objective, seeds in curves.items()
     }
     if drawn:
-        plots.by_parameter(drawn, {name: line[0] for name, line in references.items()},
-                           f"Agreement at the encoder's end by what it was trained for; {title}", out / PARAMETERS_FIGURE)
+        plots.steps(drawn, f"Agreement at the encoder's end by what it was trained for; {title}", out / PARAMETERS_FIGURE,
+                    {name: line[0] for name, line in references.items()})
     text = table(title, scores, references, optima)
     files.write(str(out / TABLE), (text + "\n").encode())
     return text

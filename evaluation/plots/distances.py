@@ -1,13 +1,15 @@
 """Figures of distances: how they agree with people, and how they are tuned."""
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from evaluation.judging import Verdict
 from evaluation.macadam import outlines, roundness, to_lab
 from evaluation.plots.style import COLOURS, plt, save
 from perception.efficacy import Tuning, contrast_sensitivity, peak_frequency
+
+Interval = tuple[float, float, float]  # value, and the ends of its 95 % interval
 
 
 def macadam(path: Path, enlarged: float = 10) -> None:
@@ -19,42 +21,60 @@ def macadam(path: Path, enlarged: float = 10) -> None:
             panel.fill(*ring.T, facecolor=COLOURS[1] + "33", edgecolor=COLOURS[1], linewidth=1)
         panel.set(xlabel=names[0], ylabel=names[1], aspect="equal",
                   title=f"axes {measured.elongation:.2f} : 1 (median), largest {measured.spread:.1f} × the smallest")
-        panel.grid(alpha=0.3)
-        panel.spines[["top", "right"]].set_visible(False)
+        panel.grid()
     figure.suptitle(f"MacAdam's ellipses, {enlarged:g} times enlarged: chromaticity and CIELAB")
     save(figure, path)
 
 
-def agreement(verdicts: list[Verdict], title: str, path: Path) -> None:
-    """The first statistic of each metric and its interval, best on top."""
-    figure, panel = plt.subplots(figsize=(8, 0.9 + 0.28 * len(verdicts)), layout="constrained")
-    value, low, high = np.array([next(iter(verdict.statistics.values())) for verdict in verdicts]).T
-    rows = np.arange(len(verdicts))
-    panel.hlines(rows, low, high, color=COLOURS[1], linewidth=2)
-    panel.plot(value, rows, "o", color=COLOURS[1], markersize=6)
-    panel.set_yticks(rows, [verdict.metric for verdict in verdicts])
-    panel.invert_yaxis()
-    panel.set(xlabel=f"{next(iter(verdicts[0].statistics))} and its 95 % interval", title=title)
-    panel.grid(axis="x", alpha=0.3)
-    panel.spines[["top", "right", "left"]].set_visible(False)
+def intervals(columns: Mapping[str, Mapping[str, Interval]], title: str, path: Path, logarithmic: bool = False) -> None:
+    """A panel a column, a row a name, the first on top: values and their intervals; a logarithmic axis has a line at 1."""
+    rows = list(next(iter(columns.values())))
+    size = (3 + 2.6 * max(len(columns), 2), 1.3 + 0.3 * len(rows))
+    figure, panels = plt.subplots(1, len(columns), figsize=size, squeeze=False, sharey=True, layout="constrained")
+    heights = np.arange(len(rows))
+    for panel, (name, found) in zip(panels[0], columns.items(), strict=True):
+        value, low, high = np.array([found[row] for row in rows]).T
+        panel.hlines(heights, low, high, color=COLOURS[1], linewidth=2)
+        panel.plot(value, heights, "o", color=COLOURS[1], markersize=6)
+        panel.set(xlabel=name)
+        panel.grid(axis="x")
+        panel.spines["left"].set_visible(False)
+        if logarithmic:
+            panel.set_xscale("log")
+            panel.axvline(1, color=COLOURS[7], linewidth=1, linestyle="--")
+    panels[0][0].set_yticks(heights, rows)
+    panels[0][0].invert_yaxis()
+    figure.suptitle(title)
     save(figure, path)
 
 
-def layers(by_subset: dict[str, dict[str, tuple[float, float, float]]], title: str, path: Path) -> None:
-    """Agreement along a network's layers: subset of channels → layer → (value, low, high)."""
-    figure, panel = plt.subplots(figsize=(9, 5), layout="constrained")
-    for index, (subset, along) in enumerate(by_subset.items()):
-        value, low, high = np.array(list(along.values())).T
-        places = np.arange(len(along)) + 0.06 * (index - len(by_subset) / 2)
-        colour = COLOURS[index % len(COLOURS)]
-        panel.plot(places, value, color=colour, label=subset, marker="o", markersize=4, linewidth=1.6)
-        panel.vlines(places, low, high, color=colour, linewidth=0.8)
-    slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if len(along) > 9 else {}
-    panel.set_xticks(np.arange(len(along)), along, **slanted)
-    panel.set(ylabel="agreement and its 95 % interval", title=title)
-    panel.grid(alpha=0.3)
-    panel.spines[["top", "right"]].set_visible(False)
-    panel.legend(frameon=False, ncols=3)
+def steps(panels: Mapping[str, Mapping[str, Mapping[str | float, Interval]]], title: str, path: Path,
+          lines: Mapping[str, float] | None = None) -> None:
+    """A panel a kind of step (layers, values of a parameter): curve → step → agreement and its interval.
+
+    Steps stand at equal distances, numbers in their order. lines: others, for reference.
+    """
+    most = max(len({step for curve in curves.values() for step in curve}) for curves in panels.values())
+    size = (max(5.2, 0.5 * most) * len(panels) + 3.8 * (len(panels) == 1), 4.8)
+    figure, drawn = plt.subplots(1, len(panels), figsize=size, squeeze=False, sharey=True, layout="constrained")
+    for panel, (kind, curves) in zip(drawn[0], panels.items(), strict=True):
+        names = list(dict.fromkeys(step for curve in curves.values() for step in curve))
+        names = names if isinstance(names[0], str) else sorted(names)
+        for index, (curve, found) in enumerate(curves.items()):
+            value, low, high = np.array(list(found.values())).T
+            places = np.array(list(map(names.index, found))) + 0.06 * (index - len(curves) / 2)
+            colour = COLOURS[index % len(COLOURS)]
+            panel.plot(places, value, color=colour, marker="o", markersize=4, linewidth=1.6, label=curve)
+            panel.vlines(places, low, high, color=colour, linewidth=0.9)
+        for index, (name, value) in enumerate((lines or {}).items()):
+            panel.axhline(value, color=COLOURS[7], linestyle=("--", ":", "-.")[index % 3], linewidth=1.2, label=name)
+        slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if len(names) > 9 else {}
+        panel.set_xticks(range(len(names)), [name if isinstance(name, str) else f"{name:g}" for name in names], **slanted)
+        panel.set(xlabel=kind)
+        panel.grid()
+    drawn[0][0].set_ylabel("agreement and its 95 % interval")
+    drawn[0][-1].legend(ncols=3 if len(panels) == 1 else 1)
+    figure.suptitle(title)
     save(figure, path)
 
 
@@ -85,35 +105,6 @@ def tuning(measured: Tuning, layer: str, path: Path, share: float = 0.1) -> None
     right.set(xscale="log", yscale="log", xlabel="μ₁, frequency sensitivity", ylabel="μ₂, orientation selectivity",
               title="chosen channels")
     for panel in (left, middle, right):
-        panel.grid(alpha=0.3)
-        panel.spines["top"].set_visible(False)
-        panel.legend(frameon=False)
-    save(figure, path)
-
-
-def by_parameter(panels: dict[str, dict[str, dict[float, tuple[float, float, float]]]], lines: dict[str, float], title: str,
-                 path: Path) -> None:
-    """One panel a parameter: curve → value of the parameter → (value, low, high) of the agreement; lines: others for reference.
-
-    The parameter's values stand at equal distances, in order.
-    """
-    size = (5.2 * len(panels), 4.6)
-    figure, drawn = plt.subplots(1, len(panels), figsize=size, squeeze=False, sharey=True, layout="constrained")
-    for panel, (parameter, curves) in zip(drawn[0], panels.items(), strict=True):
-        steps = sorted({step for curve in curves.values() for step in curve})
-        for index, (name, curve) in enumerate(curves.items()):
-            value, low, high = np.array([curve[step] for step in sorted(curve)]).T
-            places = np.array([steps.index(step) for step in sorted(curve)]) + 0.06 * index
-            colour = COLOURS[index % len(COLOURS)]
-            panel.plot(places, value, color=colour, marker="o", markersize=5, linewidth=1.6, label=name)
-            panel.vlines(places, low, high, color=colour, linewidth=1)
-        for index, (name, value) in enumerate(lines.items()):
-            panel.axhline(value, color=COLOURS[7], linestyle=("--", ":", "-.")[index % 3], linewidth=1.2, label=name)
-        panel.set_xticks(range(len(steps)), [f"{step:g}" for step in steps])
-        panel.set(xlabel=parameter)
-        panel.grid(alpha=0.3)
-        panel.spines[["top", "right"]].set_visible(False)
-    drawn[0][0].set_ylabel("Spearman and its 95 % interval")
-    drawn[0][-1].legend(frameon=False)
-    figure.suptitle(title)
+        panel.grid()
+        panel.legend()
     save(figure, path)

@@ -47,10 +47,9 @@ def distances(rows: Sequence[Row], names: Sequence[str] = ()) -> list[dict]:
     found = []
     for label in labels(rows):
         scale, curves = rate_distortion.scaled(rows, label)
-        bands = {name: rate_distortion.on_scale(label, band) for name, band in rate_distortion.bands(rows, label).items()}
         curves |= {called(each.name): curve for each, curve in rate_distortion.known(names, label)}
         curves = dict(sorted(curves.items(), key=lambda item: -item[1][-1, 1]))
-        ends = {name: np.sort(band[:, 1:], 1).T for name, band in bands.items()}
+        ends = {name: np.sort(band[:, 1:], 1).T for name, band in rate_distortion.bands(rows, label).items()}
         found.append({
             "label": label, "title": title(label), "axis": title(label) + scale.removeprefix(label), "codecs": list(curves),
             "bd": bd_matrix(curves),

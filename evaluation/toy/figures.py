@@ -89,13 +89,13 @@ def line(source: Source, found: Found, path: Path) -> None:
         left.scatter(codewords[:, 0], height, s=2 + 400 * shares, color=SHADES[score.method], zorder=3)
     left.set_yticks(np.arange(len(here)) + 0.5, [METHODS[score.method].replace(" ", "\n", 1) for _, score in here])
     left.set(xlim=(-7, 7), ylim=(0, len(here)), xlabel="x", title=f"cells and codewords at λ = {middle:g}; area: probability")
-    left.spines[["top", "right", "left"]].set_visible(False)
+    left.spines["left"].set_visible(False)
     curve = [optima.laplace(tradeoff) for tradeoff in np.geomspace(min(tradeoffs) / 2, max(tradeoffs) * 2, 60)]
     against(right, [(best.distortion, best.rate) for best in curve], "best scalar quantiser (Sullivan 1996)", found)
     distortion = np.geomspace(min(best.distortion for best in curve), 2, 200)
     right.plot(distortion, optima.laplace_bound(distortion), color=COLOURS[7], linestyle="--", label="Shannon's lower bound")
     right.set_xlabel("mean squared error")
-    right.legend(frameon=False)
+    right.legend()
     plots.save(figure, path)
 
 
@@ -107,8 +107,7 @@ def against(panel: plt.Axes, best: list[tuple[float, float]], name: str, found: 
         if points:
             panel.plot(*np.array(points).T, mark, color=SHADES[method], markersize=7, label=METHODS[method])
     panel.set(xscale="log", ylabel="bits")
-    panel.grid(alpha=0.3)
-    panel.spines[["top", "right"]].set_visible(False)
+    panel.grid()
 
 
 def paths(source: Source, found: Found, path: Path) -> None:
@@ -118,7 +117,7 @@ def paths(source: Source, found: Found, path: Path) -> None:
     best = [optima.sawbridge_quantiser(width) for width in np.geomspace(0.15 / np.sqrt(max(tradeoffs)), 1, 2000)]
     against(left, [(one.distortion, one.rate) for one in best], "the optimum", found)
     left.set_xlabel("squared error, mean over time")
-    left.legend(frameon=False)
+    left.legend()
     one = source.at(torch.tensor([0.37]))
     chosen = tradeoffs[-1]
     right.plot(source.times(), one[0], color=COLOURS[6], linewidth=1, label="a path")
@@ -129,9 +128,8 @@ def paths(source: Source, found: Found, path: Path) -> None:
             right.plot(source.times(), decoded[0], color=SHADES[score.method], linewidth=1.4,
                        label=f"{METHODS[score.method]}: {bits.item():.1f} bits")
     right.set(xlabel="t", title=f"λ = {chosen:g}")
-    right.grid(alpha=0.3)
-    right.spines[["top", "right"]].set_visible(False)
-    right.legend(frameon=False)
+    right.grid()
+    right.legend()
     plots.save(figure, path)
 
 

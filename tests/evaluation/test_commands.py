@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from perception import metrics
-from tests.conftest import ROOT, metamer
+from tests.conftest import ROOT, inside, metamer
 
 OTTERS = ROOT / "examples" / "otters.png"
 
@@ -27,19 +27,19 @@ def coarse(tmp_path, otters):
 
 
 def test_list_names_every_metric():
-    rows = json.loads(metamer("metrics", "list", "--json").stdout)
+    rows = json.loads(inside("metrics", "list", "--json").stdout)
     assert [row["name"] for row in rows] == list(metrics())
-    text = metamer("metrics", "list").stdout.decode()
+    text = inside("metrics", "list").stdout.decode()
     assert all(f"\n{name} " in text for name in metrics())
 
 
 def test_compare(coarse):
-    done = metamer("metrics", "compare", OTTERS, coarse, OTTERS, "--json")
+    done = inside("metrics", "compare", OTTERS, coarse, OTTERS, "--json")
     first, second = json.loads(done.stdout)
     assert set(first) == {"image", "psnr", "cielab", "ms-ssim", "haarpsi", "lpips-squeeze"}
     assert second["psnr"] == 100 and second["lpips-squeeze"] == 0 and 20 < first["psnr"] < 35
     spec = "features:network=squeezenet,layer=fire5,channels=H-10"
-    text = metamer("metrics", "compare", OTTERS, coarse, "-m", spec, "-m", "mse").stdout.decode()
+    text = inside("metrics", "compare", OTTERS, coarse, "-m", spec, "-m", "mse").stdout.decode()
     assert spec in text and str(coarse) in text
 
 
@@ -67,7 +67,7 @@ def test_compare(coarse):
     (("weights", "fetch", "alexnett"), "did you mean 'alexnet'?"),
 ])
 def test_bad_input_gets_one_line(tmp_path, arguments, message):
-    assert message in told(metamer(*arguments, cwd=tmp_path))
+    assert message in told(inside(*arguments, cwd=tmp_path))
 
 
 def test_missing_weights_say_how_to_get_them(tmp_path, coarse):
@@ -88,7 +88,7 @@ def test_recover_draws_a_sheet(tmp_path):
 
 
 def test_efficacy_tables_and_draws(tmp_path):
-    done = metamer("metrics", "efficacy", "squeeze", "--photo", OTTERS, "--steps", "2", "--out", tmp_path / "out")
+    done = inside("metrics", "efficacy", "squeeze", "--photo", OTTERS, "--steps", "2", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr.decode()
     rows = list(csv.DictReader((tmp_path / "out" / "efficacy.csv").open()))
     assert len(rows) == 64 + 2 * (128 + 256 + 384 + 512) and all(float(row["efficacy"]) >= 0 for row in rows)
@@ -97,14 +97,14 @@ def test_efficacy_tables_and_draws(tmp_path):
 
 
 def test_tolerance_and_neighbours_draw_and_tabulate(tmp_path, otters):
-    done = metamer("metrics", "tolerance", ROOT / "examples", "-m", "mse", "-m", "pim-1", "--out", tmp_path / "out")
+    done = inside("metrics", "tolerance", ROOT / "examples", "-m", "mse", "-m", "pim-1", "--out", tmp_path / "out")
     assert done.returncode == 0 and "shift 1 px" in done.stdout.decode(), done.stderr.decode()
     for clip in range(2):
         (tmp_path / f"clip{clip}").mkdir()
         for frame in range(3):
             left = 250 * clip + 5 * frame
             otters.crop((left, 0, left + 200, 180)).save(tmp_path / f"clip{clip}" / f"{frame:02d}.png")
-    done = metamer("metrics", "neighbours", tmp_path / "clip0", tmp_path / "clip1", "-m", "mse", "--out", tmp_path / "out")
+    done = inside("metrics", "neighbours", tmp_path / "clip0", tmp_path / "clip1", "-m", "mse", "--out", tmp_path / "out")
     assert done.returncode == 0 and "another clip" in done.stdout.decode(), done.stderr.decode()
     for name in ("tolerance", "neighbours"):
         assert json.loads((tmp_path / "out" / f"{name}.json").read_text())

@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from evaluation import counting, machine
-from tests.conftest import metamer
+from tests.conftest import inside
 
 
 def graph(operator: str, shapes: list[tuple[int, ...]], inputs: tuple[int, ...], **attributes) -> bytes:
@@ -48,7 +48,7 @@ def test_the_command(tmp_path, otters):
     otters.crop((200, 100, 296, 164)).save(tmp_path / "a.png")
     arguments = ("complexity", tmp_path / "a.png", "--codec", "base", "--codec", "jpeg", "--runs", 1, "--threads", 1,
                  "--bpp", 0.8)
-    done = metamer(*arguments, "--threads", 4096, "--json")
+    done = inside(*arguments, "--threads", 4096, "--json")
     assert done.returncode == 0, done.stderr.decode()
     found = json.loads(done.stdout)
     assert found["machine"]["cores"] == machine.cores()
@@ -61,5 +61,5 @@ def test_the_command(tmp_path, otters):
             assert row[f"{way}_seconds"]["1"] > 0 and row[f"{way}_seconds"]["4096"] is None
             peak = row[f"{way}_peak_mib"]
             assert peak is None or found["bare_peak_mib"] * 0.9 < peak < 400
-    done = metamer(*arguments)
+    done = inside(*arguments)
     assert done.returncode == 0 and b"kMAC/px" in done.stdout and b"96x64" in done.stdout

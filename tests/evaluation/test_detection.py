@@ -7,8 +7,8 @@ import pytest
 import torch
 
 from codec.errors import FileError, ImageError
-from evaluation import detection
-from evaluation.detection import Row, agree, known_verdicts
+from evaluation import detection, journal
+from evaluation.detection import Row, agree
 from perception import create
 
 
@@ -49,13 +49,13 @@ def test_the_teachers_verdicts_are_kept(quick, photo, tmp_path, monkeypatch):
     monkeypatch.setattr(teacher, "loss", lambda *_: pytest.fail("asked again"))
     monkeypatch.setattr(detection, "create", lambda _: teacher)
     assert list(detection.rows([photo], create("mse"), tmp_path / "out")) == first
-    assert len(known_verdicts(notes)) == len(first)
+    assert len(journal.read(notes)) == len(first)
 
 
 def test_damaged_notes_and_small_photographs_are_named(quick, photo, tmp_path, otters):
     (tmp_path / detection.VERDICTS).write_text("nonsense\n")
-    with pytest.raises(FileError, match=r"teacher\.jsonl is damaged"):
-        known_verdicts(tmp_path / detection.VERDICTS)
+    with pytest.raises(FileError, match=r"teacher\.jsonl: line 1 is damaged"):
+        journal.read(tmp_path / detection.VERDICTS)
     otters.crop((0, 0, 60, 200)).save(tmp_path / "narrow.png")
     with pytest.raises(ImageError, match=r"narrow\.png"):
         list(detection.rows([tmp_path / "narrow.png"], create("mse"), tmp_path / "out"))
@@ -79,5 +79,5 @@ def test_within_a_photograph_differences_between_photographs_do_not_count(rng):
 
 def test_probabilities_of_the_teacher_come_from_its_jod(quick, photo, tmp_path):
     (row, *_) = detection.rows([photo], create("mse"), tmp_path / "out")
-    jod = next(iter(known_verdicts(tmp_path / "out" / detection.VERDICTS).values()))
+    jod = journal.read(tmp_path / "out" / detection.VERDICTS)[0][1]
     assert row.teacher == pytest.approx(torch.erf(torch.tensor(jod / 1.4826 / 2**0.5)).item())

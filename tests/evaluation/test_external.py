@@ -12,7 +12,7 @@ from PIL import Image
 from codec.errors import FileError, MetamerError
 from evaluation import alone, coders, external
 from evaluation.coders import coder
-from tests.conftest import ROOT, metamer
+from tests.conftest import ROOT, inside
 
 SCRIPT = """
 import sys
@@ -117,12 +117,12 @@ def test_evaluate_measures_programs(tmp_path, otters):
     (tmp_path / "in").mkdir()
     otters.crop((200, 100, 264, 148)).save(tmp_path / "in" / "0.png")
     name = described(tmp_path)
-    done = metamer("evaluate", tmp_path / "in", "--codec", name, "--quality", "20,80", "-m", "psnr", "--out", tmp_path / "out")
+    done = inside("evaluate", tmp_path / "in", "--codec", name, "--quality", "20,80", "-m", "psnr", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr.decode()
     rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     own, jpeg = ([row for row in rows if row["codec"] == of] for of in (name, "jpeg"))
     assert [row["psnr"] for row in own] == [row["psnr"] for row in jpeg] and own[0]["bytes"] > jpeg[0]["bytes"]
-    done = metamer("evaluate", tmp_path / "in", "--codec", name, "--quality", f"{name}=13", "-m", "psnr", "--out",
+    done = inside("evaluate", tmp_path / "in", "--codec", name, "--quality", f"{name}=13", "-m", "psnr", "--out",
                    tmp_path / "x")
     assert done.returncode == 1 and done.stderr.decode().strip().endswith("thirteen brings bad luck")
 

@@ -12,7 +12,7 @@ from evaluation import judging, ratings, reports
 from perception import create
 from perception.errors import MetricError
 from perception.features import LayerSweep
-from tests.conftest import metamer
+from tests.conftest import inside
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ def test_kinds_can_be_chosen(tid, tmp_path):
 
 
 def test_the_command_judges(tid, tmp_path):
-    done = metamer("metrics", "judge", "tid2013", tid, "-m", "mse", "-m", "gmsd", "--out", tmp_path / "out")
+    done = inside("metrics", "judge", "tid2013", tid, "-m", "mse", "-m", "gmsd", "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr.decode()
     assert b"mse" in done.stdout and (tmp_path / "out" / "agreement.png").exists()
 
@@ -136,7 +136,7 @@ def test_choices_and_thresholds(bapps, tmp_path):
 def test_every_set_can_be_judged_every_way(dataset, options, tid, bapps, tmp_path):
     folder, kind = (tid, "additive Gaussian noise") if dataset == "tid2013" else (bapps, "traditional distortions")
     bare = {**os.environ, "METAMER_CACHE": str(tmp_path), "METAMER_WEIGHTS": ""}  # all: those that need nothing fetched
-    done = metamer("metrics", "judge", dataset, folder, *options, "--kind", kind, "--out", tmp_path, env=bare)
+    done = inside("metrics", "judge", dataset, folder, *options, "--kind", kind, "--out", tmp_path, env=bare)
     assert done.returncode == 0 and dataset.encode() in done.stdout, done.stderr.decode()
     assert b"Traceback" not in done.stderr and (tmp_path / "verdicts.json").exists()
     assert (tmp_path / ("layers_squeezenet.png" if "--layers" in options else "agreement.png")).exists()

@@ -10,7 +10,7 @@ from PIL import Image
 from codec.cli import main
 from evaluation import matched
 from evaluation.measuring import Point
-from tests.conftest import metamer
+from tests.conftest import inside
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +53,7 @@ def test_the_crop_is_where_most_happens():
 def test_the_command_writes_all_it_says(folder, tmp_path):
     arguments = ("evaluate", folder, "--codec", "base", "--codec", "jpeg", "--bpp", "0.6", "--bpp", "0.45", "-m", "psnr",
                  "-m", "haarpsi", "--keep", "--sheet", "0.6", "--out", tmp_path / "out")
-    done = metamer(*arguments)
+    done = inside(*arguments)
     assert done.returncode == 0, done.stderr.decode()
     text = done.stdout.decode()
     assert "0.6 bpp" in text and "haarpsi" in text and text.count("Δ ") == 1 + 4 and "differences from base" in text
@@ -68,7 +68,7 @@ def test_the_command_writes_all_it_says(folder, tmp_path):
     assert found[1]["differences"]["psnr"]["value"] < -1 and found[0]["differences"]["psnr"]["value"] == 0
     assert Image.open(tmp_path / "out" / "crops.png").width > 900
     before = (tmp_path / "out" / "matched.jsonl").read_text()
-    again = metamer(*arguments, "--anchor", "jpeg")
+    again = inside(*arguments, "--anchor", "jpeg")
     assert "differences from jpeg" in again.stdout.decode() and (tmp_path / "out" / "matched.jsonl").read_text() == before
 
 
@@ -97,7 +97,7 @@ def test_realism_comes_with_intervals_and_cautions(tmp_path, otters):
     (("--bpp", "0.5", "--anchor", "jpgg"), "jpgg"),
 ])
 def test_mistakes(folder, tmp_path, arguments, message):
-    done = metamer("evaluate", folder, "--codec", "jpeg", *arguments, "--out", tmp_path / "out")
+    done = inside("evaluate", folder, "--codec", "jpeg", *arguments, "--out", tmp_path / "out")
     assert done.returncode and message in done.stderr.decode() and not (tmp_path / "out").exists()
 
 

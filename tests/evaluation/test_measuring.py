@@ -10,7 +10,7 @@ from codec.errors import FileError, ImageError, MetamerError
 from evaluation import measuring
 from evaluation.coders import coder
 from evaluation.measuring import Point
-from evaluation.pictures import to_tensor
+from evaluation.pictures import held_out, to_tensor
 from perception import MetricError, create
 
 SPECS = ("psnr", "cielab")
@@ -26,7 +26,7 @@ def folder(tmp_path, otters):
 
 
 def test_rows_say_what_was_measured(folder, tmp_path):
-    found = measuring.run(measuring.pictures(folder), POINTS, SPECS, tmp_path / "rows.jsonl")
+    found = measuring.run(held_out(folder), POINTS, SPECS, tmp_path / "rows.jsonl")
     assert set(found) == {(f"{index}.png", point) for index in range(2) for point in POINTS}
     picture = Image.open(folder / "0.png")
     jpeg = coder("jpeg")
@@ -47,7 +47,7 @@ def test_rows_say_what_was_measured(folder, tmp_path):
 
 
 def test_rows_without_a_distance_are_completed_and_whole_ones_left(folder, tmp_path):
-    paths, results = measuring.pictures(folder), tmp_path / "rows.jsonl"
+    paths, results = held_out(folder), tmp_path / "rows.jsonl"
     first = measuring.run(paths, POINTS, ["psnr"], results)
     assert len(results.read_text().splitlines()) == 4
     second = measuring.run(paths, POINTS, SPECS, results)
@@ -59,7 +59,7 @@ def test_rows_without_a_distance_are_completed_and_whole_ones_left(folder, tmp_p
 
 
 def test_rows_of_another_version_do_not_count(folder, tmp_path):
-    paths, results = measuring.pictures(folder), tmp_path / "rows.jsonl"
+    paths, results = held_out(folder), tmp_path / "rows.jsonl"
     measuring.run(paths, POINTS[:1], ["psnr"], results)
     results.write_text(results.read_text().replace(coder("jpeg").version, "Pillow 1"))
     measuring.run(paths, POINTS[:1], ["psnr"], results)
@@ -70,12 +70,12 @@ def test_old_rows_are_measured_again(folder, tmp_path):
     old = {"codec": "jpeg", "version": coder("jpeg").version, "setting": 30, "image": "0.png", "bpp": 1.0, "psnr": 30.0,
            "ms_ssim": 0.9}
     (tmp_path / "rows.jsonl").write_text(json.dumps(old) + "\n")
-    found = measuring.run(measuring.pictures(folder), POINTS[:1], SPECS, tmp_path / "rows.jsonl")
+    found = measuring.run(held_out(folder), POINTS[:1], SPECS, tmp_path / "rows.jsonl")
     assert found["0.png", POINTS[0]]["cielab"] > 0 and found["0.png", POINTS[0]]["bpp"] != 1.0
 
 
 def test_two_processes_write_the_rows_of_one(folder, tmp_path):
-    paths = measuring.pictures(folder)
+    paths = held_out(folder)
     rows = [measuring.run(paths, POINTS, SPECS, tmp_path / f"{jobs}.jsonl", jobs) for jobs in (1, 2)]
     for key, row in rows[0].items():
         other = rows[1][key]
@@ -88,7 +88,7 @@ def test_what_was_decoded_is_kept(folder, tmp_path):
     def keep(path, point):
         return tmp_path / "kept" / str(point.target) / path.name
 
-    paths, results = measuring.pictures(folder), tmp_path / "rows.jsonl"
+    paths, results = held_out(folder), tmp_path / "rows.jsonl"
     measuring.run(paths, POINTS, ["psnr"], results)
     found = measuring.run(paths, POINTS, ["psnr"], results, keep=keep)
     assert len(results.read_text().splitlines()) == 4
@@ -98,20 +98,20 @@ def test_what_was_decoded_is_kept(folder, tmp_path):
 
 def test_small_pictures_have_no_value_of_distances_that_need_larger_ones(folder, tmp_path, otters):
     with pytest.raises(ImageError, match="ms-ssim needs 161 pixels a side, which no picture has"):
-        measuring.run(measuring.pictures(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl")
+        measuring.run(held_out(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl")
     otters.crop((0, 0, 176, 176)).save(folder / "2.png")
-    found = measuring.run(measuring.pictures(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl")
+    found = measuring.run(held_out(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl")
     assert found["0.png", POINTS[0]]["ms-ssim"] is None and 0.5 < found["2.png", POINTS[0]]["ms-ssim"] < 1
 
 
 def test_mistakes_are_told_first(folder, tmp_path):
     with pytest.raises(ImageError, match="no pictures"):
-        measuring.pictures(tmp_path)
+        held_out(tmp_path)
     with pytest.raises(MetricError, match="did you mean 'psnr'"):
-        measuring.run(measuring.pictures(folder), POINTS, ["pnsr"], tmp_path / "rows.jsonl")
+        measuring.run(held_out(folder), POINTS, ["pnsr"], tmp_path / "rows.jsonl")
     assert not (tmp_path / "rows.jsonl").exists()
     (tmp_path / "rows.jsonl").write_text("{damaged}\n")
     with pytest.raises(FileError, match="is damaged"):
-        measuring.run(measuring.pictures(folder), POINTS, SPECS, tmp_path / "rows.jsonl")
+        measuring.run(held_out(folder), POINTS, SPECS, tmp_path / "rows.jsonl")
     with pytest.raises(MetamerError, match="jpgg"):
-        measuring.run(measuring.pictures(folder), [Point("jpgg", 3)], SPECS, tmp_path / "others.jsonl")
+        measuring.run(held_out(folder), [Point("jpgg", 3)], SPECS, tmp_path / "others.jsonl")

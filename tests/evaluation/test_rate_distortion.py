@@ -10,7 +10,7 @@ from scipy.interpolate import PchipInterpolator
 from codec.errors import MetamerError
 from evaluation import coders, measuring, rate_distortion
 from perception.registry import find
-from tests.conftest import SHARED, metamer
+from tests.conftest import SHARED, inside
 
 
 def test_bd_rate_of_a_scaled_curve_is_the_scale():
@@ -51,7 +51,7 @@ def test_evaluate_measures_files_and_continues(tmp_path, otters):
     for index in range(2):
         otters.crop((200 * index, 100, 200 * index + 192, 292)).save(tmp_path / "in" / f"{index}.png")
     arguments = ("evaluate", tmp_path / "in", "--codec", "base", "--codec", "jpeg", "--out", tmp_path / "out")
-    done = metamer(*arguments)
+    done = inside(*arguments)
     assert done.returncode == 0, done.stderr.decode()
     text = done.stdout.decode()
     assert "base" in text and "jpeg" in text and "whole file" in text
@@ -68,14 +68,14 @@ def test_evaluate_measures_files_and_continues(tmp_path, otters):
     before = (tmp_path / "out" / "results.jsonl").read_text()
     lines = before.splitlines(keepends=True)
     (tmp_path / "out" / "results.jsonl").write_text("".join(lines[:5]))
-    assert metamer(*arguments).returncode == 0
+    assert inside(*arguments).returncode == 0
     assert len((tmp_path / "out" / "results.jsonl").read_text().splitlines()) == len(lines)
 
 
 def test_any_distance_at_chosen_settings(tmp_path, otters):
     (tmp_path / "in").mkdir()
     otters.crop((200, 100, 296, 196)).save(tmp_path / "in" / "0.png")
-    done = metamer("evaluate", tmp_path / "in", "--codec", "webp", "--quality", "10,50,90", "-m", "cielab", "-m", "psnr", "-m",
+    done = inside("evaluate", tmp_path / "in", "--codec", "webp", "--quality", "10,50,90", "-m", "cielab", "-m", "psnr", "-m",
                    "haarpsi", "--jobs", 2, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr.decode()
     rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
@@ -86,10 +86,10 @@ def test_any_distance_at_chosen_settings(tmp_path, otters):
 
 
 def test_mistakes(tmp_path):
-    done = metamer("evaluate", tmp_path, "--out", tmp_path / "out")
+    done = inside("evaluate", tmp_path, "--out", tmp_path / "out")
     assert done.returncode == 1 and b"no pictures" in done.stderr
     Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
-    done = metamer("evaluate", tmp_path, "--codec", "jpgg", "--out", tmp_path / "out")
+    done = inside("evaluate", tmp_path, "--codec", "jpgg", "--out", tmp_path / "out")
     assert done.returncode == 1 and b"jpgg" in done.stderr and not (tmp_path / "out").exists()
 
 
@@ -98,6 +98,6 @@ def test_base_beats_jpeg_and_webp_on_kodak(tmp_path):
     """A fraction of the acceptance figure, cheap enough for every run: three photographs, real files."""
     paths = [SHARED / "kodak" / f"kodim{number:02}.png" for number in (4, 15, 23)]
     rows = measuring.run(paths, rate_distortion.points(["base", "jpeg", "webp"]), ["psnr"], tmp_path / "rows.jsonl")
-    curves = rate_distortion.means(rows.values(), "psnr")
+    curves = rate_distortion.scaled(rows.values(), "psnr")[1]
     assert rate_distortion.bd_rate(curves["jpeg"], curves["base"])[0] < -40
     assert rate_distortion.bd_rate(curves["webp"], curves["base"])[0] < 0

@@ -14,7 +14,7 @@ from evaluation.pictures import read, to_tensor
 from perception import create
 from perception.errors import WeightsError
 from perception.perceptnet import LAYERS, Decoder, Encoder
-from tests.conftest import metamer
+from tests.conftest import inside
 
 SIDE = 168
 
@@ -147,11 +147,11 @@ def test_the_command_trains_scores_and_does_nothing_twice(photographs, tid, tmp_
     (tmp_path / "sweep.yaml").write_text("base: {steps: 2, batch: 2, crop: 32, warmup: 1, precision: 32-true}\nnoise: [0.1]\n")
     arguments = ("sweep", tmp_path / "sweep.yaml", "--data", photographs, "--ratings", tid, "--encoders-only",
                  "--out", tmp_path / "out")
-    done = metamer(*arguments)
+    done = inside(*arguments)
     assert done.returncode == 0 and "noise-0.1" in done.stdout.decode(), done.stderr.decode()
     weights = tmp_path / "out" / "noise-0.1" / "model.safetensors"
     written = weights.stat().st_mtime_ns
-    assert metamer(*arguments).stdout == done.stdout and weights.stat().st_mtime_ns == written
+    assert inside(*arguments).stdout == done.stdout and weights.stat().st_mtime_ns == written
 
 
 def test_what_is_no_sweep_point_is_refused(tmp_path):
