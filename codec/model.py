@@ -1,6 +1,6 @@
 """A trained model as shipped: one zip file of ONNX graphs, integer tables and a JSON card. Loading executes nothing.
 
-Members: `model.json` (name, format, groups, steps of training, …), `analysis.onnx`, `synthesis.onnx`, `features.onnx`,
+Members: `model.json` (name, format, groups, halo, steps of training, …), `analysis.onnx`, `synthesis.onnx`, `features.onnx`,
 `context0.onnx` …, and arrays as `.npy`. ``id``, written into every stream, is the start of a SHA-256 over the members
 that decoded latents depend on; a new synthesis keeps it.
 """
@@ -22,6 +22,8 @@ from codec.errors import ModelError
 from entropy.tables import Tables
 
 QUALITIES = 256
+HALO = 3  # latent positions: six 3x3 convolutions, as all shipped networks have, at half a position a pixel
+MAX_HALO = 64
 TRADEOFF = 22.0  # see latents.choose_residuals; least rate at equal PSNR on held-out photographs
 SUFFIX = ".metamer"
 WEIGHTS = Path(__file__).parent / "weights"
@@ -106,6 +108,7 @@ class Model:
             # what the encoder goes by: `codec.latents.choose_residuals`, `codec.masking.error_weights`
             tradeoffs = np.asarray(self.card.get("tradeoff", [TRADEOFF]), float)
             self.masking = float(self.card.get("masking", 0.0))
+            self.halo = int(self.card.get("halo", HALO))  # latent positions that analysis and synthesis see beyond their own
             self.id = digest(self._members, self.groups)[:4]
             arrays = {name: np.load(io.BytesIO(self._members[f"{name}.npy"]), allow_pickle=False) for name in ARRAYS}
         except FileNotFoundError:
@@ -120,8 +123,8 @@ class Model:
                 raise ModelError(f"{path}: array {name} does not match the {sum(self.groups)} latent channels")
         levels = arrays["level_weights"].shape[1]
         if not (tradeoffs.ndim == 1 and 0 < len(tradeoffs) <= levels and (tradeoffs > 0).all() and np.isfinite(tradeoffs).all()
-                and 0 <= self.masking < np.inf):
-            raise ModelError(f"{path}: tradeoff or masking is out of range")
+                and 0 <= self.masking < np.inf and 1 <= self.halo <= MAX_HALO):
+            raise ModelError(f"{path}: tradeoff, masking or halo is out of range")
         tradeoffs = np.pad(tradeoffs, (0, levels - len(tradeoffs)), mode="edge")
         # (Q,) at every quality, interpolated like all that depends on it
         self.tradeoff: np.ndarray = np.exp(arrays["level_weights"] @ np.log(tradeoffs)).astype(np.float32)

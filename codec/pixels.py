@@ -3,13 +3,17 @@
 import contextlib
 import io
 import struct
+import warnings
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageCms, ImageOps
 
 from codec.errors import ImageError
+from codec.limits import check_picture
+from codec.tiles import Box
 
 MAX_SIDE = 65536
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".ppm"}  # what a folder is searched for
@@ -52,10 +56,14 @@ def to_rgb(image: Image.Image) -> Image.Image:
     return image
 
 
-def read(source: str | Path | io.BytesIO) -> Image.Image:
-    """Opens a picture file and returns it as upright 8-bit sRGB. Raises ImageError with the reason."""
+def read(source: str | Path | io.BytesIO, max_pixels: int | None = None) -> Image.Image:
+    """Opens a picture file and returns it as upright 8-bit sRGB. Raises ImageError with the reason.
+
+    max_pixels: how many it may have, as in `codec.limits`.
+    """
     try:
-        with Image.open(source) as image:
+        with pillow_limit(max_pixels), Image.open(source) as image:
+            check_picture(*image.size, max_pixels)
             return to_rgb(image)
     except ImageError:
         raise
@@ -69,16 +77,34 @@ def read(source: str | Path | io.BytesIO) -> Image.Image:
         raise ImageError(f"cannot be read: {problem}") from problem
 
 
+@contextlib.contextmanager
+def pillow_limit(max_pixels: int | None) -> Iterator[None]:
+    """Pillow's guard against bombs, without warnings, moved if ``max_pixels`` says so. Pillow has one for all threads."""
+    before = Image.MAX_IMAGE_PIXELS
+    try:
+        Image.MAX_IMAGE_PIXELS = before if max_pixels is None else max_pixels
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", Image.DecompressionBombWarning)
+            yield
+    finally:
+        Image.MAX_IMAGE_PIXELS = before
+
+
 def padded_size(height: int, width: int) -> tuple[int, int]:
     """The size that is transformed: multiples of 16, at least 32 (the lapped transform needs a block boundary)."""
     return max(32, height + -height % 16), max(32, width + -width % 16)
 
 
-def to_planes(image: Image.Image) -> np.ndarray:
-    """(1, 3, H', W') float32 in [0, 1]: the picture, its edges replicated up to `padded_size`."""
-    pixels = np.asarray(image)
-    height, width = padded_size(image.height, image.width)
-    padded = np.pad(pixels, ((0, height - image.height), (0, width - image.width), (0, 0)), mode="edge")
+def to_planes(image: Image.Image, window: Box | None = None) -> np.ndarray:
+    """(1, 3, H', W') float32 in [0, 1]: the picture, its edges replicated up to `padded_size`.
+
+    window: in pixels; only that part of what would be returned.
+    """
+    window = window or Box(0, 0, *padded_size(image.height, image.width))
+    there = window.grown(0, 0, Box(0, 0, image.height, image.width))
+    pixels = np.asarray(image.crop((there.left, there.top, there.right, there.bottom)))
+    beyond = ((0, window.height - there.height), (0, window.width - there.width), (0, 0))
+    padded = np.pad(pixels, beyond, mode="edge")
     return np.ascontiguousarray(padded.transpose(2, 0, 1))[None].astype(np.float32) / np.float32(255)
 
 

@@ -316,10 +316,20 @@ def write(path: Path | BinaryIO, card: dict, members: dict[str, bytes], arrays: 
             add(f"{name}.npy", buffer.getvalue())
 
 
+def halo(codec: Codec) -> int:
+    """Latent positions that both transforms see around each: a block sees half a one, the lapped transform one."""
+    return max(1, math.ceil(max(codec.options.analysis_blocks, codec.options.synthesis_blocks) / 2))
+
+
+def own_keys(codec: Codec) -> dict:
+    """What the card of every model file says."""
+    return {"format": FORMAT, "groups": list(codec.options.groups), "halo": halo(codec)}
+
+
 def export(codec: Codec, card: dict, photographs: Photographs, path: Path, crops: int = 512) -> None:
     """Writes ``codec`` (averaged weights) to ``path``. card: what model.json should say besides the format's own keys."""
     members, arrays = graphs(codec), quality_arrays(codec)
-    card = {"format": FORMAT, "groups": list(codec.options.groups), **card}
+    card = {**own_keys(codec), **card}
     tables = logistic_tables()
     draft = Path(path).with_suffix(".draft")
     try:
@@ -350,7 +360,7 @@ def keep_streams(codec: Codec, model: Model, card: dict, path: Path) -> None:
         arrays = {name: np.load(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False) for name in ARRAYS}
     arrays["encoder_gain"] = quality_arrays(codec)["encoder_gain"]
     buffer = io.BytesIO()
-    write(buffer, {"format": FORMAT, "groups": list(codec.options.groups), **card}, members, arrays)
+    write(buffer, {**own_keys(codec), **card}, members, arrays)
     files.write(str(path), buffer.getvalue())
 
 
@@ -381,7 +391,8 @@ def export_decoder(codec: Codec, model: Model, card: dict, path: Path, realism: 
     format's own keys. realism: keep the model's own weights beside the trained ones, to choose between when decoding.
     texture: how much of `codec.texture` it was trained with. Raises ModelError, FileError.
     """
-    card = {"format": decoders.FORMAT if texture else 1, "decodes": model.id.hex(), "realism": realism, **card}
+    own = {"format": decoders.FORMAT if texture else 1, "decodes": model.id.hex(), "realism": realism, "halo": halo(codec)}
+    card = {**own, **card}
     if texture:
         card |= {"texture": list(texture), "scales": [SCALE_LOW, SCALE_HIGH]}
     codec = contiguous(codec)
