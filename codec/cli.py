@@ -11,11 +11,12 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from codec import coding, decoders, files
+from codec import coding, decoders, files, limits
 from codec.errors import FileError, ImageError, MetamerError
 from codec.model import SUFFIX
 
 STREAM_SUFFIX = ".mtm"
+DAMAGED = 3  # exit status of a decode that salvaged
 PICTURES = {".png": "PNG", ".ppm": "PPM", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
             ".jpg": "JPEG", ".jpeg": "JPEG"}
 PICTURE_OPTIONS = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": 0}}
@@ -68,6 +69,19 @@ def explain(problem: Exception) -> str:
     return " ".join(str(problem).split())
 
 
+class Region(click.ParamType):
+    """Four whole numbers, as in 0,0,640,480."""
+
+    name = "x,y,w,h"
+
+    def convert(self, value, param, context):
+        try:
+            left, top, width, height = map(int, value.split(","))
+        except ValueError:
+            self.fail(f"'{value}' is not four whole numbers x,y,w,h", param, context)
+        return left, top, width, height
+
+
 class Finite(click.FloatRange):
     """A float range that takes neither infinity nor NaN."""
 
@@ -103,6 +117,8 @@ def each(names: Iterable[str], description: str, work: Callable[[str], None]) ->
 
 
 force_option = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
+max_pixels_option = click.option("--max-pixels", type=click.IntRange(1), help="How many pixels a picture may have. Default: "
+                                 f"{limits.MAX_PIXELS}, and of a small file fewer.")
 threads_option = click.option("--threads", type=click.IntRange(0), default=0, help="Threads to use; 0 means every core.")
 files_argument = click.argument("names", nargs=-1, required=True, metavar="FILEâ€¦")
 
@@ -114,9 +130,12 @@ files_argument = click.argument("names", nargs=-1, required=True, metavar="FILEâ
 @click.option("--bpp", type=Finite(0, min_open=True), help="Best quality within this many bits a pixel.")
 @click.option("--max-bytes", type=click.IntRange(1), help="Best quality within this many bytes.")
 @click.option("--model", default="base", show_default=True, help="Shipped model, or a model file.")
+@click.option("--tile", is_flag=True, help="Code tiles of 1024x1024 pixels apart, each with a checksum: parts can be decoded and "
+              "salvaged by themselves. Large pictures always are.")
+@max_pixels_option
 @threads_option
 @force_option
-def encode(names, output, quality, bpp, max_bytes, model, threads, force) -> None:
+def encode(names, output, quality, bpp, max_bytes, model, tile, max_pixels, threads, force) -> None:
     """Encode photographs to .mtm files."""
     if sum(option is not None for option in (quality, bpp, max_bytes)) > 1:
         raise click.UsageError("give one of --quality, --bpp and --max-bytes")
@@ -127,7 +146,7 @@ def encode(names, output, quality, bpp, max_bytes, model, threads, force) -> Non
         files.check_free(targets[name], force, name)
         data = coding.encode(
             files.read(name), coding.DEFAULT_QUALITY if quality is None else quality,
-            bpp=bpp, max_bytes=max_bytes, model=model, threads=threads,
+            bpp=bpp, max_bytes=max_bytes, model=model, tile=tile, max_pixels=max_pixels, threads=threads,
         )
         files.write(targets[name], data)
 
@@ -142,12 +161,19 @@ def encode(names, output, quality, bpp, max_bytes, model, threads, force) -> Non
               "which is closest to the original.")
 @click.option("--realism", type=Finite(0, 1), help="How much texture to invent: 0 (none, as the model's own decoder) to 1. "
               "Default: 1 with a --decoder that knows realism, else 0. Without --decoder, uses the one named 'realism'.")
+@click.option("--region", type=Region(), help="Decode only this part, in pixels; of a large picture, only the tiles it lies in.")
+@click.option("--preview", is_flag=True, help="Decode the coarse part alone, in less time.")
+@click.option("--salvage", is_flag=True, help="Decode what is whole in a damaged file, cross out what is not, and say which. "
+              f"Exit status {DAMAGED} if anything was.")
+@max_pixels_option
 @threads_option
 @force_option
-def decode(names, output, model, decoder, realism, threads, force) -> None:
+def decode(names, output, model, decoder, realism, region, preview, salvage, max_pixels, threads, force) -> None:
     """Decode .mtm files to pictures (PNG unless the output's name says otherwise)."""
 
-    targets = files.targets_for(names, output, ".png")
+    targets, damaged = files.targets_for(names, output, ".png"), []
+    options = {"region": region, "preview": preview, "model": model, "decoder": decoder, "realism": realism,
+               "max_pixels": max_pixels, "threads": threads}
 
     def work(name: str) -> None:
         target = targets[name]
@@ -155,7 +181,15 @@ def decode(names, output, model, decoder, realism, threads, force) -> None:
         if suffix not in PICTURES:
             raise ImageError(f"cannot write '{suffix}' files; known are {' '.join(PICTURES)}")
         files.check_free(target, force, name)
-        picture = coding.decode(files.read(name), model=model, decoder=decoder, realism=realism, threads=threads)
+        data = files.read(name)
+        if salvage:
+            salvaged = coding.rescue(data, **options)
+            picture = salvaged.picture
+            damaged.extend(salvaged.damage)
+            for damage in salvaged.damage:
+                click.echo(f"metamer: {name}: {damage}", err=True)
+        else:
+            picture = coding.decode(data, **options)
         buffer = io.BytesIO()
         try:
             picture.save(buffer, PICTURES[suffix], **PICTURE_OPTIONS.get(PICTURES[suffix], {}))
@@ -164,6 +198,8 @@ def decode(names, output, model, decoder, realism, threads, force) -> None:
         files.write(target, buffer.getvalue())
 
     each(targets, "decoding", work)
+    if damaged:
+        click.get_current_context().exit(DAMAGED)
 
 
 @main.command()
@@ -179,7 +215,8 @@ def info(names, as_json) -> None:
         else:
             model = found.model or f"{found.model_id} (not installed)"
             others = f", decoders {' '.join(found.decoders)}" if found.decoders else ""
-            click.echo(f"{name}: {found.width}x{found.height}, {found.bytes} bytes, {found.bpp:.3f} bpp, "
+            tiles = f" in {found.tiles} tiles" if found.tiles else ""
+            click.echo(f"{name}: {found.width}x{found.height}{tiles}, {found.bytes} bytes, {found.bpp:.3f} bpp, "
                        f"quality {found.quality:g}, model {model}, format {found.version}{others}")
 
     each(names, "reading", work)

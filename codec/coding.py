@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from codec import container, decoders, decoding, files, latents, limits, pixels, transforms
+from codec import container, decoders, decoding, files, latents, limits, pixels, salvage, transforms
 from codec import model as models
 from codec.container import Kind
-from codec.errors import ImageError
+from codec.errors import ImageError, StreamError
 from codec.model import QUALITIES, Model
 from codec.tiles import Box
 from entropy.coder import Encoder, Meter
@@ -74,7 +74,7 @@ def write(picture: Image.Image, index: int, model: Model, writer, box: Box | Non
 
     tradeoff: `transforms.tradeoffs` of the picture, if at hand.
     """
-    whole = transforms.positions(*picture.size)
+    whole = decoding.positions(*picture.size)
     box = box or whole
     tradeoff = transforms.tradeoffs(picture, index, model) if tradeoff is None else tradeoff
     latent, hyper = transforms.analyse_box(picture, box, index, model)
@@ -165,7 +165,7 @@ def decode_latents(
     header, sections = container.unpack(data)
     limits.check_stream(header, len(data), max_pixels)
     picture, network = decoding.coded(header, sections), find_model(header, model, threads)
-    whole, tile = transforms.positions(header.width, header.height), decoding.Tiles(picture, network)
+    whole, tile = decoding.positions(header.width, header.height), decoding.Tiles(picture, network)
     decoded = np.empty((whole.height, whole.width, network.latents), np.int32)
     for number, box in enumerate(picture.tiles):
         decoded[box.within(whole)] = tile(number)
@@ -194,23 +194,52 @@ def decode(
     makes plausible. Latents are the same on every machine and for every decoder; pixels may differ by one level between
     processors. Raises StreamError, ModelError, ValueError.
     """
-    check_realism(realism)
     data = _bytes(data)
     header, sections = container.unpack(data)
     limits.check_stream(header, len(data), max_pixels)
-    area = _area(region, header)
-    picture, network = decoding.coded(header, sections), find_model(header, model, threads)
-    synthesis = decoders.synthesis(network, decoder, realism, threads)
+    area, picture = _area(region, header), decoding.coded(header, sections)
+    network, synthesis = _networks(header, model, decoder, realism, threads)
     tile = decoding.Tiles(picture, network, synthesis, PREVIEW_GROUPS if preview else None)
-    return transforms.synthesise(
-        tile, picture.tiles, area, (header.width, header.height), header.quality, network, synthesis
-    )
+    return transforms.synthesise(tile, picture, area, network, synthesis)
 
 
-def check_realism(realism: float | None) -> None:
-    """Raises ValueError outside 0…1."""
+def rescue(
+    data: bytes | str | Path,
+    *,
+    region: tuple[int, int, int, int] | None = None,
+    preview: bool = False,
+    model: str | None = None,
+    decoder: str | Path | None = None,
+    realism: float | None = None,
+    max_pixels: int | None = None,
+    threads: int = 0,
+) -> salvage.Salvaged:
+    """Decodes what is whole in a damaged file, as `decode` does, and says what is not; see `codec.salvage`.
+
+    Around a lost tile, up to 56 pixels of its neighbours are less exact: their networks look there. Raises StreamError where
+    the header is damaged, for then even the size is unknown; ModelError, ValueError.
+    """
+    data = _bytes(data)
+    try:
+        header, sections = container.unpack(data)
+        damage = []
+    except StreamError:
+        header, sections, damage = salvage.sections(data)
+    limits.check_stream(header, len(data), max_pixels)
+    area, picture = _area(region, header), salvage.coded(header, sections)
+    network, synthesis = _networks(header, model, decoder, realism, threads)
+    tile = salvage.Tiles(picture, network, synthesis, PREVIEW_GROUPS if preview else None, bool(damage))
+    image = transforms.synthesise(tile, picture, area, network, synthesis)
+    return salvage.mark(image, area, picture, tile.lost, damage)
+
+
+def _networks(
+    header: container.Header, model: str | None, decoder: str | Path | None, realism: float | None, threads: int
+) -> tuple[Model, decoders.Synthesis]:
     if realism is not None and not 0 <= realism <= 1:
         raise ValueError(f"realism must be between 0 and 1, not {realism}")
+    network = find_model(header, model, threads)
+    return network, decoders.synthesis(network, decoder, realism, threads)
 
 
 def find_model(header: container.Header, model: str | None, threads: int) -> Model:

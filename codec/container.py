@@ -112,8 +112,7 @@ def read_header(data: bytes) -> Header:
 
 def read_section(data: bytes, place: int) -> tuple[Section, bool, int]:
     """The section that begins at ``place``, whether it is the last, and where the next begins. Raises StreamError."""
-    kind, length, start = _start(data, place)
-    end = start + length
+    kind, start, end = read_start(data, place)
     if end > len(data):
         raise StreamError("is truncated: a section ends early")
     body = data[start:end]
@@ -123,8 +122,8 @@ def read_section(data: bytes, place: int) -> tuple[Section, bool, int]:
     return Section(kind & ~LAST, body), bool(kind & LAST), end
 
 
-def _start(data: bytes, place: int) -> tuple[int, int, int]:
-    """First byte of the section at ``place``, length of its body, and where the body begins."""
+def read_start(data: bytes, place: int) -> tuple[int, int, int]:
+    """First byte of the section at ``place``, where its body begins and ends, all unverified. Raises StreamError."""
     length = 0
     for index, byte in enumerate(data[place + 1 : place + 1 + LENGTH_BYTES]):
         length |= (byte & 0x7F) << 7 * index
@@ -134,7 +133,7 @@ def _start(data: bytes, place: int) -> tuple[int, int, int]:
             start = place + 2 + index + _CHECKSUM.size
             if start > len(data):
                 break
-            return data[place], length, start
+            return data[place], start, start + length
     else:
         if len(data) > place + LENGTH_BYTES:
             raise StreamError("is damaged: a section's length has no end")

@@ -7,16 +7,21 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codec import latents, texture
+from codec import latents, pixels, texture
 from codec.container import Header, Kind, Section
 from codec.decoders import Synthesis
 from codec.errors import StreamError
 from codec.model import Model
 from codec.tiles import Box, split
-from codec.transforms import positions
 from entropy.coder import DamagedError, Decoder
 
 NUMBER = struct.Struct("<H")  # of a tile, before its range-coded words: what is salvaged knows its place
+
+
+def positions(width: int, height: int) -> Box:
+    """All latent positions of a picture of that many pixels."""
+    height, width = pixels.padded_size(height, width)
+    return Box(0, 0, height // latents.STRIDE, width // latents.STRIDE)
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,6 @@ class Tiles:
         """Raises StreamError for a damaged tile."""
         box, payload, model = self._picture.tiles[number], self._picture.payloads[number], self._model
         shape = (box.height, box.width, model.latents)
-        if payload is None:
-            return np.zeros(shape, np.int16)
         nothing = np.full(shape, texture.KEPT, np.uint8) if self._given else None
         try:
             reader = self._reader(model.tables, payload)

@@ -4,23 +4,18 @@ A window brings its network's halo along, as many positions on each side as it s
 run on the whole picture would give, but for the order in which floating point adds; edges are replicated at the picture's own.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 from PIL import Image
 
 from codec import latents, pixels
 from codec.decoders import Synthesis
+from codec.decoding import Coded, positions
 from codec.errors import ModelError
 from codec.masking import error_weights, log_variance
 from codec.model import Model
 from codec.tiles import Box, covering, seen_by_analysis, windows
-
-
-def positions(width: int, height: int) -> Box:
-    """All latent positions of a picture of that many pixels."""
-    height, width = pixels.padded_size(height, width)
-    return Box(0, 0, height // latents.STRIDE, width // latents.STRIDE)
 
 
 def planes(picture: Image.Image, box: Box) -> np.ndarray:
@@ -57,18 +52,18 @@ def tradeoffs(picture: Image.Image, index: int, model: Model) -> np.ndarray:
 
 
 def synthesise(
-    tile: Callable[[int], np.ndarray], tiles: list[Box], region: Box, size: tuple[int, int], index: int, model: Model,
-    synthesis: Synthesis,
+    tile: Callable[[int], np.ndarray], coded: Coded, region: Box, model: Model, synthesis: Synthesis
 ) -> Image.Image:
-    """The pixels ``region`` of a picture of ``size`` (width, height) pixels.
+    """The pixels ``region`` of a picture.
 
-    tile: decoded latents (h, w, M) of a tile by its number, in sixteenths of a step; called once, in order, for those of
-    ``tiles`` that are needed; no more of them are kept than the halo asks for.
+    tile: decoded latents (h, w, M) of a tile by its number, in sixteenths of a step; called once, in order, for those that
+    are needed; no more of them are kept than the halo asks for.
     """
-    whole = positions(*size)
+    header = coded.header
+    whole, index = positions(header.width, header.height), header.quality
     picture = Image.new("RGB", (region.width, region.height))
     weights = model.arrays["level_weights"][index : index + 1]
-    for box, seen, field in _strips(tile, tiles, covering(region), synthesis.halo, whole):
+    for box, seen, field in _strips(tile, coded.tiles, covering(region), synthesis.halo, whole):
         for window in windows(box):
             around = window.grown(synthesis.halo, synthesis.halo, whole)
             latent = latents.dequantise(model, index, field[around.within(seen)])
@@ -82,7 +77,7 @@ def synthesise(
     return picture
 
 
-def _strips(tile: Callable, tiles: list[Box], wanted: Box, halo: int, whole: Box) -> Iterator[tuple[Box, Box, np.ndarray]]:
+def _strips(tile: Callable, tiles: Sequence[Box], wanted: Box, halo: int, whole: Box) -> Iterator[tuple[Box, Box, np.ndarray]]:
     """Strips of ``wanted`` from top to bottom, each with the positions around it that are at hand and their latents."""
     needed = wanted.grown(halo, halo, whole)
     numbers = [number for number, box in enumerate(tiles) if box.meets(needed)]
