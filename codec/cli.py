@@ -130,8 +130,8 @@ files_argument = click.argument("names", nargs=-1, required=True, metavar="FILEâ
 @click.option("--bpp", type=Finite(0, min_open=True), help="Best quality within this many bits a pixel.")
 @click.option("--max-bytes", type=click.IntRange(1), help="Best quality within this many bytes.")
 @click.option("--model", default="base", show_default=True, help="Shipped model, or a model file.")
-@click.option("--tile", is_flag=True, help="Code tiles of 1024x1024 pixels apart, each with a checksum: parts can be decoded and "
-              "salvaged by themselves. Large pictures always are.")
+@click.option("--tile", is_flag=True, help="Code tiles of 1024x1024 pixels apart, each with a checksum: parts can be "
+              "decoded and salvaged by themselves. Large pictures always are.")
 @max_pixels_option
 @threads_option
 @force_option
@@ -145,7 +145,7 @@ def encode(names, output, quality, bpp, max_bytes, model, tile, max_pixels, thre
     def work(name: str) -> None:
         files.check_free(targets[name], force, name)
         data = coding.encode(
-            files.read(name), coding.DEFAULT_QUALITY if quality is None else quality,
+            files.read(name) if name == files.STREAM else name, coding.DEFAULT_QUALITY if quality is None else quality,
             bpp=bpp, max_bytes=max_bytes, model=model, tile=tile, max_pixels=max_pixels, threads=threads,
         )
         files.write(targets[name], data)
@@ -161,7 +161,7 @@ def encode(names, output, quality, bpp, max_bytes, model, tile, max_pixels, thre
               "which is closest to the original.")
 @click.option("--realism", type=Finite(0, 1), help="How much texture to invent: 0 (none, as the model's own decoder) to 1. "
               "Default: 1 with a --decoder that knows realism, else 0. Without --decoder, uses the one named 'realism'.")
-@click.option("--region", type=Region(), help="Decode only this part, in pixels; of a large picture, only the tiles it lies in.")
+@click.option("--region", type=Region(), help="Decode only this part, in pixels; of a large picture, the tiles it lies in.")
 @click.option("--preview", is_flag=True, help="Decode the coarse part alone, in less time.")
 @click.option("--salvage", is_flag=True, help="Decode what is whole in a damaged file, cross out what is not, and say which. "
               f"Exit status {DAMAGED} if anything was.")

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import ExifTags, Image, ImageCms, ImageOps
 
 from codec.errors import ImageError
 from codec.limits import check_picture
@@ -22,16 +22,19 @@ PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexErro
                  OverflowError, Image.DecompressionBombError)
 
 
-def to_rgb(image: Image.Image) -> Image.Image:
+def to_rgb(image: Image.Image, own: bool = False) -> Image.Image:
     """Upright 8-bit sRGB, whatever came in; raises ImageError where that would lose something silently.
 
     EXIF orientation is applied, an embedded ICC profile is converted to sRGB, 16 bits are reduced to 8.
+    own: ``image`` may be changed, which spares a copy of it.
     """
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # MPO: a JPEG that carries its preview along
         raise ImageError(f"holds {image.n_frames} frames; only single pictures are coded")
     try:
         image.load()
-        image = ImageOps.exif_transpose(image)
+        given = image
+        if image.getexif().get(ExifTags.Base.Orientation, 1) != 1:  # it copies even what is upright
+            image = ImageOps.exif_transpose(image)
     except PILLOW_ERRORS as problem:
         raise ImageError(f"cannot be decoded: {problem}") from problem
     profile = image.info.get("icc_profile")
@@ -49,7 +52,10 @@ def to_rgb(image: Image.Image) -> Image.Image:
         with contextlib.suppress(ImageCms.PyCMSError, OSError):  # a broken profile: viewers take such files as sRGB
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
             image = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    image = image.convert("RGB")
+    if image.mode != "RGB":
+        image = image.convert("RGB")
+    if image is given and not own:
+        image = image.copy()
     image.info = {}  # or the encoders of others would write our copy of the metadata too
     if max(image.size) > MAX_SIDE:
         raise ImageError(f"is {image.width}x{image.height}; a side may have at most {MAX_SIDE} pixels")
@@ -64,7 +70,7 @@ def read(source: str | Path | io.BytesIO, max_pixels: int | None = None) -> Imag
     try:
         with pillow_limit(max_pixels), Image.open(source) as image:
             check_picture(*image.size, max_pixels)
-            return to_rgb(image)
+            return to_rgb(image, own=True)
     except ImageError:
         raise
     except FileNotFoundError:
