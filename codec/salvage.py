@@ -93,58 +93,56 @@ def _whole(data: bytes, tiles: int) -> Iterator[tuple[int, int, Section, bool]]:
 
     Behind a damaged one: where it says that the next begins, and the next; failing that, at any byte.
     """
-    place, budget, searching = HEADER_BYTES, SEARCH, False
-    while place < len(data):
+    place, budget = HEADER_BYTES, SEARCH
+    while place is not None and place < len(data):
         try:
             section, last, end = container.read_section(data, place)
         except StreamError:
-            following = None if searching else _following(data, place)
-            if following is not None:
-                place = following
-                continue
-            searching = True
-            while budget >= 0 and place + 1 < len(data):
-                place += 1
-                budget -= 1
-                if (cost := _plausible(data, place, tiles)):
-                    budget -= cost
+            damaged = place
+            for candidates in (_following(data, damaged), _plausible(data, damaged, tiles)):
+                place, budget = _first_whole(data, candidates, budget)
+                if place is not None:
                     break
-            else:
-                return
         else:
-            searching = False
             yield place, end, section, last
             place = end
 
 
-def _following(data: bytes, place: int) -> int | None:
-    """Where the first whole section begins behind a damaged one, if the lengths lead there."""
+def _first_whole(data: bytes, candidates: Iterator[tuple[int, int]], budget: int) -> tuple[int | None, int]:
+    """Where the first whole section begins, None if nowhere, and what is left of ``budget`` bytes."""
+    for place, cost in candidates:
+        budget -= cost
+        if budget < 0:
+            break
+        with contextlib.suppress(StreamError):
+            container.read_section(data, place)
+            return place, budget
+    return None, budget
+
+
+def _following(data: bytes, place: int) -> Iterator[tuple[int, int]]:
+    """Where sections begin behind a damaged one, if the lengths are right, and how many bytes to sum to see."""
     with contextlib.suppress(StreamError):
         while True:
             _, _, place = container.read_start(data, place)
             if place >= len(data):
-                return None
-            try:
-                container.read_section(data, place)
-            except StreamError:
-                continue
-            return place
-    return None
+                return
+            _, _, end = container.read_start(data, place)
+            yield place, min(end, len(data)) - place
 
 
-def _plausible(data: bytes, place: int, tiles: int) -> int:
-    """How many bytes would have to be summed to see if a section begins at ``place``; 0 where that is out of the question."""
-    if data[place] & ~container.LAST not in _KINDS:
-        return 0
-    try:
-        kind, start, end = container.read_start(data, place)
-    except StreamError:
-        return 0
-    if end > len(data):
-        return 0
-    if kind & ~container.LAST == Kind.PICTURE and int.from_bytes(data[start : start + NUMBER.size], "little") >= tiles:
-        return 0
-    return end - place
+def _plausible(data: bytes, place: int, tiles: int) -> Iterator[tuple[int, int]]:
+    """Where a section might begin behind ``place``, going by its first bytes, and how many bytes to sum to see."""
+    for begin in range(place + 1, len(data)):
+        if data[begin] & ~container.LAST not in _KINDS:
+            continue
+        try:
+            kind, start, end = container.read_start(data, begin)
+        except StreamError:
+            continue
+        tile = int.from_bytes(data[start : start + NUMBER.size], "little")
+        if end <= len(data) and (kind & ~container.LAST != Kind.PICTURE or tile < tiles):
+            yield begin, end - begin
 
 
 def coded(header: Header, found: list[Section]) -> Coded:
