@@ -194,6 +194,7 @@ def decode(
     makes plausible. Latents are the same on every machine and for every decoder; pixels may differ by one level between
     processors. Raises StreamError, ModelError, ValueError.
     """
+    _check_realism(realism)
     data = _bytes(data)
     header, sections = container.unpack(data)
     limits.check_stream(header, len(data), max_pixels)
@@ -219,6 +220,7 @@ def rescue(
     Around a lost tile, up to 56 pixels of its neighbours are less exact: their networks look there. Raises StreamError where
     the header is damaged, for then even the size is unknown; ModelError, ValueError.
     """
+    _check_realism(realism)
     data = _bytes(data)
     try:
         header, sections = container.unpack(data)
@@ -233,11 +235,14 @@ def rescue(
     return salvage.mark(image, area, picture, tile.lost, damage)
 
 
+def _check_realism(realism: float | None) -> None:
+    if realism is not None and not 0 <= realism <= 1:
+        raise ValueError(f"realism must be between 0 and 1, not {realism}")
+
+
 def _networks(
     header: container.Header, model: str | None, decoder: str | Path | None, realism: float | None, threads: int
 ) -> tuple[Model, decoders.Synthesis]:
-    if realism is not None and not 0 <= realism <= 1:
-        raise ValueError(f"realism must be between 0 and 1, not {realism}")
     network = find_model(header, model, threads)
     return network, decoders.synthesis(network, decoder, realism, threads)
 
