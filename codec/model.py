@@ -77,6 +77,9 @@ class Session:
         options.log_severity_level = 3
         # each graph has a thread pool of its own: one that spins while another works takes its cores
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Arm's kernels for SME take what earlier sessions left in memory for the zeros of padding
+        # (microsoft/onnxruntime#28654). 1.24 has them without this option, 1.23 and before were right
+        options.add_session_config_entry("mlas.disable_kleidiai", "1")
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except RUNTIME_ERRORS as problem:

@@ -147,3 +147,9 @@ def test_threads_change_nothing(otters):
     data = codec.encode(otters, 60)
     one, two = (codec.decode_latents(data, threads=threads) for threads in (1, 2))
     np.testing.assert_array_equal(one, two)
+
+
+def test_kernels_that_give_wrong_convolutions_are_off():
+    """On Arm with SME; bitstreams/FORMAT.md, section 6."""
+    options = load("base").session("features")._session.get_session_options()
+    assert options.get_session_config_entry("mlas.disable_kleidiai") == "1"
