@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib
-import io
 import json
 import math
 from collections.abc import Callable, Iterable
@@ -11,15 +10,12 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from codec import coding, decoders, files, limits
-from codec.errors import FileError, ImageError, MetamerError
+from codec import coding, decoders, files, limits, outputs
+from codec.errors import FileError, MetamerError
 from codec.model import SUFFIX
 
 STREAM_SUFFIX = ".mtm"
 DAMAGED = 3  # exit status of a decode that salvaged
-PICTURES = {".png": "PNG", ".ppm": "PPM", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
-            ".jpg": "JPEG", ".jpeg": "JPEG"}
-PICTURE_OPTIONS = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": 0}}
 
 
 WORKSHOP = {  # commands that live elsewhere
@@ -130,13 +126,20 @@ files_argument = click.argument("names", nargs=-1, required=True, metavar="FILEâ
 @click.option("--bpp", type=Finite(0, min_open=True), help="Best quality within this many bits a pixel.")
 @click.option("--max-bytes", type=click.IntRange(1), help="Best quality within this many bytes.")
 @click.option("--model", default="base", show_default=True, help="Shipped model, or a model file.")
+@click.option("--icc", type=click.Choice(["convert", "keep"]), default="convert", show_default=True,
+              help="Convert colours to sRGB, or code them as they are with their profile.")
+@click.option("--metadata", type=click.Choice(["keep", "strip"]), default="keep", show_default=True,
+              help="Whether the file holds the picture's EXIF and XMP.")
+@click.option("--first-frame", is_flag=True, help="Take the first frame of animations, the first page of documents.")
+@click.option("--alpha-quality", type=click.IntRange(0, 100), default=100, show_default=True,
+              help="100 keeps transparency exactly; less, with fewer levels.")
 @click.option("--tile", is_flag=True, help="Code tiles of 1024x1024 pixels apart, each with a checksum: parts can be "
               "decoded and salvaged by themselves. Large pictures always are.")
 @max_pixels_option
 @threads_option
 @force_option
-def encode(names, output, quality, bpp, max_bytes, model, tile, max_pixels, threads, force) -> None:
-    """Encode photographs to .mtm files."""
+def encode(names, output, quality, bpp, max_bytes, force, **options) -> None:
+    """Encode pictures to .mtm files."""
     if sum(option is not None for option in (quality, bpp, max_bytes)) > 1:
         raise click.UsageError("give one of --quality, --bpp and --max-bytes")
 
@@ -146,7 +149,7 @@ def encode(names, output, quality, bpp, max_bytes, model, tile, max_pixels, thre
         files.check_free(targets[name], force, name)
         data = coding.encode(
             files.read(name) if name == files.STREAM else name, coding.DEFAULT_QUALITY if quality is None else quality,
-            bpp=bpp, max_bytes=max_bytes, model=model, tile=tile, max_pixels=max_pixels, threads=threads,
+            bpp=bpp, max_bytes=max_bytes, **options,
         )
         files.write(targets[name], data)
 
@@ -161,6 +164,7 @@ def encode(names, output, quality, bpp, max_bytes, model, tile, max_pixels, thre
               "which is closest to the original.")
 @click.option("--realism", type=Finite(0, 1), help="How much texture to invent: 0 (none, as the model's own decoder) to 1. "
               "Default: 1 with a --decoder that knows realism, else 0. Without --decoder, uses the one named 'realism'.")
+@click.option("--background", metavar="COLOUR", help="Put this behind transparent pictures: white, #336699, â€¦.")
 @click.option("--region", type=Region(), help="Decode only this part, in pixels; of a large picture, the tiles it lies in.")
 @click.option("--preview", is_flag=True, help="Decode the coarse part alone, in less time.")
 @click.option("--salvage", is_flag=True, help="Decode what is whole in a damaged file, cross out what is not, and say which. "
@@ -168,7 +172,7 @@ def encode(names, output, quality, bpp, max_bytes, model, tile, max_pixels, thre
 @max_pixels_option
 @threads_option
 @force_option
-def decode(names, output, model, decoder, realism, region, preview, salvage, max_pixels, threads, force) -> None:
+def decode(names, output, model, decoder, realism, background, region, preview, salvage, max_pixels, threads, force) -> None:
     """Decode .mtm files to pictures (PNG unless the output's name says otherwise)."""
 
     targets, damaged = files.targets_for(names, output, ".png"), []
@@ -177,9 +181,7 @@ def decode(names, output, model, decoder, realism, region, preview, salvage, max
 
     def work(name: str) -> None:
         target = targets[name]
-        suffix = ".png" if target == files.STREAM else Path(target).suffix.lower()
-        if suffix not in PICTURES:
-            raise ImageError(f"cannot write '{suffix}' files; known are {' '.join(PICTURES)}")
+        format = outputs.find(".png" if target == files.STREAM else Path(target).suffix)
         files.check_free(target, force, name)
         data = files.read(name)
         if salvage:
@@ -190,12 +192,7 @@ def decode(names, output, model, decoder, realism, region, preview, salvage, max
                 click.echo(f"metamer: {name}: {damage}", err=True)
         else:
             picture = coding.decode(data, **options)
-        buffer = io.BytesIO()
-        try:
-            picture.save(buffer, PICTURES[suffix], **PICTURE_OPTIONS.get(PICTURES[suffix], {}))
-        except (OSError, ValueError) as problem:
-            raise ImageError(f"cannot be written as {PICTURES[suffix]}: {problem}") from None
-        files.write(target, buffer.getvalue())
+        files.write(target, outputs.to_bytes(picture, format, background))
 
     each(targets, "decoding", work)
     if damaged:
@@ -216,8 +213,10 @@ def info(names, as_json) -> None:
             model = found.model or f"{found.model_id} (not installed)"
             others = f", decoders {' '.join(found.decoders)}" if found.decoders else ""
             tiles = f" in {found.tiles} tiles" if found.tiles else ""
-            click.echo(f"{name}: {found.width}x{found.height}{tiles}, {found.bytes} bytes, {found.bpp:.3f} bpp, "
-                       f"quality {found.quality:g}, model {model}, format {found.version}{others}")
+            kind = " grey" if found.grey else ""
+            held = "".join(f", {kind} {size} bytes" for kind, size in found.sections.items())
+            click.echo(f"{name}: {found.width}x{found.height}{kind}{tiles}, {found.bytes} bytes, {found.bpp:.3f} bpp, "
+                       f"quality {found.quality:g}, model {model}, format {found.version}{held}{others}")
 
     each(names, "reading", work)
 

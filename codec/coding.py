@@ -1,17 +1,18 @@
 """Encode and decode, whole pictures: read → transform → code → write."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from codec import container, decoders, decoding, files, latents, limits, pixels, salvage, transforms
+from codec import auxiliary, container, decoders, decoding, files, latents, limits, pictures, salvage, transforms
 from codec import model as models
-from codec.container import Kind
+from codec.container import Kind, Section
 from codec.errors import ImageError, StreamError
 from codec.model import QUALITIES, Model
+from codec.pictures import Picture
 from codec.tiles import Box
 from entropy.coder import Encoder, Meter
 
@@ -27,9 +28,9 @@ Source = Image.Image | np.ndarray | str | Path | bytes
 class Info:
     """What a file says of itself, and what is installed for it.
 
-    quality: 0…100; model: the name of the installed model, or None; bytes: file size; tiles: 0 if
-    coded in one piece; decoders: names that `decode`
-    takes besides the model's own decoder.
+    quality: 0…100; model: the name of the installed model, or None; bytes: file size; tiles: 0 if coded in one piece;
+    decoders: names that `decode` takes besides the model's own decoder; grey: one plane; sections: bytes of what is there of
+    `alpha`, `icc`, `exif`, `xmp`.
     """
 
     width: int
@@ -41,6 +42,8 @@ class Info:
     bytes: int
     tiles: int
     decoders: tuple[str, ...] = ()
+    grey: bool = False
+    sections: dict[str, int] = field(default_factory=dict)
 
     @property
     def bpp(self) -> float:
@@ -48,18 +51,17 @@ class Info:
         return 8 * self.bytes / (self.width * self.height)
 
 
-def _picture(source: Source, max_pixels: int | None = None) -> Image.Image:
+def _picture(source: Source, **options) -> Picture:
+    """options: of `codec.pictures.take`."""
     if isinstance(source, Image.Image):
-        limits.check_picture(*source.size, max_pixels)
-        return pixels.to_rgb(source)
+        return pictures.take(source, **options)
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8:
             raise ImageError(f"arrays must hold 8-bit pixels (uint8), not {source.dtype}")
-        if not source.size or (source.ndim != 2 and source.shape[2:] != (3,)):
-            raise ImageError(f"arrays must be (H, W) or (H, W, 3), not {source.shape}")
-        limits.check_picture(source.shape[1], source.shape[0], max_pixels)
-        return pixels.to_rgb(Image.fromarray(source))
-    return pixels.read(io.BytesIO(source) if isinstance(source, bytes) else source, max_pixels)
+        if not source.size or not (source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))):
+            raise ImageError(f"arrays must be (H, W), (H, W, 3) or (H, W, 4), not {source.shape}")
+        return pictures.take(Image.fromarray(source), **options)
+    return pictures.load(io.BytesIO(source) if isinstance(source, bytes) else source, **options)
 
 
 def quality_index(quality: float) -> int:
@@ -81,18 +83,19 @@ def write(picture: Image.Image, index: int, model: Model, writer, box: Box | Non
     latents.encode(model, index, latent, hyper, writer, tradeoff[box.within(whole)].ravel())
 
 
-def _encode(picture: Image.Image, index: int, model: Model, tile: bool) -> bytes:
-    header = container.Header(model.id, index, picture.width, picture.height, tiled=tile)
-    tradeoff, sections = transforms.tradeoffs(picture, index, model), []
+def _encode(picture: Image.Image, index: int, model: Model, tile: bool, others: list[Section]) -> bytes:
+    """others: the sections that follow the picture's."""
+    header = container.Header(model.id, index, picture.width, picture.height, grey=model.grey, tiled=tile)
+    tradeoff, coded = transforms.tradeoffs(picture, index, model), []
     for number, box in enumerate(decoding.places(header)):
         writer = Encoder(model.tables)
         write(picture, index, model, writer, box, tradeoff)
         start = decoding.NUMBER.pack(number) if tile else b""
-        sections.append(container.Section(Kind.PICTURE, start + writer.bytes()))
-    return container.pack(header, sections)
+        coded.append(Section(Kind.PICTURE, start + writer.bytes()))
+    return container.pack(header, [*coded, *others])
 
 
-def _largest_within(picture: Image.Image, limit: int, model: Model, tile: bool) -> bytes:
+def _largest_within(picture: Image.Image, limit: int, model: Model, tile: bool, others: list[Section]) -> bytes:
     """The encoding of the highest quality that takes at most ``limit`` bytes. Raises ImageError when none does.
 
     Bisection: size grows with quality, save for a few bytes between neighbours.
@@ -100,7 +103,7 @@ def _largest_within(picture: Image.Image, limit: int, model: Model, tile: bool) 
     best, low, high = None, 0, QUALITIES - 1
     while low <= high:
         middle = (low + high) // 2
-        data = _encode(picture, middle, model, tile)
+        data = _encode(picture, middle, model, tile, others)
         if len(data) <= limit:
             best, low = data, middle + 1
         else:
@@ -120,36 +123,56 @@ def encode(
     tile: bool = False,
     max_pixels: int | None = None,
     threads: int = 0,
+    icc: str = "convert",
+    metadata: str = "keep",
+    first_frame: bool = False,
+    alpha_quality: int = 100,
 ) -> bytes:
-    """Encodes a picture: a PIL image, an (H, W, 3) or (H, W) uint8 array, a path, or the bytes of a picture file.
+    """Encodes a picture: a PIL image, an (H, W), (H, W, 3) or (H, W, 4) uint8 array, a path, or the bytes of a picture file.
 
     quality: 0 (smallest) … 100 (best). max_bytes, or bpp (bits a pixel of the whole file): the highest quality that
     fits, instead. model: a shipped model's name or a model file. tile: code tiles of 1024x1024 pixels apart, each with a
     checksum, so that parts can be decoded and damage stays where it is; pictures of more than `TILED_ABOVE` pixels always
     are. max_pixels: how many the picture may have, by default `codec.limits.MAX_PIXELS`. threads: 0 uses every core; the
     bytes may depend on it (the analysis network is floating point), what they decode to does not.
+
+    icc: 'convert' colours to sRGB, or 'keep' them as they are, with their profile. metadata: 'keep' or 'strip' EXIF and XMP.
+    first_frame: take the first frame or page of several instead of refusing them. alpha_quality: 100 codes transparency
+    without loss; less, down to 0, with fewer levels of it. Grey pictures are coded as grey.
     Raises ImageError, ModelError, ValueError.
     """
     if (max_bytes is not None) + (bpp is not None) > 1:
         raise ValueError("give max_bytes or bpp, not both")
+    for name, value, known in (("icc", icc, ("convert", "keep")), ("metadata", metadata, ("keep", "strip"))):
+        if value not in known:
+            raise ValueError(f"{name} must be {' or '.join(known)}, not {value!r}")
+    if not 0 <= alpha_quality <= 100:
+        raise ValueError(f"alpha_quality must be between 0 and 100, not {alpha_quality}")
     index = quality_index(quality)
-    picture = _picture(image, max_pixels)
+    whole = _picture(image, icc=icc, strip=metadata == "strip", first_frame=first_frame, max_pixels=max_pixels)
+    picture = whole.image
     tile = tile or picture.width * picture.height > TILED_ABOVE
-    network = models.load(model, threads)
+    network = _variant(models.load(model, threads), picture)
     if bpp is not None:
         if not 0 < bpp < float("inf"):
             raise ValueError(f"bpp must be positive and finite, not {bpp}")
         max_bytes = int(bpp * picture.width * picture.height / 8)
+    others = auxiliary.sections(pictures.quantised(whole, alpha_quality))
     if max_bytes is not None:
-        return _largest_within(picture, max_bytes, network, tile)
-    return _encode(picture, index, network, tile)
+        return _largest_within(picture, max_bytes, network, tile, others)
+    return _encode(picture, index, network, tile, others)
+
+
+def _variant(network: Model, picture: Image.Image) -> Model:
+    return network.grey_variant if picture.mode == "L" else network
 
 
 def cross_entropy(image: Source, quality: float = DEFAULT_QUALITY, *, model: str = "base", threads: int = 0) -> float:
     """Bits that the model's own tables say `encode` must spend; a file exceeds it by header and rounding alone."""
-    network, index = models.load(model, threads), quality_index(quality)
+    picture = _picture(image).image
+    network, index = _variant(models.load(model, threads), picture), quality_index(quality)
     meter = Meter(network.tables)
-    write(_picture(image), index, network, meter)
+    write(picture, index, network, meter)
     return meter.bits
 
 
@@ -162,9 +185,9 @@ def decode_latents(
 ) -> np.ndarray:
     """The decoded latents (h, w, M), int32 sixteenths of a quantiser step: the same on every machine, to the bit."""
     data = _bytes(data)
-    header, sections = container.unpack(data)
+    header, found = container.unpack(data)
     limits.check_stream(header, len(data), max_pixels)
-    picture, network = decoding.coded(header, sections), find_model(header, model, threads)
+    picture, network = decoding.coded(header, found), find_model(header, model, threads)
     whole, tile = decoding.positions(header.width, header.height), decoding.Tiles(picture, network)
     decoded = np.empty((whole.height, whole.width, network.latents), np.int32)
     for number, box in enumerate(picture.tiles):
@@ -183,7 +206,9 @@ def decode(
     max_pixels: int | None = None,
     threads: int = 0,
 ) -> Image.Image:
-    """Decodes a file, given as its bytes or its path, to an RGB picture.
+    """Decodes a file, given as its bytes or its path, to a picture: RGB or L, RGBA or LA where it is transparent.
+
+    What the file holds of a colour profile, EXIF and XMP is in ``info`` under `icc_profile`, `exif` and `xmp`.
 
     region: (x, y, width, height) in pixels, inside the picture: decodes that part alone; of a tiled file no tile is
     decoded that it does not need. preview: from the coarse latents alone, in less time. model: a model file to look in
@@ -196,12 +221,13 @@ def decode(
     """
     _check_realism(realism)
     data = _bytes(data)
-    header, sections = container.unpack(data)
+    header, found = container.unpack(data)
     limits.check_stream(header, len(data), max_pixels)
-    area, picture = _area(region, header), decoding.coded(header, sections)
+    area, picture = _area(region, header), decoding.coded(header, found)
     network, synthesis = _networks(header, model, decoder, realism, threads)
     tile = decoding.Tiles(picture, network, synthesis, PREVIEW_GROUPS if preview else None)
-    return transforms.synthesise(tile, picture, area, network, synthesis)
+    transparency, information = auxiliary.transparency(header, found, area), auxiliary.info(found)
+    return auxiliary.attach(transforms.synthesise(tile, picture, area, network, synthesis), transparency, information)
 
 
 def rescue(
@@ -223,15 +249,16 @@ def rescue(
     _check_realism(realism)
     data = _bytes(data)
     try:
-        header, sections = container.unpack(data)
+        header, found = container.unpack(data)
         damage = []
     except StreamError:
-        header, sections, damage = salvage.sections(data)
+        header, found, damage = salvage.sections(data)
     limits.check_stream(header, len(data), max_pixels)
-    area, picture = _area(region, header), salvage.coded(header, sections)
+    area, picture = _area(region, header), salvage.coded(header, found)
     network, synthesis = _networks(header, model, decoder, realism, threads)
     tile = salvage.Tiles(picture, network, synthesis, PREVIEW_GROUPS if preview else None, bool(damage))
     image = transforms.synthesise(tile, picture, area, network, synthesis)
+    image = salvage.attach(image, header, found, area, damage)
     return salvage.mark(image, area, picture, tile.lost, damage)
 
 
@@ -249,7 +276,7 @@ def _networks(
 
 def find_model(header: container.Header, model: str | None, threads: int) -> Model:
     """The model that a file names, in the model file ``model`` or among those shipped. Raises ModelError."""
-    return models.find(header.model_id, (model,) if model else (), threads)
+    return models.find(header.model_id, (model,) if model else (), threads, header.grey)
 
 
 def _area(region: tuple[int, int, int, int] | None, header: container.Header) -> Box:
@@ -265,11 +292,15 @@ def _area(region: tuple[int, int, int, int] | None, header: container.Header) ->
 def info(data: bytes | str | Path) -> Info:
     """What the header says, the checksum verified. Raises StreamError."""
     data = _bytes(data)
-    header, sections = container.unpack(data)
-    tiles = sum(section.kind == Kind.PICTURE for section in sections) if header.tiled else 0
-    names = [path.stem for path in models.shipped() if models.load(path.stem).id == header.model_id]
+    header, found = container.unpack(data)
+    tiles = sum(section.kind == Kind.PICTURE for section in found) if header.tiled else 0
+    here = {path.stem: models.load(path.stem) for path in models.shipped()}
+    here = {name: model.grey_variant if header.grey else model for name, model in here.items()}
+    name = next((name for name, model in here.items() if model.id == header.model_id), None)
+    held = {Kind(section.kind).name.lower(): len(section.body) for section in found if Kind.PICTURE < section.kind <= Kind.XMP}
     quality = round(header.quality * MAX_QUALITY / (QUALITIES - 1), 1)
     return Info(
-        header.width, header.height, quality, names[0] if names else None, header.model_id.hex(), container.version(data),
-        len(data), tiles, tuple(decoder.name for decoder in decoders.shipped() if decoder.decodes == header.model_id),
+        header.width, header.height, quality, name, header.model_id.hex(), container.version(data), len(data), tiles,
+        tuple(decoder.name for decoder in decoders.shipped() if name and decoder.decodes == here[name].networks),
+        header.grey, held,
     )

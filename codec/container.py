@@ -66,7 +66,7 @@ def pack(header: Header, sections: Sequence[Section]) -> bytes:
         return fields + _CHECKSUM.pack(zlib.crc32(body, zlib.crc32(fields))) + body
     parts = [fields, _CHECKSUM.pack(zlib.crc32(fields))]
     for number, section in enumerate(sections, 1):
-        start = bytes([section.kind | (LAST if number == len(sections) else 0)]) + _leb128(len(section.body))
+        start = bytes([section.kind | (LAST if number == len(sections) else 0)]) + leb128(len(section.body))
         parts += [start, _CHECKSUM.pack(zlib.crc32(section.body, zlib.crc32(start))), section.body]
     return b"".join(parts)
 
@@ -166,7 +166,7 @@ def _checksum(data: bytes) -> int:
     return _CHECKSUM.unpack_from(data, _FIELDS.size)[0]
 
 
-def _leb128(number: int) -> bytes:
+def leb128(number: int) -> bytes:
     """Seven bits a byte, the lowest first; the high bit says that more follow."""
     parts = bytearray()
     while number > 0x7F:

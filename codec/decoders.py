@@ -77,13 +77,13 @@ def shipped() -> list[Decoder]:
 
 def find(name: str | Path, model: Model) -> Decoder:
     """A shipped decoder of ``model`` by name, or a decoder file by path. Raises ModelError."""
-    names = {decoder.name: decoder for decoder in shipped() if decoder.decodes == model.id}
+    names = {decoder.name: decoder for decoder in shipped() if decoder.decodes == model.networks}
     if str(name) in names:
         return names[str(name)]
     if Path(name).exists():
         decoder = read(Path(name))
-        if decoder.decodes != model.id:
-            raise ModelError(f"{name}: decodes streams of model {decoder.decodes.hex()}, not of {model.id.hex()}")
+        if decoder.decodes != model.networks:
+            raise ModelError(f"{name}: decodes streams of model {decoder.decodes.hex()}, not of {model.networks.hex()}")
         return decoder
     close = difflib.get_close_matches(str(name), names, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""

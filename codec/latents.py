@@ -113,6 +113,8 @@ def encode(
     def residuals(tables, centre, positions, channels):
         chosen = np.zeros(centre.shape, np.int32)
         some = model.tables.coded_positions(tables)
+        if model.coded is not None:
+            some = some[model.coded[channels][some % centre.shape[1]]]
         exact = steps[positions, channels].take(some) - centre.take(some) / np.float32(FRACTION)
         used = tables.take(some)
         found = choose_residuals(exact, used, model, tradeoffs[positions[some // centre.shape[1]]])
@@ -136,9 +138,14 @@ def decode(
     hyper = reader.read(_hyper_tables(model, quality, shape)).clip(-HYPER_MAX, HYPER_MAX).reshape(shape)
 
     def residuals(tables, centre, positions, channels):
-        found = reader.read(tables.ravel()).reshape(tables.shape)
+        some = slice(None) if model.coded is None else model.coded[channels]
+        used = tables[:, some]
+        found = np.zeros(tables.shape, np.int32)
+        found[:, some] = read = reader.read(used.ravel()).reshape(used.shape)
         if nothing is not None:
-            nothing.reshape(-1, model.latents)[positions, channels] = np.where(found, KEPT, tables)
+            drawn = np.full(tables.shape, KEPT, np.uint8)
+            drawn[:, some] = np.where(read, KEPT, used)
+            nothing.reshape(-1, model.latents)[positions, channels] = drawn
         return found
 
     decoded = _passes(model, quality, hyper, height, width, residuals, groups)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from PIL import Image, ImageDraw
+from PIL import Image, ImageColor, ImageDraw
 
-from codec import container, decoding
+from codec import auxiliary, container, decoding
 from codec.container import ANCILLARY, HEADER_BYTES, Header, Kind, Section
 from codec.decoders import Synthesis
 from codec.decoding import NUMBER, Coded, places
@@ -25,7 +25,7 @@ from entropy.coder import DamagedError, Decoder
 
 SEARCH = 1 << 30  # bytes that are summed at most in search of whole sections: about a second
 _KINDS = frozenset(Kind)
-GREY, CROSS = (128, 128, 128), (96, 96, 96)
+GREY, CROSS = "#808080", "#606060"
 
 
 @dataclass(frozen=True)
@@ -180,6 +180,21 @@ class Tiles:
         return np.zeros((box.height, box.width, self._channels), np.int16)
 
 
+def attach(picture: Image.Image, header: Header, found: list[Section], area: Box, damage: list[str]) -> Image.Image:
+    """`auxiliary.attach` of what can be read; what cannot is added to ``damage``."""
+    transparency, info = None, {}
+    try:
+        transparency = auxiliary.transparency(header, found, area)
+    except StreamError as problem:
+        damage.append(f"its transparency is lost: it {problem}")
+    for section in found:
+        try:
+            info |= auxiliary.info([section])
+        except StreamError as problem:
+            damage.append(f"its {Kind(section.kind).name} is lost: it {problem}")
+    return auxiliary.attach(picture, transparency, info)
+
+
 def mark(picture: Image.Image, area: Box, tiles: Coded, lost: set[int], damage: list[str]) -> Salvaged:
     """Crosses lost tiles out of ``picture``, which shows ``area``, and reports."""
     whole, parts, told = Box(0, 0, tiles.header.height, tiles.header.width), [], []
@@ -197,6 +212,7 @@ def cross_out(picture: Image.Image, box: Box, area: Box) -> None:
     draw = ImageDraw.Draw(picture)
     left, top, right, bottom = (box.left - area.left, box.top - area.top, box.right - area.left - 1, box.bottom - area.top - 1)
     width = max(1, min(box.width, box.height) // 64)
-    draw.rectangle((left, top, right, bottom), GREY)
-    draw.line((left, top, right, bottom), CROSS, width)
-    draw.line((left, bottom, right, top), CROSS, width)
+    flat, cross = (ImageColor.getcolor(colour, picture.mode) for colour in (GREY, CROSS))  # opaque, of the picture's mode
+    draw.rectangle((left, top, right, bottom), flat)
+    draw.line((left, top, right, bottom), cross, width)
+    draw.line((left, bottom, right, top), cross, width)

@@ -61,7 +61,7 @@ def synthesise(
     """
     header = coded.header
     whole, index = positions(header.width, header.height), header.quality
-    picture = Image.new("RGB", (region.width, region.height))
+    picture = Image.new("L" if model.grey else "RGB", (region.width, region.height))
     weights = model.arrays["level_weights"][index : index + 1]
     for box, seen, field in _strips(tile, coded.tiles, covering(region), synthesis.halo, whole):
         for window in windows(box):
@@ -72,7 +72,7 @@ def synthesise(
                 raise ModelError(f"the decoder gives an array of {image.shape} for {around.width}x{around.height} latents")
             visible = window.scaled(latents.STRIDE).grown(0, 0, region)
             rows, columns = visible.within(around.scaled(latents.STRIDE))
-            done = pixels.from_planes(image[:, :, rows, columns], visible.width, visible.height)
+            done = pixels.from_planes(image[:, :, rows, columns], visible.width, visible.height, model.grey)
             picture.paste(done, (visible.left - region.left, visible.top - region.top))
     return picture
 
