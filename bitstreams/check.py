@@ -22,7 +22,7 @@ def latent_digest(latents: np.ndarray) -> str:
 
 
 def pixel_digest(picture: Image.Image) -> str:
-    """SHA-256 of 8-bit RGB pixels."""
+    """SHA-256 of 8-bit pixels, interleaved."""
     return hashlib.sha256(picture.tobytes()).hexdigest()
 
 

@@ -27,6 +27,8 @@ def pictures() -> dict[str, Image.Image]:
         "flat-48x80": Image.new("RGB", (48, 80), (230, 20, 60)),
         "noise-64x48": Image.fromarray(noise),
         "tiles-1072x24": otters.resize((1072, 603), Image.Resampling.BICUBIC).crop((0, 250, 1072, 274)),
+        "grey-64x64": otters.crop((230, 110, 294, 174)).convert("L"),
+        "alpha-72x40": with_alpha(otters.crop((230, 130, 302, 170))),
         "tiles-24x1040": otters.resize((1850, 1040), Image.Resampling.BICUBIC).crop((900, 0, 924, 1040)),
     }
 
@@ -34,8 +36,14 @@ def pictures() -> dict[str, Image.Image]:
 QUALITIES = {
     "pixel-1x1": (50,), "crop-17x33": (20, 80), "crop-64x64": (0, 50, 100), "landscape-184x104": (10, 45, 75),
     "portrait-104x160": (25, 60), "flat-48x80": (50,), "noise-64x48": (30, 100), "tiles-1072x24": (15, 50),
-    "tiles-24x1040": (40,),
+    "tiles-24x1040": (40,), "grey-64x64": (20, 70), "alpha-72x40": (40,),
 }
+
+
+def with_alpha(picture: Image.Image) -> Image.Image:
+    """Opaque in the middle, with a soft edge."""
+    picture.putalpha(Image.radial_gradient("L").resize(picture.size).point(lambda level: max(0, min(255, 600 - 4 * level))))
+    return picture
 
 
 def main(model: str, *names: str) -> None:
