@@ -101,7 +101,7 @@ def test_a_picture_in_one_piece_is_decoded_and_not_trusted(otters):
 
 def test_a_picture_in_one_piece_of_version_2(otters):
     header, sections = container.unpack(codec.encode(otters.crop((220, 120, 280, 170)), 40))
-    data = container.pack(header, [*sections, Section(Kind.XMP, b"something")])
+    data = container.pack(header, [*sections, Section(Kind.XMP, b"\0somethin")])
     found = codec.rescue(changed(data, 60))
     assert found.picture.size == (60, 50) and "nothing tells" in found.damage[-1]
     found = codec.rescue(changed(data, len(data) - 2))
