@@ -177,12 +177,9 @@ def _split(image: Image.Image) -> tuple[Image.Image | None, Image.Image]:
         mask = np.asarray(image) != image.info["transparency"]
         transparency, image = Image.fromarray(mask.astype(np.uint8) * np.uint8(255)), image.copy()
     else:
-        grey = image.mode in ("1", "L", "LA", "La") or (image.mode == "P" and _is_grey(image)) or image.mode == "PA"
-        image = image.convert("LA" if grey and image.mode in ("LA", "La") else "RGBA")
-        transparency = image.getchannel("A")
-        image = image.convert("L") if grey and image.mode == "LA" else image.convert("RGB")
-        if grey and image.mode == "RGB":
-            image = image.getchannel(0)
+        grey = image.mode in ("1", "L", "LA", "La") or (image.mode == "P" and _is_grey(image))
+        whole = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+        transparency, image = whole.getchannel("A"), whole.getchannel(0) if grey else whole.convert("RGB")
     image.info.pop("transparency", None)
     return (None if transparency.getextrema()[0] == 255 else transparency), image
 

@@ -92,6 +92,18 @@ def test_missing_packages_are_named(package, kind, tmp_path):
     assert done.returncode == 1 and f"is {kind}, which the package" in done.stderr.decode()
 
 
+@pytest.mark.parametrize("mode, taken", [("PA", "RGB"), ("La", "L"), ("RGBa", "RGB"), ("LA", "L"), ("RGBA", "RGB")])
+def test_modes_with_transparency(mode, taken):
+    given = PHOTO.copy()
+    given.putalpha(Image.new("L", PHOTO.size, 255))
+    given.putpixel((0, 0), (9, 9, 9, 0))
+    given = given.convert("P").convert("PA") if mode == "PA" else given.convert("LA" if mode == "La" else mode).convert(mode)
+    if mode == "PA":
+        given.putalpha(Image.new("L", PHOTO.size, 40))
+    found = pictures.take(given)
+    assert found.image.mode == taken and found.transparency.getextrema()[0] < 255
+
+
 def test_large_pictures_are_refused_by_their_header(tmp_path):
     with pytest.raises(ImageError, match="1536 pixels; at most 1000"):
         pictures.load(io.BytesIO(saved(PHOTO, "PNG")), max_pixels=1000)
