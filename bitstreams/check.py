@@ -1,4 +1,4 @@
-"""Decodes the conformance streams and compares: `python -m bitstreams.check`. Exit status 1 when one differs."""
+"""Decodes the conformance streams and compares: `python -m bitstreams.check [THREADS]`. Exit status 1 when one differs."""
 
 import hashlib
 import json
@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import numpy as np
+import onnxruntime
 from PIL import Image
 
 import codec
@@ -21,7 +22,7 @@ def latent_digest(latents: np.ndarray) -> str:
 
 
 def pixel_digest(picture: Image.Image) -> str:
-    """SHA-256 of 8-bit RGB pixels."""
+    """SHA-256 of 8-bit pixels, interleaved."""
     return hashlib.sha256(picture.tobytes()).hexdigest()
 
 
@@ -36,15 +37,16 @@ def check(stem: str, expected: dict[str, str], threads: int = 0) -> tuple[bool, 
     return same, int(np.abs(reference - np.asarray(picture)).max())
 
 
-def main() -> int:
+def main(threads: int = 0) -> int:
     failed = 0
     for stem, expected in json.loads(LIST.read_text()).items():
-        same, levels = check(stem, expected)
+        same, levels = check(stem, expected, threads)
         failed += not same or levels > 1
         print(f"{stem}: latents {'equal' if same else 'DIFFER'}, pixels {'equal' if not levels else f'within {levels}'}")
-    print(f"{platform.machine()} {platform.system()}: {'all streams conform' if not failed else f'{failed} streams differ'}")
+    here = f"{platform.machine()} {platform.system()}, ONNX Runtime {onnxruntime.__version__}, {threads or 'all'} threads"
+    print(f"{here}: {'all streams conform' if not failed else f'{failed} streams differ'}")
     return 1 if failed else 0
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    sys.exit(main(*map(int, sys.argv[1:])))

@@ -7,8 +7,9 @@
 (64, 48)
 """
 
-from codec.coding import Info, cross_entropy, decode, decode_latents, encode, info
+from codec.coding import Info, cross_entropy, decode, decode_latents, encode, info, rescue
 from codec.errors import FileError, ImageError, MetamerError, ModelError, RecipeError, StreamError
+from codec.salvage import Salvaged
 
 __all__ = [
     "FileError",
@@ -17,10 +18,12 @@ __all__ = [
     "MetamerError",
     "ModelError",
     "RecipeError",
+    "Salvaged",
     "StreamError",
     "cross_entropy",
     "decode",
     "decode_latents",
     "encode",
     "info",
+    "rescue",
 ]

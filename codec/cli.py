@@ -2,7 +2,6 @@
 
 import dataclasses
 import importlib
-import io
 import json
 import math
 from collections.abc import Callable, Iterable
@@ -11,14 +10,12 @@ from pathlib import Path
 import click
 from tqdm import tqdm
 
-from codec import coding, decoders, files
-from codec.errors import FileError, ImageError, MetamerError
+from codec import coding, decoders, files, limits, outputs
+from codec.errors import FileError, MetamerError
 from codec.model import SUFFIX
 
 STREAM_SUFFIX = ".mtm"
-PICTURES = {".png": "PNG", ".ppm": "PPM", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
-            ".jpg": "JPEG", ".jpeg": "JPEG"}
-PICTURE_OPTIONS = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": 0}}
+DAMAGED = 3  # exit status of a decode that salvaged
 
 
 WORKSHOP = {  # commands that live elsewhere
@@ -68,6 +65,19 @@ def explain(problem: Exception) -> str:
     return " ".join(str(problem).split())
 
 
+class Region(click.ParamType):
+    """Four whole numbers, as in 0,0,640,480."""
+
+    name = "x,y,w,h"
+
+    def convert(self, value, param, context):
+        try:
+            left, top, width, height = map(int, value.split(","))
+        except ValueError:
+            self.fail(f"'{value}' is not four whole numbers x,y,w,h", param, context)
+        return left, top, width, height
+
+
 class Finite(click.FloatRange):
     """A float range that takes neither infinity nor NaN."""
 
@@ -103,6 +113,8 @@ def each(names: Iterable[str], description: str, work: Callable[[str], None]) ->
 
 
 force_option = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
+max_pixels_option = click.option("--max-pixels", type=click.IntRange(1), help="How many pixels a picture may have. Default: "
+                                 f"{limits.MAX_PIXELS}, and of a small file fewer.")
 threads_option = click.option("--threads", type=click.IntRange(0), default=0, help="Threads to use; 0 means every core.")
 files_argument = click.argument("names", nargs=-1, required=True, metavar="FILE…")
 
@@ -114,10 +126,20 @@ files_argument = click.argument("names", nargs=-1, required=True, metavar="FILE�
 @click.option("--bpp", type=Finite(0, min_open=True), help="Best quality within this many bits a pixel.")
 @click.option("--max-bytes", type=click.IntRange(1), help="Best quality within this many bytes.")
 @click.option("--model", default="base", show_default=True, help="Shipped model, or a model file.")
+@click.option("--icc", type=click.Choice(["convert", "keep"]), default="convert", show_default=True,
+              help="Convert colours to sRGB, or code them as they are with their profile.")
+@click.option("--metadata", type=click.Choice(["keep", "strip"]), default="keep", show_default=True,
+              help="Whether the file holds the picture's EXIF and XMP.")
+@click.option("--first-frame", is_flag=True, help="Take the first frame of animations, the first page of documents.")
+@click.option("--alpha-quality", type=click.IntRange(0, 100), default=100, show_default=True,
+              help="100 keeps transparency exactly; less, with fewer levels.")
+@click.option("--tile", is_flag=True, help="Code tiles of 1024x1024 pixels apart, each with a checksum: parts can be "
+              "decoded and salvaged by themselves. Large pictures always are.")
+@max_pixels_option
 @threads_option
 @force_option
-def encode(names, output, quality, bpp, max_bytes, model, threads, force) -> None:
-    """Encode photographs to .mtm files."""
+def encode(names, output, quality, bpp, max_bytes, force, **options) -> None:
+    """Encode pictures to .mtm files."""
     if sum(option is not None for option in (quality, bpp, max_bytes)) > 1:
         raise click.UsageError("give one of --quality, --bpp and --max-bytes")
 
@@ -126,8 +148,8 @@ def encode(names, output, quality, bpp, max_bytes, model, threads, force) -> Non
     def work(name: str) -> None:
         files.check_free(targets[name], force, name)
         data = coding.encode(
-            files.read(name), coding.DEFAULT_QUALITY if quality is None else quality,
-            bpp=bpp, max_bytes=max_bytes, model=model, threads=threads,
+            files.read(name) if name == files.STREAM else name, coding.DEFAULT_QUALITY if quality is None else quality,
+            bpp=bpp, max_bytes=max_bytes, **options,
         )
         files.write(targets[name], data)
 
@@ -142,28 +164,39 @@ def encode(names, output, quality, bpp, max_bytes, model, threads, force) -> Non
               "which is closest to the original.")
 @click.option("--realism", type=Finite(0, 1), help="How much texture to invent: 0 (none, as the model's own decoder) to 1. "
               "Default: 1 with a --decoder that knows realism, else 0. Without --decoder, uses the one named 'realism'.")
+@click.option("--background", metavar="COLOUR", help="Put this behind transparent pictures: white, #336699, ….")
+@click.option("--region", type=Region(), help="Decode only this part, in pixels; of a large picture, the tiles it lies in.")
+@click.option("--preview", is_flag=True, help="Decode the coarse part alone, in less time.")
+@click.option("--salvage", is_flag=True, help="Decode what is whole in a damaged file, cross out what is not, and say which. "
+              f"Exit status {DAMAGED} if anything was.")
+@max_pixels_option
 @threads_option
 @force_option
-def decode(names, output, model, decoder, realism, threads, force) -> None:
+def decode(names, output, model, decoder, realism, background, region, preview, salvage, max_pixels, threads, force) -> None:
     """Decode .mtm files to pictures (PNG unless the output's name says otherwise)."""
 
-    targets = files.targets_for(names, output, ".png")
+    targets, damaged = files.targets_for(names, output, ".png"), []
+    options = {"region": region, "preview": preview, "model": model, "decoder": decoder, "realism": realism,
+               "max_pixels": max_pixels, "threads": threads}
 
     def work(name: str) -> None:
         target = targets[name]
-        suffix = ".png" if target == files.STREAM else Path(target).suffix.lower()
-        if suffix not in PICTURES:
-            raise ImageError(f"cannot write '{suffix}' files; known are {' '.join(PICTURES)}")
+        format = outputs.find(".png" if target == files.STREAM else Path(target).suffix)
         files.check_free(target, force, name)
-        picture = coding.decode(files.read(name), model=model, decoder=decoder, realism=realism, threads=threads)
-        buffer = io.BytesIO()
-        try:
-            picture.save(buffer, PICTURES[suffix], **PICTURE_OPTIONS.get(PICTURES[suffix], {}))
-        except (OSError, ValueError) as problem:
-            raise ImageError(f"cannot be written as {PICTURES[suffix]}: {problem}") from None
-        files.write(target, buffer.getvalue())
+        data = files.read(name)
+        if salvage:
+            salvaged = coding.rescue(data, **options)
+            picture = salvaged.picture
+            damaged.extend(salvaged.damage)
+            for damage in salvaged.damage:
+                click.echo(f"metamer: {name}: {damage}", err=True)
+        else:
+            picture = coding.decode(data, **options)
+        files.write(target, outputs.to_bytes(picture, format, background))
 
     each(targets, "decoding", work)
+    if damaged:
+        click.get_current_context().exit(DAMAGED)
 
 
 @main.command()
@@ -179,8 +212,11 @@ def info(names, as_json) -> None:
         else:
             model = found.model or f"{found.model_id} (not installed)"
             others = f", decoders {' '.join(found.decoders)}" if found.decoders else ""
-            click.echo(f"{name}: {found.width}x{found.height}, {found.bytes} bytes, {found.bpp:.3f} bpp, "
-                       f"quality {found.quality:g}, model {model}, format {found.version}{others}")
+            tiles = f" in {found.tiles} tiles" if found.tiles else ""
+            kind = " grey" if found.grey else ""
+            held = "".join(f", {kind} {size} bytes" for kind, size in found.sections.items())
+            click.echo(f"{name}: {found.width}x{found.height}{kind}{tiles}, {found.bytes} bytes, {found.bpp:.3f} bpp, "
+                       f"quality {found.quality:g}, model {model}, format {found.version}{held}{others}")
 
     each(names, "reading", work)
 

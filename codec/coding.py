@@ -1,21 +1,23 @@
 """Encode and decode, whole pictures: read → transform → code → write."""
 
 import io
-import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from PIL import Image
 
-from codec import container, decoders, files, latents, pixels, texture
+from codec import auxiliary, container, decoders, decoding, files, latents, limits, pictures, salvage, transforms
 from codec import model as models
-from codec.errors import ImageError, ModelError, StreamError
-from codec.masking import error_weights
+from codec.container import Kind, Section
+from codec.errors import ImageError, StreamError
 from codec.model import QUALITIES, Model
-from entropy.coder import DamagedError, Decoder, Encoder, Meter
+from codec.pictures import Picture
+from codec.tiles import Box
+from entropy.coder import Encoder, Meter
 
-MAX_PIXELS = 24 << 20  # what is coded in one piece; at about 160 bytes a pixel it takes 4 GB
+TILED_ABOVE = 4 << 20  # pixels; tiles cost a little rate, a whole picture takes some 160 bytes a pixel
+PREVIEW_GROUPS = 1  # of channels, the coarsest first
 MAX_QUALITY = 100.0
 DEFAULT_QUALITY = 50.0
 
@@ -26,8 +28,9 @@ Source = Image.Image | np.ndarray | str | Path | bytes
 class Info:
     """What a file says of itself, and what is installed for it.
 
-    quality: 0…100; model: the name of the installed model, or None; bytes: file size; decoders: names that `decode`
-    takes besides the model's own decoder.
+    quality: 0…100; model: the name of the installed model, or None; bytes: file size; tiles: 0 if coded in one piece;
+    decoders: names that `decode` takes besides the model's own decoder; grey: one plane; sections: bytes of what is there of
+    `alpha`, `icc`, `exif`, `xmp`.
     """
 
     width: int
@@ -37,7 +40,10 @@ class Info:
     model_id: str
     version: int
     bytes: int
+    tiles: int
     decoders: tuple[str, ...] = ()
+    grey: bool = False
+    sections: dict[str, int] = field(default_factory=dict)
 
     @property
     def bpp(self) -> float:
@@ -45,16 +51,17 @@ class Info:
         return 8 * self.bytes / (self.width * self.height)
 
 
-def _picture(source: Source) -> Image.Image:
+def _picture(source: Source, **options) -> Picture:
+    """options: of `codec.pictures.take`."""
     if isinstance(source, Image.Image):
-        return pixels.to_rgb(source)
+        return pictures.take(source, **options)
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8:
             raise ImageError(f"arrays must hold 8-bit pixels (uint8), not {source.dtype}")
-        if not source.size or (source.ndim != 2 and source.shape[2:] != (3,)):
-            raise ImageError(f"arrays must be (H, W) or (H, W, 3), not {source.shape}")
-        return pixels.to_rgb(Image.fromarray(source))
-    return pixels.read(io.BytesIO(source) if isinstance(source, bytes) else source)
+        if not source.size or not (source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))):
+            raise ImageError(f"arrays must be (H, W), (H, W, 3) or (H, W, 4), not {source.shape}")
+        return pictures.take(Image.fromarray(source), **options)
+    return pictures.load(io.BytesIO(source) if isinstance(source, bytes) else source, **options)
 
 
 def quality_index(quality: float) -> int:
@@ -64,28 +71,31 @@ def quality_index(quality: float) -> int:
     return round(quality * (QUALITIES - 1) / MAX_QUALITY)
 
 
-def analyse(planes: np.ndarray, index: int, model: Model) -> tuple[np.ndarray, np.ndarray]:
-    """Latents (h, w, M) float32 and integer hyper-latents (Z, h', w') of (1, 3, H, W) planes, `pixels.to_planes`."""
-    weights = model.arrays["level_weights"][index : index + 1]
-    latent, hyper = model.run("analysis", image=planes, weights=weights)
-    limit = latents.HYPER_MAX
-    return latent[0], np.rint(hyper[0]).clip(-limit, limit).astype(np.int32)
+def write(picture: Image.Image, index: int, model: Model, writer, box: Box | None = None, tradeoff=None) -> None:
+    """Everything of a picture that is coded, or of the tile ``box``, to an entropy.coder Encoder or Meter.
+
+    tradeoff: `transforms.tradeoffs` of the picture, if at hand.
+    """
+    whole = decoding.positions(*picture.size)
+    box = box or whole
+    tradeoff = transforms.tradeoffs(picture, index, model) if tradeoff is None else tradeoff
+    latent, hyper = transforms.analyse_box(picture, box, index, model)
+    latents.encode(model, index, latent, hyper, writer, tradeoff[box.within(whole)].ravel())
 
 
-def write(picture: Image.Image, index: int, model: Model, writer) -> None:
-    """Everything of a picture that is coded, to an entropy.coder Encoder or Meter."""
-    planes = pixels.to_planes(picture)
-    tradeoff = model.tradeoff[index] * (error_weights(planes, model.masking) if model.masking else 1)
-    latents.encode(model, index, *analyse(planes, index, model), writer, tradeoff)
+def _encode(picture: Image.Image, index: int, model: Model, tile: bool, others: list[Section]) -> bytes:
+    """others: the sections that follow the picture's."""
+    header = container.Header(model.id, index, picture.width, picture.height, grey=model.grey, tiled=tile)
+    tradeoff, coded = transforms.tradeoffs(picture, index, model), []
+    for number, box in enumerate(decoding.places(header)):
+        writer = Encoder(model.tables)
+        write(picture, index, model, writer, box, tradeoff)
+        start = decoding.NUMBER.pack(number) if tile else b""
+        coded.append(Section(Kind.PICTURE, start + writer.bytes()))
+    return container.pack(header, [*coded, *others])
 
 
-def _encode(picture: Image.Image, index: int, model: Model) -> bytes:
-    writer = Encoder(model.tables)
-    write(picture, index, model, writer)
-    return container.pack(container.Header(model.id, index, picture.width, picture.height), writer.bytes())
-
-
-def _largest_within(picture: Image.Image, limit: int, model: Model) -> bytes:
+def _largest_within(picture: Image.Image, limit: int, model: Model, tile: bool, others: list[Section]) -> bytes:
     """The encoding of the highest quality that takes at most ``limit`` bytes. Raises ImageError when none does.
 
     Bisection: size grows with quality, save for a few bytes between neighbours.
@@ -93,7 +103,7 @@ def _largest_within(picture: Image.Image, limit: int, model: Model) -> bytes:
     best, low, high = None, 0, QUALITIES - 1
     while low <= high:
         middle = (low + high) // 2
-        data = _encode(picture, middle, model)
+        data = _encode(picture, middle, model, tile, others)
         if len(data) <= limit:
             best, low = data, middle + 1
         else:
@@ -110,36 +120,59 @@ def encode(
     max_bytes: int | None = None,
     bpp: float | None = None,
     model: str = "base",
+    tile: bool = False,
+    max_pixels: int | None = None,
     threads: int = 0,
+    icc: str = "convert",
+    metadata: str = "keep",
+    first_frame: bool = False,
+    alpha_quality: int = 100,
 ) -> bytes:
-    """Encodes a picture: a PIL image, an (H, W, 3) or (H, W) uint8 array, a path, or the bytes of a picture file.
+    """Encodes a picture: a PIL image, an (H, W), (H, W, 3) or (H, W, 4) uint8 array, a path, or the bytes of a picture file.
 
     quality: 0 (smallest) … 100 (best). max_bytes, or bpp (bits a pixel of the whole file): the highest quality that
-    fits, instead. model: a shipped model's name or a model file. threads: 0 uses every core; the bytes may depend on
-    it (the analysis network is floating point), what they decode to does not.
+    fits, instead. model: a shipped model's name or a model file. tile: code tiles of 1024x1024 pixels apart, each with a
+    checksum, so that parts can be decoded and damage stays where it is; pictures of more than `TILED_ABOVE` pixels always
+    are. max_pixels: how many the picture may have, by default `codec.limits.MAX_PIXELS`. threads: 0 uses every core; the
+    bytes may depend on it (the analysis network is floating point), what they decode to does not.
+
+    icc: 'convert' colours to sRGB, or 'keep' them as they are, with their profile. metadata: 'keep' or 'strip' EXIF and XMP.
+    first_frame: take the first frame or page of several instead of refusing them. alpha_quality: 100 codes transparency
+    without loss; less, down to 0, with fewer levels of it. Grey pictures are coded as grey.
     Raises ImageError, ModelError, ValueError.
     """
     if (max_bytes is not None) + (bpp is not None) > 1:
         raise ValueError("give max_bytes or bpp, not both")
+    for name, value, known in (("icc", icc, ("convert", "keep")), ("metadata", metadata, ("keep", "strip"))):
+        if value not in known:
+            raise ValueError(f"{name} must be {' or '.join(known)}, not {value!r}")
+    if not 0 <= alpha_quality <= 100:
+        raise ValueError(f"alpha_quality must be between 0 and 100, not {alpha_quality}")
     index = quality_index(quality)
-    picture = _picture(image)
-    if picture.width * picture.height > MAX_PIXELS:
-        raise ImageError(f"has {picture.width * picture.height} pixels; at most {MAX_PIXELS} are coded")
-    network = models.load(model, threads)
+    whole = _picture(image, icc=icc, strip=metadata == "strip", first_frame=first_frame, max_pixels=max_pixels)
+    picture = whole.image
+    tile = tile or picture.width * picture.height > TILED_ABOVE
+    network = _variant(models.load(model, threads), picture)
     if bpp is not None:
         if not 0 < bpp < float("inf"):
             raise ValueError(f"bpp must be positive and finite, not {bpp}")
         max_bytes = int(bpp * picture.width * picture.height / 8)
+    others = auxiliary.sections(pictures.quantised(whole, alpha_quality))
     if max_bytes is not None:
-        return _largest_within(picture, max_bytes, network)
-    return _encode(picture, index, network)
+        return _largest_within(picture, max_bytes, network, tile, others)
+    return _encode(picture, index, network, tile, others)
+
+
+def _variant(network: Model, picture: Image.Image) -> Model:
+    return network.grey_variant if picture.mode == "L" else network
 
 
 def cross_entropy(image: Source, quality: float = DEFAULT_QUALITY, *, model: str = "base", threads: int = 0) -> float:
     """Bits that the model's own tables say `encode` must spend; a file exceeds it by header and rounding alone."""
-    network, index = models.load(model, threads), quality_index(quality)
+    picture = _picture(image).image
+    network, index = _variant(models.load(model, threads), picture), quality_index(quality)
     meter = Meter(network.tables)
-    write(_picture(image), index, network, meter)
+    write(picture, index, network, meter)
     return meter.bits
 
 
@@ -147,68 +180,127 @@ def _bytes(data: bytes | str | Path) -> bytes:
     return data if isinstance(data, bytes) else files.read(str(data))
 
 
-def _open(data: bytes, model: str | None, threads: int) -> tuple[container.Header, bytes, Model]:
-    """Header, payload and the model that they need. Raises StreamError, ModelError."""
-    header, payload = container.unpack(data)
-    if header.width * header.height > MAX_PIXELS:
-        raise StreamError(f"declares {header.width}x{header.height} pixels; at most {MAX_PIXELS} are decoded")
-    return header, payload, models.find(header.model_id, (model,) if model else (), threads)
-
-
-def _latents(header: container.Header, payload: bytes, network: Model, given: decoders.Synthesis | None = None) -> np.ndarray:
-    """Sixteenths of a step: integers, or with the texture that the synthesis is to be given."""
-    height, width = (side // latents.STRIDE for side in pixels.padded_size(header.height, header.width))
-    nothing = np.empty((height, width, network.latents), np.uint8) if given and given.texture else None
-    try:
-        decoded = latents.decode(network, header.quality, height, width, Decoder(network.tables, payload), nothing)
-    except DamagedError as problem:
-        raise StreamError(f"is damaged: {problem}") from None
-    if nothing is None:
-        return decoded
-    drawn = texture.noise(nothing, given.scales, len(network.tables), zlib.crc32(payload))  # the same for a file, always
-    return decoded + np.repeat(np.float32(given.texture) * latents.FRACTION, network.groups) * drawn
-
-
-def decode_latents(data: bytes | str | Path, *, model: str | None = None, threads: int = 0) -> np.ndarray:
+def decode_latents(
+    data: bytes | str | Path, *, model: str | None = None, max_pixels: int | None = None, threads: int = 0
+) -> np.ndarray:
     """The decoded latents (h, w, M), int32 sixteenths of a quantiser step: the same on every machine, to the bit."""
-    return _latents(*_open(_bytes(data), model, threads))
+    data = _bytes(data)
+    header, found = container.unpack(data)
+    limits.check_stream(header, len(data), max_pixels)
+    picture, network = decoding.coded(header, found), find_model(header, model, threads)
+    whole, tile = decoding.positions(header.width, header.height), decoding.Tiles(picture, network)
+    decoded = np.empty((whole.height, whole.width, network.latents), np.int32)
+    for number, box in enumerate(picture.tiles):
+        decoded[box.within(whole)] = tile(number)
+    return decoded
 
 
 def decode(
     data: bytes | str | Path,
     *,
+    region: tuple[int, int, int, int] | None = None,
+    preview: bool = False,
     model: str | None = None,
     decoder: str | Path | None = None,
     realism: float | None = None,
+    max_pixels: int | None = None,
     threads: int = 0,
 ) -> Image.Image:
-    """Decodes a whole file, given as its bytes or its path, to an RGB picture.
+    """Decodes a file, given as its bytes or its path, to a picture: RGB or L, RGBA or LA where it is transparent.
 
-    model: a model file to look in besides those shipped; the stream says which it needs. decoder: a shipped decoder's
-    name, or a decoder file; default the model's own, which has the least distortion. realism: 0 (the model's own
-    decoder) … 1 (all the texture that ``decoder``, by default the one named `realism`, invents); a decoder that knows
-    realism decodes at 1 if it is not given. Latents are the same on every machine and for every decoder; pixels may
-    differ by one level between processors. Raises StreamError, ModelError, ValueError.
+    What the file holds of a colour profile, EXIF and XMP is in ``info`` under `icc_profile`, `exif` and `xmp`.
+
+    region: (x, y, width, height) in pixels, inside the picture: decodes that part alone; of a tiled file no tile is
+    decoded that it does not need. preview: from the coarse latents alone, in less time. model: a model file to look in
+    besides those shipped; the stream says which it needs. decoder: a shipped decoder's name, or a decoder file; default
+    the model's own, which has the least distortion. realism: 0 (the model's own decoder) … 1 (all the texture that
+    ``decoder``, by default the one named `realism`, invents); a decoder that knows realism decodes at 1 if it is not
+    given. max_pixels: how many the file may declare, by default `codec.limits.MAX_PIXELS` and no more than its length
+    makes plausible. Latents are the same on every machine and for every decoder; pixels may differ by one level between
+    processors. Raises StreamError, ModelError, ValueError.
     """
+    _check_realism(realism)
+    data = _bytes(data)
+    header, found = container.unpack(data)
+    limits.check_stream(header, len(data), max_pixels)
+    area, picture = _area(region, header), decoding.coded(header, found)
+    network, synthesis = _networks(header, model, decoder, realism, threads)
+    tile = decoding.Tiles(picture, network, synthesis, PREVIEW_GROUPS if preview else None)
+    transparency, information = auxiliary.transparency(header, found, area), auxiliary.info(found)
+    return auxiliary.attach(transforms.synthesise(tile, picture, area, network, synthesis), transparency, information)
+
+
+def rescue(
+    data: bytes | str | Path,
+    *,
+    region: tuple[int, int, int, int] | None = None,
+    preview: bool = False,
+    model: str | None = None,
+    decoder: str | Path | None = None,
+    realism: float | None = None,
+    max_pixels: int | None = None,
+    threads: int = 0,
+) -> salvage.Salvaged:
+    """Decodes what is whole in a damaged file, as `decode` does, and says what is not; see `codec.salvage`.
+
+    Around a lost tile, up to 56 pixels of its neighbours are less exact: their networks look there. Raises StreamError where
+    the header is damaged, for then even the size is unknown; ModelError, ValueError.
+    """
+    _check_realism(realism)
+    data = _bytes(data)
+    try:
+        header, found = container.unpack(data)
+        damage = []
+    except StreamError:
+        header, found, damage = salvage.sections(data)
+    limits.check_stream(header, len(data), max_pixels)
+    area, picture = _area(region, header), salvage.coded(header, found)
+    network, synthesis = _networks(header, model, decoder, realism, threads)
+    tile = salvage.Tiles(picture, network, synthesis, PREVIEW_GROUPS if preview else None, bool(damage))
+    image = transforms.synthesise(tile, picture, area, network, synthesis)
+    image = salvage.attach(image, header, found, area, damage)
+    return salvage.mark(image, area, picture, tile.lost, damage)
+
+
+def _check_realism(realism: float | None) -> None:
     if realism is not None and not 0 <= realism <= 1:
         raise ValueError(f"realism must be between 0 and 1, not {realism}")
-    header, payload, network = _open(_bytes(data), model, threads)
-    synthesis = decoders.synthesis(network, decoder, realism, threads)
-    latent = latents.dequantise(network, header.quality, _latents(header, payload, network, synthesis))
-    weights = network.arrays["level_weights"][header.quality : header.quality + 1]
-    planes = synthesis.session.run(latent=latent, weights=weights)[0]
-    if planes.shape != (1, 3, *pixels.padded_size(header.height, header.width)):
-        raise ModelError(f"the decoder gives an array of {planes.shape} for {header.width}x{header.height} pixels")
-    return pixels.from_planes(planes, header.width, header.height)
+
+
+def _networks(
+    header: container.Header, model: str | None, decoder: str | Path | None, realism: float | None, threads: int
+) -> tuple[Model, decoders.Synthesis]:
+    network = find_model(header, model, threads)
+    return network, decoders.synthesis(network, decoder, realism, threads)
+
+
+def find_model(header: container.Header, model: str | None, threads: int) -> Model:
+    """The model that a file names, in the model file ``model`` or among those shipped. Raises ModelError."""
+    return models.find(header.model_id, (model,) if model else (), threads, header.grey)
+
+
+def _area(region: tuple[int, int, int, int] | None, header: container.Header) -> Box:
+    """A region, or the whole, in pixels. Raises ImageError where it is not inside the picture."""
+    if region is None:
+        return Box(0, 0, header.height, header.width)
+    left, top, width, height = region
+    if min(left, top) < 0 or min(width, height) < 1 or left + width > header.width or top + height > header.height:
+        raise ImageError(f"has {header.width}x{header.height} pixels; the region {left},{top},{width},{height} is not inside")
+    return Box(top, left, top + height, left + width)
 
 
 def info(data: bytes | str | Path) -> Info:
     """What the header says, the checksum verified. Raises StreamError."""
     data = _bytes(data)
-    header, _ = container.unpack(data)
-    names = [path.stem for path in models.shipped() if models.load(path.stem).id == header.model_id]
+    header, found = container.unpack(data)
+    tiles = sum(section.kind == Kind.PICTURE for section in found) if header.tiled else 0
+    here = {path.stem: models.load(path.stem) for path in models.shipped()}
+    here = {name: model.grey_variant if header.grey else model for name, model in here.items()}
+    name = next((name for name, model in here.items() if model.id == header.model_id), None)
+    held = {Kind(section.kind).name.lower(): len(section.body) for section in found if Kind.PICTURE < section.kind <= Kind.XMP}
     quality = round(header.quality * MAX_QUALITY / (QUALITIES - 1), 1)
     return Info(
-        header.width, header.height, quality, names[0] if names else None, header.model_id.hex(), container.VERSION, len(data),
-        tuple(decoder.name for decoder in decoders.shipped() if decoder.decodes == header.model_id),
+        header.width, header.height, quality, name, header.model_id.hex(), container.version(data), len(data), tiles,
+        tuple(decoder.name for decoder in decoders.shipped() if name and decoder.decodes == here[name].networks),
+        header.grey, held,
     )

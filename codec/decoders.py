@@ -21,7 +21,7 @@ from functools import lru_cache
 from pathlib import Path
 
 from codec.errors import ModelError
-from codec.model import ARCHIVE_ERRORS, WEIGHTS, Model, Session
+from codec.model import ARCHIVE_ERRORS, HALO, MAX_HALO, WEIGHTS, Model, Session
 
 SUFFIX = ".decoder"
 FORMAT = 2  # 1 knew no texture
@@ -38,7 +38,7 @@ class Decoder:
 
     decodes: id of its model; slider: whether it knows realism; checksum: of the graph, so that a file that replaces
     another is not taken for it; texture: how much of it each group of latents is given, if any; scales: of its first and last
-    table.
+    table; halo: `codec.model.Model.halo`'s, its own.
     """
 
     path: Path
@@ -48,6 +48,7 @@ class Decoder:
     checksum: int
     texture: tuple[float, ...]
     scales: tuple[float, ...]
+    halo: int
 
 
 def read(path: Path) -> Decoder:
@@ -61,7 +62,10 @@ def read(path: Path) -> Decoder:
         if texture and not (all(0 <= x <= 1 for x in texture) and len(scales) == 2 and all(0 < x < 1e6 for x in scales)):
             raise ValueError(f"texture {texture}, scales {scales}")
         decodes, slider = bytes.fromhex(card["decodes"]), bool(card["realism"])
-        return Decoder(path, str(card["name"]), decodes, slider, checksum, texture, scales)
+        halo = int(card.get("halo", HALO))
+        if not 1 <= halo <= MAX_HALO:
+            raise ValueError(f"halo {halo}")
+        return Decoder(path, str(card["name"]), decodes, slider, checksum, texture, scales, halo)
     except ARCHIVE_ERRORS as problem:
         raise ModelError(f"{path}: is not a Metamer decoder: {problem}") from None
 
@@ -73,13 +77,13 @@ def shipped() -> list[Decoder]:
 
 def find(name: str | Path, model: Model) -> Decoder:
     """A shipped decoder of ``model`` by name, or a decoder file by path. Raises ModelError."""
-    names = {decoder.name: decoder for decoder in shipped() if decoder.decodes == model.id}
+    names = {decoder.name: decoder for decoder in shipped() if decoder.decodes == model.networks}
     if str(name) in names:
         return names[str(name)]
     if Path(name).exists():
         decoder = read(Path(name))
-        if decoder.decodes != model.id:
-            raise ModelError(f"{name}: decodes streams of model {decoder.decodes.hex()}, not of {model.id.hex()}")
+        if decoder.decodes != model.networks:
+            raise ModelError(f"{name}: decodes streams of model {decoder.decodes.hex()}, not of {model.networks.hex()}")
         return decoder
     close = difflib.get_close_matches(str(name), names, n=1)
     hint = f" (did you mean '{close[0]}'?)" if close else ""
@@ -106,10 +110,12 @@ def _session(decoder: Decoder, realism: float, threads: int) -> Session:
 class Synthesis:
     """What turns latents into pixels.
 
-    texture: how much of `codec.texture`, from tables of ``scales``, to give it in each group of latents; empty for none.
+    halo: latent positions that it sees around each. texture: how much of `codec.texture`, from tables of ``scales``, to give it
+    in each group of latents; empty for none.
     """
 
     session: Session
+    halo: int
     texture: tuple[float, ...] = ()
     scales: tuple[float, ...] = ()
 
@@ -117,13 +123,14 @@ class Synthesis:
 def synthesis(model: Model, name: str | Path | None, realism: float | None, threads: int = 0) -> Synthesis:
     """The synthesis that ``decoder`` and ``realism`` of `codec.decode` ask for. Raises ModelError."""
     if name is None and not realism:
-        return Synthesis(model.session("synthesis"))
+        return Synthesis(model.session("synthesis"), model.halo)
     decoder = find(REALISM if name is None else name, model)
     if realism is not None and not decoder.slider:
         raise ModelError(f"decoder '{decoder.name}' was trained for one realism only; leave --realism out")
     if realism == 0:
-        return Synthesis(model.session("synthesis"))
+        return Synthesis(model.session("synthesis"), model.halo)
     realism = 1.0 if realism is None else realism
     if decoder.texture and len(decoder.texture) != len(model.groups):
         raise ModelError(f"{decoder.path}: texture for {len(decoder.texture)} groups of latents, not {len(model.groups)}")
-    return Synthesis(_session(decoder, realism, threads), tuple(realism * x for x in decoder.texture), decoder.scales)
+    texture = tuple(realism * x for x in decoder.texture)
+    return Synthesis(_session(decoder, realism, threads), decoder.halo, texture, decoder.scales)

@@ -39,10 +39,13 @@ def _scaled(value: np.ndarray, factor: np.ndarray, shift: int) -> np.ndarray:
     return product
 
 
-def _passes(model: Model, quality: int, hyper: np.ndarray, height: int, width: int, residuals: Residuals) -> np.ndarray:
+def _passes(
+    model: Model, quality: int, hyper: np.ndarray, height: int, width: int, residuals: Residuals, groups: int | None = None
+) -> np.ndarray:
     """Decoded latents (h, w, M), int32 sixteenths of a step, from hyper-latents and a source of residuals.
 
-    Everything is position-major, so that a pass picks whole rows.
+    groups: how many groups of channels to decode, all by default; the rest stay 0. Everything is position-major, so that a
+    pass picks whole rows.
     """
     array = model.arrays
     features = model.run("features", hyper=hyper[None].astype(np.float32))[0][0, :, :height, :width]
@@ -55,7 +58,7 @@ def _passes(model: Model, quality: int, hyper: np.ndarray, height: int, width: i
     decoded = np.zeros((height * width, model.latents), np.int32)
     colour = (np.add.outer(np.arange(height), np.arange(width)) % 2).ravel()
     begin = 0
-    for group, size in enumerate(model.groups):
+    for group, size in enumerate(model.groups[:groups]):
         channels = slice(begin, begin + size)
         for parity in (0, 1):
             positions = np.flatnonzero(colour == parity)
@@ -110,6 +113,8 @@ def encode(
     def residuals(tables, centre, positions, channels):
         chosen = np.zeros(centre.shape, np.int32)
         some = model.tables.coded_positions(tables)
+        if model.coded is not None:
+            some = some[model.coded[channels][some % centre.shape[1]]]
         exact = steps[positions, channels].take(some) - centre.take(some) / np.float32(FRACTION)
         used = tables.take(some)
         found = choose_residuals(exact, used, model, tradeoffs[positions[some // centre.shape[1]]])
@@ -121,23 +126,31 @@ def encode(
 
 
 def decode(
-    model: Model, quality: int, height: int, width: int, reader: Decoder, nothing: np.ndarray | None = None
+    model: Model, quality: int, height: int, width: int, reader: Decoder, nothing: np.ndarray | None = None,
+    groups: int | None = None,
 ) -> np.ndarray:
     """The decoded latents (h, w, M), int32 sixteenths of a step. Raises entropy.coder.DamagedError.
 
     nothing: if given, an (h, w, M) uint8 array to be filled with the table of every latent whose residual is 0, else `KEPT`.
+    groups: if given, decoding stops after so many groups of channels; the others are 0.
     """
     shape = hyper_shape(model, height, width)
     hyper = reader.read(_hyper_tables(model, quality, shape)).clip(-HYPER_MAX, HYPER_MAX).reshape(shape)
 
     def residuals(tables, centre, positions, channels):
-        found = reader.read(tables.ravel()).reshape(tables.shape)
+        some = slice(None) if model.coded is None else model.coded[channels]
+        used = tables[:, some]
+        found = np.zeros(tables.shape, np.int32)
+        found[:, some] = read = reader.read(used.ravel()).reshape(used.shape)
         if nothing is not None:
-            nothing.reshape(-1, model.latents)[positions, channels] = np.where(found, KEPT, tables)
+            drawn = np.full(tables.shape, KEPT, np.uint8)
+            drawn[:, some] = np.where(read, KEPT, used)
+            nothing.reshape(-1, model.latents)[positions, channels] = drawn
         return found
 
-    decoded = _passes(model, quality, hyper, height, width, residuals)
-    reader.finish()
+    decoded = _passes(model, quality, hyper, height, width, residuals, groups)
+    if groups is None:
+        reader.finish()
     return decoded
 
 

@@ -14,16 +14,20 @@ REACH = 8.0  # weights stay within a factor of this around their geometric mean
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of gamma-coded sRGB, ITU-R BT.601
 
 
-def error_weights(planes: np.ndarray, exponent: float) -> np.ndarray:
-    """(positions,) float32 weights of squared errors, their geometric mean about 1, from planes (1, 3, H, W) in [0, 1].
-
-    H, W: multiples of 16. exponent: 0 for equal weights; 1 divides by the local variance, as structural similarity does.
-    """
+def log_variance(planes: np.ndarray) -> np.ndarray:
+    """(h, w) float32, what varies around each position, from planes (1, 3, H, W) in [0, 1]. H, W: multiples of 16."""
     luma = np.tensordot(LUMA, planes[0], 1)
     height, width = luma.shape
     variance = luma.reshape(height // BLOCK, BLOCK, width // BLOCK, BLOCK).var((1, 3))
     per = STRIDE // BLOCK
-    variance = variance.reshape(height // STRIDE, per, width // STRIDE, per).mean((1, 3)).ravel()
-    log_weight = -exponent * np.log(variance + FLOOR)
+    return np.log(variance.reshape(height // STRIDE, per, width // STRIDE, per).mean((1, 3)) + FLOOR)
+
+
+def error_weights(log_variance: np.ndarray, exponent: float) -> np.ndarray:
+    """(h, w) float32 weights of squared errors, their geometric mean about 1, from a whole picture's `log_variance`.
+
+    exponent: 0 for equal weights; 1 divides by the local variance, as structural similarity does.
+    """
+    log_weight = -exponent * log_variance
     limit = np.log(REACH)
     return np.exp((log_weight - log_weight.mean()).clip(-limit, limit)).astype(np.float32)

@@ -1,10 +1,12 @@
 """A trained model as shipped: one zip file of ONNX graphs, integer tables and a JSON card. Loading executes nothing.
 
-Members: `model.json` (name, format, groups, steps of training, …), `analysis.onnx`, `synthesis.onnx`, `features.onnx`,
+Members: `model.json` (name, format, groups, halo, steps of training, …), `analysis.onnx`, `synthesis.onnx`, `features.onnx`,
 `context0.onnx` …, and arrays as `.npy`. ``id``, written into every stream, is the start of a SHA-256 over the members
-that decoded latents depend on; a new synthesis keeps it.
+that decoded latents depend on; a new synthesis keeps it. `grey.npy`, if there, names the latents that grey pictures need;
+their streams bear an id that depends on it too.
 """
 
+import copy
 import hashlib
 import io
 import json
@@ -22,6 +24,8 @@ from codec.errors import ModelError
 from entropy.tables import Tables
 
 QUALITIES = 256
+HALO = 3  # latent positions: six 3x3 convolutions, as all shipped networks have, at half a position a pixel
+MAX_HALO = 64
 TRADEOFF = 22.0  # see latents.choose_residuals; least rate at equal PSNR on held-out photographs
 SUFFIX = ".metamer"
 WEIGHTS = Path(__file__).parent / "weights"
@@ -41,6 +45,7 @@ ARRAYS = {  # name: (dtype, dimensions); Q = 256 qualities, M latents, Z hyper-l
 }
 LIMITS = {"mean_factor": 1 << 18, "known_factor": 1 << 17}  # products of these stay inside 32 bits
 DECODING_ARRAYS = ("frequencies", "reach", "hyper_index", "scale_offset", "mean_factor", "known_factor", "planes")
+GREY = "grey.npy"  # (M,) uint8: 1 for latents that grey pictures have, 0 for those of colour
 PER_LATENT = ("scale_offset", "mean_factor", "known_factor", "step", "encoder_gain")
 
 
@@ -75,6 +80,9 @@ class Session:
         options.log_severity_level = 3
         # each graph has a thread pool of its own: one that spins while another works takes its cores
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+        # Arm's kernels for SME take what earlier sessions left in memory for the zeros of padding
+        # (microsoft/onnxruntime#28654). 1.24 has them without this option, 1.23 and before were right
+        options.add_session_config_entry("mlas.disable_kleidiai", "1")
         try:
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except RUNTIME_ERRORS as problem:
@@ -92,10 +100,15 @@ class Session:
 
 
 class Model:
-    """A loaded model; ONNX sessions are made when first used. threads: 0 lets ONNX Runtime use every core."""
+    """A loaded model; ONNX sessions are made when first used. threads: 0 lets ONNX Runtime use every core.
+
+    id: what streams call it; networks: what decoder files call it, the same but for `grey_variant`. grey: whether it is that;
+    coded: which latents are coded at all, (M,) bool, None for every one.
+    """
 
     def __init__(self, path: Path, threads: int = 0):
         self.path, self._threads = Path(path), threads
+        self._sessions: dict[str, Session] = {}
         try:
             with zipfile.ZipFile(path) as archive:
                 self._members = {name: archive.read(name) for name in archive.namelist()}
@@ -106,7 +119,13 @@ class Model:
             # what the encoder goes by: `codec.latents.choose_residuals`, `codec.masking.error_weights`
             tradeoffs = np.asarray(self.card.get("tradeoff", [TRADEOFF]), float)
             self.masking = float(self.card.get("masking", 0.0))
-            self.id = digest(self._members, self.groups)[:4]
+            self.halo = int(self.card.get("halo", HALO))  # latent positions that analysis and synthesis see beyond their own
+            whole = digest(self._members, self.groups)
+            self.id = self.networks = whole[:4]
+            self.grey = False
+            self.coded: np.ndarray | None = None
+            self._grey = grey = np.load(io.BytesIO(self._members[GREY]), allow_pickle=False) if GREY in self._members else None
+            self._grey_id = hashlib.sha256(whole + self._members.get(GREY, b"")).digest()[:4]
             arrays = {name: np.load(io.BytesIO(self._members[f"{name}.npy"]), allow_pickle=False) for name in ARRAYS}
         except FileNotFoundError:
             raise ModelError(f"{path}: no such model file") from None
@@ -118,10 +137,12 @@ class Model:
                 raise ModelError(f"{path}: array {name} has the wrong type or shape")
             if name in PER_LATENT and shape[1] != sum(self.groups):
                 raise ModelError(f"{path}: array {name} does not match the {sum(self.groups)} latent channels")
+        if grey is not None and (grey.dtype != np.uint8 or grey.shape != (sum(self.groups),) or grey.max(initial=0) > 1):
+            raise ModelError(f"{path}: array grey has the wrong type or shape")
         levels = arrays["level_weights"].shape[1]
         if not (tradeoffs.ndim == 1 and 0 < len(tradeoffs) <= levels and (tradeoffs > 0).all() and np.isfinite(tradeoffs).all()
-                and 0 <= self.masking < np.inf):
-            raise ModelError(f"{path}: tradeoff or masking is out of range")
+                and 0 <= self.masking < np.inf and 1 <= self.halo <= MAX_HALO):
+            raise ModelError(f"{path}: tradeoff, masking or halo is out of range")
         tradeoffs = np.pad(tradeoffs, (0, levels - len(tradeoffs)), mode="edge")
         # (Q,) at every quality, interpolated like all that depends on it
         self.tradeoff: np.ndarray = np.exp(arrays["level_weights"] @ np.log(tradeoffs)).astype(np.float32)
@@ -135,6 +156,14 @@ class Model:
         if len(self.tables) > 256 or arrays["hyper_index"].max(initial=0) >= len(self.tables):
             raise ModelError(f"{path}: array hyper_index names a table that does not exist")
         self.arrays: dict[str, np.ndarray] = arrays
+
+    @cached_property
+    def grey_variant(self) -> "Model":
+        """The same networks for grey pictures, whose latents of colour are not coded."""
+        variant = copy.copy(self)
+        variant.id, variant.grey = self._grey_id, True
+        variant.coded = None if self._grey is None else self._grey.astype(bool)
+        return variant
 
     @property
     def name(self) -> str:
@@ -151,10 +180,6 @@ class Model:
             return self._members[f"{name}.onnx"]
         except KeyError:
             raise ModelError(f"{self.path}: holds no graph {name}") from None
-
-    @cached_property
-    def _sessions(self) -> dict[str, Session]:
-        return {}
 
     def session(self, graph: str) -> Session:
         """One graph, ready to run; kept for the next call."""
@@ -188,10 +213,11 @@ def _load(path: Path, threads: int) -> Model:
     return Model(path, threads)
 
 
-def find(model_id: bytes, candidates: tuple[str, ...] = (), threads: int = 0) -> Model:
-    """The model a stream names: first among ``candidates`` (names or paths), then among those shipped."""
+def find(model_id: bytes, candidates: tuple[str, ...] = (), threads: int = 0, grey: bool = False) -> Model:
+    """The model a stream names: first among ``candidates`` (names or paths), then among those shipped. grey: its variant."""
     for name in (*candidates, *(path.stem for path in shipped())):
         model = load(name, threads)
+        model = model.grey_variant if grey else model
         if model.id == model_id:
             return model
     raise ModelError(f"needs model {model_id.hex()}, which is not installed; name its file with --model")

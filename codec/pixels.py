@@ -1,72 +1,30 @@
-"""Pictures to arrays and back, through Pillow."""
+"""Pictures to arrays and back."""
 
-import contextlib
 import io
-import struct
-import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image
 
-from codec.errors import ImageError
+from codec import pictures
+from codec.tiles import Box
 
-MAX_SIDE = 65536
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".ppm"}  # what a folder is searched for
-# what Pillow's readers raise on damaged files, by experience
-PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, struct.error, zlib.error,
-                 OverflowError, Image.DecompressionBombError)
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Upright 8-bit sRGB, whatever came in; raises ImageError where that would lose something silently.
+    """Upright 8-bit sRGB, whatever came in; `codec.pictures.take`. Raises ImageError, for transparent pictures too."""
+    return pictures.opaque(pictures.take(image, strip=True))
 
-    EXIF orientation is applied, an embedded ICC profile is converted to sRGB, 16 bits are reduced to 8.
+
+def read(source: str | Path | io.BytesIO, max_pixels: int | None = None) -> Image.Image:
+    """Opens a picture file and returns it as upright 8-bit sRGB. Raises ImageError with the reason.
+
+    max_pixels: how many it may have, as in `codec.limits`.
     """
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # MPO: a JPEG that carries its preview along
-        raise ImageError(f"holds {image.n_frames} frames; only single pictures are coded")
-    try:
-        image.load()
-        image = ImageOps.exif_transpose(image)
-    except PILLOW_ERRORS as problem:
-        raise ImageError(f"cannot be decoded: {problem}") from problem
-    profile = image.info.get("icc_profile")
-    if image.has_transparency_data:
-        image = image.convert("RGBA")
-        if image.getextrema()[3][0] < 255:
-            raise ImageError("has transparent pixels, which this version does not code; flatten it first")
-    if image.mode == "F":
-        raise ImageError("holds floating-point pixels, whose range is not known")
-    if image.mode.startswith("I"):
-        image = Image.fromarray((np.asarray(image).clip(0, 65535) / 257).round().astype(np.uint8))
-    elif image.mode not in ("RGB", "L", "CMYK"):
-        image = image.convert("RGB")
-    if profile:
-        with contextlib.suppress(ImageCms.PyCMSError, OSError):  # a broken profile: viewers take such files as sRGB
-            source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            image = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    image = image.convert("RGB")
-    image.info = {}  # or the encoders of others would write our copy of the metadata too
-    if max(image.size) > MAX_SIDE:
-        raise ImageError(f"is {image.width}x{image.height}; a side may have at most {MAX_SIDE} pixels")
-    return image
+    return pictures.opaque(pictures.load(source, strip=True, max_pixels=max_pixels))
 
 
-def read(source: str | Path | io.BytesIO) -> Image.Image:
-    """Opens a picture file and returns it as upright 8-bit sRGB. Raises ImageError with the reason."""
-    try:
-        with Image.open(source) as image:
-            return to_rgb(image)
-    except ImageError:
-        raise
-    except FileNotFoundError:
-        raise ImageError("does not exist") from None
-    except IsADirectoryError:
-        raise ImageError("is a folder") from None
-    except Image.UnidentifiedImageError:
-        raise ImageError("is not a picture that Pillow can read") from None
-    except PILLOW_ERRORS as problem:
-        raise ImageError(f"cannot be read: {problem}") from problem
 
 
 def padded_size(height: int, width: int) -> tuple[int, int]:
@@ -74,17 +32,30 @@ def padded_size(height: int, width: int) -> tuple[int, int]:
     return max(32, height + -height % 16), max(32, width + -width % 16)
 
 
-def to_planes(image: Image.Image) -> np.ndarray:
-    """(1, 3, H', W') float32 in [0, 1]: the picture, its edges replicated up to `padded_size`."""
-    pixels = np.asarray(image)
-    height, width = padded_size(image.height, image.width)
-    padded = np.pad(pixels, ((0, height - image.height), (0, width - image.width), (0, 0)), mode="edge")
+def to_planes(image: Image.Image, window: Box | None = None) -> np.ndarray:
+    """(1, 3, H', W') float32 in [0, 1]: an RGB picture, or a grey one thrice, its edges replicated up to `padded_size`.
+
+    window: in pixels; only that part of what would be returned.
+    """
+    window = window or Box(0, 0, *padded_size(image.height, image.width))
+    there = window.grown(0, 0, Box(0, 0, image.height, image.width))
+    pixels = np.asarray(image.crop((there.left, there.top, there.right, there.bottom)))
+    if pixels.ndim == 2:
+        pixels = np.broadcast_to(pixels[..., None], (*pixels.shape, 3))
+    beyond = ((0, window.height - there.height), (0, window.width - there.width), (0, 0))
+    padded = np.pad(pixels, beyond, mode="edge")
     return np.ascontiguousarray(padded.transpose(2, 0, 1))[None].astype(np.float32) / np.float32(255)
 
 
-def from_planes(planes: np.ndarray, width: int, height: int) -> Image.Image:
-    """The inverse of `to_planes`: clipped, rounded to 8 bits and cropped. Overwrites ``planes`` (large pictures are large)."""
+def from_planes(planes: np.ndarray, width: int, height: int, grey: bool = False) -> Image.Image:
+    """The inverse of `to_planes`: clipped, rounded to 8 bits and cropped. Overwrites ``planes`` (large pictures are large).
+
+    grey: mode L, of the planes' mean, which is nearer to the original than any one of them.
+    """
     pixels = planes[0, :, :height, :width]
+    if grey:
+        pixels = pixels.mean(0, keepdims=True)
     pixels *= np.float32(255)
     pixels += np.float32(0.5)
-    return Image.fromarray(np.ascontiguousarray(pixels.clip(0, 255, out=pixels).astype(np.uint8).transpose(1, 2, 0)))
+    levels = pixels.clip(0, 255, out=pixels).astype(np.uint8)
+    return Image.fromarray(levels[0] if grey else np.ascontiguousarray(levels.transpose(1, 2, 0)))

@@ -11,7 +11,7 @@ import onnx
 import onnxruntime
 from PIL import Image
 
-from codec import coding, decoders, latents, pixels
+from codec import coding, decoders, latents, pixels, transforms
 from codec import model as models
 from codec.model import Model, graph_names
 from evaluation.coder import Count
@@ -79,7 +79,7 @@ def count(name: str, decoder: str | None, picture: Image.Image, setting: float) 
     """Of a model, and a decoder in place of its own, on a picture at a quality. Both directions run the entropy networks."""
     model = Counted(models.load(name))
     quality = coding.quality_index(setting)
-    latent, hyper = coding.analyse(pixels.to_planes(picture), quality, model)
+    latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
     decoded = latents.encode(model, quality, latent, hyper, Nowhere(), 0.0)
     synthesis = model.graph("synthesis")
     if decoder:

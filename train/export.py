@@ -43,6 +43,7 @@ from train.running import CHECKPOINT
 TAIL = 1e-6  # probability beyond a table's reach, under the logistic
 MIN_REACH = 3
 SKIP_BELOW = 5e-4  # tables that see fewer non-zeros than this are left empty
+GREY_SHARE = 0.1  # a latent with less costs grey photographs more than it brings, at every quality
 PRIOR_WEIGHT = 50.0  # observations that the logistic prior counts for
 _DATE = (1980, 1, 1, 0, 0, 0)  # fixed, so that the same run exports the same bytes
 
@@ -241,6 +242,13 @@ def quality_arrays(codec: Codec) -> dict[str, np.ndarray]:
     return {name: value.numpy().astype(ARRAYS[name][0]) for name, value in values.items()}
 
 
+def grey_latents(codec: Codec) -> np.ndarray:
+    """(M,) uint8 `codec.model.GREY`: 1 where a fair part of a basis vector's energy lies along grey, which R = G = B is."""
+    basis = codec.analysis.linear.basis.detach().unflatten(1, (3, -1)).double()
+    share = (basis.sum(1) / 3**0.5).square().sum(1) / basis.square().sum((1, 2))
+    return (share > GREY_SHARE).to(torch.uint8).numpy()
+
+
 def logistic_tables() -> list[np.ndarray]:
     """Probabilities of −reach…reach and of an escape, for each scale index."""
     tables = []
@@ -316,10 +324,20 @@ def write(path: Path | BinaryIO, card: dict, members: dict[str, bytes], arrays: 
             add(f"{name}.npy", buffer.getvalue())
 
 
+def halo(codec: Codec) -> int:
+    """Latent positions that both transforms see around each: a block sees half a one, the lapped transform one."""
+    return max(1, math.ceil(max(codec.options.analysis_blocks, codec.options.synthesis_blocks) / 2))
+
+
+def own_keys(codec: Codec) -> dict:
+    """What the card of every model file says."""
+    return {"format": FORMAT, "groups": list(codec.options.groups), "halo": halo(codec)}
+
+
 def export(codec: Codec, card: dict, photographs: Photographs, path: Path, crops: int = 512) -> None:
     """Writes ``codec`` (averaged weights) to ``path``. card: what model.json should say besides the format's own keys."""
-    members, arrays = graphs(codec), quality_arrays(codec)
-    card = {"format": FORMAT, "groups": list(codec.options.groups), **card}
+    members, arrays = graphs(codec), {**quality_arrays(codec), "grey": grey_latents(codec)}
+    card = {**own_keys(codec), **card}
     tables = logistic_tables()
     draft = Path(path).with_suffix(".draft")
     try:
@@ -347,10 +365,11 @@ def keep_streams(codec: Codec, model: Model, card: dict, path: Path) -> None:
     made = graphs(codec)
     with zipfile.ZipFile(model.path) as archive:
         members = {name: made.get(name) if name in ("analysis", "synthesis") else archive.read(f"{name}.onnx") for name in made}
-        arrays = {name: np.load(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False) for name in ARRAYS}
+        held = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+        arrays = {name: np.load(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False) for name in held}
     arrays["encoder_gain"] = quality_arrays(codec)["encoder_gain"]
     buffer = io.BytesIO()
-    write(buffer, {"format": FORMAT, "groups": list(codec.options.groups), **card}, members, arrays)
+    write(buffer, {**own_keys(codec), **card}, members, arrays)
     files.write(str(path), buffer.getvalue())
 
 
@@ -381,7 +400,8 @@ def export_decoder(codec: Codec, model: Model, card: dict, path: Path, realism: 
     format's own keys. realism: keep the model's own weights beside the trained ones, to choose between when decoding.
     texture: how much of `codec.texture` it was trained with. Raises ModelError, FileError.
     """
-    card = {"format": decoders.FORMAT if texture else 1, "decodes": model.id.hex(), "realism": realism, **card}
+    own = {"format": decoders.FORMAT if texture else 1, "decodes": model.id.hex(), "realism": realism, "halo": halo(codec)}
+    card = {**own, **card}
     if texture:
         card |= {"texture": list(texture), "scales": [SCALE_LOW, SCALE_HIGH]}
     codec = contiguous(codec)

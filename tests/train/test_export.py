@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 
 import codec
-from codec import coding, decoders, latents, pixels
+from codec import decoders, latents, pixels, transforms
 from codec.errors import ModelError, RecipeError
 from codec.model import LIMITS, Model, graph_names, load
 from entropy.coder import Meter
@@ -78,7 +78,7 @@ def test_runtime_codes_what_training_saw(tiny_run, photographs, otters, tmp_path
     card = {"format": 1, "name": "logistic", "groups": list(network.options.groups)}
     export.write(path, card, export.graphs(network), {**export.quality_arrays(network), **tables})
     model, picture = Model(path), otters.crop((200, 60, 456, 316))
-    latent, hyper = coding.analyse(pixels.to_planes(picture), quality, model)
+    latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
     meter = Meter(model.tables)
     decoded = latents.dequantise(model, quality, latents.encode(model, quality, latent, hyper, meter, tradeoff=1e9))
     with torch.no_grad():
@@ -100,7 +100,7 @@ def test_round_trip_of_a_fresh_model(tiny_model, otters):
 def test_encoder_and_decoder_see_the_same_latents(tiny_model, otters):
     network, picture = Model(tiny_model), otters.crop((10, 20, 110, 90))
     for quality in (0, 100, 255):
-        latent, hyper = coding.analyse(pixels.to_planes(picture), quality, network)
+        latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, network)
         sink = export.Counter([9999] * len(network.tables))
         mine = latents.encode(network, quality, latent, hyper, sink, network.tradeoff[quality])
         stream = codec.encode(picture, quality / 2.55, model=tiny_model)
@@ -138,7 +138,9 @@ def test_tables_cover_heavy_tails():
 
 def test_pictures_of_any_mode(tiny_model, otters):
     grey = codec.decode(codec.encode(otters.crop((0, 0, 64, 64)).convert("L"), 90, model=tiny_model), model=tiny_model)
-    assert grey.mode == "RGB" and grey.size == (64, 64)
+    assert grey.mode == "L" and grey.size == (64, 64)
+    share = load(tiny_model).grey_variant.coded.mean()
+    assert 0.3 < share <= 1  # the largest of 32 basis vectors are of luma
     flat = codec.encode(np.full((20, 30, 3), 77, np.uint8), 90, model=tiny_model)
     assert codec.decode(flat, model=tiny_model).size == (30, 20)
     assert isinstance(grey, Image.Image)

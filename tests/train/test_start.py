@@ -9,7 +9,7 @@ import pytest
 import torch
 
 import codec
-from codec import coding, latents, pixels
+from codec import coding, latents, pixels, transforms
 from codec.errors import ModelError, RecipeError
 from codec.model import Model, graph_names
 from codec.model import load as shipped
@@ -85,7 +85,7 @@ def test_the_shipped_model_codes_as_before(base, otters, quality):
     """With plain rounding and a whole number of blocks: the runtime's latents, at the runtime's rate."""
     model, picture = shipped("base"), otters.crop((60, 20, 60 + 192, 20 + 128))
     meter = Meter(model.tables)
-    latent, hyper = coding.analyse(pixels.to_planes(picture), quality, model)
+    latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
     wanted = latents.dequantise(model, quality, latents.encode(model, quality, latent, hyper, meter, tradeoff=1e9))
     with torch.no_grad():
         level = torch.tensor([quality / 255 * 8])

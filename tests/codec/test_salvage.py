@@ -1,0 +1,164 @@
+"""What is left of damaged files: whole tiles as ever, lost ones crossed out and named, and never a word too good."""
+
+import contextlib
+import zlib
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image
+
+import codec
+from codec import container, salvage
+from codec.container import HEADER_BYTES, Header, Kind, Section
+from codec.errors import StreamError
+from codec.model import load
+from tests.conftest import metamer
+
+PLACES = [(0, 0, 1024, 1024), (1024, 0, 16, 1024), (0, 1024, 1024, 51), (1024, 1024, 16, 51)]  # of `wide`
+
+
+def ends(data: bytes) -> list[int]:
+    """Where sections end, the header's end first."""
+    places = [HEADER_BYTES]
+    while places[-1] < len(data):
+        places.append(container.read_section(data, places[-1])[2])
+    return places
+
+
+def changed(data: bytes, *places: int) -> bytes:
+    """With these bytes inverted."""
+    copy = bytearray(data)
+    for place in places:
+        copy[place] ^= 0xFF
+    return bytes(copy)
+
+
+def test_whole_files_decode_as_ever(otters):
+    for tile in (False, True):
+        data = codec.encode(otters.crop((0, 0, 60, 50)), 40, tile=tile)
+        found = codec.rescue(data)
+        assert found.damage == () and found.lost == () and found.picture == codec.decode(data)
+
+
+@pytest.mark.parametrize("where", ["body", "kind", "length", "checksum"])
+def test_a_damaged_tile_is_crossed_out_and_the_rest_is_right(stream, where):
+    whole, begin = np.asarray(codec.decode(stream), int), ends(stream)[2]  # of tile 2, below
+    data = changed(stream, begin + {"body": 60, "kind": 0, "length": 1, "checksum": 4}[where])
+    with pytest.raises(StreamError):
+        codec.decode(data)
+    found = codec.rescue(data)
+    assert found.lost == (PLACES[2],) and found.damage[-1] == "tile 2 is lost: 1024x51 pixels at 0,1024"
+    pixels = np.asarray(found.picture, int)
+    assert set(np.unique(pixels[1024:, :1024])) == {96, 128}
+    assert np.abs(pixels[: 1024 - 56] - whole[: 1024 - 56]).max() <= 1  # further than the halo
+
+
+@pytest.mark.parametrize("tiles", [(0,), (0, 1), (1, 3), (2, 3), (0, 1, 2, 3)])
+def test_several_damaged_tiles(stream, tiles):
+    begins = ends(stream)
+    data = changed(stream, *(begins[tile] + 30 for tile in tiles))
+    assert codec.rescue(data, region=(1000, 1000, 40, 40)).lost == tuple(PLACES[tile] for tile in tiles)
+
+
+@pytest.mark.parametrize("kept", [1, 2, 3])
+def test_a_file_cut_off(stream, kept):
+    for length in (ends(stream)[kept], ends(stream)[kept] + 9):
+        found = codec.rescue(stream[:length], region=(1030, 1000, 10, 75))
+        assert found.lost == tuple(PLACES[kept:]) and "cut off" in found.damage[0]
+
+
+def test_bytes_lost_and_bytes_added_in_the_middle(stream):
+    place = ends(stream)[1] + 20
+    for data in (stream[:place] + stream[place + 100 :], stream[:place] + b"\x01\x45" * 77 + stream[place:]):
+        found = codec.rescue(data, region=(1030, 1000, 10, 75))
+        assert found.lost == (PLACES[1],) and "are damaged" in found.damage[0]
+
+
+def test_words_that_no_symbol_maps_to_under_a_right_checksum(stream):
+    header, sections = container.unpack(stream)
+    sections[1] = Section(Kind.PICTURE, sections[1].body[:2] + b"\xff" * 400)
+    data = container.pack(header, sections)
+    with pytest.raises(StreamError, match="damaged"):
+        codec.decode(data)
+    assert codec.rescue(data, region=(1030, 0, 10, 10)).lost == (PLACES[1],)
+
+
+def test_a_picture_in_one_piece_is_decoded_and_not_trusted(otters):
+    picture = otters.crop((100, 0, 300, 150))
+    data = codec.encode(picture, 60)
+    late, early = changed(data, len(data) - 40), changed(data, 30)
+    found = codec.rescue(late)
+    assert "nothing tells" in found.damage[0] and found.lost == () and found.picture.size == picture.size
+
+    def error(other):
+        return np.square(np.asarray(other, float) - np.asarray(picture, float)).mean()
+
+    assert error(codec.decode(data)) < error(found.picture) < error(codec.rescue(early).picture)
+    assert codec.rescue(data[: len(data) // 2]).picture.size == picture.size
+
+
+def test_a_picture_in_one_piece_of_version_2(otters):
+    header, sections = container.unpack(codec.encode(otters.crop((220, 120, 280, 170)), 40))
+    data = container.pack(header, [*sections, Section(Kind.XMP, b"\0somethin")])
+    found = codec.rescue(changed(data, 60))
+    assert found.picture.size == (60, 50) and "nothing tells" in found.damage[-1]
+    found = codec.rescue(changed(data, len(data) - 2))
+    assert found.damage == (f"bytes {len(data) - 15} to {len(data) - 1} are damaged, or cut off",)
+    with pytest.raises(StreamError, match="nothing of it"):
+        codec.rescue(data[: HEADER_BYTES + 3])
+
+
+def test_what_cannot_be_salvaged(stream):
+    for data in (b"", b"junk", stream[:17], changed(stream, 9)):
+        with pytest.raises(StreamError):
+            codec.rescue(data)
+    header, sections = container.unpack(stream)
+    later = b"\x46\x00"
+    data = container.pack(header, sections)[: ends(stream)[-2]]
+    with pytest.raises(StreamError, match="section 6"):
+        codec.rescue(data + later + zlib.crc32(later).to_bytes(4, "little"))
+
+
+HEADER = Header(load("base").id, 50, 16, 16, tiled=True)
+LITTLE = codec.encode(Image.new("RGB", (16, 16), (200, 20, 60)), 50, tile=True)
+
+
+@settings(max_examples=60)
+@given(st.integers(0, len(LITTLE) - HEADER_BYTES - 1), st.integers(0, 9), st.binary(max_size=9), st.booleans())
+def test_any_damage_is_told(place, cut, put, tiled):
+    """Every changed file has its damage named; the picture has the right size."""
+    start = HEADER_BYTES + place
+    data = LITTLE[:start] + put + LITTLE[start + cut :]
+    with contextlib.suppress(StreamError):
+        found = codec.rescue(data)
+        assert found.picture.size == (16, 16) and bool(found.damage) == (data != LITTLE)
+
+
+def test_hostile_files_cost_a_bounded_search(monkeypatch):
+    """Every byte might begin a section that reaches to the end."""
+    monkeypatch.setattr(salvage, "SEARCH", 1 << 20)
+    summed, before = [], container.read_section
+
+    def counting(data, place):
+        summed.append(container.read_start(data, place)[2] - place)
+        return before(data, place)
+
+    monkeypatch.setattr(container, "read_section", counting)
+    data = container.pack(HEADER, [Section(Kind.PICTURE, b"")])[:HEADER_BYTES] + b"\x02\xf0\x81\x02" * 20000
+    assert codec.rescue(data).lost == ((0, 0, 16, 16),)
+    assert sum(summed) < (1 << 20) + 2 * len(data)
+
+
+def test_the_command_line(stream, tmp_path):
+    (tmp_path / "bad.mtm").write_bytes(changed(stream, ends(stream)[1] + 30))
+    (tmp_path / "good.mtm").write_bytes(stream)
+    done = metamer("decode", tmp_path / "bad.mtm")
+    assert done.returncode == 1 and not (tmp_path / "bad.png").exists()
+    both = (tmp_path / "bad.mtm", tmp_path / "good.mtm")
+    done = metamer("decode", *both, "--salvage", "--region", "1000,0,40,40", "-o", tmp_path)
+    assert done.returncode == 3 and b"bad.mtm: tile 1 is lost: 16x1024 pixels at 1024,0" in done.stderr
+    assert b"good.mtm" not in done.stderr and Image.open(tmp_path / "bad.png").size == (40, 40)
+    done = metamer("decode", tmp_path / "good.mtm", "--salvage", "--region", "1000,0,40,40", "-o", tmp_path / "again.png")
+    assert done.returncode == 0 and not done.stderr
