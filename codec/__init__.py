@@ -7,8 +7,13 @@
 (64, 48)
 """
 
-from codec.coding import Info, cross_entropy, decode, decode_latents, encode, info
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from codec.errors import FileError, ImageError, MetamerError, ModelError, RecipeError, StreamError
+
+if TYPE_CHECKING:
+    from codec.coding import Info, cross_entropy, decode, decode_latents, encode, info
 
 __all__ = [
     "FileError",
@@ -24,3 +29,14 @@ __all__ = [
     "encode",
     "info",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What is not bound above is `codec.coding`'s, imported when first used: command and plugin start without the runtime."""
+    if name not in __all__:
+        raise AttributeError(f"module 'codec' has no attribute '{name}'")
+    return globals().setdefault(name, getattr(importlib.import_module("codec.coding"), name))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,25 +1,31 @@
-"""The `metamer` command. Training and evaluation import their packages only when called."""
+"""The `metamer` command. What codes, trains and evaluates is imported only when called.
 
+Exit status: 0 done, 1 something failed (each failure is a line on stderr), 2 the command line is wrong, 130 and 143 ended by
+SIGINT (Ctrl-C) and SIGTERM.
+"""
+
+import contextlib
 import dataclasses
+import functools
 import importlib
 import io
 import json
 import math
-from collections.abc import Callable, Iterable
+import signal
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
-from tqdm import tqdm
 
-from codec import coding, decoders, files
+from codec import files, jobs
 from codec.errors import FileError, ImageError, MetamerError
-from codec.model import SUFFIX
 
 STREAM_SUFFIX = ".mtm"
 PICTURES = {".png": "PNG", ".ppm": "PPM", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
             ".jpg": "JPEG", ".jpeg": "JPEG"}
 PICTURE_OPTIONS = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": 0}}
-
+INTERRUPTED, TERMINATED = 128 + 2, 128 + 15  # exit status as shells give it
 
 WORKSHOP = {  # commands that live elsewhere
     "metrics": "evaluation.commands", "plot": "evaluation.showing", "report": "evaluation.showing",
@@ -38,16 +44,22 @@ class Commands(click.Group):
             return getattr(importlib.import_module(WORKSHOP[name]), name)
         return super().get_command(context, name)
 
-    def invoke(self, context: click.Context):
+    def invoke(self, context: click.Context) -> object:
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that what cleans up does
         try:
             return super().invoke(context)
         except BrokenPipeError:
             raise  # click ends quietly when nobody reads on
+        except KeyboardInterrupt:
+            click.echo("metamer: interrupted", err=True)
+            context.exit(INTERRUPTED)
         except (MetamerError, MemoryError, ImportError, OSError, ValueError) as problem:
             if context.params.get("debug") or not is_input_fault(problem):
                 raise
             click.echo(f"metamer: {explain(problem)}", err=True)
             context.exit(1)
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def is_input_fault(problem: Exception) -> bool:
@@ -85,16 +97,23 @@ def main(debug: bool) -> None:
     """Metamer: photographs to small files and back."""
 
 
-def each(names: Iterable[str], description: str, work: Callable[[str], None]) -> None:
-    """Calls ``work(name)`` for every name, with a progress bar for several; failures are named and end with status 1."""
+def each(names: Iterable[str], description: str, work: jobs.Work, count: int = 1) -> None:
+    """Calls ``work(name)`` for every name, in ``count`` processes, with a progress bar for several names.
+
+    Failures are named and end with status 1.
+    """
+    from tqdm import tqdm
+
     failed, names = 0, list(names)
-    bar = tqdm(names, desc=description, unit="file", disable=None if len(names) > 1 else True, leave=False)
-    for name in bar:
-        try:
-            work(name)
-        except (MetamerError, MemoryError) as problem:
-            if click.get_current_context().find_root().params["debug"]:
-                raise
+    debug = click.get_current_context().find_root().params["debug"]
+    progress = tqdm(total=len(names), desc=description, unit="file", disable=None if len(names) > 1 else True, leave=False)
+    with progress as bar, contextlib.closing(jobs.outcomes(work, names, count)) as outcomes:
+        for name, problem in outcomes:
+            bar.update()
+            if problem is None:
+                continue
+            if debug:
+                raise problem
             failed += 1
             bar.clear()
             click.echo(f"metamer: {name}: {explain(problem)}", err=True)
@@ -103,7 +122,10 @@ def each(names: Iterable[str], description: str, work: Callable[[str], None]) ->
 
 
 force_option = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
-threads_option = click.option("--threads", type=click.IntRange(0), default=0, help="Threads to use; 0 means every core.")
+threads_option = click.option("--threads", type=click.IntRange(0), default=0,
+                              help="Threads to use, of all jobs together; 0 means every core. Results do not depend on it.")
+jobs_option = click.option("-j", "--jobs", "count", type=click.IntRange(0), default=1, show_default=True,
+                           help="Files to work on at once, each in a process of its own; 0 means as many as there are cores.")
 files_argument = click.argument("names", nargs=-1, required=True, metavar="FILEâ€¦")
 
 
@@ -114,24 +136,32 @@ files_argument = click.argument("names", nargs=-1, required=True, metavar="FILEâ
 @click.option("--bpp", type=Finite(0, min_open=True), help="Best quality within this many bits a pixel.")
 @click.option("--max-bytes", type=click.IntRange(1), help="Best quality within this many bytes.")
 @click.option("--model", default="base", show_default=True, help="Shipped model, or a model file.")
+@jobs_option
 @threads_option
 @force_option
-def encode(names, output, quality, bpp, max_bytes, model, threads, force) -> None:
+def encode(names, output, quality, bpp, max_bytes, model, count, threads, force) -> None:
     """Encode photographs to .mtm files."""
     if sum(option is not None for option in (quality, bpp, max_bytes)) > 1:
         raise click.UsageError("give one of --quality, --bpp and --max-bytes")
-
     targets = files.targets_for(names, output, STREAM_SUFFIX)
+    rate = {"quality": quality, "bpp": bpp, "max_bytes": max_bytes}
+    options = {key: value for key, value in rate.items() if value is not None} | {"model": model}
+    coded(encode_file, targets, "encoding", count, threads, force, options)
 
-    def work(name: str) -> None:
-        files.check_free(targets[name], force, name)
-        data = coding.encode(
-            files.read(name), coding.DEFAULT_QUALITY if quality is None else quality,
-            bpp=bpp, max_bytes=max_bytes, model=model, threads=threads,
-        )
-        files.write(targets[name], data)
 
-    each(targets, "encoding", work)
+def encode_file(name: str, targets: dict[str, str], force: bool, options: dict) -> None:
+    """One file; ``options``: `codec.encode`'s."""
+    from codec import coding
+
+    files.check_free(targets[name], force, name)
+    files.write(targets[name], coding.encode(files.read(name), **options))
+
+
+def coded(work, targets: dict[str, str], description: str, count: int, threads: int, force: bool, options: dict) -> None:
+    """Encodes or decodes all of ``targets`` with ``count`` jobs that share ``threads``; 0: all there are."""
+    count = min(count or jobs.cores(), len(targets))
+    options = options | {"threads": jobs.threads_each(threads, count)}
+    each(targets, description, functools.partial(work, targets=targets, force=force, options=options), count)
 
 
 @main.command()
@@ -142,28 +172,32 @@ def encode(names, output, quality, bpp, max_bytes, model, threads, force) -> Non
               "which is closest to the original.")
 @click.option("--realism", type=Finite(0, 1), help="How much texture to invent: 0 (none, as the model's own decoder) to 1. "
               "Default: 1 with a --decoder that knows realism, else 0. Without --decoder, uses the one named 'realism'.")
+@jobs_option
 @threads_option
 @force_option
-def decode(names, output, model, decoder, realism, threads, force) -> None:
+def decode(names, output, model, decoder, realism, count, threads, force) -> None:
     """Decode .mtm files to pictures (PNG unless the output's name says otherwise)."""
-
     targets = files.targets_for(names, output, ".png")
+    options = {"model": model, "decoder": decoder, "realism": realism}
+    coded(decode_file, targets, "decoding", count, threads, force, options)
 
-    def work(name: str) -> None:
-        target = targets[name]
-        suffix = ".png" if target == files.STREAM else Path(target).suffix.lower()
-        if suffix not in PICTURES:
-            raise ImageError(f"cannot write '{suffix}' files; known are {' '.join(PICTURES)}")
-        files.check_free(target, force, name)
-        picture = coding.decode(files.read(name), model=model, decoder=decoder, realism=realism, threads=threads)
-        buffer = io.BytesIO()
-        try:
-            picture.save(buffer, PICTURES[suffix], **PICTURE_OPTIONS.get(PICTURES[suffix], {}))
-        except (OSError, ValueError) as problem:
-            raise ImageError(f"cannot be written as {PICTURES[suffix]}: {problem}") from None
-        files.write(target, buffer.getvalue())
 
-    each(targets, "decoding", work)
+def decode_file(name: str, targets: dict[str, str], force: bool, options: dict) -> None:
+    """One file; ``options``: `codec.decode`'s."""
+    from codec import coding
+
+    target = targets[name]
+    suffix = ".png" if target == files.STREAM else Path(target).suffix.lower()
+    if suffix not in PICTURES:
+        raise ImageError(f"cannot write '{suffix}' files; known are {' '.join(PICTURES)}")
+    files.check_free(target, force, name)
+    picture = coding.decode(files.read(name), **options)
+    buffer = io.BytesIO()
+    try:
+        picture.save(buffer, PICTURES[suffix], **PICTURE_OPTIONS.get(PICTURES[suffix], {}))
+    except (OSError, ValueError) as problem:
+        raise ImageError(f"cannot be written as {PICTURES[suffix]}: {problem}") from None
+    files.write(target, buffer.getvalue())
 
 
 @main.command()
@@ -171,6 +205,7 @@ def decode(names, output, model, decoder, realism, threads, force) -> None:
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def info(names, as_json) -> None:
     """Say what .mtm files hold, and which decoders they can be decoded with besides the model's own."""
+    from codec import coding
 
     def work(name: str) -> None:
         found = coding.info(files.read(name))
@@ -245,6 +280,8 @@ def export(run, folders, output, name, crops, slider, tradeoffs, masking, force)
     A codec becomes a model, which encode and decode load; where the decoder alone was trained, a decoder file, which decode
     loads; a perceptual space its weights.
     """
+    from codec import decoders
+    from codec.model import SUFFIX
     from train import command
 
     kind = command.kind(run)

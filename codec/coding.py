@@ -115,8 +115,8 @@ def encode(
     """Encodes a picture: a PIL image, an (H, W, 3) or (H, W) uint8 array, a path, or the bytes of a picture file.
 
     quality: 0 (smallest) … 100 (best). max_bytes, or bpp (bits a pixel of the whole file): the highest quality that
-    fits, instead. model: a shipped model's name or a model file. threads: 0 uses every core; the bytes may depend on
-    it (the analysis network is floating point), what they decode to does not.
+    fits, instead. model: a shipped model's name or a model file. threads: 0 uses every core. What the bytes decode to
+    never depends on it, and the bytes have not so far, though the analysis network is floating point (tests/codec/test_jobs.py).
     Raises ImageError, ModelError, ValueError.
     """
     if (max_bytes is not None) + (bpp is not None) > 1:
