@@ -10,6 +10,7 @@ from PIL import Image
 
 from codec import container, decoders, files, latents, pixels, texture
 from codec import model as models
+from codec.container import Kind
 from codec.errors import ImageError, ModelError, StreamError
 from codec.masking import error_weights
 from codec.model import QUALITIES, Model
@@ -82,7 +83,8 @@ def write(picture: Image.Image, index: int, model: Model, writer) -> None:
 def _encode(picture: Image.Image, index: int, model: Model) -> bytes:
     writer = Encoder(model.tables)
     write(picture, index, model, writer)
-    return container.pack(container.Header(model.id, index, picture.width, picture.height), writer.bytes())
+    header = container.Header(model.id, index, picture.width, picture.height)
+    return container.pack(header, [container.Section(Kind.PICTURE, writer.bytes())])
 
 
 def _largest_within(picture: Image.Image, limit: int, model: Model) -> bytes:
@@ -149,10 +151,12 @@ def _bytes(data: bytes | str | Path) -> bytes:
 
 def _open(data: bytes, model: str | None, threads: int) -> tuple[container.Header, bytes, Model]:
     """Header, payload and the model that they need. Raises StreamError, ModelError."""
-    header, payload = container.unpack(data)
+    header, sections = container.unpack(data)
     if header.width * header.height > MAX_PIXELS:
         raise StreamError(f"declares {header.width}x{header.height} pixels; at most {MAX_PIXELS} are decoded")
-    return header, payload, models.find(header.model_id, (model,) if model else (), threads)
+    if header.grey or header.tiled or len(sections) > 1:
+        raise StreamError("holds more than a plain picture")
+    return header, sections[0].body, models.find(header.model_id, (model,) if model else (), threads)
 
 
 def _latents(header: container.Header, payload: bytes, network: Model, given: decoders.Synthesis | None = None) -> np.ndarray:
@@ -209,6 +213,6 @@ def info(data: bytes | str | Path) -> Info:
     names = [path.stem for path in models.shipped() if models.load(path.stem).id == header.model_id]
     quality = round(header.quality * MAX_QUALITY / (QUALITIES - 1), 1)
     return Info(
-        header.width, header.height, quality, names[0] if names else None, header.model_id.hex(), container.VERSION, len(data),
-        tuple(decoder.name for decoder in decoders.shipped() if decoder.decodes == header.model_id),
+        header.width, header.height, quality, names[0] if names else None, header.model_id.hex(), container.version(data),
+        len(data), tuple(decoder.name for decoder in decoders.shipped() if decoder.decodes == header.model_id),
     )

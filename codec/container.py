@@ -1,38 +1,98 @@
-"""The `.mtm` file: 18 bytes of header, then one range-coded payload. bitstreams/FORMAT.md is the normative text."""
+"""The `.mtm` file: 18 bytes of header, then the coded parts. bitstreams/FORMAT.md is the normative text.
+
+Version 1 holds one colour picture coded in one piece and nothing else. Version 2 holds sections, each with its own checksum.
+"""
 
 import struct
 import zlib
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from enum import IntEnum
+from itertools import pairwise
 
 from codec.errors import StreamError
 
 MAGIC = b"MTM"
-VERSION = 1
+VERSION = 2  # the newest that is read; `pack` writes the oldest that will do
+GREY, TILED = 1, 2  # flags
+LAST = 0x40  # in a section's first byte: none follows
+ANCILLARY = 0x80  # and: a reader that does not know the kind may skip it
+LENGTH_BYTES = 5  # at most
 _FIELDS = struct.Struct("<3sB4sBBHH")  # magic, version, model id, quality, flags, width − 1, height − 1
 _CHECKSUM = struct.Struct("<I")
 HEADER_BYTES = _FIELDS.size + _CHECKSUM.size
 
 
+class Kind(IntEnum):
+    """What a section may hold, in the order of the file; `PICTURE` repeats in tiled pictures."""
+
+    PICTURE = 1
+    ALPHA = 2
+    ICC = 3
+    EXIF = 4
+    XMP = 5
+
+
 @dataclass(frozen=True)
 class Header:
-    """model_id: 4 bytes; quality: 0…255; width, height: 1…65536 pixels."""
+    """model_id: 4 bytes; quality: 0…255; width, height: 1…65536 pixels; grey: one plane; tiled: one picture section a tile."""
 
     model_id: bytes
     quality: int
     width: int
     height: int
+    grey: bool = False
+    tiled: bool = False
 
 
-def pack(header: Header, payload: bytes) -> bytes:
-    """The whole file. The CRC-32 covers every other byte of it."""
-    fields = _FIELDS.pack(
-        MAGIC, VERSION, header.model_id, header.quality, 0, header.width - 1, header.height - 1
-    )
-    return fields + _CHECKSUM.pack(zlib.crc32(payload, zlib.crc32(fields))) + payload
+@dataclass(frozen=True)
+class Section:
+    """kind: a `Kind`, or from `ANCILLARY` up what this version does not know."""
+
+    kind: int
+    body: bytes
 
 
-def unpack(data: bytes) -> tuple[Header, bytes]:
-    """Header and payload of a whole file. Raises StreamError, checksum last, so that the reason is the telling one."""
+def pack(header: Header, sections: Sequence[Section]) -> bytes:
+    """The whole file, in the oldest version that can hold it. Raises ValueError for sections in a wrong order or number."""
+    problem = _disorder(header, [section.kind for section in sections])
+    if problem:
+        raise ValueError(problem)
+    flags = GREY * header.grey | TILED * header.tiled
+    version = 2 if flags or len(sections) > 1 else 1
+    fields = _FIELDS.pack(MAGIC, version, header.model_id, header.quality, flags, header.width - 1, header.height - 1)
+    if version == 1:
+        body = sections[0].body
+        return fields + _CHECKSUM.pack(zlib.crc32(body, zlib.crc32(fields))) + body
+    parts = [fields, _CHECKSUM.pack(zlib.crc32(fields))]
+    for number, section in enumerate(sections, 1):
+        start = bytes([section.kind | (LAST if number == len(sections) else 0)]) + _leb128(len(section.body))
+        parts += [start, _CHECKSUM.pack(zlib.crc32(section.body, zlib.crc32(start))), section.body]
+    return b"".join(parts)
+
+
+def unpack(data: bytes) -> tuple[Header, list[Section]]:
+    """Header and sections of a whole file, every checksum verified; version 1 gives one section. Raises StreamError."""
+    header = read_header(data)
+    if version(data) == 1:
+        body = data[HEADER_BYTES:]
+        if zlib.crc32(body, zlib.crc32(data[: _FIELDS.size])) != _checksum(data):
+            raise StreamError("is damaged or truncated: its checksum does not match")
+        return header, [Section(Kind.PICTURE, body)]
+    sections = list(_sections(data))
+    problem = _disorder(header, [section.kind for section in sections])
+    if problem:
+        raise StreamError(f"is not as the format has it: {problem}")
+    return header, sections
+
+
+def version(data: bytes) -> int:
+    """The format version of what `read_header` accepted."""
+    return data[len(MAGIC)]
+
+
+def read_header(data: bytes) -> Header:
+    """What the first 18 bytes say; version 1 has no checksum of them alone, `unpack` verifies it. Raises StreamError."""
     if data[: len(MAGIC)] != MAGIC[: len(data)] or not data:
         raise StreamError("is not a Metamer file")
     if len(data) < HEADER_BYTES:
@@ -42,10 +102,75 @@ def unpack(data: bytes) -> tuple[Header, bytes]:
         raise StreamError(f"is format version {version} or damaged; this program reads up to version {VERSION}")
     if version < 1:
         raise StreamError("is damaged: format version 0 does not exist")
-    (checksum,) = _CHECKSUM.unpack_from(data, _FIELDS.size)
-    payload = data[HEADER_BYTES:]
-    if zlib.crc32(payload, zlib.crc32(data[: _FIELDS.size])) != checksum:
-        raise StreamError("is damaged or truncated: its checksum does not match")
-    if flags:
-        raise StreamError(f"uses features (flags {flags:#04x}) that this program does not know")
-    return Header(model_id, quality, width + 1, height + 1), payload
+    if version == 2 and zlib.crc32(data[: _FIELDS.size]) != _checksum(data):
+        raise StreamError("is damaged: the header's checksum does not match")
+    known = 0 if version == 1 else GREY | TILED
+    if flags & ~known:
+        raise StreamError(f"is damaged or uses features (flags {flags & ~known:#04x}) that this program does not know")
+    return Header(model_id, quality, width + 1, height + 1, bool(flags & GREY), bool(flags & TILED))
+
+
+def read_section(data: bytes, place: int) -> tuple[Section, bool, int]:
+    """The section that begins at ``place``, whether it is the last, and where the next begins. Raises StreamError."""
+    kind, length, start = _start(data, place)
+    end = start + length
+    if end > len(data):
+        raise StreamError("is truncated: a section ends early")
+    body = data[start:end]
+    (checksum,) = _CHECKSUM.unpack_from(data, start - _CHECKSUM.size)
+    if zlib.crc32(body, zlib.crc32(data[place : start - _CHECKSUM.size])) != checksum:
+        raise StreamError("is damaged: a section's checksum does not match")
+    return Section(kind & ~LAST, body), bool(kind & LAST), end
+
+
+def _start(data: bytes, place: int) -> tuple[int, int, int]:
+    """First byte of the section at ``place``, length of its body, and where the body begins."""
+    length = 0
+    for index, byte in enumerate(data[place + 1 : place + 1 + LENGTH_BYTES]):
+        length |= (byte & 0x7F) << 7 * index
+        if byte < 0x80:
+            if index and not byte:
+                raise StreamError("is damaged: a section's length is written with more bytes than it needs")
+            start = place + 2 + index + _CHECKSUM.size
+            if start > len(data):
+                break
+            return data[place], length, start
+    else:
+        if len(data) > place + LENGTH_BYTES:
+            raise StreamError("is damaged: a section's length has no end")
+    raise StreamError("is truncated: a section is missing")
+
+
+def _sections(data: bytes) -> Iterator[Section]:
+    place, last = HEADER_BYTES, False
+    while not last:
+        section, last, place = read_section(data, place)
+        if section.kind < ANCILLARY and section.kind not in list(Kind):
+            raise StreamError(f"uses features (section {section.kind}) that this program does not know")
+        yield section
+    if place < len(data):
+        raise StreamError(f"is damaged: {len(data) - place} bytes follow the last section")
+
+
+def _disorder(header: Header, kinds: list[int]) -> str | None:
+    """What is wrong with the kinds of a file's sections, in order."""
+    if not kinds or kinds[0] != Kind.PICTURE:
+        return "a file begins with its picture"
+    if any(one > other for one, other in pairwise(kinds)):
+        return "sections are out of order"
+    if any(one == other < ANCILLARY and not (one == Kind.PICTURE and header.tiled) for one, other in pairwise(kinds)):
+        return "a section that may be there only once is there twice"
+    return None
+
+
+def _checksum(data: bytes) -> int:
+    return _CHECKSUM.unpack_from(data, _FIELDS.size)[0]
+
+
+def _leb128(number: int) -> bytes:
+    """Seven bits a byte, the lowest first; the high bit says that more follow."""
+    parts = bytearray()
+    while number > 0x7F:
+        parts.append(number & 0x7F | 0x80)
+        number >>= 7
+    return bytes([*parts, number])

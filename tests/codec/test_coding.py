@@ -10,6 +10,7 @@ from PIL import Image
 
 import codec
 from codec import container
+from codec.container import Kind, Section
 from codec.errors import ImageError, ModelError, StreamError
 from codec.model import WEIGHTS, load, shipped
 
@@ -55,7 +56,7 @@ def test_file_is_the_cross_entropy(otters, rng):
 
 def test_overhead_over_the_payload(otters):
     data = codec.encode(otters.crop((0, 0, 64, 64)))
-    assert len(data) - len(container.unpack(data)[1]) <= 24
+    assert len(data) - len(container.unpack(data)[1][0].body) <= 24
 
 
 @pytest.mark.parametrize("bpp", [0.1, 0.4, 1.5])
@@ -106,19 +107,19 @@ def test_damage_is_always_told(otters):
 @given(st.binary(max_size=300), st.integers(0, 255), st.integers(1, 64), st.integers(1, 64))
 def test_hostile_payloads_with_a_right_checksum(payload, quality, width, height):
     """They decode to some picture or are refused; they never crash or hang."""
-    data = container.pack(container.Header(load("base").id, quality, width, height), payload)
+    data = container.pack(container.Header(load("base").id, quality, width, height), [Section(Kind.PICTURE, payload)])
     with contextlib.suppress(StreamError):
         assert codec.decode(data).size == (width, height)
 
 
 def test_declared_sizes_are_checked_before_memory_is_taken():
-    data = container.pack(container.Header(load("base").id, 50, 65536, 65536), b"")
+    data = container.pack(container.Header(load("base").id, 50, 65536, 65536), [Section(Kind.PICTURE, b"")])
     with pytest.raises(StreamError, match="65536x65536"):
         codec.decode(data)
 
 
 def test_unknown_models(otters):
-    data = container.pack(container.Header(b"none", 50, 8, 8), b"")
+    data = container.pack(container.Header(b"none", 50, 8, 8), [Section(Kind.PICTURE, b"")])
     with pytest.raises(ModelError, match="6e6f6e65"):
         codec.decode(data)
     assert codec.info(data).model is None

@@ -29,8 +29,8 @@ def test_stream(stem, threads):
 def test_independent_range_decoder_reads_the_streams(stem):
     """The payload read by the decoder written from FORMAT.md, inside our pass schedule, gives the same latents."""
     data = (LIST.parent / f"{stem}.mtm").read_bytes()
-    header, payload = container.unpack(data)
-    model, reference = find(header.model_id), RangeDecoder(payload)
+    header, (section,) = container.unpack(data)
+    model, reference = find(header.model_id), RangeDecoder(section.body)
 
     class Reader:
         def read(self, indices):

@@ -1,31 +1,54 @@
-"""The header: exact bytes, and refusal of everything else."""
+"""The file: exact bytes of both versions, and refusal of everything else."""
 
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from codec.container import HEADER_BYTES, Header, pack, unpack
+from codec.container import ANCILLARY, HEADER_BYTES, Header, Kind, Section, pack, unpack, version
 from codec.errors import StreamError
 
 HEADER = Header(bytes.fromhex("01020304"), 77, 768, 512)
+TILED = Header(bytes.fromhex("01020304"), 77, 768, 512, grey=True, tiled=True)
+PLAIN = [Section(Kind.PICTURE, b"some payload")]
+SEVERAL = [Section(Kind.PICTURE, b"some"), Section(Kind.PICTURE, b"payload" * 20), Section(Kind.ICC, b""), Section(136, b"x")]
 
 
-def test_bytes_are_those_of_the_format():
-    data = pack(HEADER, b"payload")
+def crc(data: bytes) -> bytes:
+    return zlib.crc32(data).to_bytes(4, "little")
+
+
+def test_bytes_of_version_1():
+    data = pack(HEADER, [Section(Kind.PICTURE, b"payload")])
     assert data[:14].hex() == "4d544d01" + "01020304" + "4d00" + "ff02" + "ff01"
-    assert data[14:18] == zlib.crc32(data[:14] + b"payload").to_bytes(4, "little")
-    assert data[18:] == b"payload" and HEADER_BYTES == 18
+    assert data[14:18] == crc(data[:14] + b"payload")
+    assert data[18:] == b"payload" and HEADER_BYTES == 18 and version(data) == 1
+
+
+def test_bytes_of_version_2():
+    data = pack(TILED, [Section(Kind.PICTURE, b"one"), Section(Kind.XMP, b"x" * 300)])
+    assert data[:14].hex() == "4d544d02" + "01020304" + "4d03" + "ff02" + "ff01"
+    assert data[14:18] == crc(data[:14])
+    one, two = b"\x01\x03", b"\x45\xac\x02"
+    assert data[18:] == one + crc(one + b"one") + b"one" + two + crc(two + b"x" * 300) + b"x" * 300
+    assert version(data) == 2
 
 
 side = st.integers(1, 65536)
+headers = st.builds(Header, st.binary(min_size=4, max_size=4), st.integers(0, 255), side, side, st.booleans(), st.booleans())
+body = st.binary(max_size=200)
 
 
-@given(st.binary(min_size=4, max_size=4), st.integers(0, 255), side, side, st.binary(max_size=99))
-def test_round_trip(model_id, quality, width, height, payload):
-    header = Header(model_id, quality, width, height)
-    assert unpack(pack(header, payload)) == (header, payload)
+@given(headers, st.lists(body, min_size=1, max_size=4), st.dictionaries(st.sampled_from(list(Kind)[1:]), body),
+       st.lists(st.tuples(st.integers(ANCILLARY, ANCILLARY + 63), body), max_size=3))
+def test_round_trip(header, pictures, others, unknown):
+    pictures = pictures if header.tiled else pictures[:1]
+    sections = [Section(Kind.PICTURE, picture) for picture in pictures]
+    sections += [Section(kind, others[kind]) for kind in sorted(others)] + [Section(*pair) for pair in sorted(unknown)]
+    data = pack(header, sections)
+    assert unpack(data) == (header, sections)
+    assert version(data) == (2 if header.grey or header.tiled or len(sections) > 1 else 1)
 
 
 @given(st.binary(max_size=60))
@@ -34,8 +57,16 @@ def test_other_bytes_are_refused(data):
         unpack(data)
 
 
-def test_every_truncation_and_every_flipped_bit_is_refused():
-    data = pack(HEADER, b"some payload")
+@given(st.binary(max_size=60))
+def test_other_sections_are_refused(rest):
+    start = pack(TILED, SEVERAL)[:HEADER_BYTES]
+    with pytest.raises(StreamError):
+        unpack(start + rest)
+
+
+@pytest.mark.parametrize("header, sections", [(HEADER, PLAIN), (TILED, SEVERAL)])
+def test_every_truncation_and_every_flipped_bit_is_refused(header, sections):
+    data = pack(header, sections)
     for length in range(len(data)):
         with pytest.raises(StreamError):
             unpack(data[:length])
@@ -43,14 +74,41 @@ def test_every_truncation_and_every_flipped_bit_is_refused():
         for bit in range(8):
             with pytest.raises(StreamError):
                 unpack(data[:place] + bytes([data[place] ^ 1 << bit]) + data[place + 1 :])
+    with pytest.raises(StreamError):
+        unpack(data + b"\0")
 
 
 @pytest.mark.parametrize(
-    "place, value, reason", [(0, 0, "not a Metamer file"), (3, 2, "version 2"), (3, 0, "version 0"), (9, 1, "flags")]
+    "place, value, reason",
+    [(0, 0, "not a Metamer file"), (3, 3, "version 3"), (3, 0, "version 0"), (9, 1, "flags"), (9, 4, "flags")],
 )
 def test_reasons_are_told(place, value, reason):
-    fields = bytearray(pack(HEADER, b"")[:14])
+    fields = bytearray(pack(HEADER, [Section(Kind.PICTURE, b"")])[:14])
     fields[place] = value
-    data = bytes(fields) + zlib.crc32(bytes(fields)).to_bytes(4, "little")
     with pytest.raises(StreamError, match=reason):
+        unpack(bytes(fields) + crc(bytes(fields)))
+
+
+@given(st.lists(st.sampled_from([1, 2, 3, 4, 5, 130]), max_size=5), st.booleans())
+def test_wrong_orders_are_neither_written_nor_read(kinds, tiled):
+    header = Header(b"abcd", 0, 1, 1, grey=True, tiled=tiled)
+    repeated = [kind for kind in set(kinds) if kinds.count(kind) > 1 and kind != 130 and not (kind == 1 and tiled)]
+    assume(kinds[:1] != [1] or kinds != sorted(kinds) or repeated)
+    with pytest.raises(ValueError):
+        pack(header, [Section(kind, b"") for kind in kinds])
+    data = pack(header, PLAIN)[:HEADER_BYTES]
+    for index, kind in enumerate(kinds):
+        start = bytes([kind | (64 if index == len(kinds) - 1 else 0), 0])
+        data += start + crc(start)
+    with pytest.raises(StreamError):
         unpack(data)
+
+
+@pytest.mark.parametrize(
+    "start, reason",
+    [(b"\x46\x00", "section 6"), (b"\x41\x80\x00", "more bytes"), (b"\x41" + b"\xff" * 5 + b"\x01", "no end"),
+     (b"\x41\xff\xff\xff\xff\x7f", "ends early")],
+)
+def test_sections_of_other_forms(start, reason):
+    with pytest.raises(StreamError, match=reason):
+        unpack(pack(TILED, PLAIN)[:HEADER_BYTES] + start + crc(start))
