@@ -118,7 +118,7 @@ def encode(
 
     quality: 0 (smallest) … 100 (best). max_bytes, or bpp (bits a pixel of the whole file): the highest quality that
     fits, instead. model: a shipped model's name or a model file. threads: 0 uses every core. What the bytes decode to
-    never depends on it, and the bytes have not so far, though the analysis network is floating point (tests/codec/test_jobs.py).
+    never depends on it; nor have the bytes so far (tests/codec/test_jobs.py), though the analysis network is floating point.
     Raises ImageError, ModelError, ValueError.
     """
     if (max_bytes is not None) + (bpp is not None) > 1:
