@@ -17,6 +17,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem, get_completion_class
 
 from codec import files, jobs
 from codec.errors import FileError, ImageError, MetamerError
@@ -126,16 +127,27 @@ threads_option = click.option("--threads", type=click.IntRange(0), default=0,
                               help="Threads to use, of all jobs together; 0 means every core. Results do not depend on it.")
 jobs_option = click.option("-j", "--jobs", "count", type=click.IntRange(0), default=1, show_default=True,
                            help="Files to work on at once, each in a process of its own; 0 means as many as there are cores.")
-files_argument = click.argument("names", nargs=-1, required=True, metavar="FILE…")
+files_argument = click.argument("names", nargs=-1, required=True, metavar="FILE…", type=click.Path(allow_dash=True))
+
+
+def complete_models(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For shells: the shipped models by name, and files."""
+    from codec.model import shipped
+
+    names = (path.stem for path in shipped())
+    # files first: click's script for bash forgets what comes before them
+    return [CompletionItem(incomplete, type="file"), *(CompletionItem(name) for name in names if name.startswith(incomplete))]
 
 
 @main.command()
 @files_argument
-@click.option("-o", "--output", help="File or folder to write; - for standard output. Default: beside the input.")
+@click.option("-o", "--output", type=click.Path(allow_dash=True),
+              help="File or folder to write; - for standard output. Default: beside the input.")
 @click.option("-q", "--quality", type=Finite(0, 100), help="0 (smallest) to 100 (best); default 50.")
 @click.option("--bpp", type=Finite(0, min_open=True), help="Best quality within this many bits a pixel.")
 @click.option("--max-bytes", type=click.IntRange(1), help="Best quality within this many bytes.")
-@click.option("--model", default="base", show_default=True, help="Shipped model, or a model file.")
+@click.option("--model", default="base", show_default=True, help="Shipped model, or a model file.",
+              shell_complete=complete_models)
 @jobs_option
 @threads_option
 @force_option
@@ -166,8 +178,9 @@ def coded(work, targets: dict[str, str], description: str, count: int, threads: 
 
 @main.command()
 @files_argument
-@click.option("-o", "--output", help="Picture or folder to write; - for standard output. Default: PNG beside the input.")
-@click.option("--model", help="Model file to look in besides the shipped ones.")
+@click.option("-o", "--output", type=click.Path(allow_dash=True),
+              help="Picture or folder to write; - for standard output. Default: PNG beside the input.")
+@click.option("--model", type=click.Path(), help="Model file to look in besides the shipped ones.")
 @click.option("--decoder", help="Shipped decoder (`metamer info` names them), or a decoder file. Default: the model's own, "
               "which is closest to the original.")
 @click.option("--realism", type=Finite(0, 1), help="How much texture to invent: 0 (none, as the model's own decoder) to 1. "
@@ -218,6 +231,19 @@ def info(names, as_json) -> None:
                        f"quality {found.quality:g}, model {model}, format {found.version}{others}")
 
     each(names, "reading", work)
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completions(shell: str) -> None:
+    """Print what completes this command in SHELL.
+
+    For bash: metamer completions bash > ~/.local/share/bash-completion/completions/metamer. For zsh: into a file _metamer in
+    a folder of $fpath. For fish: > ~/.config/fish/completions/metamer.fish
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(main, {}, "metamer", "_METAMER_COMPLETE").source())
 
 
 data_option = click.option("--data", "folders", type=click.Path(path_type=Path), required=True, multiple=True,
