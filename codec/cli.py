@@ -15,6 +15,7 @@ import signal
 import sys
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
@@ -25,7 +26,7 @@ from codec.errors import FileError, ImageError, MetamerError
 STREAM_SUFFIX = ".mtm"
 PICTURES = {".png": "PNG", ".ppm": "PPM", ".bmp": "BMP", ".tif": "TIFF", ".tiff": "TIFF", ".webp": "WEBP",
             ".jpg": "JPEG", ".jpeg": "JPEG"}
-PICTURE_OPTIONS = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": 0}}
+PICTURE_OPTIONS: dict[str, dict[str, Any]] = {"WEBP": {"lossless": True}, "JPEG": {"quality": 95, "subsampling": 0}}
 INTERRUPTED, TERMINATED = 128 + 2, 128 + 15  # exit status as shells give it
 
 WORKSHOP = {  # commands that live elsewhere

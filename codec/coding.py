@@ -73,7 +73,7 @@ def analyse(planes: np.ndarray, index: int, model: Model) -> tuple[np.ndarray, n
     return latent[0], np.rint(hyper[0]).clip(-limit, limit).astype(np.int32)
 
 
-def write(picture: Image.Image, index: int, model: Model, writer) -> None:
+def write(picture: Image.Image, index: int, model: Model, writer: Encoder | Meter) -> None:
     """Everything of a picture that is coded, to an entropy.coder Encoder or Meter."""
     planes = pixels.to_planes(picture)
     tradeoff = model.tradeoff[index] * (error_weights(planes, model.masking) if model.masking else 1)
@@ -120,6 +120,10 @@ def encode(
     fits, instead. model: a shipped model's name or a model file. threads: 0 uses every core. What the bytes decode to
     never depends on it; nor have the bytes so far (tests/codec/test_jobs.py), though the analysis network is floating point.
     Raises ImageError, ModelError, ValueError.
+
+    >>> picture = Image.radial_gradient("L")  # 256x256
+    >>> len(encode(picture, 10)) < len(encode(picture, 90)), len(encode(picture, max_bytes=500)) <= 500
+    (True, True)
     """
     if (max_bytes is not None) + (bpp is not None) > 1:
         raise ValueError("give max_bytes or bpp, not both")
@@ -138,7 +142,11 @@ def encode(
 
 
 def cross_entropy(image: Source, quality: float = DEFAULT_QUALITY, *, model: str = "base", threads: int = 0) -> float:
-    """Bits that the model's own tables say `encode` must spend; a file exceeds it by header and rounding alone."""
+    """Bits that the model's own tables say `encode` must spend; a file exceeds it by header and rounding alone.
+
+    >>> cross_entropy(Image.radial_gradient("L"), 10) < cross_entropy(Image.radial_gradient("L"), 90)
+    True
+    """
     network, index = models.load(model, threads), quality_index(quality)
     meter = Meter(network.tables)
     write(_picture(image), index, network, meter)
@@ -167,14 +175,18 @@ def _latents(header: container.Header, payload: bytes, network: Model, given: de
         decoded = latents.decode(network, header.quality, height, width, Decoder(network.tables, payload), nothing)
     except DamagedError as problem:
         raise StreamError(f"is damaged: {problem}") from None
-    if nothing is None:
+    if nothing is None or given is None:
         return decoded
     drawn = texture.noise(nothing, given.scales, len(network.tables), zlib.crc32(payload))  # the same for a file, always
-    return decoded + np.repeat(np.float32(given.texture) * latents.FRACTION, network.groups) * drawn
+    return decoded + np.repeat(np.asarray(given.texture, np.float32) * latents.FRACTION, network.groups) * drawn
 
 
 def decode_latents(data: bytes | str | Path, *, model: str | None = None, threads: int = 0) -> np.ndarray:
-    """The decoded latents (h, w, M), int32 sixteenths of a quantiser step: the same on every machine, to the bit."""
+    """The decoded latents (h, w, M), int32 sixteenths of a quantiser step: the same on every machine, to the bit.
+
+    >>> decode_latents(encode(Image.new("RGB", (64, 48)))).shape
+    (3, 4, 384)
+    """
     return _latents(*_open(_bytes(data), model, threads))
 
 
@@ -193,6 +205,9 @@ def decode(
     decoder) … 1 (all the texture that ``decoder``, by default the one named `realism`, invents); a decoder that knows
     realism decodes at 1 if it is not given. Latents are the same on every machine and for every decoder; pixels may
     differ by one level between processors. Raises StreamError, ModelError, ValueError.
+
+    >>> decode(encode(Image.new("RGB", (64, 48), "navy"))).size
+    (64, 48)
     """
     if realism is not None and not 0 <= realism <= 1:
         raise ValueError(f"realism must be between 0 and 1, not {realism}")
@@ -207,7 +222,11 @@ def decode(
 
 
 def info(data: bytes | str | Path) -> Info:
-    """What the header says, the checksum verified. Raises StreamError."""
+    """What the header says, the checksum verified. Raises StreamError.
+
+    >>> info(encode(Image.new("RGB", (64, 48)), 30)).quality
+    29.8
+    """
     data = _bytes(data)
     header, _ = container.unpack(data)
     names = [path.stem for path in models.shipped() if models.load(path.stem).id == header.model_id]

@@ -17,7 +17,7 @@ def read(name: str) -> bytes:
     try:
         return Path(name).read_bytes()
     except OSError as problem:
-        raise FileError(problem.strerror.lower()) from None
+        raise FileError((problem.strerror or str(problem)).lower()) from None
 
 
 def target_for(name: str, output: str | None, suffix: str, several: bool) -> str:
@@ -35,14 +35,15 @@ def target_for(name: str, output: str | None, suffix: str, several: bool) -> str
         try:
             Path(output).mkdir(parents=True, exist_ok=True)
         except OSError as problem:
-            raise FileError(f"{output}: {problem.strerror.lower()}") from None
+            raise FileError(f"{output}: {(problem.strerror or str(problem)).lower()}") from None
         return str(Path(output) / (Path("stdin" if name == STREAM else name).stem + suffix))
     return output
 
 
 def targets_for(names: tuple[str, ...], output: str | None, suffix: str) -> dict[str, str]:
     """Input name → output name for all, none twice. Raises FileError."""
-    targets, taken = {}, {}
+    targets: dict[str, str] = {}
+    taken: dict[str, str] = {}
     for name in dict.fromkeys(names):
         if name != STREAM and not Path(name).name:
             raise FileError(f"{name} is a folder")

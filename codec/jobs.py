@@ -9,13 +9,14 @@ import signal
 import threading
 import traceback
 from collections import deque
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from multiprocessing import connection
 from multiprocessing.context import SpawnContext
 
 from codec.errors import MetamerError
 from codec.files import STREAM
 
+Outcome = tuple[str, Exception | None]
 Work = Callable[[str], None]  # with several jobs, one that pickles
 LOST = "its process was killed, for want of memory perhaps"
 
@@ -34,7 +35,7 @@ def threads_each(threads: int, jobs: int) -> int:
     return threads if jobs == 1 else max(1, (threads or cores()) // jobs)
 
 
-def outcomes(work: Work, names: Sequence[str], jobs: int) -> Iterator[tuple[str, Exception | None]]:
+def outcomes(work: Work, names: Sequence[str], jobs: int) -> Generator[Outcome, None, None]:
     """Yields (name, what ``work(name)`` raised if the file was at fault) for all, as they end. Other errors are raised.
 
     A process that dies takes its file alone with it: the error is a MetamerError, and another takes its place.
@@ -48,7 +49,7 @@ def outcomes(work: Work, names: Sequence[str], jobs: int) -> Iterator[tuple[str,
         yield name, problem
 
 
-def _here(work: Work, names: Sequence[str]) -> Iterator[tuple[str, Exception | None]]:
+def _here(work: Work, names: Sequence[str]) -> Iterator[Outcome]:
     for name in names:
         yield name, _attempt(work, name)
 
@@ -117,7 +118,7 @@ def _end_with_parent() -> None:
     os._exit(1)  # files are whole or not there at any moment
 
 
-def _side_by_side(work: Work, names: Sequence[str], jobs: int) -> Iterator[tuple[str, Exception | None]]:
+def _side_by_side(work: Work, names: Sequence[str], jobs: int) -> Iterator[Outcome]:
     context = multiprocessing.get_context("spawn")  # a fork would take the parent's threads' locks along
     todo = deque(names)
     busy: dict[connection.Connection, _Worker] = {}

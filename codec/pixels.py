@@ -7,7 +7,7 @@ import zlib
 from pathlib import Path
 
 import numpy as np
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageCms, ImageOps, UnidentifiedImageError
 
 from codec.errors import ImageError
 
@@ -23,8 +23,9 @@ def to_rgb(image: Image.Image) -> Image.Image:
 
     EXIF orientation is applied, an embedded ICC profile is converted to sRGB, 16 bits are reduced to 8.
     """
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":  # MPO: a JPEG that carries its preview along
-        raise ImageError(f"holds {image.n_frames} frames; only single pictures are coded")
+    frames = getattr(image, "n_frames", 1)
+    if frames > 1 and image.format != "MPO":  # MPO: a JPEG that carries its preview along
+        raise ImageError(f"holds {frames} frames; only single pictures are coded")
     try:
         image.load()
         image = ImageOps.exif_transpose(image)
@@ -33,7 +34,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     profile = image.info.get("icc_profile")
     if image.has_transparency_data:
         image = image.convert("RGBA")
-        if image.getextrema()[3][0] < 255:
+        if np.asarray(image.getchannel("A")).min() < 255:
             raise ImageError("has transparent pixels, which this version does not code; flatten it first")
     if image.mode == "F":
         raise ImageError("holds floating-point pixels, whose range is not known")
@@ -44,7 +45,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     if profile:
         with contextlib.suppress(ImageCms.PyCMSError, OSError):  # a broken profile: viewers take such files as sRGB
             source = ImageCms.ImageCmsProfile(io.BytesIO(profile))
-            image = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
+            image = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB") or image
     image = image.convert("RGB")
     image.info = {}  # or the encoders of others would write our copy of the metadata too
     if max(image.size) > MAX_SIDE:
@@ -63,7 +64,7 @@ def read(source: str | Path | io.BytesIO) -> Image.Image:
         raise ImageError("does not exist") from None
     except IsADirectoryError:
         raise ImageError("is a folder") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ImageError("is not a picture that Pillow can read") from None
     except PILLOW_ERRORS as problem:
         raise ImageError(f"cannot be read: {problem}") from problem

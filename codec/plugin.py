@@ -15,13 +15,16 @@ damaged or whose model is not installed, and for a picture that cannot be encode
 """
 
 import inspect
-from typing import IO
+from typing import IO, TYPE_CHECKING
 
 from PIL import Image, ImageFile
 
 import codec
 from codec import container
 from codec.errors import MetamerError, StreamError
+
+if TYPE_CHECKING:
+    from PIL._imaging import PixelAccess
 
 FORMAT, SUFFIX, MIME = "MTM", ".mtm", "image/x-metamer"
 
@@ -52,13 +55,13 @@ class MetamerImageFile(ImageFile.ImageFile):
     def _has_alpha(self) -> bool:
         return any(section.kind == container.Kind.ALPHA for section in container.unpack(self._read())[1])
 
-    def load(self) -> "Image.core.PixelAccess | None":
+    def load(self) -> "PixelAccess | None":
         """Decodes the pixels, once. Raises OSError."""
         if self._im is None:
             try:
                 picture = codec.decode(self._read())
             except MetamerError as problem:
-                raise OSError(f"{self.filename or 'stream'}: {problem}") from problem
+                raise OSError(str(problem)) from problem
             self.im, self._mode = picture.im, picture.mode
             self.info.update(picture.info)
             self._release()
@@ -69,7 +72,7 @@ class MetamerImageFile(ImageFile.ImageFile):
         try:
             container.unpack(self._read())
         except MetamerError as problem:
-            raise OSError(f"{self.filename or 'stream'}: {problem}") from problem
+            raise OSError(str(problem)) from problem
         finally:
             self._release()
 
