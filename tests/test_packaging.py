@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+import zipfile
 
 import pytest
 from PIL import Image
@@ -14,6 +15,7 @@ import codec
 from codec.container import MAGIC, VERSION
 from tests.conftest import ROOT, metamer
 
+PACKAGES = {"codec", "entropy", "train", "perception", "evaluation", "bitstreams"}
 PACKAGING = ROOT / "packaging"
 STREAM = ROOT / "bitstreams" / "437ada91-landscape-184x104-q45.mtm"
 MUSIC = MAGIC + b"\x10" + bytes(100)  # a MultiTracker module's beginning
@@ -86,3 +88,53 @@ _metamer_completion metamer; printf '%s\\n' "${{COMPREPLY[@]}}"
                             os.environ["PATH"]])
     done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=os.environ | {"PATH": path})
     assert set(done.stdout.split()) == expected, done.stderr
+
+
+@pytest.fixture(scope="session")
+def wheel(tmp_path_factory):
+    """Built from a copy, as building writes into the tree."""
+    pytest.importorskip("build")
+    folder = tmp_path_factory.mktemp("wheel")
+    for name in (*PACKAGES, "packaging", "tests"):
+        shutil.copytree(ROOT / name, folder / "tree" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("pyproject.toml", "README.md", "LICENSE"):
+        shutil.copy(ROOT / name, folder / "tree")
+    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", folder, folder / "tree"], check=True,
+                   capture_output=True, cwd=folder)
+    (found,) = folder.glob("*.whl")
+    return found
+
+
+def test_the_wheel_holds_what_it_should(wheel):
+    with zipfile.ZipFile(wheel) as archive:
+        names, entry = archive.namelist(), archive.read(next(n for n in archive.namelist() if n.endswith("entry_points.txt")))
+    assert {name.split("/")[0] for name in names if "-0." not in name.split("/")[0]} == PACKAGES
+    for package in PACKAGES:
+        modules = {str(path.relative_to(ROOT)) for path in (ROOT / package).rglob("*.py")}
+        assert modules == {name for name in names if name.startswith(f"{package}/") and name.endswith(".py")}
+    for pattern in ("codec/weights/*", "perception/weights/*", "train/recipes/*", "bitstreams/*.mtm", "*/py.typed"):
+        assert {str(path.relative_to(ROOT)) for path in ROOT.glob(pattern)} <= {*names}, pattern
+    assert any(name.endswith("share/man/man1/metamer.1") for name in names)
+    assert b"metamer = codec.cli:main" in entry
+
+
+def test_the_wheel_works_alone(wheel, tmp_path, otters):
+    """Installed apart, with nothing at hand but what the runtime asks for."""
+    target = tmp_path / "installed"
+    subprocess.run([sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", target, wheel],
+                   check=True, capture_output=True)
+    script = f"""
+import sys
+sys.path.insert(0, {str(target)!r})
+for name in ("torch", "scipy", "yaml", "onnx", "matplotlib", "requests"):
+    sys.modules[name] = None  # importing it raises ImportError
+import codec
+assert codec.__file__.startswith({str(target)!r}), codec.__file__
+from codec.cli import main
+main()
+"""
+    otters.crop((0, 0, 64, 48)).save(tmp_path / "a.png")
+    for arguments in (["--help"], ["encode", "a.png"], ["decode", "a.mtm", "-o", "b.png"], ["info", "a.mtm"]):
+        done = subprocess.run([sys.executable, "-I", "-c", script, *arguments], cwd=tmp_path, capture_output=True)
+        assert done.returncode == 0, done.stderr.decode()
+    assert Image.open(tmp_path / "b.png").size == (64, 48)
