@@ -77,7 +77,7 @@ def test_shells_complete_it():
 
 @needs("bash")
 @pytest.mark.parametrize("line, expected", [
-    ("metamer enc", {"encode"}), ("metamer encode --max", {"--max-bytes"}), ("metamer encode --model per", {"perceptual"}),
+    ("metamer enc", {"encode"}), ("metamer encode --max-b", {"--max-bytes"}), ("metamer encode --model per", {"perceptual"}),
 ])
 def test_bash_completes(line, expected, tmp_path):
     script = metamer("completions", "bash").stdout.decode() + f"""
