@@ -67,8 +67,9 @@ def run(client: Client, work: list[Work], options: dict) -> Iterator[tuple[int, 
             sizes[future.key] = batch
             yield future
 
+    client.wait_for_workers(1)
     more = submitted()
-    going = as_completed(list(islice(more, AHEAD * len(client.scheduler_info()["workers"]))))
+    going = as_completed(list(islice(more, AHEAD * max(1, len(client.nthreads())))))
     for future in going:
         batch = sizes.pop(future.key)
         lost = future.exception()  # Dask has tried it elsewhere already
@@ -99,15 +100,16 @@ def main() -> None:
                if name in ("model", "quality", "bpp", "max_bytes") and value is not None}
     work = missing(given.photos.resolve(), given.out.resolve())
     cluster = given.scheduler or local(given.workers)
-    failed = 0
+    done = failed = 0
     with Client(cluster) as client, tqdm(total=len(work), unit="file", disable=None, leave=False) as bar:
         for tried, problems in run(client, work, options):
             bar.update(tried)
             failed += len(problems)
+            done += tried - len(problems)
             for source, problem in problems:
                 print(f"{source}: {problem}", file=sys.stderr)
-    print(f"{len(work) - failed} of {len(work)} encoded")
-    sys.exit(1 if failed else 0)
+    print(f"{done} of {len(work)} encoded")
+    sys.exit(0 if done == len(work) else 1)
 
 
 if __name__ == "__main__":
