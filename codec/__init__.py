@@ -7,9 +7,14 @@
 (64, 48)
 """
 
-from codec.coding import Info, cross_entropy, decode, decode_latents, encode, info, rescue
+import importlib
+from typing import TYPE_CHECKING, Any
+
 from codec.errors import FileError, ImageError, MetamerError, ModelError, RecipeError, StreamError
-from codec.salvage import Salvaged
+
+if TYPE_CHECKING:
+    from codec.coding import Info, cross_entropy, decode, decode_latents, encode, info, rescue
+    from codec.salvage import Salvaged
 
 __all__ = [
     "FileError",
@@ -27,3 +32,15 @@ __all__ = [
     "info",
     "rescue",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """What is not bound above, imported when first used: command and plugin start without the runtime."""
+    if name not in __all__:
+        raise AttributeError(f"module 'codec' has no attribute '{name}'")
+    home = importlib.import_module("codec.salvage" if name == "Salvaged" else "codec.coding")
+    return globals().setdefault(name, getattr(home, name))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -7,7 +7,7 @@ from codec.container import Header, Kind, Section
 from codec.pictures import Picture
 from codec.tiles import Box
 
-INFO = {Kind.ICC: "icc_profile", Kind.EXIF: "exif", Kind.XMP: "xmp"}  # where Pillow's pictures carry each
+INFO: dict[int, str] = {Kind.ICC: "icc_profile", Kind.EXIF: "exif", Kind.XMP: "xmp"}  # where Pillow's pictures carry each
 
 
 def sections(picture: Picture) -> list[Section]:

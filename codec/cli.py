@@ -1,22 +1,30 @@
-"""The `metamer` command. Training and evaluation import their packages only when called."""
+"""The `metamer` command. What codes, trains and evaluates is imported only when called.
 
+Exit status: 0 done, 1 something failed (each failure is a line on stderr), 2 the command line is wrong, 3 a damaged file
+was salvaged in part, 130 and 143 ended by
+SIGINT (Ctrl-C) and SIGTERM.
+"""
+
+import contextlib
 import dataclasses
+import functools
 import importlib
 import json
 import math
-from collections.abc import Callable, Iterable
+import signal
+import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import click
-from tqdm import tqdm
+from click.shell_completion import CompletionItem, get_completion_class
 
-from codec import coding, decoders, files, limits, outputs
+from codec import files, jobs, limits
 from codec.errors import FileError, MetamerError
-from codec.model import SUFFIX
 
 STREAM_SUFFIX = ".mtm"
 DAMAGED = 3  # exit status of a decode that salvaged
-
+INTERRUPTED, TERMINATED = 128 + 2, 128 + 15  # as shells give it
 
 WORKSHOP = {  # commands that live elsewhere
     "metrics": "evaluation.commands", "plot": "evaluation.showing", "report": "evaluation.showing",
@@ -35,16 +43,22 @@ class Commands(click.Group):
             return getattr(importlib.import_module(WORKSHOP[name]), name)
         return super().get_command(context, name)
 
-    def invoke(self, context: click.Context):
+    def invoke(self, context: click.Context) -> object:
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that what cleans up does
         try:
             return super().invoke(context)
         except BrokenPipeError:
             raise  # click ends quietly when nobody reads on
+        except KeyboardInterrupt:
+            click.echo("metamer: interrupted", err=True)
+            context.exit(INTERRUPTED)
         except (MetamerError, MemoryError, ImportError, OSError, ValueError) as problem:
             if context.params.get("debug") or not is_input_fault(problem):
                 raise
             click.echo(f"metamer: {explain(problem)}", err=True)
             context.exit(1)
+        finally:
+            signal.signal(signal.SIGTERM, before)
 
 
 def is_input_fault(problem: Exception) -> bool:
@@ -95,37 +109,61 @@ def main(debug: bool) -> None:
     """Metamer: photographs to small files and back."""
 
 
-def each(names: Iterable[str], description: str, work: Callable[[str], None]) -> None:
-    """Calls ``work(name)`` for every name, with a progress bar for several; failures are named and end with status 1."""
-    failed, names = 0, list(names)
-    bar = tqdm(names, desc=description, unit="file", disable=None if len(names) > 1 else True, leave=False)
-    for name in bar:
-        try:
-            work(name)
-        except (MetamerError, MemoryError) as problem:
-            if click.get_current_context().find_root().params["debug"]:
-                raise
-            failed += 1
-            bar.clear()
-            click.echo(f"metamer: {name}: {explain(problem)}", err=True)
-    if failed:
-        click.get_current_context().exit(1)
+def each(names: Iterable[str], description: str, work: jobs.Work, count: int = 1) -> None:
+    """Calls ``work(name)`` for every name, in ``count`` processes, with a progress bar for several names.
+
+    Failures are named and end with status 1; notices that ``work`` returns are, and end with status 3.
+    """
+    from tqdm import tqdm
+
+    failed = noticed = 0
+    names = list(names)
+    debug = click.get_current_context().find_root().params["debug"]
+    progress = tqdm(total=len(names), desc=description, unit="file", disable=None if len(names) > 1 else True, leave=False)
+    with progress as bar, contextlib.closing(jobs.outcomes(work, names, count)) as outcomes:
+        for name, notices, problem in outcomes:
+            bar.update()
+            if problem and debug:
+                raise problem
+            lines = [explain(problem)] if problem else notices
+            if lines:
+                bar.clear()
+            for line in lines:
+                click.echo(f"metamer: {name}: {line}", err=True)
+            failed += bool(problem)
+            noticed += bool(notices)
+    if failed or noticed:
+        click.get_current_context().exit(1 if failed else DAMAGED)
 
 
 force_option = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
 max_pixels_option = click.option("--max-pixels", type=click.IntRange(1), help="How many pixels a picture may have. Default: "
                                  f"{limits.MAX_PIXELS}, and of a small file fewer.")
-threads_option = click.option("--threads", type=click.IntRange(0), default=0, help="Threads to use; 0 means every core.")
-files_argument = click.argument("names", nargs=-1, required=True, metavar="FILE…")
+threads_option = click.option("--threads", type=click.IntRange(0), default=0,
+                              help="Threads to use, of all jobs together; 0 means every core. Results do not depend on it.")
+jobs_option = click.option("-j", "--jobs", "count", type=click.IntRange(0), default=1, show_default=True,
+                           help="Files to work on at once, each in a process of its own; 0 means as many as there are cores.")
+files_argument = click.argument("names", nargs=-1, required=True, metavar="FILE…", type=click.Path(allow_dash=True))
+
+
+def complete_models(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For shells: the shipped models by name, and files."""
+    from codec.model import shipped
+
+    names = (path.stem for path in shipped())
+    # files first: click's script for bash forgets what comes before them
+    return [CompletionItem(incomplete, type="file"), *(CompletionItem(name) for name in names if name.startswith(incomplete))]
 
 
 @main.command()
 @files_argument
-@click.option("-o", "--output", help="File or folder to write; - for standard output. Default: beside the input.")
+@click.option("-o", "--output", type=click.Path(allow_dash=True),
+              help="File or folder to write; - for standard output. Default: beside the input.")
 @click.option("-q", "--quality", type=Finite(0, 100), help="0 (smallest) to 100 (best); default 50.")
 @click.option("--bpp", type=Finite(0, min_open=True), help="Best quality within this many bits a pixel.")
 @click.option("--max-bytes", type=click.IntRange(1), help="Best quality within this many bytes.")
-@click.option("--model", default="base", show_default=True, help="Shipped model, or a model file.")
+@click.option("--model", default="base", show_default=True, help="Shipped model, or a model file.",
+              shell_complete=complete_models)
 @click.option("--icc", type=click.Choice(["convert", "keep"]), default="convert", show_default=True,
               help="Convert colours to sRGB, or code them as they are with their profile.")
 @click.option("--metadata", type=click.Choice(["keep", "strip"]), default="keep", show_default=True,
@@ -136,30 +174,40 @@ files_argument = click.argument("names", nargs=-1, required=True, metavar="FILE�
 @click.option("--tile", is_flag=True, help="Code tiles of 1024x1024 pixels apart, each with a checksum: parts can be "
               "decoded and salvaged by themselves. Large pictures always are.")
 @max_pixels_option
+@jobs_option
 @threads_option
 @force_option
-def encode(names, output, quality, bpp, max_bytes, force, **options) -> None:
+def encode(names, output, quality, bpp, max_bytes, count, threads, force, **options) -> None:
     """Encode pictures to .mtm files."""
     if sum(option is not None for option in (quality, bpp, max_bytes)) > 1:
         raise click.UsageError("give one of --quality, --bpp and --max-bytes")
-
     targets = files.targets_for(names, output, STREAM_SUFFIX)
+    rate = {"quality": quality, "bpp": bpp, "max_bytes": max_bytes}
+    options |= {key: value for key, value in rate.items() if value is not None}
+    coded(encode_file, targets, "encoding", count, threads, force, options)
 
-    def work(name: str) -> None:
-        files.check_free(targets[name], force, name)
-        data = coding.encode(
-            files.read(name) if name == files.STREAM else name, coding.DEFAULT_QUALITY if quality is None else quality,
-            bpp=bpp, max_bytes=max_bytes, **options,
-        )
-        files.write(targets[name], data)
 
-    each(targets, "encoding", work)
+def encode_file(name: str, targets: dict[str, str], force: bool, options: dict) -> list[str]:
+    """One file; ``options``: `codec.encode`'s. No notices."""
+    from codec import coding
+
+    files.check_free(targets[name], force, name)
+    files.write(targets[name], coding.encode(files.read(name) if name == files.STREAM else name, **options))
+    return []
+
+
+def coded(work, targets: dict[str, str], description: str, count: int, threads: int, force: bool, options: dict) -> None:
+    """Encodes or decodes all of ``targets`` with ``count`` jobs that share ``threads``; 0: all there are."""
+    count = min(count or jobs.cores(), len(targets))
+    options = options | {"threads": jobs.threads_each(threads, count)}
+    each(targets, description, functools.partial(work, targets=targets, force=force, options=options), count)
 
 
 @main.command()
 @files_argument
-@click.option("-o", "--output", help="Picture or folder to write; - for standard output. Default: PNG beside the input.")
-@click.option("--model", help="Model file to look in besides the shipped ones.")
+@click.option("-o", "--output", type=click.Path(allow_dash=True),
+              help="Picture or folder to write; - for standard output. Default: PNG beside the input.")
+@click.option("--model", type=click.Path(), help="Model file to look in besides the shipped ones.")
 @click.option("--decoder", help="Shipped decoder (`metamer info` names them), or a decoder file. Default: the model's own, "
               "which is closest to the original.")
 @click.option("--realism", type=Finite(0, 1), help="How much texture to invent: 0 (none, as the model's own decoder) to 1. "
@@ -170,33 +218,33 @@ def encode(names, output, quality, bpp, max_bytes, force, **options) -> None:
 @click.option("--salvage", is_flag=True, help="Decode what is whole in a damaged file, cross out what is not, and say which. "
               f"Exit status {DAMAGED} if anything was.")
 @max_pixels_option
+@jobs_option
 @threads_option
 @force_option
-def decode(names, output, model, decoder, realism, background, region, preview, salvage, max_pixels, threads, force) -> None:
+def decode(names, output, background, salvage, count, threads, force, **options) -> None:
     """Decode .mtm files to pictures (PNG unless the output's name says otherwise)."""
+    targets = files.targets_for(names, output, ".png")
+    work = functools.partial(decode_file, background=background, salvage=salvage)
+    coded(work, targets, "decoding", count, threads, force, options)
 
-    targets, damaged = files.targets_for(names, output, ".png"), []
-    options = {"region": region, "preview": preview, "model": model, "decoder": decoder, "realism": realism,
-               "max_pixels": max_pixels, "threads": threads}
 
-    def work(name: str) -> None:
-        target = targets[name]
-        format = outputs.find(".png" if target == files.STREAM else Path(target).suffix)
-        files.check_free(target, force, name)
-        data = files.read(name)
-        if salvage:
-            salvaged = coding.rescue(data, **options)
-            picture = salvaged.picture
-            damaged.extend(salvaged.damage)
-            for damage in salvaged.damage:
-                click.echo(f"metamer: {name}: {damage}", err=True)
-        else:
-            picture = coding.decode(data, **options)
-        files.write(target, outputs.to_bytes(picture, format, background))
+def decode_file(
+    name: str, targets: dict[str, str], force: bool, options: dict, background: str | None, salvage: bool
+) -> list[str]:
+    """One file; ``options``: `codec.decode`'s. Returns what was damaged, with ``salvage``."""
+    from codec import coding, outputs
 
-    each(targets, "decoding", work)
-    if damaged:
-        click.get_current_context().exit(DAMAGED)
+    target, damage = targets[name], []
+    format = outputs.find(".png" if target == files.STREAM else Path(target).suffix)
+    files.check_free(target, force, name)
+    data = files.read(name)
+    if salvage:
+        salvaged = coding.rescue(data, **options)
+        picture, damage = salvaged.picture, [str(damage) for damage in salvaged.damage]
+    else:
+        picture = coding.decode(data, **options)
+    files.write(target, outputs.to_bytes(picture, format, background))
+    return damage
 
 
 @main.command()
@@ -204,8 +252,9 @@ def decode(names, output, model, decoder, realism, background, region, preview, 
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def info(names, as_json) -> None:
     """Say what .mtm files hold, and which decoders they can be decoded with besides the model's own."""
+    from codec import coding
 
-    def work(name: str) -> None:
+    def work(name: str) -> list[str]:
         found = coding.info(files.read(name))
         if as_json:
             click.echo(json.dumps({"file": name, **dataclasses.asdict(found), "bpp": round(found.bpp, 5)}))
@@ -217,8 +266,22 @@ def info(names, as_json) -> None:
             held = "".join(f", {kind} {size} bytes" for kind, size in found.sections.items())
             click.echo(f"{name}: {found.width}x{found.height}{kind}{tiles}, {found.bytes} bytes, {found.bpp:.3f} bpp, "
                        f"quality {found.quality:g}, model {model}, format {found.version}{held}{others}")
+        return []
 
     each(names, "reading", work)
+
+
+@main.command()
+@click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
+def completions(shell: str) -> None:
+    """Print what completes this command in SHELL.
+
+    For bash: metamer completions bash > ~/.local/share/bash-completion/completions/metamer. For zsh: into a file _metamer in
+    a folder of $fpath. For fish: > ~/.config/fish/completions/metamer.fish
+    """
+    kind = get_completion_class(shell)
+    assert kind is not None
+    click.echo(kind(main, {}, "metamer", "_METAMER_COMPLETE").source())
 
 
 data_option = click.option("--data", "folders", type=click.Path(path_type=Path), required=True, multiple=True,
@@ -281,6 +344,8 @@ def export(run, folders, output, name, crops, slider, tradeoffs, masking, force)
     A codec becomes a model, which encode and decode load; where the decoder alone was trained, a decoder file, which decode
     loads; a perceptual space its weights.
     """
+    from codec import decoders
+    from codec.model import SUFFIX
     from train import command
 
     kind = command.kind(run)

@@ -3,6 +3,7 @@
 import io
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from PIL import Image
@@ -51,7 +52,7 @@ class Info:
         return 8 * self.bytes / (self.width * self.height)
 
 
-def _picture(source: Source, **options) -> Picture:
+def _picture(source: Source, **options: Any) -> Picture:
     """options: of `codec.pictures.take`."""
     if isinstance(source, Image.Image):
         return pictures.take(source, **options)
@@ -71,7 +72,8 @@ def quality_index(quality: float) -> int:
     return round(quality * (QUALITIES - 1) / MAX_QUALITY)
 
 
-def write(picture: Image.Image, index: int, model: Model, writer, box: Box | None = None, tradeoff=None) -> None:
+def write(picture: Image.Image, index: int, model: Model, writer: Encoder | Meter, box: Box | None = None,
+          tradeoff: np.ndarray | None = None) -> None:
     """Everything of a picture that is coded, or of the tile ``box``, to an entropy.coder Encoder or Meter.
 
     tradeoff: `transforms.tradeoffs` of the picture, if at hand.
@@ -133,13 +135,18 @@ def encode(
     quality: 0 (smallest) … 100 (best). max_bytes, or bpp (bits a pixel of the whole file): the highest quality that
     fits, instead. model: a shipped model's name or a model file. tile: code tiles of 1024x1024 pixels apart, each with a
     checksum, so that parts can be decoded and damage stays where it is; pictures of more than `TILED_ABOVE` pixels always
-    are. max_pixels: how many the picture may have, by default `codec.limits.MAX_PIXELS`. threads: 0 uses every core; the
-    bytes may depend on it (the analysis network is floating point), what they decode to does not.
+    are. max_pixels: how many the picture may have, by default `codec.limits.MAX_PIXELS`. threads: 0 uses every core.
+    What the bytes decode to never depends on it; nor have the bytes so far (tests/codec/test_jobs.py), though the analysis
+    network is floating point.
 
     icc: 'convert' colours to sRGB, or 'keep' them as they are, with their profile. metadata: 'keep' or 'strip' EXIF and XMP.
     first_frame: take the first frame or page of several instead of refusing them. alpha_quality: 100 codes transparency
     without loss; less, down to 0, with fewer levels of it. Grey pictures are coded as grey.
     Raises ImageError, ModelError, ValueError.
+
+    >>> picture = Image.radial_gradient("L")  # 256x256
+    >>> len(encode(picture, 10)) < len(encode(picture, 90)), len(encode(picture, max_bytes=500)) <= 500
+    (True, True)
     """
     if (max_bytes is not None) + (bpp is not None) > 1:
         raise ValueError("give max_bytes or bpp, not both")
@@ -168,7 +175,11 @@ def _variant(network: Model, picture: Image.Image) -> Model:
 
 
 def cross_entropy(image: Source, quality: float = DEFAULT_QUALITY, *, model: str = "base", threads: int = 0) -> float:
-    """Bits that the model's own tables say `encode` must spend; a file exceeds it by header and rounding alone."""
+    """Bits that the model's own tables say `encode` must spend; a file exceeds it by header and rounding alone.
+
+    >>> cross_entropy(Image.radial_gradient("L"), 10) < cross_entropy(Image.radial_gradient("L"), 90)
+    True
+    """
     picture = _picture(image).image
     network, index = _variant(models.load(model, threads), picture), quality_index(quality)
     meter = Meter(network.tables)
@@ -183,7 +194,11 @@ def _bytes(data: bytes | str | Path) -> bytes:
 def decode_latents(
     data: bytes | str | Path, *, model: str | None = None, max_pixels: int | None = None, threads: int = 0
 ) -> np.ndarray:
-    """The decoded latents (h, w, M), int32 sixteenths of a quantiser step: the same on every machine, to the bit."""
+    """The decoded latents (h, w, M), int32 sixteenths of a quantiser step: the same on every machine, to the bit.
+
+    >>> decode_latents(encode(Image.new("RGB", (64, 48), "navy"))).shape
+    (3, 4, 384)
+    """
     data = _bytes(data)
     header, found = container.unpack(data)
     limits.check_stream(header, len(data), max_pixels)
@@ -218,6 +233,9 @@ def decode(
     given. max_pixels: how many the file may declare, by default `codec.limits.MAX_PIXELS` and no more than its length
     makes plausible. Latents are the same on every machine and for every decoder; pixels may differ by one level between
     processors. Raises StreamError, ModelError, ValueError.
+
+    >>> decode(encode(Image.new("RGB", (64, 48), "navy"))).size
+    (64, 48)
     """
     _check_realism(realism)
     data = _bytes(data)
@@ -250,7 +268,7 @@ def rescue(
     data = _bytes(data)
     try:
         header, found = container.unpack(data)
-        damage = []
+        damage: list[str] = []
     except StreamError:
         header, found, damage = salvage.sections(data)
     limits.check_stream(header, len(data), max_pixels)

@@ -20,6 +20,7 @@ def reduce(image: Image.Image, profile: bytes | None, *, keep: bool = False) -> 
 
     Without a profile, or with one that is broken or for another kind of picture, numbers are taken as sRGB: as viewers do.
     """
+    profile = profile or b""
     opened = _opened(profile)
     space = SPACES.get(opened.profile.xcolor_space) if opened else None
     if space == image.mode and keep and space in ("L", "RGB"):
@@ -69,8 +70,8 @@ def png_profile(info: dict) -> bytes | None:
     xy = np.array(chromaticity).reshape(4, 2)
     if (xy <= 0).any() or (xy.sum(1) > 1).any():
         return None
-    white, *primaries = np.column_stack([xy[:, 0] / xy[:, 1], np.ones(4), (1 - xy.sum(1)) / xy[:, 1]])
-    primaries = np.array(primaries).T
+    columns = np.column_stack([xy[:, 0] / xy[:, 1], np.ones(4), (1 - xy.sum(1)) / xy[:, 1]])
+    white, primaries = columns[0], columns[1:].T
     if abs(np.linalg.det(primaries)) < 1e-3:
         return None
     primaries = primaries * np.linalg.solve(primaries, white)
@@ -81,13 +82,13 @@ def png_profile(info: dict) -> bytes | None:
 def matrix_profile(primaries: np.ndarray, gamma: float) -> bytes:
     """An ICC version 2 profile: primaries (3, 3), XYZ in columns against D50; numbers to the power of ``gamma`` are linear."""
 
-    def xyz(values) -> bytes:
+    def xyz(values: np.ndarray) -> bytes:
         return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(float(value) * 65536) for value in values))
 
     curve = b"curv\0\0\0\0\0\0\0\1" + struct.pack(">H2x", min(65535, round(gamma * 256)))
     tags = {b"wtpt": xyz(D50)}
-    for name, column in zip("rgb", primaries.T, strict=True):
-        tags |= {f"{name}XYZ".encode(): xyz(column), f"{name}TRC".encode(): curve}
+    for letter, column in zip("rgb", primaries.T, strict=True):
+        tags |= {f"{letter}XYZ".encode(): xyz(column), f"{letter}TRC".encode(): curve}
     table, body, start = struct.pack(">I", len(tags)), b"", 128 + 4 + 12 * len(tags)
     for name, data in tags.items():
         table += name + struct.pack(">2I", start + len(body), len(data))
@@ -110,4 +111,5 @@ def _transformed(image: Image.Image, source: ImageCms.ImageCmsProfile, mode: str
         converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     except ValueError as problem:
         raise ImageError(f"its colours cannot be converted: {problem}") from None
+    assert converted is not None  # it is when done in place
     return converted.convert(mode)

@@ -76,11 +76,11 @@ class Tiles:
             decoded = latents.decode(model, self._picture.header.quality, box.height, box.width, reader, nothing, self._groups)
         except DamagedError as problem:
             raise StreamError(f"is damaged: {problem}") from None
-        if self._given is None:
+        if self._given is None or nothing is None or payload is None:
             return compact(decoded)
         # the same for a file, always
         drawn = texture.noise(nothing, self._given.scales, len(model.tables), zlib.crc32(payload))
-        return decoded + np.repeat(np.float32(self._given.texture) * latents.FRACTION, model.groups) * drawn
+        return decoded + np.repeat(np.asarray(self._given.texture, np.float32) * latents.FRACTION, model.groups) * drawn
 
 
 def compact(values: np.ndarray) -> np.ndarray:

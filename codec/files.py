@@ -2,9 +2,9 @@
 
 import os
 import sys
-import tempfile
 from pathlib import Path
 
+from codec import atomic
 from codec.errors import FileError
 
 STREAM = "-"
@@ -17,7 +17,7 @@ def read(name: str) -> bytes:
     try:
         return Path(name).read_bytes()
     except OSError as problem:
-        raise FileError(problem.strerror.lower()) from None
+        raise FileError((problem.strerror or str(problem)).lower()) from None
 
 
 def target_for(name: str, output: str | None, suffix: str, several: bool) -> str:
@@ -35,14 +35,15 @@ def target_for(name: str, output: str | None, suffix: str, several: bool) -> str
         try:
             Path(output).mkdir(parents=True, exist_ok=True)
         except OSError as problem:
-            raise FileError(f"{output}: {problem.strerror.lower()}") from None
+            raise FileError(f"{output}: {(problem.strerror or str(problem)).lower()}") from None
         return str(Path(output) / (Path("stdin" if name == STREAM else name).stem + suffix))
     return output
 
 
 def targets_for(names: tuple[str, ...], output: str | None, suffix: str) -> dict[str, str]:
     """Input name → output name for all, none twice. Raises FileError."""
-    targets, taken = {}, {}
+    targets: dict[str, str] = {}
+    taken: dict[str, str] = {}
     for name in dict.fromkeys(names):
         if name != STREAM and not Path(name).name:
             raise FileError(f"{name} is a folder")
@@ -65,30 +66,20 @@ def check_free(target: str, force: bool, source: str | None = None) -> None:
 
 
 def write(target: str, data: bytes) -> None:
-    """Writes beside ``target`` and moves into place, so that no half file ever bears its name.
-
-    Devices and pipes are written to as they are; a symbolic link stays one.
-    """
-    if target == STREAM:
-        sys.stdout.buffer.write(data)
-        sys.stdout.buffer.flush()
-        return
-    path = Path(os.path.realpath(target))
-    beside = None
+    """Writes a whole file or none, as `codec.atomic` does. Devices and pipes are written to as they are; a symbolic link
+    stays one. Raises FileError."""
     try:
+        if target == STREAM:
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            return
+        path = Path(os.path.realpath(target))
         if path.exists() and not path.is_file():
             path.write_bytes(data)
-            return
-        handle, beside = tempfile.mkstemp(prefix=f".{path.name}.", dir=path.parent)
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-        mask = os.umask(0)
-        os.umask(mask)
-        os.chmod(beside, 0o666 & ~mask)  # mkstemp's own mode is for the owner alone
-        os.replace(beside, path)
-        beside = None
+        else:
+            atomic.write(path, data)
+    except BrokenPipeError:
+        raise
     except OSError as problem:
-        raise FileError(f"{target} cannot be written: {problem.strerror.lower()}") from None
-    finally:
-        if beside is not None:
-            Path(beside).unlink(missing_ok=True)
+        name = "standard output" if target == STREAM else target
+        raise FileError(f"{name} cannot be written: {(problem.strerror or str(problem)).lower()}") from None

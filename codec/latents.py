@@ -9,7 +9,7 @@ import numpy as np
 
 from codec.model import Model
 from codec.texture import KEPT
-from entropy.coder import Decoder
+from entropy.coder import Decoder, Encoder, Meter
 
 STRIDE = 16  # pixels a latent position
 HYPER_STRIDE = 4  # latent positions a hyper-latent position
@@ -96,7 +96,7 @@ def choose_residuals(exact: np.ndarray, tables: np.ndarray, model: Model, tradeo
 
 
 def encode(
-    model: Model, quality: int, latent: np.ndarray, hyper: np.ndarray, writer, tradeoff: float | np.ndarray
+    model: Model, quality: int, latent: np.ndarray, hyper: np.ndarray, writer: Encoder | Meter, tradeoff: float | np.ndarray
 ) -> np.ndarray:
     """Writes hyper-latents, then every pass, to an entropy.coder Encoder (or Meter).
 

@@ -2,6 +2,7 @@
 
 import io
 from dataclasses import dataclass, field
+from typing import Any
 
 from PIL import Image, ImageColor
 from PIL.PngImagePlugin import PngInfo
@@ -100,7 +101,7 @@ def _widened(picture: Image.Image, format: Format) -> Image.Image:
     return picture.convert("RGBA" if picture.mode.endswith("A") else "RGB")
 
 
-def _metadata(format: Format, held: dict[str, bytes]) -> dict:
+def _metadata(format: Format, held: dict[str, Any]) -> dict[str, Any]:
     """Pillow's options that write EXIF and XMP."""
     if "exif" in held and format.name != "TIFF":
         held["exif"] = PREFIX + held["exif"]

@@ -9,12 +9,13 @@ import io
 import struct
 import warnings
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps
+from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
 
 from codec import alpha, colour, limits, metadata
 from codec.errors import ImageError
@@ -24,7 +25,7 @@ MAX_SIDE = 65536
 PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError, RuntimeError,
                  struct.error, zlib.error, OverflowError, Image.DecompressionBombError)
 # formats of packages that Pillow knows nothing of: how such files begin, the module, its function if any, and the package
-PLUGINS = {
+PLUGINS: dict[str, tuple[Callable[[bytes], bool], str, str | None, str]] = {
     "HEIC": (lambda head: head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1"),
              "pillow_heif", "register_heif_opener", "pillow-heif"),
     "JPEG XL": (lambda head: head[:2] == b"\xff\x0a" or head[:12] == b"\0\0\0\x0cJXL \r\n\x87\n", "pillow_jxl", None,
@@ -51,7 +52,7 @@ class Picture:
         return self.image.mode == "L"
 
 
-def load(source: str | Path | io.BytesIO, *, max_pixels: int | None = None, **options) -> Picture:
+def load(source: str | Path | io.BytesIO, *, max_pixels: int | None = None, **options: Any) -> Picture:
     """Opens and takes a picture file, as `take` does and with its options. Raises ImageError with the reason."""
     try:
         with pillow_limit(max_pixels), _open(source) as image:
@@ -62,7 +63,7 @@ def load(source: str | Path | io.BytesIO, *, max_pixels: int | None = None, **op
         raise ImageError("does not exist") from None
     except IsADirectoryError:
         raise ImageError("is a folder") from None
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         raise ImageError("is not a picture that Pillow can read") from None
     except PILLOW_ERRORS as problem:
         raise ImageError(f"cannot be read: {problem}") from problem
@@ -146,7 +147,7 @@ def _open(source: str | Path | io.BytesIO) -> Image.Image:
         raise ImageError("is empty")
     try:
         return Image.open(source)
-    except Image.UnidentifiedImageError:
+    except UnidentifiedImageError:
         for name, (begins, module, register, package) in PLUGINS.items():
             if begins(head):
                 try:

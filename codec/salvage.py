@@ -22,6 +22,7 @@ from codec.latents import STRIDE
 from codec.model import Model
 from codec.tiles import Box
 from entropy.coder import DamagedError, Decoder
+from entropy.tables import Tables
 
 SEARCH = 1 << 30  # bytes that are summed at most in search of whole sections: about a second
 _KINDS = frozenset(Kind)
@@ -43,7 +44,7 @@ class Salvaged:
 class Forgiving:
     """An entropy.coder Decoder that reads zeros once the words make no sense."""
 
-    def __init__(self, tables, payload: bytes):
+    def __init__(self, tables: Tables, payload: bytes):
         self._reader: Decoder | None = Decoder(tables, payload)
 
     def read(self, indices: np.ndarray) -> np.ndarray:
@@ -65,7 +66,9 @@ def sections(data: bytes) -> tuple[Header, list[Section], list[str]]:
         return header, [Section(Kind.PICTURE, data[HEADER_BYTES:])], [
             "its one checksum does not match, so nothing tells which parts of the picture are right"
         ]
-    found, damage, end, finished = [], [], HEADER_BYTES, False
+    found: list[Section] = []
+    damage: list[str] = []
+    end, finished = HEADER_BYTES, False
     for place, after, section, last in _whole(data, len(places(header))):
         if place > end:
             damage.append(f"bytes {end} to {place - 1} are damaged")
@@ -93,7 +96,8 @@ def _whole(data: bytes, tiles: int) -> Iterator[tuple[int, int, Section, bool]]:
 
     Behind a damaged one: where it says that the next begins, and the next; failing that, at any byte.
     """
-    place, budget = HEADER_BYTES, SEARCH
+    place: int | None = HEADER_BYTES
+    budget = SEARCH
     while place is not None and place < len(data):
         try:
             section, last, end = container.read_section(data, place)
@@ -182,7 +186,8 @@ class Tiles:
 
 def attach(picture: Image.Image, header: Header, found: list[Section], area: Box, damage: list[str]) -> Image.Image:
     """`auxiliary.attach` of what can be read; what cannot is added to ``damage``."""
-    transparency, info = None, {}
+    transparency: Image.Image | None = None
+    info: dict[str, bytes] = {}
     try:
         transparency = auxiliary.transparency(header, found, area)
     except StreamError as problem:

@@ -11,14 +11,14 @@ import numpy as np
 KEPT = 255  # in place of a table: the latent was not rounded to its prediction
 
 
-def noise(tables: np.ndarray, scales: tuple[float, float], count: int, seed: int) -> np.ndarray:
+def noise(tables: np.ndarray, scales: tuple[float, ...], count: int, seed: int) -> np.ndarray:
     """(h, w, M) float32 offsets in quantiser steps, in [−½, ½] and 0 where ``tables`` (h, w, M) uint8 says `KEPT`.
 
     Table i of ``count`` is taken as a logistic whose scale lies at i between the first and the last of ``scales``, evenly in
     logarithm. Its distribution function is (1 + tanh(v / 2s)) / 2, so v = 2s·artanh(2u·tanh(1 / 4s)) for uniform u.
     """
     scale, inside = np.zeros((2, KEPT + 1), np.float32)
-    scale[:count] = np.geomspace(*scales, count)
+    scale[:count] = np.geomspace(scales[0], scales[1], count)
     inside[:count] = np.tanh(0.25 / scale[:count])
     drawn = np.random.Generator(np.random.PCG64(seed)).random(tables.shape, np.float32)
     drawn -= np.float32(0.5)

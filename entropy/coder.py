@@ -115,4 +115,4 @@ class Meter:
 
     def write(self, residuals: np.ndarray, indices: np.ndarray) -> None:
         some = self._tables.coded_positions(indices)
-        self.bits += self._tables.cost(residuals[some], indices[some]).sum()
+        self.bits += float(self._tables.cost(residuals[some], indices[some]).sum())

@@ -5,7 +5,7 @@ that sum to 2^24; decoding evaluates no transcendental function, so every machin
 of reach −1 is empty: its residuals are zero and are not coded at all.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import constriction
@@ -18,12 +18,17 @@ ESCAPE_LENGTHS = 24  # an escape's excess has 1 to 24 bits
 
 @dataclass(frozen=True)
 class Tables:
-    """frequencies: all tables end to end, uint32; reach: (S,) the largest residual each codes without escape."""
+    """frequencies: all tables end to end, uint32; reach: (S,) the largest residual each codes without escape.
+
+    starts: (S + 1,) where each begins in ``frequencies``; coded: (S,) whether it is not empty.
+    """
 
     frequencies: np.ndarray
     reach: np.ndarray
+    starts: np.ndarray = field(init=False, repr=False)
+    coded: np.ndarray = field(init=False, repr=False)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         sizes = 2 * self.reach.astype(np.int64) + 2
         starts = np.concatenate([[0], np.cumsum(sizes)])
         if self.reach.ndim != 1 or not len(self.reach) or self.reach.min() < -1 or len(self.frequencies) != starts[-1]:

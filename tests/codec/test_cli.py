@@ -1,12 +1,17 @@
 """The installed command, as a person or a script uses it."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
 from PIL import Image
 
 import codec
+import codec.coding
+from codec import cli
 from tests.conftest import ROOT, metamer
 
 OTTERS = ROOT / "examples" / "otters.png"
@@ -124,6 +129,24 @@ def test_usage_errors(small, tmp_path):
         assert metamer("encode", small, "-q", value).returncode == 2
         assert metamer("encode", small, "--bpp", value).returncode == 2
     assert "is a folder" in told(metamer("encode", "."))
+
+
+def test_exit_status_of_a_mistake_of_ours(monkeypatch, small):
+    """Not one line: a traceback, whatever was asked for."""
+    with pytest.raises(ZeroDivisionError):
+        monkeypatch.setattr(codec.coding, "encode", lambda *_, **__: 1 / 0)
+        cli.main(["encode", str(small)], standalone_mode=False)
+
+
+def test_nobody_reads_on(small, tmp_path):
+    stream = tmp_path / "small.mtm"
+    stream.write_bytes(codec.encode(small))
+    reader, writer = os.pipe()
+    os.close(reader)
+    done = subprocess.run([sys.executable, "-P", "-m", "codec.cli", "info", stream], stdout=writer, stderr=subprocess.PIPE,
+                          env=os.environ | {"PYTHONPATH": str(ROOT)})
+    os.close(writer)
+    assert done.returncode == 1 and not done.stderr
 
 
 def test_training_mistakes_are_one_line(tmp_path):
