@@ -10,6 +10,7 @@ from PIL import Image
 
 from codec import auxiliary, container, decoders, decoding, files, latents, limits, pictures, salvage, transforms
 from codec import model as models
+from codec.axes import Turn
 from codec.container import Kind, Section
 from codec.errors import ImageError, StreamError
 from codec.model import QUALITIES, Model
@@ -72,32 +73,33 @@ def quality_index(quality: float) -> int:
     return round(quality * (QUALITIES - 1) / MAX_QUALITY)
 
 
-def write(picture: Image.Image, index: int, model: Model, writer: Encoder | Meter, box: Box | None = None,
+def write(picture: Image.Image, index: int, model: Model, writer: Encoder | Meter, turn: Turn | None, box: Box | None = None,
           tradeoff: np.ndarray | None = None) -> None:
     """Everything of a picture that is coded, or of the tile ``box``, to an entropy.coder Encoder or Meter.
 
-    tradeoff: `transforms.tradeoffs` of the picture, if at hand.
+    turn: of its colours, as a rule `transforms.axes_of` it; tradeoff: `transforms.tradeoffs` of it, if at hand.
     """
     whole = decoding.positions(*picture.size)
     box = box or whole
     tradeoff = transforms.tradeoffs(picture, index, model) if tradeoff is None else tradeoff
-    latent, hyper = transforms.analyse_box(picture, box, index, model)
+    latent, hyper = transforms.analyse_box(picture, box, index, model, turn)
     latents.encode(model, index, latent, hyper, writer, tradeoff[box.within(whole)].ravel())
 
 
-def _encode(picture: Image.Image, index: int, model: Model, tile: bool, others: list[Section]) -> bytes:
+def _encode(picture: Image.Image, index: int, model: Model, tile: bool, turn: Turn | None, others: list[Section]) -> bytes:
     """others: the sections that follow the picture's."""
-    header = container.Header(model.id, index, picture.width, picture.height, grey=model.grey, tiled=tile)
+    header = container.Header(model.id, index, *picture.size, grey=model.grey, tiled=tile, turned=turn is not None)
     tradeoff, coded = transforms.tradeoffs(picture, index, model), []
     for number, box in enumerate(decoding.places(header)):
         writer = Encoder(model.tables)
-        write(picture, index, model, writer, box, tradeoff)
-        start = decoding.NUMBER.pack(number) if tile else b""
-        coded.append(Section(Kind.PICTURE, start + writer.bytes()))
+        write(picture, index, model, writer, turn, box, tradeoff)
+        coded.append(Section(Kind.PICTURE, decoding.wrap(header, number, turn, writer.bytes())))
     return container.pack(header, [*coded, *others])
 
 
-def _largest_within(picture: Image.Image, limit: int, model: Model, tile: bool, others: list[Section]) -> bytes:
+def _largest_within(
+    picture: Image.Image, limit: int, model: Model, tile: bool, turn: Turn | None, others: list[Section]
+) -> bytes:
     """The encoding of the highest quality that takes at most ``limit`` bytes. Raises ImageError when none does.
 
     Bisection: size grows with quality, save for a few bytes between neighbours.
@@ -105,7 +107,7 @@ def _largest_within(picture: Image.Image, limit: int, model: Model, tile: bool, 
     best, low, high = None, 0, QUALITIES - 1
     while low <= high:
         middle = (low + high) // 2
-        data = _encode(picture, middle, model, tile, others)
+        data = _encode(picture, middle, model, tile, turn, others)
         if len(data) <= limit:
             best, low = data, middle + 1
         else:
@@ -164,10 +166,10 @@ def encode(
         if not 0 < bpp < float("inf"):
             raise ValueError(f"bpp must be positive and finite, not {bpp}")
         max_bytes = int(bpp * picture.width * picture.height / 8)
-    others = auxiliary.sections(pictures.quantised(whole, alpha_quality))
+    turn, others = transforms.axes_of(picture), auxiliary.sections(pictures.quantised(whole, alpha_quality))
     if max_bytes is not None:
-        return _largest_within(picture, max_bytes, network, tile, others)
-    return _encode(picture, index, network, tile, others)
+        return _largest_within(picture, max_bytes, network, tile, turn, others)
+    return _encode(picture, index, network, tile, turn, others)
 
 
 def _variant(network: Model, picture: Image.Image) -> Model:
@@ -183,7 +185,7 @@ def cross_entropy(image: Source, quality: float = DEFAULT_QUALITY, *, model: str
     picture = _picture(image).image
     network, index = _variant(models.load(model, threads), picture), quality_index(quality)
     meter = Meter(network.tables)
-    write(picture, index, network, meter)
+    write(picture, index, network, meter, transforms.axes_of(picture))
     return meter.bits
 
 
@@ -315,10 +317,11 @@ def info(data: bytes | str | Path) -> Info:
     here = {path.stem: models.load(path.stem) for path in models.shipped()}
     here = {name: model.grey_variant if header.grey else model for name, model in here.items()}
     name = next((name for name, model in here.items() if model.id == header.model_id), None)
+    networks = here[name].networks if name else header.model_id
     held = {Kind(section.kind).name.lower(): len(section.body) for section in found if Kind.PICTURE < section.kind <= Kind.XMP}
     quality = round(header.quality * MAX_QUALITY / (QUALITIES - 1), 1)
     return Info(
         header.width, header.height, quality, name, header.model_id.hex(), container.version(data), len(data), tiles,
-        tuple(decoder.name for decoder in decoders.shipped() if name and decoder.decodes == here[name].networks),
+        tuple(decoder.name for decoder in decoders.shipped() if decoder.decodes == networks),
         header.grey, held,
     )

@@ -14,7 +14,7 @@ from codec.errors import StreamError
 
 MAGIC = b"MTM"
 VERSION = 2  # the newest that is read; `pack` writes the oldest that will do
-GREY, TILED = 1, 2  # flags
+GREY, TILED, TURNED = 1, 2, 4  # flags
 LAST = 0x40  # in a section's first byte: none follows
 ANCILLARY = 0x80  # and: a reader that does not know the kind may skip it
 LENGTH_BYTES = 5  # at most
@@ -35,7 +35,10 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class Header:
-    """model_id: 4 bytes; quality: 0…255; width, height: 1…65536 pixels; grey: one plane; tiled: one picture section a tile."""
+    """model_id: 4 bytes; quality: 0…255; width, height: 1…65536 pixels; grey: one plane; tiled: one picture section a tile.
+
+    turned: picture sections say how colours were turned (`codec.axes`).
+    """
 
     model_id: bytes
     quality: int
@@ -43,6 +46,7 @@ class Header:
     height: int
     grey: bool = False
     tiled: bool = False
+    turned: bool = False
 
 
 @dataclass(frozen=True)
@@ -58,8 +62,8 @@ def pack(header: Header, sections: Sequence[Section]) -> bytes:
     problem = _disorder(header, [section.kind for section in sections])
     if problem:
         raise ValueError(problem)
-    flags = GREY * header.grey | TILED * header.tiled
-    version = 2 if flags or len(sections) > 1 else 1
+    flags = GREY * header.grey | TILED * header.tiled | TURNED * header.turned
+    version = 2 if flags & ~TURNED or len(sections) > 1 else 1
     fields = _FIELDS.pack(MAGIC, version, header.model_id, header.quality, flags, header.width - 1, header.height - 1)
     if version == 1:
         body = sections[0].body
@@ -104,10 +108,10 @@ def read_header(data: bytes) -> Header:
         raise StreamError("is damaged: format version 0 does not exist")
     if version == 2 and zlib.crc32(data[: _FIELDS.size]) != _checksum(data):
         raise StreamError("is damaged: the header's checksum does not match")
-    known = 0 if version == 1 else GREY | TILED
+    known = TURNED if version == 1 else GREY | TILED | TURNED
     if flags & ~known:
         raise StreamError(f"is damaged or uses features (flags {flags & ~known:#04x}) that this program does not know")
-    return Header(model_id, quality, width + 1, height + 1, bool(flags & GREY), bool(flags & TILED))
+    return Header(model_id, quality, width + 1, height + 1, bool(flags & GREY), bool(flags & TILED), bool(flags & TURNED))
 
 
 def read_section(data: bytes, place: int) -> tuple[Section, bool, int]:

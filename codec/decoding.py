@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codec import latents, pixels, texture
+from codec import axes, latents, pixels, texture
 from codec.container import Header, Kind, Section
 from codec.decoders import Synthesis
 from codec.errors import StreamError
@@ -26,11 +26,30 @@ def positions(width: int, height: int) -> Box:
 
 @dataclass(frozen=True)
 class Coded:
-    """A picture as coded: the tiles' places and their payloads, None for one that is lost."""
+    """A picture as coded: the tiles' places, their payloads, None for one that is lost, and how colours were turned."""
 
     header: Header
     tiles: tuple[Box, ...]
     payloads: tuple[bytes | None, ...]
+    turn: axes.Turn | None
+
+
+def wrap(header: Header, number: int, turn: axes.Turn | None, words: bytes) -> bytes:
+    """The body of a picture section: before the words a tile's number and the turn of colours, where the header says so."""
+    return (NUMBER.pack(number) if header.tiled else b"") + (turn.pack() if turn else b"") + words
+
+
+def unwrap(header: Header, body: bytes) -> tuple[int, axes.Turn | None, bytes]:
+    """The inverse of `wrap`. Raises StreamError."""
+    number, turn = 0, None
+    if len(body) < NUMBER.size * header.tiled + axes.BYTES * header.turned:
+        raise StreamError("is damaged: a picture section is too short")
+    if header.tiled:
+        (number,) = NUMBER.unpack_from(body)
+        body = body[NUMBER.size :]
+    if header.turned:
+        turn, body = axes.unpack(body[: axes.BYTES]), body[axes.BYTES :]
+    return number, turn, body
 
 
 def coded(header: Header, sections: Sequence[Section]) -> Coded:
@@ -39,11 +58,12 @@ def coded(header: Header, sections: Sequence[Section]) -> Coded:
     bodies = [section.body for section in sections if section.kind == Kind.PICTURE]
     if len(bodies) != len(tiles):
         raise StreamError(f"is not as the format has it: {len(bodies)} of {len(tiles)} tiles")
-    if header.tiled:
-        if [body[: NUMBER.size] for body in bodies] != [NUMBER.pack(number) for number in range(len(tiles))]:
-            raise StreamError("is not as the format has it: tiles are out of order")
-        bodies = [body[NUMBER.size :] for body in bodies]
-    return Coded(header, tiles, tuple(bodies))
+    numbers, turns, payloads = zip(*(unwrap(header, body) for body in bodies), strict=True)
+    if numbers != tuple(range(len(tiles))):
+        raise StreamError("is not as the format has it: tiles are out of order")
+    if any(turn != turns[0] for turn in turns):
+        raise StreamError("is not as the format has it: tiles differ in how colours were turned")
+    return Coded(header, tiles, payloads, turns[0])
 
 
 def places(header: Header) -> tuple[Box, ...]:

@@ -152,15 +152,15 @@ def _plausible(data: bytes, place: int, tiles: int) -> Iterator[tuple[int, int]]
 def coded(header: Header, found: list[Section]) -> Coded:
     """The picture, with None for the payloads of tiles that are missing."""
     tiles = places(header)
-    if not header.tiled:
-        return Coded(header, tiles, (next(section.body for section in found if section.kind == Kind.PICTURE),))
     payloads: list[bytes | None] = [None] * len(tiles)
+    turn = None
     for section in found:
-        if section.kind == Kind.PICTURE and len(section.body) >= NUMBER.size:
-            (number,) = NUMBER.unpack_from(section.body)
-            if number < len(tiles) and payloads[number] is None:
-                payloads[number] = section.body[NUMBER.size :]
-    return Coded(header, tiles, tuple(payloads))
+        if section.kind == Kind.PICTURE:
+            with contextlib.suppress(StreamError):
+                number, own, words = decoding.unwrap(header, section.body)
+                if number < len(tiles) and payloads[number] is None:
+                    payloads[number], turn = words, turn or own
+    return Coded(header, tiles, tuple(payloads), turn)
 
 
 class Tiles:

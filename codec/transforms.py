@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from codec import latents, pixels
+from codec import axes, latents, pixels
 from codec.decoders import Synthesis
 from codec.decoding import Coded, positions
 from codec.errors import ModelError
@@ -17,6 +17,8 @@ from codec.masking import error_weights, log_variance
 from codec.model import Model
 from codec.tiles import Box, covering, seen_by_analysis, windows
 
+TURNED_FROM = 1 << 14  # pixels: of a smaller picture's few hundred bytes, six are more than a turn saves
+STRIP = 256  # rows that are looked at together
 
 def planes(picture: Image.Image, box: Box) -> np.ndarray:
     """`pixels.to_planes` of the pixels of some positions."""
@@ -31,10 +33,21 @@ def analyse(image: np.ndarray, index: int, model: Model) -> tuple[np.ndarray, np
     return latent[0], np.rint(hyper[0]).clip(-limit, limit).astype(np.int32)
 
 
-def analyse_box(picture: Image.Image, box: Box, index: int, model: Model) -> tuple[np.ndarray, np.ndarray]:
+def axes_of(picture: Image.Image) -> axes.Turn | None:
+    """How the encoder turns the picture's colours; not at all where six bytes are much, or grey is all there is."""
+    if picture.mode != "RGB" or picture.width * picture.height < TURNED_FROM:
+        return None
+    strips = range(0, picture.height, STRIP)
+    return axes.principal(np.asarray(picture.crop((0, top, picture.width, min(top + STRIP, picture.height)))) for top in strips)
+
+
+def analyse_box(
+    picture: Image.Image, box: Box, index: int, model: Model, turn: axes.Turn | None
+) -> tuple[np.ndarray, np.ndarray]:
     """`analyse` for the positions ``box`` of a picture, whose first row and column are multiples of `latents.HYPER_STRIDE`."""
     window = seen_by_analysis(box, model.halo, positions(*picture.size))
-    latent, hyper = analyse(planes(picture, window), index, model)
+    image = planes(picture, window)
+    latent, hyper = analyse(axes.turn(image, turn.affine()) if turn else image, index, model)
     top, left = ((box.top - window.top) // latents.HYPER_STRIDE, (box.left - window.left) // latents.HYPER_STRIDE)
     _, height, width = latents.hyper_shape(model, box.height, box.width)
     return latent[box.within(window)], np.ascontiguousarray(hyper[:, top : top + height, left : left + width])
@@ -72,7 +85,10 @@ def synthesise(
                 raise ModelError(f"the decoder gives an array of {image.shape} for {around.width}x{around.height} latents")
             visible = window.scaled(latents.STRIDE).grown(0, 0, region)
             rows, columns = visible.within(around.scaled(latents.STRIDE))
-            done = pixels.from_planes(image[:, :, rows, columns], visible.width, visible.height, model.grey)
+            shown = image[:, :, rows, columns]
+            if coded.turn:
+                shown = axes.restore(shown, coded.turn.affine())
+            done = pixels.from_planes(shown, visible.width, visible.height, model.grey)
             picture.paste(done, (visible.left - region.left, visible.top - region.top))
     return picture
 

@@ -26,7 +26,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from codec import coding, decoders, files, latents
+from codec import coding, decoders, files, latents, transforms
 from codec import model as models
 from codec.errors import ModelError, RecipeError
 from codec.model import ARRAYS, FORMAT, LIMITS, QUALITIES, Model, graph_names
@@ -292,7 +292,7 @@ def count_tables(path: Path, photographs: Photographs, crops: int, crop: int = 3
     for index in tqdm(range(crops), desc="counting residuals", unit="crop"):
         picture = Image.fromarray(source[index].permute(1, 2, 0).numpy())
         quality = int((index + 0.5) / crops * QUALITIES)
-        coding.write(picture, quality, model, counter)
+        coding.write(picture, quality, model, counter, transforms.axes_of(picture))
     tables = []
     for counts, shape in zip(counter.counts, prior, strict=True):
         inner = (counts[:-1] + counts[-2::-1]) / 2

@@ -80,7 +80,7 @@ def test_every_truncation_and_every_flipped_bit_is_refused(header, sections):
 
 @pytest.mark.parametrize(
     "place, value, reason",
-    [(0, 0, "not a Metamer file"), (3, 3, "version 3"), (3, 0, "version 0"), (9, 1, "flags"), (9, 4, "flags")],
+    [(0, 0, "not a Metamer file"), (3, 3, "version 3"), (3, 0, "version 0"), (9, 1, "flags"), (9, 8, "flags")],
 )
 def test_reasons_are_told(place, value, reason):
     fields = bytearray(pack(HEADER, [Section(Kind.PICTURE, b"")])[:14])

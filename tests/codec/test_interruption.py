@@ -20,9 +20,9 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 
 
 def start(*arguments, **options) -> subprocess.Popen:
-    """The command in a process group of its own, as a shell starts it."""
+    """The command in a process group of its own, as a shell starts it; what is started in the background ignores Ctrl-C."""
     return subprocess.Popen([*COMMAND, *map(str, arguments)], env=ENVIRONMENT, stderr=subprocess.PIPE, start_new_session=True,
-                            **options)
+                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options)
 
 
 def until(condition) -> None:

@@ -78,7 +78,7 @@ def test_bytes_lost_and_bytes_added_in_the_middle(stream):
 
 def test_words_that_no_symbol_maps_to_under_a_right_checksum(stream):
     header, sections = container.unpack(stream)
-    sections[1] = Section(Kind.PICTURE, sections[1].body[:2] + b"\xff" * 400)
+    sections[1] = Section(Kind.PICTURE, sections[1].body[:8] + b"\xff" * 400)
     data = container.pack(header, sections)
     with pytest.raises(StreamError, match="damaged"):
         codec.decode(data)

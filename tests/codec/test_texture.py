@@ -55,7 +55,7 @@ def test_what_rounding_left_nothing_of(otters):
             super().write(residuals, indices)
 
     writer = Sink(model.tables)
-    coding.write(picture, 100, model, writer)
+    coding.write(picture, 100, model, writer, None)
     height, width = (side // 16 for side in pixels.padded_size(picture.height, picture.width))
     nothing = np.zeros((height, width, model.latents), np.uint8)
     decoded = latents.decode(model, 100, height, width, Decoder(model.tables, writer.bytes()), nothing)
