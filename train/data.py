@@ -11,6 +11,7 @@ from torch.utils.data import Dataset
 
 from codec import pixels
 from codec.errors import ImageError, RecipeError
+from train import axes
 
 HOLD_OUT = "validation.txt"  # names, a line each, of files in the folder that are kept out of training
 
@@ -40,6 +41,7 @@ class Photographs:
 
     def __init__(self, files: list[Path], memory: int = 4 << 30):
         self.files, self.sizes, self._kept, self._room = [], [], {}, memory
+        self._affines: dict[int, Tensor] = {}
         for path in files:
             try:
                 picture = np.asarray(pixels.read(path))
@@ -60,6 +62,12 @@ class Photographs:
         kept = self._kept.get(index)
         return kept if kept is not None else np.asarray(pixels.read(self.files[index]))
 
+    def affine(self, index: int) -> Tensor:
+        """(3, 4) what the encoder turns the whole picture's colours by."""
+        if index not in self._affines:
+            self._affines[index] = axes.affine(self[index])
+        return self._affines[index]
+
 
 class Crops(Dataset):
     """Item i is a random crop (3, S, S) uint8, flipped at random, chosen by (seed, i) alone.
@@ -74,10 +82,16 @@ class Crops(Dataset):
         areas = np.array([height * width for height, width in photographs.sizes], dtype=np.float64)
         self._odds = np.cumsum(areas / areas.sum())
 
+    def _choose(self, rng: np.random.Generator) -> int:
+        return min(int(np.searchsorted(self._odds, rng.random())), len(self._odds) - 1)
+
+    def affine(self, index: int) -> Tensor:
+        """`Photographs.affine` of the picture that item ``index`` is cut from."""
+        return self.photographs.affine(self._choose(np.random.default_rng([self.seed, index])))
+
     def __getitem__(self, index: int) -> Tensor:
         rng = np.random.default_rng([self.seed, index])
-        choice = min(int(np.searchsorted(self._odds, rng.random())), len(self._odds) - 1)
-        picture = self.photographs[choice]
+        picture = self.photographs[self._choose(rng)]
         height, width = picture.shape[:2]
         if min(height, width) < self.crop:
             factor = self.crop / min(height, width)
@@ -88,6 +102,13 @@ class Crops(Dataset):
         piece = picture[top : top + self.crop, left : left + self.crop]
         piece = piece[:: -1 if rng.random() < 0.5 else 1, :: -1 if rng.random() < 0.5 else 1]
         return torch.from_numpy(np.ascontiguousarray(piece.transpose(2, 0, 1)))
+
+
+class CropsInColour(Crops):
+    """Item i is a pair: the crop, and what its whole picture's colours are turned by (3, 4)."""
+
+    def __getitem__(self, index: int) -> tuple[Tensor, Tensor]:
+        return super().__getitem__(index), self.affine(index)
 
 
 def centre_crops(photographs: Photographs, crop: int, limit: int) -> Tensor:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 from codec.errors import RecipeError
 from train import start as starts
 from train.critic import Opponent
-from train.data import Crops, Photographs, centre_crops, find
+from train.data import Crops, CropsInColour, Photographs, centre_crops, find
 from train.entropy_model import level_weights
 from train.networks import KEEPING, Codec
 from train.objective import Distortion, RateTarget
@@ -47,14 +47,14 @@ def spread_levels(batch: int, levels: int, generator: torch.Generator, power: fl
 
 
 def rate_distortion(
-    codec: Codec, distortion: Distortion, image: Tensor, level: Tensor, stage: Stage, noise=None, model=None
+    codec: Codec, distortion: Distortion, image: Tensor, level: Tensor, stage: Stage, noise=None, model=None, affine=None
 ) -> dict[str, Tensor]:
     """What coding ``image`` (N, 3, H, W) at ``level`` (N,) costs and leaves, N rows each.
 
     bpp, as the proxy has it, and file_bpp, rounded; mse; each (N, D) distance; distortion, their mix in units of mean squared
     error; lambda; loss = bpp + λ·255²·distortion; and, for the critic, decoded image, latents in deviations, quality weights.
     """
-    decoded, coded = (model or codec)(image, level, stage.parts, stage.proxy, stage.temperature, noise, stage.texture)
+    decoded, coded = (model or codec)(image, level, stage.parts, stage.proxy, stage.temperature, noise, stage.texture, affine)
     decoded = decoded.float()
     if not torch.isfinite(decoded.sum()):
         raise DivergedError("the reconstruction is not finite")
@@ -140,9 +140,9 @@ def own_share(stage: Stage, fabric: Fabric) -> slice:
 
 
 def batches(photographs: Photographs, stage: Stage, seed: int, steps: range, own: slice) -> DataLoader:
-    """This process's crops of ``steps``; which they are depends only on seed, step and place in the batch."""
+    """This process's crops of ``steps``, with their colours' turns, chosen by nothing but seed, step and place in the batch."""
     order = [step * stage.batch + item for step in steps for item in range(own.start, own.stop)]
-    return DataLoader(Crops(photographs, stage.crop, seed), batch_size=own.stop - own.start, sampler=order)
+    return DataLoader(CropsInColour(photographs, stage.crop, seed), batch_size=own.stop - own.start, sampler=order)
 
 
 def first_crops(photographs: Photographs, crop: int, seed: int, count: int) -> Tensor:
@@ -234,7 +234,7 @@ def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = Fal
         codec.train_only(stage.parts)
         for part in (codec, average.module):
             part.entropy.set_quantised(stage.quantised or stage.parts in KEEPING)
-        for batch in batches(photographs, stage, recipe.seed, range(done, last), own):
+        for batch, affine in batches(photographs, stage, recipe.seed, range(done, last), own):
             # all chance is drawn for the whole batch, from the step alone: it is the same for any number of processes
             rng = torch.Generator().manual_seed(recipe.seed + 1_000_003 * done)
             level = spread_levels(stage.batch, levels, rng, stage.level_power)
@@ -250,7 +250,7 @@ def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = Fal
 
             # not Fabric's own precision: that would round the images to bf16 too
             with torch.autocast(fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)):
-                result = rate_distortion(codec, distortion, image, level, stage, noise, model)
+                result = rate_distortion(codec, distortion, image, level, stage, noise, model, affine.to(fabric.device))
                 seen = [result[key] for key in ("decoded", "latent", "weights")]
                 listens = opponent and done >= recipe.critic.alone
                 realism = opponent.judge(*seen) if listens else torch.zeros_like(result["bpp"])

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from codec.latents import STRIDE
-from train import lapped
+from train import axes, lapped
 from train.entropy_model import SCALE_STEP, Coded, EntropyModel, level_weights
 from train.transforms import Analysis, Synthesis
 
@@ -69,7 +69,8 @@ class Codec(nn.Module):
 
         High-rate theory: for L = bpp + λ·255²·MSE, uniform steps of Δ² = 18 / (ln 2 · λ · 255²).
         """
-        crossing, basis, deviation = lapped.fit(crops - 0.5, sum(self.options.groups))
+        turned = axes.turn(crops, axes.affines(crops))
+        crossing, basis, deviation = lapped.fit(turned - 0.5, sum(self.options.groups))
         for linear, matrix in ((self.analysis.linear, basis), (self.synthesis.linear, basis.T)):
             linear.crossing.copy_(crossing if linear is self.analysis.linear else crossing.T)
             linear.basis.copy_(matrix)
@@ -86,18 +87,20 @@ class Codec(nn.Module):
 
     def forward(
         self, image: Tensor, level: Tensor, parts: str, proxy: str = "straight_through", temperature: float = 0.3,
-        noise: tuple[Tensor, Tensor] | None = None, texture: Sequence[float] = (),
+        noise: tuple[Tensor, Tensor] | None = None, texture: Sequence[float] = (), affine: Tensor | None = None,
     ) -> tuple[Tensor, Coded]:
         """Reconstruction (N, 3, H, W) of images whose sides are multiples of 16, and what coding them costs.
 
         parts: of `PARTS`. `entropy` leaves both residual networks out (they cost most); with `decoder` the latents are
         rounded, as in a file, and gradients end there. texture: how much of `Coded.texture` the synthesis is given besides,
-        for each group of latents.
+        for each group of latents. affine: (N, 3, 4) what colours are turned by, `train.axes`; by default each image's own.
         """
         weights = level_weights(level, self.options.levels)
+        affine = axes.affines(image) if affine is None else affine
+        image = axes.turn(image, affine)
         if parts == "entropy":
             coded = self.entropy(self.analysis.linear(image - 0.5), level, proxy, temperature, noise)
-            return self.synthesis.linear(coded.latent) + 0.5, coded
+            return axes.restore(self.synthesis.linear(coded.latent) + 0.5, affine), coded
         if parts == "decoder":
             with torch.no_grad():
                 coded = self.entropy(self.analysis(image, weights), level, "straight_through", noise=noise)
@@ -108,4 +111,4 @@ class Codec(nn.Module):
             sizes = torch.tensor(self.options.groups)
             amount = torch.tensor(texture).repeat_interleave(sizes)[:, None, None]
             latent = latent + amount.to(latent) * coded.texture
-        return self.synthesis(latent, weights), coded
+        return axes.restore(self.synthesis(latent, weights), affine), coded

@@ -1,0 +1,34 @@
+"""Batches are turned as the encoder turns pictures."""
+
+import numpy as np
+import torch
+
+from codec import axes as codec_axes
+from tests.codec.test_axes import coloured
+from train import axes
+from train.data import Crops, CropsInColour, Photographs, find
+
+
+def test_as_the_encoder_does():
+    pictures = [coloured(seed) for seed in range(4)] + [np.full((40, 48, 3), 77, np.uint8)]
+    batch = torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).copy()).float() / 255
+    affines = axes.affines(batch)
+    torch.testing.assert_close(affines[4], torch.eye(3, 4))
+    with torch.autocast("cpu", torch.bfloat16):  # which must not reach pictures
+        turned = axes.turn(batch, affines)
+        back = axes.restore(turned, affines)
+    for one, picture, planes in zip(turned[:4], pictures, batch, strict=False):
+        affine = codec_axes.principal([picture]).affine()
+        np.testing.assert_allclose(one.numpy(), codec_axes.turn(planes[None].numpy(), affine)[0], atol=1e-5)
+    torch.testing.assert_close(back, batch, atol=1e-5, rtol=0)
+
+
+def test_crops_turn_with_their_whole_picture(photographs):
+    held = Photographs(find(photographs)[0])
+    pairs, crops = CropsInColour(held, 96, 5), Crops(held, 96, 5)
+    whole = [axes.affine(held[index]) for index in range(len(held))]
+    for index in range(12):
+        crop, affine = pairs[index]
+        assert torch.equal(crop, crops[index])
+        assert any(torch.equal(affine, one) for one in whole)
+    assert len({pairs[index][1].numpy().tobytes() for index in range(12)}) > 1
