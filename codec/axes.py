@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 AXES = np.array([[1, 1, 1], [1, 0, -1], [-1, 2, -1]]) / np.sqrt([[3], [2], [6]])  # where detail is as a rule, most first
+EVERY = 4  # rows: one of so many is looked at, with the one below it
 ROTATION_BITS, CENTRE_BITS = 10, 6
 STEPS = (1 << ROTATION_BITS - 1) - 1  # of each component of the quaternion, either side of 0
 BYTES = 6
@@ -63,11 +64,12 @@ def principal(strips: Iterable[np.ndarray]) -> Turn | None:
     """
     covariance, total, count = np.zeros((3, 3)), np.zeros(3), 0
     for strip in strips:
-        values = strip.astype(np.float32)
-        for step in (np.diff(values, axis=axis).reshape(-1, 3) for axis in (0, 1)):
-            covariance += step.T @ step
-        total += values.sum((0, 1), dtype=np.float64)
-        count += values.shape[0] * values.shape[1]
+        rows, below = (strip[first::EVERY].transpose(2, 0, 1).astype(np.float32, order="C") for first in (0, 1))
+        for step in (np.diff(rows, axis=2), below - rows[:, : below.shape[1]]):
+            flat = step.reshape(3, -1)
+            covariance += flat @ flat.T
+        total += rows.mean((1, 2), dtype=np.float64) * rows[0].size
+        count += rows[0].size
     if np.ptp(covariance) <= 1e-6 * np.trace(covariance):
         return None
     x, y, z = np.rint(total / count / 255 * ((1 << CENTRE_BITS) - 1)).astype(int).tolist()

@@ -11,9 +11,9 @@ from codec import axes, container, transforms
 
 
 def coloured(seed: int, mixing: np.ndarray | None = None) -> np.ndarray:
-    """(40, 48, 3) uint8 whose detail lies along the columns of ``mixing``."""
+    """(160, 96, 3) uint8 whose detail lies along the columns of ``mixing``."""
     rng = np.random.default_rng(seed)
-    detail = rng.normal(size=(40, 48, 3)) * (30, 8, 2) @ (rng.normal(size=(3, 3)) if mixing is None else mixing).T
+    detail = rng.normal(size=(160, 96, 3)) * (30, 8, 2) @ (rng.normal(size=(3, 3)) if mixing is None else mixing).T
     return (detail + 128).clip(0, 255).astype(np.uint8)
 
 
@@ -63,7 +63,7 @@ def test_nothing_to_turn(pixels):
 
 def test_strips_make_a_picture():
     pixels = coloured(9)
-    whole, parts = axes.principal([pixels]), axes.principal(pixels[top : top + 8] for top in range(0, 40, 8))
+    whole, parts = axes.principal([pixels]), axes.principal(pixels[top : top + 32] for top in range(0, 160, 32))
     assert abs(np.array(whole.rotation) - parts.rotation).max() < 40 and whole.centre == parts.centre
 
 

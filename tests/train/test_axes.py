@@ -10,7 +10,7 @@ from train.data import Crops, CropsInColour, Photographs, find
 
 
 def test_as_the_encoder_does():
-    pictures = [coloured(seed) for seed in range(4)] + [np.full((40, 48, 3), 77, np.uint8)]
+    pictures = [coloured(seed) for seed in range(4)] + [np.full((160, 96, 3), 77, np.uint8)]
     batch = torch.from_numpy(np.stack(pictures).transpose(0, 3, 1, 2).copy()).float() / 255
     affines = axes.affines(batch)
     torch.testing.assert_close(affines[4], torch.eye(3, 4))
