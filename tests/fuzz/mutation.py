@@ -225,12 +225,15 @@ def _words(words: bytes, rng: random.Random) -> bytes:
 
 
 def _alpha(body: bytes, rng: random.Random) -> bytes:
-    match rng.randrange(5):
+    start = next((place for place, byte in enumerate(body, 1) if byte < 0x80), 0)  # behind the first tile's length
+    match rng.randrange(6):
         case 0:
-            return rng.choice(LENGTHS) + body[1:]
+            return rng.choice(LENGTHS) + body[start:]
         case 1:
-            data = bytes([rng.randrange(6)]) + damage(body[2:], rng)
+            data = bytes([rng.randrange(6)]) + damage(body[start + 1 :], rng)
             return leb128(len(data)) + data
+        case 4:
+            return body[:start] + bytes([rng.randrange(6)]) + body[start + 1 :]
         case 2:
             data = bytes([rng.randrange(4)]) + rng.randbytes(rng.randrange(60))
             return leb128(len(data)) + data
