@@ -274,6 +274,7 @@ def rescue(
     except StreamError:
         header, found, damage = salvage.sections(data)
     limits.check_stream(header, len(data), max_pixels)
+    damage = damage or salvage.disorder(header, found)
     area, picture = _area(region, header), salvage.coded(header, found)
     network, synthesis = _networks(header, model, decoder, realism, threads)
     tile = salvage.Tiles(picture, network, synthesis, PREVIEW_GROUPS if preview else None, bool(damage))

@@ -59,7 +59,7 @@ class Section:
 
 def pack(header: Header, sections: Sequence[Section]) -> bytes:
     """The whole file, in the oldest version that can hold it. Raises ValueError for sections in a wrong order or number."""
-    problem = _disorder(header, [section.kind for section in sections])
+    problem = disorder(header, [section.kind for section in sections])
     if problem:
         raise ValueError(problem)
     flags = GREY * header.grey | TILED * header.tiled | TURNED * header.turned
@@ -84,7 +84,7 @@ def unpack(data: bytes) -> tuple[Header, list[Section]]:
             raise StreamError("is damaged or truncated: its checksum does not match")
         return header, [Section(Kind.PICTURE, body)]
     sections = list(_sections(data))
-    problem = _disorder(header, [section.kind for section in sections])
+    problem = disorder(header, [section.kind for section in sections])
     if problem:
         raise StreamError(f"is not as the format has it: {problem}")
     return header, sections
@@ -155,8 +155,8 @@ def _sections(data: bytes) -> Iterator[Section]:
         raise StreamError(f"is damaged: {len(data) - place} bytes follow the last section")
 
 
-def _disorder(header: Header, kinds: list[int]) -> str | None:
-    """What is wrong with the kinds of a file's sections, in order."""
+def disorder(header: Header, kinds: list[int]) -> str | None:
+    """What is wrong with the kinds of a file's sections, in order; None where nothing is."""
     if not kinds or kinds[0] != Kind.PICTURE:
         return "a file begins with its picture"
     if any(one > other for one, other in pairwise(kinds)):

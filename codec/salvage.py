@@ -25,6 +25,7 @@ from entropy.coder import DamagedError, Decoder
 from entropy.tables import Tables
 
 SEARCH = 1 << 30  # bytes that are summed at most in search of whole sections: about a second
+TRIED = 1 << 12  # bytes that could be summed in the time that it takes to look at a candidate at all
 _KINDS = frozenset(Kind)
 GREY, CROSS = "#808080", "#606060"
 
@@ -68,13 +69,13 @@ def sections(data: bytes) -> tuple[Header, list[Section], list[str]]:
         ]
     found: list[Section] = []
     damage: list[str] = []
-    end, finished = HEADER_BYTES, False
+    end, finished, begun = HEADER_BYTES, False, False
     for place, after, section, last in _whole(data, len(places(header))):
         if place > end:
             damage.append(f"bytes {end} to {place - 1} are damaged")
         if section.kind < ANCILLARY and section.kind not in list(Kind):
             raise StreamError(f"uses features (section {section.kind}) that this program does not know")
-        found, end, finished = [*found, section], after, last
+        found, end, finished, begun = [*found, section], after, last, begun or place == HEADER_BYTES
         if last:
             break
     if not finished:
@@ -82,11 +83,13 @@ def sections(data: bytes) -> tuple[Header, list[Section], list[str]]:
     elif end < len(data):
         damage.append(f"{len(data) - end} bytes follow its last section")
     if not header.tiled and not any(section.kind == Kind.PICTURE for section in found):
+        if begun:
+            raise StreamError("is not as the format has it: it holds no picture")
         try:
-            kind, start, end = container.read_start(data, HEADER_BYTES)
-            found.insert(0, Section(kind & ~container.LAST, data[start:end]))
+            _, start, end = container.read_start(data, HEADER_BYTES)
         except StreamError:
             raise StreamError("is damaged where its picture begins; nothing of it can be salvaged") from None
+        found.insert(0, Section(Kind.PICTURE, data[start:end]))
         damage.append("its picture is damaged, and nothing tells which parts are right")
     return header, found, damage
 
@@ -115,7 +118,7 @@ def _whole(data: bytes, tiles: int) -> Iterator[tuple[int, int, Section, bool]]:
 def _first_whole(data: bytes, candidates: Iterator[tuple[int, int]], budget: int) -> tuple[int | None, int]:
     """Where the first whole section begins, None if nowhere, and what is left of ``budget`` bytes."""
     for place, cost in candidates:
-        budget -= cost
+        budget -= TRIED + cost
         if budget < 0:
             break
         with contextlib.suppress(StreamError):
@@ -147,6 +150,17 @@ def _plausible(data: bytes, place: int, tiles: int) -> Iterator[tuple[int, int]]
         tile = int.from_bytes(data[start : start + NUMBER.size], "little")
         if end <= len(data) and (kind & ~container.LAST != Kind.PICTURE or tile < tiles):
             yield begin, end - begin
+
+
+def disorder(header: Header, found: list[Section]) -> list[str]:
+    """What is wrong with sections that are whole, all of them: their order and number, in a line, or none."""
+    if problem := container.disorder(header, [section.kind for section in found]):
+        return [f"its sections are not as the format has them: {problem}"]
+    try:
+        decoding.coded(header, found)
+    except StreamError as problem:
+        return [f"it {problem}"]
+    return []
 
 
 def coded(header: Header, found: list[Section]) -> Coded:

@@ -151,6 +151,54 @@ def test_hostile_files_cost_a_bounded_search(monkeypatch):
     assert sum(summed) < (1 << 20) + 2 * len(data)
 
 
+def test_chains_of_damaged_sections_cost_a_bounded_search(monkeypatch):
+    """Behind each damaged section a chain of others that reaches to the end, beside it a whole one: quadratic if followed."""
+    monkeypatch.setattr(salvage, "SEARCH", 1 << 22)
+    tried, before = [], container.read_section
+    monkeypatch.setattr(container, "read_section", lambda *where: tried.append(where) or before(*where))
+    start = container.pack(HEADER, [Section(Kind.PICTURE, b"")])[:HEADER_BYTES]
+    head, body = b"\x01\x08", b"\0\0" + b"\x01\x0eXXXX"  # the first leads to the second's last six bytes, those to the next's
+    unit = b"\x01\x08XXXX" + head + zlib.crc32(body, zlib.crc32(head)).to_bytes(4, "little") + body
+    _, found, damage = salvage.sections(start + 600 * unit)
+    assert len(tried) < (1 << 22) // salvage.TRIED + 2 * 600 and found and damage
+
+
+GREY = Header(load("base").grey_variant.id, 50, 16, 16, grey=True)
+PICTURE, XMP = Section(Kind.PICTURE, b""), Section(Kind.XMP, b"\0x")
+
+
+@pytest.mark.parametrize("kind", [b"\x42", b"\x00", b"\x7f", b"\xc1"])
+def test_a_picture_in_one_piece_whose_kind_is_damaged(kind):
+    data = container.pack(GREY, [PICTURE])
+    found = codec.rescue(data[:HEADER_BYTES] + kind + data[HEADER_BYTES + 1 :])
+    assert found.picture.size == (16, 16) and "its picture is damaged" in found.damage[-1]
+
+
+def said(header: Header, sections: list[Section]) -> bytes:
+    """`container.pack` without its checks."""
+    parts = [container.pack(header, [PICTURE])[:HEADER_BYTES]]
+    for number, section in enumerate(sections, 1):
+        start = bytes([section.kind | container.LAST * (number == len(sections)), len(section.body)])
+        parts += [start, zlib.crc32(section.body, zlib.crc32(start)).to_bytes(4, "little"), section.body]
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("header, sections", [
+    (GREY, [PICTURE, PICTURE]), (GREY, [PICTURE, XMP, XMP]), (GREY, [PICTURE, XMP, Section(Kind.EXIF, b"\0x")]),
+    (HEADER, [Section(Kind.PICTURE, b"\0\0")] * 2), (HEADER, [Section(Kind.PICTURE, b"\1\0"), Section(Kind.PICTURE, b"\0\0")]),
+])
+def test_whole_sections_in_disorder_are_told(header, sections):
+    data = said(header, sections)
+    with pytest.raises(StreamError):
+        codec.decode(data)
+    assert "not as the format has" in codec.rescue(data).damage[0]
+
+
+def test_a_file_without_a_picture_is_refused():
+    with pytest.raises(StreamError, match="no picture"):
+        codec.rescue(said(GREY, [XMP]))
+
+
 def test_the_command_line(stream, tmp_path):
     (tmp_path / "bad.mtm").write_bytes(changed(stream, ends(stream)[1] + 30))
     (tmp_path / "good.mtm").write_bytes(stream)

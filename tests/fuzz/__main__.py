@@ -1,0 +1,86 @@
+"""`python -m tests.fuzz --inputs N --seconds S --seed K --out FOLDER`: see tests/fuzz/README.md."""
+
+import argparse
+import json
+import os
+import random
+import sys
+import time
+from pathlib import Path
+
+LONGEST = 1 << 16  # bytes of an input
+FRESH = 0.3  # of guided inputs are made of a good file; the others of what led somewhere new, and few of those are good
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Feeds hostile files to the decoder.")
+    parser.add_argument("--inputs", type=int, default=1_000_000)
+    parser.add_argument("--seconds", type=float, default=1e9)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--share", type=float, default=1 / 256, help="of inputs with a picture, that go through the networks")
+    parser.add_argument("--out", type=Path, default=Path("fuzz"), help="corpus, failing inputs and figures")
+    parser.add_argument("--replay", action="store_true", help="run the corpus in --out alone: for coverage")
+    parser.add_argument("--unguided", action="store_true", help="mutate the seeds alone: without atheris")
+    options = parser.parse_args()
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+    corpus = options.out / "corpus"
+    corpus.mkdir(parents=True, exist_ok=True)
+    if not (options.unguided or options.replay):
+        import atheris
+
+        with atheris.instrument_imports(include=["codec", "entropy"]):
+            from tests.fuzz import mutation, target
+    else:
+        from tests.fuzz import mutation, target
+    seeds, check = mutation.seeds(), target.Target(options.share)
+    before = target.warm(check, seeds)
+
+    def finish() -> None:
+        figures = {**check.report(), "memory before, MB": round(before / 1000)}
+        (options.out / "figures.json").write_text(json.dumps(figures, indent=1))
+        for number, (place, (data, trace)) in enumerate(check.failures.items()):
+            (options.out / f"failure{number}.mtm").write_bytes(data)
+            print(place, trace, sep="\n", file=sys.stderr)
+        (options.out / "longest.mtm").write_bytes(check.longest[1])
+        print(json.dumps(figures, indent=1), flush=True)
+        sys.exit(bool(check.failures)) if options.replay or options.unguided else os._exit(bool(check.failures))
+
+    def done() -> bool:
+        return check.reached["inputs"] >= options.inputs or time.perf_counter() - check.started > options.seconds
+
+    if options.replay:
+        for path in sorted(corpus.iterdir()):
+            check(path.read_bytes())
+        finish()
+    if options.unguided:
+        rng = random.Random(options.seed)
+        while not done():
+            check(*mutation.mutate(rng.choice(seeds), rng))
+        finish()
+
+    parents: dict[bytes, bytes | None] = {}  # of the last mutation: atheris tells the target nothing else of it
+
+    def one(data: bytes) -> None:
+        check(data, parents.get(data))
+        if done():
+            finish()
+
+    def mutator(data: bytes, limit: int, seed: int) -> bytes:
+        rng = random.Random(seed)
+        changed, parent = mutation.mutate(rng.choice(seeds) if rng.random() < FRESH else data, rng)
+        parents.clear()
+        if len(changed) <= limit:
+            parents[changed] = parent
+        return changed[:limit]
+
+    for number, data in enumerate(seeds):
+        (corpus / f"seed{number:02}").write_bytes(data)
+    settings = {"seed": options.seed, "max_len": LONGEST, "len_control": 0, "rss_limit_mb": 0, "timeout": 60, "detect_leaks": 0,
+                "print_final_stats": 0, "verbosity": 0}
+    atheris.Setup([sys.argv[0], str(corpus), *(f"-{name}={value}" for name, value in settings.items())], one,
+                  custom_mutator=mutator)
+    atheris.Fuzz()
+
+
+if __name__ == "__main__":
+    main()
