@@ -37,11 +37,12 @@ def main() -> None:
 
     def finish() -> None:
         figures = {**check.report(), "memory before, MB": round(before / 1000)}
-        (options.out / "figures.json").write_text(json.dumps(figures, indent=1))
+        if not options.replay:
+            (options.out / "figures.json").write_text(json.dumps(figures, indent=1))
+            (options.out / "longest.mtm").write_bytes(check.longest[1])
         for number, (place, (data, trace)) in enumerate(check.failures.items()):
             (options.out / f"failure{number}.mtm").write_bytes(data)
             print(place, trace, sep="\n", file=sys.stderr)
-        (options.out / "longest.mtm").write_bytes(check.longest[1])
         print(json.dumps(figures, indent=1), flush=True)
         sys.exit(bool(check.failures)) if options.replay or options.unguided else os._exit(bool(check.failures))
 
