@@ -19,10 +19,16 @@ COMMAND = [sys.executable, "-P", "-m", "codec.cli"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 
 
-def start(*arguments, **options) -> subprocess.Popen:
-    """The command in a process group of its own, as a shell starts it; what is started in the background ignores Ctrl-C."""
+def start(*arguments, largest: int | None = None, **options) -> subprocess.Popen:
+    """The command in a process group of its own, as a shell starts it. largest: file that it may write, in bytes."""
+
+    def before() -> None:
+        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a shell starts in the background, these tests maybe, ignores it
+        if largest is not None:
+            resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
+
     return subprocess.Popen([*COMMAND, *map(str, arguments)], env=ENVIRONMENT, stderr=subprocess.PIPE, start_new_session=True,
-                            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL), **options)
+                            preexec_fn=before, **options)
 
 
 def until(condition) -> None:
@@ -108,8 +114,7 @@ def test_a_limit_on_file_size(tmp_path, otters):
     otters.save(tmp_path / "a.ppm")
     target = tmp_path / "a.mtm"
     target.write_bytes(b"old")
-    process = start("encode", tmp_path / "a.ppm", "--force",
-                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_FSIZE, (4096, 4096)))
+    process = start("encode", tmp_path / "a.ppm", "--force", largest=4096)
     told = process.communicate()[1].decode()
     assert process.returncode == 1 and told.count("\n") == 1 and "cannot be written: file too large" in told
     assert target.read_bytes() == b"old" and {path.name for path in tmp_path.iterdir()} == {"a.ppm", "a.mtm"}
