@@ -72,8 +72,8 @@ def principal(strips: Iterable[np.ndarray]) -> Turn | None:
         count += rows[0].size
     if np.ptp(covariance) <= 1e-6 * np.trace(covariance):
         return None
-    x, y, z = np.rint(total / count / 255 * ((1 << CENTRE_BITS) - 1)).astype(int).tolist()
-    return Turn(quaternion(aligned(np.linalg.eigh(covariance)[1].T[::-1])), (x, y, z))
+    red, green, blue = np.rint(total / count / 255 * ((1 << CENTRE_BITS) - 1)).astype(int).tolist()
+    return Turn(quaternion(aligned(np.linalg.eigh(covariance)[1].T[::-1])), (red, green, blue))
 
 
 def aligned(lines: np.ndarray) -> np.ndarray:
