@@ -38,6 +38,21 @@ def logistic_bits(residual: Tensor, log_scale: Tensor) -> Tensor:
     return -(torch.log1p(-torch.exp(-precision)) + F.logsigmoid(upper) + F.logsigmoid(lower)) / math.log(2)
 
 
+@torch.no_grad()
+def chosen_residuals(exact: Tensor, log_scale: Tensor, tradeoff: float) -> Tensor:
+    """Whole residuals as `codec.latents.choose_residuals` has them: the nearest, or one closer to zero where that pays.
+
+    tradeoff: bits that a squared step of error is worth; 0 for the nearest, always.
+    """
+    nearest = torch.round(exact)
+    if not tradeoff:
+        return nearest
+    closer = nearest - nearest.sign()
+    saved = logistic_bits(nearest, log_scale) - logistic_bits(closer, log_scale)
+    worse = tradeoff * ((exact - closer).square() - (exact - nearest).square())
+    return torch.where(saved > worse, closer, nearest)
+
+
 def checkerboard(like: Tensor) -> Tensor:
     """Boolean (1, 1, h, w): True where row + column is even, the anchors."""
     height, width = like.shape[-2:]
@@ -124,11 +139,13 @@ class EntropyModel(nn.Module):
                 dither(batch, hyper_latents, *shape, generator=generator))
 
     def forward(
-        self, latent: Tensor, level: Tensor, proxy: str, temperature: float = 0.3, noise: tuple[Tensor, Tensor] | None = None
+        self, latent: Tensor, level: Tensor, proxy: str, temperature: float = 0.3, noise: tuple[Tensor, Tensor] | None = None,
+        tradeoff: float = 0.0,
     ) -> Coded:
         """Codes each pass as the decoder will see it.
 
-        latent: (N, M, h, w), image units; level: (N,); noise: what `noise` gives, drawn here if it is not given.
+        latent: (N, M, h, w), image units; level: (N,); noise: what `noise` gives, drawn here if it is not given. tradeoff: bits
+        that a squared step is worth where residuals are chosen as the encoder chooses them; 0 rounds to the nearest.
         """
         quantise = PROXIES[proxy]
         latent_noise, hyper_noise = (part.to(latent.device) for part in noise or self.noise(len(latent), *latent.shape[-2:]))
@@ -141,7 +158,7 @@ class EntropyModel(nn.Module):
         deviation = self.deviation[:, None, None]
 
         hyper = self.hyper_analysis(latent / deviation, weights).float()
-        hyper_rate, hyper_hard = quantise(hyper, torch.zeros_like(hyper), hyper_noise, temperature)
+        hyper_rate, hyper_hard = quantise(hyper, torch.zeros_like(hyper), hyper_noise, temperature, hyper.round())
         hyper_log_scale = hyper_log_scale.clamp_min(math.log(SCALE_LOW))
         hyper_bits = logistic_bits(hyper_rate, hyper_log_scale).sum((1, 2, 3))
         with torch.no_grad():
@@ -169,11 +186,12 @@ class EntropyModel(nn.Module):
                     centre = round_through(centre * FRACTION) / FRACTION
                 log_scale = log_scale.float() * (SCALE_STEP / ContextNetwork.SCALE_ONE) + log_ratio[:, span]
                 log_scale = log_scale.clamp(math.log(SCALE_LOW), math.log(SCALE_HIGH))
-                for_rate, rounded = quantise(value, centre, latent_noise[:, span], temperature)
+                whole = chosen_residuals(value - centre, log_scale, tradeoff)
+                for_rate, rounded = quantise(value, centre, latent_noise[:, span], temperature, whole)
                 cost = logistic_bits(for_rate - centre, log_scale)
                 bits = bits + torch.where(here, cost, 0.0).sum((1, 2, 3))
                 with torch.no_grad():
-                    file_cost = logistic_bits(torch.round(value - centre), log_scale)
+                    file_cost = logistic_bits(whole, log_scale)
                     file_bits = file_bits + torch.where(here, file_cost, 0.0).sum((1, 2, 3))
                     offset = within_cell(log_scale.exp(), latent_noise[:, span])
                     texture = torch.where(here & (rounded == centre), offset, texture)

@@ -54,7 +54,8 @@ def rate_distortion(
     bpp, as the proxy has it, and file_bpp, rounded; mse; each (N, D) distance; distortion, their mix in units of mean squared
     error; lambda; loss = bpp + λ·255²·distortion; and, for the critic, decoded image, latents in deviations, quality weights.
     """
-    decoded, coded = (model or codec)(image, level, stage.parts, stage.proxy, stage.temperature, noise, stage.texture, affine)
+    decoded, coded = (model or codec)(
+        image, level, stage.parts, stage.proxy, stage.temperature, noise, stage.texture, affine, stage.tradeoff)
     decoded = decoded.float()
     if not torch.isfinite(decoded.sum()):
         raise DivergedError("the reconstruction is not finite")

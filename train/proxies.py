@@ -1,7 +1,8 @@
 """Quantisation proxies: what stands for rounding while gradients flow.
 
-Each proxy maps (value, centre, noise) — latents in quantiser steps, the mean they are coded around, and `dither` of
-one step — to a pair (for_rate, for_distortion). At test time both are round(value − centre) + centre.
+Each proxy maps (value, centre, noise, temperature, whole) — latents in quantiser steps, the mean they are coded around,
+`dither` of one step, and value − centre as a file holds it, whole — to a pair (for_rate, for_distortion). At test time both
+are whole + centre.
 
 - ``uniform_noise``: Ballé, Laparra & Simoncelli 2017; noise of one step for both.
 - ``straight_through``: Theis et al. 2017; rounding for both, identity gradient.
@@ -15,9 +16,9 @@ import torch
 from torch import Tensor
 
 
-def straight_round(value: Tensor) -> Tensor:
-    """round(value) with the gradient of the identity."""
-    return value + (torch.round(value) - value).detach()
+def straight(value: Tensor, rounded: Tensor) -> Tensor:
+    """``rounded``, with the gradient of ``value``."""
+    return value + (rounded - value).detach()
 
 
 def soft_round(value: Tensor, temperature: float) -> Tensor:
@@ -54,20 +55,22 @@ def within_cell(scale: Tensor, noise: Tensor) -> Tensor:
     return 2 * scale * torch.atanh(2 * noise * torch.tanh(1 / (4 * scale)))
 
 
-def uniform_noise(value: Tensor, centre: Tensor, noise: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def uniform_noise(value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor) -> tuple[Tensor, Tensor]:
     return value + noise, value + noise
 
 
-def straight_through(value: Tensor, centre: Tensor, noise: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    rounded = straight_round(value - centre) + centre
+def straight_through(
+    value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor
+) -> tuple[Tensor, Tensor]:
+    rounded = straight(value - centre, whole) + centre
     return rounded, rounded
 
 
-def mixed(value: Tensor, centre: Tensor, noise: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
-    return value + noise, straight_round(value - centre) + centre
+def mixed(value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor) -> tuple[Tensor, Tensor]:
+    return value + noise, straight(value - centre, whole) + centre
 
 
-def soft(value: Tensor, centre: Tensor, noise: Tensor, temperature: float) -> tuple[Tensor, Tensor]:
+def soft(value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor) -> tuple[Tensor, Tensor]:
     noisy = soft_round(value - centre, temperature) + noise
     return noisy + centre, soft_round_conditional_mean(noisy, temperature) + centre
 

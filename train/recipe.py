@@ -33,6 +33,8 @@ class Stage:
     the run started from. batch: crops a step, over all processes together. level_power: quality levels are drawn as
     (K − 1)·u^level_power, u uniform; above 1 favours low rates. learning_rate rises over ``warmup`` steps and falls to
     ``final`` times itself along a cosine.
+    tradeoff: bits that a squared step of error is worth where residuals are rounded as the encoder rounds them,
+    `codec.latents.choose_residuals`; 0 rounds to the nearest.
     quantised: round the entropy networks to integers, with straight-through gradients; where they stay as they are, always.
     texture: noise that the decoder is given where latents were rounded to nothing, to make texture of: how much in each group
     of latents, 1 being as much as there may have been; none if empty.
@@ -49,6 +51,7 @@ class Stage:
     final: float = 0.05
     proxy: str = "mixed"
     temperature: float = 0.3
+    tradeoff: float = 0.0
     quantised: bool = False
     texture: list[float] = field(default_factory=list)
 
@@ -225,6 +228,8 @@ def check(recipe: Recipe) -> None:
             check_texture(stage, network)
         if stage.warmup < 0 or not 0 <= stage.final <= 1:
             raise RecipeError(f"stage {stage.name}: warmup >= 0 and 0 <= final <= 1 are needed")
+        if not 0 <= stage.tradeoff < float("inf"):
+            raise RecipeError(f"stage {stage.name}: tradeoff must not be negative")
         if min(stage.steps, stage.batch, stage.learning_rate, stage.temperature, stage.level_power) <= 0:
             raise RecipeError(f"stage {stage.name}: steps, batch, learning_rate, temperature and level_power must be positive")
 

@@ -120,7 +120,8 @@ def train(
         value, proxy = coder.analysis(vectors), "soft_round"
         if done >= ROUNDED:
             value, proxy = value.detach(), "straight_through"
-        _, received = PROXIES[proxy](value, centre, dither(*latents, generator=generator), temperature)
+        noise = dither(*latents, generator=generator)
+        _, received = PROXIES[proxy](value, centre, noise, temperature, value.round())
         errors = (coder.synthesis(received) - vectors).square().sum(1)
         loss = (coder.prior.bits(received) + tradeoff * source.weight * errors).mean()
         optimiser.zero_grad()
