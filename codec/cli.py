@@ -173,26 +173,36 @@ def complete_models(context: click.Context, parameter: click.Parameter, incomple
               help="100 keeps transparency exactly; less, with fewer levels.")
 @click.option("--tile", is_flag=True, help="Code tiles of 1024x1024 pixels apart, each with a checksum: parts can be "
               "decoded and salvaged by themselves. Large pictures always are.")
+@click.option("--effort", type=click.IntRange(0, 9), default=0, show_default=True, help="Time for smaller or better files; each "
+              "from 4 on takes about twice as long as the one before, and needs the extra [train].")
+@click.option("--distortion", "distances", multiple=True, metavar="NAME[:OPTION=VALUE,…]", help="With --effort 4 and more: "
+              "the distance to lower, of `metamer metrics list`; repeatable. Default: what the model was trained on.")
 @max_pixels_option
 @jobs_option
 @threads_option
 @force_option
-def encode(names, output, quality, bpp, max_bytes, count, threads, force, **options) -> None:
+def encode(names, output, quality, bpp, max_bytes, distances, count, threads, force, **options) -> None:
     """Encode pictures to .mtm files."""
     if sum(option is not None for option in (quality, bpp, max_bytes)) > 1:
         raise click.UsageError("give one of --quality, --bpp and --max-bytes")
     targets = files.targets_for(names, output, STREAM_SUFFIX)
     rate = {"quality": quality, "bpp": bpp, "max_bytes": max_bytes}
     options |= {key: value for key, value in rate.items() if value is not None}
+    options["distortion"] = dict.fromkeys(distances, 1.0) or None
     coded(encode_file, targets, "encoding", count, threads, force, options)
 
 
 def encode_file(name: str, targets: dict[str, str], force: bool, options: dict) -> list[str]:
     """One file; ``options``: `codec.encode`'s. No notices."""
+    from tqdm import tqdm
+
     from codec import coding
 
     files.check_free(targets[name], force, name)
-    files.write(targets[name], coding.encode(files.read(name) if name == files.STREAM else name, **options))
+    alone = options["effort"] and len(targets) == 1
+    with tqdm(desc="refining", unit="step", disable=None if alone else True, leave=False) as bar:
+        source = files.read(name) if name == files.STREAM else name
+        files.write(targets[name], coding.encode(source, **options, progress=bar.update))
     return []
 
 

@@ -1,7 +1,9 @@
 """Encode and decode, whole pictures: read → transform → code → write."""
 
 import io
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from codec import auxiliary, container, decoders, decoding, files, latents, limi
 from codec import model as models
 from codec.axes import Turn
 from codec.container import Kind, Section
+from codec.effort import Effort, Progress
 from codec.errors import ImageError, StreamError
 from codec.model import QUALITIES, Model
 from codec.pictures import Picture
@@ -22,6 +25,7 @@ TILED_ABOVE = 4 << 20  # pixels; tiles cost a little rate, a whole picture takes
 PREVIEW_GROUPS = 1  # of channels, the coarsest first
 MAX_QUALITY = 100.0
 DEFAULT_QUALITY = 50.0
+TRIES = 3  # qualities that effort is spent on to fit a size
 
 Source = Image.Image | np.ndarray | str | Path | bytes
 
@@ -74,47 +78,71 @@ def quality_index(quality: float) -> int:
 
 
 def write(picture: Image.Image, index: int, model: Model, writer: Encoder | Meter, turn: Turn | None, box: Box | None = None,
-          tradeoff: np.ndarray | None = None) -> None:
+          tradeoff: np.ndarray | None = None, effort: Effort | None = None) -> None:
     """Everything of a picture that is coded, or of the tile ``box``, to an entropy.coder Encoder or Meter.
 
-    turn: of its colours, as a rule `transforms.axes_of` it; tradeoff: `transforms.tradeoffs` of it, if at hand.
+    turn: of its colours, as a rule `transforms.axes_of` it; tradeoff: `transforms.tradeoffs` of it, if at hand; effort: none,
+    or how latents are refined.
     """
     whole = decoding.positions(*picture.size)
     box = box or whole
     tradeoff = transforms.tradeoffs(picture, index, model) if tradeoff is None else tradeoff
-    latent, hyper = transforms.analyse_box(picture, box, index, model, turn)
-    latents.encode(model, index, latent, hyper, writer, tradeoff[box.within(whole)].ravel())
+    tradeoff = tradeoff[box.within(whole)]
+    if effort:
+        latent, hyper, tradeoff = effort.refined(picture, box, index, model, turn, tradeoff)
+    else:
+        latent, hyper = transforms.analyse_box(picture, box, index, model, turn)
+    latents.encode(model, index, latent, hyper, writer, tradeoff.ravel())
 
 
-def _encode(picture: Image.Image, index: int, model: Model, tile: bool, turn: Turn | None, others: list[Section]) -> bytes:
+def _encode(
+    picture: Image.Image, index: int, model: Model, tile: bool, turn: Turn | None, others: list[Section],
+    effort: Effort | None = None,
+) -> bytes:
     """others: the sections that follow the picture's."""
     header = container.Header(model.id, index, *picture.size, grey=model.grey, tiled=tile, turned=turn is not None)
     tradeoff, coded = transforms.tradeoffs(picture, index, model), []
     for number, box in enumerate(decoding.places(header)):
         writer = Encoder(model.tables)
-        write(picture, index, model, writer, turn, box, tradeoff)
+        write(picture, index, model, writer, turn, box, tradeoff, effort)
         coded.append(Section(Kind.PICTURE, decoding.wrap(header, number, turn, writer.bytes())))
     return container.pack(header, [*coded, *others])
 
 
+def _highest(fits: Callable[[int], bool]) -> int:
+    """The highest quality that fits, −1 if none does. Bisection: size grows with quality, save for a few bytes."""
+    low, high = 0, QUALITIES - 1
+    while low <= high:
+        middle = (low + high) // 2
+        low, high = (middle + 1, high) if fits(middle) else (low, middle - 1)
+    return high
+
+
 def _largest_within(
-    picture: Image.Image, limit: int, model: Model, tile: bool, turn: Turn | None, others: list[Section]
+    plain: Callable[[int], bytes], refined: Callable[[int], bytes] | None, limit: int, model: Model
 ) -> bytes:
     """The encoding of the highest quality that takes at most ``limit`` bytes. Raises ImageError when none does.
 
-    Bisection: size grows with quality, save for a few bytes between neighbours.
+    plain, refined: the encoding at a quality, without effort and with. Effort takes long and changes sizes by some percent,
+    alike at neighbouring qualities: what it did at one says where to try next.
     """
-    best, low, high = None, 0, QUALITIES - 1
-    while low <= high:
-        middle = (low + high) // 2
-        data = _encode(picture, middle, model, tile, turn, others)
-        if len(data) <= limit:
-            best, low = data, middle + 1
-        else:
-            smallest, high = len(data), middle - 1
-    if best is None:
-        raise ImageError(f"needs at least {smallest} bytes with model '{model.name}'; {limit} were allowed")
-    return best
+    plain, ratio = cache(plain), 1.0
+
+    def fits(index: int) -> bool:
+        return len(plain(index)) * ratio <= limit
+
+    index = _highest(fits)
+    fitting = [plain(index)] if index >= 0 else []
+    tried: dict[int, bytes] = {}
+    while refined and index not in tried and len(tried) < TRIES:
+        index = max(index, 0)
+        tried[index] = refined(index)
+        ratio = len(tried[index]) / len(plain(index))
+        index = _highest(fits)
+    fitting += [tried[index] for index in sorted(tried) if len(tried[index]) <= limit]
+    if not fitting:
+        raise ImageError(f"needs at least {len(plain(0))} bytes with model '{model.name}'; {limit} were allowed")
+    return fitting[-1]
 
 
 def encode(
@@ -131,6 +159,9 @@ def encode(
     metadata: str = "keep",
     first_frame: bool = False,
     alpha_quality: int = 100,
+    effort: int = 0,
+    distortion: Mapping[str, float] | None = None,
+    progress: Progress = lambda: None,
 ) -> bytes:
     """Encodes a picture: a PIL image, an (H, W), (H, W, 3) or (H, W, 4) uint8 array, a path, or the bytes of a picture file.
 
@@ -144,7 +175,11 @@ def encode(
     icc: 'convert' colours to sRGB, or 'keep' them as they are, with their profile. metadata: 'keep' or 'strip' EXIF and XMP.
     first_frame: take the first frame or page of several instead of refusing them. alpha_quality: 100 codes transparency
     without loss; less, down to 0, with fewer levels of it. Grey pictures are coded as grey.
-    Raises ImageError, ModelError, ValueError.
+
+    effort: 0 … 9, time spent on a better trade of bits against error, which decoders need not know of (`codec.effort`); above 3
+    it takes PyTorch. distortion: what error is, as weights of distances of `perception`; default what the model was trained on.
+    progress: called after each of its steps. With effort, bytes may differ between machines; what they decode to does not.
+    Raises ImageError, ModelError, ValueError; ImportError where the extra `train` is needed.
 
     >>> picture = Image.radial_gradient("L")  # 256x256
     >>> len(encode(picture, 10)) < len(encode(picture, 90)), len(encode(picture, max_bytes=500)) <= 500
@@ -167,9 +202,17 @@ def encode(
             raise ValueError(f"bpp must be positive and finite, not {bpp}")
         max_bytes = int(bpp * picture.width * picture.height / 8)
     turn, others = transforms.axes_of(picture), auxiliary.sections(pictures.quantised(whole, alpha_quality))
+    trying = Effort.of(effort, distortion, network, progress)
+
+    def plain(index: int) -> bytes:
+        return _encode(picture, index, network, tile, turn, others)
+
+    def refined(index: int) -> bytes:
+        return _encode(picture, index, network, tile, turn, others, trying)
+
     if max_bytes is not None:
-        return _largest_within(picture, max_bytes, network, tile, turn, others)
-    return _encode(picture, index, network, tile, turn, others)
+        return _largest_within(plain, refined if trying else None, max_bytes, network)
+    return refined(index)
 
 
 def _variant(network: Model, picture: Image.Image) -> Model:

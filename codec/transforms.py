@@ -42,15 +42,20 @@ def axes_of(picture: Image.Image) -> axes.Turn | None:
 
 
 def analyse_box(
-    picture: Image.Image, box: Box, index: int, model: Model, turn: axes.Turn | None
+    picture: Image.Image, box: Box, index: int, model: Model, turn: axes.Turn | None, margin: int = 0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """`analyse` for the positions ``box`` of a picture, whose first row and column are multiples of `latents.HYPER_STRIDE`."""
-    window = seen_by_analysis(box, model.halo, positions(*picture.size))
+    """`analyse` for the positions ``box`` of a picture, whose first row and column are multiples of `latents.HYPER_STRIDE`.
+
+    margin: how many positions around the box, in the picture, the latents are wanted of too.
+    """
+    whole = positions(*picture.size)
+    window = seen_by_analysis(box, model.halo + margin, whole)
     image = planes(picture, window)
     latent, hyper = analyse(axes.turn(image, turn.affine()) if turn else image, index, model)
     top, left = ((box.top - window.top) // latents.HYPER_STRIDE, (box.left - window.left) // latents.HYPER_STRIDE)
     _, height, width = latents.hyper_shape(model, box.height, box.width)
-    return latent[box.within(window)], np.ascontiguousarray(hyper[:, top : top + height, left : left + width])
+    grown = box.grown(margin, margin, whole)
+    return latent[grown.within(window)], np.ascontiguousarray(hyper[:, top : top + height, left : left + width])
 
 
 def tradeoffs(picture: Image.Image, index: int, model: Model) -> np.ndarray:

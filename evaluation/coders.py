@@ -7,11 +7,11 @@ from pathlib import Path
 from PIL import Image
 
 import codec as metamer
-from codec import decoders
+from codec import decoders, effort
 from codec import model as models
 from codec.errors import MetamerError
 from evaluation import external, pillow_codecs
-from evaluation.coder import Coder, Count
+from evaluation.coder import Coder, Count, options
 
 QUALITIES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 
@@ -27,8 +27,8 @@ def coder(name: str, threads: int = 0) -> Coder:
 
     PEER or PEER:OPTION=VALUE,…: one of `peers`. compressai:NETWORK, compressai:NETWORK:metric=ms-ssim or
     compressai:NETWORK@CHECKPOINT: `evaluation.compressai_codecs`. FILE.toml: a program, `evaluation.external`. MODEL,
-    MODEL+DECODER or MODEL+DECODER@REALISM: Metamer, MODEL and DECODER being shipped ones' names, or files.
-    Raises MetamerError.
+    MODEL+DECODER or MODEL+DECODER@REALISM, and :effort=N behind any of them: Metamer, MODEL and DECODER being shipped ones'
+    names, or files. Raises MetamerError.
     """
     known = pillow_codecs.peers()
     first, colon, rest = name.partition(":")
@@ -46,7 +46,11 @@ def coder(name: str, threads: int = 0) -> Coder:
 
 
 def _metamer(name: str, threads: int) -> Coder:
-    model, decoder, realism = parts(name)
+    whole, colon, rest = name.partition(":") if not Path(name).exists() else (name, "", "")
+    chosen = options(rest, {"effort": (int,)}, whole) if colon else {}
+    if not 0 <= chosen.get("effort", 0) <= effort.MOST:
+        raise MetamerError(f"{name}: effort goes from 0 to {effort.MOST}")
+    model, decoder, realism = parts(whole)
     network = models.load(model)
     version = network.id.hex()
     if decoder:
@@ -56,7 +60,7 @@ def _metamer(name: str, threads: int) -> Coder:
     ladder = [100 * index / (models.QUALITIES - 1) for index in range(models.QUALITIES)]
 
     def encode(picture: Image.Image, setting: float) -> bytes:
-        return metamer.encode(picture, setting, model=model, threads=threads)
+        return metamer.encode(picture, setting, model=model, threads=threads, **chosen)
 
     def decode(data: bytes) -> Image.Image:
         return metamer.decode(data, model=model, decoder=decoder, realism=realism, threads=threads)
@@ -66,7 +70,7 @@ def _metamer(name: str, threads: int) -> Coder:
 
         return counting.count(model, decoder, picture, setting)
 
-    return Coder(name, model, version, QUALITIES, ladder, encode, decode, count=count)
+    return Coder(name, f"{model}{colon}{rest}", version, QUALITIES, ladder, encode, decode, count=count)
 
 
 def parts(name: str) -> tuple[str, str | None, float | None]:

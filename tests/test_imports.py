@@ -19,7 +19,9 @@ ALLOWED = {
 SHARED = {  # evaluation trains here: toy sources with the codec's own proxies, critics of its own losses
     "evaluation/toy/transform_coding.py": {"train"}, "evaluation/post_hoc.py": {"train"},
 }
-LAZY = {"codec/cli.py": {"train", "perception", "evaluation"}}  # inside the commands that need them
+LAZY = {  # inside what needs them
+    "codec/cli.py": {"train", "perception", "evaluation"}, "codec/effort.py": {"train"},
+}
 
 
 def imports(tree: ast.AST):

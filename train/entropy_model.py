@@ -7,6 +7,7 @@ the logarithm of the scale.
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -17,6 +18,9 @@ from codec.latents import FRACTION, HYPER_STRIDE, KNOWN_SHIFT, MEAN_SHIFT
 from codec.model import LIMITS
 from train.integer_networks import HIDDEN_ONE, ContextNetwork, HyperSynthesis, round_through, set_quantised
 from train.proxies import PROXIES, dither, within_cell
+
+# (centre (N, C, h, w) in steps, logarithm of the scale, channels, where (1, 1, h, w)) → latents (N, C, h, w) in steps
+Pass = Callable[[Tensor, Tensor, slice, Tensor], Tensor]
 
 SCALES = 64
 SCALE_LOW, SCALE_HIGH = 0.04, 128.0  # logistic scale of the first and last coding table, in quantiser steps
@@ -155,29 +159,50 @@ class EntropyModel(nn.Module):
             log_step, log_stretch, hyper_log_scale = (table[:, :, None, None] for table in tables)
         step = log_step.exp()
         steps = latent / step * log_stretch.exp()
-        deviation = self.deviation[:, None, None]
 
-        hyper = self.hyper_analysis(latent / deviation, weights).float()
+        hyper = self.hyper_analysis(latent / self.deviation[:, None, None], weights).float()
         hyper_rate, hyper_hard = quantise(hyper, torch.zeros_like(hyper), hyper_noise, temperature, hyper.round())
         hyper_log_scale = hyper_log_scale.clamp_min(math.log(SCALE_LOW))
         hyper_bits = logistic_bits(hyper_rate, hyper_log_scale).sum((1, 2, 3))
         with torch.no_grad():
             file_bits = logistic_bits(torch.round(hyper), hyper_log_scale).sum((1, 2, 3))
 
-        height, width = latent.shape[-2:]
-        features = self.hyper_synthesis(hyper_hard)[..., :height, :width]
+        bits, textures = latent.new_zeros(len(latent)), torch.zeros_like(steps)
+
+        def quantised(centre: Tensor, log_scale: Tensor, span: slice, here: Tensor) -> Tensor:
+            nonlocal bits, file_bits
+            value, noise = steps[:, span], latent_noise[:, span]
+            whole = chosen_residuals(value - centre, log_scale, tradeoff)
+            for_rate, rounded = quantise(value, centre, noise, temperature, whole)
+            bits = bits + torch.where(here, logistic_bits(for_rate - centre, log_scale), 0.0).sum((1, 2, 3))
+            with torch.no_grad():
+                file_bits = file_bits + torch.where(here, logistic_bits(whole, log_scale), 0.0).sum((1, 2, 3))
+                nothing = here & (rounded == centre)
+                textures[:, span] = torch.where(nothing, within_cell(log_scale.exp(), noise), textures[:, span])
+            return rounded
+
+        decoded = self.passes(hyper_hard, step, weights, latent.shape[-2:], quantised)
+        return Coded(decoded * step, bits, hyper_bits, file_bits, textures * step.detach())
+
+    def passes(self, hyper: Tensor, step: Tensor, weights: Tensor, size: tuple[int, int], take: Pass) -> Tensor:
+        """Decoded latents (N, M, h, w) in quantiser steps, pass by pass, as `codec.latents` has them.
+
+        hyper: (N, Z, h', w') whole hyper-latents; step: (N, M, 1, 1); weights: (N, K) of the quality; size: (h, w). take: what
+        a pass decodes to, (N, C, h, w) in steps, where its last argument is True.
+        """
+        height, width = size
+        deviation = self.deviation[:, None, None]
+        features = self.hyper_synthesis(hyper)[..., :height, :width]
         planes = self._whole(weights * HIDDEN_ONE)[:, :, None, None].expand(-1, -1, height, width)
-        anchors = checkerboard(latent)
+        anchors = checkerboard(features)
         to_units = (ContextNetwork.KNOWN_ONE * step / deviation).clamp_max(LIMITS["known_factor"] * FRACTION / 2**KNOWN_SHIFT)
         limit = ContextNetwork.KNOWN_MAX
-        log_ratio = (self.deviation.log()[:, None, None] - log_step)
-        bits = latent.new_zeros(len(latent))
-        known, decoded, textures, start = [], [], [], 0
-        for index, size in enumerate(self.groups):
-            span = slice(start, start + size)
-            value = steps[:, span]
-            group = torch.zeros_like(value)
-            hard, texture = torch.zeros_like(value), torch.zeros_like(value)
+        log_ratio = deviation.log() - step.log()
+        known, decoded, start = [], [], 0
+        for index, channels in enumerate(self.groups):
+            span = slice(start, start + channels)
+            group = features.new_zeros(len(features), channels, height, width, dtype=step.dtype)
+            hard = torch.zeros_like(group)
             for parity, here in enumerate((anchors, ~anchors)):
                 context = [features, planes, *known, *([group] if parity else [])]
                 mean, log_scale = self.contexts[2 * index + parity](torch.cat([c.float() for c in context], 1))
@@ -186,20 +211,11 @@ class EntropyModel(nn.Module):
                     centre = round_through(centre * FRACTION) / FRACTION
                 log_scale = log_scale.float() * (SCALE_STEP / ContextNetwork.SCALE_ONE) + log_ratio[:, span]
                 log_scale = log_scale.clamp(math.log(SCALE_LOW), math.log(SCALE_HIGH))
-                whole = chosen_residuals(value - centre, log_scale, tradeoff)
-                for_rate, rounded = quantise(value, centre, latent_noise[:, span], temperature, whole)
-                cost = logistic_bits(for_rate - centre, log_scale)
-                bits = bits + torch.where(here, cost, 0.0).sum((1, 2, 3))
-                with torch.no_grad():
-                    file_cost = logistic_bits(whole, log_scale)
-                    file_bits = file_bits + torch.where(here, file_cost, 0.0).sum((1, 2, 3))
-                    offset = within_cell(log_scale.exp(), latent_noise[:, span])
-                    texture = torch.where(here & (rounded == centre), offset, texture)
-                hard = torch.where(here, rounded, hard)
-                units = self._whole(rounded * to_units[:, span]).clamp(-limit, limit)
+                taken = take(centre, log_scale, span, here)
+                hard = torch.where(here, taken, hard)
+                units = self._whole(taken * to_units[:, span]).clamp(-limit, limit)
                 group = torch.where(here, units, group)
             known.append(group)
             decoded.append(hard)
-            textures.append(texture)
-            start += size
-        return Coded(torch.cat(decoded, 1) * step, bits, hyper_bits, file_bits, torch.cat(textures, 1) * step.detach())
+            start += channels
+        return torch.cat(decoded, 1)

@@ -1,0 +1,222 @@
+"""Effort: latents refined against what they decode to. Decoders and the format know nothing of it.
+
+An encoder that rounds what its analysis says never looks at the decoded picture. With effort it does: it decodes, finds how
+each latent would have to move for the picture to come nearer (a Newton step), goes half of the way, rounds again with an eye
+on the rate, and so on. That is proximal gradient descent (Daubechies, Defrise & De Mol, Comm. Pure Appl. Math. 2004) with
+rate-distortion optimised rounding for a proximal step. Latents are whole at every step, so tens of steps do what annealing
+(Yang, Bamler & Mandt, "Improving inference for neural image compression", NeurIPS 2020) takes thousands for.
+
+Which step is kept is decided by real tables and the decoded 8-bit picture, by bits + λ·distortion, so no file is a worse trade
+than it was without effort. λ is the slope of the picture's own curve at the quality that is asked for.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from PIL import Image
+
+from codec import axes, latents, pixels, transforms
+from codec.decoding import positions
+from codec.errors import ModelError
+from codec.model import QUALITIES, Model
+from codec.tiles import Box
+from entropy.coder import Meter
+
+REANALYSED = {1: 1, 2: 3, 3: 6}  # effort → steps
+DESCENDED = {4: 3, 5: 6, 6: 12, 7: 24, 8: 48, 9: 96}  # with gradients; they need PyTorch
+MOST = max(DESCENDED)
+PLAIN = {"mse": 1.0}
+SHARE = 0.5  # of the way that is gone at a step: 0.25 is slower, 0.7 overshoots
+NEIGHBOUR = 12  # qualities to either side, of the 256, between which the picture's curve is measured
+
+Progress = Callable[[], object]  # called after every step
+
+
+class View:
+    """One tile of a picture, or the whole of it: what the analysis makes of it, and what decoded latents look like there.
+
+    exact: (h, w, M) float32 latents in quantiser steps, of the positions ``around`` the tile that the synthesis sees too;
+    beyond the tile they stand for what its neighbours will decode to. hyper: (Z, h', w') of the tile. original: its pixels, uint8.
+    """
+
+    def __init__(self, picture: Image.Image, box: Box, index: int, model: Model, turn: axes.Turn | None):
+        self.index, self.model = index, model
+        self.affine = turn.affine() if turn else np.eye(3, 4, dtype=np.float32)
+        self.around = box.grown(model.halo, model.halo, positions(*picture.size))
+        latent, self.hyper = transforms.analyse_box(picture, box, index, model, turn, model.halo)
+        self.gain = model.arrays["encoder_gain"][index]
+        self.exact = latent * self.gain
+        self.inside = box.within(self.around)
+        visible = box.scaled(latents.STRIDE).grown(0, 0, Box(0, 0, picture.height, picture.width))
+        self.visible = visible.within(self.around.scaled(latents.STRIDE))  # rows and columns of what `planes` gives
+        self.original = np.asarray(picture.crop((visible.left, visible.top, visible.right, visible.bottom)))
+
+    def field(self, decoded: np.ndarray) -> np.ndarray:
+        """(h, w, M) float32 sixteenths of a step around the tile, from decoded latents of the tile."""
+        field = self.exact * np.float32(latents.FRACTION)
+        field[self.inside] = decoded
+        return field
+
+    def planes(self, decoded: np.ndarray) -> np.ndarray:
+        """(1, 3, H, W) what the synthesis makes of it, colours turned, for all that is around the tile."""
+        weights = self.model.arrays["level_weights"][self.index : self.index + 1]
+        latent = latents.dequantise(self.model, self.index, self.field(decoded))
+        return self.model.run("synthesis", latent=latent, weights=weights)[0]
+
+    def shown(self, decoded: np.ndarray) -> np.ndarray:
+        """The tile's pixels as a file shows them, (H, W, 3) or (H, W) uint8."""
+        rows, columns = self.visible
+        shown = axes.restore(self.planes(decoded)[:, :, rows, columns], self.affine)
+        return np.asarray(pixels.from_planes(shown, shown.shape[3], shown.shape[2], self.model.grey))
+
+    def code(self, targets: np.ndarray, tradeoff: np.ndarray) -> tuple[np.ndarray, float]:
+        """Decoded latents (h, w, M), sixteenths of a step, and the bits that ``targets`` (h, w, M), in steps, take."""
+        meter = Meter(self.model.tables)
+        decoded = latents.encode(self.model, self.index, targets / self.gain, self.hyper, meter, tradeoff.ravel())
+        return decoded, meter.bits
+
+
+class Guide(Protocol):
+    """What pulls the latents of one view."""
+
+    smallest: int  # pixels that either side must have
+    foresees: bool  # whether what later passes gain from a latent is counted; else the tradeoff has to stand for it
+
+    def distances(self, shown: np.ndarray) -> np.ndarray:
+        """(D,) of pixels as `View.shown` gives them to the original."""
+
+    def wanted(self, decoded: np.ndarray, worth: "Slope", curvature: np.ndarray) -> np.ndarray:
+        """(h, w, M) latents, in steps, at which bits + Σ ``worth.weights`` · distances would be least but for rounding.
+
+        decoded: (h, w, M), sixteenths of a step. curvature: (M,) or (h, w, M) bits that a squared step of error costs.
+        """
+
+
+class Reanalysis:
+    """The decoded picture is analysed as the original was, and what differs is what is missing.
+
+    The transforms are nearly orthogonal, so that is nearly the gradient of the mean squared error. It takes no more than what
+    decodes.
+    """
+
+    smallest, foresees = 1, False
+
+    def __init__(self, view: View):
+        self._view = view
+
+    def distances(self, shown: np.ndarray) -> np.ndarray:
+        return np.array([np.square(shown.astype(np.float32) - self._view.original).mean(dtype=np.float64) / 255**2])
+
+    def wanted(self, decoded: np.ndarray, worth: "Slope", curvature: np.ndarray) -> np.ndarray:
+        view = self._view
+        again, _ = transforms.analyse(view.planes(decoded), view.index, view.model)
+        return decoded / np.float32(latents.FRACTION) + (view.exact - again * view.gain)[view.inside]
+
+
+@dataclass(frozen=True)
+class Slope:
+    """What a picture's own curve says distances are worth: weights (D,), bits for each; error: bits for the mean squared error.
+
+    Each weight alone would be worth as much as the mean squared error is, times its share in the mix.
+    """
+
+    weights: np.ndarray
+    error: float
+
+
+def slope(views: Callable[[int], tuple[View, Guide, Any]], index: int, shares: np.ndarray) -> Slope | None:
+    """The slope at quality ``index``; None where the picture has none, as one of a single colour.
+
+    views: view, guide and tradeoff at a quality. shares: (D,) of the distances in the mix; their sum is 1.
+    """
+    rows = []
+    for at in (max(0, index - NEIGHBOUR), index, min(QUALITIES - 1, index + NEIGHBOUR)):
+        view, guide, tradeoff = views(at)
+        decoded, bits = view.code(view.exact[view.inside], tradeoff)
+        shown = view.shown(decoded)
+        rows.append([bits, *Reanalysis(view).distances(shown), *guide.distances(shown)])
+    low, here, high = np.array(rows)
+    if min(low.min(), here.min(), high.min()) <= 0:
+        return None
+    rises = here * np.log(high / low)  # over one stretch of quality; the logarithms are nearly straight lines
+    bits, falls = rises[0], -rises[1:]
+    if bits <= 0 or falls.min() <= 0:
+        return None
+    return Slope(shares * bits / falls[1:], float(bits / falls[0]))
+
+
+def refine(
+    view: View, guide: Guide, worth: Slope, tradeoff: np.ndarray, relative: np.ndarray, steps: int, progress: Progress
+) -> tuple[np.ndarray, np.ndarray]:
+    """The best trade found, as `latents.encode` takes it: latents (h, w, M) in image units, and a tradeoff.
+
+    tradeoff: (h, w) without effort; relative: (h, w) how much more than elsewhere an error counts there.
+    """
+    height, width = view.original.shape[:2]
+    # bits that a squared step costs where transforms are orthogonal: of three planes, each with one error a pixel
+    curvature = worth.error * view.model.arrays["step"][view.index] ** 2 / (3 * height * width)
+    later = np.float32(np.median(curvature)) * relative if guide.foresees else tradeoff
+    targets = view.exact[view.inside]
+    best, least = (targets, tradeoff), np.inf
+    for step in range(steps + 1):
+        decoded, bits = view.code(targets, tradeoff)
+        cost = bits + float(worth.weights @ guide.distances(view.shown(decoded)))
+        if cost < least:
+            best, least = (targets, tradeoff), cost
+        if step < steps:
+            targets = targets + SHARE * (guide.wanted(decoded, worth, curvature * relative[..., None]) - targets)
+            tradeoff = later
+            progress()
+    return best[0] / view.gain, best[1]
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How hard to try. level: 1 … `MOST`; specs, shares: distances of `perception`, and their shares in the mix."""
+
+    level: int
+    specs: tuple[str, ...]
+    shares: tuple[float, ...]
+    progress: Progress
+
+    @classmethod
+    def of(cls, level: int, mix: Mapping[str, float] | None, model: Model, progress: Progress) -> "Effort | None":
+        """What `codec.encode` asks for; None for level 0. Raises ModelError, ValueError."""
+        if not 0 <= level <= MOST:
+            raise ValueError(f"effort must be between 0 and {MOST}, not {level}")
+        if not level:
+            return None
+        mix = mix or model.card.get("recipe", {}).get("distortion", PLAIN)
+        if level in REANALYSED and set(mix) != set(PLAIN):
+            raise ModelError(f"effort 1 to {max(REANALYSED)} knows squared error alone, not {', '.join(mix)}; "
+                             f"take {min(DESCENDED)} to {MOST}")
+        total = sum(mix.values())
+        return cls(level, tuple(mix), tuple(weight / total for weight in mix.values()), progress)
+
+    def guide(self, view: View) -> Guide:
+        if self.level in REANALYSED:
+            return Reanalysis(view)
+        from train.refinement import Gradients
+
+        return Gradients(view, self.specs)
+
+    def refined(
+        self, picture: Image.Image, box: Box, index: int, model: Model, turn: axes.Turn | None, tradeoff: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Latents, hyper-latents and tradeoff of ``box`` for `latents.encode`; tradeoff: (h, w) without effort."""
+        relative = tradeoff / model.tradeoff[index]
+
+        def views(at: int) -> tuple[View, Guide, np.ndarray]:
+            view = View(picture, box, at, model, turn)
+            return view, self.guide(view), model.tradeoff[at] * relative
+
+        view, guide, _ = views(index)
+        large = min(view.original.shape[:2]) >= guide.smallest
+        worth = slope(views, index, np.array(self.shares)) if large else None
+        if worth is None:
+            return view.exact[view.inside] / view.gain, view.hyper, tradeoff
+        steps = (REANALYSED | DESCENDED)[self.level]
+        latent, tradeoff = refine(view, guide, worth, tradeoff, relative, steps, self.progress)
+        return latent, view.hyper, tradeoff

@@ -1,0 +1,104 @@
+"""How latents should move for a better file, from gradients: the guide of `codec.effort` for any distance, with PyTorch.
+
+Rate and distance of a decoded picture are differentiated by every latent at once, through the synthesis and through the
+context networks, which predict the later passes from the earlier ones. What is rounded to its prediction moves as the
+prediction does; what is not stays where it is, and costs more or less.
+"""
+
+from functools import lru_cache
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from codec.effort import Slope, View
+from codec.latents import FRACTION
+from codec.model import Model
+from perception.distance import Distance
+from perception.errors import MetricError
+from perception.registry import from_spec
+from train import axes, start
+from train.entropy_model import logistic_bits
+from train.networks import Codec
+
+
+@lru_cache(maxsize=2)
+def network(model: Model) -> Codec:
+    """The model's networks as PyTorch has them, entropy networks rounded, none of them to be trained."""
+    codec = start.from_model(model).eval().requires_grad_(False)
+    codec.entropy.set_quantised()
+    return codec
+
+
+class Gradients:
+    """A `codec.effort.Guide`. specs: distances, `perception.registry.from_spec`."""
+
+    foresees = True
+
+    @property
+    def smallest(self) -> int:
+        return max(each.min_side for each in self._distances)
+
+    def __init__(self, view: View, specs: tuple[str, ...]):
+        self._view, self._codec, self._distances = view, network(view.model), [distance(spec) for spec in specs]
+        self._affine = torch.from_numpy(view.affine)[None]
+        self._original = pictures(view.original)
+        self._hyper = torch.from_numpy(view.hyper.astype(np.float32))[None]
+
+    def _each(self, image: Tensor) -> Tensor:
+        """(D,) of an image (1, 3, H, W)."""
+        return torch.cat([each.loss(self._original, image) for each in self._distances])
+
+    @torch.no_grad()
+    def distances(self, shown: np.ndarray) -> np.ndarray:
+        return self._each(pictures(shown)).double().numpy()
+
+    def wanted(self, decoded: np.ndarray, worth: Slope, curvature: np.ndarray) -> np.ndarray:
+        view, entropy = self._view, self._codec.entropy
+        array, index = view.model.arrays, view.index
+        level = torch.from_numpy(array["level_weights"][index : index + 1])
+        step = torch.from_numpy(array["step"][index])[None, :, None, None]
+        held = planes(decoded) / FRACTION
+        shift = torch.zeros_like(held, requires_grad=True)
+        bits = torch.zeros(())
+
+        def kept(centre: Tensor, log_scale: Tensor, span: slice, here: Tensor) -> Tensor:
+            nonlocal bits
+            moves = centre - centre.detach()
+            residual = (held[:, span] - centre.detach()).round()
+            follows = residual == 0
+            cost = logistic_bits(torch.where(follows, residual, residual - moves), log_scale)
+            bits = bits + torch.where(here, cost, 0.0).sum()
+            return held[:, span] + torch.where(follows, moves, 0.0) + shift[:, span]
+
+        latent = entropy.passes(self._hyper, step, level, held.shape[-2:], kept)
+        field = planes(view.exact).clone()
+        rows, columns = view.inside
+        field[:, :, rows, columns] = latent
+        image = axes.restore(self._codec.synthesis(field * step, level), self._affine)
+        image = image[:, :, view.visible[0], view.visible[1]].clamp(0, 1)
+        if view.model.grey:
+            image = image.mean(1, keepdim=True).expand(-1, 3, -1, -1)
+        (bits + (self._each(image) * torch.from_numpy(worth.weights).float()).sum()).backward()
+        pull = shift.grad[0].permute(1, 2, 0).numpy()
+        return decoded / np.float32(FRACTION) - pull / (2 * curvature)
+
+
+@lru_cache(maxsize=8)
+def distance(spec: str) -> Distance:
+    """Raises MetricError for what can only judge."""
+    found = from_spec(spec)
+    if not found.metric.trainable:
+        raise MetricError(f"{spec} can only judge, it has no useful gradient")
+    return found
+
+
+def planes(field: np.ndarray) -> Tensor:
+    """(1, M, h, w) float32 of position-major (h, w, M)."""
+    return torch.from_numpy(field.astype(np.float32)).permute(2, 0, 1)[None].contiguous()
+
+
+def pictures(shown: np.ndarray) -> Tensor:
+    """(1, 3, H, W) in [0, 1] of (H, W, 3) or (H, W) uint8."""
+    colours = shown if shown.ndim == 3 else np.broadcast_to(shown[..., None], (*shown.shape, 3))
+    return torch.from_numpy(np.ascontiguousarray(colours.transpose(2, 0, 1)))[None].float() / 255
