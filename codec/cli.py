@@ -173,8 +173,8 @@ def complete_models(context: click.Context, parameter: click.Parameter, incomple
               help="100 keeps transparency exactly; less, with fewer levels.")
 @click.option("--tile", is_flag=True, help="Code tiles of 1024x1024 pixels apart, each with a checksum: parts can be "
               "decoded and salvaged by themselves. Large pictures always are.")
-@click.option("--effort", type=click.IntRange(0, 9), default=0, show_default=True, help="Time for smaller or better files; each "
-              "from 4 on takes about twice as long as the one before, and needs the extra [train].")
+@click.option("--effort", type=click.IntRange(0, 9), default=0, show_default=True, help="Time for smaller or better "
+              "files; each from 4 on takes about twice as long as the one before, and needs the extra [train].")
 @click.option("--distortion", "distances", multiple=True, metavar="NAME[:OPTION=VALUE,…]", help="With --effort 4 and more: "
               "the distance to lower, of `metamer metrics list`; repeatable. Default: what the model was trained on.")
 @max_pixels_option

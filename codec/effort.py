@@ -38,7 +38,7 @@ class View:
     """One tile of a picture, or the whole of it: what the analysis makes of it, and what decoded latents look like there.
 
     exact: (h, w, M) float32 latents in quantiser steps, of the positions ``around`` the tile that the synthesis sees too;
-    beyond the tile they stand for what its neighbours will decode to. hyper: (Z, h', w') of the tile. original: its pixels, uint8.
+    beyond the tile they stand for what its neighbours will decode to. hyper: (Z, h', w') of the tile. original: its pixels.
     """
 
     def __init__(self, picture: Image.Image, box: Box, index: int, model: Model, turn: axes.Turn | None):
