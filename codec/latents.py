@@ -62,9 +62,12 @@ def _passes(
         channels = slice(begin, begin + size)
         for parity in (0, 1):
             positions = np.flatnonzero(colour == parity)
+            if not positions.size:
+                continue  # a tile of one position has no second pass
             inputs = np.ascontiguousarray(context[..., : fixed + begin + parity * size])
             mean, scale = model.run(f"context{2 * group + parity}", context=inputs)
-            mean, scale = mean.reshape(-1, size)[positions], scale.reshape(-1, size)[positions]
+            if mean.ndim == 4:  # graphs of format 1 give every position
+                mean, scale = mean.reshape(-1, size)[positions], scale.reshape(-1, size)[positions]
             tables = (scale + array["scale_offset"][quality, channels]) >> SCALE_SHIFT
             tables = tables.clip(0, len(model.tables) - 1).astype(np.uint8)
             centre = _scaled(mean.astype(np.int32), array["mean_factor"][quality, channels], MEAN_SHIFT)

@@ -29,7 +29,7 @@ MAX_HALO = 64
 TRADEOFF = 22.0  # see latents.choose_residuals; least rate at equal PSNR on held-out photographs
 SUFFIX = ".metamer"
 WEIGHTS = Path(__file__).parent / "weights"
-FORMAT = 1
+FORMAT = 2  # 1: context graphs give mean and scale of every position
 
 ARRAYS = {  # name: (dtype, dimensions); Q = 256 qualities, M latents, Z hyper-latents, K levels
     "frequencies": ("uint32", 1),  # coding tables, entropy.tables.Tables

@@ -1,4 +1,4 @@
-"""CompressAI's networks, with the weights its authors published or with a checkpoint.
+"""CompressAI's networks, with the weights its authors published, with a checkpoint, or untrained for their speed alone.
 
 Pictures are padded as in CompressAI's own evaluation: zeros around, to multiples of 64. A file holds the strings of
 `model.compress` whole, behind their lengths and the picture's size: six bytes, ten with a hyperprior, that CompressAI does not
@@ -43,10 +43,13 @@ def import_compressai():
 
 
 def load(spec: str) -> Coder:
-    """The codec of "NETWORK", "NETWORK:metric=ms-ssim" or "NETWORK@CHECKPOINT"; settings are CompressAI's qualities.
+    """The codec of "NETWORK", "NETWORK:metric=ms-ssim", "NETWORK:trained=false" or "NETWORK@CHECKPOINT"; settings are
+    CompressAI's qualities.
 
-    CHECKPOINT: a state dictionary, alone or under "state_dict", of the one setting 1; or, with {quality} in its name, a file
-    for each. Raises MetamerError where the package, the network or its weights are not there; the first are loaded at once.
+    trained=false: random weights, the same in every process; the work is that of the trained network, files and pictures mean
+    nothing. CHECKPOINT: a state dictionary, alone or under "state_dict", of the one setting 1; or, with {quality} in its name,
+    a file for each. Raises MetamerError where the package, the network or its weights are not there; the first are loaded at
+    once.
     """
     name = f"compressai:{spec}"
     try:
@@ -68,7 +71,8 @@ def load(spec: str) -> Coder:
         if asked:
             raise MetamerError(f"{name}: a checkpoint was trained as it was; leave {asked} out")
     else:
-        metric = options(asked, {"metric": (str,)}, name)["metric"] if asked else "mse"
+        known = options(asked, {"metric": (str,), "trained": (bool,)}, name) if asked else {}
+        metric, trained = known.get("metric", "mse"), known.get("trained", True)
         if metric not in model_urls[network]:
             raise MetamerError(f"{name}: metric is one of {', '.join(model_urls[network])}")
         settings = range(1, 1 + max(model_urls[network][metric]))
@@ -77,7 +81,7 @@ def load(spec: str) -> Coder:
     def weights(setting: float) -> torch.nn.Module:
         if checkpoint:
             return _network(model_architectures[network], files[setting])
-        return _published(network, metric, int(setting), name)
+        return _ready_made(network, metric, int(setting), name, trained)
 
     weights(settings[0])
 
@@ -124,11 +128,12 @@ def _network(architecture: type, file: Path) -> torch.nn.Module:
     return model.eval()
 
 
-def _published(network: str, metric: str, quality: int, name: str) -> torch.nn.Module:
+def _ready_made(network: str, metric: str, quality: int, name: str, trained: bool) -> torch.nn.Module:
     from compressai.zoo import image_models
 
+    torch.manual_seed(0)  # one process decodes what another encoded
     try:
-        model = image_models[network](quality=quality, metric=metric, pretrained=True)
+        model = image_models[network](quality=quality, metric=metric, pretrained=trained)
     except (OSError, RuntimeError) as problem:
         raise MetamerError(f"{name}: its weights of quality {quality} cannot be fetched ({problem}); "
                            f"{name}@CHECKPOINT takes them from a file") from None

@@ -45,14 +45,21 @@ def put(module: nn.Module, found: dict[str, Tensor], prefix: str) -> None:
         parameter.copy_(found[f"{prefix}{name}"])
 
 
+def integers(found: dict[str, Tensor], layer: str, kernel: int) -> tuple[Tensor, Tensor, Tensor]:
+    """Of a layer: weights (O, C, k, k), in context graphs of format 2 (O, k·k·C); biases and powers of two (O,)."""
+    weight = found[f"{layer}.conv.weight"]
+    if weight.ndim == 2:
+        weight = weight.unflatten(1, (kernel, kernel, -1)).permute(0, 3, 1, 2)
+    return weight, found[f"{layer}.conv.bias"], found[f"{layer}.scale"].flatten()
+
+
 def put_integers(module: nn.Module, found: dict[str, Tensor], prefix: str) -> None:
     """Sets every integer layer inside ``module`` to real weights that round to the integers found."""
     for name, layer in module.named_modules():
         if isinstance(layer, IntegerConv2d):
-            scale = found[f"{prefix}{name}.scale"]
-            unit = found[f"{prefix}{name}.conv.weight"] * scale[..., None]
-            layer.weight.copy_(unit * layer.input_one[:, None, None] / layer.output_one)
-            layer.bias.copy_((found[f"{prefix}{name}.conv.bias"] * scale.flatten() - 0.5) / layer.output_one)
+            weight, bias, scale = integers(found, f"{prefix}{name}", layer.weight.shape[-1])
+            layer.weight.copy_(weight * scale[:, None, None, None] * layer.input_one[:, None, None] / layer.output_one)
+            layer.bias.copy_((bias * scale - 0.5) / layer.output_one)
 
 
 @torch.no_grad()

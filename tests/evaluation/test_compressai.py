@@ -83,6 +83,13 @@ def test_published_weights_are_taken_as_they_come(compressai, monkeypatch, otter
     assert found.decode(data).size == (64, 32) and len(data) > 50
 
 
+def test_untrained_networks_are_the_same_in_every_process(compressai, otters):
+    picture = otters.crop((100, 100, 164, 132))
+    (first, data), (second, again) = ((found, found.encode(picture, 1)) for found in (
+        compressai_codecs.load("bmshj2018-factorized:trained=false") for _ in range(2)))
+    assert data == again and first.decode(again).tobytes() == second.decode(data).tobytes()
+
+
 def test_mistakes(checkpoints, compressai, monkeypatch, tmp_path):
     from compressai.zoo import image
 

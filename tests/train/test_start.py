@@ -51,7 +51,7 @@ def integer_layers(network, model):
             if isinstance(layer, IntegerConv2d):
                 weight, bias, shift = layer.integers()
                 where = f"{prefix}{name}"
-                wanted = (stored[f"{where}.conv.weight"], stored[f"{where}.conv.bias"], stored[f"{where}.scale"].flatten())
+                wanted = start.integers(stored, where, weight.shape[-1])
                 yield f"{graph} {where}", (weight.detach(), bias.detach(), torch.exp2(-shift)), wanted
 
 
