@@ -134,7 +134,7 @@ def _largest_within(
     index = _highest(fits)
     fitting = [plain(index)] if index >= 0 else []
     tried: dict[int, bytes] = {}
-    while refined and index not in tried and len(tried) < TRIES:
+    while refined and max(index, 0) not in tried and len(tried) < TRIES:
         index = max(index, 0)
         tried[index] = refined(index)
         ratio = len(tried[index]) / len(plain(index))
