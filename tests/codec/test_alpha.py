@@ -43,6 +43,24 @@ def test_tiles_and_regions(rng, monkeypatch):
         assert (found == plane[region.top : region.bottom, region.left : region.right]).all()
 
 
+def longer(body: bytes) -> bytes:
+    """The same with a byte more in the first tile's length than it needs."""
+    place = next(place for place, byte in enumerate(body) if byte < 0x80)
+    return body[:place] + bytes([body[place] | 0x80, 0]) + body[place + 1 :]
+
+
+@pytest.mark.parametrize("change, reason", [
+    (longer, "more bytes than it needs"), (lambda body: b"\xff" * 5 + body, "no end"), (lambda body: b"", "ends early"),
+    (lambda body: body[:-1], "ends early"), (lambda body: body + b"\0", "follows"), (lambda body: b"\0", "unknown form"),
+    (lambda body: b"\x01\0", "unknown form"), (lambda body: b"\x02\4\0", "unknown form"),
+    (lambda body: b"\x02\3\0", "cannot be decoded"),
+])
+def test_reasons_are_told(change, reason):
+    body = alpha.encode(Image.radial_gradient("L").resize((20, 12)))
+    with pytest.raises(StreamError, match=reason):
+        alpha.decode(change(body), 20, 12, Box(0, 0, 12, 20))
+
+
 @given(st.binary(max_size=80))
 def test_hostile_bodies(body):
     with contextlib.suppress(StreamError):

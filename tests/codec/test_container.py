@@ -6,7 +6,7 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from codec.container import ANCILLARY, HEADER_BYTES, Header, Kind, Section, pack, unpack, version
+from codec.container import ANCILLARY, HEADER_BYTES, Header, Kind, Section, leb128, pack, read_leb128, unpack, version
 from codec.errors import StreamError
 
 HEADER = Header(bytes.fromhex("01020304"), 77, 768, 512)
@@ -112,3 +112,16 @@ def test_wrong_orders_are_neither_written_nor_read(kinds, tiled):
 def test_sections_of_other_forms(start, reason):
     with pytest.raises(StreamError, match=reason):
         unpack(pack(TILED, PLAIN)[:HEADER_BYTES] + start + crc(start))
+
+
+@given(st.integers(0, 2**35 - 1), st.binary(max_size=9), st.binary(max_size=9))
+def test_lengths_have_one_form(number, before, after):
+    written = leb128(number)
+    assert sum((byte & 0x7F) << 7 * index for index, byte in enumerate(written)) == number
+    assert len(written) == max(1, -(-number.bit_length() // 7)) <= 5
+    assert read_leb128(before + written + after, len(before)) == (number, len(before) + len(written))
+    longer = written[:-1] + bytes([written[-1] | 0x80, 0])
+    with pytest.raises(StreamError, match="no end" if len(written) == 5 else "more bytes"):
+        read_leb128(before + longer + after, len(before))
+    with pytest.raises(StreamError, match="truncated"):
+        read_leb128(before + written[:-1], len(before))
