@@ -104,6 +104,7 @@ class Target:
         self._metadata(sections)
         if (drawn >> 8) / (1 << 24) < self.share * min(1.0, UNIT / pixels):
             self.reached["networks"] += 1
+            self.reached["networks, colours turned"] += header.turned
             self._public(data, header, whole)
         return pixels
 
