@@ -29,10 +29,40 @@ def test_quantise_sums_and_stays_positive_and_near(values):
     assert np.abs(frequencies - wanted).max() <= len(values) + 1
 
 
-@pytest.mark.parametrize("frequencies, reach", [([TOTAL - 2, 1], [0, 0]), ([TOTAL - 2, 1], [0]), ([0, TOTAL], [0]), ([], [-2])])
-def test_wrong_tables_are_refused(frequencies, reach):
-    with pytest.raises(ValueError):
+@pytest.mark.parametrize("values", [np.ones(300), np.ones(300, np.float32), np.ones(300, np.int32)], ids=str)
+def test_what_division_leaves_over_goes_to_the_first_of_equals(values):
+    frequencies = quantise(values)
+    left = TOTAL % 300
+    assert frequencies.dtype == np.uint32 and frequencies.tolist() == [TOTAL // 300 + 1] * left + [TOTAL // 300] * (300 - left)
+
+
+def test_quantise_computes_in_double_precision(rng):
+    values = rng.random(300, np.float32)
+    np.testing.assert_array_equal(quantise(values), quantise(values.astype(np.float64)))
+
+
+SHAPE = "frequencies do not match the reach of each table"
+SUM = "every table must hold positive frequencies that sum to 16777216"
+
+
+@pytest.mark.parametrize("frequencies, reach, reason", [
+    ([TOTAL - 2, 1], [0, 0], SHAPE), ([], [-2], SHAPE), ([TOTAL - 1, 1], [-2, 1], SHAPE), ([], [], SHAPE),
+    ([TOTAL - 1, 1], [[0]], SHAPE), ([TOTAL - 2, 1], [0], SUM), ([0, TOTAL], [0], SUM), ([TOTAL - 1, 1, TOTAL, 1], [0, 0], SUM),
+])
+def test_wrong_tables_are_refused(frequencies, reach, reason):
+    with pytest.raises(ValueError) as error:
         Tables(np.array(frequencies, np.uint32), np.array(reach, np.int32))
+    assert str(error.value) == reason
+
+
+def test_tables_of_reach_0_code_zeros_and_escapes():
+    tables = Tables(np.array([TOTAL - 1, 1], np.uint32), np.array([0]))
+    values, indices = np.array([0, 0, -1, 0, 9]), np.zeros(5, np.uint8)
+    encoder, meter = Encoder(tables), Meter(tables)
+    encoder.write(values, indices)
+    meter.write(values, indices)
+    assert Decoder(tables, encoder.bytes()).read(indices).tolist() == values.tolist()
+    assert meter.bits == pytest.approx(2 * 24 + 2 * (1 + np.log2(24)) + 3 - 3 * np.log2(1 - 2**-24), abs=1e-9)
 
 
 @given(st.lists(st.integers(0, 255), max_size=300))
@@ -72,6 +102,8 @@ def test_size_is_the_information_content(rng):
     meter.write(values, tables)
     assert meter.bits / 8 <= len(encoder.bytes()) <= meter.bits / 8 + 8
     assert meter.bits == pytest.approx(TABLES.cost(values, tables).sum())
+    meter.write(values[:9], tables[:9])
+    assert meter.bits == pytest.approx(TABLES.cost(values, tables).sum() + TABLES.cost(values[:9], tables[:9]).sum())
 
 
 def test_empty_tables_are_marked():
