@@ -156,6 +156,4 @@ def _from_vp8l(data: bytes, width: int, height: int) -> np.ndarray:
             levels = np.asarray(picture)[..., 1]
     except (OSError, SyntaxError, ValueError) as problem:
         raise StreamError(f"is damaged: its transparency cannot be decoded ({problem})") from None
-    if levels.shape != (height, width):
-        raise StreamError("is damaged: its transparency is of another size")
     return levels

@@ -28,6 +28,16 @@ def test_round_trip(plane):
     assert (np.asarray(alpha.decode(body, *plane.shape[::-1], whole(plane))) == plane).all()
 
 
+def test_large_planes_are_coded_without_trying_everything(monkeypatch, rng):
+    plane = np.cumsum(rng.integers(0, 3, (30, 40), dtype=np.uint8), axis=1, dtype=np.uint8)
+    thorough, efforts, before = alpha.encode(Image.fromarray(plane)), [], alpha._vp8l
+    monkeypatch.setattr(alpha, "EXHAUSTIVE_UP_TO", plane.size - 1)
+    monkeypatch.setattr(alpha, "_vp8l", lambda levels, effort: efforts.append(effort) or before(levels, effort))
+    body = alpha.encode(Image.fromarray(plane))
+    assert (np.asarray(alpha.decode(body, 40, 30, whole(plane))) == plane).all()
+    assert len(body) >= len(thorough) and alpha.EXHAUSTIVE not in efforts
+
+
 @given(planes, st.sampled_from([alpha.NONE, alpha.HORIZONTAL, alpha.VERTICAL, alpha.GRADIENT]))
 def test_filters_are_undone(plane, kind):
     assert (alpha._unfilter(alpha._filter(plane, kind), kind) == plane).all()

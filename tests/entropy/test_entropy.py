@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entropy.coder import DamagedError, Decoder, Encoder, Meter
+from entropy.coder import MAX_RESIDUAL, DamagedError, Decoder, Encoder, Meter
 from entropy.order import by_table
 from entropy.tables import TOTAL, Tables, quantise
 from tests.reference_decoder import RangeDecoder, read_pass
@@ -136,3 +136,17 @@ def test_any_bytes_decode_or_are_damage(data):
         decoder.finish()
     except DamagedError:
         pass
+
+
+@pytest.mark.parametrize("value", [MAX_RESIDUAL, -MAX_RESIDUAL])
+def test_residuals_have_a_limit(value):
+    index = np.zeros(1, np.uint8)
+    for more in (0, 1):
+        encoder = Encoder(TABLES)
+        encoder.write(np.array([value + more * np.sign(value)]), index)
+        decoder = Decoder(TABLES, encoder.bytes())
+        if more:
+            with pytest.raises(DamagedError, match="a residual is out of range"):
+                decoder.read(index)
+        else:
+            assert decoder.read(index).tolist() == [value]
