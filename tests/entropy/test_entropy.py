@@ -123,8 +123,14 @@ def test_left_over_words_are_damage():
     encoder.write(np.zeros(10, np.int64), np.zeros(10, np.uint8))
     decoder = Decoder(TABLES, encoder.bytes() + bytes(range(1, 30)))
     decoder.read(np.zeros(10, np.uint8))
-    with pytest.raises(DamagedError):
+    with pytest.raises(DamagedError) as error:
         decoder.finish()
+    assert str(error.value) == "data is left over"
+
+
+def test_words_that_no_symbol_maps_to():
+    with pytest.raises(DamagedError, match="invalid"):
+        Decoder(TABLES, b"\xff" * 400).read(np.full(40, 2, np.uint8))
 
 
 @given(st.binary(max_size=64))
@@ -146,7 +152,8 @@ def test_residuals_have_a_limit(value):
         encoder.write(np.array([value + more * np.sign(value)]), index)
         decoder = Decoder(TABLES, encoder.bytes())
         if more:
-            with pytest.raises(DamagedError, match="a residual is out of range"):
+            with pytest.raises(DamagedError) as error:
                 decoder.read(index)
+            assert str(error.value) == "a residual is out of range"
         else:
             assert decoder.read(index).tolist() == [value]
