@@ -178,3 +178,5 @@ def test_lengths_have_one_form(number, before, after):
         read_leb128(before + longer + after, len(before))
     with pytest.raises(StreamError, match="truncated"):
         read_leb128(before + written[:-1], len(before))
+    with pytest.raises(StreamError, match="no end"):
+        read_leb128(before + b"\xff" * 5, len(before))

@@ -94,6 +94,17 @@ def test_independent_decoder_reads_the_same(pairs):
     assert read_pass(RangeDecoder(encoder.bytes()), TABLES, tables.tolist()) == values.tolist()
 
 
+def test_zeros_alone_are_left_off_at_the_end(rng):
+    """Streams that end in every byte but zero, and are read back all the same."""
+    last = set()
+    for values in rng.integers(-40, 41, (3000, 12)):
+        encoder, indices = Encoder(TABLES), np.full(12, 2, np.uint8)
+        encoder.write(values, indices)
+        last |= {*encoder.bytes()[-1:]}
+        assert Decoder(TABLES, encoder.bytes()).read(indices).tolist() == values.tolist()
+    assert last == set(range(1, 256))
+
+
 def test_size_is_the_information_content(rng):
     tables = rng.integers(0, 3, 50000).astype(np.uint8)
     values = np.rint(rng.laplace(size=50000) * np.array([0.3, 2, 9])[tables]).astype(np.int64)
