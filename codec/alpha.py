@@ -10,7 +10,7 @@ import struct
 import numpy as np
 from PIL import Image
 
-from codec.container import leb128
+from codec.container import leb128, read_leb128
 from codec.errors import StreamError
 from codec.tiles import Box, split
 
@@ -46,7 +46,7 @@ def decode(body: bytes, width: int, height: int, region: Box) -> Image.Image:
     """The pixels ``region`` of the plane that `encode` was given; other tiles are not decoded. Raises StreamError."""
     plane, place = Image.new("L", (region.width, region.height)), 0
     for box in split(Box(0, 0, height, width), TILE):
-        length, place = _read_length(body, place)
+        length, place = read_leb128(body, place)
         data, place = body[place : place + length], place + length
         if len(data) < max(2, length) or data[0] > GRADIENT:
             raise StreamError("is damaged: its transparency ends early or is of an unknown form")
@@ -156,15 +156,4 @@ def _from_vp8l(data: bytes, width: int, height: int) -> np.ndarray:
             levels = np.asarray(picture)[..., 1]
     except (OSError, SyntaxError, ValueError) as problem:
         raise StreamError(f"is damaged: its transparency cannot be decoded ({problem})") from None
-    if levels.shape != (height, width):
-        raise StreamError("is damaged: its transparency is of another size")
     return levels
-
-
-def _read_length(body: bytes, place: int) -> tuple[int, int]:
-    length = 0
-    for index, byte in enumerate(body[place : place + 5]):
-        length |= (byte & 0x7F) << 7 * index
-        if byte < 0x80:
-            return length, place + index + 1
-    raise StreamError("is damaged: its transparency ends early")

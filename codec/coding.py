@@ -354,10 +354,10 @@ def _area(region: tuple[int, int, int, int] | None, header: container.Header) ->
 
 
 def info(data: bytes | str | Path) -> Info:
-    """What the header says, the checksum verified. Raises StreamError."""
+    """What the header says, all checksums verified, and that all tiles are there. Raises StreamError."""
     data = _bytes(data)
     header, found = container.unpack(data)
-    tiles = sum(section.kind == Kind.PICTURE for section in found) if header.tiled else 0
+    tiles = len(decoding.coded(header, found).tiles) if header.tiled else 0
     here = {path.stem: models.load(path.stem) for path in models.shipped()}
     here = {name: model.grey_variant if header.grey else model for name, model in here.items()}
     name = next((name for name, model in here.items() if model.id == header.model_id), None)

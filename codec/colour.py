@@ -6,8 +6,6 @@ import struct
 import numpy as np
 from PIL import Image, ImageCms
 
-from codec.errors import ImageError
-
 SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}  # of profiles, as Pillow's modes
 SRGB_GAMMA = 0.45455
 SRGB_CHROMATICITY = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # x, y of white, red, green, blue
@@ -107,9 +105,6 @@ def _opened(profile: bytes | None) -> ImageCms.ImageCmsProfile | None:
 
 def _transformed(image: Image.Image, source: ImageCms.ImageCmsProfile, mode: str) -> Image.Image:
     """To sRGB, in mode L (grey numbers give grey ones) or RGB. Raises PyCMSError."""
-    try:
-        converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
-    except ValueError as problem:
-        raise ImageError(f"its colours cannot be converted: {problem}") from None
+    converted = ImageCms.profileToProfile(image, source, ImageCms.createProfile("sRGB"), outputMode="RGB")
     assert converted is not None  # it is when done in place
     return converted.convert(mode)

@@ -76,7 +76,10 @@ def pack(header: Header, sections: Sequence[Section]) -> bytes:
 
 
 def unpack(data: bytes) -> tuple[Header, list[Section]]:
-    """Header and sections of a whole file, every checksum verified; version 1 gives one section. Raises StreamError."""
+    """Header and sections of a whole file, every checksum verified; version 1 gives one section. Raises StreamError.
+
+    What is inside of sections is not looked at: `decoding.coded` tells whether all tiles are there.
+    """
     header = read_header(data)
     if version(data) == 1:
         body = data[HEADER_BYTES:]
@@ -128,20 +131,11 @@ def read_section(data: bytes, place: int) -> tuple[Section, bool, int]:
 
 def read_start(data: bytes, place: int) -> tuple[int, int, int]:
     """First byte of the section at ``place``, where its body begins and ends, all unverified. Raises StreamError."""
-    length = 0
-    for index, byte in enumerate(data[place + 1 : place + 1 + LENGTH_BYTES]):
-        length |= (byte & 0x7F) << 7 * index
-        if byte < 0x80:
-            if index and not byte:
-                raise StreamError("is damaged: a section's length is written with more bytes than it needs")
-            start = place + 2 + index + _CHECKSUM.size
-            if start > len(data):
-                break
-            return data[place], start, start + length
-    else:
-        if len(data) > place + LENGTH_BYTES:
-            raise StreamError("is damaged: a section's length has no end")
-    raise StreamError("is truncated: a section is missing")
+    length, end = read_leb128(data, place + 1)
+    start = end + _CHECKSUM.size
+    if start > len(data):
+        raise StreamError("is truncated: a section ends early")
+    return data[place], start, start + length
 
 
 def _sections(data: bytes) -> Iterator[Section]:
@@ -177,3 +171,17 @@ def leb128(number: int) -> bytes:
         parts.append(number & 0x7F | 0x80)
         number >>= 7
     return bytes([*parts, number])
+
+
+def read_leb128(data: bytes, place: int) -> tuple[int, int]:
+    """The number that `leb128` wrote at ``place``, and where it ends. Raises StreamError, also for any other form of it."""
+    number = 0
+    for index, byte in enumerate(data[place : place + LENGTH_BYTES]):
+        number |= (byte & 0x7F) << 7 * index
+        if byte < 0x80:
+            if index and not byte:
+                raise StreamError("is damaged: a length is written with more bytes than it needs")
+            return number, place + index + 1
+    if len(data) < place + LENGTH_BYTES:
+        raise StreamError("is truncated: it ends early")
+    raise StreamError("is damaged: a length has no end")

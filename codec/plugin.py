@@ -68,9 +68,11 @@ class MetamerImageFile(ImageFile.ImageFile):
         return super().load()
 
     def verify(self) -> None:
-        """Compares the checksums. Raises OSError."""
+        """Compares the checksums and counts the tiles. Raises OSError."""
+        from codec import decoding  # brings the runtime, which opening does without
+
         try:
-            container.unpack(self._read())
+            decoding.coded(*container.unpack(self._read()))
         except MetamerError as problem:
             raise OSError(str(problem)) from problem
         finally:

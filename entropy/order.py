@@ -12,6 +12,6 @@ def by_table(indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     [(2, [1]), (5, [0, 2])]
     """
     order = np.argsort(indices, kind="stable")  # radix sort for bytes
-    ends = np.cumsum(np.bincount(indices, minlength=1))
+    ends = np.cumsum(np.bincount(indices))
     for table in np.flatnonzero(np.diff(ends, prepend=0)):
         yield int(table), order[ends[table - 1] if table else 0 : ends[table]]

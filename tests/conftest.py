@@ -10,13 +10,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from click.testing import CliRunner
-from hypothesis import settings
+from hypothesis import Phase, settings
 from PIL import Image
 
 from codec.cli import main
 
 # no test depends on wall time; in CI the same examples every time, elsewhere new ones
 settings.register_profile("metamer", deadline=None, derandomize="CI" in os.environ)
+# for mutants (tests/COVERAGE.md): whether they fail, not the simplest example
+settings.register_profile("mutants", deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
 settings.load_profile("metamer")
 
 ROOT = Path(__file__).parent.parent

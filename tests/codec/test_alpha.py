@@ -28,6 +28,16 @@ def test_round_trip(plane):
     assert (np.asarray(alpha.decode(body, *plane.shape[::-1], whole(plane))) == plane).all()
 
 
+def test_large_planes_are_coded_without_trying_everything(monkeypatch, rng):
+    plane = np.cumsum(rng.integers(0, 3, (30, 40), dtype=np.uint8), axis=1, dtype=np.uint8)
+    thorough, efforts, before = alpha.encode(Image.fromarray(plane)), [], alpha._vp8l
+    monkeypatch.setattr(alpha, "EXHAUSTIVE_UP_TO", plane.size - 1)
+    monkeypatch.setattr(alpha, "_vp8l", lambda levels, effort: efforts.append(effort) or before(levels, effort))
+    body = alpha.encode(Image.fromarray(plane))
+    assert (np.asarray(alpha.decode(body, 40, 30, whole(plane))) == plane).all()
+    assert len(body) >= len(thorough) and alpha.EXHAUSTIVE not in efforts
+
+
 @given(planes, st.sampled_from([alpha.NONE, alpha.HORIZONTAL, alpha.VERTICAL, alpha.GRADIENT]))
 def test_filters_are_undone(plane, kind):
     assert (alpha._unfilter(alpha._filter(plane, kind), kind) == plane).all()
@@ -41,6 +51,24 @@ def test_tiles_and_regions(rng, monkeypatch):
     for region in (Box(0, 0, 1, 1), Box(15, 15, 33, 17), Box(20, 40, 40, 50)):
         found = np.asarray(alpha.decode(body, 50, 40, region))
         assert (found == plane[region.top : region.bottom, region.left : region.right]).all()
+
+
+def longer(body: bytes) -> bytes:
+    """The same with a byte more in the first tile's length than it needs."""
+    place = next(place for place, byte in enumerate(body) if byte < 0x80)
+    return body[:place] + bytes([body[place] | 0x80, 0]) + body[place + 1 :]
+
+
+@pytest.mark.parametrize("change, reason", [
+    (longer, "more bytes than it needs"), (lambda body: b"\xff" * 5 + body, "no end"), (lambda body: b"", "ends early"),
+    (lambda body: body[:-1], "ends early"), (lambda body: body + b"\0", "follows"), (lambda body: b"\0", "unknown form"),
+    (lambda body: b"\x01\0", "unknown form"), (lambda body: b"\x02\4\0", "unknown form"),
+    (lambda body: b"\x02\3\0", "cannot be decoded"),
+])
+def test_reasons_are_told(change, reason):
+    body = alpha.encode(Image.radial_gradient("L").resize((20, 12)))
+    with pytest.raises(StreamError, match=reason):
+        alpha.decode(change(body), 20, 12, Box(0, 0, 12, 20))
 
 
 @given(st.binary(max_size=80))

@@ -138,3 +138,34 @@ def test_killed_at_any_moment(way, tmp_path):
             target.unlink(missing_ok=True)
     atomic.write(target, b"last")
     assert list(tmp_path.iterdir()) == [target]
+
+
+def test_systems_without_nameless_files(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "platform", "darwin")
+    assert atomic._nameless(tmp_path) is None
+    atomic.write(tmp_path / "a.mtm", b"new")
+    assert (tmp_path / "a.mtm").read_bytes() == b"new" and list(tmp_path.iterdir()) == [tmp_path / "a.mtm"]
+
+
+def test_what_another_removed_first_is_no_matter(tmp_path):
+    atomic._discard(tmp_path / "absent.part")
+    assert not list(tmp_path.iterdir())
+
+
+def test_devices_are_written_to_and_closed_pipes_are_told_apart(monkeypatch):
+    files.write(os.devnull, b"nothing")
+    assert not os.path.isfile(os.devnull)
+
+    class Closed:
+        def write(self, data):
+            raise BrokenPipeError
+
+    monkeypatch.setattr(sys, "stdout", type("Output", (), {"buffer": Closed()}))
+    with pytest.raises(BrokenPipeError):  # which the command passes over in silence
+        files.write(files.STREAM, b"x")
+
+
+def test_a_folder_that_cannot_be_made(tmp_path):
+    (tmp_path / "file").write_bytes(b"")
+    with pytest.raises(FileError, match="file/new/: not a directory"):
+        files.target_for("a.png", f"{tmp_path}/file/new/", ".mtm", False)

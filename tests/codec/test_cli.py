@@ -12,7 +12,8 @@ from PIL import Image
 import codec
 import codec.coding
 from codec import cli
-from tests.conftest import ROOT, metamer
+from perception.errors import PerceptionError
+from tests.conftest import ROOT, inside, metamer
 
 OTTERS = ROOT / "examples" / "otters.png"
 
@@ -154,3 +155,63 @@ def test_training_mistakes_are_one_line(tmp_path):
     line = told(metamer("train", tmp_path / "recipe.yaml", "--data", tmp_path, "--out", tmp_path / "run"))
     assert "did you mean 'crop'" in line and not (tmp_path / "run").exists()
     assert "no checkpoint" in told(metamer("export", tmp_path, "--data", tmp_path))
+
+
+@pytest.mark.parametrize("shell, sign", [("bash", b"complete -o"), ("zsh", b"#compdef metamer"), ("fish", b"complete --")])
+def test_completions(shell, sign):
+    assert sign in inside("completions", shell).stdout
+
+
+def test_models_are_completed_after_files():
+    found = cli.complete_models(None, None, "ba")
+    assert [(item.value, item.type) for item in found] == [("ba", "file"), ("base", "plain")]
+
+
+def test_the_workshops_commands_are_listed_with_the_others():
+    told = inside("--help").stdout.decode()
+    assert all(f"  {name} " in told for name in ("encode", "info", *cli.WORKSHOP))
+
+
+@pytest.mark.parametrize("problem, line", [
+    (MemoryError(), "not enough memory"),
+    (ModuleNotFoundError("No module named torch", name="torch"), "the extras [train,evaluate,judges]: torch is missing"),
+    (OSError(28, "No space left"), "No space left"),
+    (PerceptionError("such a distance\nis not known"), "such a distance is not known"),
+])
+def test_what_the_machine_or_a_distance_lacks_is_one_line(problem, line, monkeypatch):
+    def fail(*_):
+        raise problem
+
+    monkeypatch.setattr("train.command.train", fail)
+    done = inside("train", "recipe.yaml", "--data", ".", "--out", "out")
+    assert done.returncode == 1 and done.stderr.decode().startswith("metamer: ") and done.stderr.decode().endswith(f"{line}\n")
+    with pytest.raises(type(problem)):
+        inside("--debug", "train", "recipe.yaml", "--data", ".", "--out", "out")
+
+
+def test_mistakes_of_ours_are_no_fault_of_the_input():
+    assert not cli.is_input_fault(ValueError("a quality of 101"))
+    assert cli.is_input_fault(PerceptionError("no such distance")) and cli.is_input_fault(codec.StreamError("is damaged"))
+
+
+@pytest.mark.parametrize("arguments, reason", [
+    (("train", "recipe.yaml", "--data", ".", "--resume", "--start", "base"), "it takes no --start"),
+    (("evaluate", ".", "--keep"), "go with --bpp"), (("evaluate", ".", "--sheet", 1), "go with --bpp"),
+    (("evaluate", ".", "--critic", "alexnet"), "--critic goes with --realism"),
+    (("evaluate", ".", "--bpp", 1, "--quality", 3), "give --quality or --bpp, not both"),
+    (("evaluate", ".", "--bpp", 1, "--published", "vtm"), "give --published or --bpp, not both"),
+])
+def test_workshop_options_that_do_not_go_together(arguments, reason, tmp_path):
+    done = inside(*arguments, "--out", tmp_path / "out")
+    assert done.returncode == 2 and reason in " ".join(done.stderr.decode().split()) and not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("kind, arguments, reason", [
+    ("codec", (), "give --data"), ("codec", ("--data", ".", "--slider"), "trained a decoder alone"),
+    ("decoder", ("--tradeoff", 9), "trained an encoder"), ("space", ("--masking", 0), "trained an encoder"),
+    ("space", ("--no-slider",), "trained a decoder alone"), ("space", ("-o", "absent/a.safetensors"), "absent: no such folder"),
+])
+def test_export_options_that_do_not_go_with_a_run(kind, arguments, reason, monkeypatch, tmp_path):
+    monkeypatch.setattr("train.command.kind", lambda run: kind)
+    done = inside("export", tmp_path, *arguments, cwd=tmp_path)
+    assert done.returncode in (1, 2) and reason in " ".join(done.stderr.decode().split()) and not list(tmp_path.iterdir())

@@ -76,6 +76,16 @@ def test_impossible_targets(otters):
             codec.encode(otters, quality)
 
 
+@pytest.mark.parametrize("options, reason", [
+    ({"icc": "drop"}, "icc must be convert or keep, not 'drop'"), ({"metadata": ""}, "metadata must be keep or strip, not ''"),
+    ({"alpha_quality": 101}, "alpha_quality must be between 0 and 100, not 101"), ({"quality": -1}, "quality must be between"),
+    ({"bpp": 0}, "bpp must be positive and finite, not 0"), ({"bpp": float("inf")}, "bpp must be positive and finite, not inf"),
+])
+def test_options_out_of_range(otters, options, reason):
+    with pytest.raises(ValueError, match=reason):
+        codec.encode(otters, **options)
+
+
 def test_inputs_of_every_kind(otters, tmp_path):
     crop = otters.crop((0, 0, 50, 40))
     crop.save(tmp_path / "crop.png")

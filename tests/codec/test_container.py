@@ -6,7 +6,19 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from codec.container import ANCILLARY, HEADER_BYTES, Header, Kind, Section, pack, unpack, version
+from codec.container import (
+    ANCILLARY,
+    HEADER_BYTES,
+    Header,
+    Kind,
+    Section,
+    disorder,
+    leb128,
+    pack,
+    read_leb128,
+    unpack,
+    version,
+)
 from codec.errors import StreamError
 
 HEADER = Header(bytes.fromhex("01020304"), 77, 768, 512)
@@ -78,15 +90,65 @@ def test_every_truncation_and_every_flipped_bit_is_refused(header, sections):
         unpack(data + b"\0")
 
 
-@pytest.mark.parametrize(
-    "place, value, reason",
-    [(0, 0, "not a Metamer file"), (3, 3, "version 3"), (3, 0, "version 0"), (9, 1, "flags"), (9, 8, "flags")],
-)
-def test_reasons_are_told(place, value, reason):
-    fields = bytearray(pack(HEADER, [Section(Kind.PICTURE, b"")])[:14])
-    fields[place] = value
-    with pytest.raises(StreamError, match=reason):
-        unpack(bytes(fields) + crc(bytes(fields)))
+def fields(at: dict[int, int], header: Header = HEADER) -> bytes:
+    """A file of version 1 with other bytes in its header, and the checksum right; no payload."""
+    data = bytearray(pack(header, [Section(Kind.PICTURE, b"")])[:14])
+    for place, value in at.items():
+        data[place] = value
+    return bytes(data) + crc(bytes(data))
+
+
+def sections(*starts: bytes) -> bytes:
+    """A tiled file whose sections begin so, have no bodies, and the checksum of such."""
+    return pack(TILED, PLAIN)[:HEADER_BYTES] + b"".join(start + crc(start) for start in starts)
+
+
+GOOD = pack(TILED, SEVERAL)
+
+
+@pytest.mark.parametrize("data, reason", [
+    (b"", "is not a Metamer file"),
+    (b"MTN", "is not a Metamer file"),
+    (fields({0: 0}), "is not a Metamer file"),
+    (b"MT", "is truncated: the header is incomplete"),
+    (GOOD[:17], "is truncated: the header is incomplete"),
+    (fields({3: 3}), "is format version 3 or damaged; this program reads up to version 2"),
+    (fields({3: 0}), "is damaged: format version 0 does not exist"),
+    (fields({8: 1})[:-1] + b"x", "is damaged or truncated: its checksum does not match"),
+    (fields({3: 2})[:-1] + b"x", "is damaged: the header's checksum does not match"),
+    (fields({9: 1}), "is damaged or uses features (flags 0x01) that this program does not know"),
+    (fields({9: 14}), "is damaged or uses features (flags 0x0a) that this program does not know"),
+    (fields({3: 2, 9: 31}), "is damaged or uses features (flags 0x18) that this program does not know"),
+    (fields({3: 2}), "is truncated: it ends early"),
+    (GOOD[:18], "is truncated: it ends early"),
+    (GOOD[:23], "is truncated: a section ends early"),
+    (GOOD[:24], "is truncated: a section ends early"),
+    (sections(b"\x41\xff\xff\xff\xff\x7f"), "is truncated: a section ends early"),
+    (GOOD[:24] + b"S" + GOOD[25:], "is damaged: a section's checksum does not match"),
+    (GOOD + b"12", "is damaged: 2 bytes follow the last section"),
+    (sections(b"\x41\x80\x00"), "is damaged: a length is written with more bytes than it needs"),
+    (sections(b"\x41\xff\xff\xff\xff\xff\x01"), "is damaged: a length has no end"),
+    (sections(b"\x46\x00"), "uses features (section 6) that this program does not know"),
+    (sections(b"\x01\x00", b"\x7f\x00"), "uses features (section 63) that this program does not know"),
+    (sections(b"\x42\x00"), "is not as the format has it: a file begins with its picture"),
+    (sections(b"\x01\x00", b"\x04\x00", b"\x43\x00"), "is not as the format has it: sections are out of order"),
+    (sections(b"\x01\x00", b"\x03\x00", b"\x43\x00"),
+     "is not as the format has it: a section that may be there only once is there twice"),
+])
+def test_reasons_are_told(data, reason):
+    with pytest.raises(StreamError) as error:
+        unpack(data)
+    assert str(error.value) == reason
+
+
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize("tiled", [False, True])
+@pytest.mark.parametrize("grey", [False, True])
+def test_flags_are_kept_apart(grey, tiled, turned):
+    header = Header(b"abcd", 9, 300, 200, grey=grey, tiled=tiled, turned=turned)
+    data = pack(header, PLAIN)
+    assert data[9] == grey + 2 * tiled + 4 * turned and version(data) == (2 if grey or tiled else 1)
+    assert unpack(data)[0] == header
 
 
 @given(st.lists(st.sampled_from([1, 2, 3, 4, 5, 130]), max_size=5), st.booleans())
@@ -94,8 +156,9 @@ def test_wrong_orders_are_neither_written_nor_read(kinds, tiled):
     header = Header(b"abcd", 0, 1, 1, grey=True, tiled=tiled)
     repeated = [kind for kind in set(kinds) if kinds.count(kind) > 1 and kind != 130 and not (kind == 1 and tiled)]
     assume(kinds[:1] != [1] or kinds != sorted(kinds) or repeated)
-    with pytest.raises(ValueError):
+    with pytest.raises(ValueError) as error:
         pack(header, [Section(kind, b"") for kind in kinds])
+    assert str(error.value) == disorder(header, kinds)
     data = pack(header, PLAIN)[:HEADER_BYTES]
     for index, kind in enumerate(kinds):
         start = bytes([kind | (64 if index == len(kinds) - 1 else 0), 0])
@@ -104,11 +167,16 @@ def test_wrong_orders_are_neither_written_nor_read(kinds, tiled):
         unpack(data)
 
 
-@pytest.mark.parametrize(
-    "start, reason",
-    [(b"\x46\x00", "section 6"), (b"\x41\x80\x00", "more bytes"), (b"\x41" + b"\xff" * 5 + b"\x01", "no end"),
-     (b"\x41\xff\xff\xff\xff\x7f", "ends early")],
-)
-def test_sections_of_other_forms(start, reason):
-    with pytest.raises(StreamError, match=reason):
-        unpack(pack(TILED, PLAIN)[:HEADER_BYTES] + start + crc(start))
+@given(st.integers(0, 2**35 - 1), st.binary(max_size=9), st.binary(max_size=9))
+def test_lengths_have_one_form(number, before, after):
+    written = leb128(number)
+    assert sum((byte & 0x7F) << 7 * index for index, byte in enumerate(written)) == number
+    assert len(written) == max(1, -(-number.bit_length() // 7)) <= 5
+    assert read_leb128(before + written + after, len(before)) == (number, len(before) + len(written))
+    longer = written[:-1] + bytes([written[-1] | 0x80, 0])
+    with pytest.raises(StreamError, match="no end" if len(written) == 5 else "more bytes"):
+        read_leb128(before + longer + after, len(before))
+    with pytest.raises(StreamError, match="truncated"):
+        read_leb128(before + written[:-1], len(before))
+    with pytest.raises(StreamError, match="no end"):
+        read_leb128(before + b"\xff" * 5, len(before))

@@ -122,3 +122,11 @@ def test_hostile_exif_is_left_out_of_a_tiff(tmp_path):
     (tmp_path / "a.mtm").write_bytes(codec.encode(buffer.getvalue()))
     assert metamer("decode", tmp_path / "a.mtm", "-o", tmp_path / "a.tiff").returncode == 0
     assert Image.open(tmp_path / "a.tiff").size == PHOTO.size
+
+
+def test_exif_that_pillow_cannot_parse_is_left_out():
+    class Broken(Image.Image):
+        def getexif(self):
+            raise struct.error("unpack requires a buffer of 12 bytes")
+
+    assert metadata.collect(Broken()) == (b"", b"")

@@ -80,3 +80,27 @@ def test_transparent_pictures_through_the_command_line(tmp_path):
     assert metamer("decode", stream, "-o", tmp_path / "back.jpg", "--background", "white").returncode == 0
     assert b"alpha" in metamer("info", stream).stdout
     assert len(codec.encode(MODES["RGBA"], alpha_quality=0)) < stream.stat().st_size
+
+
+def test_what_pillow_cannot_write_is_one_line():
+    with pytest.raises(ImageError, match="cannot be written as JPEG"):
+        written(Image.new("L", (65536, 1)), ".jpg")
+
+
+def test_a_grey_profile_under_transparency_is_converted_for_webp():
+    picture = LINEAR_GREY.copy()
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    picture.info["icc_profile"] = grey_profile(1.0)
+    back = written(picture, ".webp")
+    assert back.mode == "RGBA" and "icc_profile" not in back.info
+    assert back.getchannel("A").tobytes() == picture.getchannel("A").tobytes()
+    shown = back.getchannel("A").point(lambda level: 255 * (level > 0))
+    difference = np.abs(np.asarray(back.getchannel(0), int) - np.asarray(GREY, int))
+    assert difference[np.asarray(shown) > 0].mean() < 5
+
+
+def test_broken_exif_is_left_out_of_a_tiff_and_xmp_stays():
+    picture = PHOTO.copy()
+    picture.info |= {"exif": b"nonsense", "xmp": b"<x:xmpmeta/>"}
+    back = written(picture, ".tiff")
+    assert back.tag_v2[outputs.XMP_TAG] == b"<x:xmpmeta/>" and (np.asarray(back) == np.asarray(PHOTO)).all()

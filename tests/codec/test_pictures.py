@@ -107,3 +107,18 @@ def test_modes_with_transparency(mode, taken):
 def test_large_pictures_are_refused_by_their_header(tmp_path):
     with pytest.raises(ImageError, match="1536 pixels; at most 1000"):
         pictures.load(io.BytesIO(saved(PHOTO, "PNG")), max_pixels=1000)
+
+
+@pytest.mark.parametrize("begins, kind", [(b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF89a", "GIF")])
+def test_damaged_files_of_a_known_kind_are_told_from_those_of_none(begins, kind):
+    with pytest.raises(ImageError, match=f"is a damaged {kind} file"):
+        pictures.load(io.BytesIO(begins + b"nothing"))
+
+
+def test_broken_exif_says_nothing_of_how_a_picture_stands():
+    class Broken(Image.Image):
+        def getexif(self):
+            raise SyntaxError("not a TIFF file")
+
+    picture = Broken()
+    assert pictures._upright(picture) is picture

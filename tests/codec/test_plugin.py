@@ -64,6 +64,10 @@ def test_no_file_is_left_open(path):
     picture.close()
     with pytest.raises(ValueError, match="closed"):
         picture.load()
+    picture = Image.open(path)
+    picture.verify()
+    with pytest.raises(ValueError, match="the file is closed"):
+        picture.verify()
 
 
 def test_files_of_others_stay_theirs(path):

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import codec
-from codec import container, salvage
+from codec import axes, container, decoding, salvage
 from codec.container import HEADER_BYTES, Header, Kind, Section
 from codec.errors import StreamError
 from codec.model import load
@@ -210,3 +210,32 @@ def test_the_command_line(stream, tmp_path):
     assert b"good.mtm" not in done.stderr and Image.open(tmp_path / "bad.png").size == (40, 40)
     done = metamer("decode", tmp_path / "good.mtm", "--salvage", "--region", "1000,0,40,40", "-o", tmp_path / "again.png")
     assert done.returncode == 0 and not done.stderr
+
+
+def test_bytes_behind_the_last_section_are_told():
+    found = codec.rescue(LITTLE + b"more")
+    assert found.damage == ("4 bytes follow its last section",) and found.picture == codec.decode(LITTLE)
+
+
+def test_words_that_no_symbol_maps_to_in_a_picture_in_one_piece():
+    """Every checksum is right, so nothing is damaged: such a file never was a picture."""
+    data = container.pack(Header(HEADER.model_id, 50, 64, 64), [Section(Kind.PICTURE, b"\xff" * 400)])
+    with pytest.raises(StreamError, match="damaged"):
+        codec.rescue(data)
+
+
+def test_what_is_beside_the_picture_and_makes_no_sense():
+    sections = [Section(Kind.PICTURE, b"\0\0"), Section(Kind.ALPHA, b"\1\0"), Section(Kind.EXIF, b"\7"), XMP]
+    found = codec.rescue(container.pack(HEADER, sections))
+    assert [line.split(":")[0] for line in found.damage] == ["its transparency is lost", "its EXIF is lost"]
+    assert found.picture.mode == "RGB" and found.picture.info == {"xmp": b"x"}
+
+
+def test_tiles_whose_colours_were_turned_otherwise():
+    turns = [axes.Turn((0, 0, shift), (31, 31, 31)) for shift in (0, 40)]
+    header = Header(HEADER.model_id, 50, 1040, 16, tiled=True, turned=True)
+    data = container.pack(header, [Section(Kind.PICTURE, decoding.wrap(header, *pair, b"")) for pair in enumerate(turns)])
+    with pytest.raises(StreamError, match="tiles differ in how colours were turned"):
+        codec.info(data)
+    assert codec.rescue(data, region=(0, 0, 8, 8)).damage == (
+        "it is not as the format has it: tiles differ in how colours were turned",)

@@ -92,3 +92,10 @@ def test_textures_that_cannot_be(card, textured, tmp_path):
     replaced(textured, damaged, **card)
     with pytest.raises(ModelError, match="is not a Metamer decoder"):
         decoders.read(damaged)
+
+
+def test_textures_for_other_groups_are_refused(otters, textured, tmp_path):
+    other = tmp_path / "other.decoder"
+    replaced(textured, other, texture=[1, 1])
+    with pytest.raises(ModelError, match="texture for 2 groups of latents, not 3"):
+        codec.decode(codec.encode(otters.crop((0, 0, 32, 32)), 15), decoder=other)

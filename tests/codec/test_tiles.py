@@ -1,5 +1,6 @@
 """Pictures in tiles and windows: the same latents to the bit, the same pixels to a level, as in one run on the whole."""
 
+import io
 import json
 import zipfile
 
@@ -10,12 +11,13 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import codec
+import codec.plugin
 from codec import axes, container, decoders, decoding, latents, limits, pixels, tiles, transforms
 from codec.container import Header, Kind, Section
 from codec.errors import ImageError, ModelError, StreamError
 from codec.model import Model, load, shipped
 from codec.tiles import Box, split, windows
-from tests.conftest import metamer
+from tests.conftest import inside, metamer
 
 
 @pytest.fixture
@@ -210,8 +212,24 @@ def test_tiles_out_of_order_are_refused(stream, change):
              "untiled": sections}[change]
     if change == "untiled":
         header = Header(header.model_id, header.quality, 64, 64, tiled=True, turned=header.turned)
-    with pytest.raises(StreamError, match="too short" if change == "short" else "not as the format has it"):
-        codec.decode(container.pack(header, other))
+    data = container.pack(header, other)
+    for work in (codec.decode, codec.decode_latents, codec.info):
+        with pytest.raises(StreamError, match="too short" if change == "short" else "not as the format has it"):
+            work(data)
+    with pytest.raises(OSError, match="too short" if change == "short" else "not as the format has it"):
+        Image.open(io.BytesIO(data)).verify()
+
+
+def test_a_lost_section_is_told(stream, tmp_path):
+    """Nothing in a file counts its sections; its size does."""
+    header, (first, _, *rest) = container.unpack(stream)
+    path = tmp_path / "lost.mtm"
+    path.write_bytes(container.pack(header, [first, *rest]))
+    for options in (["info"], ["info", "--json"], ["decode"]):
+        done = inside(*options, path)
+        assert done.returncode == 1 and not done.stdout
+        assert b"lost.mtm: is not as the format has it: 3 of 4 tiles" in done.stderr
+    assert inside("decode", "--salvage", "--region", "1000,0,40,40", path).returncode == 3
 
 
 def test_a_file_that_claims_much_is_refused_before_anything_is_decoded(monkeypatch):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entropy.coder import DamagedError, Decoder, Encoder, Meter
+from entropy.coder import MAX_RESIDUAL, DamagedError, Decoder, Encoder, Meter
 from entropy.order import by_table
 from entropy.tables import TOTAL, Tables, quantise
 from tests.reference_decoder import RangeDecoder, read_pass
@@ -29,10 +29,40 @@ def test_quantise_sums_and_stays_positive_and_near(values):
     assert np.abs(frequencies - wanted).max() <= len(values) + 1
 
 
-@pytest.mark.parametrize("frequencies, reach", [([TOTAL - 2, 1], [0, 0]), ([TOTAL - 2, 1], [0]), ([0, TOTAL], [0]), ([], [-2])])
-def test_wrong_tables_are_refused(frequencies, reach):
-    with pytest.raises(ValueError):
+@pytest.mark.parametrize("values", [np.ones(300), np.ones(300, np.float32), np.ones(300, np.int32)], ids=str)
+def test_what_division_leaves_over_goes_to_the_first_of_equals(values):
+    frequencies = quantise(values)
+    left = TOTAL % 300
+    assert frequencies.dtype == np.uint32 and frequencies.tolist() == [TOTAL // 300 + 1] * left + [TOTAL // 300] * (300 - left)
+
+
+def test_quantise_computes_in_double_precision(rng):
+    values = rng.random(300, np.float32)
+    np.testing.assert_array_equal(quantise(values), quantise(values.astype(np.float64)))
+
+
+SHAPE = "frequencies do not match the reach of each table"
+SUM = "every table must hold positive frequencies that sum to 16777216"
+
+
+@pytest.mark.parametrize("frequencies, reach, reason", [
+    ([TOTAL - 2, 1], [0, 0], SHAPE), ([], [-2], SHAPE), ([TOTAL - 1, 1], [-2, 1], SHAPE), ([], [], SHAPE),
+    ([TOTAL - 1, 1], [[0]], SHAPE), ([TOTAL - 2, 1], [0], SUM), ([0, TOTAL], [0], SUM), ([TOTAL - 1, 1, TOTAL, 1], [0, 0], SUM),
+])
+def test_wrong_tables_are_refused(frequencies, reach, reason):
+    with pytest.raises(ValueError) as error:
         Tables(np.array(frequencies, np.uint32), np.array(reach, np.int32))
+    assert str(error.value) == reason
+
+
+def test_tables_of_reach_0_code_zeros_and_escapes():
+    tables = Tables(np.array([TOTAL - 1, 1], np.uint32), np.array([0]))
+    values, indices = np.array([0, 0, -1, 0, 9]), np.zeros(5, np.uint8)
+    encoder, meter = Encoder(tables), Meter(tables)
+    encoder.write(values, indices)
+    meter.write(values, indices)
+    assert Decoder(tables, encoder.bytes()).read(indices).tolist() == values.tolist()
+    assert meter.bits == pytest.approx(2 * 24 + 2 * (1 + np.log2(24)) + 3 - 3 * np.log2(1 - 2**-24), abs=1e-9)
 
 
 @given(st.lists(st.integers(0, 255), max_size=300))
@@ -64,6 +94,17 @@ def test_independent_decoder_reads_the_same(pairs):
     assert read_pass(RangeDecoder(encoder.bytes()), TABLES, tables.tolist()) == values.tolist()
 
 
+def test_zeros_alone_are_left_off_at_the_end(rng):
+    """Streams that end in every byte but zero, and are read back all the same."""
+    last = set()
+    for values in rng.integers(-40, 41, (3000, 12)):
+        encoder, indices = Encoder(TABLES), np.full(12, 2, np.uint8)
+        encoder.write(values, indices)
+        last |= {*encoder.bytes()[-1:]}
+        assert Decoder(TABLES, encoder.bytes()).read(indices).tolist() == values.tolist()
+    assert last == set(range(1, 256))
+
+
 def test_size_is_the_information_content(rng):
     tables = rng.integers(0, 3, 50000).astype(np.uint8)
     values = np.rint(rng.laplace(size=50000) * np.array([0.3, 2, 9])[tables]).astype(np.int64)
@@ -72,6 +113,8 @@ def test_size_is_the_information_content(rng):
     meter.write(values, tables)
     assert meter.bits / 8 <= len(encoder.bytes()) <= meter.bits / 8 + 8
     assert meter.bits == pytest.approx(TABLES.cost(values, tables).sum())
+    meter.write(values[:9], tables[:9])
+    assert meter.bits == pytest.approx(TABLES.cost(values, tables).sum() + TABLES.cost(values[:9], tables[:9]).sum())
 
 
 def test_empty_tables_are_marked():
@@ -91,8 +134,14 @@ def test_left_over_words_are_damage():
     encoder.write(np.zeros(10, np.int64), np.zeros(10, np.uint8))
     decoder = Decoder(TABLES, encoder.bytes() + bytes(range(1, 30)))
     decoder.read(np.zeros(10, np.uint8))
-    with pytest.raises(DamagedError):
+    with pytest.raises(DamagedError) as error:
         decoder.finish()
+    assert str(error.value) == "data is left over"
+
+
+def test_words_that_no_symbol_maps_to():
+    with pytest.raises(DamagedError, match="invalid"):
+        Decoder(TABLES, b"\xff" * 400).read(np.full(40, 2, np.uint8))
 
 
 @given(st.binary(max_size=64))
@@ -104,3 +153,18 @@ def test_any_bytes_decode_or_are_damage(data):
         decoder.finish()
     except DamagedError:
         pass
+
+
+@pytest.mark.parametrize("value", [MAX_RESIDUAL, -MAX_RESIDUAL])
+def test_residuals_have_a_limit(value):
+    index = np.zeros(1, np.uint8)
+    for more in (0, 1):
+        encoder = Encoder(TABLES)
+        encoder.write(np.array([value + more * np.sign(value)]), index)
+        decoder = Decoder(TABLES, encoder.bytes())
+        if more:
+            with pytest.raises(DamagedError) as error:
+                decoder.read(index)
+            assert str(error.value) == "a residual is out of range"
+        else:
+            assert decoder.read(index).tolist() == [value]

@@ -5,6 +5,7 @@ changes what a file says and writes right checksums, so that what lies behind th
 """
 
 import contextlib
+import itertools
 import random
 import struct
 import zlib
@@ -12,14 +13,16 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from codec import metadata
+from codec import axes, metadata
 from codec import model as models
-from codec.container import ANCILLARY, GREY, HEADER_BYTES, LAST, TILED, Kind, Section, leb128, pack, read_start, unpack
+from codec.container import ANCILLARY, GREY, HEADER_BYTES, LAST, TILED, TURNED, Kind, Section, leb128, pack, read_start, unpack
 from codec.decoding import NUMBER
 from codec.errors import StreamError
 
 STREAMS = Path(__file__).parents[2] / "bitstreams"
-NAMES = ("pixel-1x1-q50", "crop-17x33-q20", "flat-48x80-q50", "grey-64x64-q20", "alpha-72x40-q40", "tiles-1072x24-q15")
+NAMES = ("pixel-1x1-q50", "crop-17x33-q20", "flat-48x80-q50", "grey-64x64-q20", "alpha-72x40-q40", "tiles-1072x24-q15",
+         "turned-144x120-q35", "tiled-turned-1060x36-q20")
+TURN = axes.Turn((-20, 3, 150), (20, 31, 40)).pack()
 SIDES = (1, 2, 15, 16, 17, 32, 33, 64, 255, 1023, 1024, 1025, 2048, 2049, 32768, 65535, 65536)
 KINDS = (*Kind, 0, 6, 63, ANCILLARY, ANCILLARY + 7, ANCILLARY + 63)
 BYTES = (0x00, 0x01, 0x02, 0x3F, 0x40, 0x41, 0x7F, 0x80, 0x81, 0xC0, 0xFE, 0xFF)
@@ -66,14 +69,15 @@ class Draft:
 
 
 def seeds() -> list[bytes]:
-    """The smallest conformance streams, and the smallest of all with everything that a file may hold."""
+    """The smallest conformance streams, and the smallest of all with everything that a file may hold, in every form."""
     found = [path.read_bytes() for name in NAMES for path in sorted(STREAMS.glob(f"*-{name}.mtm"))]
     header, picture = unpack(found[0])
     more = [Section(kind, metadata.pack(body)) for kind, body in (
         (Kind.ICC, bytes(128) + b"acsp"), (Kind.EXIF, b"II*\0" + bytes(40)), (Kind.XMP, b"<x:xmpmeta/>" * 9))]
-    for flags in ({}, {"tiled": True}):
-        body = (NUMBER.pack(0) if flags else b"") + picture[0].body
-        found.append(pack(replace(header, **flags), [Section(Kind.PICTURE, body), *more, Section(ANCILLARY, b"unknown")]))
+    for tiled, turned in itertools.product((False, True), repeat=2):
+        body = NUMBER.pack(0) * tiled + TURN * turned + picture[0].body
+        whole = replace(header, tiled=tiled, turned=turned)
+        found.append(pack(whole, [Section(Kind.PICTURE, body), *more, Section(ANCILLARY, b"unknown")]))
     alpha = next(data for data in found if len(unpack(data)[1]) == 2 and not unpack(data)[0].tiled)
     whole, sections = unpack(alpha)
     return [*found, pack(whole, [*sections, *more])]
@@ -193,13 +197,17 @@ def _body(draft: Draft, rng: random.Random) -> None:
     part = rng.choice(draft.parts)
     kind = part.first & ~LAST
     if kind == Kind.PICTURE:
-        tiled = bool(draft.flags & TILED)
-        number, words = (part.body[: NUMBER.size], part.body[NUMBER.size :]) if tiled else (b"", part.body)
+        tiled, turned = bool(draft.flags & TILED), bool(draft.flags & TURNED)
+        begin = NUMBER.size * tiled
+        end = begin + axes.BYTES * turned
+        number, turn, words = part.body[:begin], part.body[begin:end], part.body[end:]
         if tiled and rng.random() < 0.4:
             number = NUMBER.pack(rng.choice((0, 1, 2, 3, 255, 4095, 65535)))
+        elif turned and rng.random() < 0.3:
+            turn = rng.choice((bytes(axes.BYTES), b"\xff" * axes.BYTES, TURN, rng.randbytes(axes.BYTES)))
         else:
             words = _words(words, rng)
-        part.body = number + words
+        part.body = number + turn + words
     elif kind == Kind.ALPHA:
         part.body = _alpha(part.body, rng)
     elif kind in (Kind.ICC, Kind.EXIF, Kind.XMP):
@@ -266,14 +274,22 @@ def _tail(draft: Draft, rng: random.Random) -> None:
 
 
 def _form(draft: Draft, rng: random.Random) -> None:
-    """The same picture, said in the other version, in tiles, or as grey."""
+    """The same picture, said in the other version, in tiles, turned, or as grey."""
     draft.version = 2
-    if rng.random() < 0.5 and draft.parts:
-        draft.flags ^= TILED
-        part = draft.parts[0]
-        part.body = NUMBER.pack(0) + part.body if draft.flags & TILED else part.body[NUMBER.size :]
-    elif rng.random() < 0.5:
-        draft.flags ^= GREY
+    match rng.randrange(4):
+        case 0 | 1 if draft.parts:
+            draft.flags ^= TILED
+            part = draft.parts[0]
+            part.body = NUMBER.pack(0) + part.body if draft.flags & TILED else part.body[NUMBER.size :]
+        case 2:
+            draft.flags ^= TURNED
+            place = NUMBER.size * bool(draft.flags & TILED)
+            for part in draft.parts:
+                if part.first & ~LAST == Kind.PICTURE:
+                    rest = part.body[place:]
+                    part.body = part.body[:place] + (TURN + rest if draft.flags & TURNED else rest[axes.BYTES :])
+        case 3:
+            draft.flags ^= GREY
 
 
 _OPERATIONS: tuple[Callable[[Draft, random.Random], None], ...] = (_header, _order, _length, _body, _body, _body, _tail, _form)

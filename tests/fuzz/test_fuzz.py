@@ -8,6 +8,7 @@ from codec import container, decoding, metadata, salvage
 from codec.container import LAST, Section
 from codec.errors import StreamError
 from tests.fuzz import mutation
+from tests.fuzz import target as stages
 from tests.fuzz.target import Target
 
 SEEDS = mutation.seeds()
@@ -23,8 +24,9 @@ def run(inputs: int, share: float, seed: int) -> Target:
 def test_nothing_but_refusals():
     target = run(500, 0.1, 7)
     assert not target.failures, "\n".join(trace for _, trace in target.failures.values())
-    some = ("accepted", "salvageable", "damaged, checksums as they were", "networks", "decoding refused", "salvaged",
-            "words read", "alpha decoded", "alpha refused", "metadata unpacked", "metadata refused")
+    some = ("accepted", "salvageable", "damaged, checksums as they were", "networks", "networks, colours turned",
+            "decoding refused", "salvaged", "words read", "alpha decoded", "alpha refused", "metadata unpacked",
+            "metadata refused")
     assert min(target.reached[name] for name in some) > 0
 
 
@@ -41,10 +43,18 @@ def careless(data: bytes, place: int) -> tuple[Section, bool, int]:
     (salvage, "disorder", lambda *_: [], "SilentError"),
     (metadata, "unpack", lambda body: bytes(metadata.LIMIT + 1), "SilentError"),
     (decoding, "coded", lambda *_: next(iter(())), "StopIteration"),
+    (stages, "SECONDS", -1.0, "TimeoutError"),
 ])
 def test_faults_are_found(monkeypatch, where, name, fault, failure):
     monkeypatch.setattr(where, name, fault)
     assert any(place.startswith(failure) for place in run(600, 0, 3).failures)
+
+
+def test_every_form_is_among_the_seeds():
+    headers = [container.read_header(data) for data in SEEDS]
+    assert {(header.tiled, header.turned) for header in headers} == {(False, False), (False, True), (True, False), (True, True)}
+    for data in SEEDS:
+        decoding.coded(*container.unpack(data))
 
 
 def test_drafts_are_written_as_they_were_read():
