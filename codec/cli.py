@@ -13,7 +13,7 @@ import json
 import math
 import signal
 import sys
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
@@ -194,16 +194,22 @@ def encode(names, output, quality, bpp, max_bytes, distances, count, threads, fo
 
 def encode_file(name: str, targets: dict[str, str], force: bool, options: dict) -> list[str]:
     """One file; ``options``: `codec.encode`'s. No notices."""
-    from tqdm import tqdm
-
     from codec import coding
 
     files.check_free(targets[name], force, name)
-    alone = options["effort"] and len(targets) == 1
-    with tqdm(desc="refining", unit="step", disable=None if alone else True, leave=False) as bar:
-        source = files.read(name) if name == files.STREAM else name
-        files.write(targets[name], coding.encode(source, **options, progress=bar.update))
+    source = files.read(name) if name == files.STREAM else name
+    with steps_shown() if options["effort"] and len(targets) == 1 else contextlib.nullcontext(lambda: None) as step:
+        files.write(targets[name], coding.encode(source, **options, progress=step))
     return []
+
+
+@contextlib.contextmanager
+def steps_shown() -> Iterator[Callable[[], object]]:
+    """A progress bar of unknown length, and what to call after each step."""
+    from tqdm import tqdm
+
+    with tqdm(desc="refining", unit="step", disable=None, leave=False) as bar:
+        yield bar.update
 
 
 def coded(work, targets: dict[str, str], description: str, count: int, threads: int, force: bool, options: dict) -> None:

@@ -29,6 +29,7 @@ DESCENDED = {4: 3, 5: 6, 6: 12, 7: 24, 8: 48, 9: 96}  # with gradients; they nee
 MOST = max(DESCENDED)
 PLAIN = {"mse": 1.0}
 SHARE = 0.5  # of the way that is gone at a step: 0.25 is slower, 0.7 overshoots
+FAR = 1.05  # a step that ends at so many times the least cost is taken back, and those that follow are half as long
 NEIGHBOUR = 12  # qualities to either side, of the 256, between which the picture's curve is measured
 
 Progress = Callable[[], object]  # called after every step
@@ -158,17 +159,21 @@ def refine(
     # bits that a squared step costs where transforms are orthogonal: of three planes, each with one error a pixel
     curvature = worth.error * view.model.arrays["step"][view.index] ** 2 / (3 * height * width)
     later = np.float32(np.median(curvature)) * relative if guide.foresees else tradeoff
-    targets = view.exact[view.inside]
-    best, least = (targets, tradeoff), np.inf
+    kept = pull = targets = view.exact[view.inside]
+    best, least, share = (targets, tradeoff), np.inf, SHARE
     for step in range(steps + 1):
         decoded, bits = view.code(targets, tradeoff)
         cost = bits + float(worth.weights @ guide.distances(view.shown(decoded)))
         if cost < least:
             best, least = (targets, tradeoff), cost
-        if step < steps:
-            targets = targets + SHARE * (guide.wanted(decoded, worth, curvature * relative[..., None]) - targets)
-            tradeoff = later
-            progress()
+        if step == steps:
+            break
+        if cost > FAR * least:
+            share /= 2
+        else:
+            kept, pull = targets, guide.wanted(decoded, worth, curvature * relative[..., None])
+        targets, tradeoff = kept + share * (pull - kept), later
+        progress()
     return best[0] / view.gain, best[1]
 
 

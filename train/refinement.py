@@ -101,4 +101,4 @@ def planes(field: np.ndarray) -> Tensor:
 def pictures(shown: np.ndarray) -> Tensor:
     """(1, 3, H, W) in [0, 1] of (H, W, 3) or (H, W) uint8."""
     colours = shown if shown.ndim == 3 else np.broadcast_to(shown[..., None], (*shown.shape, 3))
-    return torch.from_numpy(np.ascontiguousarray(colours.transpose(2, 0, 1)))[None].float() / 255
+    return torch.from_numpy(np.array(colours.transpose(2, 0, 1)))[None].float() / 255
