@@ -25,7 +25,7 @@ from codec.tiles import Box
 from entropy.coder import Meter
 
 REANALYSED = {1: 1, 2: 3, 3: 6}  # effort → steps
-DESCENDED = {4: 3, 5: 6, 6: 12, 7: 24, 8: 48, 9: 96}  # with gradients; they need PyTorch
+DESCENDED = {4: 2, 5: 4, 6: 8, 7: 16, 8: 32, 9: 64}  # with gradients; they need PyTorch
 MOST = max(DESCENDED)
 PLAIN = {"mse": 1.0}
 SHARE = 0.5  # of the way that is gone at a step: 0.25 is slower, 0.7 overshoots
