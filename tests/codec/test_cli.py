@@ -164,7 +164,7 @@ def test_completions(shell, sign):
 
 def test_models_are_completed_after_files():
     found = cli.complete_models(None, None, "ba")
-    assert [(item.value, item.type) for item in found] == [("ba", "file"), ("base", "plain")]
+    assert [(item.value, item.type) for item in found] == [("ba", "file"), ("base", "plain"), ("base-1", "plain")]
 
 
 def test_the_workshops_commands_are_listed_with_the_others():
