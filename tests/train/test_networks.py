@@ -9,9 +9,12 @@ from PIL import Image
 from scipy.stats import logistic
 from torch.utils.flop_counter import FlopCounterMode
 
+from codec import latents
+from entropy.tables import Tables
 from evaluation import counting
 from train.data import Crops, Photographs, find
-from train.entropy_model import level_weights, logistic_bits
+from train.entropy_model import SCALE_LOW, SCALE_STEP, SCALES, chosen_residuals, level_weights, logistic_bits
+from train.export import logistic_tables, pack_tables
 from train.networks import Codec, NetworkOptions
 
 SIDE = 256
@@ -21,6 +24,22 @@ def kilomacs_per_pixel(function) -> float:
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         function()
     return counter.get_total_flops() / 2 / SIDE**2 / 1000
+
+
+@pytest.mark.parametrize("tradeoff", [8.7, 22.0])
+def test_training_rounds_as_the_encoder_does(tradeoff):
+    """With tables of the very logistic, but where their integers decide otherwise."""
+
+    class Logistic:
+        tables = Tables(**pack_tables(logistic_tables(), np.zeros(SCALES, bool)))
+
+    rng = np.random.default_rng(3)
+    index = rng.integers(0, SCALES, 20_000)
+    exact = (rng.laplace(size=index.size) * 2 * SCALE_LOW * np.exp(SCALE_STEP * index)).clip(-40, 40)
+    expected = latents.choose_residuals(exact, index.astype(np.uint8), Logistic, np.full(index.size, tradeoff))
+    found = chosen_residuals(torch.from_numpy(exact), torch.from_numpy(np.log(SCALE_LOW) + SCALE_STEP * index), tradeoff)
+    assert (found.numpy() == expected).mean() > 0.999 and (expected != np.rint(exact)).mean() > 0.01
+    assert torch.equal(chosen_residuals(torch.from_numpy(exact), torch.zeros(index.size), 0.0), torch.from_numpy(exact).round())
 
 
 def test_complexity_of_the_shipped_network():

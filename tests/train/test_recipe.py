@@ -58,6 +58,8 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
           for weight in (0, -1.0, float("inf"), float("nan"), True, "1", None)],
         ({"stages": [{**STAGE, "crop": 144}], "distortion": {"ms-ssim:luma=true": 1}},
          "stage one: crop 144 is too small for ms-ssim, which needs 161"),
+        *[({"stages": [{**STAGE, "tradeoff": value}]}, "stage one: tradeoff must not be negative")
+          for value in (-1.0, float("inf"))],
         ({"stages": [STAGE], "critic": True}, "critic: expected a mapping"),
         ({"stages": [STAGE], "critic": {"wieght": 1.0}}, "critic: unknown key 'wieght'; did you mean 'weight'"),
         ({"stages": [STAGE], "critic": {"loss": "jensen"}}, "critic.loss: one of .*kl.*; did you mean 'jensen-shannon'"),
