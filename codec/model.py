@@ -107,7 +107,7 @@ class Model:
     """
 
     def __init__(self, path: Path, threads: int = 0):
-        self.path, self._threads = Path(path), threads
+        self.path, self.threads = Path(path), threads
         self._sessions: dict[str, Session] = {}
         try:
             with zipfile.ZipFile(path) as archive:
@@ -184,7 +184,7 @@ class Model:
     def session(self, graph: str) -> Session:
         """One graph, ready to run; kept for the next call."""
         if graph not in self._sessions:
-            self._sessions[graph] = Session(self.graph(graph), f"{self.path}: graph {graph}", self._threads)
+            self._sessions[graph] = Session(self.graph(graph), f"{self.path}: graph {graph}", self.threads)
         return self._sessions[graph]
 
     def run(self, graph: str, **inputs: np.ndarray) -> list[np.ndarray]:

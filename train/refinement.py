@@ -25,6 +25,8 @@ from train.networks import Codec
 @lru_cache(maxsize=2)
 def network(model: Model) -> Codec:
     """The model's networks as PyTorch has them, entropy networks rounded, none of them to be trained."""
+    if model.threads:
+        torch.set_num_threads(model.threads)  # several jobs share the cores
     codec = start.from_model(model).eval().requires_grad_(False)
     codec.entropy.set_quantised()
     return codec

@@ -45,7 +45,7 @@ def error(picture: Image.Image, data: bytes) -> float:
     return float(np.square(difference).mean() / 255**2)
 
 
-@pytest.mark.parametrize(("level", "share"), [(1, 0.002), (3, 0.006), (4, 0.01), (6, 0.015)])
+@pytest.mark.parametrize(("level", "share"), [(1, 0), (3, 0.002), (4, 0.005), (6, 0.01)])
 def test_effort_finds_a_better_trade(picture, plain, worth, level, share):
     """bits + λ·error falls by at least this share."""
     before, after = (8 * len(data) + worth * error(picture, data)

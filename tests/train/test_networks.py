@@ -43,7 +43,10 @@ def test_training_rounds_as_the_encoder_does(tradeoff):
 
 
 def test_complexity_of_the_shipped_network():
-    """Convolutions and matrix products at 256x256, every entropy network counted as often as it runs."""
+    """Convolutions and matrix products at 256x256, every entropy network counted as often as it runs.
+
+    Of a context network the first layer runs everywhere, the others at the half of the positions that its pass decodes.
+    """
     codec = Codec(NetworkOptions()).eval()
     options = codec.options
     weights, place = torch.ones(1, options.levels) / options.levels, SIDE // 16
@@ -53,7 +56,9 @@ def test_complexity_of_the_shipped_network():
     def entropy_networks():
         codec.entropy.hyper_synthesis(torch.zeros(1, options.hyper_latents, place // 4, place // 4))
         for context in codec.entropy.contexts:
-            context(torch.zeros(1, context.squeeze.weight.shape[1], place, place))
+            context.squeeze(torch.zeros(1, context.squeeze.weight.shape[1], place, place))
+            common = context.mix(context.spatial(torch.zeros(1, options.context_width, place, place // 2)))
+            context.mean(common), context.scale(common)
 
     entropy = kilomacs_per_pixel(entropy_networks)
     decoder = kilomacs_per_pixel(lambda: codec.synthesis(latent, weights)) + entropy
