@@ -1,16 +1,15 @@
 """Encode and decode, whole pictures: read → transform → code → write."""
 
 import io
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from codec import auxiliary, container, decoders, decoding, files, latents, limits, pictures, salvage, transforms
+from codec import auxiliary, container, decoders, decoding, files, latents, limits, pictures, salvage, sizes, transforms
 from codec import model as models
 from codec.axes import Turn
 from codec.container import Kind, Section
@@ -25,7 +24,6 @@ TILED_ABOVE = 4 << 20  # pixels; tiles cost a little rate, a whole picture takes
 PREVIEW_GROUPS = 1  # of channels, the coarsest first
 MAX_QUALITY = 100.0
 DEFAULT_QUALITY = 50.0
-TRIES = 3  # qualities that effort is spent on to fit a size
 
 Source = Image.Image | np.ndarray | str | Path | bytes
 
@@ -109,42 +107,6 @@ def _encode(
     return container.pack(header, [*coded, *others])
 
 
-def _highest(fits: Callable[[int], bool]) -> int:
-    """The highest quality that fits, −1 if none does. Bisection: size grows with quality, save for a few bytes."""
-    low, high = 0, QUALITIES - 1
-    while low <= high:
-        middle = (low + high) // 2
-        low, high = (middle + 1, high) if fits(middle) else (low, middle - 1)
-    return high
-
-
-def _largest_within(
-    plain: Callable[[int], bytes], refined: Callable[[int], bytes] | None, limit: int, model: Model
-) -> bytes:
-    """The encoding of the highest quality that takes at most ``limit`` bytes. Raises ImageError when none does.
-
-    plain, refined: the encoding at a quality, without effort and with. Effort takes long and changes sizes by some percent,
-    alike at neighbouring qualities: what it did at one says where to try next.
-    """
-    plain, ratio = cache(plain), 1.0
-
-    def fits(index: int) -> bool:
-        return len(plain(index)) * ratio <= limit
-
-    index = _highest(fits)
-    fitting = [plain(index)] if index >= 0 else []
-    tried: dict[int, bytes] = {}
-    while refined and max(index, 0) not in tried and len(tried) < TRIES:
-        index = max(index, 0)
-        tried[index] = refined(index)
-        ratio = len(tried[index]) / len(plain(index))
-        index = _highest(fits)
-    fitting += [tried[index] for index in sorted(tried) if len(tried[index]) <= limit]
-    if not fitting:
-        raise ImageError(f"needs at least {len(plain(0))} bytes with model '{model.name}'; {limit} were allowed")
-    return fitting[-1]
-
-
 def encode(
     image: Source,
     quality: float = DEFAULT_QUALITY,
@@ -211,7 +173,7 @@ def encode(
         return _encode(picture, index, network, tile, turn, others, trying)
 
     if max_bytes is not None:
-        return _largest_within(plain, refined if trying else None, max_bytes, network)
+        return sizes.largest_within(plain, refined if trying else None, max_bytes, network.name)
     return refined(index)
 
 
