@@ -194,7 +194,7 @@ class Model:
 
 def shipped() -> list[Path]:
     """The model files that come with the package, by name."""
-    return sorted(WEIGHTS.glob(f"*{SUFFIX}"))
+    return sorted(WEIGHTS.glob(f"*{SUFFIX}"), key=lambda path: path.stem)
 
 
 def load(name: str = "base", threads: int = 0) -> Model:
