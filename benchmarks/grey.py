@@ -15,10 +15,10 @@ import onnx
 from PIL import Image
 
 import codec
-from codec import latents, pixels, transforms
+from codec import coding, container, latents, pixels, transforms
 from codec import model as models
 from codec.masking import LUMA
-from entropy.coder import Meter
+from entropy.coder import Encoder, Meter
 
 QUALITIES = (5, 20, 35, 50, 65, 80, 95)
 
@@ -33,7 +33,7 @@ def grey_energy(model: models.Model) -> np.ndarray:
 
 def luma_bits(picture: Image.Image, data: bytes, model: models.Model, energy: np.ndarray) -> np.ndarray:
     """(2,) bits of a colour file that are spent on luma, in both ways."""
-    index = codec.coding.quality_index(codec.info(data).quality)
+    index = coding.quality_index(codec.info(data).quality)
     _, hyper = transforms.analyse(pixels.to_planes(picture), index, model)
     decoded = codec.decode_latents(data)
     height, width, count = decoded.shape
@@ -53,6 +53,14 @@ def luma_bits(picture: Image.Image, data: bytes, model: models.Model, energy: np
     return np.array([bits[energy > 0.5].sum(), bits @ energy]) * (1 + meter.bits / bits.sum())
 
 
+def untouched(picture: Image.Image, index: int, model: models.Model) -> bytes:
+    """The file of a picture whose colours are not turned, as turned ones have no plane of luma."""
+    header = container.Header(model.id, index, *picture.size)
+    writer = Encoder(model.tables)
+    coding.write(picture, index, model, writer, None)
+    return container.pack(header, [container.Section(container.Kind.PICTURE, writer.bytes())])
+
+
 def psnr(one: np.ndarray, other: np.ndarray) -> float:
     return -10 * np.log10(np.square(one - other).mean() / 255**2)
 
@@ -70,7 +78,7 @@ def main() -> None:
         grey = Image.fromarray(luma.round().astype(np.uint8))
         share, at, size, reached = [], [], [], []
         for quality in QUALITIES:
-            data = codec.encode(picture, quality, model=options.model)
+            data = untouched(picture, coding.quality_index(quality), model)
             share.append(luma_bits(picture, data, model, energy))
             at.append(psnr(np.asarray(codec.decode(data), float) @ LUMA, luma))
             data = codec.encode(grey, quality, model=options.model)
