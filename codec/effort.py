@@ -7,11 +7,13 @@ rate-distortion optimised rounding for a proximal step. Latents are whole at eve
 (Yang, Bamler & Mandt, "Improving inference for neural image compression", NeurIPS 2020) takes thousands for.
 
 Which step is kept is decided by real tables and the decoded 8-bit picture, by bits + λ·distortion, so no file is a worse trade
-than it was without effort. λ is the slope of the picture's own curve at the quality that is asked for.
+than it was without effort (of a tile that is seen with its neighbours as analysed, not as decoded). λ is the slope of the
+picture's own curve at the quality that is asked for.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from typing import Any, Protocol
 
 import numpy as np
@@ -213,6 +215,7 @@ class Effort:
         """Latents, hyper-latents and tradeoff of ``box`` for `latents.encode`; tradeoff: (h, w) without effort."""
         relative = tradeoff / model.tradeoff[index]
 
+        @cache
         def views(at: int) -> tuple[View, Guide, np.ndarray]:
             view = View(picture, box, at, model, turn)
             return view, self.guide(view), model.tradeoff[at] * relative
