@@ -351,10 +351,12 @@ def sweep(recipe, folders, ratings, encoders_only, out) -> None:
               "decode --realism. Default: if it was trained with a critic.")
 @click.option("--tradeoff", "tradeoffs", type=Finite(0, min_open=True), multiple=True, help="What a squared quantiser step is "
               "worth in bits to a codec's encoder, from the lowest level up, the last for all above; repeatable; default 22.")
+@click.option("--worth", type=Finite(0, min_open=True), multiple=True, help="How much more that is in each group of latents, "
+              "from the coarsest on, times the square of its step; repeatable, once for each group. Default: all alike.")
 @click.option("--masking", type=Finite(0, 2), help="How much a codec's encoder spares smooth places at the cost of texture; "
               "default 0, 1 as structural similarity does.")
 @force_option
-def export(run, folders, output, name, crops, slider, tradeoffs, masking, force) -> None:
+def export(run, folders, output, name, crops, slider, tradeoffs, worth, masking, force) -> None:
     """Turn a training run into a file.
 
     A codec becomes a model, which encode and decode load; where the decoder alone was trained, a decoder file, which decode
@@ -369,9 +371,10 @@ def export(run, folders, output, name, crops, slider, tradeoffs, masking, force)
         raise click.UsageError("a codec's coding tables are counted on photographs: give --data")
     if slider is not None and kind != "decoder":
         raise click.UsageError("--slider is for runs that trained a decoder alone")
-    encoder = ({"tradeoff": list(tradeoffs)} if tradeoffs else {}) | ({} if masking is None else {"masking": masking})
+    encoder = {key: value for key, value in
+               (("tradeoff", list(tradeoffs)), ("worth", list(worth)), ("masking", masking)) if value not in ([], None)}
     if encoder and kind != "codec":
-        raise click.UsageError("--tradeoff and --masking are for runs that trained an encoder")
+        raise click.UsageError("--tradeoff, --worth and --masking are for runs that trained an encoder")
     usual = {"codec": f"model{SUFFIX}", "decoder": f"synthesis{decoders.SUFFIX}", "space": "weights.safetensors"}
     output = output or run / usual[kind]
     files.check_free(str(output), force)

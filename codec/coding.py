@@ -76,21 +76,22 @@ def quality_index(quality: float) -> int:
 
 
 def write(picture: Image.Image, index: int, model: Model, writer: Encoder | Meter, turn: Turn | None, box: Box | None = None,
-          tradeoff: np.ndarray | None = None, effort: Effort | None = None) -> None:
+          importance: np.ndarray | None = None, effort: Effort | None = None) -> None:
     """Everything of a picture that is coded, or of the tile ``box``, to an entropy.coder Encoder or Meter.
 
-    turn: of its colours, as a rule `transforms.axes_of` it; tradeoff: `transforms.tradeoffs` of it, if at hand; effort: none,
-    or how latents are refined.
+    turn: of its colours, as a rule `transforms.axes_of` it; importance: `transforms.importance` of it, if at hand; effort:
+    none, or how latents are refined.
     """
     whole = decoding.positions(*picture.size)
     box = box or whole
-    tradeoff = transforms.tradeoffs(picture, index, model) if tradeoff is None else tradeoff
-    tradeoff = tradeoff[box.within(whole)]
+    importance = transforms.importance(picture, model) if importance is None else importance
+    importance = importance[box.within(whole)][..., None]
     if effort:
-        latent, hyper, tradeoff = effort.refined(picture, box, index, model, turn, tradeoff)
+        latent, hyper, tradeoff = effort.refined(picture, box, index, model, turn, importance)
     else:
         latent, hyper = transforms.analyse_box(picture, box, index, model, turn)
-    latents.encode(model, index, latent, hyper, writer, tradeoff.ravel())
+        tradeoff = importance * model.tradeoff[index]
+    latents.encode(model, index, latent, hyper, writer, tradeoff)
 
 
 def _encode(
@@ -99,10 +100,10 @@ def _encode(
 ) -> bytes:
     """others: the sections that follow the picture's."""
     header = container.Header(model.id, index, *picture.size, grey=model.grey, tiled=tile, turned=turn is not None)
-    tradeoff, coded = transforms.tradeoffs(picture, index, model), []
+    importance, coded = transforms.importance(picture, model), []
     for number, box in enumerate(decoding.places(header)):
         writer = Encoder(model.tables)
-        write(picture, index, model, writer, turn, box, tradeoff, effort)
+        write(picture, index, model, writer, turn, box, importance, effort)
         coded.append(Section(Kind.PICTURE, decoding.wrap(header, number, turn, writer.bytes())))
     return container.pack(header, [*coded, *others])
 

@@ -77,7 +77,7 @@ class View:
     def code(self, targets: np.ndarray, tradeoff: np.ndarray) -> tuple[np.ndarray, float]:
         """Decoded latents (h, w, M), sixteenths of a step, and the bits that ``targets`` (h, w, M), in steps, take."""
         meter = Meter(self.model.tables)
-        decoded = latents.encode(self.model, self.index, targets / self.gain, self.hyper, meter, tradeoff.ravel())
+        decoded = latents.encode(self.model, self.index, targets / self.gain, self.hyper, meter, tradeoff)
         return decoded, meter.bits
 
 
@@ -151,16 +151,17 @@ def slope(views: Callable[[int], tuple[View, Guide, Any]], index: int, shares: n
 
 
 def refine(
-    view: View, guide: Guide, worth: Slope, tradeoff: np.ndarray, relative: np.ndarray, steps: int, progress: Progress
+    view: View, guide: Guide, worth: Slope, tradeoff: np.ndarray, importance: np.ndarray, steps: int, progress: Progress
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best trade found, as `latents.encode` takes it: latents (h, w, M) in image units, and a tradeoff.
 
-    tradeoff: (h, w) without effort; relative: (h, w) how much more than elsewhere an error counts there.
+    tradeoff: (h, w, M) without effort; importance: (h, w, 1) how much more than elsewhere an error counts there.
     """
     height, width = view.original.shape[:2]
     # bits that a squared step costs where transforms are orthogonal: of three planes, each with one error a pixel
     curvature = worth.error * view.model.arrays["step"][view.index] ** 2 / (3 * height * width)
-    later = np.float32(np.median(curvature)) * relative if guide.foresees else tradeoff
+    curvature = (curvature * importance).astype(np.float32)
+    later = curvature if guide.foresees else tradeoff
     kept = pull = targets = view.exact[view.inside]
     best, least, share = (targets, tradeoff), np.inf, SHARE
     for step in range(steps + 1):
@@ -173,7 +174,7 @@ def refine(
         if cost > FAR * least:
             share /= 2
         else:
-            kept, pull = targets, guide.wanted(decoded, worth, curvature * relative[..., None])
+            kept, pull = targets, guide.wanted(decoded, worth, curvature)
         targets, tradeoff = kept + share * (pull - kept), later
         progress()
     return best[0] / view.gain, best[1]
@@ -210,21 +211,20 @@ class Effort:
         return Gradients(view, self.specs)
 
     def refined(
-        self, picture: Image.Image, box: Box, index: int, model: Model, turn: axes.Turn | None, tradeoff: np.ndarray
+        self, picture: Image.Image, box: Box, index: int, model: Model, turn: axes.Turn | None, importance: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Latents, hyper-latents and tradeoff of ``box`` for `latents.encode`; tradeoff: (h, w) without effort."""
-        relative = tradeoff / model.tradeoff[index]
+        """Latents, hyper-latents and tradeoff of ``box`` for `latents.encode`; importance: (h, w, 1) of an error."""
 
         @cache
         def views(at: int) -> tuple[View, Guide, np.ndarray]:
             view = View(picture, box, at, model, turn)
-            return view, self.guide(view), model.tradeoff[at] * relative
+            return view, self.guide(view), model.tradeoff[at] * importance
 
-        view, guide, _ = views(index)
+        view, guide, tradeoff = views(index)
         large = min(view.original.shape[:2]) >= guide.smallest
         worth = slope(views, index, np.array(self.shares)) if large else None
         if worth is None:
             return view.exact[view.inside] / view.gain, view.hyper, tradeoff
         steps = (REANALYSED | DESCENDED)[self.level]
-        latent, tradeoff = refine(view, guide, worth, tradeoff, relative, steps, self.progress)
+        latent, tradeoff = refine(view, guide, worth, tradeoff, importance, steps, self.progress)
         return latent, view.hyper, tradeoff

@@ -86,7 +86,7 @@ def choose_residuals(exact: np.ndarray, tables: np.ndarray, model: Model, tradeo
 
     Minimises bits + tradeoff·(error in steps)², tradeoff (n,). For elements that stood alone the weight of a squared step
     would be 6 / ln 2 = 8.7 bits (from Δ² = 18 / (ln 2 · λ · 255²), three channels a pixel); it pays to value fidelity more,
-    because later passes predict from what this one keeps.
+    because later passes predict from what this one keeps, and most in the first.
     """
     nearest = np.rint(exact).astype(np.int32)
     some = np.flatnonzero(nearest)
@@ -99,18 +99,18 @@ def choose_residuals(exact: np.ndarray, tables: np.ndarray, model: Model, tradeo
 
 
 def encode(
-    model: Model, quality: int, latent: np.ndarray, hyper: np.ndarray, writer: Encoder | Meter, tradeoff: float | np.ndarray
+    model: Model, quality: int, latent: np.ndarray, hyper: np.ndarray, writer: Encoder | Meter, tradeoff: np.ndarray
 ) -> np.ndarray:
     """Writes hyper-latents, then every pass, to an entropy.coder Encoder (or Meter).
 
-    latent (h, w, M): the analysis network's output; hyper (Z, h', w'): integers; tradeoff: `choose_residuals`' for all
-    elements, or (h·w,) for those of each position. Returns the decoded latents.
+    latent (h, w, M): the analysis network's output; hyper (Z, h', w'): integers; tradeoff: `choose_residuals`',
+    broadcast to (h, w, M). Returns the decoded latents.
     """
     height, width = latent.shape[:2]
     hyper_tables = _hyper_tables(model, quality, hyper.shape)
     hyper = np.where(model.tables.coded[hyper_tables].reshape(hyper.shape), hyper, 0)
     writer.write(hyper.ravel(), hyper_tables)
-    tradeoffs = np.broadcast_to(np.asarray(tradeoff, np.float32), height * width)
+    tradeoffs = np.broadcast_to(tradeoff, latent.shape).reshape(-1, model.latents)
     steps = (latent * model.arrays["encoder_gain"][quality]).reshape(-1, model.latents)
 
     def residuals(tables, centre, positions, channels):
@@ -120,7 +120,7 @@ def encode(
             some = some[model.coded[channels][some % centre.shape[1]]]
         exact = steps[positions, channels].take(some) - centre.take(some) / np.float32(FRACTION)
         used = tables.take(some)
-        found = choose_residuals(exact, used, model, tradeoffs[positions[some // centre.shape[1]]])
+        found = choose_residuals(exact, used, model, tradeoffs[positions, channels].take(some))
         writer.write(found, used)
         chosen.put(some, found)
         return chosen

@@ -61,6 +61,11 @@ def graph_names(groups: int) -> tuple[str, ...]:
     return ("features", *(f"context{index}" for index in range(2 * groups)))
 
 
+def relative_curvature(step: np.ndarray) -> np.ndarray:
+    """What a squared step costs in each latent, the mean being 1, of steps (…, M): transforms are nearly orthogonal."""
+    return step**2 / (step**2).mean(-1, keepdims=True)
+
+
 def digest(members: dict[str, bytes], groups: tuple[int, ...]) -> bytes:
     """SHA-256 over what decoded latents depend on."""
     state = hashlib.sha256(",".join(map(str, groups)).encode())
@@ -103,7 +108,9 @@ class Model:
     """A loaded model; ONNX sessions are made when first used. threads: 0 lets ONNX Runtime use every core.
 
     id: what streams call it; networks: what decoder files call it, the same but for `grey_variant`. grey: whether it is that;
-    coded: which latents are coded at all, (M,) bool, None for every one.
+    coded: which latents are coded at all, (M,) bool, None for every one. tradeoff: (Q, M) bits that a squared step is worth
+    to the encoder, `codec.latents.choose_residuals`: the card's ``tradeoff`` for the level, and, where the card has ``worth``,
+    times that of the latent's group, by which later ones are predicted, and times `relative_curvature`.
     """
 
     def __init__(self, path: Path, threads: int = 0):
@@ -117,7 +124,8 @@ class Model:
                 raise ModelError(f"{path}: model format {self.card['format']} is newer than this program reads")
             self.groups: tuple[int, ...] = tuple(self.card["groups"])
             # what the encoder goes by: `codec.latents.choose_residuals`, `codec.masking.error_weights`
-            tradeoffs = np.asarray(self.card.get("tradeoff", [TRADEOFF]), float)
+            tradeoff = np.asarray(self.card.get("tradeoff", [TRADEOFF]), float)
+            worth = np.asarray(self.card.get("worth", []), float)
             self.masking = float(self.card.get("masking", 0.0))
             self.halo = int(self.card.get("halo", HALO))  # latent positions that analysis and synthesis see beyond their own
             whole = digest(self._members, self.groups)
@@ -140,12 +148,16 @@ class Model:
         if grey is not None and (grey.dtype != np.uint8 or grey.shape != (sum(self.groups),) or grey.max(initial=0) > 1):
             raise ModelError(f"{path}: array grey has the wrong type or shape")
         levels = arrays["level_weights"].shape[1]
-        if not (tradeoffs.ndim == 1 and 0 < len(tradeoffs) <= levels and (tradeoffs > 0).all() and np.isfinite(tradeoffs).all()
+        if not (tradeoff.ndim == 1 and 0 < len(tradeoff) <= levels and worth.shape in ((0,), (len(self.groups),))
+                and all((each > 0).all() and np.isfinite(each).all() for each in (tradeoff, worth))
                 and 0 <= self.masking < np.inf and 1 <= self.halo <= MAX_HALO):
-            raise ModelError(f"{path}: tradeoff, masking or halo is out of range")
-        tradeoffs = np.pad(tradeoffs, (0, levels - len(tradeoffs)), mode="edge")
-        # (Q,) at every quality, interpolated like all that depends on it
-        self.tradeoff: np.ndarray = np.exp(arrays["level_weights"] @ np.log(tradeoffs)).astype(np.float32)
+            raise ModelError(f"{path}: tradeoff, worth, masking or halo is out of range")
+        tradeoff = np.pad(tradeoff, (0, levels - len(tradeoff)), mode="edge")
+        # at every quality, interpolated like all that depends on it
+        tradeoff = np.exp(arrays["level_weights"] @ np.log(tradeoff))[:, None]
+        if len(worth):
+            tradeoff = tradeoff * relative_curvature(arrays["step"]) * np.repeat(worth, self.groups)
+        self.tradeoff: np.ndarray = np.broadcast_to(tradeoff, arrays["step"].shape).astype(np.float32)
         for name, limit in LIMITS.items():
             if arrays[name].min() < 0 or arrays[name].max() > limit:
                 raise ModelError(f"{path}: array {name} leaves 0…{limit}")

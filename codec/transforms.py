@@ -58,15 +58,15 @@ def analyse_box(
     return latent[grown.within(window)], np.ascontiguousarray(hyper[:, top : top + height, left : left + width])
 
 
-def tradeoffs(picture: Image.Image, index: int, model: Model) -> np.ndarray:
-    """(h, w) float32: what `latents.encode` takes as ``tradeoff``, for the whole picture."""
+def importance(picture: Image.Image, model: Model) -> np.ndarray:
+    """(h, w) float32: how much more than elsewhere an error counts to the encoder, for the whole picture."""
     whole = positions(*picture.size)
     weights = np.ones((whole.height, whole.width), np.float32)
     if model.masking:
         for box in windows(whole):
             weights[box.within(whole)] = log_variance(planes(picture, box))
         weights = error_weights(weights, model.masking)
-    return model.tradeoff[index] * weights
+    return weights
 
 
 def synthesise(

@@ -7,7 +7,7 @@ the logarithm of the scale.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -43,13 +43,13 @@ def logistic_bits(residual: Tensor, log_scale: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def chosen_residuals(exact: Tensor, log_scale: Tensor, tradeoff: float) -> Tensor:
+def chosen_residuals(exact: Tensor, log_scale: Tensor, tradeoff: Tensor) -> Tensor:
     """Whole residuals as `codec.latents.choose_residuals` has them: the nearest, or one closer to zero where that pays.
 
-    tradeoff: bits that a squared step of error is worth; 0 for the nearest, always.
+    tradeoff: bits that a squared step of error is worth, broadcast; 0 for the nearest, always.
     """
     nearest = torch.round(exact)
-    if not tradeoff:
+    if not tradeoff.any():
         return nearest
     closer = nearest - nearest.sign()
     saved = logistic_bits(nearest, log_scale) - logistic_bits(closer, log_scale)
@@ -144,12 +144,13 @@ class EntropyModel(nn.Module):
 
     def forward(
         self, latent: Tensor, level: Tensor, proxy: str, temperature: float = 0.3, noise: tuple[Tensor, Tensor] | None = None,
-        tradeoff: float = 0.0,
+        tradeoff: float = 0.0, worth: Sequence[float] = (),
     ) -> Coded:
         """Codes each pass as the decoder will see it.
 
         latent: (N, M, h, w), image units; level: (N,); noise: what `noise` gives, drawn here if it is not given. tradeoff: bits
-        that a squared step is worth where residuals are chosen as the encoder chooses them; 0 rounds to the nearest.
+        that a squared step is worth where residuals are chosen as the encoder chooses them; 0 rounds to the nearest. worth:
+        what it is multiplied by in each group of channels, besides the relative square of the step; all alike if empty.
         """
         quantise = PROXIES[proxy]
         latent_noise, hyper_noise = (part.to(latent.device) for part in noise or self.noise(len(latent), *latent.shape[-2:]))
@@ -168,11 +169,12 @@ class EntropyModel(nn.Module):
             file_bits = logistic_bits(torch.round(hyper), hyper_log_scale).sum((1, 2, 3))
 
         bits, textures = latent.new_zeros(len(latent)), torch.zeros_like(steps)
+        tradeoffs = self.tradeoffs(step.detach(), tradeoff, worth)
 
         def quantised(centre: Tensor, log_scale: Tensor, span: slice, here: Tensor) -> Tensor:
             nonlocal bits, file_bits
             value, noise = steps[:, span], latent_noise[:, span]
-            whole = chosen_residuals(value - centre, log_scale, tradeoff)
+            whole = chosen_residuals(value - centre, log_scale, tradeoffs[:, span])
             for_rate, rounded = quantise(value, centre, noise, temperature, whole)
             bits = bits + torch.where(here, logistic_bits(for_rate - centre, log_scale), 0.0).sum((1, 2, 3))
             with torch.no_grad():
@@ -183,6 +185,14 @@ class EntropyModel(nn.Module):
 
         decoded = self.passes(hyper_hard, step, weights, latent.shape[-2:], quantised)
         return Coded(decoded * step, bits, hyper_bits, file_bits, textures * step.detach())
+
+    def tradeoffs(self, step: Tensor, tradeoff: float, worth: Sequence[float]) -> Tensor:
+        """(N, M, 1, 1) for quantiser steps (N, M, 1, 1), as `codec.model.Model.tradeoff` has them."""
+        if not worth:
+            return torch.full_like(step, tradeoff)
+        square = step.square()
+        each = torch.tensor(worth, device=step.device).repeat_interleave(torch.tensor(self.groups, device=step.device))
+        return tradeoff * each[:, None, None] * square / square.mean(1, keepdim=True)
 
     def passes(self, hyper: Tensor, step: Tensor, weights: Tensor, size: tuple[int, int], take: Pass) -> Tensor:
         """Decoded latents (N, M, h, w) in quantiser steps, pass by pass, as `codec.latents` has them.

@@ -426,7 +426,7 @@ def export_run(run: Path, folders: Sequence[Path], path: Path, name: str, crops:
 
     Coding tables are counted on the photographs of ``folders``, what integers cost is measured on those they hold out; a run
     of transforms alone keeps the tables, and the streams, of the model it started from. encoder: what `codec.model.Model`
-    shall go by in encoding, ``tradeoff`` and ``masking``.
+    shall go by in encoding, ``tradeoff``, ``worth`` and ``masking``.
     """
     codec, state = loop.restore_average(Path(run) / CHECKPOINT)
     card = {"name": name, "steps": state["step"], "recipe": state["recipe"], **(encoder or {})}

@@ -55,7 +55,7 @@ def rate_distortion(
     error; lambda; loss = bpp + λ·255²·distortion; and, for the critic, decoded image, latents in deviations, quality weights.
     """
     decoded, coded = (model or codec)(
-        image, level, stage.parts, stage.proxy, stage.temperature, noise, stage.texture, affine, stage.tradeoff)
+        image, level, stage.parts, stage.proxy, stage.temperature, noise, stage.texture, affine, stage.tradeoff, stage.worth)
     decoded = decoded.float()
     if not torch.isfinite(decoded.sum()):
         raise DivergedError("the reconstruction is not finite")

@@ -34,7 +34,8 @@ class Stage:
     (K − 1)·u^level_power, u uniform; above 1 favours low rates. learning_rate rises over ``warmup`` steps and falls to
     ``final`` times itself along a cosine.
     tradeoff: bits that a squared step of error is worth where residuals are rounded as the encoder rounds them,
-    `codec.latents.choose_residuals`; 0 rounds to the nearest.
+    `codec.latents.choose_residuals`; 0 rounds to the nearest. worth: how much more that is in each group of latents, by which
+    later ones are predicted, times the square of its step; all alike if empty.
     quantised: round the entropy networks to integers, with straight-through gradients; where they stay as they are, always.
     texture: noise that the decoder is given where latents were rounded to nothing, to make texture of: how much in each group
     of latents, 1 being as much as there may have been; none if empty.
@@ -52,6 +53,7 @@ class Stage:
     proxy: str = "mixed"
     temperature: float = 0.3
     tradeoff: float = 0.0
+    worth: list[float] = field(default_factory=list)
     quantised: bool = False
     texture: list[float] = field(default_factory=list)
 
@@ -230,6 +232,10 @@ def check(recipe: Recipe) -> None:
             raise RecipeError(f"stage {stage.name}: warmup >= 0 and 0 <= final <= 1 are needed")
         if not 0 <= stage.tradeoff < float("inf"):
             raise RecipeError(f"stage {stage.name}: tradeoff must not be negative")
+        if stage.worth and not (len(stage.worth) == len(network.groups) and all(
+                isinstance(each, int | float) and 0 < each < float("inf") for each in stage.worth)):
+            raise RecipeError(f"stage {stage.name}: worth needs {len(network.groups)} positive numbers, "
+                              "one for each group of latents")
         if min(stage.steps, stage.batch, stage.learning_rate, stage.temperature, stage.level_power) <= 0:
             raise RecipeError(f"stage {stage.name}: steps, batch, learning_rate, temperature and level_power must be positive")
 

@@ -209,6 +209,7 @@ def test_workshop_options_that_do_not_go_together(arguments, reason, tmp_path):
 @pytest.mark.parametrize("kind, arguments, reason", [
     ("codec", (), "give --data"), ("codec", ("--data", ".", "--slider"), "trained a decoder alone"),
     ("decoder", ("--tradeoff", 9), "trained an encoder"), ("space", ("--masking", 0), "trained an encoder"),
+    ("decoder", ("--worth", 1), "trained an encoder"),
     ("space", ("--no-slider",), "trained a decoder alone"), ("space", ("-o", "absent/a.safetensors"), "absent: no such folder"),
 ])
 def test_export_options_that_do_not_go_with_a_run(kind, arguments, reason, monkeypatch, tmp_path):

@@ -63,12 +63,12 @@ def test_more_steps_are_never_a_worse_trade(picture, worth):
     """What is kept is the best of all steps, so of more of them it is no worse."""
     model = models.load("base")
     turn, index = transforms.axes_of(picture), coding.quality_index(QUALITY)
-    box, tradeoff = decoding.positions(*picture.size), transforms.tradeoffs(picture, index, model)
+    box, tradeoff = decoding.positions(*picture.size), model.tradeoff[index]
     view = effort.View(picture, box, index, model, turn)
     guide, slope = effort.Reanalysis(view), effort.Slope(np.array([worth]), worth)
     found = [np.inf]
     for steps in (0, 1, 4):
-        latent, chosen = effort.refine(view, guide, slope, tradeoff, np.ones_like(tradeoff), steps, lambda: None)
+        latent, chosen = effort.refine(view, guide, slope, tradeoff, np.float32(1), steps, lambda: None)
         decoded, bits = view.code(latent * view.gain, chosen)
         found.append(bits + slope.error * guide.distances(view.shown(decoded))[0])
     assert found == sorted(found, reverse=True) and found[3] < found[1]
@@ -82,7 +82,7 @@ def test_what_a_view_shows_is_what_a_file_shows(picture, mode):
     index, turn = coding.quality_index(QUALITY), transforms.axes_of(picture)
     view = effort.View(picture, decoding.positions(*picture.size), index, model, turn)
     np.testing.assert_array_equal(view.shown(codec.decode_latents(data)), np.asarray(codec.decode(data)))
-    decoded, bits = view.code(view.exact[view.inside], transforms.tradeoffs(picture, index, model))
+    decoded, bits = view.code(view.exact[view.inside], model.tradeoff[index])
     np.testing.assert_array_equal(decoded, codec.decode_latents(data))
     assert bits == pytest.approx(coding.cross_entropy(picture, QUALITY))
 
@@ -97,7 +97,7 @@ def test_gradients_say_what_a_small_change_does(picture, mode):
     model = models.load("base") if mode == "RGB" else models.load("base").grey_variant
     index, turn = 100, Turn((20, -10, 30), (20, 40, 30)) if mode == "RGB" else None
     view = effort.View(picture, decoding.positions(*picture.size), index, model, turn)
-    decoded, _ = view.code(view.exact[view.inside], transforms.tradeoffs(picture, index, model))
+    decoded, _ = view.code(view.exact[view.inside], model.tradeoff[index])
     guide, curvature = Gradients(view, ("mse",)), np.ones(model.latents)
     pull = [decoded / 16 - guide.wanted(decoded, effort.Slope(np.array([weight]), weight), curvature) for weight in (0.0, 1e6)]
     slopes = 2 * (pull[1] - pull[0])  # of 1e6 · mse, a step

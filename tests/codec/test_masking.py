@@ -79,9 +79,15 @@ def test_the_stream_and_its_decoding_do_not_depend_on_it(masked, otters):
 
 
 def test_the_tradeoff_is_interpolated_between_levels(masked):
-    tradeoff = load(masked(tradeoff=[10.0, 160.0])).tradeoff  # nine levels: the second is at quality 12.5
+    tradeoff = load(masked(tradeoff=[10.0, 160.0], worth=[])).tradeoff  # nine levels: the second is at quality 12.5
     assert tradeoff[0] == pytest.approx(10) and (tradeoff[32:] > 159.9).all()
     assert tradeoff[16] == pytest.approx(10 * 16 ** (16 / 255 * 8), rel=1e-5)
+
+
+def test_the_worth_of_groups_and_steps(masked):
+    model = load(masked(tradeoff=[10.0], worth=[3.0, 2.0, 1.0]))
+    square = model.arrays["step"][77] ** 2
+    assert model.tradeoff[77] == pytest.approx(10 * np.repeat([3, 2, 1], model.groups) * square / square.mean(), rel=1e-5)
 
 
 def test_a_low_tradeoff_reaches_lower_rates(masked, otters):

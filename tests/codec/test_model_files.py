@@ -55,6 +55,8 @@ def test_arrays(name, change, reason, tmp_path):
 @pytest.mark.parametrize("card, reason", [
     ({"format": 9}, "model format 9 is newer than this program reads"),
     ({"tradeoff": [-1]}, "out of range"), ({"tradeoff": []}, "out of range"), ({"tradeoff": [22] * 99}, "out of range"),
+    ({"worth": [1, 1]}, "out of range"), ({"worth": [1, 0, 1]}, "out of range"),
+    ({"worth": [1, float("inf"), 1]}, "out of range"),
     ({"masking": -1}, "out of range"), ({"halo": 0}, "out of range"), ({"halo": 65}, "out of range"),
     ({"groups": "three"}, "is not a Metamer model"),
 ])

@@ -156,9 +156,9 @@ def test_byte_limits_hold_for_tiles(otters):
 def test_masking_goes_by_the_whole_picture(monkeypatch, otters, small_windows):
     model, picture = load("perceptual"), otters.crop((0, 0, 180, 150))
     assert model.masking
-    many = transforms.tradeoffs(picture, 90, model)
+    many = transforms.importance(picture, model)
     monkeypatch.setattr(tiles.windows, "__defaults__", (64,))
-    np.testing.assert_allclose(many, transforms.tradeoffs(picture, 90, model), rtol=1e-5)
+    np.testing.assert_allclose(many, transforms.importance(picture, model), rtol=1e-5)
 
 
 @pytest.mark.parametrize(

@@ -82,7 +82,7 @@ def test_runtime_codes_what_training_saw(tiny_run, photographs, otters, tmp_path
     model, picture = Model(path), otters.crop((200, 60, 456, 316))
     latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
     meter = Meter(model.tables)
-    decoded = latents.dequantise(model, quality, latents.encode(model, quality, latent, hyper, meter, tradeoff=1e9))
+    decoded = latents.dequantise(model, quality, latents.encode(model, quality, latent, hyper, meter, tradeoff=np.float32(1e9)))
     with torch.no_grad():
         level = torch.tensor([quality / 255 * 3])
         coded = network.entropy(torch.from_numpy(latent).permute(2, 0, 1)[None], level, "straight_through")

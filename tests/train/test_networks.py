@@ -10,10 +10,11 @@ from scipy.stats import logistic
 from torch.utils.flop_counter import FlopCounterMode
 
 from codec import latents
+from codec.model import load
 from entropy.tables import Tables
 from evaluation import counting
 from train.data import Crops, Photographs, find
-from train.entropy_model import SCALE_LOW, SCALE_STEP, SCALES, chosen_residuals, level_weights, logistic_bits
+from train.entropy_model import SCALE_LOW, SCALE_STEP, SCALES, EntropyModel, chosen_residuals, level_weights, logistic_bits
 from train.export import logistic_tables, pack_tables
 from train.networks import Codec, NetworkOptions
 
@@ -37,9 +38,20 @@ def test_training_rounds_as_the_encoder_does(tradeoff):
     index = rng.integers(0, SCALES, 20_000)
     exact = (rng.laplace(size=index.size) * 2 * SCALE_LOW * np.exp(SCALE_STEP * index)).clip(-40, 40)
     expected = latents.choose_residuals(exact, index.astype(np.uint8), Logistic, np.full(index.size, tradeoff))
-    found = chosen_residuals(torch.from_numpy(exact), torch.from_numpy(np.log(SCALE_LOW) + SCALE_STEP * index), tradeoff)
+    log_scale = torch.from_numpy(np.log(SCALE_LOW) + SCALE_STEP * index)
+    found = chosen_residuals(torch.from_numpy(exact), log_scale, torch.tensor(tradeoff))
     assert (found.numpy() == expected).mean() > 0.999 and (expected != np.rint(exact)).mean() > 0.01
-    assert torch.equal(chosen_residuals(torch.from_numpy(exact), torch.zeros(index.size), 0.0), torch.from_numpy(exact).round())
+    assert torch.equal(chosen_residuals(torch.from_numpy(exact), log_scale, torch.zeros(1)), torch.from_numpy(exact).round())
+
+
+@pytest.mark.parametrize("name", ["base-1", "base"])
+def test_training_weighs_errors_as_the_encoder_does(name):
+    model = load(name)
+    high = slice(100, None, 50)  # where the lowest levels' tradeoffs have no part
+    step = torch.from_numpy(model.arrays["step"][high])[:, :, None, None]
+    entropy = EntropyModel(list(model.groups), levels=9, hyper_latents=4, features=4, width=4)
+    found = entropy.tradeoffs(step, 22.0, model.card.get("worth", []))
+    np.testing.assert_allclose(found[:, :, 0, 0], model.tradeoff[high], rtol=1e-5)
 
 
 def test_complexity_of_the_shipped_network():

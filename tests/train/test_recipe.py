@@ -60,6 +60,8 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
          "stage one: crop 144 is too small for ms-ssim, which needs 161"),
         *[({"stages": [{**STAGE, "tradeoff": value}]}, "stage one: tradeoff must not be negative")
           for value in (-1.0, float("inf"))],
+        *[({"stages": [{**STAGE, "worth": value}]}, "stage one: worth needs 3 positive numbers, one for each group of latents")
+          for value in ([1.0, 1.0], [1.0, 0, 1.0], [1.0, 1.0, "much"], [float("nan"), 1, 1])],
         ({"stages": [STAGE], "critic": True}, "critic: expected a mapping"),
         ({"stages": [STAGE], "critic": {"wieght": 1.0}}, "critic: unknown key 'wieght'; did you mean 'weight'"),
         ({"stages": [STAGE], "critic": {"loss": "jensen"}}, "critic.loss: one of .*kl.*; did you mean 'jensen-shannon'"),

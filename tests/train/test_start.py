@@ -86,7 +86,7 @@ def test_the_shipped_model_codes_as_before(base, otters, quality):
     model, picture = shipped("base"), otters.crop((60, 20, 60 + 192, 20 + 128))
     meter = Meter(model.tables)
     latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
-    wanted = latents.dequantise(model, quality, latents.encode(model, quality, latent, hyper, meter, tradeoff=1e9))
+    wanted = latents.dequantise(model, quality, latents.encode(model, quality, latent, hyper, meter, tradeoff=np.float32(1e9)))
     with torch.no_grad():
         level = torch.tensor([quality / 255 * 8])
         planes = torch.from_numpy(pixels.to_planes(picture))
