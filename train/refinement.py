@@ -21,6 +21,10 @@ from train import axes, start
 from train.entropy_model import logistic_bits
 from train.networks import Codec
 
+TANGENT = 0.35  # exponent: 0 for orthogonal transforms, 1 for what the gradient says (train/LEVERS.md)
+PROBES = 2
+SLACKEST = 0.05  # a latent that hardly changes the picture is not thrown about
+
 
 @lru_cache(maxsize=2)
 def network(model: Model) -> Codec:
@@ -35,7 +39,7 @@ def network(model: Model) -> Codec:
 class Gradients:
     """A `codec.effort.Guide`. specs: distances, `perception.registry.from_spec`."""
 
-    foresees = True
+    share, foresees = 0.4, True  # 0.7 overshoots
 
     @property
     def smallest(self) -> int:
@@ -46,6 +50,10 @@ class Gradients:
         self._affine = torch.from_numpy(view.affine)[None]
         self._original = pictures(view.original)
         self._hyper = torch.from_numpy(view.hyper.astype(np.float32))[None]
+        array, index = view.model.arrays, view.index
+        self._level = torch.from_numpy(array["level_weights"][index : index + 1])
+        self._step = torch.from_numpy(array["step"][index])[None, :, None, None]
+        self._stiffness: np.ndarray | None = None
 
     def _each(self, image: Tensor) -> Tensor:
         """(D,) of an image (1, 3, H, W)."""
@@ -57,9 +65,6 @@ class Gradients:
 
     def wanted(self, decoded: np.ndarray, worth: Slope, curvature: np.ndarray) -> np.ndarray:
         view, entropy = self._view, self._codec.entropy
-        array, index = view.model.arrays, view.index
-        level = torch.from_numpy(array["level_weights"][index : index + 1])
-        step = torch.from_numpy(array["step"][index])[None, :, None, None]
         held = planes(decoded) / FRACTION
         shift = torch.zeros_like(held, requires_grad=True)
         bits = torch.zeros(())
@@ -73,17 +78,34 @@ class Gradients:
             bits = bits + torch.where(here, cost, 0.0).sum()
             return held[:, span] + torch.where(follows, moves, 0.0) + shift[:, span]
 
-        latent = entropy.passes(self._hyper, step, level, held.shape[-2:], kept)
+        latent = entropy.passes(self._hyper, self._step, self._level, held.shape[-2:], kept)
         field = planes(view.exact).clone()
         rows, columns = view.inside
         field[:, :, rows, columns] = latent
-        image = axes.restore(self._codec.synthesis(field * step, level), self._affine)
+        if self._stiffness is None:
+            self._stiffness = self._stiffness_at(field.detach())
+        image = axes.restore(self._codec.synthesis(field * self._step, self._level), self._affine)
         image = image[:, :, view.visible[0], view.visible[1]].clamp(0, 1)
         if view.model.grey:
             image = image.mean(1, keepdim=True).expand(-1, 3, -1, -1)
         (bits + (self._each(image) * torch.from_numpy(worth.weights).float()).sum()).backward()
         pull = shift.grad[0].permute(1, 2, 0).numpy()
-        return decoded / np.float32(FRACTION) - pull / (2 * curvature)
+        return decoded / np.float32(FRACTION) - pull / (2 * curvature * self._stiffness)
+
+    def _stiffness_at(self, field: Tensor) -> np.ndarray:
+        """(M,) how much more than orthogonal transforms would have it a squared step costs, as the descent is to see it.
+
+        For a small change, that is the squared gain of the synthesis, E[(Jᵀv)²] of random signs v (Hutchinson 1989); for one of
+        a step it is near 1 again. `TANGENT` is between the two.
+        """
+        signs = torch.Generator().manual_seed(0)
+        gains = torch.zeros(field.shape[1])
+        for _ in range(PROBES):
+            latent = (field * self._step).requires_grad_()
+            image = self._codec.synthesis(latent, self._level)
+            (image * (2 * torch.randint(2, image.shape, generator=signs) - 1)).sum().backward()
+            gains += latent.grad.square().mean((0, 2, 3)) / PROBES
+        return gains.clamp_min(SLACKEST).numpy() ** TANGENT
 
 
 @lru_cache(maxsize=8)
