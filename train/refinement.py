@@ -37,7 +37,10 @@ def network(model: Model) -> Codec:
 
 
 class Gradients:
-    """A `codec.effort.Guide`. specs: distances, `perception.registry.from_spec`."""
+    """A `codec.effort.Guide`. specs: distances, `perception.registry.from_spec`.
+
+    stiffness: (M,) how much more than in orthogonal transforms a squared step costs, as found where the first step begins.
+    """
 
     share, foresees = 0.4, True  # 0.7 overshoots
 
@@ -53,7 +56,7 @@ class Gradients:
         array, index = view.model.arrays, view.index
         self._level = torch.from_numpy(array["level_weights"][index : index + 1])
         self._step = torch.from_numpy(array["step"][index])[None, :, None, None]
-        self._stiffness: np.ndarray | None = None
+        self.stiffness: np.ndarray | None = None
 
     def _each(self, image: Tensor) -> Tensor:
         """(D,) of an image (1, 3, H, W)."""
@@ -82,21 +85,21 @@ class Gradients:
         field = planes(view.exact).clone()
         rows, columns = view.inside
         field[:, :, rows, columns] = latent
-        if self._stiffness is None:
-            self._stiffness = self._stiffness_at(field.detach())
+        if self.stiffness is None:
+            self.stiffness = self._stiffness_at(field.detach())
         image = axes.restore(self._codec.synthesis(field * self._step, self._level), self._affine)
         image = image[:, :, view.visible[0], view.visible[1]].clamp(0, 1)
         if view.model.grey:
             image = image.mean(1, keepdim=True).expand(-1, 3, -1, -1)
         (bits + (self._each(image) * torch.from_numpy(worth.weights).float()).sum()).backward()
         pull = shift.grad[0].permute(1, 2, 0).numpy()
-        return decoded / np.float32(FRACTION) - pull / (2 * curvature * self._stiffness)
+        return decoded / np.float32(FRACTION) - pull / (2 * curvature * self.stiffness)
 
     def _stiffness_at(self, field: Tensor) -> np.ndarray:
-        """(M,) how much more than orthogonal transforms would have it a squared step costs, as the descent is to see it.
+        """(M,) of decoded latents (1, M, h, w) in steps.
 
-        For a small change, that is the squared gain of the synthesis, E[(Jᵀv)²] of random signs v (Hutchinson 1989); for one of
-        a step it is near 1 again. `TANGENT` is between the two.
+        For a small change it is the squared gain of the synthesis, E[(Jᵀv)²] of random signs v (Hutchinson 1989); for one of a
+        step it is near 1 again. `TANGENT` is between the two.
         """
         signs = torch.Generator().manual_seed(0)
         gains = torch.zeros(field.shape[1])

@@ -16,6 +16,7 @@ from codec.errors import ImageError, ModelError
 from codec.tiles import Box
 from perception.errors import MetricError
 from tests.conftest import metamer
+from train import refinement
 from train.refinement import Gradients
 
 QUALITY = 30
@@ -100,7 +101,7 @@ def test_gradients_say_what_a_small_change_does(picture, mode):
     decoded, _ = view.code(view.exact[view.inside], model.tradeoff[index])
     guide, curvature = Gradients(view, ("mse",)), np.ones(model.latents)
     pull = [decoded / 16 - guide.wanted(decoded, effort.Slope(np.array([weight]), weight), curvature) for weight in (0.0, 1e6)]
-    slopes = 2 * (pull[1] - pull[0])  # of 1e6 · mse, a step
+    slopes = 2 * guide.stiffness * (pull[1] - pull[0])  # of 1e6 · mse, a step
 
     def distance(latents: np.ndarray) -> float:
         rows, columns = view.visible
@@ -118,6 +119,26 @@ def test_gradients_say_what_a_small_change_does(picture, mode):
             found.append((slopes[row, column, channel], (distance(moved[1]) - distance(moved[0])) / (1 / 16)))
     said, seen = np.array(found).T
     assert np.linalg.norm(said - seen) < 0.15 * np.linalg.norm(seen)  # rectifiers have kinks
+
+
+def test_stiffness_is_what_small_changes_do(picture, monkeypatch):
+    """The squared change of the picture by a latent, the mean over where it is, against that of the latent: each by itself."""
+    monkeypatch.setattr(refinement, "PROBES", 48)
+    model = models.load("base")
+    view = effort.View(picture, decoding.positions(*picture.size), 20, model, None)
+    decoded, _ = view.code(view.exact[view.inside], model.tradeoff[20])
+    guide = Gradients(view, ("mse",))
+    guide.wanted(decoded, effort.Slope(np.ones(1), 1.0), np.ones(model.latents))
+    still, found = view.planes(decoded).astype(float), []
+    for channel in (0, 40, 200):
+        changes = []
+        for row, column in np.ndindex(decoded.shape[:2]):
+            moved = decoded.astype(float)
+            moved[row, column, channel] += 0.25
+            changes.append(np.square(view.planes(moved) - still).sum() / (0.25 / 16 * model.arrays["step"][20, channel]) ** 2)
+        found.append(np.mean(changes) ** refinement.TANGENT)
+    assert guide.stiffness[[0, 40, 200]] == pytest.approx(found, rel=0.1)
+    assert np.ptp(found) > 0.1
 
 
 def test_a_tile_is_refined_with_its_neighbours_in_view(picture):
