@@ -84,17 +84,18 @@ class _Worker:
 
 
 def _serve(pipe: connection.Connection, work: Work) -> None:
-    """What a worker does: work on names until the pipe closes."""
+    """What a worker does: work on names until the pipe closes, which an interrupted parent's may do before it ends us."""
     threading.Thread(target=_end_with_parent, daemon=True).start()
-    while True:
-        notices, problem = _attempt(work, pipe.recv())
-        if problem is not None:
-            problem.add_note("".join(traceback.format_exception(problem)).strip())
-            try:
-                pickle.loads(pickle.dumps(problem))
-            except Exception:  # an error of others that does not travel
-                problem = RuntimeError(problem.__notes__[0])
-        pipe.send((notices, problem))
+    with contextlib.suppress(EOFError, ConnectionError):
+        while True:
+            notices, problem = _attempt(work, pipe.recv())
+            if problem is not None:
+                problem.add_note("".join(traceback.format_exception(problem)).strip())
+                try:
+                    pickle.loads(pickle.dumps(problem))
+                except Exception:  # an error of others that does not travel
+                    problem = RuntimeError(problem.__notes__[0])
+            pipe.send((notices, problem))
 
 
 @contextlib.contextmanager

@@ -1,5 +1,7 @@
 """Several files at once: the same bytes as one after the other, failures named, nothing lost."""
 
+import multiprocessing
+
 import pytest
 
 import codec
@@ -73,3 +75,14 @@ def test_standard_input_among_several(pictures, tmp_path):
     assert done.returncode == 0, done.stderr
     assert (tmp_path / "out" / "stdin.mtm").read_bytes() == codec.encode(pictures[2])
     assert len(list((tmp_path / "out").iterdir())) == 3
+
+
+def test_a_worker_whose_pipe_closes_ends_without_complaint():
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=jobs._serve, args=(theirs, work))
+    process.start()
+    theirs.close()
+    ours.close()
+    process.join(60)
+    assert process.exitcode == 0  # 1 after a traceback
