@@ -16,8 +16,9 @@ from evaluation.recorded import ROOT, read, table
 from evaluation.reports import DRAWN_SUBSETS, drawn
 from evaluation.resimulation import CROPS, DISTORTIONS, GUESS
 from evaluation.toy import page as toy
+from perception.catalogue import CATALOGUE
 from perception.networks import NETWORKS
-from perception.registry import Metric, metrics
+from perception.registry import Metric
 
 
 def interval(statistics: dict, name: str) -> str:
@@ -32,7 +33,7 @@ def needs(metric: Metric) -> str:
 
 
 def catalogue() -> str:
-    """Every distance and what one must know of it."""
+    """Every distance of ours, whatever other packages add here, and what one must know of it."""
     recovered = {row["metric"]: row["verdict"] for row in read("recoveries-noise")}
     header = ["name", "what", "family", "range", "better", "true distance", "trainable", "smallest side", "needs", "from noise"]
     rows = [[
@@ -41,7 +42,7 @@ def catalogue() -> str:
         "higher" if m.higher_is_better else "lower",
         "yes" if m.true_distance else "no", "yes" if m.trainable else "no", str(m.min_side), needs(m),
         recovered.get(m.name, "–"),
-    ] for m in metrics().values()]
+    ] for m in CATALOGUE]
     return table(header, rows)
 
 
