@@ -190,8 +190,9 @@ def recover(reference: Path, specs: tuple[str, ...], start: str, steps: int, sid
     from evaluation import recovery
 
     trainable = [name for name, metric in registered().items() if metric.trainable]
+    image = recovery.read_centre(reference, side)
     distances = chosen([spec for spec in specs if spec != "all"], trainable, side)
-    click.echo(recovery.trials(reference, distances, start, steps, side, made(out)))
+    click.echo(recovery.trials(image, distances, start, steps, made(out)))
 
 
 @metrics.command()
@@ -235,7 +236,8 @@ def neighbours(clips: tuple[Path, ...], specs: tuple[str, ...], out: Path) -> No
     """Test whether neighbouring frames of video are found closer than others. CLIPs are folders of numbered frames."""
     from evaluation import behaviour
 
-    click.echo(behaviour.neighbours(clips, chosen(specs, behaviour.COMPARED), made(out)))
+    frames = behaviour.read_clips(clips)  # before distances are loaded: a wrong folder is told at once, and alone
+    click.echo(behaviour.neighbours(frames, chosen(specs, behaviour.COMPARED), made(out)))
 
 
 @metrics.command()
