@@ -229,6 +229,8 @@ def coded(work, targets: dict[str, str], description: str, count: int, threads: 
 @click.option("--realism", type=Finite(0, 1), help="How much texture to invent: 0 (none, as the model's own decoder) to 1. "
               "Default: 1 with a --decoder that knows realism, else 0. Without --decoder, uses the one named 'realism'.")
 @click.option("--background", metavar="COLOUR", help="Put this behind transparent pictures: white, #336699, ….")
+@click.option("--metadata", type=click.Choice(["keep", "strip"]), default="keep", show_default=True,
+              help="Whether the picture gets the EXIF and XMP that the file holds.")
 @click.option("--region", type=Region(), help="Decode only this part, in pixels; of a large picture, the tiles it lies in.")
 @click.option("--preview", is_flag=True, help="Decode the coarse part alone, in less time.")
 @click.option("--salvage", is_flag=True, help="Decode what is whole in a damaged file, cross out what is not, and say which. "
@@ -237,15 +239,15 @@ def coded(work, targets: dict[str, str], description: str, count: int, threads: 
 @jobs_option
 @threads_option
 @force_option
-def decode(names, output, background, salvage, count, threads, force, **options) -> None:
+def decode(names, output, background, metadata, salvage, count, threads, force, **options) -> None:
     """Decode .mtm files to pictures (PNG unless the output's name says otherwise)."""
     targets = files.targets_for(names, output, ".png")
-    work = functools.partial(decode_file, background=background, salvage=salvage)
+    work = functools.partial(decode_file, background=background, strip=metadata == "strip", salvage=salvage)
     coded(work, targets, "decoding", count, threads, force, options)
 
 
 def decode_file(
-    name: str, targets: dict[str, str], force: bool, options: dict, background: str | None, salvage: bool
+    name: str, targets: dict[str, str], force: bool, options: dict, background: str | None, strip: bool, salvage: bool
 ) -> list[str]:
     """One file; ``options``: `codec.decode`'s. Returns what was damaged, with ``salvage``."""
     from codec import coding, outputs
@@ -259,7 +261,7 @@ def decode_file(
         picture, damage = salvaged.picture, [str(damage) for damage in salvaged.damage]
     else:
         picture = coding.decode(data, **options)
-    files.write(target, outputs.to_bytes(picture, format, background))
+    files.write(target, outputs.to_bytes(picture, format, background, strip))
     return damage
 
 
