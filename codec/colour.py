@@ -33,7 +33,7 @@ def reduce(image: Image.Image, profile: bytes | None, *, keep: bool = False) -> 
     """
     profile = profile or b""
     opened = _opened(profile)
-    space = SPACES.get(opened.profile.xcolor_space) if opened else None
+    space = _space(opened) if opened else None
     if space == image.mode and keep and space in ("L", "RGB"):
         return image, profile
     if space is not None and space != image.mode and {space, image.mode} == {"L", "RGB"}:  # both are met in the wild
@@ -50,7 +50,7 @@ def reduce(image: Image.Image, profile: bytes | None, *, keep: bool = False) -> 
 def suits(profile: bytes, mode: str) -> bool:
     """Whether a profile can be read and is for pictures of ``mode``, L or RGB, with transparency or without."""
     opened = _opened(profile)
-    return opened is not None and SPACES.get(opened.profile.xcolor_space) == mode.removesuffix("A")
+    return opened is not None and _space(opened) == mode.removesuffix("A")
 
 
 def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
@@ -180,6 +180,14 @@ def _opened(profile: bytes | None) -> ImageCms.ImageCmsProfile | None:
     try:
         return ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else None
     except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
+
+
+def _space(opened: ImageCms.ImageCmsProfile) -> str | None:
+    """The mode that a profile is for, None for one that pictures here do not have."""
+    try:
+        return SPACES.get(opened.profile.xcolor_space)
+    except UnicodeDecodeError:  # four letters, which a broken profile may write with anything
         return None
 
 

@@ -33,13 +33,19 @@ def byte_order(data: bytes) -> str | None:
     return _ORDERS.get(bytes(data[:4])) if len(data) >= _HEADER else None
 
 
-def directory(data: bytes, place: int) -> Iterator[Entry]:
-    """The entries of the directory at ``place``, as far as they and their values lie inside of ``data``."""
+def _rows(data: bytes, place: int) -> range:
+    """Where the entries of the directory at ``place`` begin, of those that lie inside of ``data``."""
     order = byte_order(data)
     if order is None or not _HEADER <= place <= len(data) - 2:
-        return
+        return range(0)
     (count,) = struct.unpack_from(f"{order}H", data, place)
-    for start in range(place + 2, min(place + 2 + 12 * count, len(data) - 11), 12):
+    return range(place + 2, min(place + 2 + 12 * count, len(data) - 11), 12)
+
+
+def directory(data: bytes, place: int) -> Iterator[Entry]:
+    """The entries of the directory at ``place`` that hold values of a known type which lie inside of ``data``."""
+    order = byte_order(data)
+    for start in _rows(data, place):
         tag, kind, number = struct.unpack_from(f"{order}2HI", data, start)
         size = SIZES.get(kind, 0) * number
         (offset,) = (start + 8,) if size <= 4 else struct.unpack_from(f"{order}I", data, start + 8)
@@ -81,11 +87,10 @@ def upright(data: bytes) -> bytes:
     order, place = byte_order(data), first_directory(data)
     if order is None or not _HEADER <= place <= len(data) - 2:
         return b""
-    changed, weight = bytearray(data), 0
-    for entry in directory(data, place):
-        weight += len(entry.value)
-        if entry.tag == ORIENTATION:
-            struct.pack_into(f"{order}HI2H", changed, entry.place + 2, SHORT, 1, 1, 0)
+    changed, weight = bytearray(data), sum(len(entry.value) for entry in directory(data, place))
+    for start in _rows(data, place):
+        if struct.unpack_from(f"{order}H", data, start) == (ORIENTATION,):
+            struct.pack_into(f"{order}HI2H", changed, start + 2, SHORT, 1, 1, 0)
     for tag in (EXIF_DIRECTORY, GPS_DIRECTORY):
         weight += sum(len(entry.value) for entry in sub_directory(data, tag))
     return b"" if weight > OVERLAP * len(data) else bytes(changed)

@@ -33,15 +33,15 @@ def collect(image: Image.Image, strip: bool = False) -> tuple[bytes, bytes, int]
 
 
 def _said(xmp: bytes) -> re.Pattern[bytes]:
-    """What finds the orientation in an XMP packet: what stands before the digit, and the digit."""
+    """What finds the orientation in an XMP packet: what stands before the digit, and the digit. Readers look no further."""
     names = [match[1] for match in itertools.islice(_NAMESPACE.finditer(xmp), PREFIXES)]
     prefixes = b"|".join(sorted({b"tiff", *map(re.escape, names)}))
-    return re.compile(rb"(\b(?:" + prefixes + rb"):Orientation\s*(?:=\s*[\"']|>)\s*)([1-8])(?=\s*[\"'<])")
+    return re.compile(rb"(\b(?:" + prefixes + rb"):Orientation\s*(?:=\s*[\"']|>)\s*)([0-9])")
 
 
 def _orientation(xmp: bytes) -> int | None:
     found = _said(xmp).search(xmp)
-    return int(found[2]) if found else None
+    return int(found[2]) if found and int(found[2]) in range(1, 9) else None
 
 
 def upright_xmp(xmp: bytes) -> bytes:

@@ -29,7 +29,7 @@ TURNS = {2: _T.FLIP_LEFT_RIGHT, 3: _T.ROTATE_180, 4: _T.FLIP_TOP_BOTTOM, 5: _T.T
          8: _T.ROTATE_90}  # what brings a picture upright, by its EXIF orientation
 # what Pillow's readers raise on damaged files, by experience
 PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError, RuntimeError,
-                 struct.error, zlib.error, OverflowError, Image.DecompressionBombError)
+                 struct.error, zlib.error, OverflowError, AssertionError, Image.DecompressionBombError)
 # formats of packages that Pillow knows nothing of: how such files begin, the module, its function if any, and the package
 PLUGINS: dict[str, tuple[Callable[[bytes], bool], str, str | None, str]] = {
     "HEIC": (lambda head: head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1"),
@@ -73,7 +73,7 @@ def load(source: str | os.PathLike | IO[bytes], *, max_pixels: int | None = None
     except IsADirectoryError:
         raise ImageError("is a folder") from None
     except PILLOW_ERRORS as problem:
-        raise ImageError(f"cannot be read: {problem}") from problem
+        raise ImageError(f"cannot be read: {_reason(problem)}") from problem
 
 
 def take(
@@ -108,7 +108,7 @@ def take(
     except ImageError:
         raise
     except PILLOW_ERRORS as problem:
-        raise ImageError(f"cannot be decoded: {problem}") from problem
+        raise ImageError(f"cannot be decoded: {_reason(problem)}") from problem
     if image is given and not own:
         image = image.copy()
     image.info = {}  # or the encoders of others would write our copy of the metadata too
@@ -182,6 +182,11 @@ def _opened(file: IO[bytes], head: bytes) -> Image.Image | None:
             with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):  # how readers say that it is not theirs
                 return factory(file, "")
     return None
+
+
+def _reason(problem: Exception) -> str:
+    """What a reader says is wrong, in one line."""
+    return " ".join(str(problem).split()) or type(problem).__name__
 
 
 def _split(image: Image.Image) -> tuple[Image.Image | None, Image.Image]:

@@ -1,6 +1,7 @@
-"""`python -m tests.fuzz --inputs N --seconds S --seed K --out FOLDER`: see tests/fuzz/README.md."""
+"""`python -m tests.fuzz --target NAME --inputs N --seconds S --seed K --out FOLDER`: see tests/fuzz/README.md."""
 
 import argparse
+import importlib
 import json
 import os
 import random
@@ -8,12 +9,14 @@ import sys
 import time
 from pathlib import Path
 
-LONGEST = 1 << 16  # bytes of an input
+# what there is to attack: a module with seeds(), mutate(data, rng), Target, and the SUFFIX of its inputs
+TARGETS = {"streams": "tests.fuzz.target", "outputs": "tests.fuzz.outputs", "inputs": "tests.fuzz.inputs"}
 FRESH = 0.3  # of guided inputs are made of a good file; the others of what led somewhere new, and few of those are good
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Feeds hostile files to the decoder.")
+    parser = argparse.ArgumentParser(prog="python -m tests.fuzz", description="Feeds hostile files to what reads them.")
+    parser.add_argument("--target", choices=TARGETS, default="streams", help="what is attacked")
     parser.add_argument("--inputs", type=int, default=1_000_000)
     parser.add_argument("--seconds", type=float, default=1e9)
     parser.add_argument("--seed", type=int, default=1)
@@ -29,19 +32,22 @@ def main() -> None:
         import atheris
 
         with atheris.instrument_imports(include=["codec", "entropy"]):
-            from tests.fuzz import mutation, target
+            target = importlib.import_module(TARGETS[options.target])
     else:
-        from tests.fuzz import mutation, target
-    seeds, check = mutation.seeds(), target.Target(options.share)
-    before = target.warm(check, seeds)
+        target = importlib.import_module(TARGETS[options.target])
+    from tests.fuzz.harness import LONGEST, warm
+
+    seeds, check = target.seeds(), target.Target(options.share)
+    before = warm(check, seeds)
+    check.keep(options.out / "at_work")
 
     def finish() -> None:
         figures = {**check.report(), "memory before, MB": round(before / 1000)}
         if not options.replay:
             (options.out / "figures.json").write_text(json.dumps(figures, indent=1))
-            (options.out / "longest.mtm").write_bytes(check.longest[1])
+            (options.out / f"longest{target.SUFFIX}").write_bytes(check.longest[1])
         for number, (place, (data, trace)) in enumerate(check.failures.items()):
-            (options.out / f"failure{number}.mtm").write_bytes(data)
+            (options.out / f"failure{number}{target.SUFFIX}").write_bytes(data)
             print(place, trace, sep="\n", file=sys.stderr)
         print(json.dumps(figures, indent=1), flush=True)
         sys.exit(bool(check.failures)) if options.replay or options.unguided else os._exit(bool(check.failures))
@@ -56,7 +62,7 @@ def main() -> None:
     if options.unguided:
         rng = random.Random(options.seed)
         while not done():
-            check(*mutation.mutate(rng.choice(seeds), rng))
+            check(*target.mutate(rng.choice(seeds), rng))
         finish()
 
     parents: dict[bytes, bytes | None] = {}  # of the last mutation: atheris tells the target nothing else of it
@@ -68,7 +74,7 @@ def main() -> None:
 
     def mutator(data: bytes, limit: int, seed: int) -> bytes:
         rng = random.Random(seed)
-        changed, parent = mutation.mutate(rng.choice(seeds) if rng.random() < FRESH else data, rng)
+        changed, parent = target.mutate(rng.choice(seeds) if rng.random() < FRESH else data, rng)
         parents.clear()
         if len(changed) <= limit:
             parents[changed] = parent

@@ -7,8 +7,7 @@ import pytest
 from codec import container, decoding, metadata, salvage
 from codec.container import LAST, Section
 from codec.errors import StreamError
-from tests.fuzz import mutation
-from tests.fuzz import target as stages
+from tests.fuzz import harness, mutation
 from tests.fuzz.target import Target
 
 SEEDS = mutation.seeds()
@@ -43,7 +42,7 @@ def careless(data: bytes, place: int) -> tuple[Section, bool, int]:
     (salvage, "disorder", lambda *_: [], "SilentError"),
     (metadata, "unpack", lambda body: bytes(metadata.LIMIT + 1), "SilentError"),
     (decoding, "coded", lambda *_: next(iter(())), "StopIteration"),
-    (stages, "SECONDS", -1.0, "TimeoutError"),
+    (harness, "SECONDS", -1.0, "TimeoutError"),
 ])
 def test_faults_are_found(monkeypatch, where, name, fault, failure):
     monkeypatch.setattr(where, name, fault)
