@@ -17,7 +17,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from codec import alpha, colour, limits, metadata
+from codec import alpha, colour, files, limits, metadata
 from codec.errors import ImageError
 
 MAX_SIDE = 65536
@@ -138,10 +138,10 @@ def _file(source: str | os.PathLike | IO[bytes]) -> Iterator[IO[bytes]]:
         yield source
         return
     with open(source, "rb") as file:
-        kind = os.fstat(file.fileno()).st_mode
-        if stat.S_ISCHR(kind) or stat.S_ISBLK(kind):
+        status = os.fstat(file.fileno())
+        if files.is_device(status):
             raise ImageError("is a device")
-        yield file if stat.S_ISREG(kind) else io.BytesIO(file.read())
+        yield file if stat.S_ISREG(status.st_mode) else io.BytesIO(file.read())
 
 
 def _identified(file: IO[bytes]) -> Image.Image:
