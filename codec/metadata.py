@@ -36,7 +36,7 @@ def _said(xmp: bytes) -> re.Pattern[bytes]:
     """What finds the orientation in an XMP packet: what stands before the digit, and the digit. Readers look no further."""
     names = [match[1] for match in itertools.islice(_NAMESPACE.finditer(xmp), PREFIXES)]
     prefixes = b"|".join(sorted({b"tiff", *map(re.escape, names)}))
-    return re.compile(rb"(\b(?:" + prefixes + rb"):Orientation\s*(?:=\s*[\"']|>)\s*)([0-9])")
+    return re.compile(rb"((?:" + prefixes + rb"):Orientation\s*(?:=\s*[\"']|>)\s*)([0-9])")
 
 
 def _orientation(xmp: bytes) -> int | None:

@@ -115,6 +115,14 @@ def test_no_output_stands_otherwise_than_its_picture(kind, suffix):
     assert back.getexif().get(0x112, 1) == 1 and b'" 1 "' in back.info["xmp"] and b'Other="6"' in back.info["xmp"]
 
 
+@pytest.mark.parametrize("said", [b'tiff:Orientation="6="', b'tiff:Orientation="65"', b"Atiff:Orientation>6",
+                                  b'tiff:Orientation="8'])
+def test_no_reader_finds_another_orientation_in_xmp(said):
+    """Pillow takes the first digit behind the name, whatever stands before the one and after the other."""
+    back = reopened(PHOTO, ".png", {"xmp": b"<r " + said + b"/>"})
+    assert back.getexif().get(0x112, 1) == 1
+
+
 PROFILES = {
     "nonsense": b"no profile at all", "of grey": grey_profile(1.0), "of colour": DISPLAY_P3, "cut off": DISPLAY_P3[:200],
     "of no letters": DISPLAY_P3[:16] + b"\xff" * 4 + DISPLAY_P3[20:],

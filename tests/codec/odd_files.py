@@ -272,6 +272,8 @@ OTHERS = [
     Odd("TGA with alpha", lambda: saved(with_alpha(PHOTO), "TGA"), mode="RGBA", near=with_alpha(PHOTO), tolerance=0),
     Odd("ICO", lambda: saved(PHOTO.resize((32, 32)), "ICO", sizes=[(32, 32)]), near=PHOTO.resize((32, 32)), tolerance=0),
     Odd("PCX", lambda: saved(PHOTO, "PCX"), near=PHOTO, tolerance=0),
+    Odd("SGI", lambda: saved(PHOTO, "SGI"), near=PHOTO, tolerance=0),
+    Odd("QOI", lambda: saved(PHOTO, "QOI"), near=PHOTO, tolerance=0),
     Odd("1×1 pixel", lambda: saved(PHOTO.crop((5, 5, 6, 6)), "PNG"), near=PHOTO.crop((5, 5, 6, 6)), tolerance=0),
     Odd("1×5000 pixels", lambda: saved(PHOTO.resize((1, 5000)), "PNG"), near=PHOTO.resize((1, 5000)), tolerance=0),
     Odd("5000×1 pixels", lambda: saved(PHOTO.resize((5000, 1)), "PNG"), near=PHOTO.resize((5000, 1)), tolerance=0),

@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from codec import colour, exif, outputs
+from codec.colour import suits  # as they are, whatever a test makes of the module's
 from codec.errors import ImageError
 from tests.codec import crafting
 from tests.fuzz import mutation
@@ -191,12 +192,19 @@ class Target(Harness):
             raise SilentError("a picture of another kind or size")
         if back.tobytes() == plain.tobytes():
             return
-        if back.info.get("icc_profile") or not colour.suits(said.icc, picture.mode):
+        if back.info.get("icc_profile") or not suits(said.icc, picture.mode):
             raise SilentError("other pixels")
         self.reached["colours converted"] += 1
+        grey = picture.mode[0] == "L"
+        converted = colour.to_srgb(plain.getchannel(0) if grey else plain.convert("RGB"), said.icc)
+        alpha = plain.mode.endswith("A") and back.getchannel("A").tobytes() != plain.getchannel("A").tobytes()
+        if alpha or back.convert("RGB").tobytes() != converted.convert("RGB").tobytes():
+            raise SilentError("colours converted otherwise, or another transparency")
 
     def _told(self, back: Image.Image, said: Said) -> None:
         held, packet = back.info.get("exif", b""), back.info.get("xmp", b"")
+        if back.info.get("icc_profile") and not suits(back.info["icc_profile"], back.mode):
+            raise SilentError("a profile of other pictures")
         self.reached["EXIF carried"] += bool(held)
         self.reached["XMP carried"] += bool(packet)
         self.reached["profiles carried"] += bool(back.info.get("icc_profile"))
