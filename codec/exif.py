@@ -19,13 +19,17 @@ _HEADER = 8
 
 
 class Entry(NamedTuple):
-    """tag; kind: type of the values; number: how many; place: of the entry's 12 bytes; value: bytes, as they stand."""
+    """tag; kind: type of the values; number: how many; place: of the entry's 12 bytes; start, size: of its values, in bytes.
+
+    Values are not copied along: sixty thousand entries may name the same sixteen megabytes.
+    """
 
     tag: int
     kind: int
     number: int
     place: int
-    value: bytes
+    start: int
+    size: int
 
 
 def byte_order(data: bytes) -> str | None:
@@ -50,7 +54,7 @@ def directory(data: bytes, place: int) -> Iterator[Entry]:
         size = SIZES.get(kind, 0) * number
         (offset,) = (start + 8,) if size <= 4 else struct.unpack_from(f"{order}I", data, start + 8)
         if size and offset + size <= len(data):
-            yield Entry(tag, kind, number, start, bytes(data[offset : offset + size]))
+            yield Entry(tag, kind, number, start, offset, size)
 
 
 def first_directory(data: bytes) -> int:
@@ -63,7 +67,7 @@ def integer(data: bytes, entry: Entry) -> int | None:
     """The value of an entry that holds one integer, of whatever type."""
     if entry.number != 1 or entry.kind not in INTEGERS:
         return None
-    return struct.unpack(f"{byte_order(data)}{INTEGERS[entry.kind]}", entry.value)[0]
+    return struct.unpack_from(f"{byte_order(data)}{INTEGERS[entry.kind]}", data, entry.start)[0]
 
 
 def sub_directory(data: bytes, tag: int) -> list[Entry]:
@@ -87,10 +91,10 @@ def upright(data: bytes) -> bytes:
     order, place = byte_order(data), first_directory(data)
     if order is None or not _HEADER <= place <= len(data) - 2:
         return b""
-    changed, weight = bytearray(data), sum(len(entry.value) for entry in directory(data, place))
+    changed, weight = bytearray(data), sum(entry.size for entry in directory(data, place))
     for start in _rows(data, place):
         if struct.unpack_from(f"{order}H", data, start) == (ORIENTATION,):
             struct.pack_into(f"{order}HI2H", changed, start + 2, SHORT, 1, 1, 0)
     for tag in (EXIF_DIRECTORY, GPS_DIRECTORY):
-        weight += sum(len(entry.value) for entry in sub_directory(data, tag))
+        weight += sum(entry.size for entry in sub_directory(data, tag))
     return b"" if weight > OVERLAP * len(data) else bytes(changed)

@@ -88,12 +88,12 @@ def take(
     `codec.limits`. own: ``image`` may be changed, which spares a copy of it.
     Raises ImageError where the picture cannot be read, or reading it would lose something silently.
     """
-    several = getattr(image, "is_animated", False)  # its `n_frames` would read them all
-    if several and not first_frame and image.format != "MPO":  # MPO: a JPEG that carries its preview along
-        raise ImageError("holds several frames or pages; only single pictures are coded: --first-frame takes the first")
     if not 1 <= min(image.size) <= max(image.size) <= MAX_SIDE:
         raise ImageError(f"is {image.width}x{image.height}; a side may have from 1 to {MAX_SIDE} pixels")
     limits.check_picture(*image.size, max_pixels)
+    several = getattr(image, "is_animated", False)  # its `n_frames` would read them all
+    if several and not first_frame and image.format != "MPO":  # MPO: a JPEG that carries its preview along
+        raise ImageError("holds several frames or pages; only single pictures are coded: --first-frame takes the first")
     given = image
     try:
         if several:
@@ -161,7 +161,7 @@ def _identified(file: IO[bytes]) -> Image.Image:
                     getattr(plugin, register)()
                 image = _opened(file, head)
     if image is None:
-        known = [name for name in FORMATS if name in Image.OPEN and (accepts := Image.OPEN[name][1]) and accepts(head) is True]
+        known = [name for name in FORMATS if _accepted(name, head)]
         raise ImageError(f"is a damaged {known[0]} file, or of a kind that cannot be read" if known else
                          "is not a picture, or of a kind that is not read")
     image.info.update(colour.signalled(file, image.format, image.info.get("icc_profile")))
@@ -176,12 +176,25 @@ def _opened(file: IO[bytes], head: bytes) -> Image.Image | None:
     for name in FORMATS:
         if name not in Image.OPEN:
             Image.init()
-        factory, accepts = Image.OPEN.get(name, (None, None))
-        if factory is not None and (accepts is None or accepts(head) is True):
+        if _accepted(name, head) is not False:
             file.seek(0)
             with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):  # how readers say that it is not theirs
-                return factory(file, "")
+                return Image.OPEN[name][0](file, "")
     return None
+
+
+def _accepted(name: str, head: bytes) -> bool | None:
+    """Whether a file that begins so is of this format; None for a format that has no way to tell before it is tried."""
+    factory, accepts = Image.OPEN.get(name, (None, None))
+    if factory is None:
+        return False
+    if accepts is None:
+        return None
+    try:
+        verdict = accepts(head)
+    except (IndexError, TypeError, struct.error):  # a file of one byte
+        return False
+    return bool(verdict) and not isinstance(verdict, str)  # text: what this Pillow was built without
 
 
 def _reason(problem: Exception) -> str:

@@ -25,7 +25,8 @@ _WIDTHS = {kind: 4 if kind in (5, 10) else size for kind, size in SIZES.items()}
 def described(tiff: bytes, data: bytes, xmp: bytes) -> bytes:
     """A TIFF file of one picture with the tags of the EXIF ``data`` that describe the photograph, and an XMP packet.
 
-    Either may be empty. Every value is copied as it is, but for the order of its bytes.
+    Either may be empty; EXIF as `exif.upright` gives it, which bounds what its values come to. Every value is copied as it is,
+    but for the order of its bytes.
     """
     order, out = exif.byte_order(tiff), bytearray(tiff)
     assert order is not None  # it was just written
@@ -34,12 +35,12 @@ def described(tiff: bytes, data: bytes, xmp: bytes) -> bytes:
              if entry.tag in PHOTOGRAPH and entry.kind == ASCII]
     rows = _rows(out, order, data, first) | rows
     if xmp:
-        rows[XMP] = _row(out, order, Entry(XMP, BYTE, len(xmp), 0, xmp))
+        rows[XMP] = _row(out, order, XMP, BYTE, len(xmp), xmp)
     for tag, allowed in ((EXIF_DIRECTORY, SHOT), (GPS_DIRECTORY, POSITION)):
         inside = _rows(out, order, data, [entry for entry in exif.sub_directory(data, tag) if entry.tag in allowed])
         if inside:
             start = struct.pack(f"{order}I", _directory(out, order, inside))
-            rows[tag] = _row(out, order, Entry(tag, LONG, 1, 0, start))
+            rows[tag] = _row(out, order, tag, LONG, 1, start)
     struct.pack_into(f"{order}I", out, 4, _directory(out, order, rows))
     return bytes(out)
 
@@ -47,21 +48,22 @@ def described(tiff: bytes, data: bytes, xmp: bytes) -> bytes:
 def _rows(out: bytearray, order: str, data: bytes, entries: list[Entry]) -> dict[int, bytes]:
     """Entries of the EXIF ``data`` by tag, as the 12 bytes that they are in ``out``; of several for one tag the last."""
     held = {entry.tag: entry for entry in entries}
-    return {tag: _row(out, order, entry._replace(value=_ordered(entry, data, order))) for tag, entry in held.items()}
+    return {tag: _row(out, order, tag, entry.kind, entry.number, _ordered(entry, data, order)) for tag, entry in held.items()}
 
 
 def _ordered(entry: Entry, data: bytes, order: str) -> bytes:
     """The values of an entry of ``data``, in another order of bytes."""
     width = _WIDTHS[entry.kind]
-    return np.frombuffer(entry.value, f"{exif.byte_order(data)}u{width}").astype(f"{order}u{width}").tobytes()
+    values = data[entry.start : entry.start + entry.size]
+    return np.frombuffer(values, f"{exif.byte_order(data)}u{width}").astype(f"{order}u{width}").tobytes()
 
 
-def _row(out: bytearray, order: str, entry: Entry) -> bytes:
+def _row(out: bytearray, order: str, tag: int, kind: int, number: int, value: bytes) -> bytes:
     """The 12 bytes of an entry; a value that they do not hold is put behind ``out``."""
-    value = entry.value.ljust(4, b"\0")
+    value = value.ljust(4, b"\0")
     if len(value) > 4:
         value = struct.pack(f"{order}I", _append(out, value))
-    return struct.pack(f"{order}2HI", entry.tag, entry.kind, entry.number) + value
+    return struct.pack(f"{order}2HI", tag, kind, number) + value
 
 
 def _directory(out: bytearray, order: str, rows: dict[int, bytes]) -> int:

@@ -278,6 +278,12 @@ def test_what_is_no_picture_at_all(source):
         codec.decode(source)
 
 
+@pytest.mark.parametrize("byte", range(256))
+def test_files_of_one_byte(byte):
+    with pytest.raises(ImageError, match="is not a picture"):
+        codec.encode(bytes([byte]))
+
+
 @pytest.mark.parametrize("size", [(0, 5), (5, 0), (0, 0)])
 def test_pictures_without_pixels(size):
     with pytest.raises(ImageError, match=f"{size[0]}x{size[1]}"):

@@ -94,8 +94,14 @@ def test_what_tells_of_the_photograph_is_in_a_tiff(order):
 
 def overlapping(entries: int = 4000, size: int = 60_000) -> bytes:
     """EXIF of which a reader that believes it takes ``entries`` times its size."""
-    rows = [(0xA000 + index % 5 if index < 5 else 0x9000 + index, 7, size, struct.pack("<I", 8)) for index in range(entries)]
+    rows = [(index, 7, size, struct.pack("<I", 8)) for index in range(0x200, 0x200 + entries)]
     return held(*rows).ljust(size + 8, b"?")
+
+
+def test_values_are_not_copied_to_be_weighed():
+    """Sixty thousand entries of sixteen megabytes would be a terabyte."""
+    data = overlapping(60_000, 16 << 20)
+    assert exif.upright(data) == b"" and exif.orientation(data) is None
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".png", ".jpg", ".webp"])
