@@ -54,7 +54,7 @@ def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
             with zipfile.ZipFile(file) as archive:
                 yield archive
     except (EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, UnicodeError, struct.error) as problem:
-        raise ArchiveError(str(problem)) from None
+        raise ArchiveError(str(problem) or "it ends early") from None
 
 
 def _check_end(file: BinaryIO) -> None:

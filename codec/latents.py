@@ -11,7 +11,7 @@ from codec.errors import ModelError
 from codec.model import Model
 from codec.session import outputs
 from codec.texture import KEPT
-from entropy.coder import Decoder, Encoder, Meter
+from entropy.coder import MAX_RESIDUAL, Decoder, Encoder, Meter
 
 STRIDE = 16  # pixels a latent position
 HYPER_STRIDE = 4  # latent positions a hyper-latent position
@@ -173,6 +173,8 @@ def encode(
         if model.coded is not None:
             some = some[model.coded[channels][some % centre.shape[1]]]
         exact = steps[positions, channels].take(some) - centre.take(some) / np.float32(FRACTION)
+        if some.size and not (exact.max() < MAX_RESIDUAL and exact.min() > -MAX_RESIDUAL):
+            raise ModelError("the model predicts what is too far from what it codes")
         used = tables.take(some)
         found = choose_residuals(exact, used, model, tradeoffs[positions, channels].take(some))
         writer.write(found, used)

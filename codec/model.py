@@ -163,7 +163,7 @@ def _read(path: Path, more: Sequence[str] = ()) -> tuple[dict[str, Any], tuple[i
             raise ArchiveError(f"format {form!r}, name {name!r}"[:200])
         if not (isinstance(groups, list) and 0 < len(groups) <= MOST_GROUPS
                 and all(type(size) is int and 0 < size <= MOST_LATENTS for size in groups) and sum(groups) <= MOST_LATENTS):
-            raise ArchiveError(f"groups {groups}"[:200])
+            raise ArchiveError(f"groups {groups!r}"[:200])
         members = archive.read(path, [*_decoding_members(groups), GREY, *more])
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model file") from None

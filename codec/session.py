@@ -36,7 +36,7 @@ class Session:
             graph_check.check(self._graph)
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         except (onnx_wire.GraphError, *RUNTIME_ERRORS) as problem:
-            raise ModelError(f"{name} cannot be loaded: {problem}") from None
+            raise ModelError(f"{name} cannot be loaded: {_line(problem)}") from None
         self._inputs = {port.name for port in self._graph.inputs}
         self._checked: set[tuple] = set()
 
@@ -50,7 +50,7 @@ class Session:
         except onnx_wire.GraphError as problem:
             raise ModelError(f"{self._name} cannot be run: {problem}") from None
         except RUNTIME_ERRORS as problem:
-            raise ModelError(f"{self._name} failed, for want of memory perhaps: {problem}") from None
+            raise ModelError(f"{self._name} failed, for want of memory perhaps: {_line(problem)}") from None
 
     def _check(self, inputs: Mapping[str, np.ndarray]) -> None:
         """That inputs of these shapes take no more than `codec.graph_check` allows; windows are alike, so seldom anew."""
@@ -59,6 +59,10 @@ class Session:
         if key not in self._checked:
             graph_check.infer(self._graph, shapes)
             self._checked.add(key)
+
+
+def _line(problem: Exception) -> str:
+    return " ".join(str(problem).split())
 
 
 def outputs(found: list[np.ndarray], name: str, *wanted: tuple[str, tuple[int | None, ...]]) -> list[np.ndarray]:
