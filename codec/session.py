@@ -13,6 +13,16 @@ RUNTIME_ERRORS = (runtime.Fail, runtime.InvalidArgument, runtime.InvalidGraph, r
                   runtime.RuntimeException, runtime.EPFail, runtime.NoSuchFile)
 
 
+def checked(graph: bytes, name: str) -> onnx_wire.Graph:
+    """A serialised graph that ONNX Runtime may be given. name: what errors call it. Raises ModelError."""
+    try:
+        found = onnx_wire.read(graph)
+        graph_check.check(found)
+    except onnx_wire.GraphError as problem:
+        raise ModelError(f"{name} cannot be loaded: {problem}") from None
+    return found
+
+
 class Session:
     """One ONNX graph, checked (`codec.graph_check`) and ready to run.
 
@@ -31,11 +41,10 @@ class Session:
         # Arm's kernels for SME take what earlier sessions left in memory for the zeros of padding
         # (microsoft/onnxruntime#28654). 1.24 has them without this option, 1.23 and before were right
         options.add_session_config_entry("mlas.disable_kleidiai", "1")
+        self._graph = checked(graph, name)
         try:
-            self._graph = onnx_wire.read(graph)
-            graph_check.check(self._graph)
             self._session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
-        except (onnx_wire.GraphError, *RUNTIME_ERRORS) as problem:
+        except RUNTIME_ERRORS as problem:
             raise ModelError(f"{name} cannot be loaded: {_line(problem)}") from None
         self._inputs = {port.name for port in self._graph.inputs}
         self._checked: set[tuple] = set()

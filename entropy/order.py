@@ -20,8 +20,8 @@ def by_table(indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
         part = indices[start : start + SEGMENT]
         order = np.argsort(part, kind="stable").astype(np.uint32)  # radix sort for bytes
         segments.append((order + np.uint32(start), np.cumsum(np.bincount(part, minlength=256))))
-    present = np.flatnonzero(np.sum([np.diff(ends, prepend=0) for _, ends in segments], 0)) if segments else []
-    for table in map(int, present):
+    counts = [np.diff(ends, prepend=0) for _, ends in segments]
+    for table in np.flatnonzero(np.sum(counts, 0)).tolist() if counts else ():
         for order, ends in segments:
             positions = order[ends[table - 1] if table else 0 : ends[table]]
             if len(positions):
