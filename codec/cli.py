@@ -254,9 +254,9 @@ def undisturbed(work: jobs.Work, name: str) -> jobs.Report:
 @files_argument
 @click.option("-o", "--output", type=click.Path(allow_dash=True),
               help="Picture or folder to write; - for standard output. Default: PNG beside the input.")
-@click.option("--model", type=click.Path(), help="Model file to look in besides the shipped ones.")
-@click.option("--decoder", help="Shipped decoder (`metamer info` names them), or a decoder file. Default: the model's own, "
-              "which is closest to the original.")
+@click.option("--model", type=click.Path(), help="Model file to look in besides the shipped ones, which come first.")
+@click.option("--decoder", help="Shipped decoder (`metamer info` names them), a decoder file, or a model file for "
+              "its synthesis. Default: the model's own, which is closest to the original.")
 @click.option("--realism", type=Finite(0, 1), help="How much texture to invent: 0 (none, as the model's own decoder) to 1. "
               "Default: 1 with a --decoder that knows realism, else 0. Without --decoder, uses the one named 'realism'.")
 @click.option("--background", metavar="COLOUR", help="Put this behind transparent pictures: white, #336699, ….")
