@@ -4,20 +4,16 @@ A section holds tiles in raster order, each its length (LEB128), a filter, and V
 that its size gives.
 """
 
-import io
-import struct
-
 import numpy as np
 from PIL import Image
 
+from codec import vp8l
 from codec.container import leb128, read_leb128
 from codec.errors import StreamError
 from codec.tiles import Box, split
 
 TILE = 2048  # pixels a side: bounds memory, far below the 16,384 that VP8L can hold
 NONE, HORIZONTAL, VERTICAL, GRADIENT = range(4)  # filters, those of WebP's ALPH chunk (RFC 9649 section 2.7.1.2)
-_RIFF, _HEADER = struct.Struct("<4sI4s4sI"), struct.Struct("<BI")
-_SIGNATURE = 0x2F
 # of libwebp's lossless encoder, whose sizes do not fall steadily with them; the last tries everything, which takes seconds a
 # megapixel, so it is left out of larger pictures
 EFFORTS, EXHAUSTIVE = ({"quality": 40, "method": 3}, {"quality": 75, "method": 6}), {"quality": 100, "method": 6}
@@ -51,7 +47,7 @@ def decode(body: bytes, width: int, height: int, region: Box) -> Image.Image:
         if len(data) < max(2, length) or data[0] > GRADIENT:
             raise StreamError("is damaged: its transparency ends early or is of an unknown form")
         if box.meets(region):
-            levels = _unfilter(_from_vp8l(data[1:], box.width, box.height), data[0])
+            levels = _unfilter(vp8l.decode(data[1:], box.width, box.height)[..., 1], data[0])
             plane.paste(Image.fromarray(levels), (box.left - region.left, box.top - region.top))
     if place != len(body):
         raise StreamError("is damaged: data follows its transparency")
@@ -137,23 +133,7 @@ def _unfilter(residuals: np.ndarray, kind: int) -> np.ndarray:
     return levels
 
 
-def _vp8l(levels: np.ndarray, effort: dict) -> bytes:
-    """VP8L data (RFC 9649 section 3) of a plane as the green of a picture, its header taken off."""
-    buffer = io.BytesIO()
+def _vp8l(levels: np.ndarray, effort: dict[str, int]) -> bytes:
+    """A plane as the green of a picture."""
     nothing = np.zeros_like(levels)
-    Image.fromarray(np.stack([nothing, levels, nothing], -1)).save(buffer, "WEBP", lossless=True, **effort)
-    *_, length = _RIFF.unpack_from(buffer.getvalue())
-    data = buffer.getvalue()[_RIFF.size : _RIFF.size + length]
-    return data[_HEADER.size :]
-
-
-def _from_vp8l(data: bytes, width: int, height: int) -> np.ndarray:
-    data = _HEADER.pack(_SIGNATURE, width - 1 | height - 1 << 14) + data
-    padding = len(data) % 2
-    whole = _RIFF.pack(b"RIFF", len(data) + padding + 12, b"WEBP", b"VP8L", len(data)) + data + bytes(padding)
-    try:
-        with Image.open(io.BytesIO(whole), formats=["WEBP"]) as picture:
-            levels = np.asarray(picture)[..., 1]
-    except (OSError, SyntaxError, ValueError) as problem:
-        raise StreamError(f"is damaged: its transparency cannot be decoded ({problem})") from None
-    return levels
+    return vp8l.encode(np.stack([nothing, levels, nothing], -1), effort)
