@@ -7,10 +7,11 @@ import json
 import sys
 
 import numpy as np
-from PIL import Image
+from PIL import Image, ImageDraw, ImageFont
 
 import codec
 from bitstreams.check import FOLDER, LIST, latent_digest, pixel_digest
+from codec.container import NO_MODEL
 from codec.model import load
 
 
@@ -33,10 +34,31 @@ def pictures() -> dict[str, Image.Image]:
     }
 
 
+def drawings() -> dict[str, Image.Image]:
+    """Pictures that the encoder has a choice of forms for: text, noise, and a photograph among text."""
+    otters = Image.open(FOLDER.parent / "examples" / "otters.png").convert("RGB")
+    page = Image.new("RGB", (1072, 96), "white")
+    ImageDraw.Draw(page).text((8, 8), "Lossless is whatever nobody photographed.\n" * 5, "navy", ImageFont.load_default(14))
+    mixed, tiled = page.crop((0, 0, 200, 90)), page.copy()
+    mixed.paste(otters.crop((230, 110, 294, 174)), (120, 10))
+    tiled.paste(otters.crop((230, 110, 278, 206)), (1024, 0))
+    noise = np.random.default_rng(1).normal(128, 25, (40, 56, 3)).clip(0, 255).astype(np.uint8)
+    return {
+        "drawn-blocks-200x90": mixed,
+        "drawn-residual-56x40": Image.fromarray(noise),
+        "drawn-tiles-1072x96": tiled,
+        "lossless-100x50": page.crop((0, 0, 100, 50)),
+        "lossless-grey-33x17": otters.crop((250, 120, 283, 137)).convert("L"),
+        "lossless-alpha-72x40": with_alpha(page.crop((0, 0, 72, 40))),
+        "lossless-tiles-1072x20": page.crop((0, 4, 1072, 24)),
+    }
+
+
 QUALITIES = {
     "pixel-1x1": (50,), "crop-17x33": (20, 80), "crop-64x64": (0, 50, 100), "landscape-184x104": (10, 45, 75),
     "portrait-104x160": (25, 60), "flat-48x80": (50,), "noise-64x48": (30, 100), "tiles-1072x24": (15, 50),
     "tiles-24x1040": (40,), "grey-64x64": (20, 70), "alpha-72x40": (40,),
+    "drawn-blocks-200x90": (50,), "drawn-residual-56x40": (90,), "drawn-tiles-1072x96": (50,),
 }
 
 
@@ -49,12 +71,17 @@ def with_alpha(picture: Image.Image) -> Image.Image:
 def main(model: str, *names: str) -> None:
     entries = json.loads(LIST.read_text()) if LIST.exists() else {}
     model_id = load(model).id.hex()
-    for name, picture in pictures().items():
+    for name, picture in (pictures() | drawings()).items():
         if names and name not in names:
             continue
-        for quality in QUALITIES[name]:
+        kind, options = name.split("-")[0], {"model": model, "tile": "tiles-" in name}
+        for quality in QUALITIES.get(name, (100,)):
             stem = f"{model_id}-{name}-q{quality}"
-            data = codec.encode(picture, quality, model=model, tile=name.startswith("tiles-"))
+            if kind == "lossless":  # no model has a part in these
+                stem, lossless = f"{NO_MODEL.hex()}-{name}", True
+            else:
+                lossless = None if kind == "drawn" else False
+            data = codec.encode(picture, quality, lossless=lossless, **options)
             decoded = codec.decode(data)
             (FOLDER / f"{stem}.mtm").write_bytes(data)
             decoded.save(FOLDER / f"{stem}.png", optimize=True)

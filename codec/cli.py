@@ -173,6 +173,8 @@ def complete_models(context: click.Context, parameter: click.Parameter, incomple
 @click.option("-o", "--output", type=click.Path(allow_dash=True),
               help="File or folder to write; - for standard output. Default: beside the input.")
 @click.option("-q", "--quality", type=Finite(0, 100), help="0 (smallest) to 100 (best); default 50.")
+@click.option("--lossless", is_flag=True, help="Keep every pixel as it is. Without it, text and drawings are kept so where "
+              "that is the better trade.")
 @click.option("--bpp", type=Finite(0, min_open=True), help="Best quality within this many bits a pixel.")
 @click.option("--max-bytes", type=click.IntRange(1), help="Best quality within this many bytes.")
 @click.option("--model", default="base", show_default=True, help="Shipped model, or a model file.",
@@ -195,12 +197,12 @@ def complete_models(context: click.Context, parameter: click.Parameter, incomple
 @threads_option
 @force_option
 @quiet_option
-def encode(names, output, quality, bpp, max_bytes, distances, count, threads, force, quiet, **options) -> None:
+def encode(names, output, quality, lossless, bpp, max_bytes, distances, count, threads, force, quiet, **options) -> None:
     """Encode pictures to .mtm files."""
-    if sum(option is not None for option in (quality, bpp, max_bytes)) > 1:
-        raise click.UsageError("give one of --quality, --bpp and --max-bytes")
+    if sum(option is not None for option in (quality, lossless or None, bpp, max_bytes)) > 1:
+        raise click.UsageError("give one of --quality, --lossless, --bpp and --max-bytes")
     targets = files.targets_for(names, output, STREAM_SUFFIX)
-    rate = {"quality": quality, "bpp": bpp, "max_bytes": max_bytes}
+    rate = {"quality": quality, "lossless": lossless or None, "bpp": bpp, "max_bytes": max_bytes}
     options |= {key: value for key, value in rate.items() if value is not None}
     options["distortion"] = dict.fromkeys(distances, 1.0) or None
     work = functools.partial(encode_file, shown=len(targets) == 1 and not quiet)
@@ -316,12 +318,15 @@ def info(names, as_json) -> None:
             click.echo(json.dumps({"file": name, **dataclasses.asdict(found), "bpp": round(found.bpp, 5)}))
         else:
             model = found.model or f"{found.model_id} (not installed)"
+            how = "lossless" if found.lossless else f"quality {found.quality:g}, model {model}"
+            some = [f"{count} {form}" for form, count in found.forms.items() if form != "networks" and not found.lossless]
+            how += f" ({', '.join(some)})" if some else ""
             others = f", decoders {' '.join(found.decoders)}" if found.decoders else ""
             tiles = f" in {found.tiles} tiles" if found.tiles else ""
             kind = " grey" if found.grey else ""
             held = "".join(f", {kind} {size} bytes" for kind, size in found.sections.items())
             line = (f"{name}: {found.width}x{found.height}{kind}{tiles}, {found.bytes} bytes, {found.bpp:.3f} bpp, "
-                    f"quality {found.quality:g}, model {model}, format {found.version}{held}{others}")
+                    f"{how}, format {found.version}{held}{others}")
             click.echo(terminal.printable(line))
         return jobs.Report()
 

@@ -2,6 +2,7 @@
 
 import io
 import os
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,12 +11,13 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from codec import auxiliary, container, decoders, decoding, files, latents, limits, pictures, salvage, sizes, transforms
+from codec import auxiliary, container, decoders, decoding, files, latents, limits, pictures, salvage, sizes, transforms, vp8l
 from codec import model as models
 from codec.axes import Turn
 from codec.container import Kind, Section
 from codec.effort import Effort, Progress
 from codec.errors import ImageError, StreamError
+from codec.forms import SURE, Forms
 from codec.model import QUALITIES, Model
 from codec.pictures import Picture
 from codec.tiles import Box
@@ -25,6 +27,7 @@ TILED_ABOVE = 4 << 20  # pixels; tiles cost a little rate, a whole picture takes
 PREVIEW_GROUPS = 1  # of channels, the coarsest first
 MAX_QUALITY = 100.0
 DEFAULT_QUALITY = 50.0
+LOSSLESS = "lossless"  # in `Info.forms`
 
 Source = Image.Image | np.ndarray | str | os.PathLike | bytes | bytearray | memoryview | IO[bytes]
 File = bytes | bytearray | memoryview | str | os.PathLike | IO[bytes]
@@ -36,7 +39,8 @@ class Info:
 
     quality: 0…100; model: the name of the installed model, or None; bytes: file size; tiles: 0 if coded in one piece;
     decoders: names that `decode` takes besides the model's own decoder; grey: one plane; sections: bytes of what is there of
-    `alpha`, `icc`, `exif`, `xmp`.
+    `alpha`, `icc`, `exif`, `xmp`. forms: how many tiles are coded how (a picture in one piece is one): `networks` alone,
+    `blocks` (some of it without loss), `residual` (networks and what they lack), `lossless`.
     """
 
     width: int
@@ -50,6 +54,12 @@ class Info:
     decoders: tuple[str, ...] = ()
     grey: bool = False
     sections: dict[str, int] = field(default_factory=dict)
+    forms: dict[str, int] = field(default_factory=dict)
+
+    @property
+    def lossless(self) -> bool:
+        """Whether every visible pixel is as it was, and no model is needed."""
+        return set(self.forms) == {LOSSLESS}
 
     @property
     def bpp(self) -> float:
@@ -83,8 +93,10 @@ def quality_index(quality: float) -> int:
 
 
 def write(picture: Image.Image, index: int, model: Model, writer: Encoder | Meter, turn: Turn | None, box: Box | None = None,
-          importance: np.ndarray | None = None, effort: Effort | None = None) -> None:
-    """Everything of a picture that is coded, or of the tile ``box``, to an entropy.coder Encoder or Meter.
+          importance: np.ndarray | None = None, effort: Effort | None = None) -> np.ndarray:
+    """All that the networks code of a picture, or of the tile ``box``, to an entropy.coder Encoder or Meter.
+
+    Returns the decoded latents, as `latents.encode` does.
 
     turn: of its colours, as a rule `transforms.axes_of` it; importance: `transforms.importance` of it, if at hand; effort:
     none, or how latents are refined.
@@ -98,27 +110,31 @@ def write(picture: Image.Image, index: int, model: Model, writer: Encoder | Mete
     else:
         latent, hyper = transforms.analyse_box(picture, box, index, model, turn)
         tradeoff = importance * model.tradeoff[index]
-    latents.encode(model, index, latent, hyper, writer, tradeoff)
+    return latents.encode(model, index, latent, hyper, writer, tradeoff)
 
 
-def _encode(
-    picture: Image.Image, index: int, model: Model, tile: bool, turn: Turn | None, others: list[Section],
-    effort: Effort | None = None,
-) -> bytes:
-    """others: the sections that follow the picture's."""
-    header = container.Header(model.id, index, *picture.size, grey=model.grey, tiled=tile, turned=turn is not None)
-    importance, coded = transforms.importance(picture, model), []
-    for number, box in enumerate(decoding.places(header)):
-        writer = Encoder(model.tables)
-        write(picture, index, model, writer, turn, box, importance, effort)
-        coded.append(Section(Kind.PICTURE, decoding.wrap(header, number, turn, writer.bytes())))
-    return container.pack(header, [*coded, *others])
+def _encode(picture: Forms, index: int, others: list[Section], lossless: bool | None, effort: Effort | None = None) -> bytes:
+    """others: the sections besides the picture's."""
+    importance: dict[int, np.ndarray] = {}
+
+    def code(image: Image.Image, box: Box) -> tuple[bytes, np.ndarray]:
+        if id(image) not in importance:
+            importance[id(image)] = transforms.importance(image, picture.model)
+        writer = Encoder(picture.model.tables)
+        decoded = write(image, index, picture.model, writer, picture.turn, box, importance[id(image)], effort)
+        return writer.bytes(), decoded
+
+    if lossless:
+        return container.pack(*picture.lossless(index, others))
+    take = picture.choose if lossless is None else picture.networks
+    return container.pack(*picture.assemble([take(number, index, code) for number in range(len(picture.boxes))], index, others))
 
 
 def encode(
     image: Source,
     quality: float = DEFAULT_QUALITY,
     *,
+    lossless: bool | None = None,
     max_bytes: int | None = None,
     bpp: float | None = None,
     model: str = "base",
@@ -136,7 +152,9 @@ def encode(
     """Encodes a picture: a PIL image, an (H, W), (H, W, 3) or (H, W, 4) uint8 array, or a picture file as its path,
     its bytes, or opened for reading bytes.
 
-    quality: 0 (smallest) … 100 (best). max_bytes, or bpp (bits a pixel of the whole file): the highest quality that
+    quality: 0 (smallest) … 100 (best). lossless: True keeps every visible pixel as it is, whatever the quality; by default
+    what is drawn rather than photographed is kept so, tile by tile, where that is the better trade (`codec.forms`); False
+    leaves everything to the networks. max_bytes, or bpp (bits a pixel of the whole file): the highest quality that
     fits, instead. model: a shipped model's name or a model file. tile: code tiles of 1024x1024 pixels apart, each with a
     checksum, so that parts can be decoded and damage stays where it is; pictures of more than `TILED_ABOVE` pixels always
     are. max_pixels: how many the picture may have, by default `codec.limits.MAX_PIXELS`. threads: 0 uses every core.
@@ -156,8 +174,8 @@ def encode(
     >>> len(encode(picture, 10)) < len(encode(picture, 90)), len(encode(picture, max_bytes=500)) <= 500
     (True, True)
     """
-    if (max_bytes is not None) + (bpp is not None) > 1:
-        raise ValueError("give max_bytes or bpp, not both")
+    if (max_bytes is not None) + (bpp is not None) + bool(lossless) > 1:
+        raise ValueError("give one of max_bytes, bpp and lossless")
     for name, value, known in (("icc", icc, ("convert", "keep")), ("metadata", metadata, ("keep", "strip"))):
         if value not in known:
             raise ValueError(f"{name} must be {' or '.join(known)}, not {value!r}")
@@ -166,24 +184,33 @@ def encode(
     index = quality_index(quality)
     whole = _picture(image, icc=icc, strip=metadata == "strip", first_frame=first_frame, max_pixels=max_pixels)
     picture = whole.image
-    tile = tile or picture.width * picture.height > TILED_ABOVE
+    tile = tile or picture.width * picture.height > TILED_ABOVE or max(picture.size) >= vp8l.MAX_SIDE
     network = _variant(models.load(model, threads), picture)
     if bpp is not None:
         if not 0 < bpp < float("inf"):
             raise ValueError(f"bpp must be positive and finite, not {bpp}")
         max_bytes = int(bpp * picture.width * picture.height / 8)
-    turn, others = transforms.axes_of(picture), auxiliary.sections(pictures.quantised(whole, alpha_quality))
+    whole = pictures.quantised(whole, alpha_quality)
+    others = auxiliary.sections(whole)
+    alpha_bytes = sum(len(section.body) for section in others if section.kind == Kind.ALPHA)
+    coding = Forms(picture, whole.transparency, alpha_bytes, network, tile, lossless is None)
+    if lossless:
+        return _encode(coding, QUALITIES - 1, others, True)
     trying = Effort.of(effort, distortion, network, progress)
 
     def plain(index: int) -> bytes:
-        return _encode(picture, index, network, tile, turn, others)
+        return _encode(coding, index, others, lossless)
 
     def refined(index: int) -> bytes:
-        return _encode(picture, index, network, tile, turn, others, trying)
+        return _encode(coding, index, others, lossless, trying)
 
-    if max_bytes is not None:
-        return sizes.largest_within(plain, refined if trying else None, max_bytes, network.name)
-    return refined(index)
+    if max_bytes is None:
+        return refined(index)
+    if lossless is None and coding.lossless_bits() * SURE <= 8 * max_bytes:
+        data = _encode(coding, QUALITIES - 1, others, True)
+        if len(data) <= max_bytes:
+            return data
+    return sizes.largest_within(plain, refined if trying else None, max_bytes, network.name)
 
 
 def _variant(network: Model, picture: Image.Image) -> Model:
@@ -217,14 +244,19 @@ def decode_latents(
 ) -> np.ndarray:
     """The decoded latents (h, w, M), int32 sixteenths of a quantiser step: the same on every machine, to the bit.
 
-    >>> decode_latents(encode(Image.new("RGB", (64, 48), "navy"))).shape
+    M is 0 in a file that needs no model; where a tile is coded without the networks, latents are 0.
+
+    >>> decode_latents(encode(Image.new("RGB", (64, 48), "navy"), lossless=False)).shape
     (3, 4, 384)
     """
     data = _bytes(data)
     header, found = container.unpack(data)
     limits.check_stream(header, len(data), max_pixels)
-    picture, network = decoding.coded(header, found), find_model(header, model, threads)
-    whole, tile = decoding.positions(header.width, header.height), decoding.Tiles(picture, network)
+    picture, whole = decoding.coded(header, found), decoding.positions(header.width, header.height)
+    if header.model_id == container.NO_MODEL:
+        return np.zeros((whole.height, whole.width, 0), np.int32)
+    network = find_model(header, model, threads)
+    tile = decoding.Tiles(picture, network)
     decoded = np.empty((whole.height, whole.width, network.latents), np.int32)
     for number, box in enumerate(picture.tiles):
         decoded[box.within(whole)] = tile(number)
@@ -263,10 +295,13 @@ def decode(
     header, found = container.unpack(data)
     limits.check_stream(header, len(data), max_pixels)
     area, picture = _area(region, header), decoding.coded(header, found)
-    network, synthesis = _networks(header, model, decoder, realism, threads)
-    tile = decoding.Tiles(picture, network, synthesis, PREVIEW_GROUPS if preview else None)
-    transparency, information = auxiliary.transparency(header, found, area), auxiliary.info(found)
-    return auxiliary.attach(transforms.synthesise(tile, picture, area, network, synthesis), transparency, information)
+    image = Image.new("L" if header.grey else "RGB", (area.width, area.height))
+    if picture.networked(area):
+        network, synthesis = _networks(header, model, decoder, realism, threads)
+        tile = decoding.Tiles(picture, network, synthesis, PREVIEW_GROUPS if preview else None)
+        image = transforms.synthesise(tile, picture, area, network, synthesis)
+    opacity = decoding.paint(picture, area, image)
+    return auxiliary.attach(image, opacity or auxiliary.transparency(header, found, area), auxiliary.info(found))
 
 
 def rescue(
@@ -295,11 +330,14 @@ def rescue(
     limits.check_stream(header, len(data), max_pixels)
     damage = damage or salvage.disorder(header, found)
     area, picture = _area(region, header), salvage.coded(header, found)
-    network, synthesis = _networks(header, model, decoder, realism, threads)
-    tile = salvage.Tiles(picture, network, synthesis, PREVIEW_GROUPS if preview else None, bool(damage))
-    image = transforms.synthesise(tile, picture, area, network, synthesis)
-    image = salvage.attach(image, header, found, area, damage)
-    return salvage.mark(image, area, picture, tile.lost, damage)
+    image, lost = Image.new("L" if header.grey else "RGB", (area.width, area.height)), salvage.missing(picture)
+    if picture.networked(area):
+        network, synthesis = _networks(header, model, decoder, realism, threads)
+        tile = salvage.Tiles(picture, network, synthesis, PREVIEW_GROUPS if preview else None, bool(damage))
+        image, lost = transforms.synthesise(tile, picture, area, network, synthesis), tile.lost
+    opacity = salvage.paint(picture, area, image, lost, damage)
+    image = salvage.attach(image, opacity, header, found, area, damage)
+    return salvage.mark(image, area, picture, lost, damage)
 
 
 def _check_realism(realism: float | None) -> None:
@@ -333,7 +371,8 @@ def info(data: File) -> Info:
     """What the header says, all checksums verified, and that all tiles are there. Raises StreamError."""
     data = _bytes(data)
     header, found = container.unpack(data)
-    tiles = len(decoding.coded(header, found).tiles) if header.tiled else 0
+    coded = decoding.coded(header, found)
+    forms = Counter("networks" if one is None else LOSSLESS if one.whole else one.form.name.lower() for one in coded.overlays)
     here = {path.stem: models.load(path.stem) for path in models.shipped()}
     here = {name: model.grey_variant if header.grey else model for name, model in here.items()}
     name = next((name for name, model in here.items() if model.id == header.model_id), None)
@@ -341,7 +380,8 @@ def info(data: File) -> Info:
     held = {Kind(section.kind).name.lower(): len(section.body) for section in found if Kind.PICTURE < section.kind <= Kind.XMP}
     quality = round(header.quality * MAX_QUALITY / (QUALITIES - 1), 1)
     return Info(
-        header.width, header.height, quality, name, header.model_id.hex(), container.version(data), len(data), tiles,
+        header.width, header.height, quality, name, header.model_id.hex(), container.version(data), len(data),
+        len(coded.tiles) if header.tiled else 0,
         tuple(decoder.name for decoder in decoders.shipped() if decoder.decodes == networks),
-        header.grey, held,
+        header.grey, held, dict(forms),
     )

@@ -14,30 +14,34 @@ from codec.errors import StreamError
 
 MAGIC = b"MTM"
 VERSION = 2  # the newest that is read; `pack` writes the oldest that will do
-GREY, TILED, TURNED = 1, 2, 4  # flags
+GREY, TILED, TURNED, OVERLAID = 1, 2, 4, 8  # flags
+NO_MODEL = bytes(4)  # the model id of a file that no network is needed for
 LAST = 0x40  # in a section's first byte: none follows
 ANCILLARY = 0x80  # and: a reader that does not know the kind may skip it
 LENGTH_BYTES = 5  # at most
+WITH_OPACITY = 1  # form of an overlay: its first byte, in tiled pictures the third
 _FIELDS = struct.Struct("<3sB4sBBHH")  # magic, version, model id, quality, flags, width − 1, height − 1
 _CHECKSUM = struct.Struct("<I")
 HEADER_BYTES = _FIELDS.size + _CHECKSUM.size
 
 
 class Kind(IntEnum):
-    """What a section may hold, in the order of the file; `PICTURE` repeats in tiled pictures."""
+    """What a section may hold, in the order of the file; `PICTURE` and `OVERLAY` repeat in tiled pictures."""
 
     PICTURE = 1
     ALPHA = 2
     ICC = 3
     EXIF = 4
     XMP = 5
+    OVERLAY = 6
 
 
 @dataclass(frozen=True)
 class Header:
     """model_id: 4 bytes; quality: 0…255; width, height: 1…65536 pixels; grey: one plane; tiled: one picture section a tile.
 
-    turned: picture sections say how colours were turned (`codec.axes`).
+    turned: picture sections say how colours were turned (`codec.axes`). overlaid: some tiles have a section of what is coded
+    without the networks (`codec.overlays`); those that it holds whole have no picture section.
     """
 
     model_id: bytes
@@ -47,6 +51,7 @@ class Header:
     grey: bool = False
     tiled: bool = False
     turned: bool = False
+    overlaid: bool = False
 
 
 @dataclass(frozen=True)
@@ -62,7 +67,7 @@ def pack(header: Header, sections: Sequence[Section]) -> bytes:
     problem = disorder(header, [section.kind for section in sections])
     if problem:
         raise ValueError(problem)
-    flags = GREY * header.grey | TILED * header.tiled | TURNED * header.turned
+    flags = GREY * header.grey | TILED * header.tiled | TURNED * header.turned | OVERLAID * header.overlaid
     version = 2 if flags & ~TURNED or len(sections) > 1 else 1
     fields = _FIELDS.pack(MAGIC, version, header.model_id, header.quality, flags, header.width - 1, header.height - 1)
     if version == 1:
@@ -111,10 +116,11 @@ def read_header(data: bytes) -> Header:
         raise StreamError("is damaged: format version 0 does not exist")
     if version == 2 and zlib.crc32(data[: _FIELDS.size]) != _checksum(data):
         raise StreamError("is damaged: the header's checksum does not match")
-    known = TURNED if version == 1 else GREY | TILED | TURNED
+    known = TURNED if version == 1 else GREY | TILED | TURNED | OVERLAID
     if flags & ~known:
         raise StreamError(f"is damaged or uses features (flags {flags & ~known:#04x}) that this program does not know")
-    return Header(model_id, quality, width + 1, height + 1, bool(flags & GREY), bool(flags & TILED), bool(flags & TURNED))
+    grey, tiled, turned, overlaid = (bool(flags & flag) for flag in (GREY, TILED, TURNED, OVERLAID))
+    return Header(model_id, quality, width + 1, height + 1, grey, tiled, turned, overlaid)
 
 
 def read_section(data: bytes, place: int) -> tuple[Section, bool, int]:
@@ -151,13 +157,23 @@ def _sections(data: bytes) -> Iterator[Section]:
 
 def disorder(header: Header, kinds: list[int]) -> str | None:
     """What is wrong with the kinds of a file's sections, in order; None where nothing is."""
-    if not kinds or kinds[0] != Kind.PICTURE:
+    if not header.overlaid and (not kinds or kinds[0] != Kind.PICTURE):
         return "a file begins with its picture"
+    if header.overlaid != (Kind.OVERLAY in kinds):
+        return "overlays are there where the header says so, and nowhere else"
     if any(one > other for one, other in pairwise(kinds)):
         return "sections are out of order"
-    if any(one == other < ANCILLARY and not (one == Kind.PICTURE and header.tiled) for one, other in pairwise(kinds)):
+    several = (Kind.PICTURE, Kind.OVERLAY) if header.tiled else ()
+    if any(one == other < ANCILLARY and one not in several for one, other in pairwise(kinds)):
         return "a section that may be there only once is there twice"
     return None
+
+
+def has_opacity(header: Header, sections: Sequence[Section]) -> bool:
+    """Whether overlays hold the picture's transparency."""
+    place = 2 * header.tiled
+    bodies = [section.body for section in sections if section.kind == Kind.OVERLAY]
+    return any(body[place : place + 1] == bytes([WITH_OPACITY]) for body in bodies)
 
 
 def _checksum(data: bytes) -> int:

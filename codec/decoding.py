@@ -4,18 +4,21 @@ import struct
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
+from PIL import Image
 
-from codec import axes, latents, pixels, texture
+from codec import axes, latents, overlays, pixels, texture
 from codec.container import Header, Kind, Section
 from codec.decoders import Synthesis
 from codec.errors import StreamError
 from codec.model import Model
+from codec.overlays import Form, Overlay
 from codec.tiles import Box, split
 from entropy.coder import DamagedError, Decoder
 
-NUMBER = struct.Struct("<H")  # of a tile, before its range-coded words: what is salvaged knows its place
+NUMBER = struct.Struct("<H")  # of a tile, before what is coded of it: what is salvaged knows its place
 
 
 def positions(width: int, height: int) -> Box:
@@ -26,12 +29,25 @@ def positions(width: int, height: int) -> Box:
 
 @dataclass(frozen=True)
 class Coded:
-    """A picture as coded: the tiles' places, their payloads, None for one that is lost, and how colours were turned."""
+    """A picture as coded: the tiles' places, and how colours were turned.
+
+    payloads: of the networks' words, tile by tile; None for a tile that has none, because its overlay holds all of it or it is
+    lost. overlays: None where a tile has none.
+    """
 
     header: Header
     tiles: tuple[Box, ...]
     payloads: tuple[bytes | None, ...]
     turn: axes.Turn | None
+    overlays: tuple[Overlay | None, ...]
+
+    def area(self, number: int) -> Box:
+        """The pixels of a tile."""
+        return overlays.pixels_of(self.tiles[number], self.header)
+
+    def networked(self, area: Box) -> bool:
+        """Whether networks decode any of the pixels ``area``."""
+        return any(payload is not None and self.area(number).meets(area) for number, payload in enumerate(self.payloads))
 
 
 def wrap(header: Header, number: int, turn: axes.Turn | None, words: bytes) -> bytes:
@@ -56,14 +72,50 @@ def coded(header: Header, sections: Sequence[Section]) -> Coded:
     """The picture of a file. Raises StreamError where its tiles are not all there, in raster order."""
     tiles = places(header)
     bodies = [section.body for section in sections if section.kind == Kind.PICTURE]
-    if len(bodies) != len(tiles):
-        raise StreamError(f"is not as the format has it: {len(bodies)} of {len(tiles)} tiles")
-    numbers, turns, payloads = zip(*(unwrap(header, body) for body in bodies), strict=True)
-    if numbers != tuple(range(len(tiles))):
+    over = dict(overlaid(header, sections))
+    networks = [number for number in range(len(tiles)) if number not in over or not over[number].whole]
+    if len(bodies) != len(networks):
+        raise StreamError(f"is not as the format has it: {len(bodies)} of {len(networks)} tiles")
+    pieces = [unwrap(header, body) for body in bodies]
+    if [number for number, _, _ in pieces] != networks:
         raise StreamError("is not as the format has it: tiles are out of order")
-    if any(turn != turns[0] for turn in turns):
+    if any(turn != pieces[0][1] for _, turn, _ in pieces):
         raise StreamError("is not as the format has it: tiles differ in how colours were turned")
-    return Coded(header, tiles, payloads, turns[0])
+    payloads = {number: words for number, _, words in pieces}
+    everywhere = range(len(tiles))
+    return Coded(header, tiles, tuple(payloads.get(number) for number in everywhere), pieces[0][1] if pieces else None,
+                 tuple(over.get(number) for number in everywhere))
+
+
+def overlaid(header: Header, sections: Sequence[Section]) -> list[tuple[int, Overlay]]:
+    """Overlays with the numbers of their tiles, ascending. Raises StreamError."""
+    tiles = places(header)
+    pairs = [unwrap_overlay(header, tiles, section.body) for section in sections if section.kind == Kind.OVERLAY]
+    if any(one >= other for (one, _), (other, _) in pairwise(pairs)):
+        raise StreamError("is not as the format has it: overlays are out of order")
+    opacity = [overlay.form == Form.WITH_OPACITY for _, overlay in pairs]
+    if any(opacity) and (not all(opacity) or len(pairs) < len(tiles) or any(s.kind == Kind.ALPHA for s in sections)):
+        raise StreamError("is not as the format has it: transparency is in some overlays, or there twice")
+    return pairs
+
+
+def wrap_overlay(header: Header, number: int, overlay: Overlay) -> bytes:
+    """The body of an overlay section."""
+    return (NUMBER.pack(number) if header.tiled else b"") + overlay.pack()
+
+
+def unwrap_overlay(header: Header, tiles: Sequence[Box], body: bytes) -> tuple[int, Overlay]:
+    """The inverse of `wrap_overlay`; tiles: of `places`. Raises StreamError."""
+    number = 0
+    if header.tiled:
+        if len(body) < NUMBER.size:
+            raise StreamError("is damaged: an overlay is too short")
+        (number,) = NUMBER.unpack_from(body)
+        body = body[NUMBER.size :]
+    if number >= len(tiles):
+        raise StreamError(f"is not as the format has it: an overlay of tile {number}, of {len(tiles)}")
+    area = overlays.pixels_of(tiles[number], header)
+    return number, overlays.unpack(body, area.width, area.height)
 
 
 def places(header: Header) -> tuple[Box, ...]:
@@ -90,13 +142,15 @@ class Tiles:
         """Raises StreamError for a damaged tile."""
         box, payload, model = self._picture.tiles[number], self._picture.payloads[number], self._model
         shape = (box.height, box.width, model.latents)
+        if payload is None:  # all that is seen of it is in an overlay; its neighbours' networks look here
+            return np.zeros(shape, np.int16)
         nothing = np.full(shape, texture.KEPT, np.uint8) if self._given else None
         try:
             reader = self._reader(model.tables, payload)
             decoded = latents.decode(model, self._picture.header.quality, box.height, box.width, reader, nothing, self._groups)
         except DamagedError as problem:
             raise StreamError(f"is damaged: {problem}") from None
-        if self._given is None or nothing is None or payload is None:
+        if self._given is None or nothing is None:
             return compact(decoded)
         # the same for a file, always
         drawn = texture.noise(nothing, self._given.scales, len(model.tables), zlib.crc32(payload))
@@ -107,3 +161,12 @@ def compact(values: np.ndarray) -> np.ndarray:
     """The same integers in 16 bits each if they fit."""
     limits = np.iinfo(np.int16)
     return values.astype(np.int16) if limits.min <= values.min() and values.max() <= limits.max else values
+
+
+def paint(picture: Coded, area: Box, image: Image.Image) -> Image.Image | None:
+    """Puts overlays into ``image``, which shows the pixels ``area``; returns their opacity, mode L. Raises StreamError."""
+    opacity = None
+    for number, overlay in enumerate(picture.overlays):
+        if overlay is not None and picture.area(number).meets(area):
+            opacity = overlays.paint(overlay, picture.area(number), area, image, opacity)
+    return opacity

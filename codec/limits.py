@@ -6,6 +6,7 @@ from codec.errors import ImageError, StreamError
 MAX_PIXELS = 178_956_970  # where Pillow takes a picture for a bomb: the PNG that a larger one decodes to would not open again
 MAX_UNTILED = 24 << 20  # what is coded in one piece, in version 1 and 2; decoding takes 28 bytes a pixel
 PIXELS_A_BYTE = 1 << 14  # plain colour at the lowest quality, all in one, comes to a fifteenth of this
+PIXELS_A_BYTE_OVERLAID = 1 << 17  # of plain colour without loss: 2²² pixels in some 50 bytes
 ALWAYS = 1 << 20  # pixels that any number of bytes may declare
 
 
@@ -29,5 +30,5 @@ def check_stream(header: Header, size: int, max_pixels: int | None) -> None:
         return
     if not header.tiled and count > MAX_UNTILED:
         raise StreamError(f"{declares} in one piece; at most {MAX_UNTILED} are decoded unless max-pixels says more")
-    if count > max(ALWAYS, PIXELS_A_BYTE * size):
+    if count > max(ALWAYS, (PIXELS_A_BYTE_OVERLAID if header.overlaid else PIXELS_A_BYTE) * size):
         raise StreamError(f"{declares} in {size} bytes, which looks like a trap; max-pixels lets it be decoded")

@@ -9,9 +9,9 @@
 >>> picture.format, picture.size, picture.mode
 ('MTM', (64, 48), 'RGB')
 
-`save` takes the options of `codec.encode` (quality, bpp, max_bytes, model, threads …). Pixels are those of `codec.decode` with
-the model's own decoder. Errors are Pillow's: UnidentifiedImageError for what is not a Metamer file, OSError for one that is
-damaged or whose model is not installed, and for a picture that cannot be encoded.
+`save` takes the options of `codec.encode` (quality, lossless, bpp, max_bytes, model, threads …). Pixels are those of
+`codec.decode` with the model's own decoder. Errors are Pillow's: UnidentifiedImageError for what is not a Metamer file, OSError
+for one that is damaged or whose model is not installed, and for a picture that cannot be encoded.
 """
 
 import inspect
@@ -53,7 +53,8 @@ class MetamerImageFile(ImageFile.ImageFile):
         return self.fp.read()
 
     def _has_alpha(self) -> bool:
-        return any(section.kind == container.Kind.ALPHA for section in container.unpack(self._read())[1])
+        header, sections = container.unpack(self._read())
+        return any(section.kind == container.Kind.ALPHA for section in sections) or container.has_opacity(header, sections)
 
     def load(self) -> "PixelAccess | None":
         """Decodes the pixels, once. Raises OSError."""

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-from codec import auxiliary, container, decoding
+from codec import auxiliary, container, decoding, overlays
 from codec.container import ANCILLARY, HEADER_BYTES, Header, Kind, Section
 from codec.decoders import Synthesis
 from codec.decoding import NUMBER, Coded, places
 from codec.errors import StreamError
 from codec.latents import STRIDE
 from codec.model import Model
+from codec.overlays import Overlay
 from codec.tiles import Box
 from entropy.coder import DamagedError, Decoder
 from entropy.tables import Tables
@@ -89,16 +90,27 @@ def sections(data: bytes) -> tuple[Header, list[Section], list[str]]:
         damage.append(f"bytes {end} to {len(data) - 1} are damaged, or cut off" if end < len(data) else "its end is cut off")
     elif end < len(data):
         damage.append(f"{len(data) - end} bytes follow its last section")
-    if not header.tiled and not any(section.kind == Kind.PICTURE for section in found):
-        if begun:
+    if not header.tiled and not any(_all(header, section) for section in found):
+        if begun and not header.overlaid:
             raise StreamError("is not as the format has it: it holds no picture")
         try:
-            _, start, end = container.read_start(data, HEADER_BYTES)
+            kind, start, end = container.read_start(data, HEADER_BYTES)
+            if header.overlaid and kind & ~container.LAST != Kind.PICTURE:
+                raise StreamError("is damaged")
         except StreamError:
             raise StreamError("is damaged where its picture begins; nothing of it can be salvaged") from None
         found.insert(0, Section(Kind.PICTURE, data[start:end]))
         damage.append("its picture is damaged, and nothing tells which parts are right")
     return header, found, damage
+
+
+def _all(header: Header, section: Section) -> bool:
+    """Whether a section shows all of a picture in one piece, for better or worse."""
+    if section.kind != Kind.OVERLAY:
+        return section.kind == Kind.PICTURE
+    with contextlib.suppress(StreamError):
+        return decoding.unwrap_overlay(header, places(header), section.body)[1].whole
+    return False
 
 
 def _whole(data: bytes, tiles: int) -> Iterator[tuple[int, int, Section, bool]]:
@@ -171,17 +183,43 @@ def disorder(header: Header, found: list[Section]) -> list[str]:
 
 
 def coded(header: Header, found: list[Section]) -> Coded:
-    """The picture, with None for the payloads of tiles that are missing."""
+    """The picture, with None for the payloads and overlays of tiles that are missing."""
     tiles = places(header)
     payloads: list[bytes | None] = [None] * len(tiles)
+    over: list[Overlay | None] = [None] * len(tiles)
     turn = None
     for section in found:
-        if section.kind == Kind.PICTURE:
-            with contextlib.suppress(StreamError):
+        with contextlib.suppress(StreamError):
+            if section.kind == Kind.PICTURE:
                 number, own, words = decoding.unwrap(header, section.body)
                 if number < len(tiles) and payloads[number] is None:
                     payloads[number], turn = words, turn or own
-    return Coded(header, tiles, tuple(payloads), turn)
+            elif section.kind == Kind.OVERLAY:
+                number, overlay = decoding.unwrap_overlay(header, tiles, section.body)
+                over[number] = over[number] or overlay
+    over = [overlay if payload is not None or (overlay and overlay.whole) else None
+            for overlay, payload in zip(over, payloads, strict=True)]
+    return Coded(header, tiles, tuple(payloads), turn, tuple(over))
+
+
+def missing(picture: Coded) -> set[int]:
+    """Numbers of the tiles that nothing is left of."""
+    return {number for number, (payload, overlay) in enumerate(zip(picture.payloads, picture.overlays, strict=True))
+            if payload is None and overlay is None}
+
+
+def paint(picture: Coded, area: Box, image: Image.Image, lost: set[int], damage: list[str]) -> Image.Image | None:
+    """`decoding.paint` of what can be read; what cannot is added to ``damage``, and to ``lost`` where it was all of a tile."""
+    opacity = None
+    for number, overlay in enumerate(picture.overlays):
+        if overlay is not None and number not in lost and picture.area(number).meets(area):
+            try:
+                opacity = overlays.paint(overlay, picture.area(number), area, image, opacity)
+            except StreamError as problem:
+                damage.append(f"what tile {number} holds besides the networks' picture is lost: it {problem}")
+                if overlay.whole:
+                    lost.add(number)
+    return opacity
 
 
 class Tiles:
@@ -191,7 +229,7 @@ class Tiles:
         untrusted = damaged and not picture.header.tiled
         self._tiles = decoding.Tiles(picture, model, given, groups, Forgiving if untrusted else Decoder)
         self._picture, self._channels = picture, model.latents
-        self.lost = {number for number, payload in enumerate(picture.payloads) if payload is None}
+        self.lost = missing(picture)
 
     def __call__(self, number: int) -> np.ndarray:
         if number not in self.lost:
@@ -205,12 +243,13 @@ class Tiles:
         return np.zeros((box.height, box.width, self._channels), np.int16)
 
 
-def attach(picture: Image.Image, header: Header, found: list[Section], area: Box, damage: list[str]) -> Image.Image:
+def attach(
+    picture: Image.Image, transparency: Image.Image | None, header: Header, found: list[Section], area: Box, damage: list[str]
+) -> Image.Image:
     """`auxiliary.attach` of what can be read; what cannot is added to ``damage``."""
-    transparency: Image.Image | None = None
     info: dict[str, bytes] = {}
     try:
-        transparency = auxiliary.transparency(header, found, area)
+        transparency = transparency or auxiliary.transparency(header, found, area)
     except StreamError as problem:
         damage.append(f"its transparency is lost: it {problem}")
     for section in {section.kind: section for section in reversed(found)}.values():  # the first of each kind

@@ -15,10 +15,10 @@ MAX_SIDE = 1 << 14  # that VP8L can hold; libwebp's encoder stops one below
 _RIFF, _HEADER = struct.Struct("<4sI4s4sI"), struct.Struct("<BI")
 _SIGNATURE, _OPACITY = 0x2F, 1 << 28
 # of libwebp's lossless encoder, whose sizes do not fall steadily with them. The first is Pillow's own; the last tries
-# everything, which takes seconds a megapixel, so it is left out of larger pictures
+# everything, which takes ten times as long for a percent, so it is for icons alone
 EFFORTS = ({"quality": 80, "method": 4}, {"quality": 75, "method": 6})
 EXHAUSTIVE = {"quality": 100, "method": 6}
-EXHAUSTIVE_UP_TO = 1 << 20  # pixels
+EXHAUSTIVE_UP_TO = 1 << 16  # pixels
 QUICK = {"quality": 0, "method": 0}
 
 

@@ -1,4 +1,10 @@
-"""A range decoder in plain Python integers, written from bitstreams/FORMAT.md and sharing no code with entropy/."""
+"""A range decoder in plain Python integers, and overlays, written from bitstreams/FORMAT.md and sharing no code with codec/."""
+
+import io
+import zlib
+
+import numpy as np
+from PIL import Image
 
 MASK = (1 << 64) - 1
 
@@ -54,3 +60,37 @@ def read_pass(decoder: RangeDecoder, tables, indices: list[int]) -> list[int]:
         value = reach + (1 << bits) + low
         residuals[place] = -value if decoder.uniform(2) else value
     return residuals
+
+
+def overlay(body: bytes, width: int, height: int, shown: np.ndarray | None) -> np.ndarray:
+    """FORMAT.md, "Overlays": a tile's pixels (H, W, C), given those that the networks show. body: behind the tile's number."""
+    form, rest = body[0], body[1:]
+    if form in (0, 1):
+        return vp8l(rest, width, height, form)[..., : 3 + form]
+    if form == 3:
+        step, levels = rest[0], vp8l(rest[1:], width, height, 0)
+        return np.clip(shown.astype(int) + step * (levels.astype(int) - 128), 0, 255)
+    assert form == 2
+    length = place = 0
+    while True:
+        length |= (rest[place] & 0x7F) << 7 * place
+        place += 1
+        if rest[place - 1] < 0x80:
+            break
+    bits = zlib.decompress(rest[place : place + length])
+    levels, result = vp8l(rest[place + length :], width, height, 0), np.array(shown)
+    across = (width + 15) // 16
+    for block in range(across * ((height + 15) // 16)):
+        if bits[block // 8] >> 7 - block % 8 & 1:
+            top, left = block // across * 16, block % across * 16
+            result[top : top + 16, left : left + 16] = levels[top : top + 16, left : left + 16]
+    return result
+
+
+def vp8l(data: bytes, width: int, height: int, opacity: int) -> np.ndarray:
+    """(H, W, 3), with opacity (H, W, 4), by libwebp, of the file that RFC 9649 puts around the data."""
+    data = b"\x2f" + (width - 1 | height - 1 << 14 | opacity << 28).to_bytes(4, "little") + data
+    padded = data + bytes(len(data) % 2)
+    chunk = b"VP8L" + len(data).to_bytes(4, "little") + padded
+    file = b"RIFF" + (4 + len(chunk)).to_bytes(4, "little") + b"WEBP" + chunk
+    return np.asarray(Image.open(io.BytesIO(file)).convert("RGBA" if opacity else "RGB"))

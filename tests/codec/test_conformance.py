@@ -1,6 +1,7 @@
 """bitstreams/: every stream decodes to the recorded latents, and to the recorded pixels within one level."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ import codec
 from bitstreams.check import LIST, check
 from codec import container, latents, pixels
 from codec.model import find
+from tests import reference_decoder
 from tests.reference_decoder import RangeDecoder, read_pass
 
 ENTRIES = json.loads(LIST.read_text())
@@ -42,3 +44,26 @@ def test_independent_range_decoder_reads_the_streams(stem):
     height, width = (side // 16 for side in pixels.padded_size(header.height, header.width))
     found = latents.decode(model, header.quality, height, width, Reader())
     assert (found == codec.decode_latents(data)).all()
+
+
+@pytest.mark.parametrize("stem", [stem for stem in ENTRIES if "lossless" in stem or "drawn" in stem])
+def test_independent_decoder_reads_the_overlays(stem):
+    """Put on what the networks' sections alone decode to."""
+    data = (LIST.parent / f"{stem}.mtm").read_bytes()
+    header, sections = container.unpack(data)
+    decoded, seen = np.asarray(codec.decode(data)), 0
+    for section in sections:
+        if section.kind != container.Kind.OVERLAY:
+            continue
+        number = int.from_bytes(section.body[:2], "little") if header.tiled else 0
+        body = section.body[2:] if header.tiled else section.body
+        left, width = 1024 * number, min(1024, header.width - 1024 * number)
+        shown = None
+        if body[0] in (2, 3):
+            networks = [section for section in sections if section.kind == container.Kind.PICTURE]
+            shown = np.asarray(codec.decode(container.pack(replace(header, overlaid=False), networks)))
+        expected = reference_decoder.overlay(body, width, header.height, shown)
+        here = decoded[:, left : left + width]
+        assert (here == (expected[..., 1] if header.grey else expected)).all()
+        seen += 1
+    assert seen

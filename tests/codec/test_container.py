@@ -1,6 +1,7 @@
 """The file: exact bytes of both versions, and refusal of everything else."""
 
 import zlib
+from dataclasses import replace
 
 import pytest
 from hypothesis import assume, given
@@ -58,6 +59,7 @@ def test_round_trip(header, pictures, others, unknown):
     pictures = pictures if header.tiled else pictures[:1]
     sections = [Section(Kind.PICTURE, picture) for picture in pictures]
     sections += [Section(kind, others[kind]) for kind in sorted(others)] + [Section(*pair) for pair in sorted(unknown)]
+    header = replace(header, overlaid=Kind.OVERLAY in others)
     data = pack(header, sections)
     assert unpack(data) == (header, sections)
     assert version(data) == (2 if header.grey or header.tiled or len(sections) > 1 else 1)
@@ -118,7 +120,7 @@ GOOD = pack(TILED, SEVERAL)
     (fields({3: 2})[:-1] + b"x", "is damaged: the header's checksum does not match"),
     (fields({9: 1}), "is damaged or uses features (flags 0x01) that this program does not know"),
     (fields({9: 14}), "is damaged or uses features (flags 0x0a) that this program does not know"),
-    (fields({3: 2, 9: 31}), "is damaged or uses features (flags 0x18) that this program does not know"),
+    (fields({3: 2, 9: 63}), "is damaged or uses features (flags 0x30) that this program does not know"),
     (fields({3: 2}), "is truncated: it ends early"),
     (GOOD[:18], "is truncated: it ends early"),
     (GOOD[:23], "is truncated: a section ends early"),
@@ -128,7 +130,7 @@ GOOD = pack(TILED, SEVERAL)
     (GOOD + b"12", "is damaged: 2 bytes follow the last section"),
     (sections(b"\x41\x80\x00"), "is damaged: a length is written with more bytes than it needs"),
     (sections(b"\x41\xff\xff\xff\xff\xff\x01"), "is damaged: a length has no end"),
-    (sections(b"\x46\x00"), "uses features (section 6) that this program does not know"),
+    (sections(b"\x47\x00"), "uses features (section 7) that this program does not know"),
     (sections(b"\x01\x00", b"\x7f\x00"), "uses features (section 63) that this program does not know"),
     (sections(b"\x42\x00"), "is not as the format has it: a file begins with its picture"),
     (sections(b"\x01\x00", b"\x04\x00", b"\x43\x00"), "is not as the format has it: sections are out of order"),
@@ -141,13 +143,14 @@ def test_reasons_are_told(data, reason):
     assert str(error.value) == reason
 
 
+@pytest.mark.parametrize("overlaid", [False, True])
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("tiled", [False, True])
 @pytest.mark.parametrize("grey", [False, True])
-def test_flags_are_kept_apart(grey, tiled, turned):
-    header = Header(b"abcd", 9, 300, 200, grey=grey, tiled=tiled, turned=turned)
-    data = pack(header, PLAIN)
-    assert data[9] == grey + 2 * tiled + 4 * turned and version(data) == (2 if grey or tiled else 1)
+def test_flags_are_kept_apart(grey, tiled, turned, overlaid):
+    header = Header(b"abcd", 9, 300, 200, grey=grey, tiled=tiled, turned=turned, overlaid=overlaid)
+    data = pack(header, [Section(Kind.OVERLAY, b"some")] if overlaid else PLAIN)
+    assert data[9] == grey + 2 * tiled + 4 * turned + 8 * overlaid and version(data) == (2 if grey or tiled or overlaid else 1)
     assert unpack(data)[0] == header
 
 
@@ -180,3 +183,15 @@ def test_lengths_have_one_form(number, before, after):
         read_leb128(before + written[:-1], len(before))
     with pytest.raises(StreamError, match="no end"):
         read_leb128(before + b"\xff" * 5, len(before))
+
+
+@pytest.mark.parametrize(("overlaid", "kinds"), [(False, [1, 6]), (True, [1]), (True, [1, 2]), (True, [6, 6]), (True, [6, 1])])
+def test_overlays_are_where_the_header_says_so(overlaid, kinds):
+    with pytest.raises(ValueError):
+        pack(Header(b"abcd", 9, 300, 200, overlaid=overlaid), [Section(kind, b"") for kind in kinds])
+
+
+def test_overlays_without_pictures_repeat_in_tiled_pictures():
+    header, sections = Header(b"abcd", 9, 300, 200, tiled=True, overlaid=True), [Section(Kind.ALPHA, b"")]
+    sections += [Section(Kind.OVERLAY, b"one"), Section(Kind.OVERLAY, b"two")]
+    assert unpack(pack(header, sections)) == (header, sections)

@@ -102,7 +102,7 @@ def test_round_trip_of_a_fresh_model(tiny_model, otters):
 def test_a_tile_of_one_position_has_no_second_pass(tiny_model):
     """The last tile of 65x65 positions."""
     picture = Image.effect_noise((1025, 1025), 40).convert("RGB")
-    data = codec.encode(picture, 20, model=tiny_model, tile=True)
+    data = codec.encode(picture, 20, model=tiny_model, tile=True, lossless=False)
     whole, corner = (codec.decode(data, model=tiny_model, region=region) for region in (None, (1000, 1000, 25, 25)))
     np.testing.assert_allclose(np.asarray(whole, int)[1000:, 1000:], np.asarray(corner, int), atol=1)
 
@@ -151,7 +151,7 @@ def test_pictures_of_any_mode(tiny_model, otters):
     assert grey.mode == "L" and grey.size == (64, 64)
     share = load(tiny_model).grey_variant.coded.mean()
     assert 0.3 < share <= 1  # the largest of 32 basis vectors are of luma
-    flat = codec.encode(np.full((20, 30, 3), 77, np.uint8), 90, model=tiny_model)
+    flat = codec.encode(np.full((20, 30, 3), 77, np.uint8), 90, model=tiny_model, lossless=False)
     assert codec.decode(flat, model=tiny_model).size == (30, 20)
     assert isinstance(grey, Image.Image)
 
