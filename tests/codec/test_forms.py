@@ -1,6 +1,8 @@
 """Drawings, text and noise: kept without loss where that is the better trade, never absurd, and photographs as ever."""
 
+import importlib.util
 import io
+import json
 import math
 import zlib
 
@@ -15,7 +17,7 @@ from codec.errors import StreamError
 from codec.overlays import Form, Overlay
 from codec.screening import Screening
 from codec.tiles import Box
-from tests.conftest import inside, metamer
+from tests.conftest import ROOT, inside, metamer
 
 HEADER = 18 + 12  # bytes: of the file, and of a section with form, length and checksum
 
@@ -263,3 +265,14 @@ def test_command_and_plugin(tmp_path):
     assert codec.decode(tmp_path / "two.mtm") == text(120, 60)
     done = metamer("encode", tmp_path / "one.png", "--lossless", "-q", "40")
     assert done.returncode == 2 and b"give one of" in done.stderr
+
+
+def test_the_page_of_drawings_is_its_generators():
+    spec = importlib.util.spec_from_file_location("drawings", ROOT / "benchmarks" / "drawings.py")
+    drawings = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(drawings)
+    results = json.loads(drawings.RESULTS.read_text())
+    assert drawings.page(results) == drawings.PAGE.read_text() and len(results["rows"]) >= 30
+    for row in results["rows"]:
+        for quality in map(str, drawings.QUALITIES):
+            assert row[quality]["Metamer"][0] <= min(row["lossless"]["Metamer"], row["lossless"]["WebP"] + HEADER), row["name"]
