@@ -72,7 +72,7 @@ def sections(data: bytes) -> tuple[Header, list[Section], list[str]]:
     found: list[Section] = []
     damage: list[str] = []
     end, finished, begun = HEADER_BYTES, False, False
-    most = len(places(header)) + OTHERS
+    most = len(places(header)) * (1 + header.overlaid) + OTHERS
     for place, after, section, last in _whole(data, len(places(header))):
         if place > end:
             damage.append(f"bytes {end} to {place - 1} are damaged")

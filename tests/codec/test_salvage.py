@@ -240,3 +240,12 @@ def test_tiles_whose_colours_were_turned_otherwise():
         codec.info(data)
     assert codec.rescue(data, region=(0, 0, 8, 8)).damage == (
         "it is not as the format has it: tiles differ in how colours were turned",)
+
+
+def test_tiles_may_have_two_sections_each(monkeypatch):
+    """A picture and an overlay."""
+    monkeypatch.setattr(salvage, "OTHERS", 0)
+    header = Header(load("base").id, 50, 1040, 16, tiled=True, overlaid=True)
+    sections = [Section(kind, bytes([number, 0, 3, 2])) for kind in (Kind.PICTURE, Kind.OVERLAY) for number in (0, 1)]
+    _, found, damage = salvage.sections(container.pack(header, sections) + b"more")
+    assert found == sections and damage == ["4 bytes follow its last section"]
