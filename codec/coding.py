@@ -336,7 +336,7 @@ def rescue(
         tile = salvage.Tiles(picture, network, synthesis, PREVIEW_GROUPS if preview else None, bool(damage))
         image, lost = transforms.synthesise(tile, picture, area, network, synthesis), tile.lost
     opacity = salvage.paint(picture, area, image, lost, damage)
-    image = salvage.attach(image, opacity, header, found, area, damage)
+    image = salvage.attach(image, header, found, area, damage, opacity)
     return salvage.mark(image, area, picture, lost, damage)
 
 

@@ -244,9 +244,10 @@ class Tiles:
 
 
 def attach(
-    picture: Image.Image, transparency: Image.Image | None, header: Header, found: list[Section], area: Box, damage: list[str]
+    picture: Image.Image, header: Header, found: list[Section], area: Box, damage: list[str],
+    transparency: Image.Image | None = None,
 ) -> Image.Image:
-    """`auxiliary.attach` of what can be read; what cannot is added to ``damage``."""
+    """`auxiliary.attach` of what can be read; what cannot is added to ``damage``. transparency: of overlays, if any."""
     info: dict[str, bytes] = {}
     try:
         transparency = transparency or auxiliary.transparency(header, found, area)
