@@ -47,25 +47,28 @@ def spread_levels(batch: int, levels: int, generator: torch.Generator, power: fl
 
 
 def rate_distortion(
-    codec: Codec, distortion: Distortion, image: Tensor, level: Tensor, stage: Stage, noise=None, model=None, affine=None
+    codec: Codec, distortion: Distortion, image: Tensor, level: Tensor, stage: Stage, noise=None, model=None, affine=None,
+    file_bits: bool = False,
 ) -> dict[str, Tensor]:
     """What coding ``image`` (N, 3, H, W) at ``level`` (N,) costs and leaves, N rows each.
 
-    bpp, as the proxy has it, and file_bpp, rounded; mse; each (N, D) distance; distortion, their mix in units of mean squared
+    bpp, as the proxy has it, and, with ``file_bits``, file_bpp, rounded; mse; each (N, D) distance; distortion, their mix in units of mean squared
     error; lambda; loss = bpp + λ·255²·distortion; and, for the critic, decoded image, latents in deviations, quality weights.
     """
     decoded, coded = (model or codec)(
-        image, level, stage.parts, stage.proxy, stage.temperature, noise, stage.texture, affine, stage.tradeoff, stage.worth)
+        image, level, stage.parts, stage.proxy, stage.temperature, noise, stage.texture, affine, stage.tradeoff, stage.worth,
+        file_bits)
     decoded = decoded.float()
-    if not torch.isfinite(decoded.sum()):
-        raise DivergedError("the reconstruction is not finite")
     weights = level_weights(level, codec.options.levels)
     each = distortion.each(image, decoded)
     mix, multiplier = distortion.mix(each, weights), codec.lagrangian(level)
     pixels = image.shape[-2] * image.shape[-1]
     bpp = (coded.bits + coded.hyper_bits) / pixels
+    with torch.no_grad():
+        mse = each[:, 0] if distortion.is_plain else (image - decoded).square().mean((1, 2, 3))
+    file_bpp = {"file_bpp": coded.file_bits / pixels} if file_bits else {}
     return {
-        "bpp": bpp, "file_bpp": coded.file_bits / pixels, "mse": (image - decoded).square().mean((1, 2, 3)), "each": each,
+        "bpp": bpp, **file_bpp, "mse": mse.detach(), "each": each,
         "distortion": mix, "lambda": multiplier, "loss": bpp + multiplier * 255**2 * mix, "decoded": decoded,
         "latent": coded.latent / codec.entropy.deviation[:, None, None], "weights": weights,
     }
@@ -196,7 +199,7 @@ def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = Fal
     out.mkdir(parents=True, exist_ok=True)
     codec = codec.to(memory_format=torch.channels_last)
     average = AveragedModel(codec, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
-    optimiser = torch.optim.Adam(parameter_groups(codec, recipe.linear_rate))
+    optimiser = torch.optim.Adam(parameter_groups(codec, recipe.linear_rate), fused=True)
     target = None
     if recipe.rate != "lambda":
         wanted = distortion.rates if recipe.rate == "start" else torch.tensor(recipe.rate, dtype=torch.float32)
@@ -211,6 +214,8 @@ def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = Fal
     model, optimiser = fabric.setup(codec, optimiser)
     if state is not None:  # only now: optimisers' state belongs on the parameters' device
         optimiser.load_state_dict(state["optimiser"])
+        for group in optimiser.param_groups:
+            group["fused"] = True  # of earlier runs it was not
         if opponent:
             opponent.load_state(state["critic"])
         if target:
@@ -244,14 +249,15 @@ def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = Fal
             balance = (balance / balance.mean())[own].to(fabric.device)
             every_weight = level_weights(level, levels)
             level = level[own].to(fabric.device)
-            image = batch.to(fabric.device).float().div(255).contiguous(memory_format=torch.channels_last)
+            image = batch.to(fabric.device).float().div(255)
             rate = learning_rate(stage, done - first)
             for group in optimiser.param_groups:
                 group["lr"] = rate * group["share"]
 
             # not Fabric's own precision: that would round the images to bf16 too
             with torch.autocast(fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)):
-                result = rate_distortion(codec, distortion, image, level, stage, noise, model, affine.to(fabric.device))
+                result = rate_distortion(
+                    codec, distortion, image, level, stage, noise, model, affine.to(fabric.device), file_bits=target is not None)
                 seen = [result[key] for key in ("decoded", "latent", "weights")]
                 listens = opponent and done >= recipe.critic.alone
                 realism = opponent.judge(*seen) if listens else torch.zeros_like(result["bpp"])

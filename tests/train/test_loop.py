@@ -150,8 +150,8 @@ def test_another_recipe_does_not_resume(tiny_run, tiny, photographs, tmp_path):
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(tiny, photographs, tmp_path, monkeypatch):
     original = loop.rate_distortion
 
-    def poisoned(codec, distortion, image, level, stage, *others):
-        result = original(codec, distortion, image, level, stage, *others)
+    def poisoned(codec, distortion, image, level, stage, *others, **options):
+        result = original(codec, distortion, image, level, stage, *others, **options)
         if stage.name == "joint":
             result["distortion"] = result["distortion"] * float("nan")
         return result
@@ -378,7 +378,7 @@ def test_a_files_rate_is_counted_beside_the_proxys(beginning, photographs):
     codec = loop.begin(recipe.from_mapping(mixture(beginning)), None)
     image = loop.first_crops(Photographs(find(photographs)[0]), 96, 3, 4)
     plain, level = Distortion({"mse": 1.0}, 4), torch.tensor([0.0, 0.5, 2.25, 3.0])
-    found = {proxy: loop.rate_distortion(codec, plain, image, level, recipe.Stage("s", 1, proxy=proxy))
+    found = {proxy: loop.rate_distortion(codec, plain, image, level, recipe.Stage("s", 1, proxy=proxy), file_bits=True)
              for proxy in ("mixed", "straight_through")}
     torch.testing.assert_close(found["mixed"]["file_bpp"], found["straight_through"]["bpp"])
     assert (found["mixed"]["bpp"] > 1.1 * found["mixed"]["file_bpp"]).all() and not found["mixed"]["file_bpp"].requires_grad
