@@ -22,7 +22,7 @@ import yaml
 from scipy import stats
 
 from evaluation.bjontegaard_differences import bd_rate
-from train import loop
+from train import loop, validation
 from train.data import find
 from train.objective import Distortion
 from train.recipe import Stage, changed, from_mapping
@@ -42,8 +42,8 @@ def run(recipe: dict, assignments: list[str], seed: int, photographs: Path, scra
     spent = time.process_time() - begun
     codec, _ = loop.restore_average(scratch / CHECKPOINT)
     codec.eval()
-    crops = loop.validation_crops(find(photographs)[1])
-    rows = loop.validate(codec, Distortion({"mse": 1.0}, codec.options.levels), crops, MEASURED, torch.device("cpu"))
+    crops = validation.validation_crops(find(photographs)[1])
+    rows = validation.validate(codec, Distortion({"mse": 1.0}, codec.options.levels), crops, MEASURED, torch.device("cpu"))
     return {"seconds": spent, "curve": [[row["bpp"], row["psnr"]] for row in rows]}
 
 

@@ -353,13 +353,15 @@ data_option = click.option("--data", "folders", type=click.Path(path_type=Path),
 @click.option("--start", type=click.Path(path_type=Path), help="Begin from this shipped model, model file or checkpoint.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE",
               help="Another value for a key of the recipe, as YAML: --set 'distortion={dists: 1}', --set stages.0.steps=50.")
-def train(recipe, folders, out, resume, start, assignments) -> None:
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=float("inf"), show_default=False,
+              help="Stop after so many minutes of training, with a checkpoint; --resume goes on.")
+def train(recipe, folders, out, resume, start, assignments, minutes) -> None:
     """Train a codec or a perceptual space as RECIPE says."""
     from train import command
 
     if resume and start:
         raise click.UsageError("--resume continues a run as it was begun; it takes no --start")
-    command.train(recipe, folders, out, resume, start, assignments)
+    command.train(recipe, folders, out, resume, start, assignments, minutes)
 
 
 @main.command()

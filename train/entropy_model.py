@@ -213,7 +213,8 @@ class EntropyModel(nn.Module):
         whole_bits = [logistic_bits(torch.round(hyper), hyper_log_scale).detach().sum((1, 2, 3))] if file_bits else []
 
         board = checkerboard(*latent.shape[-2:], latent.device)
-        columns = [[board.column(planes, colour).split(self.groups, 1) for planes in (steps, latent_noise)] for colour in (0, 1)]
+        columns = [[board.column(planes, colour).split(self.groups, 1) for planes in (steps, latent_noise)]
+                   for colour in (0, 1)]
         tradeoffs = self.tradeoffs(step.detach(), tradeoff, worth)
         textures: list[Tensor] = []
 
@@ -246,8 +247,8 @@ class EntropyModel(nn.Module):
         if not worth:
             return torch.full_like(step, tradeoff)
         square = step.square()
-        each = torch.tensor(worth, device=step.device).repeat_interleave(torch.tensor(self.groups, device=step.device))
-        return tradeoff * each[:, None, None] * square / square.mean(1, keepdim=True)
+        weights = [weight for weight, channels in zip(worth, self.groups, strict=True) for _ in range(channels)]
+        return tradeoff * step.new_tensor(weights)[:, None, None] * square / square.mean(1, keepdim=True)
 
     def passes(self, hyper: Tensor, step: Tensor, weights: Tensor, size: tuple[int, int], take: Pass) -> Tensor:
         """Decoded latents (N, M, h, w) in quantiser steps, pass by pass, as `codec.latents` has them.

@@ -132,6 +132,6 @@ class ContextNetwork(nn.Module):
             nn.init.normal_(head.weight, std=1e-3)
 
     def forward(self, units: Tensor, select: Callable[[Tensor], Tensor] = lambda planes: planes) -> tuple[Tensor, Tensor]:
-        """select: takes from planes (N, C, h, w) the positions (N, C, n, 1) of the pass, the only ones to be worked out; or all."""
+        """select: from planes (N, C, h, w) the positions (N, C, n, 1) of the pass, the only ones to be worked out; or all."""
         common = self.mix(select(self.spatial(self.squeeze(units))))
         return self.mean(common), self.scale(common)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor, nn
 
 from codec.errors import RecipeError
@@ -143,6 +144,7 @@ class VisibilityTask(Task):
         predicted, errors = [], []
         for start in range(0, len(self.held), VALIDATION_BATCH):
             batch = collect(self.held, range(start, min(start + VALIDATION_BATCH, len(self.held))))
+            batch = move_data_to_device(batch, next(model.parameters()).device)
             predicted.append(space.distance(space(batch.reference / 255), space(batch.image / 255)))
             errors.append(module_errors(space, batch.image[:2] / 255))
             batches.append(batch)
