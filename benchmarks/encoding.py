@@ -23,7 +23,7 @@ from tqdm import tqdm
 import codec
 from codec import pixels, transforms
 from codec.model import WEIGHTS
-from evaluation.bjontegaard_differences import Pictures, bd_rate, interval
+from evaluation.rate.bjontegaard import Pictures, bd_rate, interval
 
 PLAIN = "as it is"
 CARDS = {  # what the model's card says otherwise

@@ -22,8 +22,8 @@ from PIL import Image, ImageFilter
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from evaluation.pictures import held_out, read, through
-from evaluation.realism import BATCH, patches
+from evaluation.images import held_out, read, through
+from evaluation.realism.comparison import BATCH, patches
 from perception import packages, weights
 from perception.inception import Inception, layers
 from perception.realism import frechet_of

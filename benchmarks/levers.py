@@ -21,7 +21,7 @@ import torch
 import yaml
 from scipy import stats
 
-from evaluation.bjontegaard_differences import bd_rate
+from evaluation.rate.bjontegaard import bd_rate
 from train import loop
 from train.data import find
 from train.objective import Distortion

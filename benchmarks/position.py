@@ -31,10 +31,13 @@ from PIL import Image, ImageOps
 
 import codec
 from codec import pixels
-from evaluation import alone, complexity, machine, pillow_codecs, published, rate_distortion, results
-from evaluation.bjontegaard_differences import bd_rate
-from evaluation.coder import Coder, nearest
-from evaluation.coders import coder
+from evaluation.codecs import pillow as pillow_codecs
+from evaluation.codecs.interface import Coder, nearest
+from evaluation.codecs.registry import coder
+from evaluation.measure import complexity, machine, results
+from evaluation.measure import subprocesses as alone
+from evaluation.rate import published, rate_distortion
+from evaluation.rate.bjontegaard import bd_rate
 
 SIZE = (768, 512)
 PEERS = ("avif", "jxl", "webp", "jpeg")

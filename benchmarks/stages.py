@@ -3,7 +3,7 @@
     python benchmarks/stages.py [PHOTO] [--model base] [--quality 50] [--runs 15]
 
 One 768x512 photograph, one thread, everything loaded: medians over the runs of processor milliseconds, each stage without those
-inside it. GFLOP/s: two operations a multiply-accumulate (`evaluation.counting`), beside those of a large product of float32
+inside it. GFLOP/s: two operations a multiply-accumulate (`evaluation.codecs.macs`), beside those of a large product of float32
 matrices by NumPy, which a network can hardly exceed.
 """
 
@@ -22,7 +22,8 @@ import codec
 from codec import axes, latents, pixels
 from codec import model as models
 from entropy import coder
-from evaluation import counting, machine
+from evaluation.codecs import macs as counting
+from evaluation.measure import machine
 
 SIZE = (768, 512)
 EXAMPLE = Path(__file__).parent.parent / "examples" / "otters.png"

@@ -27,8 +27,8 @@ DAMAGED = 3  # exit status of a decode that salvaged
 INTERRUPTED, TERMINATED = 128 + 2, 128 + 15  # as shells give it
 
 WORKSHOP = {  # commands that live elsewhere
-    "metrics": "evaluation.commands", "plot": "evaluation.showing", "report": "evaluation.showing",
-    "toy": "evaluation.toy.command", "weights": "evaluation.commands",
+    "metrics": "evaluation.commands.metrics", "plot": "evaluation.commands.plot", "report": "evaluation.commands.plot",
+    "toy": "evaluation.commands.toy", "weights": "evaluation.commands.metrics",
 }
 
 
@@ -332,7 +332,7 @@ def sweep(recipe, folders, ratings, encoders_only, out) -> None:
 
     What is finished stays, what was interrupted goes on.
     """
-    from evaluation import sweeps
+    from evaluation.probes import perceptnet_sweep as sweeps
     from train.spaces import sweep as trainings
 
     points = trainings.run(recipe, folders, out)
@@ -409,7 +409,9 @@ def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, criti
 
     Over a range of settings, with BD-rates; or at equal rates (--bpp), with differences picture by picture.
     """
-    from evaluation import coders, matched, rate_distortion
+    from evaluation.codecs import registry as coders
+    from evaluation.rate import matched_rates as matched
+    from evaluation.rate import rate_distortion
 
     if (keep or sheet or with_realism) and not targets:
         raise click.UsageError("--keep, --realism and --sheet go with --bpp")
@@ -436,8 +438,8 @@ def complexity(picture, codecs, bpp, runs, threads, as_json) -> None:
 
     Every codec runs in processes of its own. Leave the machine idle meanwhile.
     """
-    from evaluation import coders
-    from evaluation import complexity as measuring
+    from evaluation.codecs import registry as coders
+    from evaluation.measure import complexity as measuring
 
     found = measuring.measure(codecs or ("base", *coders.peers()), picture, bpp, runs, threads)
     click.echo(json.dumps(found, indent=1) if as_json else measuring.table(found))

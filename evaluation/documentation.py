@@ -8,13 +8,14 @@ tables are not typed by hand.
 
 from collections.abc import Iterable
 
-from evaluation import plots, points, recorded, results, spaces
-from evaluation.judging import Verdict
-from evaluation.macadam import outlines, roundness, to_lab
+from evaluation import plots, points, recorded, spaces
+from evaluation.measure import results
+from evaluation.probes.macadam import outlines, roundness, to_lab
+from evaluation.ratings.judging import Verdict
+from evaluation.ratings.resimulation import CROPS, DISTORTIONS, GUESS
+from evaluation.ratings.verdicts import DRAWN_SUBSETS, drawn
 from evaluation.record import DEFINED, LIVE, THREE, TWELVE
 from evaluation.recorded import ROOT, read, table
-from evaluation.reports import DRAWN_SUBSETS, drawn
-from evaluation.resimulation import CROPS, DISTORTIONS, GUESS
 from evaluation.toy import page as toy
 from perception.networks import NETWORKS
 from perception.registry import Metric, metrics

@@ -6,10 +6,13 @@ from pathlib import Path
 import numpy as np
 
 from codec import model as models
-from evaluation import matched, published, realism_text, results
-from evaluation.matched import Summary
-from evaluation.measuring import Point
-from evaluation.rate_distortion import bd_rate, scale
+from evaluation.measure import results
+from evaluation.measure.measurements import Point
+from evaluation.rate import matched_rates as matched
+from evaluation.rate import published
+from evaluation.rate.matched_rates import Summary
+from evaluation.rate.rate_distortion import bd_rate, scale
+from evaluation.realism import measures as realism_text
 from evaluation.recorded import read, table
 from perception.registry import Metric, find
 

@@ -10,11 +10,13 @@ import sys
 from pathlib import Path
 
 from codec import files
-from evaluation import judging, plots, ratings
-from evaluation.judging import Verdict
+from evaluation import plots
+from evaluation.ratings import datasets as ratings
+from evaluation.ratings import judging
+from evaluation.ratings.judging import Verdict
+from evaluation.ratings.resimulation import DISTORTIONS, GUESS, TITLE
+from evaluation.ratings.verdicts import by_metric, drawn
 from evaluation.recorded import ROOT
-from evaluation.reports import by_metric, drawn
-from evaluation.resimulation import DISTORTIONS, GUESS, TITLE
 from perception import from_spec, metrics
 from perception.features import LayerSweep
 from perception.networks import NETWORKS

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from codec import files
 from codec.errors import ImageError
-from evaluation.pictures import held_out, read, save, to_tensor
-from evaluation.resimulation import DISTORTIONS, HEIGHT, LEVELS, WIDTH, make, strengths
+from evaluation.images import held_out, read, save, to_tensor
+from evaluation.ratings.resimulation import DISTORTIONS, HEIGHT, LEVELS, WIDTH, make, strengths
 from perception import create
 
 REFERENCES = 16

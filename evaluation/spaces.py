@@ -1,8 +1,8 @@
 """The tables of perception/SPACES.md: what the spaces trained here do."""
 
-from evaluation.detection import HEADER, cells
+from evaluation.probes.detection import HEADER, cells
+from evaluation.probes.perceptnet_sweep import READOUTS
 from evaluation.recorded import interval, read, table
-from evaluation.sweeps import READOUTS
 
 
 def rehearsal() -> str:

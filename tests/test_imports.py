@@ -17,7 +17,7 @@ ALLOWED = {
     "bitstreams": {"bitstreams", "codec"},
 }
 SHARED = {  # evaluation trains here: toy sources with the codec's own proxies, critics of its own losses
-    "evaluation/toy/transform_coding.py": {"train"}, "evaluation/post_hoc.py": {"train"},
+    "evaluation/toy/transform_coding.py": {"train"}, "evaluation/realism/post_hoc_critic.py": {"train"},
 }
 LAZY = {  # inside what needs them
     "codec/cli.py": {"train", "perception", "evaluation"}, "codec/effort.py": {"train"},

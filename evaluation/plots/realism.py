@@ -11,11 +11,11 @@ from matplotlib.axes import Axes
 
 from evaluation.plots.labels import label_ends, label_points
 from evaluation.plots.style import MUTED, Look, better, family, logarithmic, looks, panels, save, title
-from evaluation.realism_text import Measure, measures
+from evaluation.realism.measures import Measure, measures
 from perception.registry import find
 
-if TYPE_CHECKING:  # evaluation.matched draws, too
-    from evaluation.matched import Summary
+if TYPE_CHECKING:  # evaluation.rate.matched_rates draws, too
+    from evaluation.rate.matched_rates import Summary
 
 
 def slider(codec: str) -> float | None:

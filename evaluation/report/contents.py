@@ -4,13 +4,13 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from evaluation import rate_distortion
-from evaluation.matched import Summary
-from evaluation.measuring import Row
+from evaluation.measure.measurements import Row
+from evaluation.measure.results import labels
 from evaluation.plots.realism import over_rates, sliders
 from evaluation.plots.style import ticks, title
-from evaluation.realism_text import cautions, measures
-from evaluation.results import labels
+from evaluation.rate import rate_distortion
+from evaluation.rate.matched_rates import Summary
+from evaluation.realism.measures import cautions, measures
 from perception.registry import find
 
 SHADE = 55  # percent of colour that a cell of the BD matrix has at most

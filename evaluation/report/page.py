@@ -8,13 +8,14 @@ from plotly.offline import get_plotlyjs
 
 from codec import files
 from codec.errors import FileError, MetamerError
-from evaluation import plots, published
+from evaluation import plots
+from evaluation.measure.results import load
 from evaluation.plots.style import ticks
+from evaluation.rate import published
 from evaluation.report.contents import called, distances, realism, rounded, table
 from evaluation.report.viewer import viewer
-from evaluation.results import load
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent / "static"
 SCRIPTS = ("report.css", "charts.js", "curves.js", "realism.js", "rows.js", "viewer.js")
 # the palette of figures, lighter where the page is dark
 LIGHTER = ("#F08A3C", "#4DA3DB", "#2CC295", "#E29BC3", "#F0B93C", "#7CC8F0", "#E6EDF3", "#B3B3B3")
@@ -24,7 +25,7 @@ DARK = dict(zip(plots.COLOURS, LIGHTER, strict=True))
 def write(folders: Sequence[Path], out: Path, most: int, others: Sequence[str] = ()) -> str:
     """Writes the page and what it needs into ``out``; returns a line about it.
 
-    most: pictures in the viewer. others: names of `evaluation.published`, whose curves stand beside those measured.
+    most: pictures in the viewer. others: names of `evaluation.rate.published`, whose curves stand beside those measured.
     Raises MetamerError.
     """
     found = load(folders)

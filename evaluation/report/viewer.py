@@ -7,11 +7,11 @@ from urllib.parse import quote
 
 import numpy as np
 
-from evaluation.matched import ORIGINAL, kept
-from evaluation.measuring import Point, Row
+from evaluation.measure.measurements import Point, Row
+from evaluation.measure.results import Results, labels
 from evaluation.plots.style import title
+from evaluation.rate.matched_rates import ORIGINAL, kept
 from evaluation.report.contents import digits
-from evaluation.results import Results, labels
 from perception.registry import find
 
 

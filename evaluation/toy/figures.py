@@ -11,8 +11,8 @@ from torch import Tensor, nn
 from evaluation import plots
 from evaluation.plots import COLOURS, plt
 from evaluation.toy import optima
-from evaluation.toy.coders import METHODS, Score
 from evaluation.toy.sources import Source
+from evaluation.toy.training import METHODS, Score
 
 SEEN = 1 << 17  # vectors that tell how probable each codeword is
 GRID = 700  # points a side at which cells are told apart

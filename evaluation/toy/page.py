@@ -2,9 +2,9 @@
 
 from evaluation.recorded import read, table
 from evaluation.toy import tables
-from evaluation.toy.coders import METHODS, Score
 from evaluation.toy.optima import OPTIMA
 from evaluation.toy.sources import SOURCES
+from evaluation.toy.training import METHODS, Score
 
 TALK = {"ltc": 6.87, "ntc": 5.97, "vq": 5.95}  # R + λD of banana in Ballé's talk, λ not stated
 

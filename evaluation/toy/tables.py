@@ -1,8 +1,8 @@
 """Scores as a table on the terminal and on a page."""
 
 from evaluation import recorded
-from evaluation.toy.coders import METHODS, Score
 from evaluation.toy.optima import OPTIMA
+from evaluation.toy.training import METHODS, Score
 
 HEADER = ["λ", "coder", "R (bits)", "D", "R + λD", "95 % interval"]
 

@@ -8,7 +8,7 @@ import pytest
 from codec import decoders
 from codec import model as models
 from evaluation import points
-from evaluation.matched import Mean, Summary
+from evaluation.rate.matched_rates import Mean, Summary
 
 
 def trained_on() -> dict[str, dict]:

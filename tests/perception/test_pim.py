@@ -5,7 +5,7 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from evaluation.pictures import to_tensor
+from evaluation.images import to_tensor
 from perception import MetricError, WeightsError, create
 from perception.pim import Mixture, PimSpace, sampled, variational
 from perception.realism import Moments, divergence, frechet, frechet_of, moments, pooled

@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.pictures import to_tensor
-from evaluation.recovery import jpeg
+from evaluation.images import to_tensor
+from evaluation.probes.recovery import jpeg
 from perception import ImageError, WeightsError, create
 from perception.display import STANDARD_4K
 from perception.visibility import CURVE, Detector, Pathway, Selu, built, probability

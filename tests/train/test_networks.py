@@ -12,7 +12,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from codec import latents
 from codec.model import load
 from entropy.tables import Tables
-from evaluation import counting
+from evaluation.codecs import macs as counting
 from train.data import Crops, Photographs, find
 from train.entropy_model import SCALE_LOW, SCALE_STEP, SCALES, EntropyModel, chosen_residuals, level_weights, logistic_bits
 from train.export import logistic_tables, pack_tables

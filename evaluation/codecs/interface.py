@@ -1,0 +1,104 @@
+"""What a codec must offer to be measured, and the search for the setting nearest to a size."""
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from PIL import Image
+
+from codec.errors import MetamerError
+
+
+@dataclass(frozen=True)
+class Cost:
+    """Wall seconds of one call; peak: MiB where the codec itself knows what it took (`evaluation.codecs.program`)."""
+
+    seconds: float
+    peak: float | None = None
+
+
+@dataclass(frozen=True)
+class Count:
+    """Multiply-accumulates of a network's encoder and decoder on one picture, and how many weights it has in all."""
+
+    encoder: int
+    decoder: int
+    parameters: int
+
+
+@dataclass(frozen=True)
+class Coder:
+    """A codec. stream: name of what writes its bytes, which decoders of one model share.
+
+    version: what made bytes and pictures; rows of another version are not used again. settings: a few that span its useful
+    range. ladder: all that it has, by rising rate. networks: whether every setting is a network of its own, whose memory
+    says nothing of the others'. count: what a codec that is a network computes for a picture at a setting.
+    """
+
+    name: str
+    stream: str
+    version: str
+    settings: Sequence[float]
+    ladder: Sequence[float]
+    encode: Callable[[Image.Image, float], bytes]
+    decode: Callable[[bytes], Image.Image]
+    networks: bool = False
+    count: Callable[[Image.Image, float], Count] | None = None
+
+    def check(self, setting: float) -> None:
+        """Raises MetamerError for a setting that the codec does not have."""
+        low, high = min(self.ladder), max(self.ladder)
+        if not low <= setting <= high or (isinstance(self.ladder, range) and setting not in self.ladder):
+            kind = "whole numbers " if isinstance(self.ladder, range) else ""
+            raise MetamerError(f"{self.name} has no setting {setting:g}; it takes {kind}from {low:g} to {high:g}")
+
+    def middle(self, setting: float) -> float:
+        """The setting whose memory stands for that of ``setting``: where not networks, the middle one of `settings`."""
+        return setting if self.networks else self.settings[len(self.settings) // 2]
+
+    def encoded(self, picture: Image.Image, setting: float) -> tuple[bytes, Cost]:
+        """The bytes, and what they took."""
+        return timed(lambda: self.encode(picture, setting))
+
+    def decoded(self, data: bytes) -> tuple[Image.Image, Cost]:
+        """The picture, and what it took."""
+        return timed(lambda: self.decode(data))
+
+
+def timed(work: Callable[[], bytes | Image.Image]) -> tuple:
+    begun = time.perf_counter()
+    return work(), Cost(time.perf_counter() - begun)
+
+
+def nearest(encode: Callable[[float], bytes], ladder: Sequence[float], size: float) -> float:
+    """The setting of ``ladder`` whose encoding is nearest to ``size`` bytes.
+
+    Bisection: size rises along the ladder, save for a few bytes between neighbours.
+    """
+    tried: dict[int, int] = {}
+    low, high = 0, len(ladder) - 1
+    while low <= high:
+        middle = (low + high) // 2
+        tried[middle] = len(encode(ladder[middle]))
+        low, high = (middle + 1, high) if tried[middle] <= size else (low, middle - 1)
+    return ladder[min(tried, key=lambda index: abs(tried[index] - size))]
+
+
+def options(text: str, known: dict[str, tuple[type, ...]], name: str) -> dict[str, object]:
+    """Options written as OPTION=VALUE,OPTION=VALUE; "true", "false" and whole numbers are taken as such.
+
+    known: option → the types its value may have. Raises MetamerError.
+    """
+    found: dict[str, object] = {}
+    for part in text.split(","):
+        key, equals, word = part.partition("=")
+        value = {"true": True, "false": False}.get(word.lower(), int(word) if word.lstrip("-").isdigit() else word)
+        if not equals or key not in known:
+            raise MetamerError(f"{name} has no option '{part}'; write OPTION=VALUE,… of {', '.join(known) or 'none'}")
+        if key in found:
+            raise MetamerError(f"{name}: {key} is given twice")
+        if type(value) not in known[key]:
+            kinds = {bool: "true or false", int: "a whole number", str: "a word"}
+            raise MetamerError(f"{name}: {key} takes {' or '.join(kinds[kind] for kind in known[key])}, not '{word}'")
+        found[key] = value
+    return found

@@ -1,0 +1,205 @@
+"""Rows of measurements, one for each picture and point of a codec, in a file that an interrupted run continues."""
+
+import functools
+import json
+import multiprocessing
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor, wait
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from PIL import Image
+from tqdm import tqdm
+
+from codec import files
+from codec.errors import FileError, ImageError, MetamerError
+from evaluation import json_lines as journal
+from evaluation.codecs.interface import Coder, Cost, nearest
+from evaluation.codecs.registry import coder
+from evaluation.images import read, save, to_tensor
+from evaluation.measure import machine
+from evaluation.measure import subprocesses as alone
+from evaluation.ratings.judging import Panel
+from perception import from_spec
+from perception.distance import Distance
+
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Point:
+    """Where a codec is measured: at a setting of its own, or, whatever its setting, nearest to a rate in bits a pixel."""
+
+    codec: str
+    setting: float | None = None
+    target: float | None = None
+
+
+@functools.cache
+def distance(spec: str) -> Distance:
+    """`perception.from_spec`, once a process. Raises `PerceptionError`."""
+    return from_spec(spec)
+
+
+def current(found: Iterable[Row], points: Sequence[Point], names: Iterable[str]) -> dict[tuple[str, Point], Row]:
+    """(picture, point) → its latest row, for these pictures and points, of the codecs' versions of today."""
+    wanted, names = set(points), set(names)
+    latest = {}
+    for row in found:
+        point = Point(row["codec"], None if "target" in row else row["setting"], row.get("target"))
+        if point in wanted and row["image"] in names and row["version"] == coder(point.codec).version:
+            latest[row["image"], point] = row
+    return latest
+
+
+def lacking(path: Path, points: Sequence[Point], labels: Sequence[str], found: Iterable[Row],
+            keep: Callable[[Path, Point], Path] | None = None) -> dict[Point, set[str]]:
+    """The points at which a picture is still to be measured, each with the distances that its row lacks."""
+    known = {point: row for (_, point), row in current(found, points, [path.name]).items()}
+    without = {point: set(labels) - set(known.get(point, ())) for point in points}
+    return {point: labels for point, labels in without.items() if labels or (keep and not keep(path, point).exists())}
+
+
+def measure(path: Path, points: Sequence[Point], specs: Sequence[str], results: Path,
+            keep: Callable[[Path, Point], Path] | None = None, told: Row | None = None,
+            tick: Callable[[], None] = lambda: None) -> None:
+    """Appends a row to ``results`` for every point that has none yet, or none with all of these distances.
+
+    A row has codec, version, setting, target if there is one, image, width, height, bytes, bpp (of the whole file),
+    encode_seconds, decode_seconds, encode_peak_mib, decode_peak_mib, and by its label each distance, null where the picture is
+    too small for it. Peaks are of a fresh process that encodes or decodes such a picture once, interpreter and libraries
+    included, at the codec's middle setting (`Coder.middle`), or of the program itself where the codec is one; null where the
+    system does not tell. told: what else every row says. tick: called after every point. ``keep`` says where a decoded picture
+    goes. The reference's place in each space is found once.
+    """
+    found_rows = journal.read(results)
+    known = {point: row for (_, point), row in current(found_rows, points, [path.name]).items()}
+    labels = [distance(spec).label for spec in specs]
+    todo = lacking(path, points, labels, found_rows, keep)
+    if not todo:
+        return
+    picture = read(path)
+    wanted = set().union(*todo.values())
+    panel = Panel(found for found in map(distance, specs) if found.label in wanted and found.min_side <= min(picture.size))
+    place, streams = panel.places(to_tensor(picture)), Streams(picture)
+    for point, without in todo.items():
+        old, found = known.get(point, {}), coder(point.codec)
+        setting = old.get("setting", point.setting)
+        if setting is None:
+            setting = nearest(functools.partial(streams.data, found), found.ladder, point.target * streams.area / 8)
+        data = streams.data(found, setting)
+        decoded, cost = found.decoded(data)
+        if decoded.size != picture.size:
+            sizes = ("{}x{}".format(*size) for size in (decoded.size, picture.size))
+            raise MetamerError("{} decodes {} to {} pixels, not {}".format(point.codec, path.name, *sizes))
+        if keep:
+            keep(path, point).parent.mkdir(parents=True, exist_ok=True)
+            save(decoded, keep(path, point))
+        if without:
+            spent = streams.costs[found.stream, setting]
+            row = {"codec": point.codec, "version": found.version, "setting": setting, "image": path.name,
+                   "width": picture.width, "height": picture.height, "bytes": len(data), "bpp": 8 * len(data) / streams.area,
+                   "encode_seconds": spent.seconds, "decode_seconds": cost.seconds}
+            row |= peaks(found, picture, setting, spent, cost) | (told or {})
+            row |= {} if point.target is None else {"target": point.target}
+            row |= dict.fromkeys(labels) | {key: value for key, value in old.items() if key not in row}
+            journal.append(results, row | panel.compare(place, panel.places(to_tensor(decoded))))
+        tick()
+
+
+def peaks(by: Coder, picture: Image.Image, setting: float, encoding: Cost, decoding: Cost) -> Row:
+    """encode_peak_mib and decode_peak_mib of a row."""
+    if encoding.peak is None:
+        return alone.peaks(by.name, picture, by.middle(setting))
+    return {"encode_peak_mib": encoding.peak, "decode_peak_mib": decoding.peak}
+
+
+class Streams:
+    """A picture's encodings, each made once, however many rates are searched for and decoders share them."""
+
+    def __init__(self, picture: Image.Image):
+        self.picture, self.area = picture, picture.width * picture.height
+        self.made: dict[tuple[str, float], bytes] = {}
+        self.costs: dict[tuple[str, float], Cost] = {}
+
+    def data(self, by: Coder, setting: float) -> bytes:
+        key = by.stream, setting
+        if key not in self.made:
+            self.made[key], self.costs[key] = by.encoded(self.picture, setting)
+        return self.made[key]
+
+
+class Ticks:
+    """What worker processes count up and their parent shows."""
+
+    count = None  # a worker's, set as it starts
+
+    @classmethod
+    def start(cls, threads: int, count) -> None:
+        torch.set_num_threads(threads)
+        cls.count = count
+
+    @classmethod
+    def tick(cls) -> None:
+        with cls.count.get_lock():
+            cls.count.value += 1
+
+
+def run(paths: Sequence[Path], points: Sequence[Point], specs: Sequence[str], results: Path, jobs: int = 1,
+        keep: Callable[[Path, Point], Path] | None = None) -> dict[tuple[str, Point], Row]:
+    """`measure` for every picture, in ``jobs`` processes; returns (picture, point) → row.
+
+    Rows also say jobs and machine, a key of machines.json beside ``results`` (`machine.conditions`). With several jobs, the
+    seconds of encoding and decoding are those of a busy machine.
+    """
+    labels = [distance(spec).label for spec in specs]  # what cannot be used is told before the first hour is spent
+    results.parent.mkdir(parents=True, exist_ok=True)
+    text = results.read_text() if results.exists() else ""
+    if not text.endswith("\n"):  # an interrupted run left half a line, to which nothing may be added
+        files.write(str(results), text[: text.rfind("\n") + 1].encode())
+    told = {"jobs": jobs, "machine": described(results.parent / "machines.json")}
+    work = functools.partial(measure, points=points, specs=specs, results=results, keep=keep, told=told)
+    found = journal.read(results)
+    total = sum(len(lacking(path, points, labels, found, keep)) for path in paths)
+    with tqdm(total=total, unit="point", disable=None) as bar:
+        if jobs == 1:
+            for path in paths:
+                work(path, tick=bar.update)
+        else:
+            side_by_side(work, paths, jobs, bar)
+    found = current(journal.read(results), points, [path.name for path in paths])
+    for label, side in ((distance(spec).label, distance(spec).min_side) for spec in specs):
+        if all(row[label] is None for row in found.values()):
+            raise ImageError(f"{label} needs {side} pixels a side, which no picture has")
+    return found
+
+
+def side_by_side(work: Callable, paths: Sequence[Path], jobs: int, bar: tqdm) -> None:
+    """Every picture in one of ``jobs`` processes."""
+    context = multiprocessing.get_context("spawn")
+    count, share = context.Value("q"), max(1, torch.get_num_threads() // jobs)
+    with ProcessPoolExecutor(jobs, context, Ticks.start, (share, count)) as pool:
+        open_ones = {pool.submit(work, path, tick=Ticks.tick) for path in paths}
+        try:
+            while open_ones:
+                done, open_ones = wait(open_ones, timeout=0.5)
+                bar.update(count.value - bar.n)
+                for future in done:
+                    future.result()
+        except BaseException:
+            pool.shutdown(wait=False, cancel_futures=True)
+            raise
+
+
+def described(path: Path) -> str:
+    """The key under which ``path`` has this machine; added if it is not there. Raises FileError."""
+    conditions = machine.conditions()
+    name = machine.key(conditions)
+    try:
+        known = json.loads(path.read_text()) if path.exists() else {}
+    except ValueError:
+        raise FileError(f"{path} is damaged; remove it") from None
+    if name not in known:
+        files.write(str(path), (json.dumps({**known, name: conditions}, indent=1) + "\n").encode())
+    return name

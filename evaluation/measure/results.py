@@ -1,0 +1,94 @@
+"""What runs have left in their folders, read back to be drawn and reported."""
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from codec.errors import FileError, MetamerError
+from evaluation import json_lines as journal
+from evaluation.measure.measurements import Row
+from evaluation.rate.matched_rates import Mean, Summary
+from perception.registry import metrics
+
+WRITTEN = ("results.jsonl", "matched.jsonl", "matched.json")
+
+
+@dataclass
+class Results:
+    """Of some folders. rows: over ranges of settings (results.jsonl); matched: at equal rates (matched.jsonl), with the rate as
+    their setting; summaries: of those (matched.json); logs: of training, by the name of their run; decoded: folders with
+    decoded pictures."""
+
+    rows: list[Row] = field(default_factory=list)
+    matched: list[Row] = field(default_factory=list)
+    summaries: list[Summary] = field(default_factory=list)
+    logs: dict[str, list[Row]] = field(default_factory=dict)
+    decoded: list[Path] = field(default_factory=list)
+
+
+def latest(rows: Iterable[Row]) -> list[Row]:
+    """The last row of each picture, codec and setting or rate, of the version of its codec that was measured last."""
+    rows = list(rows)
+    version = {row["codec"]: row["version"] for row in rows}
+    found = {(row["image"], row["codec"], row.get("target", row["setting"])): row for row in rows
+             if row["version"] == version[row["codec"]]}
+    return list(found.values())
+
+
+def labels(rows: Sequence[Row]) -> list[str]:
+    """The distances that all rows have, null for some perhaps."""
+    known = metrics()
+    return [key for key in rows[0] if key.partition(":")[0] in known and all(key in row for row in rows)] if rows else []
+
+
+def common(rows: Sequence[Row]) -> list[Row]:
+    """Rows of the same pictures from every codec and setting: means over others would not compare.
+
+    Either pictures that lack a codec or setting are left out, or settings that lack a picture, whichever keeps more rows.
+    Raises MetamerError where neither keeps any.
+    """
+    every = [{(row["codec"], row["setting"]) for row in rows}, {row["image"] for row in rows}]
+    points, images = defaultdict(set), defaultdict(set)
+    for row in rows:
+        points[row["image"]].add((row["codec"], row["setting"]))
+        images[row["codec"], row["setting"]].add(row["image"])
+    whole = [row for row in rows if points[row["image"]] == every[0]]
+    seen = [row for row in rows if images[row["codec"], row["setting"]] == every[1]]
+    if rows and not (whole or seen):
+        raise MetamerError("the codecs have no picture in common; was every run finished?")
+    return max(whole, seen, key=len)
+
+
+def summaries(rows: Iterable[dict]) -> list[Summary]:
+    """Those that `metamer evaluate --bpp` wrote to matched.json."""
+    found = []
+    for row in rows:
+        means, differences = ({label: Mean(**value) for label, value in row[key].items()} for key in ("means", "differences"))
+        found.append(Summary(**{**row, "means": means, "differences": differences}))
+    return found
+
+
+def load(folders: Sequence[Path]) -> Results:
+    """What is in these folders, or in runs' log.jsonl themselves. Raises MetamerError."""
+    found = Results()
+    for folder in folders:
+        log = folder if folder.suffix == ".jsonl" else folder / "log.jsonl"
+        if log.is_file():
+            found.logs[log.parent.name if log.parent.name not in found.logs else str(log.parent)] = journal.read(log)
+        found.rows += journal.read(folder / "results.jsonl")
+        found.matched += journal.read(folder / "matched.jsonl")
+        if (folder / "matched.json").is_file():
+            try:
+                found.summaries += summaries(json.loads((folder / "matched.json").read_text()))
+            except (ValueError, TypeError, KeyError, AttributeError):
+                raise FileError(f"{folder / 'matched.json'} is damaged; remove it") from None
+        if (folder / "decoded").is_dir():
+            found.decoded.append(folder / "decoded")
+        if not any(path.is_file() for path in (log, *(folder / name for name in WRITTEN))):
+            raise FileError(f"{folder}: no results.jsonl, matched.jsonl or log.jsonl there; `metamer evaluate` and "
+                            "`metamer train` write them")
+    found.rows = common(latest(found.rows))
+    found.matched = common([row | {"setting": row["target"]} for row in latest(found.matched)])
+    return found

@@ -1,0 +1,104 @@
+"""What others have published of their codecs on Kodak: kodak.csv and complexity.csv beside this file, each row with its source.
+
+Facts for comparison, not measurements made here; a codec that runs here should be run. They hold for Kodak's 24 photographs
+alone and `check` refuses others. kodak.csv: a row a setting; columns of distances are called by their labels, empty where the
+source has none; licence is that of the file that the figures were taken from.
+"""
+
+import csv
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+
+import numpy as np
+
+from codec.errors import MetamerError
+from evaluation.images import read
+from evaluation.rate.bjontegaard import bd_rate
+from perception.registry import suggestion
+
+FOLDER = Path(__file__).parent
+WORDS = ("codec", "source", "licence")  # columns that hold no number
+ANCHOR = "bpg_444_x265_ycbcr"  # what the plane of rate, distortion and complexity refers to
+# SHA-256 of the sorted digests of all pictures' size and pixels, whatever their files' names or formats
+KODAK = "0bd1a4a7fd207abf544cf579f5a38e0d71e08d660b4711767f19117e1402d196"
+
+
+@dataclass(frozen=True)
+class Published:
+    """A codec on Kodak. rows: by rising rate, bpp and the mean of each distance that is told, by its label."""
+
+    name: str
+    source: str
+    licence: str
+    rows: Sequence[dict[str, float]]
+
+    @cached_property
+    def curves(self) -> dict[str, np.ndarray]:
+        """Distance's label → (settings, 2) bits a pixel and mean value, by rising rate."""
+        labels = dict.fromkeys(key for row in self.rows for key in row if key != "bpp")
+        return {label: np.array([(row["bpp"], row[label]) for row in self.rows if label in row]) for label in labels}
+
+    @property
+    def title(self) -> str:
+        """For legends and tables, where it stands among what was measured."""
+        return f"{self.name} ({self.source})"
+
+
+@dataclass(frozen=True)
+class Complexity:
+    """Thousands of multiply-accumulates a pixel. least: of the decoder for low rates, where that is a smaller network."""
+
+    name: str
+    encoder: float
+    decoder: float
+    least: float
+    source: str
+
+
+@cache
+def catalogue() -> dict[str, Published]:
+    """All curves by name."""
+    found: dict[str, list[dict[str, str]]] = {}
+    with open(FOLDER / "kodak.csv", newline="") as file:
+        for row in csv.DictReader(file):
+            found.setdefault(row["codec"], []).append(row)
+    return {name: _published(name, rows) for name, rows in found.items()}
+
+
+def _published(name: str, rows: Sequence[dict[str, str]]) -> Published:
+    numbers = [{key: float(text) for key, text in row.items() if text and key not in WORDS} for row in rows]
+    return Published(name, rows[0]["source"], rows[0]["licence"], sorted(numbers, key=lambda row: row["bpp"]))
+
+
+def find(name: str) -> Published:
+    """A published codec by its name. Raises MetamerError with a suggestion."""
+    known = catalogue()
+    if name not in known:
+        raise MetamerError(f"there are no published figures of '{name}'{suggestion(name, known)}; known are {', '.join(known)}")
+    return known[name]
+
+
+def check(pictures: Sequence[Path]) -> None:
+    """Raises MetamerError where the pictures are not Kodak's 24, to the pixel."""
+    if len(pictures) == 24:
+        found = sorted(hashlib.sha256(b"%dx%d " % image.size + image.tobytes()).hexdigest() for image in map(read, pictures))
+        if hashlib.sha256("".join(found).encode()).hexdigest() == KODAK:
+            return
+    raise MetamerError("published figures are of Kodak's 24 photographs, which these pictures are not")
+
+
+def placed(anchor: str = ANCHOR) -> list[tuple[Complexity, float]]:
+    """Every network with its BD-rate in percent (PCHIP, PSNR) against a published anchor's curve, for the plane of both."""
+    base, known = find(anchor).curves["psnr"], catalogue()
+    return [(each, bd_rate(base, known[each.name].curves["psnr"])[0]) for each in complexities()]
+
+
+def complexities() -> list[Complexity]:
+    """What networks take, by rising cost of decoding."""
+    with open(FOLDER / "complexity.csv", newline="") as file:
+        found = [Complexity(row["codec"], float(row["encoder"]), float(row["decoder"]),
+                            float(row["decoder_least"] or row["decoder"]), row["source"]) for row in csv.DictReader(file)]
+    return sorted(found, key=lambda each: each.decoder)

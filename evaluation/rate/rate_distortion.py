@@ -1,0 +1,228 @@
+"""Rate and distortion of real files: rows for each picture and setting, means, BD-rates, a figure."""
+
+import json
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+
+from codec import files
+from codec.errors import MetamerError
+from evaluation import plots
+from evaluation.codecs.registry import coder
+from evaluation.images import held_out
+from evaluation.measure import measurements as measuring
+from evaluation.measure.measurements import Point, Row
+from evaluation.rate import bjontegaard as differences
+from evaluation.rate import published
+from evaluation.rate.bjontegaard import bd_rate
+from evaluation.rate.published import Published
+from evaluation.ratings import agreement
+from perception.registry import Metric, find
+
+METRICS = ("psnr", "ms-ssim")
+FLOOR = 1e-10  # of what a logarithm is taken of
+
+
+def points(names: Iterable[str], settings: Sequence[str] = ()) -> list[Point]:
+    """Every codec at its usual settings, or at those given: "10,20" for all, "avif=10,20" for one. Raises MetamerError."""
+    chosen: dict[str, list[float]] = {}
+    for text in settings:
+        name, _, numbers = text.rpartition("=")
+        try:
+            values = [int(number) if number.strip().isdigit() else float(number) for number in numbers.split(",")]
+        except ValueError:
+            raise MetamerError(f"'{text}': write settings as 10,20 or CODEC=10,20") from None
+        chosen.setdefault(name, []).extend(values)
+    names = list(dict.fromkeys(names))
+    if strange := set(chosen) - {"", *names}:
+        raise MetamerError(f"settings are given for '{min(strange)}', which is not measured")
+    found = []
+    for name in names:
+        values = chosen.get(name) or chosen.get("") or coder(name).settings
+        for value in dict.fromkeys(values):
+            coder(name).check(value)
+            found.append(Point(name, value))
+    return found
+
+
+def scale(metric: Metric) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
+    """What it is called, and how values are taken, so that a BD-rate makes sense: rising, and not saturated where pictures are
+    good.
+
+    A similarity x that ends at 1 is taken as −10·log₁₀(1 − x), a distance x as −10·log₁₀(x), both in decibel; PSNR,
+    SSIMULACRA 2 and ColorVideoVDP as they are.
+    """
+    if not metric.higher_is_better:
+        return " (dB, −10·log₁₀(x))", lambda x: -10 * np.log10(np.maximum(x, FLOOR))
+    if metric.high == 1:
+        return " (dB, −10·log₁₀(1 − x))", lambda x: -10 * np.log10(np.maximum(1 - x, FLOOR))
+    return "", lambda x: x
+
+
+def on_scale(label: str, curve: np.ndarray) -> np.ndarray:
+    """A curve, (points, 1 + values) bpp and values of a distance, with those on its `scale`."""
+    change = scale(find(label.partition(":")[0]))[1]
+    return np.c_[curve[:, 0], change(curve[:, 1:])]
+
+
+def sampled(rows: Iterable[Row], label: str) -> differences.Pictures:
+    """Every picture's curves in a distance, whose means are on its `scale`."""
+    return differences.pictures(rows, label, scale(find(label.partition(":")[0]))[1])
+
+
+def scaled(rows: Iterable[Row], label: str) -> tuple[str, dict[str, np.ndarray]]:
+    """A distance's label with its scale, and on that codec → (settings, 2) mean bpp and metric over pictures."""
+    of = sampled(rows, label)
+    return f"{label}{scale(find(label.partition(':')[0]))[0]}", {codec: of.curve(codec) for codec in of.values}
+
+
+def bands(rows: Iterable[Row], label: str) -> dict[str, np.ndarray]:
+    """codec → (settings, 3) mean bpp and the ends of the mean's 95 % bootstrap interval over pictures, on the scale and in the
+    order of `scaled`."""
+    of, found = sampled(rows, label), {}
+    for codec, values in of.values.items():
+        columns = np.moveaxis(values, 0, 2)  # (settings, 2, P)
+        ends = sorted((rate.mean(), *agreement.bootstrap(np.mean, [column])) for rate, column in columns)
+        found[codec] = on_scale(label, np.array(ends))
+    return found
+
+
+def known(names: Iterable[str], label: str) -> list[tuple[Published, np.ndarray]]:
+    """Published curves in a distance, on its `scale`; of those that have one. Raises MetamerError for unknown names."""
+    found = ((each, each.curves.get(label)) for each in map(published.find, names))
+    return [(each, on_scale(label, curve)) for each, curve in found if curve is not None]
+
+
+def titled(names: Iterable[str], label: str) -> dict[str, np.ndarray]:
+    """`known` curves by their titles, which name the source."""
+    return {each.title: curve for each, curve in known(names, label)}
+
+
+def table(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[str] = ()) -> str:
+    """BD-rates of every codec against ``anchor`` in every distance, with intervals and the ranges they cover, of all against
+    all, and mean seconds, as text. names: published curves to count in."""
+    codecs = list(dict.fromkeys(row["codec"] for row in rows))
+    titles = [title for name in names for title in (published.find(name).title,)]
+    width = max(map(len, ["codec", *codecs, *titles]))
+    count = len({row["image"] for row in rows})
+    lines = [f"{count} images; bpp is the whole file; mean curves; BD-rate against {anchor} (PCHIP over the common range), "
+             "95 % bootstrap interval over images",
+             "", f"{'codec':<{width}} {'bpp':>13} {'enc s':>6} {'dec s':>6} {'enc MiB':>7} {'dec MiB':>7}"]
+    for name in codecs:
+        own = [row for row in rows if row["codec"] == name]
+        rates = [float(np.mean([row["bpp"] for row in own if row["setting"] == at])) for at in {row["setting"] for row in own}]
+        seconds = [np.mean([row[f"{way}_seconds"] for row in own]) for way in ("encode", "decode")]
+        peaks = [max((row.get(f"{way}_peak_mib") or math.nan for row in own), default=math.nan) for way in ("encode", "decode")]
+        lines.append(f"{name:<{width}} {min(rates):5.3f} – {max(rates):5.3f} {seconds[0]:6.3f} {seconds[1]:6.3f} "
+                     f"{peaks[0]:7.0f} {peaks[1]:7.0f}")
+    for label in labels_of(specs):
+        title, curves = scaled(rows, label)
+        of = sampled(rows, label)
+        lines += ["", title, f"{'codec':<{width}} {'range':>15} {'BD-rate':>9} {'interval':>17} {'over':>15}"]
+        for name, curve in (curves | titled(names, label)).items():
+            rate, low, high = bd_rate(curves[anchor], curve) if anchor in curves else (np.nan,) * 3
+            ends = differences.interval(of, anchor, name) if name in of.values and name != anchor else (np.nan,) * 2
+            written = "–" if np.isnan(rate) else f"{rate:+.1f} %"
+            within = "–" if np.isnan(ends[0]) else f"{ends[0]:+.1f} … {ends[1]:+.1f}"
+            over = "–" if np.isnan(rate) else f"{low:.2f} – {high:.2f}"
+            extent = f"{curve[0, 1]:.2f} – {curve[-1, 1]:.2f}"
+            lines.append(f"{name:<{width}} {extent:>15} {written:>9} {within:>17} {over:>15}")
+        lines += ["", *square(curves | titled(names, label), width)]
+    return "\n".join(lines)
+
+
+def square(curves: dict[str, np.ndarray], width: int) -> list[str]:
+    """The matrices of BD-rate and BD-distortion: each codec, a row, against each other, a column with its row's number."""
+    found = {(each.anchor, each.codec, each.method): each for each in differences.matrix(curves)}
+    numbers = {name: f"({index})" for index, name in enumerate(curves, 1)}
+    lines = []
+    for title, value in (("BD-rate in percent", "rate"), ("BD-distortion at equal rates", "gain")):
+        cells = {key: getattr(each, value) for key, each in found.items()}
+        apart = [abs(cells[anchor, name, "pchip"] - cells[anchor, name, "akima"]) for anchor, name, _ in found]
+        furthest = max((each for each in apart if not np.isnan(each)), default=0)
+        lines.append(f"{title} of the row against the column, PCHIP; Akima's splines differ by up to {furthest:.2f}")
+        lines.append(" " * (width + 4) + "".join(f"{number:>8}" for number in numbers.values()))
+        for name in curves:
+            row = [cells.get((anchor, name, "pchip"), np.nan) for anchor in curves]
+            shown = "".join(f"{'–':>8}" if np.isnan(cell) else f"{cell:>+8.2f}" for cell in row)
+            lines.append(f"{name:<{width}} {numbers[name]:>3}{shown}")
+    return lines
+
+
+def summary(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[str] = ()) -> dict[str, object]:
+    """For JSON: by distance's label, its title, all `differences.Difference`s, those of each picture against ``anchor``, and
+    the bands of mean curves. NaN as null."""
+    found = {}
+    for label in labels_of(specs):
+        title, curves = scaled(rows, label)
+        of = sampled(rows, label)
+        found[label] = {
+            "title": title, "differences": [asdict(each) for each in differences.matrix(curves | titled(names, label))],
+            "pictures": differences.by_picture(of, anchor) if anchor in of.values else [],
+            "bands": {name: band.tolist() for name, band in bands(rows, label).items()},
+        }
+    return _plain(found)
+
+
+def labels_of(specs: Iterable[str]) -> list[str]:
+    return [measuring.distance(spec).label for spec in specs]
+
+
+def figure(rows: Sequence[Row], labels: Iterable[str], names: Sequence[str] = ()) -> dict[str, object]:
+    """What `plots.rate_distortion` draws of rows and of published codecs."""
+    found: dict[str, dict] = {"metrics": {}, "bands": {}, "published": {}}
+    sources = []
+    for label in labels:
+        scale_of, curves = scaled(rows, label)
+        name = plots.title(label) + scale_of.removeprefix(label)
+        found["metrics"][name] = curves
+        found["bands"][name] = bands(rows, label)
+        found["published"][name] = {each.name: curve for each, curve in known(names, label)}
+        sources += [each.source for each, _ in known(names, label)]
+    pictures = len({row["image"] for row in rows})
+    note = f"mean over {pictures} image{'s' * (pictures != 1)}, bands: its 95 % bootstrap interval"
+    return found | {"note": note + (f"; dashed: {'; '.join(dict.fromkeys(sources))}" if sources else "")}
+
+
+def gains(rows: Sequence[Row], labels: Iterable[str], anchor: str) -> dict[str, dict[str, list[float]]]:
+    """Distance, as figures call it → codec → BD-rate in percent of each picture against ``anchor``; of codecs that have any."""
+    found: dict[str, dict[str, list[float]]] = {}
+    for label in labels:
+        for each in differences.by_picture(sampled(rows, label), anchor):
+            found.setdefault(plots.title(label), {}).setdefault(each["codec"], []).append(each["rate"])
+    some = {name: {codec: rates for codec, rates in by.items() if np.isfinite(rates).any()} for name, by in found.items()}
+    return {name: by for name, by in some.items() if by}
+
+
+def _plain(value: object) -> object:
+    """What JSON can hold."""
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(each) for each in value]
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def evaluate(folder: Path, names: Sequence[str], out: Path, anchor: str = "jpeg", specs: Sequence[str] = METRICS,
+             settings: Sequence[str] = (), jobs: int = 1, beside: Sequence[str] = ()) -> str:
+    """Measures codecs (`coders.coder`) on the pictures of ``folder`` by distances; returns the table.
+
+    Writes into ``out``: results.jsonl (a row per picture and setting; an interrupted run continues) and machines.json,
+    table.txt, bjontegaard.json (`summary`), and rate_distortion.png. beside: published codecs to compare with, where the
+    pictures are Kodak's. Raises MetamerError, PerceptionError.
+    """
+    out, found = Path(out), held_out(folder)
+    for name in beside:
+        published.find(name)
+    if beside:
+        published.check(found)
+    at = points([*names, anchor], settings)
+    rows = list(measuring.run(found, at, specs, out / "results.jsonl", jobs).values())
+    text = table(rows, specs, anchor, beside)
+    files.write(str(out / "table.txt"), (text + "\n").encode())
+    files.write(str(out / "bjontegaard.json"), (json.dumps(summary(rows, specs, anchor, beside)) + "\n").encode())
+    plots.rate_distortion(path=out / "rate_distortion.png", **figure(rows, labels_of(specs), beside))
+    return text

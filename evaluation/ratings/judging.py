@@ -1,0 +1,204 @@
+"""Judges the judges: how well distances agree with human ratings, for many distances in one pass over the images."""
+
+import json
+import os
+import zlib
+from collections.abc import Callable, Collection, Iterable, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from itertools import groupby
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import torch
+from torch import Tensor
+from tqdm import tqdm
+
+from codec import files
+from codec.errors import FileError, ImageError
+from evaluation import json_lines as journal
+from evaluation.images import read, to_tensor
+from evaluation.ratings import agreement
+from evaluation.ratings import datasets as ratings
+from perception.distance import Distance
+from perception.errors import MetricError
+from perception.features import LayerSweep
+from perception.networks import DeepDistance, Network
+from perception.registry import suggestion
+
+ROWS = "values.jsonl"
+SAMPLES = {"spearman": 1000, "kendall": 300, "pearson": 200, "jnd-map": 300}  # bootstrap resamples; fewer where slow
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One distance's agreement with people: each statistic as (value, low, high), a 95 % bootstrap interval."""
+
+    metric: str
+    count: int
+    statistics: dict[str, tuple[float, float, float]]
+
+
+class Panel:
+    """Distances and layer sweeps that look at the same images; networks they have in common run once an image."""
+
+    def __init__(self, distances: Iterable[Distance], sweeps: Iterable[LayerSweep] = ()):
+        self.distances, self.sweeps = list(distances), list(sweeps)
+        self.networks: dict[str, Network] = {}
+        for owner in (*self.distances, *self.sweeps):
+            if isinstance(owner, DeepDistance | LayerSweep):
+                owner.network = self.networks.setdefault(owner.network.name, owner.network)
+
+    @property
+    def labels(self) -> list[str]:
+        """What a row holds: the distances' labels, then the sweeps'."""
+        return [d.label for d in self.distances] + [label for sweep in self.sweeps for label in sweep.labels]
+
+    @torch.no_grad()
+    def places(self, image: Tensor) -> list:
+        """Where the image lies in every distance's and sweep's space."""
+        with ExitStack() as stack:
+            for network in self.networks.values():
+                stack.enter_context(network.remembering())
+            return [d.space(d.prepared(image)) for d in self.distances] + [sweep.space(image) for sweep in self.sweeps]
+
+    @torch.no_grad()
+    def compare(self, reference: list, image: list) -> dict[str, float]:
+        """Label → value for two images' places."""
+        count = len(self.distances)
+        row = {d.label: d.between(a, b).item() for d, a, b in zip(self.distances, reference, image, strict=False)}
+        for sweep, a, b in zip(self.sweeps, reference[count:], image[count:], strict=True):
+            row |= sweep.between(a, b)
+        return row
+
+
+def read_rows(path: Path) -> dict[str, dict[str, float]]:
+    """Key → label → value of what an earlier run wrote. Raises FileError."""
+    rows: dict[str, dict[str, float]] = {}
+    for row in journal.read(path):
+        rows.setdefault(row["key"], {}).update({label: value for label, value in row.items() if label != "key"})
+    return rows
+
+
+def fingerprints(paths: Iterable[Path]) -> dict[Path, str]:
+    """Path → its place below what all have in common, with a checksum: a picture made anew is another picture."""
+    paths = set(paths)
+    root = os.path.commonpath(paths)
+    try:
+        return {path: f"{os.path.relpath(path, root)}:{zlib.crc32(path.read_bytes()):08x}" for path in paths}
+    except OSError as problem:
+        raise FileError(f"{problem.filename} cannot be read: {problem.strerror.lower()}") from None
+
+
+def measure(pairs: list[tuple[Path, Path]], panel: Panel, out: Path) -> list[dict[str, float]]:
+    """Values of all distances for (reference, image) pairs, in their order. An interrupted run continues from ``out``."""
+    out.mkdir(parents=True, exist_ok=True)
+    rows, labels = read_rows(out / ROWS), set(panel.labels)
+    marks = fingerprints(path for pair in pairs for path in pair)
+    keys = [f"{marks[reference]} {marks[image]}" for reference, image in pairs]
+    todo = [(*pair, key) for pair, key in zip(pairs, keys, strict=True) if labels - set(rows.get(key, ()))]
+    files.write(str(out / ROWS), "".join(json.dumps({"key": key, **row}) + "\n" for key, row in rows.items()).encode())
+    with open(out / ROWS, "a", buffering=1) as log, tqdm(total=len(todo), unit="image", disable=None) as bar:
+        for reference, group in groupby(todo, key=lambda job: job[0]):
+            original = read(reference)
+            place = panel.places(to_tensor(original))
+            for _, image, key in group:
+                picture = read(image)
+                if picture.size != original.size:
+                    sizes = ("{}x{}".format(*size) for size in (picture.size, original.size))
+                    raise ImageError("{} has {} pixels, its reference {}".format(image, *sizes))
+                row = panel.compare(place, panel.places(to_tensor(picture)))
+                rows.setdefault(key, {}).update(row)
+                log.write(json.dumps({"key": key, **row}) + "\n")
+                bar.update()
+    return [rows[key] for key in keys]
+
+
+def direction(label: str, panel: Panel) -> int:
+    """+1 for metrics whose larger values mean better."""
+    return next((1 for d in panel.distances if d.label == label and d.metric.higher_is_better), -1)
+
+
+def best_first(verdicts: list[Verdict], name: str) -> list[Verdict]:
+    """By that statistic; those without one, of a constant metric, say, come last."""
+    return sorted(verdicts, key=lambda verdict: -np.nan_to_num(verdict.statistics[name][0], nan=-2))
+
+
+Judged = TypeVar("Judged", ratings.Rated, ratings.Choice, ratings.Pair)
+
+
+def of_kinds(items: Sequence[Judged], kinds: Collection[str], name: str) -> list[Judged]:
+    """Those whose distortion is among ``kinds``, or all; `MetricError` for a kind that there is not."""
+    known = {item.kind for item in items}
+    if absent := next((kind for kind in kinds if kind not in known), None):
+        close = suggestion(absent, known)
+        raise MetricError(f"{name} has no distortion {absent!r}{close}: {', '.join(sorted(known))}")
+    return [item for item in items if not kinds or item.kind in kinds]
+
+
+def judge_opinions(opinions: ratings.OpinionSet, panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
+    """Agreement with mean opinion scores, the closest first: Spearman, for single distances also Pearson and Kendall.
+
+    kinds: judge by these types of distortion alone. Intervals are over references.
+    """
+    items = of_kinds(opinions.items, kinds, opinions.name)
+    items.sort(key=lambda item: (item.reference, item.image))
+    rows = measure([(item.reference, item.image) for item in items], panel, out)
+    opinion = np.array([item.opinion for item in items]) * (1 if opinions.higher_is_better else -1)
+    clusters = np.array([item.reference.name for item in items])
+    swept = {label for sweep in panel.sweeps for label in sweep.labels}
+    verdicts = []
+    for label in tqdm(panel.labels, desc="agreement", unit="metric", disable=None):
+        values = np.array([row[label] for row in rows]) * direction(label, panel)
+        wanted = {"spearman": agreement.spearman}
+        if label not in swept:
+            wanted |= {"pearson": agreement.pearson, "kendall": agreement.kendall}
+        arrays = (values, opinion)
+        verdicts.append(Verdict(label, len(items), {
+            name: (statistic(*arrays), *agreement.bootstrap(statistic, arrays, clusters, samples=SAMPLES[name]))
+            for name, statistic in wanted.items()
+        }))
+    return best_first(verdicts, "spearman")
+
+
+def over_kinds(statistic: Callable[..., float], kinds: Sequence[str]) -> tuple[Callable[..., float], np.ndarray]:
+    """The mean of a statistic over kinds, each by itself, and the kinds' numbers, which it takes as its last array.
+
+    Kinds have very different numbers of patches; the figures of Zhang et al. (2018) are given kind by kind for that reason.
+    """
+    numbers = np.unique(kinds, return_inverse=True)[1]
+
+    def mean(*arrays: np.ndarray) -> float:
+        *values, kind = arrays
+        return float(np.mean([statistic(*(array[kind == number] for array in values)) for number in np.unique(kind)]))
+
+    return mean, numbers
+
+
+def judge_choices(choices: Sequence[ratings.Choice], panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
+    """BAPPS 2AFC: the share of observers who choose as the metric does, mean over kinds; intervals over triplets."""
+    choices = of_kinds(choices, kinds, "BAPPS 2AFC")
+    rows = measure([(c.reference, image) for c in choices for image in (c.first, c.second)], panel, out)
+    preference = np.array([c.preference for c in choices])
+    statistic, numbers = over_kinds(agreement.two_afc_credit, [c.kind for c in choices])
+    verdicts = []
+    for label in panel.labels:
+        values = -direction(label, panel) * np.array([row[label] for row in rows])
+        arrays = (values[::2], values[1::2], preference, numbers)
+        verdicts.append(Verdict(label, len(choices), {"2afc": (statistic(*arrays), *agreement.bootstrap(statistic, arrays))}))
+    return best_first(verdicts, "2afc")
+
+
+def judge_pairs(pairs: Sequence[ratings.Pair], panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
+    """BAPPS JND: mean average precision at telling pairs that look the same, mean over kinds; intervals over pairs."""
+    pairs = of_kinds(pairs, kinds, "BAPPS JND")
+    rows = measure([(pair.first, pair.second) for pair in pairs], panel, out)
+    same = np.array([pair.same for pair in pairs])
+    statistic, numbers = over_kinds(agreement.jnd_map, [pair.kind for pair in pairs])
+    verdicts = []
+    for label in panel.labels:
+        arrays = (-direction(label, panel) * np.array([row[label] for row in rows]), same, numbers)
+        value = (statistic(*arrays), *agreement.bootstrap(statistic, arrays, samples=SAMPLES["jnd-map"]))
+        verdicts.append(Verdict(label, len(pairs), {"jnd-map": value}))
+    return best_first(verdicts, "jnd-map")

@@ -1,0 +1,71 @@
+"""Measures of realism as people read them: names, units, figures with their intervals, and cautions where patches are few."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from evaluation.realism.comparison import SIDE
+from perception.inception import FEATURES
+from perception.networks import widths
+
+FEW_PICTURES = 20  # with fewer an interval is rough
+BIASED = "dimensions: biased far upwards, compare it only between codecs on these very pictures"
+
+
+@dataclass(frozen=True)
+class Measure:
+    """One key of what `realism.compare` finds. label: its name, with its unit; enough: patches it should have; fewer: what is
+    wrong with fewer; scale: what a person reads for a 1 of JSON."""
+
+    key: str
+    label: str
+    enough: int
+    fewer: str
+    scale: float = 1.0
+
+    def figures(self, found: dict[str, float]) -> tuple[float, ...]:
+        """The value as a person reads it, and the ends of its 95 % interval where it has one."""
+        return tuple(self.scale * found[key] for key in (self.key, f"{self.key}_low", f"{self.key}_high") if key in found)
+
+
+MEASURES = (
+    Measure("fid", "FID/256", FEATURES, BIASED),
+    Measure("kid", "KID ×10³", 200, "needed for subsets of 100", 1000),
+    Measure("pim", "Fréchet, PIM's z", 100, "that show enough of what there is"),
+    Measure("js", "Jensen-Shannon ≥, nats", 200, "that the critic should learn from and be judged on: its bounds are loose"),
+    Measure("kl", "Kullback-Leibler ≥, nats", 0, ""),  # the same critic's
+)
+
+
+def measures(every: Sequence[dict[str, float]]) -> list[Measure]:
+    """What all of ``every``, each from `realism.compare`, were measured by: `MEASURES`, then layers NETWORK:LAYER."""
+    common = set.intersection(*map(set, every)) if every else set()
+    layers = sorted(key for key in common if ":" in key and not key.endswith(("_low", "_high")))
+    return [each for each in MEASURES if each.key in common] + [
+        Measure(key, f"Fréchet, {key}", widths(key.partition(":")[0])[key.partition(":")[2]], BIASED) for key in layers]
+
+
+def cautions(found: dict[str, float]) -> list[str]:
+    """A line for each measure that has fewer patches than it should, and one where intervals have few pictures."""
+    count = found["patches"]
+    said = [f"{each.label}: {count} patches, fewer than the {each.enough} {each.fewer}"
+            for each in measures([found]) if count < each.enough]
+    if found["pictures"] < FEW_PICTURES:
+        said.append(f"intervals: {found['pictures']} pictures, fewer than {FEW_PICTURES}; with fewer than 4 there are none")
+    return said
+
+
+def figures(found: dict[str, float]) -> dict[str, str]:
+    """Label → value and 95 % interval, '107.2 [94.3, 120.1]'."""
+    told = {}
+    for each in measures([found]):
+        value, *ends = (f"{figure:.4g}" for figure in each.figures(found))
+        told[each.label] = f"{value} [{', '.join(ends)}]" if ends else value
+    return told
+
+
+def text(found: dict[str, float]) -> str:
+    """`realism.compare`'s figures, a line each."""
+    told = figures(found)
+    width = max(map(len, told))
+    title = f"{found['pictures']} pictures, {found['patches']} patches of {SIDE}x{SIDE}; less is better; 95 % intervals"
+    return "\n".join([title, *(f"{label:<{width}}  {value}" for label, value in told.items())])
