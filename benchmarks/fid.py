@@ -24,9 +24,9 @@ from torch.utils.data import Dataset
 
 from evaluation.images import held_out, read, through
 from evaluation.realism.comparison import BATCH, patches
+from evaluation.realism.frechet import frechet_of
 from perception import packages, weights
-from perception.inception import Inception, layers
-from perception.realism import frechet_of
+from perception.backbones.inception import Inception, layers
 
 COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "JPEG 20": partial(through, kind="JPEG", quality=20),

@@ -17,7 +17,7 @@ from evaluation.ratings.verdicts import DRAWN_SUBSETS, drawn
 from evaluation.record import DEFINED, LIVE, THREE, TWELVE
 from evaluation.recorded import ROOT, read, table
 from evaluation.toy import page as toy
-from perception.networks import NETWORKS
+from perception.backbones.imagenet import NETWORKS
 from perception.registry import Metric, metrics
 
 

@@ -18,8 +18,8 @@ from evaluation.ratings.resimulation import DISTORTIONS, GUESS, TITLE
 from evaluation.ratings.verdicts import by_metric, drawn
 from evaluation.recorded import ROOT
 from perception import from_spec, metrics
-from perception.features import LayerSweep
-from perception.networks import NETWORKS
+from perception.backbones.imagenet import NETWORKS
+from perception.distances.features import LayerSweep
 
 MORE = ("features:channels=efficacy", "wasserstein:network=squeezenet")
 SLOW = {"vgg16", "pim"}  # weights of networks that take a second a picture or more; what reads them sees only TWELVE

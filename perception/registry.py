@@ -60,7 +60,7 @@ class Metric:
 @cache
 def metrics() -> dict[str, Metric]:
     """Name → metric: Metamer's own in the order of its catalogue, then those of installed packages."""
-    from perception.catalogue import CATALOGUE
+    from perception.distances.catalogue import CATALOGUE
 
     table = {metric.name: metric for metric in CATALOGUE}
     for point in entry_points(group=ENTRY_POINTS):

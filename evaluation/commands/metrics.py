@@ -140,7 +140,7 @@ def judge(dataset: str, folder: Path, specs: tuple[str, ...], networks: tuple[st
     from evaluation.ratings import datasets as ratings
     from evaluation.ratings import judging, resimulation
     from evaluation.ratings import verdicts as reports
-    from perception.features import LayerSweep
+    from perception.distances.features import LayerSweep
 
     if dataset in OPINION_SETS:
         judged, work = ratings.opinions(dataset, folder), judging.judge_opinions

@@ -7,7 +7,7 @@ import numpy as np
 
 from evaluation.plots.style import COLOURS, plt, save
 from evaluation.probes.macadam import outlines, roundness, to_lab
-from perception.efficacy import Tuning, contrast_sensitivity, peak_frequency
+from perception.backbones.efficacy import Tuning, contrast_sensitivity, peak_frequency
 
 Interval = tuple[float, float, float]  # value, and the ends of its 95 % interval
 

@@ -8,9 +8,9 @@ from codec import files
 from evaluation import plots
 from evaluation.images import from_tensor, read, to_tensor
 from evaluation.probes import recovery
-from perception.efficacy import tuning
-from perception.features import DEFAULT_LAYER, Features
-from perception.networks import Network
+from perception.backbones.efficacy import tuning
+from perception.backbones.imagenet import Network
+from perception.distances.features import DEFAULT_LAYER, Features
 from perception.registry import create
 
 SUBSETS = ("all", "H-10", "L-10")

@@ -24,7 +24,7 @@ from evaluation.probes.recovery import centre, checksum, jpeg
 from evaluation.ratings import agreement
 from perception import create
 from perception.distance import Distance
-from perception.visibility import probability
+from perception.distances.visibility import probability
 
 SIDE = 256  # of the photograph's centre that is looked at
 QUALITIES = {"jpeg": tuple(range(1, 101)), "codec": tuple(range(0, 101, 10))}

@@ -23,7 +23,7 @@ from evaluation.ratings import agreement, resimulation
 from evaluation.ratings import datasets as ratings
 from evaluation.ratings.judging import Panel, measure
 from perception import create
-from perception.perceptnet import LAYERS, Decoder, Encoder, part, restored
+from perception.distances.perceptnet import LAYERS, Decoder, Encoder, part, restored
 
 PARAMETERS = {  # objective → what its strength is
     "denoising": "σ of the noise, values in [0, 1]",

@@ -21,10 +21,10 @@ from evaluation import json_lines as journal
 from evaluation.images import read, to_tensor
 from evaluation.ratings import agreement
 from evaluation.ratings import datasets as ratings
+from perception.backbones.imagenet import DeepDistance, Network
 from perception.distance import Distance
+from perception.distances.features import LayerSweep
 from perception.errors import MetricError
-from perception.features import LayerSweep
-from perception.networks import DeepDistance, Network
 from perception.registry import suggestion
 
 ROWS = "values.jsonl"

@@ -8,8 +8,8 @@ from pathlib import Path
 from codec import files
 from evaluation import plots
 from evaluation.ratings.judging import Verdict
-from perception.features import sweep_labels
-from perception.networks import resolve
+from perception.backbones.imagenet import resolve
+from perception.distances.features import sweep_labels
 
 ORDER = ("spearman", "pearson", "kendall", "2afc", "jnd-map")
 DRAWN_SUBSETS = ("all", "H-10", "L-10", "efficacy")

@@ -2,8 +2,8 @@
 
 FID/256 is that of Mentzer et al., "High-fidelity generative image compression", NeurIPS 2020, on the features of Heusel et al.,
 NeurIPS 2017; KID that of Bińkowski et al., ICLR 2018, on the same; a Fréchet distance in any other layer of a network is named
-after it, as figures on other features than Inception's are no FID; PIM's z is Ballé's proposal (`perception.realism`); the
-post-hoc critic finds f-divergences (`evaluation.realism.post_hoc_critic`). Every one has a 95 % interval over pictures.
+after it, as figures on other features than Inception's are no FID; PIM's z is Ballé's proposal (`evaluation.realism.frechet`);
+the post-hoc critic finds f-divergences (`evaluation.realism.post_hoc_critic`). Every one has a 95 % interval over pictures.
 """
 
 from collections.abc import Callable, Iterable
@@ -20,11 +20,11 @@ from codec import pixels
 from codec.errors import FileError, ImageError
 from evaluation.images import read, to_tensor
 from evaluation.realism import post_hoc_critic as post_hoc
+from evaluation.realism.frechet import Moments, divergence, frechet_of, moments, pooled
 from evaluation.realism.kid import LEAST, discrepancy, interval, kid
 from perception import create
-from perception.inception import Inception
-from perception.networks import Network
-from perception.realism import Moments, divergence, frechet_of, moments, pooled
+from perception.backbones.imagenet import Network
+from perception.backbones.inception import Inception
 
 SIDE = 256  # of patches
 BATCH = 16  # patches through a network at once

@@ -1,6 +1,6 @@
 """KID of two sets of features, row by row of what was coded and decoded, and how sure a distance of sets is.
 
-KID is that of Bińkowski et al., "Demystifying MMD GANs", ICLR 2018; Fréchet's distance is `perception.realism.frechet_of`.
+KID is that of Bińkowski et al., "Demystifying MMD GANs", ICLR 2018; Fréchet's distance is `realism.frechet.frechet_of`.
 """
 
 from collections.abc import Callable

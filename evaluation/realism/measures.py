@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.realism.comparison import SIDE
-from perception.inception import FEATURES
-from perception.networks import widths
+from perception.backbones.imagenet import widths
+from perception.backbones.inception import FEATURES
 
 FEW_PICTURES = 20  # with fewer an interval is rough
 BIASED = "dimensions: biased far upwards, compare it only between codecs on these very pictures"

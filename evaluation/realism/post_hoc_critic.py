@@ -23,8 +23,8 @@ from torch import Tensor, nn
 from codec.errors import ImageError
 from evaluation.ratings.agreement import bootstrap
 from evaluation.realism.kid import LEAST
-from perception.networks import Network
-from perception.wasserstein import LAYERS
+from perception.backbones.imagenet import Network
+from perception.distances.wasserstein import LAYERS
 from train.critic_losses import LOSSES
 
 NETWORK = "squeezenet"

@@ -13,8 +13,8 @@ from evaluation.images import read, to_tensor
 from evaluation.probes import perceptnet_sweep as sweeps
 from evaluation.ratings import agreement
 from perception import create
+from perception.distances.perceptnet import LAYERS, Decoder, Encoder
 from perception.errors import WeightsError
-from perception.perceptnet import LAYERS, Decoder, Encoder
 from tests.conftest import inside
 
 SIDE = 168

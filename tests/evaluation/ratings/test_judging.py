@@ -12,8 +12,8 @@ from evaluation.ratings import datasets as ratings
 from evaluation.ratings import judging
 from evaluation.ratings import verdicts as reports
 from perception import create
+from perception.distances.features import LayerSweep
 from perception.errors import MetricError
-from perception.features import LayerSweep
 from tests.conftest import inside
 
 

@@ -7,7 +7,7 @@ from scipy.linalg import sqrtm
 
 from codec.errors import ImageError
 from evaluation.realism import kid as set_distances
-from perception.realism import frechet_of
+from evaluation.realism.frechet import frechet_of
 
 
 @pytest.fixture

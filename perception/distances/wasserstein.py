@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from perception.backbones.imagenet import DeepDistance
 from perception.errors import MetricError
-from perception.networks import DeepDistance
 
 LAYERS = {
     "squeezenet": ("relu1", "fire3", "fire5", "fire7", "fire9"),

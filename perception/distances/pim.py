@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from perception import weights as pretrained
 from perception.distance import Distance
 from perception.errors import MetricError, WeightsError
-from perception.pyramid import SteerablePyramid
+from perception.vision.steerable_pyramid import SteerablePyramid
 
 KERNEL = 5
 LAYERS = 4

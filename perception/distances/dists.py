@@ -5,8 +5,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from perception import weights
+from perception.backbones.imagenet import Network
 from perception.distance import Distance
-from perception.networks import Network
 
 STAGES = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 SHORT_SIDE = 256  # the paper's rescaling, "a reasonable viewing distance"

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from perception import create, retina
-from perception.display import STANDARD_4K, Display, luminance
+from perception import create
+from perception.vision import retina
+from perception.vision.display import STANDARD_4K, Display, luminance
 
 
 def grey(value: float, side: int = 4) -> torch.Tensor:

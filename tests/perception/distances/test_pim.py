@@ -6,9 +6,9 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from evaluation.images import to_tensor
+from evaluation.realism.frechet import Moments, divergence, frechet, frechet_of, moments, pooled
 from perception import MetricError, WeightsError, create
-from perception.pim import Mixture, PimSpace, sampled, variational
-from perception.realism import Moments, divergence, frechet, frechet_of, moments, pooled
+from perception.distances.pim import Mixture, PimSpace, sampled, variational
 from train.spaces.pim import standardise
 
 NAMES = ("pim-1", "pim")

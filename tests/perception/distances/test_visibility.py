@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from evaluation.images import to_tensor
 from evaluation.probes.recovery import jpeg
 from perception import ImageError, WeightsError, create
-from perception.display import STANDARD_4K
-from perception.visibility import CURVE, Detector, Pathway, Selu, built, probability
+from perception.distances.visibility import CURVE, Detector, Pathway, Selu, built, probability
+from perception.vision.display import STANDARD_4K
 
 
 @functools.cache

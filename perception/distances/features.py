@@ -10,9 +10,9 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from perception.efficacy import efficacy
+from perception.backbones.efficacy import efficacy
+from perception.backbones.imagenet import DeepDistance, Network, layers, resolve
 from perception.errors import MetricError
-from perception.networks import DeepDistance, Network, layers, resolve
 
 DEFAULT_LAYER = {"squeezenet": "fire3", "alexnet": "relu2", "vgg16": "relu2_2"}
 

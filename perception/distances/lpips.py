@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from perception import weights
-from perception.networks import DeepDistance
+from perception.backbones.imagenet import DeepDistance
 
 # network → the layers whose differences LPIPS weighs, and the name of its heads
 TAPS = {

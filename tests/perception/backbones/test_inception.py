@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from perception import ImageError
-from perception.inception import FEATURES, SIDE, Inception, folded, layers, resize_matrix
-from tests.perception.pairs import patches
-from tests.perception.record_inception import KEPT, RECORD, resized
+from perception.backbones.inception import FEATURES, SIDE, Inception, folded, layers, resize_matrix
+from tests.perception.backbones.record_inception import KEPT, RECORD, resized
+from tests.perception.distances.pairs import patches
 
 
 @pytest.fixture(scope="module")

@@ -2,7 +2,7 @@
 
 Mantiuk, Kim, Rempel, Heidrich, "HDR-VDP-2: A calibrated visual metric for visibility and quality predictions in all luminance
 conditions", ACM Transactions on Graphics 30(4), 2011, on the optical and retinal pathway, with the constants of its public
-version 2.2. White boxes for `perception.visibility` to be trained on; differentiable, but slow.
+version 2.2. White boxes for `perception.distances.visibility` to be trained on; differentiable, but slow.
 
 Cones after Smith & Pokorny (Vision Research 15, 1975) as MacLeod & Boynton (JOSA 69, 1979) scale them, so that L + M is
 luminance; rods after Pattanaik et al. (SIGGRAPH 1998). Scaled here: white's scotopic value is its luminance, and S cones catch
@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from perception.display import LUMINANCE
+from perception.vision.display import LUMINANCE
 
 SCATTER = ((0.42484, 0.028), (0.57243, 0.37), (0.00016758, 37.0), (0.0025587, 360.0))  # (a, b) of MTF(ρ) = Σ a·exp(−b·ρ)
 MARGIN = 0.5  # degrees of repeated edge around an image before it is filtered

@@ -9,9 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception import create, receptive_fields
-from perception.errors import MetricError, WeightsError
-from perception.perceptnet import (
+from perception import create
+from perception.distances.perceptnet import (
     LAYERS,
     PARAMETRIC_CHANNELS,
     PARAMETRIC_KERNELS,
@@ -22,6 +21,8 @@ from perception.perceptnet import (
     restored,
     root_mean_square,
 )
+from perception.errors import MetricError, WeightsError
+from perception.vision import receptive_fields
 
 
 def prefixed(network: torch.nn.Module, name: str) -> dict[str, torch.Tensor]:

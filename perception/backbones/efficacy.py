@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from perception.networks import NETWORKS, Network
+from perception.backbones.imagenet import NETWORKS, Network
 
 PIXELS_PER_DEGREE = 32.0  # a screen of 96 dots an inch at 49 cm
 SIZE = 256  # pixels a side: 8 degrees
@@ -109,7 +109,7 @@ def tuning(
     return {layer: Tuning(steps, by_frequency[layer], by_orientation[layer]) for layer in layers}
 
 
-TABLE = Path(__file__).parent / "efficacy.safetensors"  # written by `python -m perception.efficacy`, checked by the tests
+TABLE = Path(__file__).parent / "efficacy.safetensors"  # `python -m perception.backbones.efficacy` writes it, tests check it
 
 
 @cache

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from perception import ImageError, create
-from perception.efficacy import (
+from perception.backbones.efficacy import (
     CONTRAST,
     Tuning,
     efficacy,
@@ -14,8 +14,8 @@ from perception.efficacy import (
     radial_gratings,
     tuning,
 )
-from perception.features import SUBSETS, LayerSweep, channel_weights
-from perception.networks import NETWORKS, Network
+from perception.backbones.imagenet import NETWORKS, Network
+from perception.distances.features import SUBSETS, LayerSweep, channel_weights
 
 pytestmark = pytest.mark.usefixtures("all_weights")
 WIDTHS = {
@@ -131,7 +131,7 @@ def test_wasserstein_takes_a_map_of_widths():
 
 
 def test_no_pooling_is_plain_feature_difference(squeeze):
-    from perception.wasserstein import LAYERS
+    from perception.distances.wasserstein import LAYERS
 
     first, second = torch.rand(2, 1, 3, 64, 64)
     ours, theirs = (squeeze(x, LAYERS["squeezenet"]) for x in (first, second))

@@ -1,10 +1,10 @@
 """Visibility: the probability that an observer sees the difference between two images.
 
 After Ak & Le Callet, "Towards perceptually plausible training of image restoration neural networks", IPTA 2019: small networks
-stand in for the eye's optics, its photoreceptors and luminance masking (white boxes in `perception.retina`), and a Siamese
-network behind them predicts detection. What differs: its teacher is ColorVideoVDP, whose just-objectionable-difference units
-(JOD) give a probability, where the paper has opinions on JPEG; colour goes on beside the achromatic response; and everything is
-small enough to be 20 times as fast as the teacher.
+stand in for the eye's optics, its photoreceptors and luminance masking (white boxes in `perception.vision.retina`), and a
+Siamese network behind them predicts detection. What differs: its teacher is ColorVideoVDP, whose just-objectionable-difference
+units (JOD) give a probability, where the paper has opinions on JPEG; colour goes on beside the achromatic response; and
+everything is small enough to be 20 times as fast as the teacher.
 
 Where the time goes decides the shape. At this distance contrast sensitivity has fallen to less than half of its peak at 9
 cycles per degree, which means over 4x4 pixels still carry. The pathway sees these means, four to a cell of 8x8, as channels of
@@ -83,7 +83,7 @@ class Scatter(nn.Module):
 
 
 class Pathway(nn.Module):
-    """Light, as cells (N, 12, h, w), white being 1, to what `perception.retina` calls scattered, receptors and responses.
+    """Light, as cells (N, 12, h, w), white being 1, to what `vision.retina` calls scattered, receptors and responses.
 
     Returns all three, cells of 3, 4 and 3 maps; responses are in units of `RESPONSE`.
     """

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from perception import ImageError, create, metrics, packages
-from tests.perception.pairs import pairs
+from tests.perception.distances.pairs import pairs
 
 VALUES = json.loads((Path(__file__).parent / "reference_values.json").read_text())
 SPECS = [*metrics(), "features:channels=efficacy", "wasserstein:network=squeezenet,sigma=3"]
