@@ -17,8 +17,9 @@ import codec
 from codec import files
 from codec.errors import ImageError
 from evaluation import json_lines as journal
-from evaluation import plots, recorded
+from evaluation import plots
 from evaluation.images import from_tensor, read, to_tensor
+from evaluation.markdown import interval_text, markdown_table
 from evaluation.plots import plt
 from evaluation.probes.recovery import centre, checksum, jpeg
 from evaluation.ratings import agreement
@@ -157,7 +158,7 @@ def draw(found: Sequence[Row], path: Path) -> None:
 def cells(verdict: dict) -> list[str]:
     """An `Agreement` under HEADER."""
     statistics = ("pearson", "spearman", "within", "error")
-    return [verdict["of"], str(verdict["count"]), *(recorded.interval(*verdict[name]) for name in statistics)]
+    return [verdict["of"], str(verdict["count"]), *(interval_text(*verdict[name]) for name in statistics)]
 
 
 def study(photos: Sequence[Path], out: Path, distance: Distance | None = None) -> str:
@@ -171,4 +172,4 @@ def study(photos: Sequence[Path], out: Path, distance: Distance | None = None) -
     record = {"agreement": [asdict(verdict) for verdict in verdicts], "rows": [asdict(row) for row in found]}
     files.write(str(out / "detection.json"), (json.dumps(record, indent=1) + "\n").encode())
     draw(found, out / "detection.png")
-    return recorded.table(HEADER, [cells(asdict(verdict)) for verdict in verdicts])
+    return markdown_table(HEADER, [cells(asdict(verdict)) for verdict in verdicts])

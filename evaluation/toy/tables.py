@@ -1,6 +1,6 @@
 """Scores as a table on the terminal and on a page."""
 
-from evaluation import recorded
+from evaluation.markdown import markdown_table
 from evaluation.toy.optima import OPTIMA
 from evaluation.toy.training import METHODS, Score
 
@@ -29,4 +29,4 @@ def text(scores: list[Score]) -> str:
 
 
 def markdown(scores: list[Score]) -> str:
-    return recorded.table(HEADER, rows(scores))
+    return markdown_table(HEADER, rows(scores))

@@ -255,7 +255,7 @@ def with_realism(results, tmp_path_factory):
     """A page with realism as recorded from sixty photographs, and at another rate, beside rows of other pictures."""
     folder = tmp_path_factory.mktemp("realism")
     shutil.copy(results / "matched.jsonl", folder)
-    recorded = json.loads((ROOT / "train" / "results" / "realism.json").read_text())
+    recorded = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())
     rates = [{**each, "target": rate, "bpp": rate} for each in recorded for rate in (0.3, 0.15)]
     (folder / "matched.json").write_text(json.dumps(rates))
     done = CliRunner().invoke(main, ["report", str(folder), "--published", "vtm", "--published", "hific"])
@@ -265,7 +265,7 @@ def with_realism(results, tmp_path_factory):
 
 def test_realism_is_told_with_what_must_be_said_of_it(with_realism):
     text = " ".join(with_realism.read_text().split())
-    first = json.loads((ROOT / "train" / "results" / "realism.json").read_text())[0]["realism"]
+    first = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())[0]["realism"]
     for told in ("Realism at equal rates", "FID/256", f"{first['fid']:.4g}", "KID ×10³", f"{1000 * first['kid']:.4g}",
                  "60 pictures", "biased far upwards", "Dashed: published on Kodak by CompressAI, results/image/kodak; Mentzer"):
         assert told in text, told
@@ -279,7 +279,7 @@ def test_the_plane_follows_measure_and_distortion(chromium, with_realism):
     WebDriverWait(chromium, 120).until(lambda _: chromium.execute_script("return !!document.querySelector('#plane .trace')"))
     drawn = "const {data, layout} = document.getElementById(arguments[0]); return [data, layout]"
     data, layout = chromium.execute_script(drawn, "plane")
-    recorded = json.loads((ROOT / "train" / "results" / "realism.json").read_text())
+    recorded = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())
     assert layout["title"]["text"] == "FID/256" and [each["text"] for each in layout["annotations"]] == ["better"]
     assert data[0]["x"] == pytest.approx([recorded[0]["means"]["psnr"]["value"]] * 2, rel=1e-5)
     assert layout["xaxis"]["title"]["text"].startswith("PSNR")

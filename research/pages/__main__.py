@@ -1,0 +1,13 @@
+"""Writes the pages METRICS.md, SPACES.md, POINTS.md and TOY.md and two of their figures: python -m research.pages"""
+
+from evaluation import plots
+from evaluation.measure import results
+from research.pages import PAGES, page_text
+from research.pages.recorded_results import ROOT, read_results
+
+FIGURES = ROOT / "research" / "figures"
+
+plots.macadam(FIGURES / "perception" / "macadam.png")
+plots.plane(results.summaries(read_results("realism", "train")), "psnr", FIGURES / "train" / "slider.png")
+for name in PAGES:
+    (ROOT / "research" / name).write_text(page_text(name))

@@ -1,0 +1,57 @@
+"""The tables of research/SPACES.md: what the spaces trained here do."""
+
+from evaluation.markdown import interval_text, markdown_table
+from evaluation.probes.detection import HEADER, cells
+from evaluation.probes.perceptnet_sweep import READOUTS
+from research.pages.recorded_results import read_results
+
+
+def rehearsal() -> str:
+    """Agreement with ColorVideoVDP on held-out photographs, with people on TID2013-resim, on the same references."""
+    people = {row["metric"]: row["statistics"]["spearman"] for row in read_results("tid2013-resim-twelve")}
+    rows = [[f"`{row['metric']}`", interval_text(*row["statistics"]["spearman"]), interval_text(*people[row["metric"]])]
+            for row in read_results("rehearsal") if row["metric"] in people]
+    return markdown_table(["distance", "rehearsal set, ColorVideoVDP", "TID2013-resim, twelve references, people"], rows)
+
+
+def points() -> str:
+    """The end of the encoder in both readouts and the best layer of every network of the sweep; what it is compared with."""
+    sweep = read_results("perceptnet-sweep")
+    rows = [[f"`{name}`", interval_text(*found), "", "", ""] for name, found in sweep["references"].items()]
+    for name, point in sweep["points"].items():
+        found = point["layers"]
+        best = max(found, key=lambda layer, found=found: found[layer][0])
+        rows.append([name, *(interval_text(*found[f"v1, {readout}"]) for readout in READOUTS), best,
+                     interval_text(*found[best])])
+    return markdown_table(["trained for", *(f"V1, {readout}" for readout in READOUTS), "best layer", "there"], rows)
+
+
+def optima() -> str:
+    """Where each curve is highest, and by how much over its ends."""
+    rows = [[name, f"{found['strength']:g}", *(f"{value:+.3f} [{low:+.3f}, {high:+.3f}]" for value, low, high in
+                                               (found["over_plain"], found["over_strongest"]))]
+            for name, found in read_results("perceptnet-sweep")["optima"].items()]
+    return markdown_table(["objective, readout", "best strength", "over plain reconstruction", "over the strongest"], rows)
+
+
+def behaviour(name: str) -> str:
+    """A distance a row, a respect a column."""
+    rows = read_results(name)
+    columns = list(dict.fromkeys(row["what"] for row in rows))
+    found = {(row["distance"], row["what"]): interval_text(row["value"], row["low"], row["high"]) for row in rows}
+    distances = dict.fromkeys(row["distance"] for row in rows)
+    lines = [[f"`{name}`", *(found[name, what] for what in columns)] for name in distances]
+    return markdown_table(["distance", *columns], lines)
+
+
+def detection() -> str:
+    """Visibility beside its teacher."""
+    return markdown_table(HEADER, list(map(cells, read_results("detection")["agreement"])))
+
+
+def fields() -> dict[str, str]:
+    """What the page's template asks for."""
+    return {
+        "rehearsal": rehearsal(), "perceptnet_points": points(), "perceptnet_optima": optima(),
+        "tolerance": behaviour("tolerance"), "neighbours": behaviour("neighbours"), "detection": detection(),
+    }

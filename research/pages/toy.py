@@ -1,0 +1,54 @@
+"""What research/TOY.md says of recorded scores."""
+
+from evaluation.markdown import markdown_table
+from evaluation.toy import tables
+from evaluation.toy.optima import OPTIMA
+from evaluation.toy.sources import SOURCES
+from evaluation.toy.training import METHODS, Score
+from research.pages.recorded_results import read_results
+
+TALK = {"ltc": 6.87, "ntc": 5.97, "vq": 5.95}  # R + λD of banana in Ballé's talk, λ not stated
+
+
+def scores(name: str) -> list[Score]:
+    """Those that `metamer toy` wrote, recorded under that name."""
+    return [Score(**row) for row in read_results(name, "toy")]
+
+
+def signed(share: float) -> str:
+    """In percent: '+0.3'."""
+    return f"{100 * share:+.1f}".replace("-", "−")
+
+
+def banana() -> str:
+    """Against the talk. The cost of a best coder rises with λ as its distortion, so that of another λ follows from it."""
+    found = scores("toy-banana")
+    rows = []
+    for score in found:
+        against = ["–"] * 3
+        if told := TALK.get(score.method):
+            even = score.tradeoff + (told - score.cost) / score.distortion
+            against = [f"{told:.2f}", f"{signed(score.cost / told - 1)} %", f"{even:.2f}"]
+        rows.append([
+            METHODS[score.method], f"{score.rate:.3f}", f"{score.distortion:.4f}",
+            f"{score.cost:.3f} [{score.low:.3f}, {score.high:.3f}]", *against, f"{score.steps:,}", f"{score.seconds:.0f}",
+        ])
+    header = ["coder", "R (bits)", "D", f"R + λD at λ = {found[0].tradeoff:g}", "talk", "difference", "λ of the talk's figure",
+              "steps", "seconds"]
+    return markdown_table(header, rows)
+
+
+def above(name: str, method: str) -> str:
+    """'+1.2, +3.4 %': what a coder costs beyond the optimum at each λ."""
+    found = [score for score in scores(name) if score.method == method]
+    best = [OPTIMA[score.source](score.tradeoff).cost(score.tradeoff) for score in found]
+    return ", ".join(signed(score.cost / least - 1) for score, least in zip(found, best, strict=True)) + " %"
+
+
+def fields() -> dict[str, str]:
+    """What the template of TOY.md asks for."""
+    excess = {f"{name}_{method}": above(f"toy-{name}", method) for name in OPTIMA for method in SOURCES[name].methods}
+    return {
+        "banana": banana(), **excess,
+        "laplace": tables.markdown(scores("toy-laplace")), "sawbridge": tables.markdown(scores("toy-sawbridge")),
+    }

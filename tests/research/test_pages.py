@@ -1,0 +1,28 @@
+"""The pages say what the registry and the recorded results say."""
+
+import pytest
+
+from perception import metrics
+from research.pages import PAGES, page_text
+from research.pages.recorded_results import ROOT, read_results
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_is_up_to_date(name):
+    page = (ROOT / "research" / name).read_text()
+    assert page == page_text(name), "run python -m research.pages"
+    assert "{{" not in page
+
+
+def test_every_metric_was_judged_and_every_trainable_one_put_to_the_recovery_test():
+    judged = {row["metric"] for row in read_results("tid2013-resim")}
+    recovered = {row["metric"].partition(":")[0] for row in read_results("recoveries-noise")}
+    assert set(metrics()) <= judged
+    assert {name for name, metric in metrics().items() if metric.trainable} <= recovered
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_figures_the_page_shows_are_there(name):
+    for line in (ROOT / "research" / name).read_text().splitlines():
+        if line.startswith("!["):
+            assert ((ROOT / "research" / name).parent / line.partition("(")[2].rstrip(")")).is_file(), line
