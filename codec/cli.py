@@ -337,7 +337,7 @@ def sweep(recipe, folders, ratings, encoders_only, out) -> None:
 
     points = trainings.run(recipe, folders, out)
     if ratings:
-        click.echo(sweeps.score(points, ratings, out, decoders=not encoders_only))
+        click.echo(sweeps.score_sweep(points, ratings, out, decoders=not encoders_only))
 
 
 @main.command()
@@ -419,11 +419,13 @@ def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, criti
         raise click.UsageError("--critic goes with --realism")
     if (settings or beside) and targets:
         raise click.UsageError(f"give --{'quality' if settings else 'published'} or --bpp, not both")
-    names, specs = codecs or ("base", *coders.peers()), specs or rate_distortion.METRICS
+    names, specs = codecs or ("base", *coders.pillow_codecs()), specs or rate_distortion.DEFAULT_METRICS
     if targets:
-        click.echo(matched.evaluate(folder, names, out, targets, anchor, specs, jobs, keep, sheet, with_realism, critic))
+        click.echo(
+            matched.evaluate_at_rates(folder, names, out, targets, anchor, specs, jobs, keep, sheet, with_realism, critic)
+        )
     else:
-        click.echo(rate_distortion.evaluate(folder, names, out, anchor or "jpeg", specs, settings, jobs, beside))
+        click.echo(rate_distortion.evaluate_over_settings(folder, names, out, anchor or "jpeg", specs, settings, jobs, beside))
 
 
 @main.command()
@@ -441,8 +443,8 @@ def complexity(picture, codecs, bpp, runs, threads, as_json) -> None:
     from evaluation.codecs import registry as coders
     from evaluation.measure import complexity as measuring
 
-    found = measuring.measure(codecs or ("base", *coders.peers()), picture, bpp, runs, threads)
-    click.echo(json.dumps(found, indent=1) if as_json else measuring.table(found))
+    found = measuring.measure_complexity(codecs or ("base", *coders.pillow_codecs()), picture, bpp, runs, threads)
+    click.echo(json.dumps(found, indent=1) if as_json else measuring.complexity_table(found))
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from codec.errors import FileError, ImageError
 HOLD_OUT = "validation.txt"  # names, a line each, of files in a folder that training keeps out
 
 
-def read(path: Path) -> Image.Image:
+def read_image(path: Path) -> Image.Image:
     """The picture at ``path``, 8-bit sRGB; an `ImageError` names it."""
     try:
         return pixels.read(path)
@@ -22,7 +22,7 @@ def read(path: Path) -> Image.Image:
         raise ImageError(f"{path} {problem}") from None
 
 
-def held_out(folder: Path) -> list[Path]:
+def held_out_paths(folder: Path) -> list[Path]:
     """The pictures in a folder that its validation.txt keeps out of training; all where there is no such file.
 
     Raises FileError; ImageError where there is none.
@@ -39,14 +39,14 @@ def held_out(folder: Path) -> list[Path]:
     return found
 
 
-def save(picture: Image.Image, path: Path) -> None:
+def save_image(picture: Image.Image, path: Path) -> None:
     """Writes a PNG, whole or not at all."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
     files.write(str(path), buffer.getvalue())
 
 
-def through(picture: Image.Image, kind: str, **options) -> Image.Image:
+def round_trip(picture: Image.Image, kind: str, **options) -> Image.Image:
     """The picture after Pillow's codec ``kind``, with its options for saving."""
     buffer = io.BytesIO()
     picture.save(buffer, kind, **options)

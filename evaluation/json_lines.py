@@ -6,7 +6,7 @@ from pathlib import Path
 from codec.errors import FileError
 
 
-def read(path: Path) -> list:
+def read_lines(path: Path) -> list:
     """What runs have written, a JSON value a line; half a line at the end does not count. Raises FileError."""
     found = []
     for number, line in enumerate(path.read_text().splitlines(keepends=True) if path.exists() else [], 1):
@@ -18,7 +18,7 @@ def read(path: Path) -> list:
     return found
 
 
-def append(path: Path, value: object) -> None:
+def append_line(path: Path, value: object) -> None:
     """Adds a line, in one write: processes that measure side by side do not mix theirs."""
     with open(path, "a", buffering=1) as log:
         log.write(json.dumps(value) + "\n")

@@ -10,7 +10,7 @@ import torch
 from perception.errors import MetricError
 
 
-def load(name: str, extra: str) -> ModuleType:
+def import_package(name: str, extra: str) -> ModuleType:
     """Imports a package, or says with one `MetricError` which extra of ours brings it."""
     try:
         accept_foreign_torchvision()

@@ -140,11 +140,11 @@ def from_spec(spec: str):
             raise MetricError(f"{spec!r}: write options as name:option=value,option=value")
         if key.strip() in options:
             raise MetricError(f"{spec!r}: {key.strip()} is given twice")
-        options[key.strip()] = number(value.strip())
+        options[key.strip()] = parse_value(value.strip())
     return create(name.strip(), **options)
 
 
-def number(text: str) -> int | float | bool | str:
+def parse_value(text: str) -> int | float | bool | str:
     """What a value written as text stands for."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"

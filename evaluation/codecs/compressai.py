@@ -20,7 +20,7 @@ from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
 from codec.errors import MetamerError
-from evaluation.codecs.interface import Coder, Count, options
+from evaluation.codecs.interface import Codec, NetworkCost, parse_options
 from evaluation.images import from_tensor, to_tensor
 from perception.registry import suggestion
 
@@ -42,7 +42,7 @@ def import_compressai():
     return compressai
 
 
-def load(spec: str) -> Coder:
+def compressai_codec(spec: str) -> Codec:
     """The codec of "NETWORK", "NETWORK:metric=ms-ssim", "NETWORK:trained=false" or "NETWORK@CHECKPOINT"; settings are
     CompressAI's qualities.
 
@@ -71,7 +71,7 @@ def load(spec: str) -> Coder:
         if asked:
             raise MetamerError(f"{name}: a checkpoint was trained as it was; leave {asked} out")
     else:
-        known = options(asked, {"metric": (str,), "trained": (bool,)}, name) if asked else {}
+        known = parse_options(asked, {"metric": (str,), "trained": (bool,)}, name) if asked else {}
         metric, trained = known.get("metric", "mse"), known.get("trained", True)
         if metric not in model_urls[network]:
             raise MetamerError(f"{name}: metric is one of {', '.join(model_urls[network])}")
@@ -91,15 +91,15 @@ def load(spec: str) -> Coder:
     def decode(data: bytes) -> Image.Image:
         return unpack(weights(settings[data[0]]), data)
 
-    def count(picture: Image.Image, setting: float) -> Count:
+    def count(picture: Image.Image, setting: float) -> NetworkCost:
         with FlopCounterMode(display=False) as encoder:  # a multiply-accumulate is two operations
             data = encode(picture, setting)
         with FlopCounterMode(display=False) as decoder:
             decode(data)
         weighed = sum(weight.numel() for weight in weights(setting).parameters())
-        return Count(encoder.get_total_flops() // 2, decoder.get_total_flops() // 2, weighed)
+        return NetworkCost(encoder.get_total_flops() // 2, decoder.get_total_flops() // 2, weighed)
 
-    return Coder(name, name, version, settings, settings, encode, decode, networks=True, count=count)
+    return Codec(name, name, version, settings, settings, encode, decode, networks=True, count=count)
 
 
 def _checkpoints(text: str) -> dict[int, Path]:

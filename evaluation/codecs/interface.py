@@ -10,7 +10,7 @@ from codec.errors import MetamerError
 
 
 @dataclass(frozen=True)
-class Cost:
+class CallCost:
     """Wall seconds of one call; peak: MiB where the codec itself knows what it took (`evaluation.codecs.program`)."""
 
     seconds: float
@@ -18,7 +18,7 @@ class Cost:
 
 
 @dataclass(frozen=True)
-class Count:
+class NetworkCost:
     """Multiply-accumulates of a network's encoder and decoder on one picture, and how many weights it has in all."""
 
     encoder: int
@@ -27,7 +27,7 @@ class Count:
 
 
 @dataclass(frozen=True)
-class Coder:
+class Codec:
     """A codec. stream: name of what writes its bytes, which decoders of one model share.
 
     version: what made bytes and pictures; rows of another version are not used again. settings: a few that span its useful
@@ -43,7 +43,7 @@ class Coder:
     encode: Callable[[Image.Image, float], bytes]
     decode: Callable[[bytes], Image.Image]
     networks: bool = False
-    count: Callable[[Image.Image, float], Count] | None = None
+    count: Callable[[Image.Image, float], NetworkCost] | None = None
 
     def check(self, setting: float) -> None:
         """Raises MetamerError for a setting that the codec does not have."""
@@ -56,21 +56,21 @@ class Coder:
         """The setting whose memory stands for that of ``setting``: where not networks, the middle one of `settings`."""
         return setting if self.networks else self.settings[len(self.settings) // 2]
 
-    def encoded(self, picture: Image.Image, setting: float) -> tuple[bytes, Cost]:
+    def encoded(self, picture: Image.Image, setting: float) -> tuple[bytes, CallCost]:
         """The bytes, and what they took."""
-        return timed(lambda: self.encode(picture, setting))
+        return timed_call(lambda: self.encode(picture, setting))
 
-    def decoded(self, data: bytes) -> tuple[Image.Image, Cost]:
+    def decoded(self, data: bytes) -> tuple[Image.Image, CallCost]:
         """The picture, and what it took."""
-        return timed(lambda: self.decode(data))
+        return timed_call(lambda: self.decode(data))
 
 
-def timed(work: Callable[[], bytes | Image.Image]) -> tuple:
+def timed_call(work: Callable[[], bytes | Image.Image]) -> tuple:
     begun = time.perf_counter()
-    return work(), Cost(time.perf_counter() - begun)
+    return work(), CallCost(time.perf_counter() - begun)
 
 
-def nearest(encode: Callable[[float], bytes], ladder: Sequence[float], size: float) -> float:
+def nearest_setting(encode: Callable[[float], bytes], ladder: Sequence[float], size: float) -> float:
     """The setting of ``ladder`` whose encoding is nearest to ``size`` bytes.
 
     Bisection: size rises along the ladder, save for a few bytes between neighbours.
@@ -84,7 +84,7 @@ def nearest(encode: Callable[[float], bytes], ladder: Sequence[float], size: flo
     return ladder[min(tried, key=lambda index: abs(tried[index] - size))]
 
 
-def options(text: str, known: dict[str, tuple[type, ...]], name: str) -> dict[str, object]:
+def parse_options(text: str, known: dict[str, tuple[type, ...]], name: str) -> dict[str, object]:
     """Options written as OPTION=VALUE,OPTION=VALUE; "true", "false" and whole numbers are taken as such.
 
     known: option → the types its value may have. Raises MetamerError.

@@ -14,10 +14,10 @@ from PIL import Image
 from codec import coding, decoders, latents, pixels, transforms
 from codec import model as models
 from codec.model import Model, graph_names
-from evaluation.codecs.interface import Count
+from evaluation.codecs.interface import NetworkCost
 
 
-class Counted:
+class CountingModel:
     """A model whose graphs are counted as they run. macs: graph → multiply-accumulates of all its runs."""
 
     def __init__(self, model: Model):
@@ -28,19 +28,19 @@ class Counted:
         return getattr(self.model, name)
 
     def run(self, graph: str, **inputs: np.ndarray) -> list[np.ndarray]:
-        outputs, macs = profiled(self.model.graph(graph), inputs)
+        outputs, macs = run_profiled(self.model.graph(graph), inputs)
         self.macs[graph] = self.macs.get(graph, 0) + macs
         return outputs
 
 
-class Nowhere:
+class NullEncoder:
     """Takes what an entropy coder would."""
 
     def write(self, *_: np.ndarray) -> None:
         pass
 
 
-def profiled(graph: bytes, inputs: dict[str, np.ndarray]) -> tuple[list[np.ndarray], int]:
+def run_profiled(graph: bytes, inputs: dict[str, np.ndarray]) -> tuple[list[np.ndarray], int]:
     """A graph's outputs, and the multiply-accumulates of its convolutions and matrix products, from ONNX Runtime's profile."""
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
@@ -52,10 +52,10 @@ def profiled(graph: bytes, inputs: dict[str, np.ndarray]) -> tuple[list[np.ndarr
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         outputs = session.run(None, inputs)
         events = json.loads(Path(session.end_profiling()).read_text())
-    return outputs, sum(macs(event.get("args", {})) for event in events)
+    return outputs, sum(node_macs(event.get("args", {})) for event in events)
 
 
-def macs(node: dict) -> int:
+def node_macs(node: dict) -> int:
     """Of one event in a profile: {op_name, input_type_shape: [{type: shape}, …], output_type_shape}."""
     name = node.get("op_name")
     if name not in ("Conv", "ConvTranspose", "MatMul", "Gemm") or "input_type_shape" not in node:
@@ -69,18 +69,18 @@ def macs(node: dict) -> int:
     return math.prod(result) * (math.prod(first) // result[0] if name == "Gemm" else first[-1])
 
 
-def parameters(graph: bytes) -> int:
+def parameter_count(graph: bytes) -> int:
     """Weights in a graph, whatever their type; int64 is of shapes."""
     tensors = onnx.load_from_string(graph).graph.initializer
     return sum(math.prod(tensor.dims) for tensor in tensors if tensor.data_type != onnx.TensorProto.INT64)
 
 
-def count(name: str, decoder: str | None, picture: Image.Image, setting: float) -> Count:
+def network_cost(name: str, decoder: str | None, picture: Image.Image, setting: float) -> NetworkCost:
     """Of a model, and a decoder in place of its own, on a picture at a quality. Both directions run the entropy networks."""
-    model = Counted(models.load(name))
+    model = CountingModel(models.load(name))
     quality = coding.quality_index(setting)
     latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
-    decoded = latents.encode(model, quality, latent, hyper, Nowhere(), 0.0)
+    decoded = latents.encode(model, quality, latent, hyper, NullEncoder(), 0.0)
     synthesis = model.graph("synthesis")
     if decoder:
         with zipfile.ZipFile(decoders.find(decoder, model.model).path) as archive:
@@ -89,5 +89,5 @@ def count(name: str, decoder: str | None, picture: Image.Image, setting: float) 
              "weights": model.arrays["level_weights"][quality : quality + 1]}
     entropy = sum(macs for graph, macs in model.macs.items() if graph != "analysis")
     graphs = [model.graph(graph) for graph in ("analysis", *graph_names(len(model.groups)))]
-    return Count(model.macs["analysis"] + entropy, profiled(synthesis, given)[1] + entropy,
-                 sum(map(parameters, [*graphs, synthesis])))
+    return NetworkCost(model.macs["analysis"] + entropy, run_profiled(synthesis, given)[1] + entropy,
+                       sum(map(parameter_count, [*graphs, synthesis])))

@@ -9,13 +9,13 @@ import PIL
 from PIL import Image, features
 
 from codec.errors import MetamerError
-from evaluation.codecs.interface import Coder, options
+from evaluation.codecs.interface import Codec, parse_options
 
-WHETHER, COUNT, WORD = (bool,), (int,), (str,)
+BOOLEAN, INTEGER, TEXT = (bool,), (int,), (str,)
 
 
 @dataclass(frozen=True)
-class Peer:
+class PillowFormat:
     """A format of Pillow's. usual: what is saved with unless other options are asked for; taken: option → types of its values,
     of those that make bytes differ (Pillow itself takes any name in silence)."""
 
@@ -26,9 +26,9 @@ class Peer:
     usual: dict[str, object]
     taken: dict[str, tuple[type, ...]]
 
-    def coder(self, name: str, asked: str | None = None) -> Coder:
+    def coder(self, name: str, asked: str | None = None) -> Codec:
         """The codec with options ``asked`` ("subsampling=4:4:4,optimize=false") in place of usual ones."""
-        chosen = self.usual | ({} if asked is None else options(asked, self.taken, name))
+        chosen = self.usual | ({} if asked is None else parse_options(asked, self.taken, name))
         title = name if asked is None else f"{name}:{asked}"
 
         def encode(picture: Image.Image, setting: float) -> bytes:
@@ -42,45 +42,65 @@ class Peer:
         def decode(data: bytes) -> Image.Image:
             return Image.open(io.BytesIO(data)).convert("RGB")
 
-        return Coder(title, title, f"Pillow {PIL.__version__}", self.settings, self.ladder, encode, decode)
+        return Codec(title, title, f"Pillow {PIL.__version__}", self.settings, self.ladder, encode, decode)
 
 
-def quality(setting: float) -> dict[str, object]:
+def quality_option(setting: float) -> dict[str, object]:
     return {"quality": setting}
 
 
-def peers() -> dict[str, Peer]:
+def pillow_formats() -> dict[str, PillowFormat]:
     """Every format this Pillow can write, by name, as it is used where nothing else is asked for.
 
     JPEG: 4:2:0, optimised, progressive. WebP: method 6. AVIF: speed 6, 4:2:0 (Pillow's default) and 4:4:4. JPEG 2000: the
     9/7 wavelet with its colour transform, one layer at the given compression ratio. JPEG XL: when the package
     pillow-jxl-plugin is there.
     """
-    found = {"jpeg": Peer(
-        "JPEG", (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95), range(1, 96), quality,
+    found = {"jpeg": PillowFormat(
+        "JPEG", (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95), range(1, 96), quality_option,
         {"subsampling": "4:2:0", "optimize": True, "progressive": True},
-        {"subsampling": WORD, "optimize": WHETHER, "progressive": WHETHER, "smooth": COUNT, "keep_rgb": WHETHER,
-         "restart_marker_blocks": COUNT, "restart_marker_rows": COUNT},
+        {"subsampling": TEXT, "optimize": BOOLEAN, "progressive": BOOLEAN, "smooth": INTEGER, "keep_rgb": BOOLEAN,
+         "restart_marker_blocks": INTEGER, "restart_marker_rows": INTEGER},
     )}
     if features.check("webp"):
-        found["webp"] = Peer("WEBP", (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95), range(101), quality, {"method": 6},
-                             {"method": COUNT})
+        found["webp"] = PillowFormat(
+            "WEBP",
+            (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95),
+            range(101),
+            quality_option,
+            {"method": 6},
+            {"method": INTEGER},
+        )
     if features.check("avif"):
-        taken = {"speed": COUNT, "subsampling": WORD, "codec": WORD, "range": WORD, "tile_rows": COUNT, "tile_cols": COUNT,
-                 "autotiling": WHETHER, "max_threads": COUNT}
+        taken = {
+            "speed": INTEGER,
+            "subsampling": TEXT,
+            "codec": TEXT,
+            "range": TEXT,
+            "tile_rows": INTEGER,
+            "tile_cols": INTEGER,
+            "autotiling": BOOLEAN,
+            "max_threads": INTEGER,
+        }
         for name, subsampling in (("avif", "4:2:0"), ("avif-444", "4:4:4")):
             usual = {"speed": 6, "subsampling": subsampling}
-            found[name] = Peer("AVIF", range(10, 100, 10), range(101), quality, usual, taken)
+            found[name] = PillowFormat("AVIF", range(10, 100, 10), range(101), quality_option, usual, taken)
     if features.check("jpg_2000"):
         ratios = [1000 * 0.99**step for step in range(600)]  # 1000 … 2.4 in steps of 1 %, finer than a rate need be
-        found["jpeg2000"] = Peer(
+        found["jpeg2000"] = PillowFormat(
             "JPEG2000", (240, 160, 120, 80, 60, 40, 30, 20, 15, 10, 8), ratios, lambda ratio: {"quality_layers": [ratio]},
             {"quality_mode": "rates", "irreversible": True, "mct": 1},
-            {"irreversible": WHETHER, "mct": COUNT, "num_resolutions": COUNT, "progression": WORD, "no_jp2": WHETHER},
+            {"irreversible": BOOLEAN, "mct": INTEGER, "num_resolutions": INTEGER, "progression": TEXT, "no_jp2": BOOLEAN},
         )
     with contextlib.suppress(ImportError):
         import pillow_jxl  # noqa: F401  registers JPEG XL with Pillow
 
-        found["jxl"] = Peer("JXL", (10, 20, 30, 40, 50, 60, 70, 80, 90, 95), range(100), quality, {},
-                            {"effort": COUNT, "decoding_speed": COUNT, "use_container": WHETHER, "num_threads": COUNT})
+        found["jxl"] = PillowFormat(
+            "JXL",
+            (10, 20, 30, 40, 50, 60, 70, 80, 90, 95),
+            range(100),
+            quality_option,
+            {},
+            {"effort": INTEGER, "decoding_speed": INTEGER, "use_container": BOOLEAN, "num_threads": INTEGER},
+        )
     return found

@@ -29,7 +29,7 @@ from PIL import Image
 
 from codec import pixels
 from codec.errors import FileError, ImageError, MetamerError
-from evaluation.codecs.interface import Coder, Cost
+from evaluation.codecs.interface import CallCost, Codec
 
 SUFFIX = ".toml"
 NEEDED = {"encode": ("{input}", "{output}", "{quality}"), "decode": ("{input}", "{output}")}
@@ -50,58 +50,60 @@ print(json.dumps([code, time.perf_counter() - begun, peak]))
 
 
 @dataclass(frozen=True)
-class External(Coder):
+class ProgramCodec(Codec):
     """A codec of two commands. Its `Cost`: seconds of the program alone, start included; peak resident MiB of the largest of
     its processes, no less than the 10 MiB of the interpreter that starts it."""
 
     commands: tuple[Sequence[str], Sequence[str]] = ((), ())
     suffixes: tuple[str, str] = (".png", ".bin")  # of pictures and of streams
 
-    def encoded(self, picture: Image.Image, setting: float) -> tuple[bytes, Cost]:
-        return self._through(self.commands[0], self.suffixes, _file(picture, self.suffixes[0]), f"{setting:g}")
+    def encoded(self, picture: Image.Image, setting: float) -> tuple[bytes, CallCost]:
+        return self._through(self.commands[0], self.suffixes, _file_bytes(picture, self.suffixes[0]), f"{setting:g}")
 
-    def decoded(self, data: bytes) -> tuple[Image.Image, Cost]:
+    def decoded(self, data: bytes) -> tuple[Image.Image, CallCost]:
         made, cost = self._through(self.commands[1], self.suffixes[::-1], data)
         try:
             return pixels.read(io.BytesIO(made)), cost
         except ImageError as problem:
             raise MetamerError(f"{self.name}: what decode wrote {problem}") from None
 
-    def _through(self, command: Sequence[str], suffixes: tuple[str, str], data: bytes, quality: str = "") -> tuple[bytes, Cost]:
+    def _through(
+        self, command: Sequence[str], suffixes: tuple[str, str], data: bytes, quality: str = ""
+    ) -> tuple[bytes, CallCost]:
         """What a command makes of the bytes of a file."""
         with tempfile.TemporaryDirectory() as folder:
             given, made = (Path(folder, f"{name}{suffix}") for name, suffix in zip(("in", "out"), suffixes, strict=True))
             given.write_bytes(data)
             values = {"{input}": str(given), "{output}": str(made), "{quality}": quality}
-            cost = launch([_filled(word, values) for word in command], self.name)
+            cost = run_program([_substituted(word, values) for word in command], self.name)
             if not made.exists():
                 raise MetamerError(f"{self.name}: {command[0]} ended well but wrote nothing to {{output}}")
             return made.read_bytes(), cost
 
 
-def _file(picture: Image.Image, suffix: str) -> bytes:
+def _file_bytes(picture: Image.Image, suffix: str) -> bytes:
     buffer = io.BytesIO()
     picture.save(buffer, Image.registered_extensions()[suffix])
     return buffer.getvalue()
 
 
-def _filled(word: str, values: dict[str, str]) -> str:
+def _substituted(word: str, values: dict[str, str]) -> str:
     for place, value in values.items():
         word = word.replace(place, value)
     return word
 
 
-def launch(command: Sequence[str], name: str) -> Cost:
+def run_program(command: Sequence[str], name: str) -> CallCost:
     """Runs a program to its end. Raises MetamerError with the last line it said where it fails."""
     done = subprocess.run([sys.executable, "-I", "-S", "-c", LAUNCHER, *command], capture_output=True)
     code, seconds, peak = json.loads(done.stdout) if done.returncode == 0 else (done.returncode, 0.0, None)
     if code:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
         raise MetamerError(f"{name}: {command[0]} failed ({code}): {said[-1].strip()}")
-    return Cost(seconds, peak)
+    return CallCost(seconds, peak)
 
 
-def load(path: str) -> External:
+def program_codec(path: str) -> ProgramCodec:
     """The codec that a TOML file describes, named by the file's path. Raises FileError, MetamerError."""
     try:
         text = Path(path).read_text()
@@ -110,7 +112,7 @@ def load(path: str) -> External:
         raise FileError(f"{path}: {problem.strerror.lower()}") from None
     except ValueError as problem:
         raise MetamerError(f"{path}: {problem}") from None
-    _check(keys, path)
+    _check_keys(keys, path)
     commands = {name: shlex.split(keys[name]) for name in ("encode", "decode", "version") if name in keys}
     for name, command in commands.items():
         if not command or shutil.which(command[0]) is None:
@@ -120,8 +122,8 @@ def load(path: str) -> External:
         done = subprocess.run(commands["version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
         version = f"{done.stdout.decode(errors='replace').strip().splitlines()[0]} {version}" if done.stdout else version
     settings = keys["settings"]
-    ladder = _ladder(keys["ladder"]) if "ladder" in keys else settings
-    found = External(
+    ladder = _ladder_settings(keys["ladder"]) if "ladder" in keys else settings
+    found = ProgramCodec(
         path, path, version, settings, ladder, lambda picture, setting: found.encoded(picture, setting)[0],
         lambda data: found.decoded(data)[0], commands=(commands["encode"], commands["decode"]),
         suffixes=(keys.get("picture", ".png"), keys.get("suffix", ".bin")),
@@ -131,7 +133,7 @@ def load(path: str) -> External:
     return found
 
 
-def _check(keys: dict[str, object], path: str) -> None:
+def _check_keys(keys: dict[str, object], path: str) -> None:
     """Raises MetamerError for what a file lacks, has too much of, or has wrong."""
     if strange := keys.keys() - KEYS.keys():
         raise MetamerError(f"{path}: there is no key '{min(strange)}'; known are {', '.join(KEYS)}")
@@ -160,7 +162,7 @@ def _check(keys: dict[str, object], path: str) -> None:
         raise MetamerError(f"{path}: {name}: {problem}") from None
 
 
-def _ladder(limits: Sequence[float]) -> Sequence[float]:
+def _ladder_settings(limits: Sequence[float]) -> Sequence[float]:
     """From first to last, rising or falling as they do."""
     first, last, step = (*limits, 1)[:3]
     step = step if last > first else -step

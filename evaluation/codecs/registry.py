@@ -10,48 +10,47 @@ import codec as metamer
 from codec import decoders, effort
 from codec import model as models
 from codec.errors import MetamerError
-from evaluation.codecs import pillow as pillow_codecs
-from evaluation.codecs import program as external
-from evaluation.codecs.interface import Coder, Count, options
+from evaluation.codecs import pillow, program
+from evaluation.codecs.interface import Codec, NetworkCost, parse_options
 
 QUALITIES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 
 
-def peers() -> dict[str, Coder]:
-    """Every codec this Pillow can write, by name (`pillow_codecs.peers`)."""
-    return {name: peer.coder(name) for name, peer in pillow_codecs.peers().items()}
+def pillow_codecs() -> dict[str, Codec]:
+    """Every codec this Pillow can write, by name (`pillow.pillow_formats`)."""
+    return {name: peer.coder(name) for name, peer in pillow.pillow_formats().items()}
 
 
 @cache
-def coder(name: str, threads: int = 0) -> Coder:
+def get_codec(name: str, threads: int = 0) -> Codec:
     """A codec by its name. threads: of Metamer's networks, 0 for every core; others go by the cores that the process has.
 
-    PEER or PEER:OPTION=VALUE,…: one of `peers`. compressai:NETWORK, compressai:NETWORK:metric=ms-ssim or
+    PEER or PEER:OPTION=VALUE,…: one of `pillow_codecs`. compressai:NETWORK, compressai:NETWORK:metric=ms-ssim or
     compressai:NETWORK@CHECKPOINT: `evaluation.codecs.compressai`. FILE.toml: a program, `evaluation.codecs.program`. MODEL,
     MODEL+DECODER or MODEL+DECODER@REALISM, and :effort=N behind any of them: Metamer, MODEL and DECODER being shipped ones'
     names, or files. Raises MetamerError.
     """
-    known = pillow_codecs.peers()
+    known = pillow.pillow_formats()
     first, colon, rest = name.partition(":")
     if first in known:
         return known[first].coder(first, rest if colon else None)
     if first == "compressai":
-        from evaluation.codecs import compressai as compressai_codecs  # torch
+        from evaluation.codecs import compressai  # torch
 
-        return compressai_codecs.load(rest)
-    if name.endswith(external.SUFFIX):
-        return external.load(name)
+        return compressai.compressai_codec(rest)
+    if name.endswith(program.SUFFIX):
+        return program.program_codec(name)
     if "{input}" in name:
         raise MetamerError("a codec's commands go into a file, --codec FILE.toml; examples/cwebp.toml is one")
-    return _metamer(name, threads)
+    return _metamer_codec(name, threads)
 
 
-def _metamer(name: str, threads: int) -> Coder:
+def _metamer_codec(name: str, threads: int) -> Codec:
     whole, colon, rest = name.partition(":") if not Path(name).exists() else (name, "", "")
-    chosen = options(rest, {"effort": (int,)}, whole) if colon else {}
+    chosen = parse_options(rest, {"effort": (int,)}, whole) if colon else {}
     if not 0 <= chosen.get("effort", 0) <= effort.MOST:
         raise MetamerError(f"{name}: effort goes from 0 to {effort.MOST}")
-    model, decoder, realism = parts(whole)
+    model, decoder, realism = parse_model_name(whole)
     network = models.load(model)
     version = network.id.hex()
     if decoder:
@@ -66,21 +65,21 @@ def _metamer(name: str, threads: int) -> Coder:
     def decode(data: bytes) -> Image.Image:
         return metamer.decode(data, model=model, decoder=decoder, realism=realism, threads=threads)
 
-    def count(picture: Image.Image, setting: float) -> Count:
-        from evaluation.codecs import macs as counting  # onnx
+    def count(picture: Image.Image, setting: float) -> NetworkCost:
+        from evaluation.codecs import macs  # onnx
 
-        return counting.count(model, decoder, picture, setting)
+        return macs.network_cost(model, decoder, picture, setting)
 
-    return Coder(name, f"{model}{colon}{rest}", version, QUALITIES, ladder, encode, decode, count=count)
+    return Codec(name, f"{model}{colon}{rest}", version, QUALITIES, ladder, encode, decode, count=count)
 
 
-def parts(name: str) -> tuple[str, str | None, float | None]:
+def parse_model_name(name: str) -> tuple[str, str | None, float | None]:
     """Model, decoder and realism of MODEL, MODEL+DECODER or MODEL+DECODER@REALISM. Raises MetamerError."""
     model, plus, rest = (name, "", "") if Path(name).exists() else name.partition("+")
-    return (model, *_decoder(rest)) if plus else (model, None, None)
+    return (model, *_parse_decoder_name(rest)) if plus else (model, None, None)
 
 
-def _decoder(text: str) -> tuple[str, float | None]:
+def _parse_decoder_name(text: str) -> tuple[str, float | None]:
     """Decoder and realism of what stands behind a model's name and its plus sign."""
     decoder, at, number = (text, "", "") if Path(text).is_file() else text.partition("@")
     try:

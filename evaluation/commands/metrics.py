@@ -34,7 +34,7 @@ out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=Fal
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 
 
-def usable(names: Iterable[str], side: float) -> Iterable:
+def usable_distances(names: Iterable[str], side: float) -> Iterable:
     """The distances of these names whose weights and packages are here and that take images of ``side`` pixels; the others are
     named on stderr."""
     for name in names:
@@ -48,15 +48,17 @@ def usable(names: Iterable[str], side: float) -> Iterable:
             click.echo(f"left out {name}: {problem}", err=True)
 
 
-def chosen(specs: Collection[str], default: Iterable[str], side: float = math.inf) -> list:
+def chosen_distances(specs: Collection[str], default: Iterable[str], side: float = math.inf) -> list:
     """The distances asked for, once each; `all` and defaults mean those that are usable."""
     if not specs and "all" not in default:
-        return list(usable(default, side))
-    distances = [d for spec in specs or default for d in (usable(registered(), side) if spec == "all" else [from_spec(spec)])]
+        return list(usable_distances(default, side))
+    distances = [
+        d for spec in specs or default for d in (usable_distances(registered(), side) if spec == "all" else [from_spec(spec)])
+    ]
     return list({distance.label: distance for distance in distances}.values())
 
 
-def made(folder: Path) -> Path:
+def make_folder(folder: Path) -> Path:
     """The folder, made if need be."""
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -65,7 +67,7 @@ def made(folder: Path) -> Path:
     return folder
 
 
-def figure(number: float) -> str:
+def number_text(number: float) -> str:
     """A number to four significant digits, in few characters."""
     return "∞" if number == math.inf else "−∞" if number == -math.inf else f"{number:.4g}"
 
@@ -86,7 +88,7 @@ def list_metrics(as_json: bool) -> None:
     click.echo(f"{'name':<14} {'better':<7} {'range':<11} {'min side':>8}  {'train':<5} {'needs':<28} title (paper)")
     for metric, row in zip(registered().values(), rows, strict=True):
         needs = ", ".join((*metric.weights, *filter(None, [metric.package]))) or "–"
-        span = f"{figure(metric.low)} … {figure(metric.high)}"
+        span = f"{number_text(metric.low)} … {number_text(metric.high)}"
         click.echo(f"{metric.name:<14} {row['better']:<7} {span:<11} {metric.min_side:>8}  "
                    f"{'yes' if metric.trainable else 'no':<5} {needs:<28} {metric.title} ({metric.paper})")
 
@@ -100,13 +102,13 @@ def compare(reference: Path, images: tuple[Path, ...], specs: tuple[str, ...], a
     """Measure IMAGEs against REFERENCE."""
     import torch
 
-    from evaluation.images import read, to_tensor
+    from evaluation.images import read_image, to_tensor
 
-    original = to_tensor(read(reference))
-    distances = chosen(specs, DEFAULT_METRICS, min(original.shape[-2:]))
+    original = to_tensor(read_image(reference))
+    distances = chosen_distances(specs, DEFAULT_METRICS, min(original.shape[-2:]))
     rows = []
     for path in images:
-        picture = to_tensor(read(path))
+        picture = to_tensor(read_image(path))
         if picture.shape != original.shape:
             sizes = ["{}x{}".format(*reversed(shape[-2:])) for shape in (picture.shape, original.shape)]
             raise MetamerError(f"{path} has {sizes[0]} pixels, the reference {sizes[1]}")
@@ -118,7 +120,7 @@ def compare(reference: Path, images: tuple[Path, ...], specs: tuple[str, ...], a
     width = max(len(str(path)) for path in images)
     click.echo(" " * width + "".join(f"  {distance.label:>{max(9, len(distance.label))}}" for distance in distances))
     for row in rows:
-        values = (f"  {figure(row[d.label]):>{max(9, len(d.label))}}" for d in distances)
+        values = (f"  {number_text(row[d.label]):>{max(9, len(d.label))}}" for d in distances)
         click.echo(f"{row['image']:<{width}}" + "".join(values))
 
 
@@ -136,26 +138,25 @@ def judge(dataset: str, folder: Path, specs: tuple[str, ...], networks: tuple[st
 
     Writes values.jsonl (an interrupted run continues), verdicts.json, table.txt and plots into --out.
     """
-    from evaluation.images import read
-    from evaluation.ratings import datasets as ratings
-    from evaluation.ratings import judging, resimulation
+    from evaluation.images import read_image
+    from evaluation.ratings import datasets, judging, resimulation
     from evaluation.ratings import verdicts as reports
     from perception.distances.features import LayerSweep
 
     if dataset in OPINION_SETS:
-        judged, work = ratings.opinions(dataset, folder), judging.judge_opinions
+        judged, work = datasets.load_opinions(dataset, folder), judging.judge_opinions
         first = judged.items[0].image
     elif dataset == "bapps-2afc":
-        judged, work = ratings.choices(folder), judging.judge_choices
+        judged, work = datasets.load_triplets(folder), judging.judge_choices
         first = judged[0].first
     else:
-        judged, work = ratings.pairs(folder), judging.judge_pairs
+        judged, work = datasets.load_pairs(folder), judging.judge_pairs
         first = judged[0].first
-    side = min(read(first).size)
-    panel = judging.Panel(chosen(specs, () if networks else ["all"], side), map(LayerSweep, networks))
-    verdicts = work(judged, panel, made(out), kinds)
+    side = min(read_image(first).size)
+    panel = judging.Panel(chosen_distances(specs, () if networks else ["all"], side), map(LayerSweep, networks))
+    verdicts = work(judged, panel, make_folder(out), kinds)
     title = resimulation.TITLE if (folder / resimulation.ENTRIES).exists() else dataset
-    click.echo(reports.write(verdicts, title, out, networks))
+    click.echo(reports.write_verdicts(verdicts, title, out, networks))
 
 
 @metrics.command()
@@ -170,7 +171,7 @@ def resimulate(kodak: Path, ratings_folder: Path, out: Path) -> None:
     """
     from evaluation.ratings import resimulation
 
-    resimulation.resimulate(kodak, ratings_folder, made(out))
+    resimulation.resimulate(kodak, ratings_folder, make_folder(out))
     if (ratings_folder / "images.csv").exists():
         click.echo(f"{'file':<14} {'made by':<8} {'level':>5} {'PSNR dB':>8}  values that differ")
         for row in resimulation.validate(kodak, ratings_folder):
@@ -192,8 +193,8 @@ def recover(reference: Path, specs: tuple[str, ...], start: str, steps: int, sid
     from evaluation.probes import recovery
 
     trainable = [name for name, metric in registered().items() if metric.trainable]
-    distances = chosen([spec for spec in specs if spec != "all"], trainable, side)
-    click.echo(recovery.trials(reference, distances, start, steps, side, made(out)))
+    distances = chosen_distances([spec for spec in specs if spec != "all"], trainable, side)
+    click.echo(recovery.run_recoveries(reference, distances, start, steps, side, make_folder(out)))
 
 
 @metrics.command()
@@ -208,9 +209,9 @@ def efficacy(network: str, layer: str | None, photo: Path | None, steps: int, pi
 
     Writes efficacy.csv (every channel of every layer) and the tuning curves of one layer into --out.
     """
-    from evaluation.probes import channel_tuning as tuning
+    from evaluation.probes import channel_tuning
 
-    for path in tuning.study(network, layer, photo, steps, made(out), pixels_per_degree):
+    for path in channel_tuning.study_channels(network, layer, photo, steps, make_folder(out), pixels_per_degree):
         click.echo(path)
 
 
@@ -223,10 +224,14 @@ def tolerance(photos: Path, specs: tuple[str, ...], out: Path) -> None:
 
     A changed picture's distance is given relative to that of noise of equal mean squared error: below 1 is tolerant.
     """
-    from evaluation.images import held_out
-    from evaluation.probes import invariance as behaviour
+    from evaluation.images import held_out_paths
+    from evaluation.probes import invariance
 
-    click.echo(behaviour.tolerance(held_out(photos), chosen(specs, behaviour.COMPARED), made(out)))
+    click.echo(
+        invariance.study_tolerance(
+            held_out_paths(photos), chosen_distances(specs, invariance.DEFAULT_DISTANCES), make_folder(out)
+        )
+    )
 
 
 @metrics.command()
@@ -235,9 +240,9 @@ def tolerance(photos: Path, specs: tuple[str, ...], out: Path) -> None:
 @out_option
 def neighbours(clips: tuple[Path, ...], specs: tuple[str, ...], out: Path) -> None:
     """Test whether neighbouring frames of video are found closer than others. CLIPs are folders of numbered frames."""
-    from evaluation.probes import invariance as behaviour
+    from evaluation.probes import invariance
 
-    click.echo(behaviour.neighbours(clips, chosen(specs, behaviour.COMPARED), made(out)))
+    click.echo(invariance.study_neighbours(clips, chosen_distances(specs, invariance.DEFAULT_DISTANCES), make_folder(out)))
 
 
 @metrics.command()
@@ -257,13 +262,12 @@ def realism(references: Path, images: Path, layer: str, pim: str, critic: str | 
     FID/256, KID, Fréchet distances in a layer of a network and in PIM's z, and with --critic what a critic finds; each with a
     95 % interval over pictures.
     """
-    from evaluation.realism import comparison as realism
-    from evaluation.realism import measures as realism_text
+    from evaluation.realism import comparison, measures
 
-    found = realism.of_folders(references, images, layer, pim, critic)
-    for line in realism_text.cautions(found):
+    found = comparison.compare_folders(references, images, layer, pim, critic)
+    for line in measures.small_sample_cautions(found):
         click.echo(line, err=True)
-    click.echo(json.dumps(found, indent=1) if as_json else realism_text.text(found))
+    click.echo(json.dumps(found, indent=1) if as_json else measures.realism_text(found))
 
 
 @metrics.command()
@@ -274,10 +278,10 @@ def detection(photos: Path, out: Path) -> None:
 
     Writes detection.json and detection.png into --out; an interrupted run continues.
     """
-    from evaluation.images import held_out
+    from evaluation.images import held_out_paths
     from evaluation.probes import detection as study
 
-    click.echo(study.study(held_out(photos), made(out)))
+    click.echo(study.study_detection(held_out_paths(photos), make_folder(out)))
 
 
 @weights.command("list")
@@ -286,7 +290,7 @@ def list_weights(as_json: bool) -> None:
     """List weights: whether they are here, how large, under which licence."""
     from perception import weights as store
 
-    rows = store.listing()
+    rows = store.list_entries()
     if as_json:
         click.echo(json.dumps([{**vars(row), "path": str(row.path) if row.path else None} for row in rows], indent=1))
         return

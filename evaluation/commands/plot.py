@@ -26,10 +26,10 @@ def plot(folders, out, formats, specs, others, complexity, anchor) -> None:
     Rate-distortion curves and what each picture gains; of matched rates, realism over rate and the distortion-realism plane; of
     training, its log.
     """
-    from evaluation.report import figures as drawing
+    from evaluation.report import figures
 
     out = out or (folders[0] if folders[0].suffix != ".jsonl" else folders[0].parent)
-    for path in drawing.draw(folders, out, formats, specs, others, complexity, anchor):
+    for path in figures.draw_figures(folders, out, formats, specs, others, complexity, anchor):
         click.echo(path)
 
 
@@ -46,4 +46,4 @@ def report(folders, out, pictures, others) -> None:
     """
     from evaluation.report import page
 
-    click.echo(page.write(folders, out or folders[0] / "report", pictures, others))
+    click.echo(page.write_page(folders, out or folders[0] / "report", pictures, others))

@@ -39,17 +39,17 @@ def toy(name, tradeoffs, methods, steps, seed, out, figure) -> None:
         raise FileError(f"cannot draw '{figure.suffix}' files; known are {' '.join(FIGURES)}")
     if figure.parent != out and not figure.parent.is_dir():
         raise FileError(f"{figure.parent}: no such folder")
-    from evaluation.commands.metrics import made
+    from evaluation.commands.metrics import make_folder
     from evaluation.toy import figures, sources, tables
     from evaluation.toy import training as coders
 
-    made(out)
+    make_folder(out)
     source = sources.SOURCES[name]
     found = [
-        coders.obtain(source, method, tradeoff, coders.length(source, method, steps), seed, out)
+        coders.load_or_train(source, method, tradeoff, coders.training_steps(source, method, steps), seed, out)
         for tradeoff in sorted(set(tradeoffs or source.tradeoffs)) for method in methods or source.methods
     ]
     scores = [score for _, score in found]
     files.write(str(out / f"{name}.json"), (json.dumps([vars(score) for score in scores], indent=1) + "\n").encode())
-    figures.DRAWN[name](source, found, figure)
-    click.echo(tables.text(scores))
+    figures.PLOTS[name](source, found, figure)
+    click.echo(tables.score_text(scores))

@@ -9,47 +9,48 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from evaluation.codecs.interface import Coder, nearest
-from evaluation.codecs.registry import coder
-from evaluation.images import read, save
-from evaluation.measure import machine
-from evaluation.measure import subprocesses as alone
+from evaluation.codecs.interface import Codec, nearest_setting
+from evaluation.codecs.registry import get_codec
+from evaluation.images import read_image, save_image
+from evaluation.measure import machine, subprocesses
 
 THREADS = (1, 2)
 
 
-def measure(names: Sequence[str], path: Path, bpp: float = 0.5, runs: int = 5, threads: Sequence[int] = THREADS) -> dict:
+def measure_complexity(
+    names: Sequence[str], path: Path, bpp: float = 0.5, runs: int = 5, threads: Sequence[int] = THREADS
+) -> dict:
     """Of every codec, at its setting nearest to ``bpp``, ready for JSON: machine (`machine.conditions`), bare_peak_mib, codecs.
 
     bare_peak_mib: peak resident MiB of a process that has imported this package and nothing else. A codec has name, version,
     setting, width, height, bytes, bpp; encoder_kmac, decoder_kmac (thousands of multiply-accumulates a pixel, convolutions and
     matrix products) and parameters, null of what is no network; encode_seconds and decode_seconds, by number of threads the
     median of ``runs`` after one that does not count, in a process of their own bound to as many cores, null where there are not
-    so many; encode_peak_mib and decode_peak_mib (`alone.Alone.peak`, on the fewest threads). Raises MetamerError.
+    so many; encode_peak_mib and decode_peak_mib (`SubprocessCost.peak`, on the fewest threads). Raises MetamerError.
     """
-    picture = read(path)
-    found = [coder(name) for name in dict.fromkeys(names)]
+    picture = read_image(path)
+    found = [get_codec(name) for name in dict.fromkeys(names)]
     with tempfile.TemporaryDirectory() as folder:
         original, stream = Path(folder, "picture.png"), Path(folder, "stream")
-        save(picture, original)
+        save_image(picture, original)
         rows = []
         for each in tqdm(found, unit="codec", disable=None):
             area = picture.width * picture.height
-            setting = nearest(partial(each.encode, picture), each.ladder, bpp * area / 8)
+            setting = nearest_setting(partial(each.encode, picture), each.ladder, bpp * area / 8)
             row = {"codec": each.name, "version": each.version, "setting": setting, "width": picture.width,
-                   "height": picture.height} | counted(each, picture, setting)
-            for way in alone.WAYS:
-                done = {number: alone.run(each.name, way, original, stream, setting, runs + 1, number)
+                   "height": picture.height} | network_figures(each, picture, setting)
+            for way in subprocesses.DIRECTIONS:
+                done = {number: subprocesses.run_in_subprocess(each.name, way, original, stream, setting, runs + 1, number)
                         if number <= machine.cores() else None for number in sorted(threads)}
                 row[f"{way}_seconds"] = {number: one and statistics.median(one.seconds[1:]) for number, one in done.items()}
                 row[f"{way}_peak_mib"] = next((one.peak for one in done.values() if one), None)
             size = stream.stat().st_size
             rows.append(row | {"bytes": size, "bpp": 8 * size / area})
-        bare = alone.run("", alone.NOTHING, original, stream, 0).peak
+        bare = subprocesses.run_in_subprocess("", subprocesses.IDLE, original, stream, 0).peak
     return {"machine": machine.conditions(), "bare_peak_mib": bare, "codecs": rows}
 
 
-def counted(by: Coder, picture: Image.Image, setting: float) -> dict[str, float | None]:
+def network_figures(by: Codec, picture: Image.Image, setting: float) -> dict[str, float | None]:
     """encoder_kmac, decoder_kmac and parameters."""
     if by.count is None:
         return {"encoder_kmac": None, "decoder_kmac": None, "parameters": None}
@@ -57,23 +58,31 @@ def counted(by: Coder, picture: Image.Image, setting: float) -> dict[str, float 
     return {"encoder_kmac": count.encoder / unit, "decoder_kmac": count.decoder / unit, "parameters": count.parameters}
 
 
-def table(found: dict) -> str:
+def complexity_table(found: dict) -> str:
     """For people."""
     rows = found["codecs"]
     header = ["codec", "bpp", "encoder kMAC/px", "decoder", "parameters"]
-    header += [f"{way} s, {number} thr." for way in alone.WAYS for number in rows[0]["encode_seconds"]]
+    header += [f"{way} s, {number} thr." for way in subprocesses.DIRECTIONS for number in rows[0]["encode_seconds"]]
     header += ["encode MiB", "decode MiB"]
-    cells = [header] + [[
-        row["codec"], shown(row["bpp"], 3), shown(row["encoder_kmac"], 1), shown(row["decoder_kmac"], 1),
-        shown(row["parameters"], 0), *(shown(each, 3) for way in alone.WAYS for each in row[f"{way}_seconds"].values()),
-        shown(row["encode_peak_mib"], 0), shown(row["decode_peak_mib"], 0),
-    ] for row in rows]
+    cells = [header] + [
+        [
+            row["codec"],
+            cell_text(row["bpp"], 3),
+            cell_text(row["encoder_kmac"], 1),
+            cell_text(row["decoder_kmac"], 1),
+            cell_text(row["parameters"], 0),
+            *(cell_text(each, 3) for way in subprocesses.DIRECTIONS for each in row[f"{way}_seconds"].values()),
+            cell_text(row["encode_peak_mib"], 0),
+            cell_text(row["decode_peak_mib"], 0),
+        ]
+        for row in rows
+    ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
-    bare = shown(found["bare_peak_mib"], 0)
+    bare = cell_text(found["bare_peak_mib"], 0)
     return "\n".join([f"{rows[0]['width']}x{rows[0]['height']}, each codec at its setting nearest to the rate", *lines,
                       f"MiB: peak of a fresh process, {bare} of them before it begins; of a program, its own"])
 
 
-def shown(value: float | None, digits: int) -> str:
+def cell_text(value: float | None, digits: int) -> str:
     return "–" if value is None else f"{value:.{digits}f}"

@@ -46,7 +46,7 @@ def conditions() -> dict[str, object]:
     }
 
 
-def key(found: dict[str, object]) -> str:
+def conditions_key(found: dict[str, object]) -> str:
     """A short name for conditions, the same for the same."""
     return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:8]
 

@@ -14,12 +14,11 @@ from tqdm import tqdm
 
 from codec import files
 from codec.errors import FileError, ImageError, MetamerError
-from evaluation import json_lines as journal
-from evaluation.codecs.interface import Coder, Cost, nearest
-from evaluation.codecs.registry import coder
-from evaluation.images import read, save, to_tensor
-from evaluation.measure import machine
-from evaluation.measure import subprocesses as alone
+from evaluation import json_lines
+from evaluation.codecs.interface import CallCost, Codec, nearest_setting
+from evaluation.codecs.registry import get_codec
+from evaluation.images import read_image, save_image, to_tensor
+from evaluation.measure import machine, subprocesses
 from evaluation.ratings.judging import Panel
 from perception import from_spec
 from perception.distance import Distance
@@ -37,33 +36,33 @@ class Point:
 
 
 @functools.cache
-def distance(spec: str) -> Distance:
+def cached_distance(spec: str) -> Distance:
     """`perception.from_spec`, once a process. Raises `PerceptionError`."""
     return from_spec(spec)
 
 
-def current(found: Iterable[Row], points: Sequence[Point], names: Iterable[str]) -> dict[tuple[str, Point], Row]:
+def current_rows(found: Iterable[Row], points: Sequence[Point], names: Iterable[str]) -> dict[tuple[str, Point], Row]:
     """(picture, point) → its latest row, for these pictures and points, of the codecs' versions of today."""
     wanted, names = set(points), set(names)
     latest = {}
     for row in found:
         point = Point(row["codec"], None if "target" in row else row["setting"], row.get("target"))
-        if point in wanted and row["image"] in names and row["version"] == coder(point.codec).version:
+        if point in wanted and row["image"] in names and row["version"] == get_codec(point.codec).version:
             latest[row["image"], point] = row
     return latest
 
 
-def lacking(path: Path, points: Sequence[Point], labels: Sequence[str], found: Iterable[Row],
-            keep: Callable[[Path, Point], Path] | None = None) -> dict[Point, set[str]]:
+def missing_distances(path: Path, points: Sequence[Point], labels: Sequence[str], found: Iterable[Row],
+                      keep: Callable[[Path, Point], Path] | None = None) -> dict[Point, set[str]]:
     """The points at which a picture is still to be measured, each with the distances that its row lacks."""
-    known = {point: row for (_, point), row in current(found, points, [path.name]).items()}
+    known = {point: row for (_, point), row in current_rows(found, points, [path.name]).items()}
     without = {point: set(labels) - set(known.get(point, ())) for point in points}
     return {point: labels for point, labels in without.items() if labels or (keep and not keep(path, point).exists())}
 
 
-def measure(path: Path, points: Sequence[Point], specs: Sequence[str], results: Path,
-            keep: Callable[[Path, Point], Path] | None = None, told: Row | None = None,
-            tick: Callable[[], None] = lambda: None) -> None:
+def measure_picture(path: Path, points: Sequence[Point], specs: Sequence[str], results: Path,
+                    keep: Callable[[Path, Point], Path] | None = None, told: Row | None = None,
+                    tick: Callable[[], None] = lambda: None) -> None:
     """Appends a row to ``results`` for every point that has none yet, or none with all of these distances.
 
     A row has codec, version, setting, target if there is one, image, width, height, bytes, bpp (of the whole file),
@@ -73,21 +72,23 @@ def measure(path: Path, points: Sequence[Point], specs: Sequence[str], results: 
     system does not tell. told: what else every row says. tick: called after every point. ``keep`` says where a decoded picture
     goes. The reference's place in each space is found once.
     """
-    found_rows = journal.read(results)
-    known = {point: row for (_, point), row in current(found_rows, points, [path.name]).items()}
-    labels = [distance(spec).label for spec in specs]
-    todo = lacking(path, points, labels, found_rows, keep)
+    found_rows = json_lines.read_lines(results)
+    known = {point: row for (_, point), row in current_rows(found_rows, points, [path.name]).items()}
+    labels = [cached_distance(spec).label for spec in specs]
+    todo = missing_distances(path, points, labels, found_rows, keep)
     if not todo:
         return
-    picture = read(path)
+    picture = read_image(path)
     wanted = set().union(*todo.values())
-    panel = Panel(found for found in map(distance, specs) if found.label in wanted and found.min_side <= min(picture.size))
-    place, streams = panel.places(to_tensor(picture)), Streams(picture)
+    panel = Panel(
+        found for found in map(cached_distance, specs) if found.label in wanted and found.min_side <= min(picture.size)
+    )
+    place, streams = panel.places(to_tensor(picture)), EncodedPicture(picture)
     for point, without in todo.items():
-        old, found = known.get(point, {}), coder(point.codec)
+        old, found = known.get(point, {}), get_codec(point.codec)
         setting = old.get("setting", point.setting)
         if setting is None:
-            setting = nearest(functools.partial(streams.data, found), found.ladder, point.target * streams.area / 8)
+            setting = nearest_setting(functools.partial(streams.data, found), found.ladder, point.target * streams.area / 8)
         data = streams.data(found, setting)
         decoded, cost = found.decoded(data)
         if decoded.size != picture.size:
@@ -95,42 +96,42 @@ def measure(path: Path, points: Sequence[Point], specs: Sequence[str], results: 
             raise MetamerError("{} decodes {} to {} pixels, not {}".format(point.codec, path.name, *sizes))
         if keep:
             keep(path, point).parent.mkdir(parents=True, exist_ok=True)
-            save(decoded, keep(path, point))
+            save_image(decoded, keep(path, point))
         if without:
             spent = streams.costs[found.stream, setting]
             row = {"codec": point.codec, "version": found.version, "setting": setting, "image": path.name,
                    "width": picture.width, "height": picture.height, "bytes": len(data), "bpp": 8 * len(data) / streams.area,
                    "encode_seconds": spent.seconds, "decode_seconds": cost.seconds}
-            row |= peaks(found, picture, setting, spent, cost) | (told or {})
+            row |= peak_memory_fields(found, picture, setting, spent, cost) | (told or {})
             row |= {} if point.target is None else {"target": point.target}
             row |= dict.fromkeys(labels) | {key: value for key, value in old.items() if key not in row}
-            journal.append(results, row | panel.compare(place, panel.places(to_tensor(decoded))))
+            json_lines.append_line(results, row | panel.compare(place, panel.places(to_tensor(decoded))))
         tick()
 
 
-def peaks(by: Coder, picture: Image.Image, setting: float, encoding: Cost, decoding: Cost) -> Row:
+def peak_memory_fields(by: Codec, picture: Image.Image, setting: float, encoding: CallCost, decoding: CallCost) -> Row:
     """encode_peak_mib and decode_peak_mib of a row."""
     if encoding.peak is None:
-        return alone.peaks(by.name, picture, by.middle(setting))
+        return subprocesses.peak_memories(by.name, picture, by.middle(setting))
     return {"encode_peak_mib": encoding.peak, "decode_peak_mib": decoding.peak}
 
 
-class Streams:
+class EncodedPicture:
     """A picture's encodings, each made once, however many rates are searched for and decoders share them."""
 
     def __init__(self, picture: Image.Image):
         self.picture, self.area = picture, picture.width * picture.height
         self.made: dict[tuple[str, float], bytes] = {}
-        self.costs: dict[tuple[str, float], Cost] = {}
+        self.costs: dict[tuple[str, float], CallCost] = {}
 
-    def data(self, by: Coder, setting: float) -> bytes:
+    def data(self, by: Codec, setting: float) -> bytes:
         key = by.stream, setting
         if key not in self.made:
             self.made[key], self.costs[key] = by.encoded(self.picture, setting)
         return self.made[key]
 
 
-class Ticks:
+class ProgressCounter:
     """What worker processes count up and their parent shows."""
 
     count = None  # a worker's, set as it starts
@@ -146,41 +147,41 @@ class Ticks:
             cls.count.value += 1
 
 
-def run(paths: Sequence[Path], points: Sequence[Point], specs: Sequence[str], results: Path, jobs: int = 1,
-        keep: Callable[[Path, Point], Path] | None = None) -> dict[tuple[str, Point], Row]:
-    """`measure` for every picture, in ``jobs`` processes; returns (picture, point) → row.
+def measure_pictures(paths: Sequence[Path], points: Sequence[Point], specs: Sequence[str], results: Path, jobs: int = 1,
+                     keep: Callable[[Path, Point], Path] | None = None) -> dict[tuple[str, Point], Row]:
+    """`measure_picture` for every picture, in ``jobs`` processes; returns (picture, point) → row.
 
     Rows also say jobs and machine, a key of machines.json beside ``results`` (`machine.conditions`). With several jobs, the
     seconds of encoding and decoding are those of a busy machine.
     """
-    labels = [distance(spec).label for spec in specs]  # what cannot be used is told before the first hour is spent
+    labels = [cached_distance(spec).label for spec in specs]  # what cannot be used is told before the first hour is spent
     results.parent.mkdir(parents=True, exist_ok=True)
     text = results.read_text() if results.exists() else ""
     if not text.endswith("\n"):  # an interrupted run left half a line, to which nothing may be added
         files.write(str(results), text[: text.rfind("\n") + 1].encode())
-    told = {"jobs": jobs, "machine": described(results.parent / "machines.json")}
-    work = functools.partial(measure, points=points, specs=specs, results=results, keep=keep, told=told)
-    found = journal.read(results)
-    total = sum(len(lacking(path, points, labels, found, keep)) for path in paths)
+    told = {"jobs": jobs, "machine": record_machine(results.parent / "machines.json")}
+    work = functools.partial(measure_picture, points=points, specs=specs, results=results, keep=keep, told=told)
+    found = json_lines.read_lines(results)
+    total = sum(len(missing_distances(path, points, labels, found, keep)) for path in paths)
     with tqdm(total=total, unit="point", disable=None) as bar:
         if jobs == 1:
             for path in paths:
                 work(path, tick=bar.update)
         else:
-            side_by_side(work, paths, jobs, bar)
-    found = current(journal.read(results), points, [path.name for path in paths])
-    for label, side in ((distance(spec).label, distance(spec).min_side) for spec in specs):
+            measure_in_processes(work, paths, jobs, bar)
+    found = current_rows(json_lines.read_lines(results), points, [path.name for path in paths])
+    for label, side in ((cached_distance(spec).label, cached_distance(spec).min_side) for spec in specs):
         if all(row[label] is None for row in found.values()):
             raise ImageError(f"{label} needs {side} pixels a side, which no picture has")
     return found
 
 
-def side_by_side(work: Callable, paths: Sequence[Path], jobs: int, bar: tqdm) -> None:
+def measure_in_processes(work: Callable, paths: Sequence[Path], jobs: int, bar: tqdm) -> None:
     """Every picture in one of ``jobs`` processes."""
     context = multiprocessing.get_context("spawn")
     count, share = context.Value("q"), max(1, torch.get_num_threads() // jobs)
-    with ProcessPoolExecutor(jobs, context, Ticks.start, (share, count)) as pool:
-        open_ones = {pool.submit(work, path, tick=Ticks.tick) for path in paths}
+    with ProcessPoolExecutor(jobs, context, ProgressCounter.start, (share, count)) as pool:
+        open_ones = {pool.submit(work, path, tick=ProgressCounter.tick) for path in paths}
         try:
             while open_ones:
                 done, open_ones = wait(open_ones, timeout=0.5)
@@ -192,10 +193,10 @@ def side_by_side(work: Callable, paths: Sequence[Path], jobs: int, bar: tqdm) ->
             raise
 
 
-def described(path: Path) -> str:
+def record_machine(path: Path) -> str:
     """The key under which ``path`` has this machine; added if it is not there. Raises FileError."""
     conditions = machine.conditions()
-    name = machine.key(conditions)
+    name = machine.conditions_key(conditions)
     try:
         known = json.loads(path.read_text()) if path.exists() else {}
     except ValueError:

@@ -7,12 +7,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from codec.errors import FileError, MetamerError
-from evaluation import json_lines as journal
+from evaluation import json_lines
 from evaluation.measure.measurements import Row
-from evaluation.rate.matched_rates import Mean, Summary
+from evaluation.rate.matched_rates import MeanInterval, RateSummary
 from perception.registry import metrics
 
-WRITTEN = ("results.jsonl", "matched.jsonl", "matched.json")
+RESULT_FILES = ("results.jsonl", "matched.jsonl", "matched.json")
 
 
 @dataclass
@@ -23,12 +23,12 @@ class Results:
 
     rows: list[Row] = field(default_factory=list)
     matched: list[Row] = field(default_factory=list)
-    summaries: list[Summary] = field(default_factory=list)
+    summaries: list[RateSummary] = field(default_factory=list)
     logs: dict[str, list[Row]] = field(default_factory=dict)
     decoded: list[Path] = field(default_factory=list)
 
 
-def latest(rows: Iterable[Row]) -> list[Row]:
+def latest_rows(rows: Iterable[Row]) -> list[Row]:
     """The last row of each picture, codec and setting or rate, of the version of its codec that was measured last."""
     rows = list(rows)
     version = {row["codec"]: row["version"] for row in rows}
@@ -37,13 +37,13 @@ def latest(rows: Iterable[Row]) -> list[Row]:
     return list(found.values())
 
 
-def labels(rows: Sequence[Row]) -> list[str]:
+def distance_labels(rows: Sequence[Row]) -> list[str]:
     """The distances that all rows have, null for some perhaps."""
     known = metrics()
     return [key for key in rows[0] if key.partition(":")[0] in known and all(key in row for row in rows)] if rows else []
 
 
-def common(rows: Sequence[Row]) -> list[Row]:
+def comparable_rows(rows: Sequence[Row]) -> list[Row]:
     """Rows of the same pictures from every codec and setting: means over others would not compare.
 
     Either pictures that lack a codec or setting are left out, or settings that lack a picture, whichever keeps more rows.
@@ -61,34 +61,36 @@ def common(rows: Sequence[Row]) -> list[Row]:
     return max(whole, seen, key=len)
 
 
-def summaries(rows: Iterable[dict]) -> list[Summary]:
+def parse_summaries(rows: Iterable[dict]) -> list[RateSummary]:
     """Those that `metamer evaluate --bpp` wrote to matched.json."""
     found = []
     for row in rows:
-        means, differences = ({label: Mean(**value) for label, value in row[key].items()} for key in ("means", "differences"))
-        found.append(Summary(**{**row, "means": means, "differences": differences}))
+        means, differences = (
+            {label: MeanInterval(**value) for label, value in row[key].items()} for key in ("means", "differences")
+        )
+        found.append(RateSummary(**{**row, "means": means, "differences": differences}))
     return found
 
 
-def load(folders: Sequence[Path]) -> Results:
+def load_results(folders: Sequence[Path]) -> Results:
     """What is in these folders, or in runs' log.jsonl themselves. Raises MetamerError."""
     found = Results()
     for folder in folders:
         log = folder if folder.suffix == ".jsonl" else folder / "log.jsonl"
         if log.is_file():
-            found.logs[log.parent.name if log.parent.name not in found.logs else str(log.parent)] = journal.read(log)
-        found.rows += journal.read(folder / "results.jsonl")
-        found.matched += journal.read(folder / "matched.jsonl")
+            found.logs[log.parent.name if log.parent.name not in found.logs else str(log.parent)] = json_lines.read_lines(log)
+        found.rows += json_lines.read_lines(folder / "results.jsonl")
+        found.matched += json_lines.read_lines(folder / "matched.jsonl")
         if (folder / "matched.json").is_file():
             try:
-                found.summaries += summaries(json.loads((folder / "matched.json").read_text()))
+                found.summaries += parse_summaries(json.loads((folder / "matched.json").read_text()))
             except (ValueError, TypeError, KeyError, AttributeError):
                 raise FileError(f"{folder / 'matched.json'} is damaged; remove it") from None
         if (folder / "decoded").is_dir():
             found.decoded.append(folder / "decoded")
-        if not any(path.is_file() for path in (log, *(folder / name for name in WRITTEN))):
+        if not any(path.is_file() for path in (log, *(folder / name for name in RESULT_FILES))):
             raise FileError(f"{folder}: no results.jsonl, matched.jsonl or log.jsonl there; `metamer evaluate` and "
                             "`metamer train` write them")
-    found.rows = common(latest(found.rows))
-    found.matched = common([row | {"setting": row["target"]} for row in latest(found.matched)])
+    found.rows = comparable_rows(latest_rows(found.rows))
+    found.matched = comparable_rows([row | {"setting": row["target"]} for row in latest_rows(found.matched)])
     return found

@@ -1,4 +1,5 @@
-"""A codec in a process of its own: peak memory, and seconds on so many threads. `run` starts what `python -m` runs here."""
+"""A codec in a process of its own: peak memory, and seconds on so many threads. `run_in_subprocess` starts what `python -m`
+runs here."""
 
 import json
 import os
@@ -13,16 +14,16 @@ from PIL import Image
 
 from codec import pixels
 from codec.errors import MetamerError
-from evaluation.codecs.registry import coder
+from evaluation.codecs.registry import get_codec
 from evaluation.measure import machine
 
-WAYS = ("encode", "decode")
-NOTHING = "nothing"  # what a process takes that only starts
+DIRECTIONS = ("encode", "decode")
+IDLE = "nothing"  # what a process takes that only starts
 FAULT = 3  # exit status of what is the codec's or the input's fault
 
 
 @dataclass(frozen=True)
-class Alone:
+class SubprocessCost:
     """seconds: of each call in turn, the first of which also loads the networks. peak: resident MiB of the process at its
     worst, interpreter and libraries included, or for a program (`evaluation.codecs.program`) that program's; None where the
     system does not tell."""
@@ -31,7 +32,9 @@ class Alone:
     peak: float | None
 
 
-def run(name: str, way: str, picture: Path, stream: Path, setting: float, runs: int = 1, threads: int | None = None) -> Alone:
+def run_in_subprocess(
+    name: str, way: str, picture: Path, stream: Path, setting: float, runs: int = 1, threads: int | None = None
+) -> SubprocessCost:
     """Encodes ``picture`` into the file ``stream``, or decodes that, ``runs`` times in a fresh process.
 
     threads: how many cores the process may use, where the system can bind it (Linux), and how many threads torch and ONNX
@@ -47,32 +50,35 @@ def run(name: str, way: str, picture: Path, stream: Path, setting: float, runs: 
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or [f"status {done.returncode}"]
         raise MetamerError(said[-1] if done.returncode == FAULT else f"{name} could not be run by itself: {said[-1]}")
-    return Alone(*json.loads(done.stdout))
+    return SubprocessCost(*json.loads(done.stdout))
 
 
-_known: dict[tuple, dict[str, float | None]] = {}
+_measured_peaks: dict[tuple, dict[str, float | None]] = {}
 
 
-def peaks(name: str, picture: Image.Image, setting: float) -> dict[str, float | None]:
-    """encode_peak_mib and decode_peak_mib: `Alone.peak` of each; once for every codec, setting and number of pixels."""
+def peak_memories(name: str, picture: Image.Image, setting: float) -> dict[str, float | None]:
+    """encode_peak_mib and decode_peak_mib: `SubprocessCost.peak` of each; once for every codec, setting and number of
+    pixels."""
     key = name, setting, picture.width * picture.height
-    if key not in _known:
+    if key not in _measured_peaks:
         with tempfile.TemporaryDirectory() as folder:
             original, stream = Path(folder, "picture.png"), Path(folder, "stream")
             picture.save(original)
-            _known[key] = {f"{way}_peak_mib": run(name, way, original, stream, setting).peak for way in WAYS}
-    return _known[key]
+            _measured_peaks[key] = {
+                f"{way}_peak_mib": run_in_subprocess(name, way, original, stream, setting).peak for way in DIRECTIONS
+            }
+    return _measured_peaks[key]
 
 
 def main(text: str) -> None:
     """What the fresh process does."""
     task = json.loads(text)
-    if task["way"] == NOTHING:
+    if task["way"] == IDLE:
         print(json.dumps([[], machine.peak_memory()]))
         return
     if task["threads"] and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: task["threads"]])
-    found, stream = coder(task["name"], task["threads"] or 0), Path(task["stream"])
+    found, stream = get_codec(task["name"], task["threads"] or 0), Path(task["stream"])
     given = pixels.read(task["picture"]) if task["way"] == "encode" else stream.read_bytes()
     costs = []
     for _ in range(task["runs"]):

@@ -5,28 +5,28 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.plots.style import COLOURS, plt, save
-from evaluation.probes.macadam import outlines, roundness, to_lab
-from perception.backbones.efficacy import Tuning, contrast_sensitivity, peak_frequency
+from evaluation.plots.style import COLOURS, plt, save_figure
+from evaluation.probes.macadam import chromaticity_to_lab, ellipse_outlines, roundness
+from perception.backbones.efficacy import ChannelTuning, contrast_sensitivity, peak_frequency
 
 Interval = tuple[float, float, float]  # value, and the ends of its 95 % interval
 
 
-def macadam(path: Path, enlarged: float = 10) -> None:
+def plot_macadam(path: Path, enlarged: float = 10) -> None:
     """MacAdam's ellipses, enlarged, in chromaticity and in CIELAB's a*, b*."""
     figure, panels = plt.subplots(1, 2, figsize=(12, 5.6), layout="constrained")
-    for panel, place, names in ((panels[0], lambda ring: ring, "xy"), (panels[1], to_lab, ("a*", "b*"))):
-        measured = roundness(place(outlines()))
-        for ring in place(outlines(scale=enlarged)):
+    for panel, place, names in ((panels[0], lambda ring: ring, "xy"), (panels[1], chromaticity_to_lab, ("a*", "b*"))):
+        measured = roundness(place(ellipse_outlines()))
+        for ring in place(ellipse_outlines(scale=enlarged)):
             panel.fill(*ring.T, facecolor=COLOURS[1] + "33", edgecolor=COLOURS[1], linewidth=1)
         panel.set(xlabel=names[0], ylabel=names[1], aspect="equal",
                   title=f"axes {measured.elongation:.2f} : 1 (median), largest {measured.spread:.1f} × the smallest")
         panel.grid()
     figure.suptitle(f"MacAdam's ellipses, {enlarged:g} times enlarged: chromaticity and CIELAB")
-    save(figure, path)
+    save_figure(figure, path)
 
 
-def intervals(columns: Mapping[str, Mapping[str, Interval]], title: str, path: Path, logarithmic: bool = False) -> None:
+def plot_intervals(columns: Mapping[str, Mapping[str, Interval]], title: str, path: Path, logarithmic: bool = False) -> None:
     """A panel a column, a row a name, the first on top: values and their intervals; a logarithmic axis has a line at 1."""
     rows = list(next(iter(columns.values())))
     size = (3 + 2.6 * max(len(columns), 2), 1.3 + 0.3 * len(rows))
@@ -45,11 +45,11 @@ def intervals(columns: Mapping[str, Mapping[str, Interval]], title: str, path: P
     panels[0][0].set_yticks(heights, rows)
     panels[0][0].invert_yaxis()
     figure.suptitle(title)
-    save(figure, path)
+    save_figure(figure, path)
 
 
-def steps(panels: Mapping[str, Mapping[str, Mapping[str | float, Interval]]], title: str, path: Path,
-          lines: Mapping[str, float] | None = None) -> None:
+def plot_steps(panels: Mapping[str, Mapping[str, Mapping[str | float, Interval]]], title: str, path: Path,
+               lines: Mapping[str, float] | None = None) -> None:
     """A panel a kind of step (layers, values of a parameter): curve → step → agreement and its interval.
 
     Steps stand at equal distances, numbers in their order. lines: others, for reference.
@@ -75,10 +75,10 @@ def steps(panels: Mapping[str, Mapping[str, Mapping[str | float, Interval]]], ti
     drawn[0][0].set_ylabel("agreement and its 95 % interval")
     drawn[0][-1].legend(ncols=3 if len(panels) == 1 else 1)
     figure.suptitle(title)
-    save(figure, path)
+    save_figure(figure, path)
 
 
-def tuning(measured: Tuning, layer: str, path: Path, share: float = 0.1) -> None:
+def plot_tuning(measured: ChannelTuning, layer: str, path: Path, share: float = 0.1) -> None:
     """How a layer's channels answer to gratings: tuning curves of some with the highest and the lowest efficacy, and all
     channels by μ₁ and μ₂ with the chosen ones marked (Tariq et al. 2020, figures 2 and 3)."""
     order = measured.efficacy.argsort().tolist()
@@ -107,4 +107,4 @@ def tuning(measured: Tuning, layer: str, path: Path, share: float = 0.1) -> None
     for panel in (left, middle, right):
         panel.grid()
         panel.legend()
-    save(figure, path)
+    save_figure(figure, path)

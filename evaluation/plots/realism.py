@@ -10,26 +10,36 @@ from typing import TYPE_CHECKING
 from matplotlib.axes import Axes
 
 from evaluation.plots.labels import label_ends, label_points
-from evaluation.plots.style import MUTED, Look, better, family, logarithmic, looks, panels, save, title
-from evaluation.realism.measures import Measure, measures
+from evaluation.plots.style import (
+    MUTED,
+    Style,
+    codec_family,
+    codec_styles,
+    mark_better,
+    metric_title,
+    new_panels,
+    save_figure,
+    set_logarithmic,
+)
+from evaluation.realism.measures import RealismMeasure, common_measures
 from perception.registry import find
 
 if TYPE_CHECKING:  # evaluation.rate.matched_rates draws, too
-    from evaluation.rate.matched_rates import Summary
+    from evaluation.rate.matched_rates import RateSummary
 
 
-def slider(codec: str) -> float | None:
+def realism_setting(codec: str) -> float | None:
     """How realistic MODEL+DECODER@REALISM was asked to be; none for what has no slider."""
     _, at, number = codec.partition("@")
     return float(number) if at else None
 
 
-def sliders(found: Sequence[Summary]) -> dict[tuple[float, str], list[Summary]]:
+def realism_paths(found: Sequence[RateSummary]) -> dict[tuple[float, str], list[RateSummary]]:
     """(rate, MODEL+DECODER) → its path, by rising realism; it starts at MODEL, which is the same as realism 0."""
     paths = defaultdict(dict)
     for summary in found:
-        if slider(summary.codec) is not None:
-            paths[summary.target, family(summary.codec)][slider(summary.codec)] = summary
+        if realism_setting(summary.codec) is not None:
+            paths[summary.target, codec_family(summary.codec)][realism_setting(summary.codec)] = summary
     for (rate, name), path in paths.items():
         for summary in found:
             if (summary.target, summary.codec) == (rate, name.partition("+")[0]):
@@ -37,7 +47,7 @@ def sliders(found: Sequence[Summary]) -> dict[tuple[float, str], list[Summary]]:
     return {key: [path[at] for at in sorted(path)] for key, path in paths.items() if len(path) > 1}
 
 
-def over_rates(found: Sequence[Summary]) -> dict[str, list[Summary]]:
+def by_codec(found: Sequence[RateSummary]) -> dict[str, list[RateSummary]]:
     """Codec → what it has at each rate, by rising rate."""
     codecs = dict.fromkeys(summary.codec for summary in found)
     return {name: sorted((each for each in found if each.codec == name), key=lambda each: each.target) for name in codecs}
@@ -48,15 +58,15 @@ def _interval(panel: Axes, x: float, figures: Sequence[float], colour: str) -> N
         panel.plot((x, x), figures[1:], color=colour, linewidth=1, alpha=0.5)
 
 
-def rate_realism(found: Sequence[Summary], path: Path, styles: Mapping[str, Look] | None = None) -> None:
+def plot_rate_realism(found: Sequence[RateSummary], path: Path, styles: Mapping[str, Style] | None = None) -> None:
     """A panel a measure of realism over rate, better up, with its interval where there is one."""
-    styles = styles or looks(summary.codec for summary in found)
-    shown = measures([summary.realism for summary in found])
-    figure, drawn = panels(len(shown))
+    styles = styles or codec_styles(summary.codec for summary in found)
+    shown = common_measures([summary.realism for summary in found])
+    figure, drawn = new_panels(len(shown))
     ends = {}
     for panel, measure in zip(drawn, shown, strict=True):
         ends[panel] = []
-        for name, own in over_rates(found).items():
+        for name, own in by_codec(found).items():
             look, rates = styles[name], [each.bpp for each in own]
             figures = [measure.figures(each.realism) for each in own]
             panel.plot(rates, [each[0] for each in figures], color=look.colour, marker=look.marker, markersize=4, linewidth=1.7)
@@ -64,41 +74,41 @@ def rate_realism(found: Sequence[Summary], path: Path, styles: Mapping[str, Look
                 _interval(panel, rate, each, look.colour)
             ends[panel].append((rates[-1], figures[-1][0], name, look.colour))
         panel.invert_yaxis()
-        logarithmic(panel.xaxis)
+        set_logarithmic(panel.xaxis)
         panel.set(xlabel="bits per pixel (whole file)", ylabel="more realism →", title=measure.label)
     label_ends(figure, ends)
-    save(figure, path)
+    save_figure(figure, path)
 
 
-def plane(found: Sequence[Summary], label: str, path: Path, styles: Mapping[str, Look] | None = None) -> None:
+def plot_realism_plane(found: Sequence[RateSummary], label: str, path: Path, styles: Mapping[str, Style] | None = None) -> None:
     """The distortion-realism plane, a panel a measure of realism: distortion by ``label`` to the right, both better upwards.
 
     A thin line joins what a codec has at its rates, a thick one the realism asked for at one rate.
     """
-    styles = styles or looks(summary.codec for summary in found)
-    shown = measures([summary.realism for summary in found])
-    figure, drawn = panels(len(shown), 6.0, 4.8)
+    styles = styles or codec_styles(summary.codec for summary in found)
+    shown = common_measures([summary.realism for summary in found])
+    figure, drawn = new_panels(len(shown), 6.0, 4.8)
     labels = {panel: _plane(panel, found, label, measure, styles) for panel, measure in zip(drawn, shown, strict=True)}
     rates = {summary.target for summary in found}
     figure.suptitle(f"{min(rates):g} bits per pixel" if len(rates) == 1 else "", x=0.01, ha="left")
     label_points(figure, labels)
-    save(figure, path)
+    save_figure(figure, path)
 
 
-def _plane(panel: Axes, found: Sequence[Summary], label: str, measure: Measure, styles: Mapping[str, Look]) -> list:
+def _plane(panel: Axes, found: Sequence[RateSummary], label: str, measure: RealismMeasure, styles: Mapping[str, Style]) -> list:
     """One panel; returns what is to be written at which points: codecs' names at the highest rate, all rates at the first
     codec, and where there is but one rate the realism along sliders."""
-    def place(summary: Summary) -> tuple[float, float]:
+    def place(summary: RateSummary) -> tuple[float, float]:
         return summary.means[label].value, measure.figures(summary.realism)[0]
 
-    curves, rates = over_rates(found), sorted({summary.target for summary in found})
+    curves, rates = by_codec(found), sorted({summary.target for summary in found})
     names = {own[-1].codec: own[-1].codec for own in curves.values()}
     for own in curves.values():
         panel.plot(*zip(*map(place, own), strict=True), color=styles[own[0].codec].colour, linewidth=0.9, alpha=0.6)
-    for (_, name), steps in sliders(found).items():
+    for (_, name), steps in realism_paths(found).items():
         panel.plot(*zip(*map(place, steps), strict=True), color=styles[steps[-1].codec].colour, linewidth=2)
-        names |= {each.codec: f"{slider(each.codec):g}" if len(rates) == 1 else "" for each in steps[1:-1]}
-        names[steps[-1].codec] = f"{name} {slider(steps[-1].codec):g}"
+        names |= {each.codec: f"{realism_setting(each.codec):g}" if len(rates) == 1 else "" for each in steps[1:-1]}
+        names[steps[-1].codec] = f"{name} {realism_setting(steps[-1].codec):g}"
     labels = []
     for codec, own in curves.items():
         look = styles[codec]
@@ -113,6 +123,6 @@ def _plane(panel: Axes, found: Sequence[Summary], label: str, measure: Measure, 
         panel.invert_xaxis()
     panel.invert_yaxis()
     panel.margins(0.16)
-    better(panel, title(label))
+    mark_better(panel, metric_title(label))
     panel.set_title(measure.label)
     return labels

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from codec import files
 from evaluation import plots
-from evaluation.images import from_tensor, read, to_tensor
+from evaluation.images import from_tensor, read_image, to_tensor
 from evaluation.probes import recovery
-from perception.backbones.efficacy import tuning
+from perception.backbones.efficacy import measure_tuning
 from perception.backbones.imagenet import Network
 from perception.distances.features import DEFAULT_LAYER, Features
 from perception.registry import create
@@ -17,7 +17,7 @@ SUBSETS = ("all", "H-10", "L-10")
 SMOOTHNESS = 1.0  # weight of total variation beside the feature loss over its value at mid-grey; the inversion's prior
 
 
-def table(measured: dict) -> str:
+def efficacy_csv(measured: dict) -> str:
     """Every channel of every layer as CSV: layer, channel, μ₁, μ₂, efficacy."""
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
@@ -29,21 +29,21 @@ def table(measured: dict) -> str:
     return text.getvalue()
 
 
-def invert(network: str, layer: str, photo: Path, steps: int, out: Path) -> None:
+def draw_inversions(network: str, layer: str, photo: Path, steps: int, out: Path) -> None:
     """The photograph's central 176² pixels, reconstructed from noise through all channels of a layer, through H-10 and through
     L-10 (Mahendran & Vedaldi, CVPR 2015, with a total variation prior; Tariq et al. 2020, section 5.4)."""
-    reference = recovery.centre(to_tensor(read(photo)), 176)
-    begin = 0.5 + 0.1 * (recovery.beginning(reference, "noise") - 0.5)  # faint noise about mid-grey
+    reference = recovery.centre_crop(to_tensor(read_image(photo)), 176)
+    begin = 0.5 + 0.1 * (recovery.starting_image(reference, "noise") - 0.5)  # faint noise about mid-grey
     pictures = [(from_tensor(reference), "photograph")]
     for subset in SUBSETS:
         distance: Features = create("features", network=network, layer=layer, channels=subset)
         scale = distance(reference, reference.new_full(reference.shape, 0.5)).item()
-        image = recovery.descend(distance, reference, begin, steps, SMOOTHNESS * scale)
+        image = recovery.minimise_distance(distance, reference, begin, steps, SMOOTHNESS * scale)
         pictures.append((from_tensor(image), f"{subset} ({len(distance.used)} channels)"))
-    plots.sheet(pictures, out, f"{network} {layer}: what each set of channels keeps", columns=len(pictures))
+    plots.plot_contact_sheet(pictures, out, f"{network} {layer}: what each set of channels keeps", columns=len(pictures))
 
 
-def study(
+def study_channels(
     network: str, layer: str | None, photo: Path | None, steps: int, out: Path, pixels_per_degree: float
 ) -> list[Path]:
     """Measures a network afresh at a viewing distance; returns the files written.
@@ -53,11 +53,11 @@ def study(
     """
     net = Network(network)
     layer = net.check(layer or DEFAULT_LAYER[net.name])
-    measured = tuning(net, pixels_per_degree)
+    measured = measure_tuning(net, pixels_per_degree)
     written = [out / "efficacy.csv", out / f"tuning_{net.name}_{layer}.png"]
-    files.write(str(written[0]), table(measured).encode())
-    plots.tuning(measured[layer], f"{net.name} {layer}", written[1])
+    files.write(str(written[0]), efficacy_csv(measured).encode())
+    plots.plot_tuning(measured[layer], f"{net.name} {layer}", written[1])
     if photo:
         written.append(out / f"inversion_{net.name}_{layer}.png")
-        invert(net.name, layer, photo, steps, written[-1])
+        draw_inversions(net.name, layer, photo, steps, written[-1])
     return written

@@ -16,12 +16,11 @@ from tqdm import tqdm
 import codec
 from codec import files
 from codec.errors import ImageError
-from evaluation import json_lines as journal
-from evaluation import plots
-from evaluation.images import from_tensor, read, to_tensor
+from evaluation import json_lines, plots
+from evaluation.images import from_tensor, read_image, to_tensor
 from evaluation.markdown import interval_text, markdown_table
 from evaluation.plots import plt
-from evaluation.probes.recovery import centre, checksum, jpeg
+from evaluation.probes.recovery import centre_crop, image_checksum, jpeg_round_trip
 from evaluation.ratings import agreement
 from perception import create
 from perception.distance import Distance
@@ -30,14 +29,14 @@ from perception.distances.visibility import probability
 SIDE = 256  # of the photograph's centre that is looked at
 QUALITIES = {"jpeg": tuple(range(1, 101)), "codec": tuple(range(0, 101, 10))}
 NAMES = {"jpeg": "JPEG", "codec": "this codec"}
-VERDICTS = "teacher.jsonl"  # in the output folder: what the teacher said, so that an interrupted study goes on
+TEACHER_FILE = "teacher.jsonl"  # in the output folder: what the teacher said, so that an interrupted study goes on
 SHOWN = 3  # photographs with a panel of their own
 SAMPLES = 1000
 HEADER = ["artefacts", "pairs", "Pearson", "Spearman", "Spearman within a photograph", "mean error"]
 
 
 @dataclass(frozen=True)
-class Row:
+class DetectionRow:
     """Probabilities that a photograph's distorted version is told from it."""
 
     photo: str
@@ -62,40 +61,40 @@ class Agreement:
     error: tuple[float, float, float]
 
 
-def distorted(image: Tensor, kind: str, quality: int) -> Tensor:
+def distort(image: Tensor, kind: str, quality: int) -> Tensor:
     """The (1, 3, H, W) image as JPEG, or as this codec, gives it back."""
     if kind == "jpeg":
-        return jpeg(image, quality)
+        return jpeg_round_trip(image, quality)
     return to_tensor(codec.decode(codec.encode(from_tensor(image), quality=quality)))
 
 
 @torch.no_grad()
-def rows(photos: Sequence[Path], distance: Distance, out: Path) -> Iterator[Row]:
+def detection_rows(photos: Sequence[Path], distance: Distance, out: Path) -> Iterator[DetectionRow]:
     """Every photograph at every quality of both codecs."""
     teacher = create("cvvdp")
     out.mkdir(parents=True, exist_ok=True)
-    known = dict(journal.read(out / VERDICTS))  # key → JOD
+    known = dict(json_lines.read_lines(out / TEACHER_FILE))  # key → JOD
     total = len(photos) * sum(map(len, QUALITIES.values()))
-    files.write(str(out / VERDICTS), "".join(json.dumps(item) + "\n" for item in known.items()).encode())
+    files.write(str(out / TEACHER_FILE), "".join(json.dumps(item) + "\n" for item in known.items()).encode())
     with tqdm(total=total, unit="image", disable=None) as bar:
         for photo in photos:
             try:
-                reference = centre(to_tensor(read(photo)), SIDE)
+                reference = centre_crop(to_tensor(read_image(photo)), SIDE)
             except ImageError as problem:
                 raise ImageError(f"{photo}: {problem}") from None
             for kind, qualities in QUALITIES.items():
                 for quality in qualities:
-                    image = distorted(reference, kind, quality)
-                    key = f"{checksum(reference)} {checksum(image)}"
+                    image = distort(reference, kind, quality)
+                    key = f"{image_checksum(reference)} {image_checksum(image)}"
                     if key not in known:
                         known[key] = teacher.loss(reference, image).item()
-                        journal.append(out / VERDICTS, (key, known[key]))
+                        json_lines.append_line(out / TEACHER_FILE, (key, known[key]))
                     seen = probability(torch.tensor(known[key])).item()
-                    yield Row(photo.stem, kind, quality, distance(reference, image).item(), seen)
+                    yield DetectionRow(photo.stem, kind, quality, distance(reference, image).item(), seen)
                     bar.update()
 
 
-def pearson(first: np.ndarray, second: np.ndarray) -> float:
+def linear_correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Linear correlation, no fit before it; NaN where an array is constant."""
     return float(np.corrcoef(first, second)[0, 1]) if first.std() and second.std() else float("nan")
 
@@ -104,27 +103,27 @@ def mean_error(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.abs(first - second).mean())
 
 
-def agree(found: Sequence[Row], of: str) -> Agreement:
+def agreement_with_teacher(found: Sequence[DetectionRow], of: str) -> Agreement:
     """How well the rows' predictions agree with the teacher."""
     predicted, teacher = (np.array([getattr(row, name) for row in found]) for name in ("predicted", "teacher"))
     photo = np.unique([row.photo for row in found], return_inverse=True)[1]
 
     def interval(statistic: Callable[..., float]) -> tuple[float, float, float]:
-        return statistic(predicted, teacher), *agreement.bootstrap(statistic, (predicted, teacher), photo, SAMPLES)
+        return statistic(predicted, teacher), *agreement.bootstrap_interval(statistic, (predicted, teacher), photo, SAMPLES)
 
     each = np.array([agreement.spearman(predicted[photo == one], teacher[photo == one]) for one in np.unique(photo)])
-    within = float(each.mean()), *agreement.bootstrap(np.mean, [each], samples=SAMPLES)
-    return Agreement(of, len(found), interval(pearson), interval(agreement.spearman), within, interval(mean_error))
+    within = float(each.mean()), *agreement.bootstrap_interval(np.mean, [each], samples=SAMPLES)
+    return Agreement(of, len(found), interval(linear_correlation), interval(agreement.spearman), within, interval(mean_error))
 
 
-def mean_curve(found: Sequence[Row], kind: str, value: str) -> tuple[np.ndarray, np.ndarray]:
+def mean_curve(found: Sequence[DetectionRow], kind: str, value: str) -> tuple[np.ndarray, np.ndarray]:
     """(qualities,) and the (photographs, qualities) values."""
     qualities = sorted({row.quality for row in found if row.kind == kind})
     by_quality = [[getattr(row, value) for row in found if (row.kind, row.quality) == (kind, quality)] for quality in qualities]
     return np.array(qualities), np.array(by_quality).T
 
 
-def draw(found: Sequence[Row], path: Path) -> None:
+def plot_detection(found: Sequence[DetectionRow], path: Path) -> None:
     """Means over photographs by quality, a few photographs by JPEG quality, and all predictions over the teacher's values."""
     photos = list(dict.fromkeys(row.photo for row in found))
     figure, panels = plt.subplots(2, 3, figsize=(14, 8), layout="constrained")
@@ -152,24 +151,24 @@ def draw(found: Sequence[Row], path: Path) -> None:
         handle.set_alpha(1)
     for panel in list(panels.flat)[len(sets):-1]:
         panel.axis("off")
-    plots.save(figure, path)
+    plots.save_figure(figure, path)
 
 
-def cells(verdict: dict) -> list[str]:
+def agreement_cells(verdict: dict) -> list[str]:
     """An `Agreement` under HEADER."""
     statistics = ("pearson", "spearman", "within", "error")
     return [verdict["of"], str(verdict["count"]), *(interval_text(*verdict[name]) for name in statistics)]
 
 
-def study(photos: Sequence[Path], out: Path, distance: Distance | None = None) -> str:
+def study_detection(photos: Sequence[Path], out: Path, distance: Distance | None = None) -> str:
     """Writes detection.json and detection.png into ``out`` and returns the table, in Markdown.
 
     distance: visibility, by default as shipped. The teacher's verdicts of an earlier run in ``out`` are used again.
     """
-    found = list(rows(photos, distance or create("visibility"), out))
-    verdicts = [agree(found, "both")]
-    verdicts += [agree([row for row in found if row.kind == kind], NAMES[kind]) for kind in QUALITIES]
+    found = list(detection_rows(photos, distance or create("visibility"), out))
+    verdicts = [agreement_with_teacher(found, "both")]
+    verdicts += [agreement_with_teacher([row for row in found if row.kind == kind], NAMES[kind]) for kind in QUALITIES]
     record = {"agreement": [asdict(verdict) for verdict in verdicts], "rows": [asdict(row) for row in found]}
     files.write(str(out / "detection.json"), (json.dumps(record, indent=1) + "\n").encode())
-    draw(found, out / "detection.png")
-    return markdown_table(HEADER, [cells(asdict(verdict)) for verdict in verdicts])
+    plot_detection(found, out / "detection.png")
+    return markdown_table(HEADER, [agreement_cells(asdict(verdict)) for verdict in verdicts])

@@ -36,7 +36,7 @@ class Roundness:
     spread: float
 
 
-def outlines(points: int = 72, scale: float = 1.0) -> np.ndarray:
+def ellipse_outlines(points: int = 72, scale: float = 1.0) -> np.ndarray:
     """(25, points, 2) chromaticities x, y along the ellipses, enlarged ``scale`` times."""
     x, y, major, minor, angle = ELLIPSES.T[..., None]
     turn, t = np.deg2rad(angle), np.linspace(0, 2 * np.pi, points, endpoint=False)
@@ -44,7 +44,7 @@ def outlines(points: int = 72, scale: float = 1.0) -> np.ndarray:
     return np.stack((x + along * np.cos(turn) - across * np.sin(turn), y + along * np.sin(turn) + across * np.cos(turn)), -1)
 
 
-def to_lab(chromaticity: np.ndarray) -> np.ndarray:
+def chromaticity_to_lab(chromaticity: np.ndarray) -> np.ndarray:
     """(…, 2) chromaticities x, y at the example's luminance → (…, 2) a*, b* under D65."""
     x, y = chromaticity[..., 0], chromaticity[..., 1]
     xyz = np.stack((x / y, np.ones_like(x), (1 - x - y) / y)) * LUMINANCE

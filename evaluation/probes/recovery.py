@@ -20,14 +20,14 @@ from tqdm import tqdm
 from codec import files
 from codec.errors import FileError, ImageError, MetamerError
 from evaluation import plots
-from evaluation.images import from_tensor, read, save, through, to_tensor
+from evaluation.images import from_tensor, read_image, round_trip, save_image, to_tensor
 from perception import create
 from perception.distance import Distance
 
 START_QUALITY = 5  # of the JPEG to start from, visibly ruined
 YARDSTICK_QUALITY = 10
 LEARNING_RATE = 0.02  # of Adam, on values in [0, 1]; falls to a hundredth along a cosine
-OTHERS = ("psnr", "ms-ssim", "lpips-squeeze")  # one of each family; two of them are never the family on trial
+REFEREES = ("psnr", "ms-ssim", "lpips-squeeze")  # one of each family; two of them are never the family on trial
 FAMILIES = {"colour": "pixels"}  # families that count as one
 
 
@@ -47,15 +47,15 @@ class Recovery:
     verdict: str
 
 
-def jpeg(image: Tensor, quality: int) -> Tensor:
+def jpeg_round_trip(image: Tensor, quality: int) -> Tensor:
     """The (1, 3, H, W) image after Pillow's JPEG."""
-    return to_tensor(through(from_tensor(image), "JPEG", quality=quality))
+    return to_tensor(round_trip(from_tensor(image), "JPEG", quality=quality))
 
 
-def beginning(reference: Tensor, start: str, seed: int = 0) -> Tensor:
+def starting_image(reference: Tensor, start: str, seed: int = 0) -> Tensor:
     """White Gaussian noise about mid-grey ("noise"), or the reference as a very coarse JPEG ("jpeg")."""
     if start == "jpeg":
-        return jpeg(reference, START_QUALITY)
+        return jpeg_round_trip(reference, START_QUALITY)
     generator = torch.Generator().manual_seed(seed)
     return (0.5 + 0.2 * torch.randn(reference.shape, generator=generator)).clamp(0, 1)
 
@@ -65,7 +65,7 @@ def total_variation(image: Tensor) -> Tensor:
     return image.diff(dim=-1).abs().mean() + image.diff(dim=-2).abs().mean()
 
 
-def descend(distance: Distance, reference: Tensor, begin: Tensor, steps: int, smoothness: float = 0.0) -> Tensor:
+def minimise_distance(distance: Distance, reference: Tensor, begin: Tensor, steps: int, smoothness: float = 0.0) -> Tensor:
     """The image that ``steps`` of Adam from ``begin`` reach, minimising distance + smoothness · total variation.
 
     Shapes (1, 3, H, W), values in [0, 1] throughout.
@@ -88,21 +88,21 @@ def descend(distance: Distance, reference: Tensor, begin: Tensor, steps: int, sm
     return image.detach()
 
 
-def checksum(image: Tensor) -> str:
+def image_checksum(image: Tensor) -> str:
     """Tells images apart, size included."""
     return f"{image.shape[-1]}x{image.shape[-2]}:{zlib.crc32(from_tensor(image).tobytes()):08x}"
 
 
-def shown(image: Tensor) -> Tensor:
+def rounded_to_8_bits(image: Tensor) -> Tensor:
     """The image as 8 bits hold it: what is judged is what can be looked at."""
     return (image * 255).round() / 255
 
 
 @torch.no_grad()
-def judge(distance: Distance, reference: Tensor, image: Tensor, start: str, steps: int) -> Recovery:
+def judge_recovery(distance: Distance, reference: Tensor, image: Tensor, start: str, steps: int) -> Recovery:
     """The distance's verdict: "recovers" when metrics of other families prefer its result to the yardstick, "blind" when
     only the distance itself does, "not reached" when not even that."""
-    yardstick = jpeg(reference, YARDSTICK_QUALITY)
+    yardstick = jpeg_round_trip(reference, YARDSTICK_QUALITY)
 
     def values(metric: Distance) -> tuple[float, float]:
         return metric(reference, image).item(), metric(reference, yardstick).item()
@@ -111,18 +111,18 @@ def judge(distance: Distance, reference: Tensor, image: Tensor, start: str, step
         return (metric.loss(reference, image) <= metric.loss(reference, yardstick)).item()
 
     family = FAMILIES.get(distance.metric.family, distance.metric.family)
-    judges = [metric for metric in map(create, OTHERS) if metric.metric.family != family]
+    judges = [metric for metric in map(create, REFEREES) if metric.metric.family != family]
     verdict = "recovers" if all(map(prefers, judges)) else "blind" if prefers(distance) else "not reached"
-    others = {metric.label: values(metric) for metric in map(create, OTHERS) if metric.label != distance.label}
-    return Recovery(distance.label, checksum(reference), start, steps, values(distance), others, verdict)
+    others = {metric.label: values(metric) for metric in map(create, REFEREES) if metric.label != distance.label}
+    return Recovery(distance.label, image_checksum(reference), start, steps, values(distance), others, verdict)
 
 
-def recover(distance: Distance, reference: Tensor, start: str = "noise", steps: int = 1000) -> Tensor:
+def recover_image(distance: Distance, reference: Tensor, start: str = "noise", steps: int = 1000) -> Tensor:
     """Where descending on a distance from ``start`` ends: (1, 3, H, W), as 8 bits hold it."""
-    return shown(descend(distance, reference, beginning(reference, start), steps))
+    return rounded_to_8_bits(minimise_distance(distance, reference, starting_image(reference, start), steps))
 
 
-def centre(image: Tensor, side: int) -> Tensor:
+def centre_crop(image: Tensor, side: int) -> Tensor:
     """The central ``side``² pixels of (1, 3, H, W); `ImageError` when there are not that many."""
     height, width = image.shape[-2:]
     if min(height, width) < side:
@@ -140,37 +140,39 @@ def read_records(path: Path, reference: str) -> dict[str, dict]:
         raise FileError(f"{path} is damaged; remove it") from None
 
 
-def trials(photo: Path, distances: Sequence[Distance], start: str, steps: int, side: int, out: Path) -> str:
+def run_recoveries(photo: Path, distances: Sequence[Distance], start: str, steps: int, side: int, out: Path) -> str:
     """Recovers a photograph's centre with every distance; writes pictures, records and the contact sheet; returns a table.
 
     A distance whose record from an earlier run, with the same image and as many steps, is in ``out`` is not run again.
     """
-    reference = centre(to_tensor(read(photo)), side)
+    reference = centre_crop(to_tensor(read_image(photo)), side)
     for distance in distances:
         if not distance.metric.trainable:
             raise MetamerError(f"{distance} has no gradient to descend on")
     records = out / f"recoveries-{start}.json"
-    known = read_records(records, checksum(reference))
+    known = read_records(records, image_checksum(reference))
     for distance in distances:
         if known.get(distance.label, {}).get("steps") == steps:
             continue
-        image = recover(distance, reference, start, steps)
-        save(from_tensor(image), out / picture_name(distance.label, start))
-        known[distance.label] = asdict(judge(distance, reference, image, start, steps))
+        image = recover_image(distance, reference, start, steps)
+        save_image(from_tensor(image), out / recovery_file_name(distance.label, start))
+        known[distance.label] = asdict(judge_recovery(distance, reference, image, start, steps))
         files.write(str(records), (json.dumps(list(known.values()), indent=1) + "\n").encode())
-    pictures = [(from_tensor(reference), "reference"), (from_tensor(beginning(reference, start)), "start"),
-                (from_tensor(jpeg(reference, YARDSTICK_QUALITY)), f"yardstick: JPEG {YARDSTICK_QUALITY}")]
-    pictures += [(read(out / picture_name(label, start)), caption(row)) for label, row in known.items()]
-    plots.sheet(pictures, out / f"recoveries-{start}.png", f"Recovered from {start} by minimising each distance alone")
-    return "\n".join(caption(row).replace("\n", "; ") for row in known.values())
+    pictures = [(from_tensor(reference), "reference"), (from_tensor(starting_image(reference, start)), "start"),
+                (from_tensor(jpeg_round_trip(reference, YARDSTICK_QUALITY)), f"yardstick: JPEG {YARDSTICK_QUALITY}")]
+    pictures += [(read_image(out / recovery_file_name(label, start)), recovery_caption(row)) for label, row in known.items()]
+    plots.plot_contact_sheet(
+        pictures, out / f"recoveries-{start}.png", f"Recovered from {start} by minimising each distance alone"
+    )
+    return "\n".join(recovery_caption(row).replace("\n", "; ") for row in known.values())
 
 
-def picture_name(label: str, start: str) -> str:
+def recovery_file_name(label: str, start: str) -> str:
     """A file name for a distance's result."""
     return re.sub(r"[^\w.-]+", "-", label) + f"-{start}.png"
 
 
-def caption(row: dict) -> str:
+def recovery_caption(row: dict) -> str:
     """Name and verdict, the distance's final value, and what other families say."""
     others = [f"{name} {value[0]:.3g}" for name, value in row["others"].items()]
     value = "value {:.3g}, yardstick {:.3g}".format(*row["value"])

@@ -1,6 +1,6 @@
 """Bjøntegaard differences between rate-distortion curves: of all codecs to all, and of each picture, with intervals.
 
-A curve is (settings, 2) of bits a pixel and a metric that rises with quality (`evaluation.rate.rate_distortion.scale`). The
+A curve is (settings, 2) of bits a pixel and a metric that rises with quality (`evaluation.rate.rate_distortion.bd_scale`). The
 package `bjontegaard` integrates; curves run through their points by PCHIP (Fritsch and Carlson 1980) or Akima's splines (1970),
 which Herglotz et al. ("The Bjøntegaard bible", 2023) find nearest to densely measured ones. Always over what both cover.
 """
@@ -30,7 +30,7 @@ class Difference:
     rates: tuple[float, float]
 
 
-def rising(curve: np.ndarray) -> np.ndarray:
+def rising_points(curve: np.ndarray) -> np.ndarray:
     """The points of a curve, ordered by rate, that are better than all before them."""
     best = np.maximum.accumulate(curve[:, 1])
     return curve[np.r_[True, best[1:] > best[:-1]]]
@@ -54,32 +54,32 @@ def bd_rate(anchor: np.ndarray, curve: np.ndarray, method: str = "pchip") -> tup
 
     NaN where the ranges do not overlap. Points that cost more than another and are no better do not count.
     """
-    anchor, curve = rising(anchor), rising(curve)
+    anchor, curve = rising_points(anchor), rising_points(curve)
     low, high, some = _common(anchor, curve, 1)
     return (_delta(bjontegaard.bd_rate, anchor, curve, method) if some else float("nan")), low, high
 
 
-def bd_gain(anchor: np.ndarray, curve: np.ndarray, method: str = "pchip") -> tuple[float, float, float]:
+def bd_distortion(anchor: np.ndarray, curve: np.ndarray, method: str = "pchip") -> tuple[float, float, float]:
     """Bjøntegaard difference of the metric at equal rates, and the range of bits a pixel it covers; else as `bd_rate`."""
-    anchor, curve = rising(anchor), rising(curve)
+    anchor, curve = rising_points(anchor), rising_points(curve)
     low, high, some = _common(anchor, curve, 0)
     return (_delta(bjontegaard.bd_psnr, anchor, curve, method) if some else float("nan")), low, high
 
 
-def matrix(curves: dict[str, np.ndarray], methods: Sequence[str] = METHODS) -> list[Difference]:
+def pairwise_differences(curves: dict[str, np.ndarray], methods: Sequence[str] = METHODS) -> list[Difference]:
     """Every codec against every other, by each method."""
     found = []
     for method in methods:
         for anchor, first in curves.items():
             for name, curve in curves.items():
                 if name != anchor:
-                    rate, gain = bd_rate(first, curve, method), bd_gain(first, curve, method)
+                    rate, gain = bd_rate(first, curve, method), bd_distortion(first, curve, method)
                     found.append(Difference(anchor, name, method, rate[0], rate[1:], gain[0], gain[1:]))
     return found
 
 
 @dataclass(frozen=True)
-class Pictures:
+class PictureCurves:
     """Each picture's curves. names: (P,); values: codec → (P, settings, 2) of bits a pixel and the metric as it is measured;
     change: what makes the metric rise and not saturate, after averaging."""
 
@@ -99,7 +99,7 @@ class Pictures:
         return (draw.integers(len(self.names), size=len(self.names)) for _ in range(SAMPLES))
 
 
-def pictures(rows: Iterable[dict], label: str, change: Callable[[np.ndarray], np.ndarray]) -> Pictures:
+def picture_curves(rows: Iterable[dict], label: str, change: Callable[[np.ndarray], np.ndarray]) -> PictureCurves:
     """From rows of measurements; pictures without a value of the metric, at any setting of any codec, are left out."""
     cells: dict[str, dict[str, dict[float, tuple[float, float]]]] = {}
     missing = set()
@@ -111,10 +111,10 @@ def pictures(rows: Iterable[dict], label: str, change: Callable[[np.ndarray], np
     names = sorted({name for by_picture in cells.values() for name in by_picture} - missing)
     values = {codec: np.array([[by_picture[name][at] for at in sorted(by_picture[name])] for name in names])
               for codec, by_picture in cells.items() if names}
-    return Pictures(names, values, change)
+    return PictureCurves(names, values, change)
 
 
-def interval(of: Pictures, anchor: str, codec: str) -> tuple[float, float]:
+def bd_rate_interval(of: PictureCurves, anchor: str, codec: str) -> tuple[float, float]:
     """95 % bootstrap interval over pictures of the BD-rate (PCHIP) of mean curves; NaN for a single picture."""
     if len(of.names) < 2:
         return float("nan"), float("nan")
@@ -123,7 +123,7 @@ def interval(of: Pictures, anchor: str, codec: str) -> tuple[float, float]:
     return float(low), float(high)
 
 
-def by_picture(of: Pictures, anchor: str) -> list[dict[str, object]]:
+def differences_by_picture(of: PictureCurves, anchor: str) -> list[dict[str, object]]:
     """For every picture and codec: image, codec, anchor, and `Difference`'s rate and gain of that picture's own curves
     (PCHIP), with their ranges: what scatters of gains are drawn from."""
     found = []
@@ -131,7 +131,7 @@ def by_picture(of: Pictures, anchor: str) -> list[dict[str, object]]:
         for codec in of.values:
             if codec != anchor:
                 own = {codec: of.curve(codec, [index]), anchor: of.curve(anchor, [index])}
-                rate, gain = bd_rate(own[anchor], own[codec]), bd_gain(own[anchor], own[codec])
+                rate, gain = bd_rate(own[anchor], own[codec]), bd_distortion(own[anchor], own[codec])
                 found.append({"image": name, "codec": codec, "anchor": anchor, "rate": rate[0], "quality": rate[1:],
                               "gain": gain[0], "rates": gain[1:]})
     return found

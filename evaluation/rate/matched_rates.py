@@ -16,23 +16,22 @@ from PIL import Image
 from codec import files
 from codec.errors import MetamerError
 from evaluation import plots
-from evaluation.codecs.registry import coder
-from evaluation.images import held_out, read, save
-from evaluation.measure import measurements as measuring
+from evaluation.codecs.registry import get_codec
+from evaluation.images import held_out_paths, read_image, save_image
+from evaluation.measure import measurements
 from evaluation.measure.measurements import Point, Row
-from evaluation.rate.rate_distortion import METRICS
+from evaluation.rate.rate_distortion import DEFAULT_METRICS
 from evaluation.ratings import agreement
-from evaluation.realism import comparison as realism
-from evaluation.realism import measures as realism_text
+from evaluation.realism import comparison, measures
 
-SHOWN = 4  # pictures on a sheet
+SHEET_PICTURES = 4  # pictures on a sheet
 CROP = 192  # pixels a side
 ORIGINAL = "original"  # folder beside those of codecs, whose names have an @
 STEP = 32  # between places that a crop may have
 
 
 @dataclass(frozen=True)
-class Mean:
+class MeanInterval:
     """A mean over pictures, or of paired differences, and its 95 % bootstrap interval over them."""
 
     value: float
@@ -44,11 +43,11 @@ class Mean:
 
 
 @dataclass
-class Summary:
+class RateSummary:
     """A codec at a rate. bpp: mean; mean_deviation, largest_deviation: of pictures from the rate, in bpp, without sign.
 
     means: by distance; differences: of the codec's value less the anchor's, picture by picture. realism: what
-    `evaluation.realism.comparison.compare` finds between the originals and what was decoded, if it was asked for.
+    `evaluation.realism.comparison.compare_sets` finds between the originals and what was decoded, if it was asked for.
     """
 
     codec: str
@@ -57,17 +56,17 @@ class Summary:
     bpp: float
     mean_deviation: float
     largest_deviation: float
-    means: dict[str, Mean]
-    differences: dict[str, Mean]
+    means: dict[str, MeanInterval]
+    differences: dict[str, MeanInterval]
     realism: dict[str, float] | None = None
 
 
-def mean(values: np.ndarray) -> Mean:
+def mean_with_interval(values: np.ndarray) -> MeanInterval:
     """Of (N,) values, one a picture."""
-    return Mean(float(values.mean()), *agreement.bootstrap(np.mean, [values]))
+    return MeanInterval(float(values.mean()), *agreement.bootstrap_interval(np.mean, [values]))
 
 
-def summary(rows: dict[tuple[str, Point], Row], point: Point, anchor: Point, labels: Sequence[str]) -> Summary:
+def summarise(rows: dict[tuple[str, Point], Row], point: Point, anchor: Point, labels: Sequence[str]) -> RateSummary:
     """Of the rows, by (picture, point), at one point against another's; pictures too small for a distance are left out."""
     own, other = ({name: row for (name, at), row in rows.items() if at == which} for which in (point, anchor))
     rates = np.array([row["bpp"] for row in own.values()])
@@ -77,12 +76,12 @@ def summary(rows: dict[tuple[str, Point], Row], point: Point, anchor: Point, lab
         names = [name for name, row in own.items() if row[label] is not None]
         if names:
             values, theirs = (np.array([of[name][label] for name in names], float) for of in (own, other))
-            means[label], differences[label] = mean(values), mean(values - theirs)
-    return Summary(point.codec, point.target, len(own), float(rates.mean()), float(away.mean()), float(away.max()), means,
-                   differences)
+            means[label], differences[label] = mean_with_interval(values), mean_with_interval(values - theirs)
+    return RateSummary(point.codec, point.target, len(own), float(rates.mean()), float(away.mean()), float(away.max()), means,
+                       differences)
 
 
-def table(summaries: Sequence[Summary], anchor: str) -> str:
+def matched_table(summaries: Sequence[RateSummary], anchor: str) -> str:
     """Rates, means and differences from the anchor, a block for each rate."""
     width = max(len(found.codec) for found in summaries) + 1
     lines = [f"{summaries[0].pictures} images, each at the setting nearest to the rate; means over images with 95 % bootstrap "
@@ -97,29 +96,31 @@ def table(summaries: Sequence[Summary], anchor: str) -> str:
             for found in block:
                 change = "" if found.codec == anchor else f"Δ {found.differences[label]}"
                 lines.append(f"{found.codec:<{width}} {found.means[label]!s:<32} {change}".rstrip())
-        told = {found.codec: realism_text.figures(found.realism) for found in block if found.realism}
+        told = {found.codec: measures.figure_texts(found.realism) for found in block if found.realism}
         for label in next(iter(told.values()), ()):
             lines += [f"  {label}", *(f"{codec:<{width}} {values[label]}" for codec, values in told.items())]
-    lines += [f"caution: {said}" for said in realism_text.cautions(summaries[0].realism)] if summaries[0].realism else []
+    lines += (
+        [f"caution: {said}" for said in measures.small_sample_cautions(summaries[0].realism)] if summaries[0].realism else []
+    )
     return "\n".join(lines)
 
 
-def kept(folder: Path, path: Path, point: Point) -> Path:
+def decoded_path(folder: Path, path: Path, point: Point) -> Path:
     """Where the decoded picture goes: FOLDER/CODEC@BPP/NAME.png, with _ for what stands between folders in a model's name."""
     codec = re.sub(r"[^\w.+@=-]", "_", point.codec)
     return folder / f"{codec}@{point.target:g}" / f"{path.stem}.png"
 
 
-def keep_originals(paths: Sequence[Path], folder: Path) -> None:
+def save_originals(paths: Sequence[Path], folder: Path) -> None:
     """Writes the pictures, as codecs saw them, into FOLDER/original: a run can be looked at without its photographs."""
     (folder / ORIGINAL).mkdir(parents=True, exist_ok=True)
     for path in paths:
         target = folder / ORIGINAL / f"{path.stem}.png"
         if not target.exists():
-            save(read(path), target)
+            save_image(read_image(path), target)
 
 
-def busiest(picture: Image.Image) -> tuple[int, int, int, int]:
+def busiest_crop(picture: Image.Image) -> tuple[int, int, int, int]:
     """The box of the crop in which neighbouring pixels differ most: what codecs spend bits on, or invent."""
     grey = np.asarray(picture.convert("L"), float)
     change = np.zeros_like(grey)
@@ -131,61 +132,64 @@ def busiest(picture: Image.Image) -> tuple[int, int, int, int]:
     return max(boxes, key=lambda box: change[box[1] : box[3], box[0] : box[2]].sum())
 
 
-def decoded(path: Path, row: Row) -> Image.Image:
+def decode_again(path: Path, row: Row) -> Image.Image:
     """What the codec of a row makes of a picture at the row's setting."""
-    found = coder(row["codec"])
-    return found.decode(found.encode(read(path), row["setting"]))
+    found = get_codec(row["codec"])
+    return found.decode(found.encode(read_image(path), row["setting"]))
 
 
-def sheet(paths: Sequence[Path], rows: dict[tuple[str, Point], Row], points: Sequence[Point], out: Path) -> None:
+def save_crop_sheet(paths: Sequence[Path], rows: dict[tuple[str, Point], Row], points: Sequence[Point], out: Path) -> None:
     """Writes the same crop of a few pictures, spread over the folder, from the original and from every codec at its point."""
-    chosen = [paths[round(index)] for index in np.linspace(0, len(paths) - 1, min(SHOWN, len(paths)))]
+    chosen = [paths[round(index)] for index in np.linspace(0, len(paths) - 1, min(SHEET_PICTURES, len(paths)))]
     crops = []
     for path in chosen:
-        picture = read(path)
-        box = busiest(picture)
+        picture = read_image(path)
+        box = busiest_crop(picture)
         crops.append((picture.crop(box), f"{path.stem}\noriginal"))
         for point in points:
             row = rows[path.name, point]
-            crops.append((decoded(path, row).crop(box), f"{point.codec}\n{row['bpp']:.3f} bpp"))
-    plots.sheet(crops, out, f"the setting nearest to {points[0].target:g} bpp", columns=1 + len(points))
+            crops.append((decode_again(path, row).crop(box), f"{point.codec}\n{row['bpp']:.3f} bpp"))
+    plots.plot_contact_sheet(crops, out, f"the setting nearest to {points[0].target:g} bpp", columns=1 + len(points))
 
 
-def evaluate(folder: Path, names: Sequence[str], out: Path, targets: Sequence[float], anchor: str | None = None,
-             specs: Sequence[str] = METRICS, jobs: int = 1, keep: bool = False, shown: float | None = None,
-             with_realism: bool = False, critic: str | None = None) -> str:
-    """Measures codecs (`coders.coder`) at rates in bits a pixel by distances; returns the table. anchor: the first by default.
+def evaluate_at_rates(folder: Path, names: Sequence[str], out: Path, targets: Sequence[float], anchor: str | None = None,
+                      specs: Sequence[str] = DEFAULT_METRICS, jobs: int = 1, keep: bool = False, shown: float | None = None,
+                      with_realism: bool = False, critic: str | None = None) -> str:
+    """Measures codecs (`registry.get_codec`) at rates in bits a pixel by distances; returns the table. anchor: the first by
+    default.
 
     Writes into ``out``: matched.jsonl (a row per picture, codec and rate; an interrupted run continues), matched.txt and
-    matched.json (`Summary`); with ``keep`` what was decoded, in decoded/CODEC@BPP/, and the originals, in decoded/original/;
-    and for the rate ``shown`` crops.png.
-    with_realism: also how far the decoded set lies from the originals, for every codec at every rate (`realism.compare`,
-    without PIM's z, which takes longest). critic: network of the post-hoc critic, None for none.
+    matched.json (`RateSummary`); with ``keep`` what was decoded, in decoded/CODEC@BPP/, and the originals, in
+    decoded/original/; and for the rate ``shown`` crops.png.
+    with_realism: also how far the decoded set lies from the originals, for every codec at every rate
+    (`comparison.compare_sets`, without PIM's z, which takes longest). critic: network of the post-hoc critic, None for none.
     Raises MetamerError, PerceptionError.
     """
     out, targets = Path(out), list(dict.fromkeys(targets))
     if shown is not None and shown not in targets:
         raise MetamerError(f"a sheet at {shown:g} bpp needs --bpp {shown:g}")
-    paths = held_out(folder)
+    paths = held_out_paths(folder)
     names = list(dict.fromkeys([*names, *filter(None, [anchor])]))
     anchor = anchor or names[0]
     points = [Point(name, target=target) for target in targets for name in names]
     for name in names:
-        coder(name)  # unknown ones are told before the first hour is spent
-    sample = realism.Sampler(critic=critic) if with_realism else None  # so are weights that are not here
-    places = functools.partial(kept, out / "decoded") if keep else None
-    rows = measuring.run(paths, points, specs, out / "matched.jsonl", jobs, places)
+        get_codec(name)  # unknown ones are told before the first hour is spent
+    sample = comparison.FeatureSampler(critic=critic) if with_realism else None  # so are weights that are not here
+    places = functools.partial(decoded_path, out / "decoded") if keep else None
+    rows = measurements.measure_pictures(paths, points, specs, out / "matched.jsonl", jobs, places)
     if keep:
-        keep_originals(paths, out / "decoded")
-    labels = [measuring.distance(spec).label for spec in specs]
-    found = [summary(rows, point, Point(anchor, target=point.target), labels) for point in points]
+        save_originals(paths, out / "decoded")
+    labels = [measurements.cached_distance(spec).label for spec in specs]
+    found = [summarise(rows, point, Point(anchor, target=point.target), labels) for point in points]
     if sample:
-        originals = sample(map(read, paths))
+        originals = sample(map(read_image, paths))
         for each, point in zip(found, points, strict=True):
-            each.realism = realism.compare(originals, sample(decoded(path, rows[path.name, point]) for path in paths))
-    text = table(found, anchor)
+            each.realism = comparison.compare_sets(
+                originals, sample(decode_again(path, rows[path.name, point]) for path in paths)
+            )
+    text = matched_table(found, anchor)
     files.write(str(out / "matched.txt"), (text + "\n").encode())
     files.write(str(out / "matched.json"), (json.dumps(list(map(asdict, found)), indent=1) + "\n").encode())
     if shown is not None:
-        sheet(paths, rows, [point for point in points if point.target == shown], out / "crops.png")
+        save_crop_sheet(paths, rows, [point for point in points if point.target == shown], out / "crops.png")
     return text

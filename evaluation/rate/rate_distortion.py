@@ -11,22 +11,21 @@ import numpy as np
 from codec import files
 from codec.errors import MetamerError
 from evaluation import plots
-from evaluation.codecs.registry import coder
-from evaluation.images import held_out
-from evaluation.measure import measurements as measuring
+from evaluation.codecs.registry import get_codec
+from evaluation.images import held_out_paths
+from evaluation.measure import measurements
 from evaluation.measure.measurements import Point, Row
-from evaluation.rate import bjontegaard as differences
-from evaluation.rate import published
+from evaluation.rate import bjontegaard, published
 from evaluation.rate.bjontegaard import bd_rate
-from evaluation.rate.published import Published
+from evaluation.rate.published import PublishedCodec
 from evaluation.ratings import agreement
 from perception.registry import Metric, find
 
-METRICS = ("psnr", "ms-ssim")
+DEFAULT_METRICS = ("psnr", "ms-ssim")
 FLOOR = 1e-10  # of what a logarithm is taken of
 
 
-def points(names: Iterable[str], settings: Sequence[str] = ()) -> list[Point]:
+def measurement_points(names: Iterable[str], settings: Sequence[str] = ()) -> list[Point]:
     """Every codec at its usual settings, or at those given: "10,20" for all, "avif=10,20" for one. Raises MetamerError."""
     chosen: dict[str, list[float]] = {}
     for text in settings:
@@ -41,14 +40,14 @@ def points(names: Iterable[str], settings: Sequence[str] = ()) -> list[Point]:
         raise MetamerError(f"settings are given for '{min(strange)}', which is not measured")
     found = []
     for name in names:
-        values = chosen.get(name) or chosen.get("") or coder(name).settings
+        values = chosen.get(name) or chosen.get("") or get_codec(name).settings
         for value in dict.fromkeys(values):
-            coder(name).check(value)
+            get_codec(name).check(value)
             found.append(Point(name, value))
     return found
 
 
-def scale(metric: Metric) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
+def bd_scale(metric: Metric) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
     """What it is called, and how values are taken, so that a BD-rate makes sense: rising, and not saturated where pictures are
     good.
 
@@ -63,49 +62,49 @@ def scale(metric: Metric) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
 
 
 def on_scale(label: str, curve: np.ndarray) -> np.ndarray:
-    """A curve, (points, 1 + values) bpp and values of a distance, with those on its `scale`."""
-    change = scale(find(label.partition(":")[0]))[1]
+    """A curve, (points, 1 + values) bpp and values of a distance, with those on its `bd_scale`."""
+    change = bd_scale(find(label.partition(":")[0]))[1]
     return np.c_[curve[:, 0], change(curve[:, 1:])]
 
 
-def sampled(rows: Iterable[Row], label: str) -> differences.Pictures:
-    """Every picture's curves in a distance, whose means are on its `scale`."""
-    return differences.pictures(rows, label, scale(find(label.partition(":")[0]))[1])
+def curves_by_picture(rows: Iterable[Row], label: str) -> bjontegaard.PictureCurves:
+    """Every picture's curves in a distance, whose means are on its `bd_scale`."""
+    return bjontegaard.picture_curves(rows, label, bd_scale(find(label.partition(":")[0]))[1])
 
 
-def scaled(rows: Iterable[Row], label: str) -> tuple[str, dict[str, np.ndarray]]:
+def mean_curves(rows: Iterable[Row], label: str) -> tuple[str, dict[str, np.ndarray]]:
     """A distance's label with its scale, and on that codec → (settings, 2) mean bpp and metric over pictures."""
-    of = sampled(rows, label)
-    return f"{label}{scale(find(label.partition(':')[0]))[0]}", {codec: of.curve(codec) for codec in of.values}
+    of = curves_by_picture(rows, label)
+    return f"{label}{bd_scale(find(label.partition(':')[0]))[0]}", {codec: of.curve(codec) for codec in of.values}
 
 
-def bands(rows: Iterable[Row], label: str) -> dict[str, np.ndarray]:
+def mean_curve_intervals(rows: Iterable[Row], label: str) -> dict[str, np.ndarray]:
     """codec → (settings, 3) mean bpp and the ends of the mean's 95 % bootstrap interval over pictures, on the scale and in the
-    order of `scaled`."""
-    of, found = sampled(rows, label), {}
+    order of `mean_curves`."""
+    of, found = curves_by_picture(rows, label), {}
     for codec, values in of.values.items():
         columns = np.moveaxis(values, 0, 2)  # (settings, 2, P)
-        ends = sorted((rate.mean(), *agreement.bootstrap(np.mean, [column])) for rate, column in columns)
+        ends = sorted((rate.mean(), *agreement.bootstrap_interval(np.mean, [column])) for rate, column in columns)
         found[codec] = on_scale(label, np.array(ends))
     return found
 
 
-def known(names: Iterable[str], label: str) -> list[tuple[Published, np.ndarray]]:
-    """Published curves in a distance, on its `scale`; of those that have one. Raises MetamerError for unknown names."""
-    found = ((each, each.curves.get(label)) for each in map(published.find, names))
+def published_curves(names: Iterable[str], label: str) -> list[tuple[PublishedCodec, np.ndarray]]:
+    """Published curves in a distance, on its `bd_scale`; of those that have one. Raises MetamerError for unknown names."""
+    found = ((each, each.curves.get(label)) for each in map(published.find_published, names))
     return [(each, on_scale(label, curve)) for each, curve in found if curve is not None]
 
 
-def titled(names: Iterable[str], label: str) -> dict[str, np.ndarray]:
-    """`known` curves by their titles, which name the source."""
-    return {each.title: curve for each, curve in known(names, label)}
+def published_curves_by_title(names: Iterable[str], label: str) -> dict[str, np.ndarray]:
+    """`published_curves` curves by their titles, which name the source."""
+    return {each.title: curve for each, curve in published_curves(names, label)}
 
 
-def table(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[str] = ()) -> str:
+def rate_distortion_table(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[str] = ()) -> str:
     """BD-rates of every codec against ``anchor`` in every distance, with intervals and the ranges they cover, of all against
     all, and mean seconds, as text. names: published curves to count in."""
     codecs = list(dict.fromkeys(row["codec"] for row in rows))
-    titles = [title for name in names for title in (published.find(name).title,)]
+    titles = [title for name in names for title in (published.find_published(name).title,)]
     width = max(map(len, ["codec", *codecs, *titles]))
     count = len({row["image"] for row in rows})
     lines = [f"{count} images; bpp is the whole file; mean curves; BD-rate against {anchor} (PCHIP over the common range), "
@@ -118,25 +117,25 @@ def table(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[st
         peaks = [max((row.get(f"{way}_peak_mib") or math.nan for row in own), default=math.nan) for way in ("encode", "decode")]
         lines.append(f"{name:<{width}} {min(rates):5.3f} – {max(rates):5.3f} {seconds[0]:6.3f} {seconds[1]:6.3f} "
                      f"{peaks[0]:7.0f} {peaks[1]:7.0f}")
-    for label in labels_of(specs):
-        title, curves = scaled(rows, label)
-        of = sampled(rows, label)
+    for label in spec_labels(specs):
+        title, curves = mean_curves(rows, label)
+        of = curves_by_picture(rows, label)
         lines += ["", title, f"{'codec':<{width}} {'range':>15} {'BD-rate':>9} {'interval':>17} {'over':>15}"]
-        for name, curve in (curves | titled(names, label)).items():
+        for name, curve in (curves | published_curves_by_title(names, label)).items():
             rate, low, high = bd_rate(curves[anchor], curve) if anchor in curves else (np.nan,) * 3
-            ends = differences.interval(of, anchor, name) if name in of.values and name != anchor else (np.nan,) * 2
+            ends = bjontegaard.bd_rate_interval(of, anchor, name) if name in of.values and name != anchor else (np.nan,) * 2
             written = "–" if np.isnan(rate) else f"{rate:+.1f} %"
             within = "–" if np.isnan(ends[0]) else f"{ends[0]:+.1f} … {ends[1]:+.1f}"
             over = "–" if np.isnan(rate) else f"{low:.2f} – {high:.2f}"
             extent = f"{curve[0, 1]:.2f} – {curve[-1, 1]:.2f}"
             lines.append(f"{name:<{width}} {extent:>15} {written:>9} {within:>17} {over:>15}")
-        lines += ["", *square(curves | titled(names, label), width)]
+        lines += ["", *bd_matrix_lines(curves | published_curves_by_title(names, label), width)]
     return "\n".join(lines)
 
 
-def square(curves: dict[str, np.ndarray], width: int) -> list[str]:
+def bd_matrix_lines(curves: dict[str, np.ndarray], width: int) -> list[str]:
     """The matrices of BD-rate and BD-distortion: each codec, a row, against each other, a column with its row's number."""
-    found = {(each.anchor, each.codec, each.method): each for each in differences.matrix(curves)}
+    found = {(each.anchor, each.codec, each.method): each for each in bjontegaard.pairwise_differences(curves)}
     numbers = {name: f"({index})" for index, name in enumerate(curves, 1)}
     lines = []
     for title, value in (("BD-rate in percent", "rate"), ("BD-distortion at equal rates", "gain")):
@@ -152,47 +151,50 @@ def square(curves: dict[str, np.ndarray], width: int) -> list[str]:
     return lines
 
 
-def summary(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[str] = ()) -> dict[str, object]:
-    """For JSON: by distance's label, its title, all `differences.Difference`s, those of each picture against ``anchor``, and
+def bjontegaard_summary(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[str] = ()) -> dict[str, object]:
+    """For JSON: by distance's label, its title, all `bjontegaard.Difference`s, those of each picture against ``anchor``, and
     the bands of mean curves. NaN as null."""
     found = {}
-    for label in labels_of(specs):
-        title, curves = scaled(rows, label)
-        of = sampled(rows, label)
+    for label in spec_labels(specs):
+        title, curves = mean_curves(rows, label)
+        of = curves_by_picture(rows, label)
         found[label] = {
-            "title": title, "differences": [asdict(each) for each in differences.matrix(curves | titled(names, label))],
-            "pictures": differences.by_picture(of, anchor) if anchor in of.values else [],
-            "bands": {name: band.tolist() for name, band in bands(rows, label).items()},
+            "title": title,
+            "differences": [
+                asdict(each) for each in bjontegaard.pairwise_differences(curves | published_curves_by_title(names, label))
+            ],
+            "pictures": bjontegaard.differences_by_picture(of, anchor) if anchor in of.values else [],
+            "bands": {name: band.tolist() for name, band in mean_curve_intervals(rows, label).items()},
         }
     return _plain(found)
 
 
-def labels_of(specs: Iterable[str]) -> list[str]:
-    return [measuring.distance(spec).label for spec in specs]
+def spec_labels(specs: Iterable[str]) -> list[str]:
+    return [measurements.cached_distance(spec).label for spec in specs]
 
 
-def figure(rows: Sequence[Row], labels: Iterable[str], names: Sequence[str] = ()) -> dict[str, object]:
+def figure_data(rows: Sequence[Row], labels: Iterable[str], names: Sequence[str] = ()) -> dict[str, object]:
     """What `plots.rate_distortion` draws of rows and of published codecs."""
     found: dict[str, dict] = {"metrics": {}, "bands": {}, "published": {}}
     sources = []
     for label in labels:
-        scale_of, curves = scaled(rows, label)
-        name = plots.title(label) + scale_of.removeprefix(label)
+        scale_of, curves = mean_curves(rows, label)
+        name = plots.metric_title(label) + scale_of.removeprefix(label)
         found["metrics"][name] = curves
-        found["bands"][name] = bands(rows, label)
-        found["published"][name] = {each.name: curve for each, curve in known(names, label)}
-        sources += [each.source for each, _ in known(names, label)]
+        found["bands"][name] = mean_curve_intervals(rows, label)
+        found["published"][name] = {each.name: curve for each, curve in published_curves(names, label)}
+        sources += [each.source for each, _ in published_curves(names, label)]
     pictures = len({row["image"] for row in rows})
     note = f"mean over {pictures} image{'s' * (pictures != 1)}, bands: its 95 % bootstrap interval"
     return found | {"note": note + (f"; dashed: {'; '.join(dict.fromkeys(sources))}" if sources else "")}
 
 
-def gains(rows: Sequence[Row], labels: Iterable[str], anchor: str) -> dict[str, dict[str, list[float]]]:
+def picture_bd_rates(rows: Sequence[Row], labels: Iterable[str], anchor: str) -> dict[str, dict[str, list[float]]]:
     """Distance, as figures call it → codec → BD-rate in percent of each picture against ``anchor``; of codecs that have any."""
     found: dict[str, dict[str, list[float]]] = {}
     for label in labels:
-        for each in differences.by_picture(sampled(rows, label), anchor):
-            found.setdefault(plots.title(label), {}).setdefault(each["codec"], []).append(each["rate"])
+        for each in bjontegaard.differences_by_picture(curves_by_picture(rows, label), anchor):
+            found.setdefault(plots.metric_title(label), {}).setdefault(each["codec"], []).append(each["rate"])
     some = {name: {codec: rates for codec, rates in by.items() if np.isfinite(rates).any()} for name, by in found.items()}
     return {name: by for name, by in some.items() if by}
 
@@ -206,23 +208,31 @@ def _plain(value: object) -> object:
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
-def evaluate(folder: Path, names: Sequence[str], out: Path, anchor: str = "jpeg", specs: Sequence[str] = METRICS,
-             settings: Sequence[str] = (), jobs: int = 1, beside: Sequence[str] = ()) -> str:
-    """Measures codecs (`coders.coder`) on the pictures of ``folder`` by distances; returns the table.
+def evaluate_over_settings(
+    folder: Path,
+    names: Sequence[str],
+    out: Path,
+    anchor: str = "jpeg",
+    specs: Sequence[str] = DEFAULT_METRICS,
+    settings: Sequence[str] = (),
+    jobs: int = 1,
+    beside: Sequence[str] = (),
+) -> str:
+    """Measures codecs (`registry.get_codec`) on the pictures of ``folder`` by distances; returns the table.
 
     Writes into ``out``: results.jsonl (a row per picture and setting; an interrupted run continues) and machines.json,
-    table.txt, bjontegaard.json (`summary`), and rate_distortion.png. beside: published codecs to compare with, where the
-    pictures are Kodak's. Raises MetamerError, PerceptionError.
+    table.txt, bjontegaard.json (`bjontegaard_summary`), and rate_distortion.png. beside: published codecs to compare with,
+    where the pictures are Kodak's. Raises MetamerError, PerceptionError.
     """
-    out, found = Path(out), held_out(folder)
+    out, found = Path(out), held_out_paths(folder)
     for name in beside:
-        published.find(name)
+        published.find_published(name)
     if beside:
-        published.check(found)
-    at = points([*names, anchor], settings)
-    rows = list(measuring.run(found, at, specs, out / "results.jsonl", jobs).values())
-    text = table(rows, specs, anchor, beside)
+        published.check_kodak(found)
+    at = measurement_points([*names, anchor], settings)
+    rows = list(measurements.measure_pictures(found, at, specs, out / "results.jsonl", jobs).values())
+    text = rate_distortion_table(rows, specs, anchor, beside)
     files.write(str(out / "table.txt"), (text + "\n").encode())
-    files.write(str(out / "bjontegaard.json"), (json.dumps(summary(rows, specs, anchor, beside)) + "\n").encode())
-    plots.rate_distortion(path=out / "rate_distortion.png", **figure(rows, labels_of(specs), beside))
+    files.write(str(out / "bjontegaard.json"), (json.dumps(bjontegaard_summary(rows, specs, anchor, beside)) + "\n").encode())
+    plots.plot_rate_distortion(path=out / "rate_distortion.png", **figure_data(rows, spec_labels(specs), beside))
     return text

@@ -131,8 +131,8 @@ def jnd_map(distance: np.ndarray, same: np.ndarray) -> float:
     return float(np.sum(np.diff(true, prepend=0) * precision) / true[-1])
 
 
-def bootstrap(statistic: Callable[..., float], arrays: Sequence[np.ndarray], clusters: np.ndarray | None = None,
-              samples: int = 1000, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
+def bootstrap_interval(statistic: Callable[..., float], arrays: Sequence[np.ndarray], clusters: np.ndarray | None = None,
+                       samples: int = 1000, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
     """Percentile interval of ``statistic(*arrays)`` under resampling of the items (Efron, Tibshirani, 1993).
 
     ``arrays``: (N,) each, resampled together. ``clusters``: (N,) labels, such as reference images; whole clusters are drawn

@@ -25,7 +25,7 @@ class RatingsError(MetamerError):
 
 
 @dataclass(frozen=True)
-class Rated:
+class RatedImage:
     """An image and its mean opinion, on the scale of its set. ``level``: the distortion's, from 1; 0 where none is told."""
 
     reference: Path
@@ -40,12 +40,12 @@ class OpinionSet:
     """A set of mean opinions; ``higher_is_better`` gives the sense of its scale."""
 
     name: str
-    items: tuple[Rated, ...]
+    items: tuple[RatedImage, ...]
     higher_is_better: bool
 
 
 @dataclass(frozen=True)
-class Choice:
+class RatedTriplet:
     """Which of two images is closer to the reference: ``preference`` is the fraction of observers who said ``second``."""
 
     reference: Path
@@ -56,7 +56,7 @@ class Choice:
 
 
 @dataclass(frozen=True)
-class Pair:
+class RatedPair:
     """Two images and the fraction of observers, ``same``, who saw no difference in a brief look."""
 
     first: Path
@@ -145,7 +145,7 @@ def _score(text: str, where: str) -> float:
     return value
 
 
-def _tid(path: Path, kinds: tuple[str, ...]) -> Iterator[Rated]:
+def _tid(path: Path, kinds: tuple[str, ...]) -> Iterator[RatedImage]:
     """mos_with_names.txt ('5.51429 I01_01_1.bmp': reference, type, level), reference_images, distorted_images.
 
     A PNG may stand for each BMP: re-made images come so.
@@ -157,9 +157,9 @@ def _tid(path: Path, kinds: tuple[str, ...]) -> Iterator[Rated]:
         if not match or not 1 <= int(match[4]) <= len(kinds):
             raise RatingsError(f"{where}: {line!r} is not a score and a name such as i01_01_1.bmp")
         score, stem, reference, kind, level, _ = match.groups()
-        yield Rated(references.find(reference + ".bmp", reference + ".png", where=where),
-                    images.find(stem + ".bmp", stem + ".png", where=where),
-                    kinds[int(kind) - 1], int(level), _score(score, where))
+        yield RatedImage(references.find(reference + ".bmp", reference + ".png", where=where),
+                         images.find(stem + ".bmp", stem + ".png", where=where),
+                         kinds[int(kind) - 1], int(level), _score(score, where))
 
 
 def _cells(line: str) -> list[str]:
@@ -167,7 +167,7 @@ def _cells(line: str) -> list[str]:
     return [cell.strip().strip('"') for cell in (re.split(r"[,;\t]", line) if re.search(r"[,;\t]", line) else line.split())]
 
 
-def _kadid(path: Path) -> Iterator[Rated]:
+def _kadid(path: Path) -> Iterator[RatedImage]:
     """dmos.csv (dist_img, ref_img, dmos, var; its 'dmos' rises with quality) and images; I01_01_01.png: type, level."""
     home = _home(path, "dmos.csv")
     images = _Folder(home.find("images"))
@@ -179,8 +179,8 @@ def _kadid(path: Path) -> Iterator[Rated]:
         match = re.fullmatch(r"i\d\d_(\d\d)_(\d\d)\.\w+", row[0].lower())
         if not match or len(row) < 3 or not 1 <= int(match[1]) <= len(KADID_KINDS):
             raise RatingsError(f"{where}: {row[0]!r} is not a name such as I01_01_01.png with its reference and score")
-        yield Rated(images.find(row[1], where=where), images.find(row[0], where=where),
-                    KADID_KINDS[int(match[1]) - 1], int(match[2]), _score(row[2], where))
+        yield RatedImage(images.find(row[1], where=where), images.find(row[0], where=where),
+                         KADID_KINDS[int(match[1]) - 1], int(match[2]), _score(row[2], where))
 
 
 def _sheet(path: Path, name: str) -> Iterator[tuple[str, list[str]]]:
@@ -222,7 +222,7 @@ CSIQ_SCORES = ("csiq.DMOS.xlsx", "csiq.DMOS.csv", "csiq.DMOS.txt", "csiq_dmos.cs
 CSIQ_WORKBOOK, CSIQ_LABELS = ("image", "dst_type", "dst_lev", "dmos"), ("distorted", "score")  # the titles that are read
 
 
-def _csiq(path: Path) -> Iterator[Rated]:
+def _csiq(path: Path) -> Iterator[RatedImage]:
     """src_imgs, dst_imgs/TYPE (or all in dst_imgs) and the scores, in the first of CSIQ_SCORES that is there.
 
     They are read in three forms, whatever the file's name. The official workbook's sheet all_by_image, or its export as text:
@@ -258,8 +258,8 @@ def _csiq(path: Path) -> Iterator[Rated]:
         match = re.fullmatch(r"(.+)\.(\w+)\.(\d)", stem)
         if not match or match[2].lower() not in CSIQ_KINDS:
             raise RatingsError(f"{where}: {stem!r} is not a name such as 1600.AWGN.1")
-        yield Rated(references.find(match[1] + ".png", where=where), images.find(stem + ".png", where=where),
-                    CSIQ_KINDS[match[2].lower()], int(match[3]), _score(score, where))
+        yield RatedImage(references.find(match[1] + ".png", where=where), images.find(stem + ".png", where=where),
+                         CSIQ_KINDS[match[2].lower()], int(match[3]), _score(score, where))
 
 
 def _matlab(path: Path) -> dict[str, np.ndarray]:
@@ -269,7 +269,7 @@ def _matlab(path: Path) -> dict[str, np.ndarray]:
         raise RatingsError(f"{path} cannot be read: {str(problem).splitlines()[0] if str(problem) else 'damaged'}") from None
 
 
-def _live(path: Path) -> Iterator[Rated]:
+def _live(path: Path) -> Iterator[RatedImage]:
     """refimgs, jp2k, jpeg, wn, gblur, fastfading, refnames_all.mat, and dmos_realigned.mat ('dmos_new') or dmos.mat ('dmos').
 
     The realigned scores, which came later and apart, are preferred, as their authors advise; beside the folders or above them.
@@ -292,12 +292,12 @@ def _live(path: Path) -> Iterator[Rated]:
         for number in range(1, count + 1):
             if not originals[index]:
                 where = f"{scores_file}, entry {index + 1}"
-                yield Rated(references.find(str(names[index]), where=f"{names_file}, entry {index + 1}"),
-                            images.find(f"img{number}.bmp", where=where), kind, 0, _score(str(scores[index]), where))
+                yield RatedImage(references.find(str(names[index]), where=f"{names_file}, entry {index + 1}"),
+                                 images.find(f"img{number}.bmp", where=where), kind, 0, _score(str(scores[index]), where))
             index += 1
 
 
-READERS: dict[str, tuple[Callable[[Path], Iterator[Rated]], bool]] = {  # and whether more is better
+READERS: dict[str, tuple[Callable[[Path], Iterator[RatedImage]], bool]] = {  # and whether more is better
     # Ponomarenko et al., Signal Processing: Image Communication 30 (2015) 57-77; MOS, 0 to 9
     "tid2013": (lambda path: _tid(path, TID_KINDS), True),
     # Ponomarenko et al., Advances of Modern Radioelectronics 10 (2009) 30-45; MOS, 0 to 9
@@ -309,7 +309,7 @@ READERS: dict[str, tuple[Callable[[Path], Iterator[Rated]], bool]] = {  # and wh
 }
 
 
-def opinions(name: str, folder: Path) -> OpinionSet:
+def load_opinions(name: str, folder: Path) -> OpinionSet:
     """The mean opinions of a set of READERS, unpacked in ``folder`` or one folder deeper. Raises RatingsError."""
     if name not in READERS:
         raise RatingsError(f"no set of ratings is called '{name}'{suggestion(name, READERS)}: {', '.join(READERS)}")
@@ -344,23 +344,23 @@ def _judged(folder: Path, task: str, split: str, images: tuple[str, ...], verdic
                     yield *paths, BAPPS_KINDS.get(name, name), _fraction(file)
 
 
-def choices(folder: Path, split: str = "val") -> tuple[Choice, ...]:
+def load_triplets(folder: Path, split: str = "val") -> tuple[RatedTriplet, ...]:
     """BAPPS's two-alternative forced choices (Zhang et al., CVPR 2018): 2afc/SPLIT/KIND/{ref,p0,p1,judge}.
 
     ``folder``: the archive's folder 'dataset' or the one that holds it. Raises RatingsError.
     """
-    found = tuple(Choice(*row) for row in _judged(folder, "2afc", split, ("ref", "p0", "p1"), "judge"))
+    found = tuple(RatedTriplet(*row) for row in _judged(folder, "2afc", split, ("ref", "p0", "p1"), "judge"))
     if not found:
         raise RatingsError(f"{folder}: no choices there")
     return found
 
 
-def pairs(folder: Path, split: str = "val") -> tuple[Pair, ...]:
+def load_pairs(folder: Path, split: str = "val") -> tuple[RatedPair, ...]:
     """BAPPS's just noticeable differences (Zhang et al., CVPR 2018): jnd/SPLIT/KIND/{p0,p1,same}.
 
     ``folder``: the archive's folder 'dataset' or the one that holds it. Raises RatingsError.
     """
-    found = tuple(Pair(*row) for row in _judged(folder, "jnd", split, ("p0", "p1"), "same"))
+    found = tuple(RatedPair(*row) for row in _judged(folder, "jnd", split, ("p0", "p1"), "same"))
     if not found:
         raise RatingsError(f"{folder}: no pairs there")
     return found

@@ -17,17 +17,16 @@ from tqdm import tqdm
 
 from codec import files
 from codec.errors import FileError, ImageError
-from evaluation import json_lines as journal
-from evaluation.images import read, to_tensor
-from evaluation.ratings import agreement
-from evaluation.ratings import datasets as ratings
+from evaluation import json_lines
+from evaluation.images import read_image, to_tensor
+from evaluation.ratings import agreement, datasets
 from perception.backbones.imagenet import DeepDistance, Network
 from perception.distance import Distance
 from perception.distances.features import LayerSweep
 from perception.errors import MetricError
 from perception.registry import suggestion
 
-ROWS = "values.jsonl"
+VALUES_FILE = "values.jsonl"
 SAMPLES = {"spearman": 1000, "kendall": 300, "pearson": 200, "jnd-map": 300}  # bootstrap resamples; fewer where slow
 
 
@@ -73,10 +72,10 @@ class Panel:
         return row
 
 
-def read_rows(path: Path) -> dict[str, dict[str, float]]:
+def read_values(path: Path) -> dict[str, dict[str, float]]:
     """Key → label → value of what an earlier run wrote. Raises FileError."""
     rows: dict[str, dict[str, float]] = {}
-    for row in journal.read(path):
+    for row in json_lines.read_lines(path):
         rows.setdefault(row["key"], {}).update({label: value for label, value in row.items() if label != "key"})
     return rows
 
@@ -91,20 +90,20 @@ def fingerprints(paths: Iterable[Path]) -> dict[Path, str]:
         raise FileError(f"{problem.filename} cannot be read: {problem.strerror.lower()}") from None
 
 
-def measure(pairs: list[tuple[Path, Path]], panel: Panel, out: Path) -> list[dict[str, float]]:
+def measure_pairs(pairs: list[tuple[Path, Path]], panel: Panel, out: Path) -> list[dict[str, float]]:
     """Values of all distances for (reference, image) pairs, in their order. An interrupted run continues from ``out``."""
     out.mkdir(parents=True, exist_ok=True)
-    rows, labels = read_rows(out / ROWS), set(panel.labels)
+    rows, labels = read_values(out / VALUES_FILE), set(panel.labels)
     marks = fingerprints(path for pair in pairs for path in pair)
     keys = [f"{marks[reference]} {marks[image]}" for reference, image in pairs]
     todo = [(*pair, key) for pair, key in zip(pairs, keys, strict=True) if labels - set(rows.get(key, ()))]
-    files.write(str(out / ROWS), "".join(json.dumps({"key": key, **row}) + "\n" for key, row in rows.items()).encode())
-    with open(out / ROWS, "a", buffering=1) as log, tqdm(total=len(todo), unit="image", disable=None) as bar:
+    files.write(str(out / VALUES_FILE), "".join(json.dumps({"key": key, **row}) + "\n" for key, row in rows.items()).encode())
+    with open(out / VALUES_FILE, "a", buffering=1) as log, tqdm(total=len(todo), unit="image", disable=None) as bar:
         for reference, group in groupby(todo, key=lambda job: job[0]):
-            original = read(reference)
+            original = read_image(reference)
             place = panel.places(to_tensor(original))
             for _, image, key in group:
-                picture = read(image)
+                picture = read_image(image)
                 if picture.size != original.size:
                     sizes = ("{}x{}".format(*size) for size in (picture.size, original.size))
                     raise ImageError("{} has {} pixels, its reference {}".format(image, *sizes))
@@ -115,7 +114,7 @@ def measure(pairs: list[tuple[Path, Path]], panel: Panel, out: Path) -> list[dic
     return [rows[key] for key in keys]
 
 
-def direction(label: str, panel: Panel) -> int:
+def quality_sign(label: str, panel: Panel) -> int:
     """+1 for metrics whose larger values mean better."""
     return next((1 for d in panel.distances if d.label == label and d.metric.higher_is_better), -1)
 
@@ -125,10 +124,10 @@ def best_first(verdicts: list[Verdict], name: str) -> list[Verdict]:
     return sorted(verdicts, key=lambda verdict: -np.nan_to_num(verdict.statistics[name][0], nan=-2))
 
 
-Judged = TypeVar("Judged", ratings.Rated, ratings.Choice, ratings.Pair)
+Judged = TypeVar("Judged", datasets.RatedImage, datasets.RatedTriplet, datasets.RatedPair)
 
 
-def of_kinds(items: Sequence[Judged], kinds: Collection[str], name: str) -> list[Judged]:
+def filter_kinds(items: Sequence[Judged], kinds: Collection[str], name: str) -> list[Judged]:
     """Those whose distortion is among ``kinds``, or all; `MetricError` for a kind that there is not."""
     known = {item.kind for item in items}
     if absent := next((kind for kind in kinds if kind not in known), None):
@@ -137,32 +136,32 @@ def of_kinds(items: Sequence[Judged], kinds: Collection[str], name: str) -> list
     return [item for item in items if not kinds or item.kind in kinds]
 
 
-def judge_opinions(opinions: ratings.OpinionSet, panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
+def judge_opinions(opinions: datasets.OpinionSet, panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
     """Agreement with mean opinion scores, the closest first: Spearman, for single distances also Pearson and Kendall.
 
     kinds: judge by these types of distortion alone. Intervals are over references.
     """
-    items = of_kinds(opinions.items, kinds, opinions.name)
+    items = filter_kinds(opinions.items, kinds, opinions.name)
     items.sort(key=lambda item: (item.reference, item.image))
-    rows = measure([(item.reference, item.image) for item in items], panel, out)
+    rows = measure_pairs([(item.reference, item.image) for item in items], panel, out)
     opinion = np.array([item.opinion for item in items]) * (1 if opinions.higher_is_better else -1)
     clusters = np.array([item.reference.name for item in items])
     swept = {label for sweep in panel.sweeps for label in sweep.labels}
     verdicts = []
     for label in tqdm(panel.labels, desc="agreement", unit="metric", disable=None):
-        values = np.array([row[label] for row in rows]) * direction(label, panel)
+        values = np.array([row[label] for row in rows]) * quality_sign(label, panel)
         wanted = {"spearman": agreement.spearman}
         if label not in swept:
             wanted |= {"pearson": agreement.pearson, "kendall": agreement.kendall}
         arrays = (values, opinion)
         verdicts.append(Verdict(label, len(items), {
-            name: (statistic(*arrays), *agreement.bootstrap(statistic, arrays, clusters, samples=SAMPLES[name]))
+            name: (statistic(*arrays), *agreement.bootstrap_interval(statistic, arrays, clusters, samples=SAMPLES[name]))
             for name, statistic in wanted.items()
         }))
     return best_first(verdicts, "spearman")
 
 
-def over_kinds(statistic: Callable[..., float], kinds: Sequence[str]) -> tuple[Callable[..., float], np.ndarray]:
+def mean_over_kinds(statistic: Callable[..., float], kinds: Sequence[str]) -> tuple[Callable[..., float], np.ndarray]:
     """The mean of a statistic over kinds, each by itself, and the kinds' numbers, which it takes as its last array.
 
     Kinds have very different numbers of patches; the figures of Zhang et al. (2018) are given kind by kind for that reason.
@@ -176,29 +175,33 @@ def over_kinds(statistic: Callable[..., float], kinds: Sequence[str]) -> tuple[C
     return mean, numbers
 
 
-def judge_choices(choices: Sequence[ratings.Choice], panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
+def judge_choices(
+    choices: Sequence[datasets.RatedTriplet], panel: Panel, out: Path, kinds: Collection[str] = ()
+) -> list[Verdict]:
     """BAPPS 2AFC: the share of observers who choose as the metric does, mean over kinds; intervals over triplets."""
-    choices = of_kinds(choices, kinds, "BAPPS 2AFC")
-    rows = measure([(c.reference, image) for c in choices for image in (c.first, c.second)], panel, out)
+    choices = filter_kinds(choices, kinds, "BAPPS 2AFC")
+    rows = measure_pairs([(c.reference, image) for c in choices for image in (c.first, c.second)], panel, out)
     preference = np.array([c.preference for c in choices])
-    statistic, numbers = over_kinds(agreement.two_afc_credit, [c.kind for c in choices])
+    statistic, numbers = mean_over_kinds(agreement.two_afc_credit, [c.kind for c in choices])
     verdicts = []
     for label in panel.labels:
-        values = -direction(label, panel) * np.array([row[label] for row in rows])
+        values = -quality_sign(label, panel) * np.array([row[label] for row in rows])
         arrays = (values[::2], values[1::2], preference, numbers)
-        verdicts.append(Verdict(label, len(choices), {"2afc": (statistic(*arrays), *agreement.bootstrap(statistic, arrays))}))
+        verdicts.append(
+            Verdict(label, len(choices), {"2afc": (statistic(*arrays), *agreement.bootstrap_interval(statistic, arrays))})
+        )
     return best_first(verdicts, "2afc")
 
 
-def judge_pairs(pairs: Sequence[ratings.Pair], panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
+def judge_pairs(pairs: Sequence[datasets.RatedPair], panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
     """BAPPS JND: mean average precision at telling pairs that look the same, mean over kinds; intervals over pairs."""
-    pairs = of_kinds(pairs, kinds, "BAPPS JND")
-    rows = measure([(pair.first, pair.second) for pair in pairs], panel, out)
+    pairs = filter_kinds(pairs, kinds, "BAPPS JND")
+    rows = measure_pairs([(pair.first, pair.second) for pair in pairs], panel, out)
     same = np.array([pair.same for pair in pairs])
-    statistic, numbers = over_kinds(agreement.jnd_map, [pair.kind for pair in pairs])
+    statistic, numbers = mean_over_kinds(agreement.jnd_map, [pair.kind for pair in pairs])
     verdicts = []
     for label in panel.labels:
-        arrays = (-direction(label, panel) * np.array([row[label] for row in rows]), same, numbers)
-        value = (statistic(*arrays), *agreement.bootstrap(statistic, arrays, samples=SAMPLES["jnd-map"]))
+        arrays = (-quality_sign(label, panel) * np.array([row[label] for row in rows]), same, numbers)
+        value = (statistic(*arrays), *agreement.bootstrap_interval(statistic, arrays, samples=SAMPLES["jnd-map"]))
         verdicts.append(Verdict(label, len(pairs), {"jnd-map": value}))
     return best_first(verdicts, "jnd-map")

@@ -33,7 +33,7 @@ from tqdm import tqdm
 
 from codec import files
 from codec.errors import ImageError, MetamerError
-from evaluation.images import read, save, through, to_tensor
+from evaluation.images import read_image, round_trip, save_image, to_tensor
 from perception import create
 
 HEIGHT, WIDTH = 384, 512
@@ -42,7 +42,7 @@ CROPS = {"I01": (126, 104), "I03": (44, 73), "I04": (206, 0), "I06": (43, 66), "
 LEVELS = range(1, 6)
 VARIANCES = {level: 32.5 * 2 ** (level - 1) for level in LEVELS}  # of additive noise, squared 8-bit steps [true]
 TARGETS = {level: float(10 * np.log10(255**2 / VARIANCES[level])) for level in LEVELS}  # dB: 33.0, 30.0, 27.0, 24.0, 21.0
-KNOWN = {("I01", 23, 5): 5.0}  # the strengths that true images show; rules give the others
+TRUE_STRENGTHS = {("I01", 23, 5): 5.0}  # the strengths that true images show; rules give the others
 BLOCK = 32  # side of the blocks of type 15 [KADID]
 BLOCK_VARIANCE = 130.0  # mean squared error of type 15 at all levels: 27 dB, the middle one
 TITLE = "TID2013-resim, an approximation of TID2013"
@@ -129,7 +129,7 @@ def blur(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarra
 
 
 def _through(image: np.ndarray, kind: str, **options) -> np.ndarray:
-    return np.asarray(through(Image.fromarray(image), kind, **options))
+    return np.asarray(round_trip(Image.fromarray(image), kind, **options))
 
 
 def jpeg(image: np.ndarray, quality: float, rng: np.random.Generator) -> np.ndarray:
@@ -285,7 +285,7 @@ class Distortion:
     signs: tuple[int, ...] = (1, 1, 1, 1, 1)
 
 
-PUBLISHED, REACHED, GUESS = "published parameter", "PSNR of the level", "guess"
+PUBLISHED, LEVEL_PSNR, GUESS = "published parameter", "PSNR of the level", "guess"
 
 DISTORTIONS: dict[int, Distortion] = {
     kind.number: kind
@@ -295,29 +295,29 @@ DISTORTIONS: dict[int, Distortion] = {
         Distortion(3, "spatially correlated noise", GUESS, correlated_noise, 1, 80),
         Distortion(4, "masked noise", GUESS, masked_noise, 1, 160),
         Distortion(5, "high-frequency noise", GUESS, high_frequency_noise, 1, 80),
-        Distortion(6, "impulse noise", REACHED, impulse_noise, 1e-4, 0.5),
-        Distortion(7, "quantisation noise", REACHED, quantisation, 2, 128, whole=True),
+        Distortion(6, "impulse noise", LEVEL_PSNR, impulse_noise, 1e-4, 0.5),
+        Distortion(7, "quantisation noise", LEVEL_PSNR, quantisation, 2, 128, whole=True),
         Distortion(8, "Gaussian blur", GUESS, blur, 0.2, 20, common=True),
-        Distortion(10, "JPEG", REACHED, jpeg, 100, 1, whole=True, common=True),
-        Distortion(11, "JPEG 2000", REACHED, jpeg2000, 2, 2000),
+        Distortion(10, "JPEG", LEVEL_PSNR, jpeg, 100, 1, whole=True, common=True),
+        Distortion(11, "JPEG 2000", LEVEL_PSNR, jpeg2000, 2, 2000),
         Distortion(14, "non-eccentricity pattern noise", GUESS, pattern_noise, strengths=(20, 40, 60, 80, 100)),
         Distortion(15, "local block-wise distortions", GUESS, blocks, strengths=(2, 4, 8, 16, 32)),
         Distortion(16, "mean shift", GUESS, mean_shift, 1, 255, signs=(-1, 1, -1, 1, -1)),
-        Distortion(17, "contrast change", REACHED, contrast, 1e-3, 0.999, signs=(-1, 1, -1, 1, -1)),
+        Distortion(17, "contrast change", LEVEL_PSNR, contrast, 1e-3, 0.999, signs=(-1, 1, -1, 1, -1)),
         Distortion(18, "change of colour saturation", GUESS, saturation, 1e-3, 8),
-        Distortion(19, "multiplicative Gaussian noise", REACHED, multiplicative_noise, 1e-3, 4),
-        Distortion(22, "image colour quantisation with dither", REACHED, colour_quantisation, 1024, 2, whole=True),
+        Distortion(19, "multiplicative Gaussian noise", LEVEL_PSNR, multiplicative_noise, 1e-3, 4),
+        Distortion(22, "image colour quantisation with dither", LEVEL_PSNR, colour_quantisation, 1024, 2, whole=True),
         Distortion(23, "chromatic aberrations", GUESS, chromatic_aberration, 1, 16, whole=True),
     )
 }
 
 
-def seeded(reference: str, number: int, level: int) -> np.random.Generator:
+def seeded_noise(reference: str, number: int, level: int) -> np.random.Generator:
     """The noise of one entry, always the same: ``reference`` is I01 … I24."""
     return np.random.default_rng((int(reference[1:]), number, level))
 
 
-def solve(reached: Callable[[float], float], target: float, kind: Distortion) -> float:
+def solve_strength(reached: Callable[[float], float], target: float, kind: Distortion) -> float:
     """The strength between ``kind.mild`` and ``kind.strong`` whose PSNR in dB, ``reached``, is nearest to ``target``.
 
     PSNR has to fall from mild to strong; where even an end does not get there, that end is the answer.
@@ -340,24 +340,24 @@ def solve(reached: Callable[[float], float], target: float, kind: Distortion) ->
     return min(seen, key=lambda strength: abs(seen[strength]))
 
 
-def make(kind: Distortion, reference: str, image: np.ndarray, level: int, strength: float) -> np.ndarray:
+def distort(kind: Distortion, reference: str, image: np.ndarray, level: int, strength: float) -> np.ndarray:
     """The entry of ``reference`` at ``level`` with an unsigned ``strength``: (H, W, 3) uint8."""
-    return kind.function(image, kind.signs[level - 1] * strength, seeded(reference, kind.number, level))
+    return kind.function(image, kind.signs[level - 1] * strength, seeded_noise(reference, kind.number, level))
 
 
-def strengths(kind: Distortion, level: int, images: dict[str, np.ndarray]) -> dict[str, float]:
+def level_strengths(kind: Distortion, level: int, images: dict[str, np.ndarray]) -> dict[str, float]:
     """Reference → strength of ``level``, as ``kind`` wants it found. ``images``: (H, W, 3) uint8."""
     if kind.strengths:
         return dict.fromkeys(images, kind.strengths[level - 1])
 
     def reached(strength: float, names: Iterable[str]) -> float:
-        return float(np.mean([psnr(images[name], make(kind, name, images[name], level, strength)) for name in names]))
+        return float(np.mean([psnr(images[name], distort(kind, name, images[name], level, strength)) for name in names]))
 
     if kind.common:
-        return dict.fromkeys(images, solve(lambda strength: reached(strength, images), TARGETS[level], kind))
+        return dict.fromkeys(images, solve_strength(lambda strength: reached(strength, images), TARGETS[level], kind))
     return {
-        name: KNOWN.get((name, kind.number, level))
-        or solve(lambda strength, name=name: reached(strength, [name]), TARGETS[level], kind)
+        name: TRUE_STRENGTHS.get((name, kind.number, level))
+        or solve_strength(lambda strength, name=name: reached(strength, [name]), TARGETS[level], kind)
         for name in images
     }
 
@@ -376,7 +376,7 @@ def _table(path: Path, *columns: str) -> list[dict[str, str]]:
     return rows
 
 
-def references(kodak: Path) -> dict[str, tuple[np.ndarray, bool]]:
+def cut_references(kodak: Path) -> dict[str, tuple[np.ndarray, bool]]:
     """I01 … I24 → ((384, 512, 3) uint8, whether it is TID's own crop); others are cut from the middle of their photograph.
 
     ``kodak``: kodim01.png … kodim24.png. Raises MetamerError.
@@ -384,7 +384,7 @@ def references(kodak: Path) -> dict[str, tuple[np.ndarray, bool]]:
     found = {}
     for number in range(1, 25):
         name = f"I{number:02d}"
-        image = np.asarray(read(Path(kodak) / f"kodim{number:02d}.png"))
+        image = np.asarray(read_image(Path(kodak) / f"kodim{number:02d}.png"))
         if image.shape[0] < HEIGHT or image.shape[1] < WIDTH:
             raise ImageError(f"{name}: its photograph is {image.shape[1]}x{image.shape[0]}, smaller than {WIDTH}x{HEIGHT}")
         top, left = CROPS.get(name) or ((image.shape[0] - HEIGHT) // 2, (image.shape[1] - WIDTH) // 2)
@@ -412,12 +412,12 @@ def resimulate(kodak: Path, ratings: Path, out: Path) -> None:
     Delete ``out`` after a change of definitions.
     """
     ratings, out = Path(ratings), Path(out)
-    pictures, opinions = references(kodak), _opinions(ratings / "mos_with_names.txt")
+    pictures, opinions = cut_references(kodak), _opinions(ratings / "mos_with_names.txt")
     images = {name: image for name, (image, _) in pictures.items()}
     for folder in ("reference_images", "distorted_images"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     for name, image in images.items():
-        save(Image.fromarray(image), out / "reference_images" / f"{name}.png")
+        save_image(Image.fromarray(image), out / "reference_images" / f"{name}.png")
     rows = {row["file"]: row for row in _table(out / ENTRIES, *COLUMNS)} if (out / ENTRIES).exists() else {}
     with tqdm(total=len(DISTORTIONS) * len(LEVELS), unit="level", disable=None) as bar:
         for kind, level in itertools.product(DISTORTIONS.values(), LEVELS):
@@ -428,9 +428,9 @@ def resimulate(kodak: Path, ratings: Path, out: Path) -> None:
                 raise MetamerError(f"{ratings}: no opinion on {absent.removesuffix('.png')}")
             if all(file in rows and (out / "distorted_images" / file).exists() for file in names.values()):
                 continue
-            for name, strength in strengths(kind, level, images).items():
-                image = make(kind, name, images[name], level, strength)
-                save(Image.fromarray(image), out / "distorted_images" / names[name])
+            for name, strength in level_strengths(kind, level, images).items():
+                image = distort(kind, name, images[name], level, strength)
+                save_image(Image.fromarray(image), out / "distorted_images" / names[name])
                 rows[names[name]] = {
                     "file": names[name], "type": kind.number, "level": level, "title": kind.title, "basis": kind.basis,
                     "parameter": f"{kind.signs[level - 1] * strength:.6g}", "psnr": f"{psnr(images[name], image):.3f}",
@@ -451,7 +451,7 @@ def _list(out: Path, rows: dict[str, dict], opinions: dict[str, str]) -> None:
     files.write(str(out / "mos_with_names.txt"), lines.encode())
 
 
-def statistics(reference: np.ndarray, image: np.ndarray) -> dict[str, float]:
+def error_statistics(reference: np.ndarray, image: np.ndarray) -> dict[str, float]:
     """Of the error of (H, W, 3) uint8 pictures: PSNR in dB, mean square, and what kind of noise it is.
 
     std_r, std_g, std_b in 8-bit steps, and correlations rg, rb, gb between channels and across, down between neighbours,
@@ -480,16 +480,16 @@ def validate(kodak: Path, ratings: Path) -> list[dict]:
     of values that ours has otherwise; near 1 for noise, whose seed nobody knows. Raises MetamerError.
     """
     ratings = Path(ratings)
-    pictures, rows = references(kodak), []
+    pictures, rows = cut_references(kodak), []
     for entry in _table(ratings / "images.csv", "file", "tid_reference", "type_number", "level"):
         name, number, level = entry["tid_reference"], int(entry["type_number"]), int(entry["level"])
         reference, kind = pictures[name][0], DISTORTIONS[number]
-        true = np.asarray(read(ratings / "images" / entry["file"]))
+        true = np.asarray(read_image(ratings / "images" / entry["file"]))
         if number == 1:
             error = np.square(true.astype(np.float64) - reference).mean()
             level = min(LEVELS, key=lambda step: abs(np.log(VARIANCES[step] / error)))
-        ours = make(kind, name, reference, level, strengths(kind, level, {name: reference})[name])
+        ours = distort(kind, name, reference, level, level_strengths(kind, level, {name: reference})[name])
         for made, image in (("TID2013", true), ("here", ours)):
-            rows.append({"file": entry["file"], "made": made, "level": level, **statistics(reference, image),
+            rows.append({"file": entry["file"], "made": made, "level": level, **error_statistics(reference, image),
                          "differing": float((image != true).mean())})
     return rows

@@ -8,14 +8,14 @@ from pathlib import Path
 from codec import files
 from evaluation import plots
 from evaluation.ratings.judging import Verdict
-from perception.backbones.imagenet import resolve
+from perception.backbones.imagenet import resolve_network
 from perception.distances.features import sweep_labels
 
 ORDER = ("spearman", "pearson", "kendall", "2afc", "jnd-map")
 DRAWN_SUBSETS = ("all", "H-10", "L-10", "efficacy")
 
 
-def drawn(verdicts: list[Verdict], network: str) -> dict[str, dict[str, tuple[float, float, float]]]:
+def layer_curves(verdicts: list[Verdict], network: str) -> dict[str, dict[str, tuple[float, float, float]]]:
     """Subset of channels → layer → the first statistic and its interval, of a network whose layers were swept; of the subsets
     that figures and pages show."""
     found = {verdict.metric: next(iter(verdict.statistics.values())) for verdict in verdicts}
@@ -24,13 +24,13 @@ def drawn(verdicts: list[Verdict], network: str) -> dict[str, dict[str, tuple[fl
             if (along := {layer: found[label] for (layer, at), label in labels.items() if at == subset and label in found})}
 
 
-def by_metric(verdicts: list[Verdict]) -> dict[str, dict[str, tuple[float, float, float]]]:
+def first_statistic(verdicts: list[Verdict]) -> dict[str, dict[str, tuple[float, float, float]]]:
     """The first statistic's name → metric → its value and interval."""
     first = next(iter(verdicts[0].statistics))
     return {first: {verdict.metric: verdict.statistics[first] for verdict in verdicts}}
 
 
-def table(verdicts: list[Verdict], title: str) -> str:
+def verdict_table(verdicts: list[Verdict], title: str) -> str:
     """Every verdict a line, as text."""
     names = sorted({name for verdict in verdicts for name in verdict.statistics}, key=ORDER.index)
     width = max(len(verdict.metric) for verdict in verdicts)
@@ -43,14 +43,14 @@ def table(verdicts: list[Verdict], title: str) -> str:
     return "\n".join(lines)
 
 
-def write(verdicts: list[Verdict], title: str, out: Path, networks: Collection[str] = ()) -> str:
+def write_verdicts(verdicts: list[Verdict], title: str, out: Path, networks: Collection[str] = ()) -> str:
     """Writes verdicts.json, table.txt, agreement.png and, for the networks swept, layers_NETWORK.png; returns the table."""
-    text = table(verdicts, title)
+    text = verdict_table(verdicts, title)
     files.write(str(out / "verdicts.json"), (json.dumps([asdict(verdict) for verdict in verdicts], indent=1) + "\n").encode())
     files.write(str(out / "table.txt"), (text + "\n").encode())
     swept = {label for network in networks for label in sweep_labels(network).values()}
     if single := [verdict for verdict in verdicts if verdict.metric not in swept]:
-        plots.intervals(by_metric(single), title, out / "agreement.png")
-    for network in dict.fromkeys(map(resolve, networks)):
-        plots.steps({network: drawn(verdicts, network)}, title, out / f"layers_{network}.png")
+        plots.plot_intervals(first_statistic(single), title, out / "agreement.png")
+    for network in dict.fromkeys(map(resolve_network, networks)):
+        plots.plot_steps({network: layer_curves(verdicts, network)}, title, out / f"layers_{network}.png")
     return text

@@ -18,10 +18,10 @@ from torch import Tensor, nn
 
 from codec import pixels
 from codec.errors import FileError, ImageError
-from evaluation.images import read, to_tensor
-from evaluation.realism import post_hoc_critic as post_hoc
-from evaluation.realism.frechet import Moments, divergence, frechet_of, moments, pooled
-from evaluation.realism.kid import LEAST, discrepancy, interval, kid
+from evaluation.images import read_image, to_tensor
+from evaluation.realism import post_hoc_critic
+from evaluation.realism.frechet import Moments, frechet_distance_of_features, mean_frechet_distance, pim_moments, pooled_moments
+from evaluation.realism.kid import LEAST_PICTURES, jackknife_interval, kid_of_subsets, squared_mmd
 from perception import create
 from perception.backbones.imagenet import Network
 from perception.backbones.inception import Inception
@@ -32,7 +32,7 @@ LAYER = "squeezenet:fire5"  # its 256 channels are as many as 60 photographs hav
 
 
 @dataclass(frozen=True)
-class Sample:
+class SetFeatures:
     """A set of pictures as realism sees it, by picture.
 
     features: by space, of Inception "fid", (patches, D); moments: of PIM's z, by sub-band; cells: what the critic sees, (N, D).
@@ -43,7 +43,7 @@ class Sample:
     cells: list[Tensor] = field(default_factory=list)
 
 
-class Layer(nn.Module):
+class PooledLayer(nn.Module):
     """(N, 3, H, W) of uint8 → (N, C): a layer of a network, averaged over positions. ``name`` is NETWORK:LAYER."""
 
     def __init__(self, name: str):
@@ -73,32 +73,32 @@ def patches(image: Tensor) -> Tensor:
     return torch.cat(grids) if grids else image.new_zeros(0, 3, SIDE, SIDE)
 
 
-class Sampler:
-    """Makes `Sample`s; networks are loaded once.
+class FeatureSampler:
+    """Makes `SetFeatures`s; networks are loaded once.
 
     layer: NETWORK:LAYER of the deep-feature space; pim: PIM's weights, None to leave it out; critic: the network that the
     post-hoc critic sees through, None to leave it out. Raises PerceptionError.
     """
 
     def __init__(self, layer: str = LAYER, pim: str | None = None, critic: str | None = None):
-        deep = Layer(layer)
+        deep = PooledLayer(layer)
         self.pim = create("pim-1", weights=pim) if pim else None
         self.networks = {"fid": Inception(), deep.name: deep}
-        self.cells = post_hoc.Cells(critic) if critic else None
+        self.cells = post_hoc_critic.Cells(critic) if critic else None
 
     @torch.no_grad()
-    def __call__(self, pictures: Iterable[Image.Image | np.ndarray]) -> Sample:
+    def __call__(self, pictures: Iterable[Image.Image | np.ndarray]) -> SetFeatures:
         """Of 8-bit pictures, each asked for once; `ImageError` where no patch fits into any.
 
         On one core an eighth of a second a patch, and a picture half a second for the critic and one for PIM's z.
         """
-        found = Sample({name: [] for name in self.networks})
+        found = SetFeatures({name: [] for name in self.networks})
         for picture in pictures:
             cut = patches(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
             for name, network in self.networks.items():
                 found.features[name].append(torch.cat([network(batch) for batch in cut.split(BATCH)]) if len(cut) else cut)
             if self.pim:
-                found.moments.append(moments(self.pim, to_tensor(picture)))
+                found.moments.append(pim_moments(self.pim, to_tensor(picture)))
             if self.cells:
                 found.cells.append(self.cells(to_tensor(picture)))
         if not sum(map(len, found.features["fid"])):
@@ -106,13 +106,13 @@ class Sampler:
         return found
 
 
-def compare(originals: Sample, images: Sample) -> dict[str, float]:
+def compare_sets(originals: SetFeatures, images: SetFeatures) -> dict[str, float]:
     """Distances of two sets of the same pictures in the same order; less is better, 0 is for sets that agree.
 
     pictures, patches: how many there are. fid. kid, and kid_deviation, the standard deviation between its subsets. The Fréchet
-    distance in a layer is called NETWORK:LAYER, that in PIM's z pim, what the critic finds js and kl (`post_hoc.bounds`); the
-    last three if sampled. Each comes with NAME_low and NAME_high, a 95 % interval over pictures (`set_distances.interval`),
-    where at least 4 have patches.
+    distance in a layer is called NETWORK:LAYER, that in PIM's z pim, what the critic finds js and kl
+    (`post_hoc_critic.divergence_bounds`); the last three if sampled. Each comes with NAME_low and NAME_high, a 95 % interval
+    over pictures (`kid.jackknife_interval`), where at least 4 have patches.
     """
     counts = [list(map(len, of.features["fid"])) for of in (originals, images)]
     if counts[0] != counts[1]:
@@ -123,37 +123,37 @@ def compare(originals: Sample, images: Sample) -> dict[str, float]:
         return [torch.cat([of.features[name][index] for index in chosen]).double() for of in (originals, images)]
 
     def frechet(name: str, chosen: np.ndarray) -> float:
-        return frechet_of(*features(name, chosen))
+        return frechet_distance_of_features(*features(name, chosen))
 
     def in_z(chosen: np.ndarray) -> float:
-        return divergence(*(pooled(of.moments[index] for index in chosen) for of in (originals, images)))
+        return mean_frechet_distance(*(pooled_moments(of.moments[index] for index in chosen) for of in (originals, images)))
 
-    subsets = kid(*features("fid", cut))
+    subsets = kid_of_subsets(*features("fid", cut))
     found = {"pictures": len(counts[1]), "patches": sum(counts[1]), "fid": frechet("fid", cut)}
-    found |= interval_of("fid", partial(frechet, "fid"), found["fid"], cut)
+    found |= interval_fields("fid", partial(frechet, "fid"), found["fid"], cut)
     found |= {"kid": float(subsets.mean()), "kid_deviation": float(subsets.std(ddof=1))}
-    found |= interval_of("kid", lambda chosen: discrepancy(*features("fid", chosen)), found["kid"], cut)
+    found |= interval_fields("kid", lambda chosen: squared_mmd(*features("fid", chosen)), found["kid"], cut)
     for name in set(images.features) - {"fid"}:
         found[name] = frechet(name, cut)
-        found |= interval_of(name, partial(frechet, name), found[name], cut)
+        found |= interval_fields(name, partial(frechet, name), found[name], cut)
     if images.moments:
         every = np.arange(len(images.moments))
         found["pim"] = in_z(every)
-        found |= interval_of("pim", in_z, found["pim"], every)
+        found |= interval_fields("pim", in_z, found["pim"], every)
     if images.cells:
-        found |= post_hoc.bounds(originals.cells, images.cells)
+        found |= post_hoc_critic.divergence_bounds(originals.cells, images.cells)
     return found
 
 
-def interval_of(name: str, measure: Callable[[np.ndarray], float], value: float, pictures: np.ndarray) -> dict[str, float]:
+def interval_fields(name: str, measure: Callable[[np.ndarray], float], value: float, pictures: np.ndarray) -> dict[str, float]:
     """NAME_low and NAME_high, or nothing where pictures are too few."""
-    if len(pictures) < LEAST:
+    if len(pictures) < LEAST_PICTURES:
         return {}
-    low, high = interval(measure, value, pictures)
+    low, high = jackknife_interval(measure, value, pictures)
     return {f"{name}_low": low if name == "kid" else max(0.0, low), f"{name}_high": high}  # of these KID alone can be below 0
 
 
-def paired(references: Path, images: Path) -> tuple[list[Path], list[Path]]:
+def paired_pictures(references: Path, images: Path) -> tuple[list[Path], list[Path]]:
     """The pictures of two folders by name, whatever their formats. `ImageError` where either has what the other lacks."""
     try:
         named = [{path.stem: path for path in folder.iterdir() if path.suffix.lower() in pixels.SUFFIXES}
@@ -169,9 +169,9 @@ def paired(references: Path, images: Path) -> tuple[list[Path], list[Path]]:
     return [named[0][name] for name in names], [named[1][name] for name in names]
 
 
-def of_folders(references: Path, images: Path, layer: str = LAYER, pim: str | None = "pim",
-               critic: str | None = None) -> dict[str, float]:
-    """`compare` of two folders with pictures of the same names, by what a `Sampler` takes."""
-    pairs = paired(references, images)
-    sample = Sampler(layer, pim, critic)
-    return compare(*(sample(map(read, paths)) for paths in pairs))
+def compare_folders(references: Path, images: Path, layer: str = LAYER, pim: str | None = "pim",
+                    critic: str | None = None) -> dict[str, float]:
+    """`compare_sets` of two folders with pictures of the same names, by what a `FeatureSampler` takes."""
+    pairs = paired_pictures(references, images)
+    sample = FeatureSampler(layer, pim, critic)
+    return compare_sets(*(sample(map(read_image, paths)) for paths in pairs))

@@ -42,7 +42,7 @@ class Moments:
         return self.scatter / (self.count - 1)
 
 
-def frechet(ours: Moments, theirs: Moments) -> float:
+def frechet_distance(ours: Moments, theirs: Moments) -> float:
     """Squared Fréchet distance of the Gaussians with these moments: |μ − ν|² + tr(A + B − 2 (A^½ B A^½)^½)."""
     values, vectors = torch.linalg.eigh(ours.covariance)
     root = vectors * values.clamp(min=0).sqrt() @ vectors.T
@@ -51,8 +51,8 @@ def frechet(ours: Moments, theirs: Moments) -> float:
     return max(0.0, ((ours.mean - theirs.mean).square().sum() + spread).item())
 
 
-def frechet_of(ours: Tensor, theirs: Tensor) -> float:
-    """`frechet` of the Gaussians fitted to (N, D) and (M, D) vectors, N and M at least 2, without their covariances.
+def frechet_distance_of_features(ours: Tensor, theirs: Tensor) -> float:
+    """`frechet_distance` of the Gaussians fitted to (N, D) and (M, D) vectors, N and M at least 2, without their covariances.
 
     With A = XᵀX and B = YᵀY the trace of (A^½ B A^½)^½ is the sum of the singular values of XYᵀ, of N rows, not D.
     """
@@ -66,12 +66,12 @@ def frechet_of(ours: Tensor, theirs: Tensor) -> float:
 
 
 @torch.no_grad()
-def moments(space: PimOne, image: Tensor) -> list[Moments]:
+def pim_moments(space: PimOne, image: Tensor) -> list[Moments]:
     """Of the means of z over all positions of (N, 3, H, W) images, for every sub-band."""
     return [Moments.of(means.transpose(0, 1).flatten(1).T) for means in space.space(space.prepared(image))]
 
 
-def pooled(images: Iterable[Sequence[Moments]]) -> list[Moments]:
+def pooled_moments(images: Iterable[Sequence[Moments]]) -> list[Moments]:
     """The moments of all images together, for every sub-band."""
     found: list[Moments] = []
     for bands in images:
@@ -81,6 +81,6 @@ def pooled(images: Iterable[Sequence[Moments]]) -> list[Moments]:
     return found
 
 
-def divergence(ours: Sequence[Moments], theirs: Sequence[Moments]) -> float:
-    """Mean of `frechet` over sub-bands: 0 for sets that agree in mean and covariance."""
-    return sum(frechet(a, b) for a, b in zip(ours, theirs, strict=True)) / len(ours)
+def mean_frechet_distance(ours: Sequence[Moments], theirs: Sequence[Moments]) -> float:
+    """Mean of `frechet_distance` over sub-bands: 0 for sets that agree in mean and covariance."""
+    return sum(frechet_distance(a, b) for a, b in zip(ours, theirs, strict=True)) / len(ours)

@@ -1,6 +1,7 @@
 """KID of two sets of features, row by row of what was coded and decoded, and how sure a distance of sets is.
 
-KID is that of Bińkowski et al., "Demystifying MMD GANs", ICLR 2018; Fréchet's distance is `realism.frechet.frechet_of`.
+KID is that of Bińkowski et al., "Demystifying MMD GANs", ICLR 2018; Fréchet's distance is
+`frechet.frechet_distance_of_features`.
 """
 
 from collections.abc import Callable
@@ -12,11 +13,11 @@ from codec.errors import ImageError
 
 SUBSETS, SUBSET = 100, 1000  # of KID, and the largest size of one
 HALVES = 100  # that an interval is made of
-LEAST = 4  # pictures for an interval: two in each half
+LEAST_PICTURES = 4  # pictures for an interval: two in each half
 NORMAL = 1.96  # standard deviations either side hold 95 %
 
 
-def discrepancy(ours: Tensor, theirs: Tensor) -> float:
+def squared_mmd(ours: Tensor, theirs: Tensor) -> float:
     """Unbiased squared maximum mean discrepancy of two (N, D) under the kernel (x·y / D + 1)³; it can be below 0.
 
     The U-statistic of Gretton et al., "A kernel two-sample test", JMLR 13, 2012 (lemma 6, equation 4). It leaves out what a row
@@ -31,7 +32,7 @@ def discrepancy(ours: Tensor, theirs: Tensor) -> float:
     return (total / (len(ours) * (len(ours) - 1))).item()
 
 
-def kid(ours: Tensor, theirs: Tensor, subsets: int = SUBSETS, seed: int = 0) -> np.ndarray:
+def kid_of_subsets(ours: Tensor, theirs: Tensor, subsets: int = SUBSETS, seed: int = 0) -> np.ndarray:
     """(subsets,) discrepancies of random subsets of rows of two (N, D): KID is their mean.
 
     A subset is 1000 patches, or half of a set smaller than 2000: with all of it the subsets would not differ.
@@ -42,10 +43,12 @@ def kid(ours: Tensor, theirs: Tensor, subsets: int = SUBSETS, seed: int = 0) -> 
     rng = np.random.default_rng(seed)
     ours, theirs = ours.double(), theirs.double()
     draws = (rng.choice(len(ours), size, replace=False) for _ in range(subsets))
-    return np.array([discrepancy(ours[draw], theirs[draw]) for draw in draws])
+    return np.array([squared_mmd(ours[draw], theirs[draw]) for draw in draws])
 
 
-def interval(measure: Callable[[np.ndarray], float], value: float, pictures: np.ndarray, seed: int = 0) -> tuple[float, float]:
+def jackknife_interval(
+    measure: Callable[[np.ndarray], float], value: float, pictures: np.ndarray, seed: int = 0
+) -> tuple[float, float]:
     """95 % interval around ``value``, by how ``measure`` varies between halves of the pictures.
 
     pictures: (N,) indices, N at least 4; measure: some of them → what is measured on these of both sets. The delete-d jackknife

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from evaluation.realism.comparison import SIDE
-from perception.backbones.imagenet import widths
+from perception.backbones.imagenet import layer_widths
 from perception.backbones.inception import FEATURES
 
 FEW_PICTURES = 20  # with fewer an interval is rough
@@ -12,9 +12,9 @@ BIASED = "dimensions: biased far upwards, compare it only between codecs on thes
 
 
 @dataclass(frozen=True)
-class Measure:
-    """One key of what `realism.compare` finds. label: its name, with its unit; enough: patches it should have; fewer: what is
-    wrong with fewer; scale: what a person reads for a 1 of JSON."""
+class RealismMeasure:
+    """One key of what `comparison.compare_sets` finds. label: its name, with its unit; enough: patches it should have; fewer:
+    what is wrong with fewer; scale: what a person reads for a 1 of JSON."""
 
     key: str
     label: str
@@ -28,44 +28,48 @@ class Measure:
 
 
 MEASURES = (
-    Measure("fid", "FID/256", FEATURES, BIASED),
-    Measure("kid", "KID ×10³", 200, "needed for subsets of 100", 1000),
-    Measure("pim", "Fréchet, PIM's z", 100, "that show enough of what there is"),
-    Measure("js", "Jensen-Shannon ≥, nats", 200, "that the critic should learn from and be judged on: its bounds are loose"),
-    Measure("kl", "Kullback-Leibler ≥, nats", 0, ""),  # the same critic's
+    RealismMeasure("fid", "FID/256", FEATURES, BIASED),
+    RealismMeasure("kid", "KID ×10³", 200, "needed for subsets of 100", 1000),
+    RealismMeasure("pim", "Fréchet, PIM's z", 100, "that show enough of what there is"),
+    RealismMeasure(
+        "js", "Jensen-Shannon ≥, nats", 200, "that the critic should learn from and be judged on: its bounds are loose"
+    ),
+    RealismMeasure("kl", "Kullback-Leibler ≥, nats", 0, ""),  # the same critic's
 )
 
 
-def measures(every: Sequence[dict[str, float]]) -> list[Measure]:
-    """What all of ``every``, each from `realism.compare`, were measured by: `MEASURES`, then layers NETWORK:LAYER."""
+def common_measures(every: Sequence[dict[str, float]]) -> list[RealismMeasure]:
+    """What all of ``every``, each from `comparison.compare_sets`, were measured by: `MEASURES`, then layers NETWORK:LAYER."""
     common = set.intersection(*map(set, every)) if every else set()
     layers = sorted(key for key in common if ":" in key and not key.endswith(("_low", "_high")))
     return [each for each in MEASURES if each.key in common] + [
-        Measure(key, f"Fréchet, {key}", widths(key.partition(":")[0])[key.partition(":")[2]], BIASED) for key in layers]
+        RealismMeasure(key, f"Fréchet, {key}", layer_widths(key.partition(":")[0])[key.partition(":")[2]], BIASED)
+        for key in layers
+    ]
 
 
-def cautions(found: dict[str, float]) -> list[str]:
+def small_sample_cautions(found: dict[str, float]) -> list[str]:
     """A line for each measure that has fewer patches than it should, and one where intervals have few pictures."""
     count = found["patches"]
     said = [f"{each.label}: {count} patches, fewer than the {each.enough} {each.fewer}"
-            for each in measures([found]) if count < each.enough]
+            for each in common_measures([found]) if count < each.enough]
     if found["pictures"] < FEW_PICTURES:
         said.append(f"intervals: {found['pictures']} pictures, fewer than {FEW_PICTURES}; with fewer than 4 there are none")
     return said
 
 
-def figures(found: dict[str, float]) -> dict[str, str]:
+def figure_texts(found: dict[str, float]) -> dict[str, str]:
     """Label → value and 95 % interval, '107.2 [94.3, 120.1]'."""
     told = {}
-    for each in measures([found]):
+    for each in common_measures([found]):
         value, *ends = (f"{figure:.4g}" for figure in each.figures(found))
         told[each.label] = f"{value} [{', '.join(ends)}]" if ends else value
     return told
 
 
-def text(found: dict[str, float]) -> str:
-    """`realism.compare`'s figures, a line each."""
-    told = figures(found)
+def realism_text(found: dict[str, float]) -> str:
+    """`comparison.compare_sets`'s figures, a line each."""
+    told = figure_texts(found)
     width = max(map(len, told))
     title = f"{found['pictures']} pictures, {found['patches']} patches of {SIDE}x{SIDE}; less is better; 95 % intervals"
     return "\n".join([title, *(f"{label:<{width}}  {value}" for label, value in told.items())])

@@ -21,8 +21,8 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
 from codec.errors import ImageError
-from evaluation.ratings.agreement import bootstrap
-from evaluation.realism.kid import LEAST
+from evaluation.ratings.agreement import bootstrap_interval
+from evaluation.realism.kid import LEAST_PICTURES
 from perception.backbones.imagenet import Network
 from perception.distances.wasserstein import LAYERS
 from train.critic_losses import LOSSES
@@ -80,7 +80,7 @@ class PostHocCritic(nn.Module):
         return self.layers(cells.float())
 
 
-def learn(critic: PostHocCritic, real: Tensor, fake: Tensor, chosen_by: tuple[Tensor, Tensor]) -> None:
+def fit_critic(critic: PostHocCritic, real: Tensor, fake: Tensor, chosen_by: tuple[Tensor, Tensor]) -> None:
     """Raises the Jensen-Shannon bound on cells; the critic is then that of the best epoch on those of ``chosen_by``."""
     loss = LOSSES["jensen-shannon"].critic
     optimiser = torch.optim.AdamW(critic.parameters(), RATE, weight_decay=DECAY)
@@ -104,7 +104,7 @@ def learn(critic: PostHocCritic, real: Tensor, fake: Tensor, chosen_by: tuple[Te
     critic.eval()
 
 
-class Judge:
+class FittedCritic:
     """A critic that has learned from pictures' cells, (N, D) each, originals and decodes, and what it then finds in others."""
 
     def __init__(self, originals: Sequence[Tensor], images: Sequence[Tensor]):
@@ -112,12 +112,15 @@ class Judge:
         self.critic = PostHocCritic([*originals[choosing:], *images[choosing:]])
         learning, chosen_by = ([torch.cat(list(map(self.critic.standardised, cells[part]))) for cells in (originals, images)]
                                for part in (slice(choosing, None), slice(choosing)))
-        learn(self.critic, *learning, chosen_by)
+        fit_critic(self.critic, *learning, chosen_by)
         real, fake = map(self.value, chosen_by)
         # with V scaled, the best of all shifts of T makes the bound that of Donsker & Varadhan
-        self.scale = minimize_scalar(lambda scale: -self.clipped(real, scale).mean().item() - shift(self.clipped(fake, scale)),
-                                     bounds=(0, 2), method="bounded").x
-        self.shift = shift(self.clipped(fake, self.scale))
+        self.scale = minimize_scalar(
+            lambda scale: -self.clipped(real, scale).mean().item() - normalising_shift(self.clipped(fake, scale)),
+            bounds=(0, 2),
+            method="bounded",
+        ).x
+        self.shift = normalising_shift(self.clipped(fake, self.scale))
 
     @torch.no_grad()
     def value(self, cells: Tensor) -> Tensor:
@@ -135,12 +138,12 @@ class Judge:
         return -LOSSES["jensen-shannon"].critic(real, fake).item() / 2, -LOSSES["kl"].critic(*told).item()
 
 
-def shift(value: Tensor) -> float:
+def normalising_shift(value: Tensor) -> float:
     """−log E[eᵛ]: with it added, eᵛ has the mean that a ratio of densities has."""
     return math.log(len(value)) - torch.logsumexp(value.flatten(), 0).item()
 
 
-def bounds(originals: Sequence[Tensor], images: Sequence[Tensor], seed: int = 0) -> dict[str, float]:
+def divergence_bounds(originals: Sequence[Tensor], images: Sequence[Tensor], seed: int = 0) -> dict[str, float]:
     """Lower bounds in nats on the divergence of decodes from originals, (N, D) cells of the same pictures in the same order.
 
     js: Jensen-Shannon, at most log 2; kl: Kullback-Leibler of originals from decodes, of which at most about 4 nats can be
@@ -148,19 +151,21 @@ def bounds(originals: Sequence[Tensor], images: Sequence[Tensor], seed: int = 0)
     bootstrap interval over pictures, the critics being what they are. `ImageError` with fewer than 4 pictures.
     """
     count = len(originals)
-    if count < LEAST:
-        raise ImageError(f"the post-hoc critic needs {LEAST} pictures, two to learn from in each half; there are {count}")
+    if count < LEAST_PICTURES:
+        raise ImageError(
+            f"the post-hoc critic needs {LEAST_PICTURES} pictures, two to learn from in each half; there are {count}"
+        )
     order = np.random.default_rng(seed).permutation(count)
     halves = order[: count // 2], order[count // 2 :]
     values = np.zeros((count, 2))
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         for learned, held_out in (halves, halves[::-1]):
-            judge = Judge([originals[i] for i in learned], [images[i] for i in learned])
+            judge = FittedCritic([originals[i] for i in learned], [images[i] for i in learned])
             for i in held_out:
                 values[i] = judge.finds(originals[i], images[i])
     found = {}
     for name, column in zip(("js", "kl"), values.T, strict=True):
-        low, high = bootstrap(np.mean, [column])
+        low, high = bootstrap_interval(np.mean, [column])
         found |= {name: float(column.mean()), f"{name}_low": low, f"{name}_high": high}
     return found

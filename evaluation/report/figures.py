@@ -7,64 +7,68 @@ from pathlib import Path
 from codec.errors import FileError, MetamerError
 from evaluation import plots
 from evaluation.measure.measurements import Row
-from evaluation.measure.results import Results, labels, load
-from evaluation.plots.style import Look
+from evaluation.measure.results import Results, distance_labels, load_results
+from evaluation.plots.style import Style
 from evaluation.rate import published, rate_distortion
 
 
-def draw(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("png",), specs: Sequence[str] = (),
-         others: Sequence[str] = (), complexity: Path | None = None, anchor: str | None = None) -> list[Path]:
+def draw_figures(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("png",), specs: Sequence[str] = (),
+                 others: Sequence[str] = (), complexity: Path | None = None, anchor: str | None = None) -> list[Path]:
     """Draws what is in the folders into ``out``; returns the files written. Raises MetamerError.
 
     specs: labels of distances, all that were measured by default; the first is the plane's. others: names of
     `evaluation.rate.published`. complexity: JSON of `metamer complexity`. anchor: codec that single pictures'
     gains are against; by default jpeg if it was measured, else the first.
     """
-    found = load(folders)
-    work = complexities(complexity, found.rows) if complexity else []
+    found = load_results(folders)
+    work = complexity_points(complexity, found.rows) if complexity else []
     codecs = [*(row["codec"] for row in found.rows + found.matched), *(summary.codec for summary in found.summaries)]
-    styles = plots.looks([*codecs, *(published.find(name).name for name in others)])
+    styles = plots.codec_styles([*codecs, *(published.find_published(name).name for name in others)])
     figures = {}
     for name, rows in (("rate_distortion", found.rows), ("rate_distortion_matched", found.matched)):
         if rows:
-            figures[name] = rate_distortion.figure(rows, chosen(labels(rows), specs), others) | {"styles": styles}
-    gains, anchor = gained(found.rows, specs, anchor)
+            labels = chosen_labels(distance_labels(rows), specs)
+            figures[name] = rate_distortion.figure_data(rows, labels, others) | {"styles": styles}
+    gains, anchor = gains_against(found.rows, specs, anchor)
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for suffix in dict.fromkeys(formats):
         for name, parts in figures.items():
             written.append(out / f"{name}.{suffix}")
-            plots.rate_distortion(path=written[-1], **parts)
+            plots.plot_rate_distortion(path=written[-1], **parts)
         if gains:
             written.append(out / f"gains.{suffix}")
-            plots.gains(gains, anchor, written[-1], styles)
-        written += realism(found, out, suffix, specs, styles)
+            plots.plot_gains(gains, anchor, written[-1], styles)
+        written += draw_realism(found, out, suffix, specs, styles)
         if found.logs:
             written.append(out / f"training.{suffix}")
-            plots.training(found.logs, written[-1])
+            plots.plot_training(found.logs, written[-1])
         if work:
             written.append(out / f"rate_distortion_complexity.{suffix}")
-            plots.rate_distortion_complexity(work, written[-1], published.ANCHOR)
+            plots.plot_complexity(work, written[-1], published.ANCHOR)
     return written
 
 
-def chosen(known: Sequence[str], specs: Sequence[str]) -> list[str]:
+def chosen_labels(known: Sequence[str], specs: Sequence[str]) -> list[str]:
     """The distances asked for, all that are known by default. Raises MetamerError for one that was not measured."""
     if missing := [spec for spec in specs if spec not in known]:
         raise MetamerError(f"{missing[0]} was not measured; there are {', '.join(known)}")
     return list(specs or known)
 
 
-def gained(rows: Sequence[Row], specs: Sequence[str], anchor: str | None) -> tuple[dict, str]:
-    """`rate_distortion.gains` of rows over settings, and the anchor. Raises MetamerError for one that was not measured."""
+def gains_against(rows: Sequence[Row], specs: Sequence[str], anchor: str | None) -> tuple[dict, str]:
+    """`rate_distortion.picture_bd_rates` of rows over settings, and the anchor. Raises MetamerError for one that was not
+    measured."""
     codecs = list(dict.fromkeys(row["codec"] for row in rows))
     if anchor and anchor not in codecs:
         raise MetamerError(f"{anchor} was not measured; there are {', '.join(codecs)}")
     anchor = anchor or next((name for name in codecs if name == "jpeg"), *codecs[:1] or [""])
-    return rate_distortion.gains(rows, chosen(labels(rows), specs), anchor) if len(codecs) > 1 else {}, anchor
+    if len(codecs) < 2:
+        return {}, anchor
+    return rate_distortion.picture_bd_rates(rows, chosen_labels(distance_labels(rows), specs), anchor), anchor
 
 
-def realism(found: Results, out: Path, suffix: str, specs: Sequence[str], styles: dict[str, Look]) -> list[Path]:
+def draw_realism(found: Results, out: Path, suffix: str, specs: Sequence[str], styles: dict[str, Style]) -> list[Path]:
     """Realism over rate, where there is more than one rate, and the plane; nothing where realism was not measured."""
     measured = [summary for summary in found.summaries if summary.realism]
     if not measured:
@@ -73,14 +77,14 @@ def realism(found: Results, out: Path, suffix: str, specs: Sequence[str], styles
         told = " and ".join(map(str, sorted(counts)))
         raise MetamerError(f"realism of {told} pictures does not compare; plot one run at a time")
     written = [out / f"distortion_realism.{suffix}"]
-    plots.plane(measured, chosen(list(measured[0].means), specs)[0], written[0], styles)
+    plots.plot_realism_plane(measured, chosen_labels(list(measured[0].means), specs)[0], written[0], styles)
     if len({summary.target for summary in measured}) > 1:
         written.append(out / f"rate_realism.{suffix}")
-        plots.rate_realism(measured, written[1], styles)
+        plots.plot_rate_realism(measured, written[1], styles)
     return written
 
 
-def complexities(path: Path, rows: Sequence[Row]) -> list[plots.Complexity]:
+def complexity_points(path: Path, rows: Sequence[Row]) -> list[plots.ComplexityPoint]:
     """Codecs that were measured on Kodak, and published ones: work of the decoder, BD-rate in PSNR against published BPG.
 
     path: JSON of `metamer complexity`; rows: over settings. Raises FileError, and MetamerError where nothing measured has both.
@@ -91,10 +95,12 @@ def complexities(path: Path, rows: Sequence[Row]) -> list[plots.Complexity]:
         raise FileError(f"{path}: {problem.strerror.lower()}") from None
     except (ValueError, TypeError, KeyError):
         raise FileError(f"{path}: the JSON of `metamer complexity --json` is needed") from None
-    anchor = published.find(published.ANCHOR).curves["psnr"]
-    curves = rate_distortion.scaled(rows, "psnr")[1] if "psnr" in labels(rows) else {}
-    found = [plots.Complexity(codec, work[codec], rate_distortion.bd_rate(anchor, curve)[0])
+    anchor = published.find_published(published.ANCHOR).curves["psnr"]
+    curves = rate_distortion.mean_curves(rows, "psnr")[1] if "psnr" in distance_labels(rows) else {}
+    found = [plots.ComplexityPoint(codec, work[codec], rate_distortion.bd_rate(anchor, curve)[0])
              for codec, curve in curves.items() if work.get(codec)]
     if not found:
         raise MetamerError(f"{path} has the work of no network whose PSNR was measured over settings")
-    return found + [plots.Complexity(each.name, each.decoder, rate, each.source) for each, rate in published.placed()]
+    return found + [
+        plots.ComplexityPoint(each.name, each.decoder, rate, each.source) for each, rate in published.published_bd_rates()
+    ]

@@ -7,7 +7,7 @@ from evaluation.toy.training import METHODS, Score
 HEADER = ["λ", "coder", "R (bits)", "D", "R + λD", "95 % interval"]
 
 
-def rows(scores: list[Score]) -> list[list[str]]:
+def score_rows(scores: list[Score]) -> list[list[str]]:
     """A row a score, and one of the optimum, where it is known, after those of each λ."""
     found = []
     for tradeoff in dict.fromkeys(score.tradeoff for score in scores):
@@ -21,12 +21,12 @@ def rows(scores: list[Score]) -> list[list[str]]:
     return found
 
 
-def text(scores: list[Score]) -> str:
+def score_text(scores: list[Score]) -> str:
     """Columns aligned with spaces."""
-    lines = [HEADER, *rows(scores)]
+    lines = [HEADER, *score_rows(scores)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
 
 
-def markdown(scores: list[Score]) -> str:
-    return markdown_table(HEADER, rows(scores))
+def score_markdown(scores: list[Score]) -> str:
+    return markdown_table(HEADER, score_rows(scores))

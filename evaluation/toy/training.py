@@ -48,37 +48,37 @@ class Score:
     seconds: float
 
 
-def transform_coder(source: Source, method: str, tradeoff: float) -> TransformCoder:
+def untrained_transform_coder(source: Source, method: str, tradeoff: float) -> TransformCoder:
     """Untrained."""
     if method == "ntc":
         return TransformCoder.nonlinear(source)
     return TransformCoder.linear(source, tradeoff, mixed=method == "ltc")
 
 
-def length(source: Source, method: str, steps: int | None) -> int:
+def training_steps(source: Source, method: str, steps: int | None) -> int:
     """How many steps or, of Lloyd's algorithm, rounds a training takes at most, of those asked for or without asking."""
     if method == "vq":
         return min(steps or ROUNDS, ROUNDS)
     return steps or (source.steps if method == "ntc" else source.linear_steps)
 
 
-def train(source: Source, method: str, tradeoff: float, steps: int, seed: int) -> nn.Module:
+def train_coder(source: Source, method: str, tradeoff: float, steps: int, seed: int) -> nn.Module:
     """A trained coder."""
     generator = torch.Generator().manual_seed(seed)
     if method == "vq":
         vectors = source.sample(source.examples, generator)
-        return vector_quantiser.train(vectors, source.codewords, tradeoff * source.weight, steps)
+        return vector_quantiser.train_vector_quantiser(vectors, source.codewords, tradeoff * source.weight, steps)
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # the weights' start
-        coder = transform_coder(source, method, tradeoff)
+        coder = untrained_transform_coder(source, method, tradeoff)
     label = f"{source.name}, λ {tradeoff:g}, {method}"
     bar = tqdm(range(steps), label, unit="step", disable=None, leave=False, mininterval=1)
-    transform_coding.train(coder, source, tradeoff, bar, steps, generator)
+    transform_coding.train_transform_coder(coder, source, tradeoff, bar, steps, generator)
     return coder
 
 
 @torch.no_grad()
-def measure(coder: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]], source: Source, tradeoff: float, seed: int) -> dict:
+def measure_coder(coder: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]], source: Source, tradeoff: float, seed: int) -> dict:
     """Score's rate, distortion, cost, low, high and vectors."""
     generator = torch.Generator().manual_seed(UNSEEN + seed)
     block = max(256, BLOCK // source.dimensions)
@@ -95,16 +95,16 @@ def measure(coder: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]], source: So
     return {"rate": rate, "distortion": distortion, "cost": cost, **span, "vectors": len(costs)}
 
 
-def restored(source: Source, method: str, tradeoff: float, state: dict[str, Tensor]) -> nn.Module:
+def restore_coder(source: Source, method: str, tradeoff: float, state: dict[str, Tensor]) -> nn.Module:
     """The coder that had this state."""
     if method == "vq":
         return VectorQuantiser(state["codewords"], state["lengths"], tradeoff * source.weight)
-    coder = transform_coder(source, method, tradeoff)
+    coder = untrained_transform_coder(source, method, tradeoff)
     coder.load_state_dict(state)
     return coder
 
 
-def obtain(source: Source, method: str, tradeoff: float, steps: int, seed: int, folder: Path) -> tuple[nn.Module, Score]:
+def load_or_train(source: Source, method: str, tradeoff: float, steps: int, seed: int, folder: Path) -> tuple[nn.Module, Score]:
     """The coder and its score, from ``folder`` if a run with the same settings left them there; else made and kept."""
     path = folder / f"{source.name}-{tradeoff:g}-{method}.pt"
     alike = replace(source, tradeoffs=(), methods=())  # what it says of other coders is no matter
@@ -112,11 +112,11 @@ def obtain(source: Source, method: str, tradeoff: float, steps: int, seed: int, 
     if path.exists():
         kept = torch.load(path, weights_only=True)
         if kept["asked"] == asked:
-            return restored(source, method, tradeoff, kept["state"]), Score(**kept["score"])
+            return restore_coder(source, method, tradeoff, kept["state"]), Score(**kept["score"])
     begun = time.monotonic()
-    coder = train(source, method, tradeoff, steps, seed)
+    coder = train_coder(source, method, tradeoff, steps, seed)
     seconds = time.monotonic() - begun
-    score = Score(source.name, method, tradeoff, **measure(coder, source, tradeoff, seed), seed=seed, steps=steps,
+    score = Score(source.name, method, tradeoff, **measure_coder(coder, source, tradeoff, seed), seed=seed, steps=steps,
                   seconds=round(seconds, 1))
     buffer = io.BytesIO()
     torch.save({"asked": asked, "state": coder.state_dict(), "score": vars(score)}, buffer)

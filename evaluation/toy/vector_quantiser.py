@@ -32,16 +32,16 @@ class VectorQuantiser(nn.Module):
         return chosen[:, None], self.lengths[chosen], self.codewords[chosen]
 
 
-def train(vectors: Tensor, codewords: int, worth: float, rounds: int) -> VectorQuantiser:
+def train_vector_quantiser(vectors: Tensor, codewords: int, worth: float, rounds: int) -> VectorQuantiser:
     """The best on (N, dimensions) that Lloyd's algorithm comes to from ``codewords`` and ever fewer, halved in two steps.
 
     From too many it keeps more than is best: a cell loses its neighbours' vectors only while it shrinks.
     """
     sizes = sorted({round(codewords / 2 ** (half / 2)) for half in range(2 * codewords.bit_length())} - {0}, reverse=True)
-    return min((settle(vectors, size, worth, rounds) for size in sizes), key=lambda found: found[1])[0]
+    return min((lloyd(vectors, size, worth, rounds) for size in sizes), key=lambda found: found[1])[0]
 
 
-def settle(vectors: Tensor, codewords: int, worth: float, rounds: int) -> tuple[VectorQuantiser, float]:
+def lloyd(vectors: Tensor, codewords: int, worth: float, rounds: int) -> tuple[VectorQuantiser, float]:
     """Lloyd's algorithm with code lengths, from the first of the vectors (N, dimensions); and its cost on them in bits.
 
     Each round chooses, then moves codewords to their cells' means and gives them their cells' code lengths; the cost never

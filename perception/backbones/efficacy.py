@@ -68,7 +68,7 @@ def oriented_gratings(pixels_per_degree: float = PIXELS_PER_DEGREE) -> Tensor:
 
 
 @dataclass(frozen=True)
-class Tuning:
+class ChannelTuning:
     """How one layer's channels answer to gratings. ``by_frequency`` (K, C) and ``by_orientation`` (36, C) are spatial means."""
 
     frequency: Tensor
@@ -94,9 +94,9 @@ class Tuning:
 
 
 @torch.no_grad()
-def tuning(
+def measure_tuning(
     network: Network, pixels_per_degree: float = PIXELS_PER_DEGREE, layers: Sequence[str] | None = None
-) -> dict[str, Tuning]:
+) -> dict[str, ChannelTuning]:
     """Layer → tuning, for the layers named or every layer of the network."""
     layers = tuple(layers or network.layers)
 
@@ -106,7 +106,7 @@ def tuning(
 
     by_frequency, by_orientation = means(radial_gratings(pixels_per_degree)), means(oriented_gratings(pixels_per_degree))
     steps = frequencies(pixels_per_degree)
-    return {layer: Tuning(steps, by_frequency[layer], by_orientation[layer]) for layer in layers}
+    return {layer: ChannelTuning(steps, by_frequency[layer], by_orientation[layer]) for layer in layers}
 
 
 TABLE = Path(__file__).parent / "efficacy.safetensors"  # `python -m perception.backbones.efficacy` writes it, tests check it
@@ -124,4 +124,6 @@ def efficacy(network: Network, layer: str) -> Tensor:
 
 if __name__ == "__main__":
     networks = [Network(name) for name in NETWORKS]
-    save_file({f"{net.name}.{layer}": measured.efficacy for net in networks for layer, measured in tuning(net).items()}, TABLE)
+    save_file(
+        {f"{net.name}.{layer}": measured.efficacy for net in networks for layer, measured in measure_tuning(net).items()}, TABLE
+    )

@@ -69,7 +69,7 @@ NETWORKS = {"squeezenet": (squeezenet, "squeezenet1_1", 17), "alexnet": (alexnet
 ALIASES = {"squeeze": "squeezenet", "alex": "alexnet", "vgg": "vgg16"}
 
 
-def resolve(name: str) -> str:
+def resolve_network(name: str) -> str:
     """A network's name from a name or alias; unknown ones: `MetricError` with a suggestion."""
     known = ALIASES.get(str(name).lower(), str(name).lower())
     if known not in NETWORKS:
@@ -77,15 +77,15 @@ def resolve(name: str) -> str:
     return known
 
 
-def layers(name: str) -> tuple[str, ...]:
+def layer_names(name: str) -> tuple[str, ...]:
     """A network's layers from first to last, without its weights."""
-    return tuple(NETWORKS[resolve(name)][0]()[1])
+    return tuple(NETWORKS[resolve_network(name)][0]()[1])
 
 
-def widths(name: str) -> dict[str, int]:
+def layer_widths(name: str) -> dict[str, int]:
     """Layer → channels of a network, without its weights."""
-    modules, ends = NETWORKS[resolve(name)][0]()
-    return {layer: width_of(modules[: end + 1]) for layer, end in ends.items()}
+    modules, ends = NETWORKS[resolve_network(name)][0]()
+    return {layer: output_width(modules[: end + 1]) for layer, end in ends.items()}
 
 
 class Network(nn.Module):
@@ -96,7 +96,7 @@ class Network(nn.Module):
 
     def __init__(self, name: str):
         super().__init__()
-        self.name = resolve(name)
+        self.name = resolve_network(name)
         build, weights_name, self.min_side = NETWORKS[self.name]
         modules, self.ends = build()
         self.features = nn.Sequential(*modules)
@@ -105,7 +105,7 @@ class Network(nn.Module):
         self.load_state_dict(weights.load(weights_name))
         self.requires_grad_(False).eval()
         self.layers = tuple(self.ends)
-        self.channels = widths(self.name)
+        self.channels = layer_widths(self.name)
         self.memory: dict[int, tuple[Tensor, dict[str, Tensor]]] | None = None
 
     def check(self, layer: str) -> str:
@@ -159,7 +159,7 @@ class DeepDistance(Distance):
         return max(self.metric.min_side, self.network.min_side)
 
 
-def width_of(modules: list[nn.Module]) -> int:
+def output_width(modules: list[nn.Module]) -> int:
     """Channels after these modules."""
     for module in reversed(modules):
         if isinstance(module, Fire):

@@ -109,7 +109,7 @@ def coarse(inputs: int, pool: nn.Module) -> Branches:
     })
 
 
-def layers() -> nn.Sequential:
+def inception_layers() -> nn.Sequential:
     """The whole network, its layers called as in Google's graph."""
     return tower(
         Convolution(3, 32, 3, 2), Convolution(32, 32, 3, valid=True), Convolution(32, 64, 3), halving(),
@@ -120,7 +120,7 @@ def layers() -> nn.Sequential:
     )
 
 
-def folded(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+def fold_normalisation(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
     """A state dictionary of convolutions from kernels (weight) and normalisations (beta, mean, var)."""
     state = {}
     for name in {name.rpartition(".")[0] for name in tensors}:
@@ -150,8 +150,8 @@ class Inception(nn.Module):
 
     def __init__(self):
         super().__init__()
-        self.layers = layers()
-        self.layers.load_state_dict(folded(weights.load("inception")))
+        self.layers = inception_layers()
+        self.layers.load_state_dict(fold_normalisation(weights.load("inception")))
         self.requires_grad_(False).eval()
         self.to(memory_format=torch.channels_last)  # a third faster on CPUs
 

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from perception.backbones.efficacy import efficacy
-from perception.backbones.imagenet import DeepDistance, Network, layers, resolve
+from perception.backbones.imagenet import DeepDistance, Network, layer_names, resolve_network
 from perception.errors import MetricError
 
 DEFAULT_LAYER = {"squeezenet": "fire3", "alexnet": "relu2", "vgg16": "relu2_2"}
@@ -64,10 +64,10 @@ SUBSETS = ("all", "H-5", "H-10", "H-25", "H-50", "L-50", "L-25", "L-10", "L-5", 
 
 def sweep_labels(network: str, subsets: Sequence[str] = SUBSETS) -> dict[tuple[str, str], str]:
     """(layer, subset) → the spec of that feature loss, layer by layer."""
-    name = resolve(network)
+    name = resolve_network(network)
     return {
         (layer, subset): f"features:network={name},layer={layer}" + f",channels={subset}" * (subset != "all")
-        for layer in layers(name) for subset in subsets
+        for layer in layer_names(name) for subset in subsets
     }
 
 

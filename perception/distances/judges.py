@@ -9,10 +9,10 @@ from torch import Tensor
 
 from perception.distance import Distance
 from perception.errors import MetricError
-from perception.packages import load
+from perception.packages import import_package
 
 
-def pictures(image: Tensor) -> list[np.ndarray]:
+def to_8_bit_arrays(image: Tensor) -> list[np.ndarray]:
     """(N, 3, H, W) in [0, 1] → N arrays (H, W, 3), uint8, rounded: judges look at what a screen would show."""
     return list((image.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
 
@@ -29,14 +29,14 @@ class ColorVideoVDP(Distance):
 
     @staticmethod
     def model(display: str):
-        package = load("pycvvdp", "judges")
+        package = import_package("pycvvdp", "judges")
         try:
             return package.cvvdp(display_name=display, quiet=True)
         except package.vq_exception as problem:
             raise MetricError(f"cvvdp: {problem}") from None
 
     def space(self, image: Tensor) -> list[np.ndarray]:
-        return pictures(image)
+        return to_8_bit_arrays(image)
 
     @torch.no_grad()
     def between(self, reference: list[np.ndarray], image: list[np.ndarray]) -> Tensor:
@@ -49,16 +49,18 @@ class Ssimulacra2(Distance):
 
     def __init__(self):
         super().__init__()
-        self.score = load("ssimulacra2", "judges").compute_ssimulacra2
+        self.score = import_package("ssimulacra2", "judges").compute_ssimulacra2
 
     def space(self, image: Tensor) -> list[np.ndarray]:
-        return pictures(image)
+        return to_8_bit_arrays(image)
 
     def between(self, reference: list[np.ndarray], image: list[np.ndarray]) -> Tensor:
-        return torch.tensor([self.score(png(theirs), png(ours)) for theirs, ours in zip(reference, image, strict=True)])
+        return torch.tensor(
+            [self.score(png_file(theirs), png_file(ours)) for theirs, ours in zip(reference, image, strict=True)]
+        )
 
 
-def png(picture: np.ndarray) -> io.BytesIO:
+def png_file(picture: np.ndarray) -> io.BytesIO:
     """The picture as a file, which is what the package reads."""
     file = io.BytesIO()
     Image.fromarray(picture).save(file, "PNG", compress_level=0)

@@ -15,7 +15,7 @@ TAPS = {
 EPSILON = 1e-10  # inside the root: outside it, where the paper's code has it, the gradient at zero features is infinite
 
 
-def normalised(features: Tensor) -> Tensor:
+def unit_length(features: Tensor) -> Tensor:
     """Features of unit length over channels at every position."""
     return features * (features.square().sum(1, keepdim=True) + EPSILON).rsqrt()
 
@@ -30,7 +30,7 @@ class Lpips(DeepDistance):
             self.register_buffer(f"head{index}", head, persistent=False)  # (1, C, 1, 1), not negative
 
     def space(self, image: Tensor) -> list[Tensor]:
-        return [normalised(features) for features in self.network(image, self.layers).values()]
+        return [unit_length(features) for features in self.network(image, self.layers).values()]
 
     def between(self, reference: list[Tensor], image: list[Tensor]) -> Tensor:
         return sum(
@@ -39,13 +39,13 @@ class Lpips(DeepDistance):
         )
 
 
-def squeeze() -> Lpips:
+def lpips_squeeze() -> Lpips:
     return Lpips("squeezenet")
 
 
-def alex() -> Lpips:
+def lpips_alex() -> Lpips:
     return Lpips("alexnet")
 
 
-def vgg() -> Lpips:
+def lpips_vgg() -> Lpips:
     return Lpips("vgg16")

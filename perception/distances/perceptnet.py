@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from perception.distance import Distance
 from perception.errors import MetricError, WeightsError
 from perception.registry import suggestion
-from perception.weights import trained
+from perception.weights import load_trained
 
 LAYERS = ("adaptation", "opponency", "contrast", "centre-surround", "lgn", "orientation", "v1")  # what they stand for, in order
 LINEAR = LAYERS[1::2]  # the others normalise
@@ -123,7 +123,7 @@ class Decoder(nn.ModuleDict):
         return features
 
 
-def restored(kind: type[Encoder] | type[Decoder], tensors: dict[str, Tensor], source: str) -> Encoder | Decoder:
+def build_network(kind: type[Encoder] | type[Decoder], tensors: dict[str, Tensor], source: str) -> Encoder | Decoder:
     """The encoder or decoder that these tensors are the weights of; its architecture is in their shapes."""
     try:
         channels = [len(tensors[f"{name}.beta"]) for name in LAYERS[::2]]
@@ -135,7 +135,7 @@ def restored(kind: type[Encoder] | type[Decoder], tensors: dict[str, Tensor], so
     return network.eval().requires_grad_(False)
 
 
-def part(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
+def tensors_below(tensors: dict[str, Tensor], name: str) -> dict[str, Tensor]:
     """The tensors below a name."""
     return {key.removeprefix(f"{name}."): tensor for key, tensor in tensors.items() if key.startswith(f"{name}.")}
 
@@ -166,8 +166,8 @@ class PerceptNet(Distance):
         super().__init__()
         if layer not in LAYERS:
             raise MetricError(f"perceptnet has no layer {layer!r}{suggestion(layer, LAYERS)}: {', '.join(LAYERS)}")
-        tensors = trained(weights)
-        self.encoder = restored(Encoder, part(tensors, "encoder") or tensors, weights)
+        tensors = load_trained(weights)
+        self.encoder = build_network(Encoder, tensors_below(tensors, "encoder") or tensors, weights)
         self.layer, self.standard = layer, standard
 
     def space(self, image: Tensor) -> Tensor:

@@ -149,7 +149,7 @@ class Pim(Distance):
 
     def __init__(self, weights: str):
         super().__init__()
-        networks = PimSpace.from_tensors(pretrained.trained(weights)).requires_grad_(False)
+        networks = PimSpace.from_tensors(pretrained.load_trained(weights)).requires_grad_(False)
         self.networks = networks.to(memory_format=torch.channels_last)  # a fifth faster
 
 

@@ -6,13 +6,13 @@ import pytorch_msssim
 from torch import Tensor
 
 from perception.distance import Distance
-from perception.packages import load
+from perception.packages import import_package
 
 LUMA = (0.299, 0.587, 0.114)  # of gamma-coded sRGB, ITU-R BT.601
 BLACK = 1e-6  # HaarPSI divides zero by zero for two black images; this, far below an 8-bit level, avoids it
 
 
-class Library(Distance):
+class LibraryDistance(Distance):
     """A library's ``function(image, reference)`` → (N,). Images are clamped to [0, 1], as libraries insist; gradients pass.
 
     rooted: the function takes square roots that can be of 0, where images agree or are flat; gradients that are NaN for it are
@@ -41,42 +41,42 @@ def to_luma(image: Tensor) -> Tensor:
     return (image * image.new_tensor(LUMA)[:, None, None]).sum(1, keepdim=True)
 
 
-def ssim() -> Library:
-    return Library(lambda x, y: pytorch_msssim.ssim(x, y, data_range=1.0, size_average=False))
+def ssim() -> LibraryDistance:
+    return LibraryDistance(lambda x, y: pytorch_msssim.ssim(x, y, data_range=1.0, size_average=False))
 
 
-def ms_ssim(luma: bool = False) -> Library:
+def ms_ssim(luma: bool = False) -> LibraryDistance:
     """luma: of luma alone, as the paper has it, instead of the mean over R, G and B."""
     if luma:
-        return Library(lambda x, y: pytorch_msssim.ms_ssim(to_luma(x), to_luma(y), data_range=1.0, size_average=False))
-    return Library(lambda x, y: pytorch_msssim.ms_ssim(x, y, data_range=1.0, size_average=False))
+        return LibraryDistance(lambda x, y: pytorch_msssim.ms_ssim(to_luma(x), to_luma(y), data_range=1.0, size_average=False))
+    return LibraryDistance(lambda x, y: pytorch_msssim.ms_ssim(x, y, data_range=1.0, size_average=False))
 
 
-def of_piq(name: str, rooted: bool = False) -> Library:
+def piq_distance(name: str, rooted: bool = False) -> LibraryDistance:
     """piq's metric of that name, with its defaults and no reduction."""
-    function = getattr(load("piq", "perception"), name)
-    return Library(lambda x, y: function(x, y, data_range=1.0, reduction="none"), rooted)
+    function = getattr(import_package("piq", "perception"), name)
+    return LibraryDistance(lambda x, y: function(x, y, data_range=1.0, reduction="none"), rooted)
 
 
-def haarpsi() -> Library:
-    return of_piq("haarpsi")
+def haarpsi() -> LibraryDistance:
+    return piq_distance("haarpsi")
 
 
-def vif() -> Library:
-    return of_piq("vif_p")
+def vif() -> LibraryDistance:
+    return piq_distance("vif_p")
 
 
-def fsim() -> Library:
-    return of_piq("fsim", rooted=True)
+def fsim() -> LibraryDistance:
+    return piq_distance("fsim", rooted=True)
 
 
-def gmsd() -> Library:
-    return of_piq("gmsd", rooted=True)
+def gmsd() -> LibraryDistance:
+    return piq_distance("gmsd", rooted=True)
 
 
-def vsi() -> Library:
-    return of_piq("vsi", rooted=True)
+def vsi() -> LibraryDistance:
+    return piq_distance("vsi", rooted=True)
 
 
-def mdsi() -> Library:
-    return of_piq("mdsi", rooted=True)
+def mdsi() -> LibraryDistance:
+    return piq_distance("mdsi", rooted=True)

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from perception.distance import Distance
 from perception.errors import WeightsError
-from perception.weights import trained
+from perception.weights import load_trained
 
 GRID = 4  # pixels of a mean, each way
 CELL = 2  # means of a cell, each way
@@ -43,15 +43,15 @@ def cells(image: Tensor) -> Tensor:
     return F.pixel_unshuffle(image, CELL).contiguous(memory_format=torch.channels_last)
 
 
-def enlarged(features: Tensor, like: Tensor) -> Tensor:
+def enlarge_like(features: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(features, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def wide(into: int, out: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
+def conv3x3(into: int, out: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
     return nn.Conv2d(into, out, 3, stride, 1, bias=bias)
 
 
-def narrow(into: int, out: int) -> nn.Conv2d:
+def conv1x1(into: int, out: int) -> nn.Conv2d:
     return nn.Conv2d(into, out, 1)
 
 
@@ -73,13 +73,13 @@ class Scatter(nn.Module):
     def __init__(self, width: int):
         super().__init__()
         light = 3 * PHASES
-        self.first, self.down, self.coarse = wide(light, width), wide(width, width, 2), wide(width, width)
-        self.mixed, self.fine, self.last = narrow(width, width), narrow(width, width), narrow(width, light)
+        self.first, self.down, self.coarse = conv3x3(light, width), conv3x3(width, width, 2), conv3x3(width, width)
+        self.mixed, self.fine, self.last = conv1x1(width, width), conv1x1(width, width), conv1x1(width, light)
 
     def forward(self, light: Tensor) -> Tensor:
         near = F.relu(self.first(light))
         far = F.relu(self.mixed(F.relu(self.coarse(F.relu(self.down(near))))))
-        return light + self.last(F.relu(self.fine(near + enlarged(far, near))))
+        return light + self.last(F.relu(self.fine(near + enlarge_like(far, near))))
 
 
 class Pathway(nn.Module):
@@ -92,9 +92,9 @@ class Pathway(nn.Module):
         super().__init__()
         self.scatter = Scatter(width)
         self.receptors = nn.Sequential(
-            narrow(3 * PHASES, 4 * PHASES), nn.ReLU(), narrow(4 * PHASES, 4 * PHASES), nn.ReLU())
+            conv1x1(3 * PHASES, 4 * PHASES), nn.ReLU(), conv1x1(4 * PHASES, 4 * PHASES), nn.ReLU())
         self.masking = nn.Sequential(
-            narrow(4 * PHASES, width), Selu(), narrow(width, width), Selu(), narrow(width, 3 * PHASES))
+            conv1x1(4 * PHASES, width), Selu(), conv1x1(width, width), Selu(), conv1x1(width, 3 * PHASES))
         for layer in self.receptors[::2]:  # light is positive: so is what follows, and no unit begins dead
             nn.init.uniform_(layer.weight, 0, 2 / layer.in_channels)
 
@@ -118,8 +118,8 @@ class Detector(nn.Module):
         self.detail = nn.Parameter(torch.randn(detail, 3, GRID, GRID) / 7)
         self.pathway = Pathway(width)
         into = [3 * PHASES] + [width] * coarser
-        self.bands = nn.ModuleList(wide(count, width, bias=False) for count in into)
-        self.steps = nn.ModuleList(wide(count, width, 2) for count in into[:-1])
+        self.bands = nn.ModuleList(conv3x3(count, width, bias=False) for count in into)
+        self.steps = nn.ModuleList(conv3x3(count, width, 2) for count in into[:-1])
         self.bends = nn.ModuleList(Selu() for _ in range(coarser))
         counts = [detail] + [width] * (coarser + 1)
         self.gain = nn.ParameterList(torch.zeros(count, 1, 1) for count in counts)  # logarithms, as all that must be positive
@@ -172,7 +172,7 @@ class Detector(nn.Module):
         return F.avg_pool2d(features * features, MASK_SIDE, ceil_mode=True)
 
 
-def built(tensors: dict[str, Tensor], source: str) -> Detector:
+def build_detector(tensors: dict[str, Tensor], source: str) -> Detector:
     """The detector that these weights are of; its sizes follow from theirs. Raises `WeightsError`, which names the source."""
     try:
         sizes = {"width": len(tensors["bands.0.weight"]), "detail": len(tensors["detail"]), "pools": len(tensors["share"])}
@@ -186,13 +186,13 @@ def built(tensors: dict[str, Tensor], source: str) -> Detector:
 class Visibility(Distance):
     """Probability, 0 to 1, that the difference is seen: 0.5 where it is noticed in 75 % of choices between two.
 
-    weights: `perception.weights.trained`. ``loss`` is the distance behind it in JOD, which has no end: where the probability is
-    near 1, its gradient is gone.
+    weights: `perception.weights.load_trained`. ``loss`` is the distance behind it in JOD, which has no end: where the
+    probability is near 1, its gradient is gone.
     """
 
     def __init__(self, weights: str = "visibility"):
         super().__init__()
-        self.detector = built(trained(weights), weights)
+        self.detector = build_detector(load_trained(weights), weights)
 
     def space(self, image: Tensor) -> list[Tensor]:
         return self.detector(image)

@@ -22,14 +22,15 @@ LAYERS = {
 FLAT = 1e-8  # added to variances: the root's gradient stays finite where features are constant
 
 
-def halved(x: Tensor) -> Tensor:
+def halve(x: Tensor) -> Tensor:
     """Half the size, after the binomial kernel 1 3 3 1 (variance 3/4 pixel² each way); borders repeat."""
     kernel = x.new_tensor([1.0, 3.0, 3.0, 1.0]) / 8
     kernel = torch.outer(kernel, kernel).expand(x.shape[1], 1, 4, 4)
     return F.conv2d(F.pad(x, (1, 2, 1, 2), mode="replicate"), kernel, stride=2, groups=x.shape[1])
 
 
-Pooled = tuple[Tensor, Tensor, Tensor]  # local means, local standard deviations, and the weight of this depth at each place
+# local means, local standard deviations, and the weight of this depth at each place
+PooledStatistics = tuple[Tensor, Tensor, Tensor]
 
 
 class Wasserstein(DeepDistance):
@@ -46,13 +47,13 @@ class Wasserstein(DeepDistance):
         if self.sigma.ndim not in (0, 2) or not (self.sigma.isfinite() & (self.sigma >= 0)).all():
             raise MetricError("sigma is a width in pixels, not negative: one number, or an (H, W) tensor of them")
 
-    def space(self, image: Tensor) -> list[list[Pooled]]:
+    def space(self, image: Tensor) -> list[list[PooledStatistics]]:
         """For the image and every layer, what pooling leaves of it at each depth that σ asks for."""
         height = image.shape[-2]
         maps = [image, *self.network(image, self.layers).values()]
         return [self.pooled(features, height / features.shape[-2]) for features in maps]
 
-    def pooled(self, features: Tensor, stride: float) -> list[Pooled]:
+    def pooled(self, features: Tensor, stride: float) -> list[PooledStatistics]:
         """(N, C, h, w) features that stand ``stride`` pixels apart, pooled by repeated halving."""
         # ℓ halvings pool with a standard deviation of √((4^ℓ − 1) / 4) elements; the level is where σ lies among these
         level = 0.5 * torch.log2(4 * (self.sigma / stride).square() + 1)
@@ -61,7 +62,7 @@ class Wasserstein(DeepDistance):
         mean, square, found = features, features.square(), []
         for depth in range(int(level.max().ceil()) + 1):
             if depth:
-                mean, square = halved(mean), halved(square)
+                mean, square = halve(mean), halve(square)
                 level = F.interpolate(level, mean.shape[-2:], mode="area") if level.ndim else level
             share = (1 - (level - depth).abs()).clamp_min(0)  # linear between depths
             if share.any():
@@ -69,7 +70,7 @@ class Wasserstein(DeepDistance):
                 found.append((mean, deviation, share))
         return found
 
-    def between(self, reference: list[list[Pooled]], image: list[list[Pooled]]) -> Tensor:
+    def between(self, reference: list[list[PooledStatistics]], image: list[list[PooledStatistics]]) -> Tensor:
         total = 0.0
         for theirs, ours in zip(reference, image, strict=True):
             for (mean, deviation, share), (other_mean, other_deviation, _) in zip(ours, theirs, strict=True):

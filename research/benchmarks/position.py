@@ -32,11 +32,10 @@ from PIL import Image, ImageOps
 
 import codec
 from codec import pixels
-from evaluation.codecs import pillow as pillow_codecs
-from evaluation.codecs.interface import Coder, nearest
-from evaluation.codecs.registry import coder
-from evaluation.measure import complexity, machine, results
-from evaluation.measure import subprocesses as alone
+from evaluation.codecs import pillow
+from evaluation.codecs.interface import Codec, nearest_setting
+from evaluation.codecs.registry import get_codec
+from evaluation.measure import complexity, machine, results, subprocesses
 from evaluation.rate import published, rate_distortion
 from evaluation.rate.bjontegaard import bd_rate
 
@@ -53,7 +52,7 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "otters.png"
 class Entrant:
     """A codec at one setting, with the picture as it codes it."""
 
-    by: Coder
+    by: Codec
     setting: float
     picture: Image.Image
     data: bytes
@@ -64,15 +63,17 @@ class Entrant:
 
 def entrants(model: str, picture: Image.Image, bpp: float, threads: int) -> tuple[list[Entrant], list[str]]:
     """Each codec at its setting nearest to ``bpp``, the model first; and what is said of codecs that are not here."""
-    known = pillow_codecs.peers()
-    found = [coder(model, threads), *(coder(name) for name in PEERS if name in known)]
+    known = pillow.pillow_formats()
+    found = [get_codec(model, threads), *(get_codec(name) for name in PEERS if name in known)]
     left_out = [f"{name} is left out: this Pillow does not write it" for name in PEERS if name not in known]
-    chosen = [(each, nearest(partial(each.encode, picture), each.ladder, bpp * SIZE[0] * SIZE[1] / 8)) for each in found]
+    chosen = [
+        (each, nearest_setting(partial(each.encode, picture), each.ladder, bpp * SIZE[0] * SIZE[1] / 8)) for each in found
+    ]
     try:
         for network in NETWORKS:
-            rates = [row["bpp"] for row in published.find(network).rows]
+            rates = [row["bpp"] for row in published.find_published(network).rows]
             nearest_rate = min(rates, key=lambda rate: abs(rate - bpp))
-            chosen.append((coder(UNTRAINED.format(network)), 1 + rates.index(nearest_rate)))
+            chosen.append((get_codec(UNTRAINED.format(network)), 1 + rates.index(nearest_rate)))
     except codec.MetamerError as problem:
         left_out.append(f"CompressAI is left out: {problem}")
     return [Entrant(each, setting, picture, each.encode(picture, setting)) for each, setting in chosen], left_out
@@ -87,14 +88,14 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 
 def turns(field: Sequence[Entrant], runs: int) -> list[dict[str, list[float]]]:
     """Of each, way → medians of wall and processor seconds. Networks of CompressAI run a fifth as often, but 3 times."""
-    times: list[dict[str, list]] = [{way: [] for way in alone.WAYS} for _ in field]
+    times: list[dict[str, list]] = [{way: [] for way in subprocesses.DIRECTIONS} for _ in field]
     for each in field:
         each.work("decode")  # warms up, as encoding did
     for run in range(runs):
         for each, found in zip(field, times, strict=True):
             wanted = min(runs, max(3, runs // 5)) if each.by.networks else runs
             if len(found["encode"]) <= run * wanted // runs:  # spreads the fewer runs evenly
-                for way in alone.WAYS:
+                for way in subprocesses.DIRECTIONS:
                     found[way].append(timed(partial(each.work, way)))
     return [{way: [statistics.median(part) for part in zip(*taken, strict=True)] for way, taken in found.items()}
             for found in times]
@@ -106,15 +107,19 @@ def peaks(each: Entrant, threads: int) -> dict[str, float | None]:
         original, stream = Path(folder, "picture.png"), Path(folder, "stream")
         each.picture.save(original)
         stream.write_bytes(each.data)
-        return {f"{way}_peak_mib": alone.run(each.by.name, way, original, stream, each.setting, 1, threads).peak
-                for way in alone.WAYS}
+        return {
+            f"{way}_peak_mib": subprocesses.run_in_subprocess(
+                each.by.name, way, original, stream, each.setting, 1, threads
+            ).peak
+            for way in subprocesses.DIRECTIONS
+        }
 
 
 def bd_rates(folder: Path | None) -> dict[str, float]:
     """BD-rate in percent by codec: those in ``folder``, measured, and the networks, published."""
-    anchor = published.find(published.ANCHOR).curves["psnr"]
-    measured = rate_distortion.scaled(results.load([folder]).rows, "psnr")[1] if folder else {}
-    curves = measured | {UNTRAINED.format(name): published.find(name).curves["psnr"] for name in NETWORKS}
+    anchor = published.find_published(published.ANCHOR).curves["psnr"]
+    measured = rate_distortion.mean_curves(results.load_results([folder]).rows, "psnr")[1] if folder else {}
+    curves = measured | {UNTRAINED.format(name): published.find_published(name).curves["psnr"] for name in NETWORKS}
     return {name: bd_rate(anchor, curve)[0] for name, curve in curves.items()}
 
 
@@ -128,14 +133,14 @@ def cold_start(data: bytes, model: str) -> float:
 
 
 def benchmark(picture: Image.Image, model: str, bpp: float, runs: int, threads: int, folder: Path | None) -> dict:
-    """All measurements, ready for JSON: what `complexity.measure` gives, with ratios and BD-rates."""
+    """All measurements, ready for JSON: what `complexity.measure_complexity` gives, with ratios and BD-rates."""
     rates = bd_rates(folder)
     field, left_out = entrants(model, picture, bpp, threads)
     times, rows = turns(field, runs), []
     for each, found in zip(field, times, strict=True):
         by, size = each.by, len(each.data)
         row = {"codec": by.name, "version": by.version, "setting": each.setting, "width": SIZE[0], "height": SIZE[1],
-               "bytes": size, "bpp": 8 * size / (SIZE[0] * SIZE[1])} | complexity.counted(by, picture, each.setting)
+               "bytes": size, "bpp": 8 * size / (SIZE[0] * SIZE[1])} | complexity.network_figures(by, picture, each.setting)
         for way, (wall, processor) in found.items():
             row |= {f"{way}_seconds": {threads: wall}, f"{way}_processor_seconds": processor,
                     f"{way}_ratio": processor / times[0][way][1]}
@@ -163,7 +168,7 @@ def table(found: dict) -> str:
         untrained = row["codec"].endswith(":trained=false")
         cells = [f"{row['codec'].removesuffix(':trained=false'):<28}", f"{row['setting']:>7.4g}",
                  f"{shown(None if untrained else row['bpp'], '.3f'):>6}"]
-        for way in alone.WAYS:
+        for way in subprocesses.DIRECTIONS:
             cells += [f"{1e3 * row[f'{way}_processor_seconds']:>9.1f}", f"{row[f'{way}_ratio']:>6.3g}"]
         cells += [f"{shown(row['decoder_kmac'], '.1f'):>15}", f"{shown(row['encode_peak_mib'], '.0f'):>8}",
                   f"{shown(row['decode_peak_mib'], '.0f'):>5}",

@@ -22,7 +22,7 @@ import codec
 from codec import axes, latents, pixels
 from codec import model as models
 from entropy import coder
-from evaluation.codecs import macs as counting
+from evaluation.codecs import macs
 from evaluation.measure import machine
 
 SIZE = (768, 512)
@@ -126,7 +126,7 @@ def main() -> None:
             stages.spent = defaultdict(float)
             stages.timed(REST, work)
             measured[way].append(stages.spent)
-    speeds = {name: 2 * counting.profiled(model.graph(name), inputs)[1] for name, inputs in stages.inputs.items()}
+    speeds = {name: 2 * macs.run_profiled(model.graph(name), inputs)[1] for name, inputs in stages.inputs.items()}
     for way, found in measured.items():
         print(table(way, found, [sum(each.values()) for each in found], speeds), end="\n\n")
     print(f"product of matrices: {peak():.0f} GFLOP/s")

@@ -11,11 +11,10 @@ from pathlib import Path
 
 from codec import files
 from evaluation import plots
-from evaluation.ratings import datasets as ratings
-from evaluation.ratings import judging
+from evaluation.ratings import datasets, judging
 from evaluation.ratings.judging import Verdict
 from evaluation.ratings.resimulation import DISTORTIONS, GUESS, TITLE
-from evaluation.ratings.verdicts import by_metric, drawn
+from evaluation.ratings.verdicts import first_statistic, layer_curves
 from perception import from_spec, metrics
 from perception.backbones.imagenet import NETWORKS
 from perception.distances.features import LayerSweep
@@ -33,7 +32,7 @@ LIVE = ["additive Gaussian noise", "Gaussian blur", "JPEG", "JPEG 2000"]  # less
 
 
 def main(resim: Path, out: Path) -> None:
-    everything = ratings.opinions("tid2013", resim)
+    everything = datasets.load_opinions("tid2013", resim)
     twelve, three = (
         dataclasses.replace(everything, items=tuple(i for i in everything.items if i.reference.stem.upper() in seen))
         for seen in (TWELVE, THREE)
@@ -44,7 +43,7 @@ def main(resim: Path, out: Path) -> None:
     sweeps = judging.Panel([], [LayerSweep("squeezenet"), LayerSweep("alexnet")])
     slow_sweeps = judging.Panel([], [LayerSweep("vgg16")])
 
-    def record(name: str, sets: list[tuple[ratings.OpinionSet, judging.Panel]], kinds=()) -> list[Verdict]:
+    def record(name: str, sets: list[tuple[datasets.OpinionSet, judging.Panel]], kinds=()) -> list[Verdict]:
         verdicts = [verdict for opinions, panel in sets for verdict in judging.judge_opinions(opinions, panel, out, kinds)]
         verdicts = judging.best_first(verdicts, "spearman")
         text = json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1)
@@ -52,14 +51,14 @@ def main(resim: Path, out: Path) -> None:
         return verdicts
 
     all_sets = [(everything, fast), (twelve, slow), (three, slowest)]
-    plots.intervals(by_metric(record("tid2013-resim", all_sets)), TITLE, FIGURES / "tid2013_resim.png")
+    plots.plot_intervals(first_statistic(record("tid2013-resim", all_sets)), TITLE, FIGURES / "tid2013_resim.png")
     record("tid2013-resim-twelve", [(twelve, fast), (twelve, slow)])
     record("tid2013-resim-defined", [(everything, fast), (twelve, slow)], DEFINED)
     for name, kinds, title in (("layers", (), TITLE), ("layers-live", LIVE, f"{TITLE}: LIVE's four types")):
         verdicts = record(f"tid2013-resim-{name}", [(everything, sweeps), (twelve, slow_sweeps)], kinds)
         for network in NETWORKS:
             path = FIGURES / f"{name.replace('-', '_')}_{network}.png"
-            plots.steps({network: drawn(verdicts, network)}, title, path)
+            plots.plot_steps({network: layer_curves(verdicts, network)}, title, path)
 
 
 if __name__ == "__main__":

@@ -16,8 +16,8 @@ from tqdm import tqdm
 
 from codec import files
 from codec.errors import ImageError
-from evaluation.images import held_out, read, save, to_tensor
-from evaluation.ratings.resimulation import DISTORTIONS, HEIGHT, LEVELS, WIDTH, make, strengths
+from evaluation.images import held_out_paths, read_image, save_image, to_tensor
+from evaluation.ratings.resimulation import DISTORTIONS, HEIGHT, LEVELS, WIDTH, distort, level_strengths
 from perception import create
 
 REFERENCES = 16
@@ -26,7 +26,7 @@ SLOW = 22  # colour quantisation takes as long as all others together
 
 def references(photos: Path) -> list[np.ndarray]:
     """(384, 512, 3) uint8: the middle of `REFERENCES` photographs that validation.txt names, spread evenly over it."""
-    pictures = (np.asarray(read(path)) for path in held_out(photos))
+    pictures = (np.asarray(read_image(path)) for path in held_out_paths(photos))
     fitting = [picture for picture in pictures if picture.shape[0] >= HEIGHT and picture.shape[1] >= WIDTH]
     if len(fitting) < REFERENCES:
         raise ImageError(f"{photos}: {len(fitting)} held-out photographs of {WIDTH}x{HEIGHT} or more, {REFERENCES} are needed")
@@ -42,13 +42,13 @@ def rehearse(photos: Path, out: Path) -> None:
     for folder in ("reference_images", "distorted_images"):
         (out / folder).mkdir(parents=True, exist_ok=True)
     for name, image in images.items():
-        save(Image.fromarray(image), out / "reference_images" / f"{name}.png")
+        save_image(Image.fromarray(image), out / "reference_images" / f"{name}.png")
     kinds = [kind for kind in DISTORTIONS.values() if kind.number != SLOW]
     for kind, level in tqdm(list(itertools.product(kinds, LEVELS)), unit="level", disable=None):
-        for name, strength in strengths(kind, level, images).items():
-            distorted = make(kind, name, images[name], level, strength)
+        for name, strength in level_strengths(kind, level, images).items():
+            distorted = distort(kind, name, images[name], level, strength)
             file = f"{name.lower()}_{kind.number:02d}_{level}.png"
-            save(Image.fromarray(distorted), out / "distorted_images" / file)
+            save_image(Image.fromarray(distorted), out / "distorted_images" / file)
             lines.append(f"{teacher(to_tensor(images[name]), to_tensor(distorted)).item():.5f} {file}\n")
     files.write(str(out / "mos_with_names.txt"), "".join(lines).encode())
 

@@ -3,28 +3,28 @@
 from collections.abc import Iterable
 
 from evaluation.markdown import interval_text, markdown_table
-from evaluation.probes.macadam import outlines, roundness, to_lab
+from evaluation.probes.macadam import chromaticity_to_lab, ellipse_outlines, roundness
 from evaluation.ratings.judging import Verdict
 from evaluation.ratings.resimulation import CROPS, DISTORTIONS, GUESS
-from evaluation.ratings.verdicts import DRAWN_SUBSETS, drawn
+from evaluation.ratings.verdicts import DRAWN_SUBSETS, layer_curves
 from perception.backbones.imagenet import NETWORKS
 from perception.registry import Metric, metrics
 from research.experiments.judge_distances import DEFINED, LIVE, THREE, TWELVE
 from research.pages.recorded_results import read_results
 
 
-def interval(statistics: dict, name: str) -> str:
+def statistic_text(statistics: dict, name: str) -> str:
     """'.853 [.83, .87]' or a dash."""
     return interval_text(*statistics[name]) if name in statistics else "–"
 
 
-def needs(metric: Metric) -> str:
+def needs_text(metric: Metric) -> str:
     """Weights and packages, or a dash."""
     packages = [f"package {metric.package}"] if metric.package else []
     return ", ".join([*(f"weights {name}" for name in metric.weights), *packages]) or "–"
 
 
-def catalogue() -> str:
+def catalogue_table() -> str:
     """Every distance and what one must know of it."""
     recovered = {row["metric"]: row["verdict"] for row in read_results("recoveries-noise")}
     header = ["name", "what", "family", "range", "better", "true distance", "trainable", "smallest side", "needs", "from noise"]
@@ -32,13 +32,13 @@ def catalogue() -> str:
         f"`{m.name}`", m.title + (f" ({m.paper})" if m.paper != "—" else ""), m.family,
         f"{m.low:g} … {m.high:g}, {m.best:g} for identical images".replace("inf", "∞"),
         "higher" if m.higher_is_better else "lower",
-        "yes" if m.true_distance else "no", "yes" if m.trainable else "no", str(m.min_side), needs(m),
+        "yes" if m.true_distance else "no", "yes" if m.trainable else "no", str(m.min_side), needs_text(m),
         recovered.get(m.name, "–"),
     ] for m in metrics().values()]
     return markdown_table(header, rows)
 
 
-def judged() -> str:
+def ratings_table() -> str:
     """Agreement with opinions: over the references each distance saw, over the twelve that nearly all saw, over the defined
     types."""
     twelve, defined = ({row["metric"]: row["statistics"] for row in read_results(f"tid2013-resim-{part}")}
@@ -46,37 +46,37 @@ def judged() -> str:
     judgements = read_results("tid2013-resim")
     rows = [[
         f"`{row['metric']}`", str(row["count"]),
-        *(interval(row["statistics"], name) for name in ("spearman", "pearson", "kendall")),
-        *(interval(part.get(row["metric"], {}), "spearman") for part in (twelve, defined)),
+        *(statistic_text(row["statistics"], name) for name in ("spearman", "pearson", "kendall")),
+        *(statistic_text(part.get(row["metric"], {}), "spearman") for part in (twelve, defined)),
     ] for row in sorted(judgements, key=lambda row: -twelve.get(row["metric"], row["statistics"])["spearman"][0])]
     header = ["distance", "images", "Spearman", "Pearson", "Kendall", "Spearman, twelve references", "Spearman, defined types"]
     return markdown_table(header, rows)
 
 
-def layers() -> str:
+def layers_table() -> str:
     """Spearman by layer and subset of channels, over all types and over LIVE's four."""
     columns = [[Verdict(**row) for row in read_results(name)] for name in ("tid2013-resim-layers", "tid2013-resim-layers-live")]
     rows = []
     for network in NETWORKS:
-        swept = [drawn(verdicts, network) for verdicts in columns]
+        swept = [layer_curves(verdicts, network) for verdicts in columns]
         for layer in swept[0]["all"]:
             row = [network, layer]
             for found in swept:
                 along = {subset: each[layer] for subset, each in found.items()}
-                row += [interval({"spearman": along[subset]}, "spearman") for subset in DRAWN_SUBSETS]
+                row += [statistic_text({"spearman": along[subset]}, "spearman") for subset in DRAWN_SUBSETS]
                 row.append(f"{along['H-10'][0] - along['L-10'][0]:+.3f}")
             rows.append(row)
     each = [*DRAWN_SUBSETS, "H-10 − L-10"]
     return markdown_table(["network", "layer", *each, *(f"LIVE's: {name}" for name in each)], rows)
 
 
-def listing(names: Iterable[str]) -> str:
+def enumeration(names: Iterable[str]) -> str:
     """'a, b and c'."""
     *most, last = names
     return f"{', '.join(most)} and {last}" if most else last
 
 
-def recoveries() -> str:
+def recoveries_table() -> str:
     """What each distance made of noise."""
     rows = [[
         f"`{row['metric']}`", row["verdict"], str(row["steps"]), "{:.4g} / {:.4g}".format(*row["value"]),
@@ -85,14 +85,24 @@ def recoveries() -> str:
     return markdown_table(["distance", "verdict", "steps", "its value: result / yardstick", "others: result / yardstick"], rows)
 
 
-def fields() -> dict[str, str]:
+def metrics_fields() -> dict[str, str]:
     """What the template of METRICS.md asks for."""
-    flat, lab = roundness(outlines()), roundness(to_lab(outlines()))
+    flat, lab = roundness(ellipse_outlines()), roundness(chromaticity_to_lab(ellipse_outlines()))
     return {
-        "catalogue": catalogue(), "judged": judged(), "layers": layers(), "recoveries": recoveries(),
-        "types": str(len(DISTORTIONS)), "images": str(max(row["count"] for row in read_results("tid2013-resim"))),
-        "defined": listing(DEFINED), "guessed": listing(kind.title for kind in DISTORTIONS.values() if kind.basis == GUESS),
-        "crops": str(len(CROPS)), "seen": str(len(TWELVE)), "fewest": str(len(THREE)), "live": listing(LIVE),
-        "flat_axes": f"{flat.elongation:.2f}", "lab_axes": f"{lab.elongation:.2f}",
-        "flat_spread": f"{flat.spread:.1f}", "lab_spread": f"{lab.spread:.1f}",
+        "catalogue": catalogue_table(),
+        "judged": ratings_table(),
+        "layers": layers_table(),
+        "recoveries": recoveries_table(),
+        "types": str(len(DISTORTIONS)),
+        "images": str(max(row["count"] for row in read_results("tid2013-resim"))),
+        "defined": enumeration(DEFINED),
+        "guessed": enumeration(kind.title for kind in DISTORTIONS.values() if kind.basis == GUESS),
+        "crops": str(len(CROPS)),
+        "seen": str(len(TWELVE)),
+        "fewest": str(len(THREE)),
+        "live": enumeration(LIVE),
+        "flat_axes": f"{flat.elongation:.2f}",
+        "lab_axes": f"{lab.elongation:.2f}",
+        "flat_spread": f"{flat.spread:.1f}",
+        "lab_spread": f"{lab.spread:.1f}",
     }

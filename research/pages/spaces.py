@@ -1,12 +1,12 @@
 """The tables of research/SPACES.md: what the spaces trained here do."""
 
 from evaluation.markdown import interval_text, markdown_table
-from evaluation.probes.detection import HEADER, cells
+from evaluation.probes.detection import HEADER, agreement_cells
 from evaluation.probes.perceptnet_sweep import READOUTS
 from research.pages.recorded_results import read_results
 
 
-def rehearsal() -> str:
+def rehearsal_table() -> str:
     """Agreement with ColorVideoVDP on held-out photographs, with people on TID2013-resim, on the same references."""
     people = {row["metric"]: row["statistics"]["spearman"] for row in read_results("tid2013-resim-twelve")}
     rows = [[f"`{row['metric']}`", interval_text(*row["statistics"]["spearman"]), interval_text(*people[row["metric"]])]
@@ -14,7 +14,7 @@ def rehearsal() -> str:
     return markdown_table(["distance", "rehearsal set, ColorVideoVDP", "TID2013-resim, twelve references, people"], rows)
 
 
-def points() -> str:
+def sweep_table() -> str:
     """The end of the encoder in both readouts and the best layer of every network of the sweep; what it is compared with."""
     sweep = read_results("perceptnet-sweep")
     rows = [[f"`{name}`", interval_text(*found), "", "", ""] for name, found in sweep["references"].items()]
@@ -26,7 +26,7 @@ def points() -> str:
     return markdown_table(["trained for", *(f"V1, {readout}" for readout in READOUTS), "best layer", "there"], rows)
 
 
-def optima() -> str:
+def optima_table() -> str:
     """Where each curve is highest, and by how much over its ends."""
     rows = [[name, f"{found['strength']:g}", *(f"{value:+.3f} [{low:+.3f}, {high:+.3f}]" for value, low, high in
                                                (found["over_plain"], found["over_strongest"]))]
@@ -34,7 +34,7 @@ def optima() -> str:
     return markdown_table(["objective, readout", "best strength", "over plain reconstruction", "over the strongest"], rows)
 
 
-def behaviour(name: str) -> str:
+def behaviour_table(name: str) -> str:
     """A distance a row, a respect a column."""
     rows = read_results(name)
     columns = list(dict.fromkeys(row["what"] for row in rows))
@@ -44,14 +44,14 @@ def behaviour(name: str) -> str:
     return markdown_table(["distance", *columns], lines)
 
 
-def detection() -> str:
+def detection_table() -> str:
     """Visibility beside its teacher."""
-    return markdown_table(HEADER, list(map(cells, read_results("detection")["agreement"])))
+    return markdown_table(HEADER, list(map(agreement_cells, read_results("detection")["agreement"])))
 
 
-def fields() -> dict[str, str]:
+def spaces_fields() -> dict[str, str]:
     """What the page's template asks for."""
     return {
-        "rehearsal": rehearsal(), "perceptnet_points": points(), "perceptnet_optima": optima(),
-        "tolerance": behaviour("tolerance"), "neighbours": behaviour("neighbours"), "detection": detection(),
+        "rehearsal": rehearsal_table(), "perceptnet_points": sweep_table(), "perceptnet_optima": optima_table(),
+        "tolerance": behaviour_table("tolerance"), "neighbours": behaviour_table("neighbours"), "detection": detection_table(),
     }

@@ -10,25 +10,25 @@ from research.pages.recorded_results import read_results
 TALK = {"ltc": 6.87, "ntc": 5.97, "vq": 5.95}  # R + λD of banana in Ballé's talk, λ not stated
 
 
-def scores(name: str) -> list[Score]:
+def recorded_scores(name: str) -> list[Score]:
     """Those that `metamer toy` wrote, recorded under that name."""
     return [Score(**row) for row in read_results(name, "toy")]
 
 
-def signed(share: float) -> str:
+def signed_percent(share: float) -> str:
     """In percent: '+0.3'."""
     return f"{100 * share:+.1f}".replace("-", "−")
 
 
-def banana() -> str:
+def banana_table() -> str:
     """Against the talk. The cost of a best coder rises with λ as its distortion, so that of another λ follows from it."""
-    found = scores("toy-banana")
+    found = recorded_scores("toy-banana")
     rows = []
     for score in found:
         against = ["–"] * 3
         if told := TALK.get(score.method):
             even = score.tradeoff + (told - score.cost) / score.distortion
-            against = [f"{told:.2f}", f"{signed(score.cost / told - 1)} %", f"{even:.2f}"]
+            against = [f"{told:.2f}", f"{signed_percent(score.cost / told - 1)} %", f"{even:.2f}"]
         rows.append([
             METHODS[score.method], f"{score.rate:.3f}", f"{score.distortion:.4f}",
             f"{score.cost:.3f} [{score.low:.3f}, {score.high:.3f}]", *against, f"{score.steps:,}", f"{score.seconds:.0f}",
@@ -38,17 +38,21 @@ def banana() -> str:
     return markdown_table(header, rows)
 
 
-def above(name: str, method: str) -> str:
+def excess_over_optimum(name: str, method: str) -> str:
     """'+1.2, +3.4 %': what a coder costs beyond the optimum at each λ."""
-    found = [score for score in scores(name) if score.method == method]
+    found = [score for score in recorded_scores(name) if score.method == method]
     best = [OPTIMA[score.source](score.tradeoff).cost(score.tradeoff) for score in found]
-    return ", ".join(signed(score.cost / least - 1) for score, least in zip(found, best, strict=True)) + " %"
+    return ", ".join(signed_percent(score.cost / least - 1) for score, least in zip(found, best, strict=True)) + " %"
 
 
-def fields() -> dict[str, str]:
+def toy_fields() -> dict[str, str]:
     """What the template of TOY.md asks for."""
-    excess = {f"{name}_{method}": above(f"toy-{name}", method) for name in OPTIMA for method in SOURCES[name].methods}
+    excess = {
+        f"{name}_{method}": excess_over_optimum(f"toy-{name}", method) for name in OPTIMA for method in SOURCES[name].methods
+    }
     return {
-        "banana": banana(), **excess,
-        "laplace": tables.markdown(scores("toy-laplace")), "sawbridge": tables.markdown(scores("toy-sawbridge")),
+        "banana": banana_table(),
+        **excess,
+        "laplace": tables.score_markdown(recorded_scores("toy-laplace")),
+        "sawbridge": tables.score_markdown(recorded_scores("toy-sawbridge")),
     }

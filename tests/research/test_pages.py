@@ -3,7 +3,7 @@
 import pytest
 
 from perception import metrics
-from research.pages import PAGES, page_text
+from research.pages.build import PAGES, page_text
 from research.pages.recorded_results import ROOT, read_results
 
 

@@ -7,7 +7,7 @@ import pytest
 
 from codec import decoders
 from codec import model as models
-from evaluation.rate.matched_rates import Mean, Summary
+from evaluation.rate.matched_rates import MeanInterval, RateSummary
 from research.pages import points
 
 
@@ -24,22 +24,25 @@ def test_judges_were_not_trained_on():
     found = trained_on()
     assert {"base", "perceptual"} <= set(found)
     for name, distortion in found.items():
-        names = {points.metric(spec).name for spec in distortion}
+        names = {points.metric_of(spec).name for spec in distortion}
         assert not names & set(points.JUDGES), name
 
 
-def summary(codec: str, **values: float) -> Summary:
-    means = {label.replace("_", "-"): Mean(value, value, value) for label, value in values.items()}
-    return Summary(codec, 0.3, 2, 0.3, 0.0, 0.0, means, means)
+def summary(codec: str, **values: float) -> RateSummary:
+    means = {label.replace("_", "-"): MeanInterval(value, value, value) for label, value in values.items()}
+    return RateSummary(codec, 0.3, 2, 0.3, 0.0, 0.0, means, means)
 
 
 def test_the_best_is_bold_whichever_way_a_distance_points():
     rows = [summary("a", psnr=30.0, dists=0.2), summary("b", psnr=31.0, dists=0.3)]
-    top = points.best(["psnr", "dists"], rows)
-    assert [points.shown(row, ["psnr", "dists"], top) for row in rows] == [["30.00", "**0.2000**"], ["**31.00**", "0.3000"]]
+    top = points.best_means(["psnr", "dists"], rows)
+    assert [points.mean_cells(row, ["psnr", "dists"], top) for row in rows] == [
+        ["30.00", "**0.2000**"],
+        ["**31.00**", "0.3000"],
+    ]
 
 
 @pytest.mark.parametrize("codec, name", [("base", "base"), ("base+pim", "base+pim"), ("base+realism@0.5", "base+realism@0.5"),
                                          ("base+runs/x/dists.decoder", "base+dists")])
 def test_files_are_called_by_their_stems(codec, name):
-    assert points.named(codec) == name
+    assert points.page_name(codec) == name

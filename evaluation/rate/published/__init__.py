@@ -1,8 +1,8 @@
 """What others have published of their codecs on Kodak: kodak.csv and complexity.csv beside this file, each row with its source.
 
 Facts for comparison, not measurements made here; a codec that runs here should be run. They hold for Kodak's 24 photographs
-alone and `check` refuses others. kodak.csv: a row a setting; columns of distances are called by their labels, empty where the
-source has none; licence is that of the file that the figures were taken from.
+alone and `check_kodak` refuses others. kodak.csv: a row a setting; columns of distances are called by their labels, empty where
+the source has none; licence is that of the file that the figures were taken from.
 """
 
 import csv
@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from codec.errors import MetamerError
-from evaluation.images import read
+from evaluation.images import read_image
 from evaluation.rate.bjontegaard import bd_rate
 from perception.registry import suggestion
 
@@ -27,7 +27,7 @@ KODAK = "0bd1a4a7fd207abf544cf579f5a38e0d71e08d660b4711767f19117e1402d196"
 
 
 @dataclass(frozen=True)
-class Published:
+class PublishedCodec:
     """A codec on Kodak. rows: by rising rate, bpp and the mean of each distance that is told, by its label."""
 
     name: str
@@ -48,7 +48,7 @@ class Published:
 
 
 @dataclass(frozen=True)
-class Complexity:
+class PublishedComplexity:
     """Thousands of multiply-accumulates a pixel. least: of the decoder for low rates, where that is a smaller network."""
 
     name: str
@@ -59,7 +59,7 @@ class Complexity:
 
 
 @cache
-def catalogue() -> dict[str, Published]:
+def published_codecs() -> dict[str, PublishedCodec]:
     """All curves by name."""
     found: dict[str, list[dict[str, str]]] = {}
     with open(FOLDER / "kodak.csv", newline="") as file:
@@ -68,37 +68,47 @@ def catalogue() -> dict[str, Published]:
     return {name: _published(name, rows) for name, rows in found.items()}
 
 
-def _published(name: str, rows: Sequence[dict[str, str]]) -> Published:
+def _published(name: str, rows: Sequence[dict[str, str]]) -> PublishedCodec:
     numbers = [{key: float(text) for key, text in row.items() if text and key not in WORDS} for row in rows]
-    return Published(name, rows[0]["source"], rows[0]["licence"], sorted(numbers, key=lambda row: row["bpp"]))
+    return PublishedCodec(name, rows[0]["source"], rows[0]["licence"], sorted(numbers, key=lambda row: row["bpp"]))
 
 
-def find(name: str) -> Published:
+def find_published(name: str) -> PublishedCodec:
     """A published codec by its name. Raises MetamerError with a suggestion."""
-    known = catalogue()
+    known = published_codecs()
     if name not in known:
         raise MetamerError(f"there are no published figures of '{name}'{suggestion(name, known)}; known are {', '.join(known)}")
     return known[name]
 
 
-def check(pictures: Sequence[Path]) -> None:
+def check_kodak(pictures: Sequence[Path]) -> None:
     """Raises MetamerError where the pictures are not Kodak's 24, to the pixel."""
     if len(pictures) == 24:
-        found = sorted(hashlib.sha256(b"%dx%d " % image.size + image.tobytes()).hexdigest() for image in map(read, pictures))
+        found = sorted(
+            hashlib.sha256(b"%dx%d " % image.size + image.tobytes()).hexdigest() for image in map(read_image, pictures)
+        )
         if hashlib.sha256("".join(found).encode()).hexdigest() == KODAK:
             return
     raise MetamerError("published figures are of Kodak's 24 photographs, which these pictures are not")
 
 
-def placed(anchor: str = ANCHOR) -> list[tuple[Complexity, float]]:
+def published_bd_rates(anchor: str = ANCHOR) -> list[tuple[PublishedComplexity, float]]:
     """Every network with its BD-rate in percent (PCHIP, PSNR) against a published anchor's curve, for the plane of both."""
-    base, known = find(anchor).curves["psnr"], catalogue()
-    return [(each, bd_rate(base, known[each.name].curves["psnr"])[0]) for each in complexities()]
+    base, known = find_published(anchor).curves["psnr"], published_codecs()
+    return [(each, bd_rate(base, known[each.name].curves["psnr"])[0]) for each in published_complexities()]
 
 
-def complexities() -> list[Complexity]:
+def published_complexities() -> list[PublishedComplexity]:
     """What networks take, by rising cost of decoding."""
     with open(FOLDER / "complexity.csv", newline="") as file:
-        found = [Complexity(row["codec"], float(row["encoder"]), float(row["decoder"]),
-                            float(row["decoder_least"] or row["decoder"]), row["source"]) for row in csv.DictReader(file)]
+        found = [
+            PublishedComplexity(
+                row["codec"],
+                float(row["encoder"]),
+                float(row["decoder"]),
+                float(row["decoder_least"] or row["decoder"]),
+                row["source"],
+            )
+            for row in csv.DictReader(file)
+        ]
     return sorted(found, key=lambda each: each.decoder)

@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from codec.errors import MetamerError
 from evaluation.codecs import compressai as compressai_codecs
-from evaluation.codecs.registry import coder
+from evaluation.codecs.registry import get_codec
 from evaluation.images import to_tensor
 
 NAME = "compressai:bmshj2018-hyperprior"
@@ -44,11 +44,11 @@ def test_the_package_is_named_where_it_is_missing(monkeypatch):
 
     monkeypatch.setattr(compressai_codecs, "import_compressai", missing)
     with pytest.raises(MetamerError, match=r"needs CompressAI, the extra \[peers\]"):
-        compressai_codecs.load("bmshj2018-hyperprior")
+        compressai_codecs.compressai_codec("bmshj2018-hyperprior")
 
 
 def test_checkpoints_run_as_the_network_does(checkpoints, tmp_path, otters):
-    found = coder(f"{NAME}@{tmp_path}/small-{{quality}}.pth")
+    found = get_codec(f"{NAME}@{tmp_path}/small-{{quality}}.pth")
     assert found.settings == [1, 3] and found.networks
     picture = otters.crop((100, 100, 230, 200))
     for setting, network in checkpoints.items():
@@ -76,7 +76,7 @@ def test_published_weights_are_taken_as_they_come(compressai, monkeypatch, otter
     state = image.bmshj2018_factorized(1).state_dict()
     asked = []
     monkeypatch.setattr(image, "load_state_dict_from_url", lambda url, progress: asked.append(url) or state)
-    found = compressai_codecs.load("bmshj2018-factorized:metric=ms-ssim")
+    found = compressai_codecs.compressai_codec("bmshj2018-factorized:metric=ms-ssim")
     assert found.settings == range(1, 9) and "bmshj2018-factorized-ms-ssim-1" in asked[0]
     picture = otters.crop((100, 100, 164, 132))
     data = found.encode(picture, 1)
@@ -86,7 +86,7 @@ def test_published_weights_are_taken_as_they_come(compressai, monkeypatch, otter
 def test_untrained_networks_are_the_same_in_every_process(compressai, otters):
     picture = otters.crop((100, 100, 164, 132))
     (first, data), (second, again) = ((found, found.encode(picture, 1)) for found in (
-        compressai_codecs.load("bmshj2018-factorized:trained=false") for _ in range(2)))
+        compressai_codecs.compressai_codec("bmshj2018-factorized:trained=false") for _ in range(2)))
     assert data == again and first.decode(again).tobytes() == second.decode(data).tobytes()
 
 
@@ -107,4 +107,4 @@ def test_mistakes(checkpoints, compressai, monkeypatch, tmp_path):
         (f"bmshj2018-hyperprior:metric=mse@{tmp_path}/small-1.pth", "leave metric=mse out"),
     ):
         with pytest.raises(MetamerError, match=message):
-            compressai_codecs.load(spec)
+            compressai_codecs.compressai_codec(spec)

@@ -10,10 +10,9 @@ import pytest
 from PIL import Image
 
 from codec.errors import FileError, MetamerError
-from evaluation.codecs import program as external
-from evaluation.codecs import registry as coders
-from evaluation.codecs.registry import coder
-from evaluation.measure import subprocesses as alone
+from evaluation.codecs import program, registry
+from evaluation.codecs.registry import get_codec
+from evaluation.measure import subprocesses
 from tests.conftest import ROOT, inside
 
 SCRIPT = """
@@ -34,7 +33,7 @@ else:
 @pytest.fixture(scope="module")
 def crop(otters) -> Image.Image:
     found = otters.crop((200, 60, 264, 108))
-    found.info = {}  # as `evaluation.images.read` gives it
+    found.info = {}  # as `evaluation.images.read_image` gives it
     return found
 
 
@@ -52,16 +51,18 @@ def described(folder, **keys) -> str:
 
 
 def test_a_program_is_a_codec(tmp_path, crop):
-    found = coder(described(tmp_path, version=f"{shlex.quote(sys.executable)} --version"))
+    found = get_codec(described(tmp_path, version=f"{shlex.quote(sys.executable)} --version"))
     assert found.version.startswith("Python 3.") and found.ladder == range(1, 96) and found.settings == [10, 50, 90]
     data, cost = found.encoded(crop, 50)
-    plain = coder("jpeg:optimize=false,progressive=false")
+    plain = get_codec("jpeg:optimize=false,progressive=false")
     assert data == plain.encode(crop, 50) and found.encode(crop, 50) == data
     decoded, other = found.decoded(data)
     assert np.array_equal(decoded, plain.decode(data)) and np.array_equal(found.decode(data), decoded)
     for each in (cost, other):
         assert 0.01 < each.seconds < 300 and (each.peak is None or 5 < each.peak < 200)
-    assert alone.run(found.name, "encode", *kept(tmp_path, crop), 50).peak == pytest.approx(cost.peak, rel=0.5)
+    assert subprocesses.run_in_subprocess(found.name, "encode", *kept(tmp_path, crop), 50).peak == pytest.approx(
+        cost.peak, rel=0.5
+    )
 
 
 def kept(folder, picture):
@@ -70,7 +71,7 @@ def kept(folder, picture):
 
 
 def test_failures_are_told_in_one_line(tmp_path, crop):
-    found = coder(described(tmp_path))
+    found = get_codec(described(tmp_path))
     with pytest.raises(MetamerError, match=r"jpeg.toml: .* failed \(1\): thirteen brings bad luck$"):
         found.encode(crop, 13)
     with pytest.raises(MetamerError, match=r"wrote nothing to \{output\}"):
@@ -78,7 +79,7 @@ def test_failures_are_told_in_one_line(tmp_path, crop):
     with pytest.raises(MetamerError, match="failed"):
         found.decode(b"no picture")
     with pytest.raises(MetamerError, match="thirteen brings bad luck"):
-        alone.run(found.name, "encode", *kept(tmp_path, crop), 13)
+        subprocesses.run_in_subprocess(found.name, "encode", *kept(tmp_path, crop), 13)
     with pytest.raises(MetamerError, match="has no setting 96; it takes whole numbers from 1 to 95"):
         found.check(96)
 
@@ -96,23 +97,29 @@ def test_failures_are_told_in_one_line(tmp_path, crop):
 ])
 def test_mistakes_in_the_file(tmp_path, keys, message):
     with pytest.raises(MetamerError, match=message):
-        external.load(described(tmp_path, **keys))
+        program.program_codec(described(tmp_path, **keys))
 
 
 def test_files_that_are_not_there_or_not_toml(tmp_path):
     with pytest.raises(FileError, match="no such file"):
-        coder(str(tmp_path / "absent.toml"))
+        get_codec(str(tmp_path / "absent.toml"))
     (tmp_path / "bad.toml").write_text("encode = cwebp")
     with pytest.raises(MetamerError, match=r"bad.toml: "):
-        coder(str(tmp_path / "bad.toml"))
+        get_codec(str(tmp_path / "bad.toml"))
     with pytest.raises(MetamerError, match=r"FILE\.toml"):
-        coder("cwebp -q {quality} {input} -o {output}")
+        get_codec("cwebp -q {quality} {input} -o {output}")
 
 
 def test_ladders(tmp_path):
-    assert external.load(described(tmp_path, ladder=[63, 0], settings=[60, 10])).ladder == range(63, -1, -1)
-    assert external.load(described(tmp_path, ladder=[3.0, 1.0, 0.5], settings=[3.0])).ladder == [3.0, 2.5, 2.0, 1.5, 1.0]
-    assert external.load(described(tmp_path, ladder=None)).ladder == [10, 50, 90]
+    assert program.program_codec(described(tmp_path, ladder=[63, 0], settings=[60, 10])).ladder == range(63, -1, -1)
+    assert program.program_codec(described(tmp_path, ladder=[3.0, 1.0, 0.5], settings=[3.0])).ladder == [
+        3.0,
+        2.5,
+        2.0,
+        1.5,
+        1.0,
+    ]
+    assert program.program_codec(described(tmp_path, ladder=None)).ladder == [10, 50, 90]
 
 
 def test_evaluate_measures_programs(tmp_path, otters):
@@ -125,7 +132,7 @@ def test_evaluate_measures_programs(tmp_path, otters):
     own, jpeg = ([row for row in rows if row["codec"] == of] for of in (name, "jpeg"))
     assert [row["psnr"] for row in own] == [row["psnr"] for row in jpeg] and own[0]["bytes"] > jpeg[0]["bytes"]
     done = inside("evaluate", tmp_path / "in", "--codec", name, "--quality", f"{name}=13", "-m", "psnr", "--out",
-                   tmp_path / "x")
+                  tmp_path / "x")
     assert done.returncode == 1 and done.stderr.decode().strip().endswith("thirteen brings bad luck")
 
 
@@ -133,10 +140,10 @@ def test_evaluate_measures_programs(tmp_path, otters):
 def test_the_examples(name, otters):
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
-    found, crop = coder(str(ROOT / "examples" / f"{name}.toml")), otters.crop((100, 100, 292, 244))
+    found, crop = get_codec(str(ROOT / "examples" / f"{name}.toml")), otters.crop((100, 100, 292, 244))
     crop.info = {}
     ends = [found.encode(crop, setting) for setting in (found.settings[0], found.settings[-1])]
     assert len(ends[0]) < len(ends[1]) / 2 and found.name.endswith(".toml")
     errors = [np.square(np.asarray(found.decode(data), float) - np.asarray(crop)).mean() for data in ends]
     assert errors[1] < errors[0] / 3 and errors[1] < 40
-    assert coders.coder(found.name) is found
+    assert registry.get_codec(found.name) is found

@@ -9,8 +9,7 @@ from PIL import Image
 import codec
 from codec.errors import MetamerError
 from codec.model import load
-from evaluation.codecs import interface as coder
-from evaluation.codecs import registry as coders
+from evaluation.codecs import interface, registry
 from train import export, start
 
 
@@ -29,9 +28,9 @@ def decoder(tmp_path_factory) -> str:
     return str(path)
 
 
-@pytest.mark.parametrize("name", [*coders.peers(), "base"])
+@pytest.mark.parametrize("name", [*registry.pillow_codecs(), "base"])
 def test_ladders_rise_and_hold_the_usual_settings(name, crop):
-    found = coders.coder(name)
+    found = registry.get_codec(name)
     ends = [len(found.encode(crop, found.ladder[place])) for place in (0, len(found.ladder) // 2, -1)]
     assert ends == sorted(ends) and ends[0] < ends[-1] / 4
     for setting in found.settings:
@@ -43,19 +42,19 @@ def test_ladders_rise_and_hold_the_usual_settings(name, crop):
 def test_settings_a_codec_does_not_have_are_refused():
     for name, setting in (("jpeg", 101), ("jpeg", 10.5), ("base", -1), ("jpeg2000", 0.5)):
         with pytest.raises(MetamerError, match=rf"{name} has no setting {setting:g}"):
-            coders.coder(name).check(setting)
-    coders.coder("base").check(10.5)
+            registry.get_codec(name).check(setting)
+    registry.get_codec("base").check(10.5)
 
 
 def test_metamer_is_itself(crop):
-    found = coders.coder("base")
+    found = registry.get_codec("base")
     data = found.encode(crop, 30)
     assert data == codec.encode(crop, 30) and found.version == load("base").id.hex()
     assert np.array_equal(found.decode(data), codec.decode(data))
 
 
 def test_a_decoder_shares_the_stream_and_has_its_own_version(crop, decoder):
-    plain, whole, half = (coders.coder(f"base{rest}") for rest in ("", f"+{decoder}", f"+{decoder}@0.5"))
+    plain, whole, half = (registry.get_codec(f"base{rest}") for rest in ("", f"+{decoder}", f"+{decoder}@0.5"))
     assert {found.stream for found in (plain, whole, half)} == {"base"}
     assert len({found.version for found in (plain, whole, half)}) == 3
     data = plain.encode(crop, 40)
@@ -71,7 +70,7 @@ def test_a_decoder_shares_the_stream_and_has_its_own_version(crop, decoder):
 ])
 def test_unknown_codecs_are_refused(name, message):
     with pytest.raises(MetamerError, match=message):
-        coders.coder(name)
+        registry.get_codec(name)
 
 
 @pytest.mark.parametrize("size", [0, 95, 104, 106, 500, 1231, 1e9])
@@ -83,19 +82,19 @@ def test_nearest_is_the_nearest(size):
         asked.append(setting)
         return bytes(int(sizes[setting]))
 
-    found = coder.nearest(encode, range(200), size)
+    found = interface.nearest_setting(encode, range(200), size)
     assert abs(sizes[found] - size) == np.abs(sizes - size).min() and len(asked) <= 8
 
 
 def test_options_take_the_place_of_usual_ones(crop):
     names = "jpeg", "jpeg:optimize=false,progressive=false", "jpeg:subsampling=4:4:4"
-    plain, bare, full = map(coders.coder, names)
+    plain, bare, full = map(registry.get_codec, names)
     buffer = io.BytesIO()
     crop.save(buffer, "JPEG", quality=40)
     assert bare.encode(crop, 40) == buffer.getvalue() != plain.encode(crop, 40)
     layers = [Image.open(io.BytesIO(found.encode(crop, 40))).layer[0][1] for found in (plain, full)]
     assert layers == [2, 1] and full.name == "jpeg:subsampling=4:4:4" != full.stream.partition(":")[0]
-    assert len(coders.coder("webp:method=0").encode(crop, 40)) > len(coders.coder("webp").encode(crop, 40))
+    assert len(registry.get_codec("webp:method=0").encode(crop, 40)) > len(registry.get_codec("webp").encode(crop, 40))
 
 
 @pytest.mark.parametrize(("name", "message"), [
@@ -105,4 +104,4 @@ def test_options_take_the_place_of_usual_ones(crop):
 ])
 def test_options_that_a_codec_does_not_have_are_refused(name, message, crop):
     with pytest.raises(MetamerError, match=message):
-        coders.coder(name).encode(crop, 50)
+        registry.get_codec(name).encode(crop, 50)

@@ -34,14 +34,14 @@ def graph(operator: str, shapes: list[tuple[int, ...]], inputs: tuple[int, ...],
 ])
 def test_counts_are_the_formulas(operator, shapes, inputs, attributes, macs):
     made = graph(operator, shapes, inputs, **attributes)
-    outputs, found = counting.profiled(made, {"x": np.ones(inputs, np.float32)})
+    outputs, found = counting.run_profiled(made, {"x": np.ones(inputs, np.float32)})
     assert found == macs and len(outputs) == 1
-    assert counting.parameters(made) == sum(int(np.prod(shape)) for shape in shapes)
+    assert counting.parameter_count(made) == sum(int(np.prod(shape)) for shape in shapes)
 
 
 def test_another_decoder_costs_the_same_and_has_weights_of_its_own(otters):
     picture = otters.crop((100, 100, 164, 164))
-    plain, other = (counting.count("base", decoder, picture, 50) for decoder in (None, "realism"))
+    plain, other = (counting.network_cost("base", decoder, picture, 50) for decoder in (None, "realism"))
     assert (plain.encoder, plain.decoder) == (other.encoder, other.decoder) and other.parameters > plain.parameters
 
 

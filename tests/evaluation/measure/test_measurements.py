@@ -7,9 +7,9 @@ import pytest
 from PIL import Image
 
 from codec.errors import FileError, ImageError, MetamerError
-from evaluation.codecs.registry import coder
-from evaluation.images import held_out, to_tensor
-from evaluation.measure import measurements as measuring
+from evaluation.codecs.registry import get_codec
+from evaluation.images import held_out_paths, to_tensor
+from evaluation.measure import measurements
 from evaluation.measure.measurements import Point
 from perception import MetricError, create
 
@@ -26,10 +26,10 @@ def folder(tmp_path, otters):
 
 
 def test_rows_say_what_was_measured(folder, tmp_path):
-    found = measuring.run(held_out(folder), POINTS, SPECS, tmp_path / "rows.jsonl")
+    found = measurements.measure_pictures(held_out_paths(folder), POINTS, SPECS, tmp_path / "rows.jsonl")
     assert set(found) == {(f"{index}.png", point) for index in range(2) for point in POINTS}
     picture = Image.open(folder / "0.png")
-    jpeg = coder("jpeg")
+    jpeg = get_codec("jpeg")
     for row in (found["0.png", point] for point in POINTS):
         data = jpeg.encode(picture, row["setting"])
         assert row["bytes"] == len(data) and row["bpp"] == 8 * len(data) / (96 * 64) and row["version"] == jpeg.version
@@ -47,36 +47,36 @@ def test_rows_say_what_was_measured(folder, tmp_path):
 
 
 def test_rows_without_a_distance_are_completed_and_whole_ones_left(folder, tmp_path):
-    paths, results = held_out(folder), tmp_path / "rows.jsonl"
-    first = measuring.run(paths, POINTS, ["psnr"], results)
+    paths, results = held_out_paths(folder), tmp_path / "rows.jsonl"
+    first = measurements.measure_pictures(paths, POINTS, ["psnr"], results)
     assert len(results.read_text().splitlines()) == 4
-    second = measuring.run(paths, POINTS, SPECS, results)
+    second = measurements.measure_pictures(paths, POINTS, SPECS, results)
     assert len(results.read_text().splitlines()) == 8
     assert all(second[key]["psnr"] == row["psnr"] and second[key]["cielab"] > 0 for key, row in first.items())
     before = results.read_text()
     results.write_text(before + '{"codec": "jpeg", "vers')
-    assert measuring.run(paths, POINTS, SPECS, results) == second and results.read_text() == before
+    assert measurements.measure_pictures(paths, POINTS, SPECS, results) == second and results.read_text() == before
 
 
 def test_rows_of_another_version_do_not_count(folder, tmp_path):
-    paths, results = held_out(folder), tmp_path / "rows.jsonl"
-    measuring.run(paths, POINTS[:1], ["psnr"], results)
-    results.write_text(results.read_text().replace(coder("jpeg").version, "Pillow 1"))
-    measuring.run(paths, POINTS[:1], ["psnr"], results)
+    paths, results = held_out_paths(folder), tmp_path / "rows.jsonl"
+    measurements.measure_pictures(paths, POINTS[:1], ["psnr"], results)
+    results.write_text(results.read_text().replace(get_codec("jpeg").version, "Pillow 1"))
+    measurements.measure_pictures(paths, POINTS[:1], ["psnr"], results)
     assert len(results.read_text().splitlines()) == 4
 
 
 def test_old_rows_are_measured_again(folder, tmp_path):
-    old = {"codec": "jpeg", "version": coder("jpeg").version, "setting": 30, "image": "0.png", "bpp": 1.0, "psnr": 30.0,
+    old = {"codec": "jpeg", "version": get_codec("jpeg").version, "setting": 30, "image": "0.png", "bpp": 1.0, "psnr": 30.0,
            "ms_ssim": 0.9}
     (tmp_path / "rows.jsonl").write_text(json.dumps(old) + "\n")
-    found = measuring.run(held_out(folder), POINTS[:1], SPECS, tmp_path / "rows.jsonl")
+    found = measurements.measure_pictures(held_out_paths(folder), POINTS[:1], SPECS, tmp_path / "rows.jsonl")
     assert found["0.png", POINTS[0]]["cielab"] > 0 and found["0.png", POINTS[0]]["bpp"] != 1.0
 
 
 def test_two_processes_write_the_rows_of_one(folder, tmp_path):
-    paths = held_out(folder)
-    rows = [measuring.run(paths, POINTS, SPECS, tmp_path / f"{jobs}.jsonl", jobs) for jobs in (1, 2)]
+    paths = held_out_paths(folder)
+    rows = [measurements.measure_pictures(paths, POINTS, SPECS, tmp_path / f"{jobs}.jsonl", jobs) for jobs in (1, 2)]
     for key, row in rows[0].items():
         other = rows[1][key]
         costs = {"jobs", *(f"{way}_{what}" for way in ("encode", "decode") for what in ("seconds", "peak_mib"))}
@@ -88,30 +88,30 @@ def test_what_was_decoded_is_kept(folder, tmp_path):
     def keep(path, point):
         return tmp_path / "kept" / str(point.target) / path.name
 
-    paths, results = held_out(folder), tmp_path / "rows.jsonl"
-    measuring.run(paths, POINTS, ["psnr"], results)
-    found = measuring.run(paths, POINTS, ["psnr"], results, keep=keep)
+    paths, results = held_out_paths(folder), tmp_path / "rows.jsonl"
+    measurements.measure_pictures(paths, POINTS, ["psnr"], results)
+    found = measurements.measure_pictures(paths, POINTS, ["psnr"], results, keep=keep)
     assert len(results.read_text().splitlines()) == 4
-    data = coder("jpeg").encode(Image.open(paths[0]), found["0.png", POINTS[1]]["setting"])
-    assert list(Image.open(keep(paths[0], POINTS[1])).getdata()) == list(coder("jpeg").decode(data).getdata())
+    data = get_codec("jpeg").encode(Image.open(paths[0]), found["0.png", POINTS[1]]["setting"])
+    assert list(Image.open(keep(paths[0], POINTS[1])).getdata()) == list(get_codec("jpeg").decode(data).getdata())
 
 
 def test_small_pictures_have_no_value_of_distances_that_need_larger_ones(folder, tmp_path, otters):
     with pytest.raises(ImageError, match="ms-ssim needs 161 pixels a side, which no picture has"):
-        measuring.run(held_out(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl")
+        measurements.measure_pictures(held_out_paths(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl")
     otters.crop((0, 0, 176, 176)).save(folder / "2.png")
-    found = measuring.run(held_out(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl")
+    found = measurements.measure_pictures(held_out_paths(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl")
     assert found["0.png", POINTS[0]]["ms-ssim"] is None and 0.5 < found["2.png", POINTS[0]]["ms-ssim"] < 1
 
 
 def test_mistakes_are_told_first(folder, tmp_path):
     with pytest.raises(ImageError, match="no pictures"):
-        held_out(tmp_path)
+        held_out_paths(tmp_path)
     with pytest.raises(MetricError, match="did you mean 'psnr'"):
-        measuring.run(held_out(folder), POINTS, ["pnsr"], tmp_path / "rows.jsonl")
+        measurements.measure_pictures(held_out_paths(folder), POINTS, ["pnsr"], tmp_path / "rows.jsonl")
     assert not (tmp_path / "rows.jsonl").exists()
     (tmp_path / "rows.jsonl").write_text("{damaged}\n")
     with pytest.raises(FileError, match="is damaged"):
-        measuring.run(held_out(folder), POINTS, SPECS, tmp_path / "rows.jsonl")
+        measurements.measure_pictures(held_out_paths(folder), POINTS, SPECS, tmp_path / "rows.jsonl")
     with pytest.raises(MetamerError, match="jpgg"):
-        measuring.run(held_out(folder), [Point("jpgg", 3)], SPECS, tmp_path / "others.jsonl")
+        measurements.measure_pictures(held_out_paths(folder), [Point("jpgg", 3)], SPECS, tmp_path / "others.jsonl")

@@ -16,8 +16,8 @@ from codec.errors import MetamerError
 from evaluation import plots
 from evaluation.measure import results
 from evaluation.plots import labels, logs, realism, style
-from evaluation.rate.matched_rates import Mean, Summary
-from evaluation.realism import measures as realism_text
+from evaluation.rate.matched_rates import MeanInterval, RateSummary
+from evaluation.realism import measures
 
 BASE = {"image": "", "version": "1", "width": 64, "height": 64, "bytes": 1, "encode_seconds": 0.1, "decode_seconds": 0.1}
 
@@ -37,14 +37,14 @@ def rows(codec: str, rates=(0.1, 0.3, 0.9), pictures=4, **more) -> list[dict]:
             for at, rate in enumerate(rates) for index in range(pictures)]
 
 
-def summary(codec: str, target: float, psnr: float, fid: float, **more) -> Summary:
-    return Summary(codec, target, 4, target, 0.0, 0.0, {"psnr": Mean(psnr, psnr - 1, psnr + 1)}, {},
-                   {"pictures": 4, "patches": 40, "fid": fid} | more)
+def summary(codec: str, target: float, psnr: float, fid: float, **more) -> RateSummary:
+    return RateSummary(codec, target, 4, target, 0.0, 0.0, {"psnr": MeanInterval(psnr, psnr - 1, psnr + 1)}, {},
+                       {"pictures": 4, "patches": 40, "fid": fid} | more)
 
 
 @pytest.fixture
 def figure():
-    drawn, (panel,) = style.panels(1)
+    drawn, (panel,) = style.new_panels(1)
     yield drawn, panel
     plots.plt.close(drawn)
 
@@ -52,7 +52,7 @@ def figure():
 @given(st.lists(st.floats(0, 1), max_size=12), st.floats(0, 0.3))
 def test_spread_keeps_gaps_order_and_bounds(places, gap):
     places = np.array(places)
-    moved = labels.spread(places, gap, 0, 1)
+    moved = labels.spread_apart(places, gap, 0, 1)
     assert moved.shape == places.shape and (moved >= -1e-9).all() and (moved <= 1 + 1e-9).all()
     ordered = moved[np.argsort(places, kind="stable")]
     room = min(gap, 1 / max(1, len(places) - 1))
@@ -64,7 +64,7 @@ def test_spread_keeps_gaps_order_and_bounds(places, gap):
 @settings(max_examples=8)
 @given(st.lists(st.floats(25, 45), min_size=1, max_size=9))
 def test_labels_of_ends_do_not_overlap(heights):
-    drawn, (panel,) = style.panels(1)
+    drawn, (panel,) = style.new_panels(1)
     for height in heights:
         panel.plot([0.1, 1], [20, height])
     labels.label_ends(drawn, {panel: [(1, height, f"codec {index}", "k") for index, height in enumerate(heights)]})
@@ -76,7 +76,7 @@ def test_labels_of_ends_do_not_overlap(heights):
 @settings(max_examples=8)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8))
 def test_labels_of_points_do_not_overlap(places):
-    drawn, (panel,) = style.panels(1)
+    drawn, (panel,) = style.new_panels(1)
     panel.plot(*np.transpose(places), "o")
     panel.margins(0.2)
     labels.label_points(drawn, {panel: [(x, y, f"codec {index}", "k") for index, (x, y) in enumerate(places)]})
@@ -96,23 +96,26 @@ def test_a_lonely_label_stands_beside_its_point_off_its_line(figure):
 
 def test_codecs_keep_their_looks():
     for others in ([], ["avif", "mine"], ["a", "b", "jpeg", "base+pim"]):
-        found = style.looks(["base", "base+realism@0.5", *others])
-        assert found["base"] == style.looks(["base"])["base"] and len(set(found.values())) == len(found)
-    assert style.looks(["base+x@0.5", "base+x@1"])["base+x@0.5"] == style.looks(["base+x@0.5", "base+x@1"])["base+x@1"]
-    many = style.looks([f"codec{index}" for index in range(30)])
+        found = style.codec_styles(["base", "base+realism@0.5", *others])
+        assert found["base"] == style.codec_styles(["base"])["base"] and len(set(found.values())) == len(found)
+    assert (
+        style.codec_styles(["base+x@0.5", "base+x@1"])["base+x@0.5"]
+        == style.codec_styles(["base+x@0.5", "base+x@1"])["base+x@1"]
+    )
+    many = style.codec_styles([f"codec{index}" for index in range(30)])
     assert len(set(many.values())) == 30
 
 
 def test_ticks_are_round_and_enough():
-    assert style.ticks(0.05, 3) == pytest.approx([0.1, 0.3, 1, 3]) or len(style.ticks(0.05, 3)) >= 4
-    assert len(style.ticks(0.14, 0.52)) >= 4 and all(0.14 <= tick <= 0.52 for tick in style.ticks(0.14, 0.52))
-    assert style.ticks(1, 1e4) == pytest.approx([1, 10, 100, 1000, 1e4])
+    assert style.round_ticks(0.05, 3) == pytest.approx([0.1, 0.3, 1, 3]) or len(style.round_ticks(0.05, 3)) >= 4
+    assert len(style.round_ticks(0.14, 0.52)) >= 4 and all(0.14 <= tick <= 0.52 for tick in style.round_ticks(0.14, 0.52))
+    assert style.round_ticks(1, 1e4) == pytest.approx([1, 10, 100, 1000, 1e4])
 
 
 def test_a_slider_is_a_path_from_its_model():
     found = [summary("base", 0.2, 30, 90), summary("base+r@1", 0.2, 29, 70), summary("base+r@0.5", 0.2, 29.7, 80),
              summary("avif", 0.2, 30, 85)]
-    paths = realism.sliders([*found, summary("base+r@1", 0.4, 31, 60), summary("avif", 0.4, 31, 60)])
+    paths = realism.realism_paths([*found, summary("base+r@1", 0.4, 31, 60), summary("avif", 0.4, 31, 60)])
     assert {key: [each.codec for each in path] for key, path in paths.items()} == {
         (0.2, "base+r"): ["base", "base+r@0.5", "base+r@1"]}
 
@@ -121,8 +124,8 @@ def test_lines_of_the_plane_join_one_codec_s_rates_or_one_slider(figure):
     _, panel = figure
     found = [summary(name, rate, psnr + 10 * rate, 90 - 100 * rate, kid=0.01, kid_low=0.005, kid_high=0.02)
              for rate in (0.1, 0.3) for name, psnr in (("avif", 30), ("base", 29), ("base+r@1", 28))]
-    kid = realism_text.measures([each.realism for each in found])[1]
-    labels = realism._plane(panel, found, "psnr", kid, style.looks(each.codec for each in found))
+    kid = measures.common_measures([each.realism for each in found])[1]
+    labels = realism._plane(panel, found, "psnr", kid, style.codec_styles(each.codec for each in found))
     lines = [tuple(line.get_xdata()) for line in panel.lines if line.get_marker() == "None" and np.ptp(line.get_xdata())]
     assert lines == [(31, 33), (30, 32), (29, 31), (30, 29), (32, 31)]
     assert {label[2] for label in labels} == {"avif", "base", "base+r 1", "0.1 bpp", "0.3 bpp"}
@@ -135,22 +138,22 @@ def test_logs_tell_training_from_validation():
     log = [{"step": 1, "stage": "a", "loss": 2.0, "each": {"mse": 0.1}, "seconds": 3.0},
            {"step": 2, "stage": "b", "loss": float("nan"), "bpp": 0.5}, {"step": 2, "validation": {"pearson": 0.9}},
            {"step": 3, "validation": [{"level": 1, "bpp": 0.5, "psnr": 33.0}, {"level": 0, "bpp": 0.1, "psnr": 30.0}]}]
-    found = logs.quantities(log)
+    found = logs.training_series(log)
     assert list(found) == ["loss", "bpp", "mse"] and found["loss"][1].tolist() == [2.0]
-    assert logs.stages(log) == [(1, "a"), (2, "b")] and logs.validations(log)["pearson"][1].tolist() == [0.9]
-    assert logs.curves(log)[3].tolist() == [[0.1, 30], [0.5, 33]]
+    assert logs.stage_starts(log) == [(1, "a"), (2, "b")] and logs.validation_series(log)["pearson"][1].tolist() == [0.9]
+    assert logs.validation_curves(log)[3].tolist() == [[0.1, 30], [0.5, 33]]
 
 
 def test_only_what_every_codec_saw_is_averaged():
     base, jpeg = rows("base"), rows("jpeg")
     interrupted = [row for row in base + jpeg if row["codec"] == "base" or row["image"] != "3.png"]
-    assert results.common(interrupted) == [row for row in base + jpeg if row["image"] != "3.png"]
+    assert results.comparable_rows(interrupted) == [row for row in base + jpeg if row["image"] != "3.png"]
     extra = base[0] | {"setting": 7}  # a setting tried on one picture
-    assert results.common([*base, extra]) == base
+    assert results.comparable_rows([*base, extra]) == base
     with pytest.raises(MetamerError, match="no picture in common"):
-        results.common([base[0], jpeg[1]])
+        results.comparable_rows([base[0], jpeg[1]])
     newer = [base[0] | {"version": "2"}, base[0] | {"version": "2", "psnr": 1.0}]
-    assert results.latest([*base, *newer, jpeg[0]]) == [newer[1], jpeg[0]]
+    assert results.latest_rows([*base, *newer, jpeg[0]]) == [newer[1], jpeg[0]]
 
 
 @pytest.fixture

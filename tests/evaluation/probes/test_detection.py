@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from codec.errors import FileError, ImageError
-from evaluation import json_lines as journal
+from evaluation import json_lines
 from evaluation.probes import detection
-from evaluation.probes.detection import Row, agree
+from evaluation.probes.detection import DetectionRow, agreement_with_teacher
 from perception import create
 
 
@@ -27,13 +27,13 @@ def quick(monkeypatch):
     monkeypatch.setattr(detection, "SAMPLES", 20)
 
 
-def rows(predicted, teacher) -> list[Row]:
+def rows(predicted, teacher) -> list[DetectionRow]:
     pairs = enumerate(zip(predicted, teacher, strict=True))
-    return [Row(str(index // 4), "jpeg", index, float(ours), float(theirs)) for index, (ours, theirs) in pairs]
+    return [DetectionRow(str(index // 4), "jpeg", index, float(ours), float(theirs)) for index, (ours, theirs) in pairs]
 
 
 def test_a_study_writes_its_record_and_figure(quick, photo, tmp_path):
-    table = detection.study([photo], tmp_path / "out", create("mse"))
+    table = detection.study_detection([photo], tmp_path / "out", create("mse"))
     assert table.splitlines()[2].startswith("| both | 6 |") and "| JPEG | 3 |" in table and "| this codec | 3 |" in table
     record = json.loads((tmp_path / "out" / "detection.json").read_text())
     seen = {(row["kind"], row["quality"]): row["teacher"] for row in record["rows"]}
@@ -43,30 +43,30 @@ def test_a_study_writes_its_record_and_figure(quick, photo, tmp_path):
 
 
 def test_the_teachers_verdicts_are_kept(quick, photo, tmp_path, monkeypatch):
-    first = list(detection.rows([photo], create("mse"), tmp_path / "out"))
-    notes = tmp_path / "out" / detection.VERDICTS
+    first = list(detection.detection_rows([photo], create("mse"), tmp_path / "out"))
+    notes = tmp_path / "out" / detection.TEACHER_FILE
     notes.write_text(notes.read_text() + '["half a li')
     teacher = create("cvvdp")
     monkeypatch.setattr(teacher, "loss", lambda *_: pytest.fail("asked again"))
     monkeypatch.setattr(detection, "create", lambda _: teacher)
-    assert list(detection.rows([photo], create("mse"), tmp_path / "out")) == first
-    assert len(journal.read(notes)) == len(first)
+    assert list(detection.detection_rows([photo], create("mse"), tmp_path / "out")) == first
+    assert len(json_lines.read_lines(notes)) == len(first)
 
 
 def test_damaged_notes_and_small_photographs_are_named(quick, photo, tmp_path, otters):
-    (tmp_path / detection.VERDICTS).write_text("nonsense\n")
+    (tmp_path / detection.TEACHER_FILE).write_text("nonsense\n")
     with pytest.raises(FileError, match=r"teacher\.jsonl: line 1 is damaged"):
-        journal.read(tmp_path / detection.VERDICTS)
+        json_lines.read_lines(tmp_path / detection.TEACHER_FILE)
     otters.crop((0, 0, 60, 200)).save(tmp_path / "narrow.png")
     with pytest.raises(ImageError, match=r"narrow\.png"):
-        list(detection.rows([tmp_path / "narrow.png"], create("mse"), tmp_path / "out"))
+        list(detection.detection_rows([tmp_path / "narrow.png"], create("mse"), tmp_path / "out"))
 
 
 def test_agreement_of_perfect_and_of_reversed_predictions(rng):
     teacher = rng.random(24)
-    perfect = agree(rows(teacher, teacher), "all")
+    perfect = agreement_with_teacher(rows(teacher, teacher), "all")
     assert perfect.pearson == pytest.approx((1, 1, 1)) and perfect.within == (1, 1, 1) and perfect.error == (0, 0, 0)
-    reversed_ = agree(rows(1 - teacher, teacher), "all")
+    reversed_ = agreement_with_teacher(rows(1 - teacher, teacher), "all")
     assert reversed_.spearman == pytest.approx((-1, -1, -1))
     assert reversed_.error[0] == pytest.approx(np.abs(1 - 2 * teacher).mean())
 
@@ -74,11 +74,11 @@ def test_agreement_of_perfect_and_of_reversed_predictions(rng):
 def test_within_a_photograph_differences_between_photographs_do_not_count(rng):
     teacher = np.tile([0.1, 0.2, 0.3, 0.4], 6)
     predicted = teacher + np.repeat(rng.random(6), 4)
-    found = agree(rows(predicted, teacher), "all")
+    found = agreement_with_teacher(rows(predicted, teacher), "all")
     assert found.within[0] == 1 and found.spearman[0] < 1
 
 
 def test_probabilities_of_the_teacher_come_from_its_jod(quick, photo, tmp_path):
-    (row, *_) = detection.rows([photo], create("mse"), tmp_path / "out")
-    jod = journal.read(tmp_path / "out" / detection.VERDICTS)[0][1]
+    (row, *_) = detection.detection_rows([photo], create("mse"), tmp_path / "out")
+    jod = json_lines.read_lines(tmp_path / "out" / detection.TEACHER_FILE)[0][1]
     assert row.teacher == pytest.approx(torch.erf(torch.tensor(jod / 1.4826 / 2**0.5)).item())

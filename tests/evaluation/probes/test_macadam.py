@@ -6,12 +6,12 @@ import torch
 from PIL import Image
 
 from evaluation import plots
-from evaluation.probes.macadam import ELLIPSES, WHITE, outlines, roundness, to_lab
+from evaluation.probes.macadam import ELLIPSES, WHITE, chromaticity_to_lab, ellipse_outlines, roundness
 from perception.distances.pixels import srgb_to_lab
 
 
 def test_outlines_have_the_axes_of_the_table():
-    ring = outlines()
+    ring = ellipse_outlines()
     across = np.linalg.norm(ring - ring.mean(1, keepdims=True), axis=-1)
     np.testing.assert_allclose(across.max(1) * 1000, ELLIPSES[:, 2], rtol=1e-6)
     np.testing.assert_allclose(across.min(1) * 1000, ELLIPSES[:, 3], rtol=1e-6)
@@ -19,7 +19,7 @@ def test_outlines_have_the_axes_of_the_table():
 
 
 def test_lab_agrees_with_the_distance_on_grey():
-    assert to_lab(np.array(WHITE)) == pytest.approx([0, 0], abs=0.2)
+    assert chromaticity_to_lab(np.array(WHITE)) == pytest.approx([0, 0], abs=0.2)
     grey = srgb_to_lab(torch.full((3, 1, 1), 119 / 255)).flatten()
     assert grey[0].item() == pytest.approx(50, abs=0.1)  # the example's luminance
 
@@ -32,9 +32,9 @@ def test_circles_are_round_in_any_order():
 
 
 def test_the_figure_is_drawn(tmp_path):
-    plots.macadam(tmp_path / "macadam.png")
+    plots.plot_macadam(tmp_path / "macadam.png")
     assert Image.open(tmp_path / "macadam.png").width > 1000
 
 
 def test_cielab_evens_sizes():
-    assert roundness(to_lab(outlines())).spread < 0.5 * roundness(outlines()).spread
+    assert roundness(chromaticity_to_lab(ellipse_outlines())).spread < 0.5 * roundness(ellipse_outlines()).spread

@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 
 from codec.errors import FileError
-from evaluation.images import read, to_tensor
-from evaluation.probes import perceptnet_sweep as sweeps
+from evaluation.images import read_image, to_tensor
+from evaluation.probes import perceptnet_sweep
 from evaluation.ratings import agreement
 from perception import create
 from perception.distances.perceptnet import LAYERS, Decoder, Encoder
@@ -22,7 +22,7 @@ SIDE = 168
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
-    monkeypatch.setattr(sweeps, "SAMPLES", 40)
+    monkeypatch.setattr(perceptnet_sweep, "SAMPLES", 40)
 
 
 @pytest.fixture(scope="module")
@@ -70,8 +70,8 @@ def points(tmp_path_factory):
 
 
 def test_a_sweep_is_scored_layer_by_layer_and_drawn(points, tid, tmp_path, monkeypatch):
-    table = sweeps.score(points, tid, tmp_path)
-    found = json.loads((tmp_path / sweeps.NUMBERS).read_text())
+    table = perceptnet_sweep.score_sweep(points, tid, tmp_path)
+    found = json.loads((tmp_path / perceptnet_sweep.NUMBERS).read_text())
     assert found["ratings"].endswith("12 images") and list(found["points"]) == list(points)
     assert list(found["references"]) == ["mse", "ms-ssim"]
     for row in found["points"].values():
@@ -84,8 +84,8 @@ def test_a_sweep_is_scored_layer_by_layer_and_drawn(points, tid, tmp_path, monke
     lines = [line.split() for line in (tid / "mos_with_names.txt").read_text().splitlines()]
     for layer, readout in (("v1", "standard"), ("v1", "raw"), ("contrast", "standard")):
         distance = create("perceptnet", weights=str(points["noise-0.1"]), layer=layer, standard=readout == "standard")
-        values = [distance(to_tensor(read(tid / "reference_images" / f"I{name[1:3]}.png")),
-                           to_tensor(read(tid / "distorted_images" / name))).item() for _, name in lines]
+        values = [distance(to_tensor(read_image(tid / "reference_images" / f"I{name[1:3]}.png")),
+                           to_tensor(read_image(tid / "distorted_images" / name))).item() for _, name in lines]
         expected = agreement.spearman(-np.array(values), np.array([float(opinion) for opinion, _ in lines]))
         assert found["points"]["noise-0.1"]["layers"][f"{layer}, {readout}"][0] == pytest.approx(expected, abs=1e-9)
 
@@ -97,32 +97,35 @@ def test_a_sweep_is_scored_layer_by_layer_and_drawn(points, tid, tmp_path, monke
     assert curve["over_strongest"][0] == pytest.approx(max(ends.values()) - ends[0.4])
     assert not any("deblurring" in name for name in found["optima"])  # nothing was deblurred
 
-    assert all(name in table for name in (*points, "mse", "ms-ssim")) and table == (tmp_path / sweeps.TABLE).read_text()[:-1]
-    for name in (sweeps.LAYERS_FIGURE, sweeps.PARAMETERS_FIGURE):
+    assert (
+        all(name in table for name in (*points, "mse", "ms-ssim"))
+        and table == (tmp_path / perceptnet_sweep.TABLE).read_text()[:-1]
+    )
+    for name in (perceptnet_sweep.LAYERS_FIGURE, perceptnet_sweep.PARAMETERS_FIGURE):
         assert Image.open(tmp_path / name).width > 500
 
-    monkeypatch.setattr(sweeps.Point, "space", None)  # would fail if anything were measured again
-    assert sweeps.score(points, tid, tmp_path) == table
+    monkeypatch.setattr(perceptnet_sweep.TrainedPoint, "space", None)  # would fail if anything were measured again
+    assert perceptnet_sweep.score_sweep(points, tid, tmp_path) == table
 
 
 def test_other_weights_of_the_same_name_are_measured_anew(points, tid, tmp_path):
-    one = sweeps.score({"point": points["noise-0.1"]}, tid, tmp_path)
-    assert sweeps.score({"point": points["noise-0.4"]}, tid, tmp_path) != one
-    assert sweeps.score({"point": points["noise-0.1"]}, tid, tmp_path) == one
+    one = perceptnet_sweep.score_sweep({"point": points["noise-0.1"]}, tid, tmp_path)
+    assert perceptnet_sweep.score_sweep({"point": points["noise-0.4"]}, tid, tmp_path) != one
+    assert perceptnet_sweep.score_sweep({"point": points["noise-0.1"]}, tid, tmp_path) == one
 
 
 def test_decoders_can_be_left_to_plain_reconstruction(points, tid, tmp_path):
     chosen = {name: points[name] for name in ("reconstruction", "noise-0.1")}
-    sweeps.score(chosen, tid, tmp_path, decoders=False)
-    quick = json.loads((tmp_path / sweeps.NUMBERS).read_text())["points"]
+    perceptnet_sweep.score_sweep(chosen, tid, tmp_path, decoders=False)
+    quick = json.loads((tmp_path / perceptnet_sweep.NUMBERS).read_text())["points"]
     assert len(quick["reconstruction"]["layers"]) == 28 and len(quick["noise-0.1"]["layers"]) == 14
-    sweeps.score(chosen, tid, tmp_path)
-    whole = json.loads((tmp_path / sweeps.NUMBERS).read_text())["points"]
+    perceptnet_sweep.score_sweep(chosen, tid, tmp_path)
+    whole = json.loads((tmp_path / perceptnet_sweep.NUMBERS).read_text())["points"]
     assert len(whole["noise-0.1"]["layers"]) == 28 and whole["reconstruction"] == quick["reconstruction"]
 
 
 def test_the_decoder_ends_in_the_reconstruction(points):
-    point = sweeps.Point(points["reconstruction"])
+    point = perceptnet_sweep.TrainedPoint(points["reconstruction"])
     image = torch.rand(1, 3, 33, 40)
     place = dict(zip(point.layers, point.space(image), strict=True))
     assert place["decoder adaptation"].shape == image.shape
@@ -133,15 +136,15 @@ def test_the_decoder_ends_in_the_reconstruction(points):
 
 def test_an_interior_optimum_is_told_from_a_slope(rng):
     opinion = rng.normal(size=400)
-    people = sweeps.Judged([], opinion, np.repeat(np.arange(20), 20))
+    people = perceptnet_sweep.RatedPairs([], opinion, np.repeat(np.arange(20), 20))
     curve = {strength: opinion + noise * rng.normal(size=400) for strength, noise in ((0.0, 1.0), (0.1, 0.3), (0.4, 1.2))}
-    found = sweeps.optimum(people, curve)
+    found = perceptnet_sweep.best_strength(people, curve)
     assert found["strength"] == 0.1
     for end in ("over_plain", "over_strongest"):
         gain, low, high = found[end]
         assert 0 < low < gain < high
     del curve[0.4]
-    assert sweeps.optimum(people, curve)["over_strongest"] == (0, 0, 0)
+    assert perceptnet_sweep.best_strength(people, curve)["over_strongest"] == (0, 0, 0)
 
 
 def test_the_command_trains_scores_and_does_nothing_twice(photographs, tid, tmp_path):
@@ -157,7 +160,7 @@ def test_the_command_trains_scores_and_does_nothing_twice(photographs, tid, tmp_
 
 def test_what_is_no_sweep_point_is_refused(tmp_path):
     with pytest.raises(FileError, match="cannot be read"):
-        sweeps.Point(tmp_path / "nothing.safetensors")
+        perceptnet_sweep.TrainedPoint(tmp_path / "nothing.safetensors")
     safetensors.torch.save_file(Encoder().state_dict(), tmp_path / "encoder.safetensors")
     with pytest.raises(WeightsError, match="does not hold"):
-        sweeps.Point(tmp_path / "encoder.safetensors")
+        perceptnet_sweep.TrainedPoint(tmp_path / "encoder.safetensors")

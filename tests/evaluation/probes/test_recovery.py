@@ -32,56 +32,56 @@ def blind() -> Distance:
 
 
 def test_squared_error_recovers_and_the_mean_colour_is_blind(reference):
-    image = recovery.recover(create("mse"), reference, "noise", 120)
-    record = recovery.judge(create("mse"), reference, image, "noise", 120)
+    image = recovery.recover_image(create("mse"), reference, "noise", 120)
+    record = recovery.judge_recovery(create("mse"), reference, image, "noise", 120)
     assert record.verdict == "recovers" and record.others["psnr"][0] > 30
-    assert torch.equal(image, recovery.shown(image))
-    record = recovery.judge(blind(), reference, recovery.recover(blind(), reference, "noise", 60), "noise", 60)
+    assert torch.equal(image, recovery.rounded_to_8_bits(image))
+    record = recovery.judge_recovery(blind(), reference, recovery.recover_image(blind(), reference, "noise", 60), "noise", 60)
     assert record.verdict == "blind" and record.value == (0, 0) and record.others["psnr"][0] < 15
 
 
 def test_too_few_steps_reach_nothing(reference):
-    image = recovery.recover(create("ms-ssim"), reference, "noise", 3)
-    assert recovery.judge(create("ms-ssim"), reference, image, "noise", 3).verdict == "not reached"
+    image = recovery.recover_image(create("ms-ssim"), reference, "noise", 3)
+    assert recovery.judge_recovery(create("ms-ssim"), reference, image, "noise", 3).verdict == "not reached"
 
 
 def test_descent_from_a_jpeg_is_descent(reference):
     distance = create("lpips-squeeze")
-    begin = recovery.beginning(reference, "jpeg")
-    image = recovery.descend(distance, reference, begin, 15)
+    begin = recovery.starting_image(reference, "jpeg")
+    image = recovery.minimise_distance(distance, reference, begin, 15)
     assert distance(reference, image) < 0.7 * distance(reference, begin)
     assert image.min() >= 0 and image.max() <= 1
 
 
 def test_smoothness_smooths(reference):
-    begin = recovery.beginning(reference, "noise")
-    rough, smooth = (recovery.descend(create("features"), reference, begin, 20, weight) for weight in (0, 1e3))
+    begin = recovery.starting_image(reference, "noise")
+    rough, smooth = (recovery.minimise_distance(create("features"), reference, begin, 20, weight) for weight in (0, 1e3))
     assert recovery.total_variation(smooth) < 0.7 * recovery.total_variation(rough)
 
 
 def test_trials_are_kept_and_drawn(tmp_path, otters):
     otters.save(tmp_path / "photo.png")
-    text = recovery.trials(tmp_path / "photo.png", [create("mse"), create("cielab")], "noise", 4, 168, tmp_path)
+    text = recovery.run_recoveries(tmp_path / "photo.png", [create("mse"), create("cielab")], "noise", 4, 168, tmp_path)
     assert text.count("\n") == 1 and text.startswith("mse: ")
     before = (tmp_path / "mse-noise.png").stat().st_mtime_ns
-    recovery.trials(tmp_path / "photo.png", [create("mse"), create("ssim")], "noise", 4, 168, tmp_path)
+    recovery.run_recoveries(tmp_path / "photo.png", [create("mse"), create("ssim")], "noise", 4, 168, tmp_path)
     assert (tmp_path / "mse-noise.png").stat().st_mtime_ns == before
     assert [row["metric"] for row in json.loads((tmp_path / "recoveries-noise.json").read_text())] == ["mse", "cielab", "ssim"]
     sheet = Image.open(tmp_path / "recoveries-noise.png")
     assert sheet.width > 600
     otters.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "other.png")  # of which nothing is known yet
-    assert recovery.trials(tmp_path / "other.png", [create("mse")], "noise", 4, 168, tmp_path).count("\n") == 0
+    assert recovery.run_recoveries(tmp_path / "other.png", [create("mse")], "noise", 4, 168, tmp_path).count("\n") == 0
     (tmp_path / "recoveries-noise.json").write_text("[{")
     with pytest.raises(FileError, match="is damaged"):
-        recovery.trials(tmp_path / "other.png", [create("mse")], "noise", 4, 168, tmp_path)
+        recovery.run_recoveries(tmp_path / "other.png", [create("mse")], "noise", 4, 168, tmp_path)
 
 
 def test_what_cannot_be_recovered_is_told(tmp_path, otters):
     otters.save(tmp_path / "photo.png")
     with pytest.raises(MetamerError, match="psnr has no gradient"):
-        recovery.trials(tmp_path / "photo.png", [create("psnr")], "noise", 4, 168, tmp_path)
+        recovery.run_recoveries(tmp_path / "photo.png", [create("psnr")], "noise", 4, 168, tmp_path)
     with pytest.raises(ImageError, match="736x414 pixels, 500x500 are used"):
-        recovery.trials(tmp_path / "photo.png", [create("mse")], "noise", 4, 500, tmp_path)
+        recovery.run_recoveries(tmp_path / "photo.png", [create("mse")], "noise", 4, 500, tmp_path)
 
 
 def test_pictures_survive_the_way_to_tensors_and_back(otters):

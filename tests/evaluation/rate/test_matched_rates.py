@@ -9,7 +9,7 @@ from PIL import Image
 
 from codec.cli import main
 from evaluation.measure.measurements import Point
-from evaluation.rate import matched_rates as matched
+from evaluation.rate import matched_rates
 from tests.conftest import inside
 
 
@@ -28,26 +28,28 @@ def rows(**values):
 
 
 def test_summaries_average_and_pair():
-    found = matched.summary(rows(a=[(0.5, 1.0), (0.52, 3.0), (0.46, 8.0)], b=[(0.5, 0.5), (0.5, 2.5), (0.5, 7.5)]),
-                            Point("a", target=0.5), Point("b", target=0.5), ["d"])
+    found = matched_rates.summarise(rows(a=[(0.5, 1.0), (0.52, 3.0), (0.46, 8.0)], b=[(0.5, 0.5), (0.5, 2.5), (0.5, 7.5)]),
+                                    Point("a", target=0.5), Point("b", target=0.5), ["d"])
     assert (found.pictures, found.bpp) == (3, pytest.approx(1.48 / 3))
     assert (found.mean_deviation, found.largest_deviation) == (pytest.approx(0.02), pytest.approx(0.04))
     assert found.means["d"].value == 4 and found.means["d"].low < 4 < found.means["d"].high
-    assert found.differences["d"] == matched.Mean(0.5, 0.5, 0.5)  # the pictures differ much, the codecs alike on each
+    assert found.differences["d"] == matched_rates.MeanInterval(
+        0.5, 0.5, 0.5
+    )  # the pictures differ much, the codecs alike on each
 
 
 def test_pictures_too_small_for_a_distance_are_left_out():
     points = Point("a", target=0.5), Point("a", target=0.5)
-    assert matched.summary(rows(a=[(0.5, None), (0.5, 2.0)]), *points, ["d"]).means["d"].value == 2
-    assert matched.summary(rows(a=[(0.5, None)]), *points, ["d"]).means == {}
+    assert matched_rates.summarise(rows(a=[(0.5, None), (0.5, 2.0)]), *points, ["d"]).means["d"].value == 2
+    assert matched_rates.summarise(rows(a=[(0.5, None)]), *points, ["d"]).means == {}
 
 
 def test_the_crop_is_where_most_happens():
     array = np.zeros((400, 600), np.uint8)
     array[150:250, 380:480] = np.random.default_rng(0).integers(0, 255, (100, 100))
-    left, top, right, bottom = matched.busiest(Image.fromarray(array).convert("RGB"))
+    left, top, right, bottom = matched_rates.busiest_crop(Image.fromarray(array).convert("RGB"))
     assert left <= 380 and right >= 480 and top <= 150 and bottom >= 250 and (right - left, bottom - top) == (192, 192)
-    assert matched.busiest(Image.new("RGB", (100, 50))) == (0, 0, 50, 50)
+    assert matched_rates.busiest_crop(Image.new("RGB", (100, 50))) == (0, 0, 50, 50)
 
 
 def test_the_command_writes_all_it_says(folder, tmp_path):
@@ -102,5 +104,5 @@ def test_mistakes(folder, tmp_path, arguments, message):
 
 
 def test_folders_of_kept_pictures_have_names_of_one_level(tmp_path):
-    path = matched.kept(tmp_path, tmp_path / "a.jpg", Point("runs/mine/x.metamer+pim@0.5", target=0.15))
+    path = matched_rates.decoded_path(tmp_path, tmp_path / "a.jpg", Point("runs/mine/x.metamer+pim@0.5", target=0.15))
     assert path == tmp_path / "runs_mine_x.metamer+pim@0.5@0.15" / "a.png"

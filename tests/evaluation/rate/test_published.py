@@ -7,7 +7,7 @@ from PIL import Image
 
 from codec import cli
 from codec.errors import MetamerError
-from evaluation.codecs import registry as coders
+from evaluation.codecs import registry
 from evaluation.rate import published, rate_distortion
 from perception.registry import find
 from tests.conftest import SHARED
@@ -17,7 +17,7 @@ needs_kodak = pytest.mark.skipif(not KODAK.is_dir(), reason="the Kodak photograp
 
 
 def test_all_have_curves_a_source_and_a_licence():
-    known = published.catalogue()
+    known = published.published_codecs()
     assert {"vtm", "elic2022", "bmshj2018-hyperprior", "mbt2018-mean", "webp", "jpeg", "hific", "crdr"} <= known.keys()
     for each in known.values():
         assert each.source and each.licence in ("BSD-3-Clause-Clear", "MIT", "none stated") and each.name in each.title
@@ -29,7 +29,7 @@ def test_all_have_curves_a_source_and_a_licence():
 
 
 def test_networks_are_placed_by_cost_and_rate():
-    found = published.placed()
+    found = published.published_bd_rates()
     assert [each.decoder for each, _ in found] == sorted(each.decoder for each, _ in found)
     rates = {each.name: rate for each, rate in found}
     assert rates["elic2022"] < rates["mbt2018-mean"] < rates["bmshj2018-hyperprior"] < rates["bmshj2018-factorized"]
@@ -39,12 +39,12 @@ def test_networks_are_placed_by_cost_and_rate():
 
 def test_unknown_names_and_other_pictures_are_refused(tmp_path):
     with pytest.raises(MetamerError, match=r"no published figures of 'vtn'.*did you mean 'vtm'"):
-        published.find("vtn")
+        published.find_published("vtn")
     for index in range(24):
         Image.new("RGB", (32, 32), (index, 0, 0)).save(tmp_path / f"kodim{index + 1:02}.png")
     for name, message in (("vtm", "which these pictures are not"), ("vtn", "did you mean")):
         with pytest.raises(MetamerError, match=message):
-            rate_distortion.evaluate(tmp_path, ["jpeg"], tmp_path / "out", beside=[name])
+            rate_distortion.evaluate_over_settings(tmp_path, ["jpeg"], tmp_path / "out", beside=[name])
     done = CliRunner().invoke(cli.main, ["evaluate", str(tmp_path), "--published", "vtm", "--bpp", "1", "--out", "x"])
     assert done.exit_code == 2 and "--published or --bpp" in done.output and not (tmp_path / "out").exists()
 
@@ -52,9 +52,9 @@ def test_unknown_names_and_other_pictures_are_refused(tmp_path):
 @needs_kodak
 def test_kodak_is_known_by_its_pixels():
     paths = sorted(KODAK.glob("*.png"))
-    published.check(paths)
+    published.check_kodak(paths)
     with pytest.raises(MetamerError, match="Kodak's 24 photographs"):
-        published.check(paths[:23])
+        published.check_kodak(paths[:23])
 
 
 @needs_kodak
@@ -65,13 +65,13 @@ def test_kodak_is_known_by_its_pixels():
 ])
 def test_compressai_s_figures_come_out_of_its_settings(name, spec, quality, within):
     """Pillow's defaults: https://github.com/InterDigitalInc/CompressAI, compressai/utils/bench/codecs.py."""
-    coder, points = coders.coder(spec), []
+    coder, points = registry.get_codec(spec), []
     for path in sorted(KODAK.glob("*.png")):
         picture = Image.open(path).convert("RGB")
         data = coder.encode(picture, quality)
         error = np.square(np.asarray(coder.decode(data), float) - np.asarray(picture)).mean()
         points.append((8 * len(data) / (picture.width * picture.height), 10 * np.log10(255**2 / error)))
     bpp, psnr = np.mean(points, 0)
-    theirs = published.find(name).curves["psnr"]
+    theirs = published.find_published(name).curves["psnr"]
     assert psnr == pytest.approx(np.interp(np.log(bpp), np.log(theirs[:, 0]), theirs[:, 1]), abs=within)
     assert bpp == pytest.approx(theirs[quality // 5 - 1, 0], rel=0.002)

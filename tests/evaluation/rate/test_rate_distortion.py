@@ -8,8 +8,8 @@ from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
 from codec.errors import MetamerError
-from evaluation.codecs import registry as coders
-from evaluation.measure import measurements as measuring
+from evaluation.codecs import registry
+from evaluation.measure import measurements
 from evaluation.rate import rate_distortion
 from perception.registry import find
 from tests.conftest import SHARED, inside
@@ -33,15 +33,17 @@ def test_bd_rate_is_the_integral_over_the_common_range():
 def test_scales_rise_and_do_not_saturate():
     values = np.array([0.9, 0.99])
     for name, wanted in (("ms-ssim", [10, 20]), ("lpips-alex", [0.4576, 0.0436]), ("ssimulacra2", values), ("vif", values)):
-        assert rate_distortion.scale(find(name))[1](values) == pytest.approx(wanted, abs=1e-3)
-    assert np.isfinite(rate_distortion.scale(find("dists"))[1](np.zeros(1))).all()
+        assert rate_distortion.bd_scale(find(name))[1](values) == pytest.approx(wanted, abs=1e-3)
+    assert np.isfinite(rate_distortion.bd_scale(find("dists"))[1](np.zeros(1))).all()
 
 
 def test_settings_are_chosen_for_all_or_for_one():
     def at(*settings):
-        return [(point.codec, point.setting) for point in rate_distortion.points(["base", "jpeg", "base"], settings)]
+        return [
+            (point.codec, point.setting) for point in rate_distortion.measurement_points(["base", "jpeg", "base"], settings)
+        ]
 
-    assert len(at()) == len(coders.QUALITIES) + 12
+    assert len(at()) == len(registry.QUALITIES) + 12
     assert at("5,10", "base=2.5", "base=7") == [("base", 2.5), ("base", 7), ("jpeg", 5), ("jpeg", 10)]
     for wrong in ("ten", "jpeg=", "jpeg=200", "webp=10"):
         with pytest.raises(MetamerError):
@@ -58,7 +60,7 @@ def test_evaluate_measures_files_and_continues(tmp_path, otters):
     text = done.stdout.decode()
     assert "base" in text and "jpeg" in text and "whole file" in text
     rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
-    assert len(rows) == 2 * (len(coders.QUALITIES) + 12)
+    assert len(rows) == 2 * (len(registry.QUALITIES) + 12)
     for row in rows:
         assert row["bpp"] == pytest.approx(8 * row["bytes"] / 192**2) and 15 < row["psnr"] < 60 and 0.3 < row["ms-ssim"] <= 1
     assert Image.open(tmp_path / "out" / "rate_distortion.png").size[0] > 1000
@@ -78,7 +80,7 @@ def test_any_distance_at_chosen_settings(tmp_path, otters):
     (tmp_path / "in").mkdir()
     otters.crop((200, 100, 296, 196)).save(tmp_path / "in" / "0.png")
     done = inside("evaluate", tmp_path / "in", "--codec", "webp", "--quality", "10,50,90", "-m", "cielab", "-m", "psnr", "-m",
-                   "haarpsi", "--jobs", 2, "--out", tmp_path / "out")
+                  "haarpsi", "--jobs", 2, "--out", tmp_path / "out")
     assert done.returncode == 0, done.stderr.decode()
     rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
     assert {(row["codec"], row["setting"]) for row in rows} == {(name, at) for name in ("webp", "jpeg") for at in (10, 50, 90)}
@@ -99,7 +101,9 @@ def test_mistakes(tmp_path):
 def test_base_beats_jpeg_and_webp_on_kodak(tmp_path):
     """A fraction of the acceptance figure, cheap enough for every run: three photographs, real files."""
     paths = [SHARED / "kodak" / f"kodim{number:02}.png" for number in (4, 15, 23)]
-    rows = measuring.run(paths, rate_distortion.points(["base", "jpeg", "webp"]), ["psnr"], tmp_path / "rows.jsonl")
-    curves = rate_distortion.scaled(rows.values(), "psnr")[1]
+    rows = measurements.measure_pictures(
+        paths, rate_distortion.measurement_points(["base", "jpeg", "webp"]), ["psnr"], tmp_path / "rows.jsonl"
+    )
+    curves = rate_distortion.mean_curves(rows.values(), "psnr")[1]
     assert rate_distortion.bd_rate(curves["jpeg"], curves["base"])[0] < -40
     assert rate_distortion.bd_rate(curves["webp"], curves["base"])[0] < 0

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from evaluation.ratings import datasets as ratings
+from evaluation.ratings import datasets
 from evaluation.ratings.datasets import RatingsError
 from tests.conftest import SHARED
 
@@ -89,7 +89,7 @@ def bapps(tmp_path):
 
 
 def test_tid(tid):
-    found = ratings.opinions("tid2013", tid)
+    found = datasets.load_opinions("tid2013", tid)
     assert found.name == "tid2013" and found.higher_is_better
     assert [(i.kind, i.level, i.opinion) for i in found.items] == [
         ("additive Gaussian noise", 1, 5.5), ("sparse sampling and reconstruction", 5, 2.25), ("Gaussian blur", 3, 4.0)]
@@ -102,14 +102,14 @@ def test_tid_with_pngs_one_folder_deeper(tid, tmp_path_factory):
     shutil.copytree(tid, out / "tid")
     for path in (*(out / "tid").glob("*_images/*"),):
         path.rename(path.with_suffix(".png"))
-    assert {i.image.suffix for i in ratings.opinions("tid2013", out).items} == {".png"}
+    assert {i.image.suffix for i in datasets.load_opinions("tid2013", out).items} == {".png"}
 
 
 def test_tid2008_has_17_kinds(tid):
     with pytest.raises(RatingsError, match=r"mos_with_names\.txt, line 2: .*i01_24_5"):
-        ratings.opinions("tid2008", tid)
+        datasets.load_opinions("tid2008", tid)
     (tid / "mos_with_names.txt").write_text("4.0 i02_08_3.bmp\n")
-    assert ratings.opinions("tid2008", tid).items[0].kind == "Gaussian blur"
+    assert datasets.load_opinions("tid2008", tid).items[0].kind == "Gaussian blur"
 
 
 @pytest.mark.parametrize("line", ["5.5", "5.5 i01_01_1", "5.5 i01_00_1.bmp", "5.5 i01_25_1.bmp", "i01_01_1.bmp 5.5",
@@ -118,42 +118,42 @@ def test_tid2008_has_17_kinds(tid):
 def test_tid_lines_that_are_not_right(tid, line):
     (tid / "mos_with_names.txt").write_text(f"5.5 i01_01_1.bmp\n{line}\n")
     with pytest.raises(RatingsError, match=r"mos_with_names\.txt, line 2: ") as caught:
-        ratings.opinions("tid2013", tid)
+        datasets.load_opinions("tid2013", tid)
     assert "\n" not in str(caught.value)
 
 
 def test_missing_images_are_named(tid):
     (tid / "distorted_images" / "i02_08_3.bmp").unlink()
     with pytest.raises(RatingsError, match=r"line 3: .*I02_08_3\.bmp is missing"):
-        ratings.opinions("tid2013", tid)
+        datasets.load_opinions("tid2013", tid)
     (tid / "reference_images" / "I01.BMP").unlink()
     with pytest.raises(RatingsError, match=r"line 1: .*I01\.bmp is missing"):
-        ratings.opinions("tid2013", tid)
+        datasets.load_opinions("tid2013", tid)
 
 
 def test_missing_folders_and_lists(tid):
     with pytest.raises(RatingsError, match="nowhere cannot be read: no such file"):
-        ratings.opinions("tid2013", tid / "nowhere")
+        datasets.load_opinions("tid2013", tid / "nowhere")
     with pytest.raises(RatingsError, match=r"no dmos\.csv"):
-        ratings.opinions("kadid-10k", tid)
+        datasets.load_opinions("kadid-10k", tid)
     (tid / "mos_with_names.txt").write_text("")
     with pytest.raises(RatingsError, match="no ratings there"):
-        ratings.opinions("tid2013", tid)
+        datasets.load_opinions("tid2013", tid)
     (tid / "mos_with_names.txt").write_bytes(b"\xff\xfe\xff")
     with pytest.raises(RatingsError, match="is not text"):
-        ratings.opinions("tid2013", tid)
+        datasets.load_opinions("tid2013", tid)
     (tid / "mos_with_names.txt").unlink()
     with pytest.raises(RatingsError, match=r"has no mos_with_names\.txt"):
-        ratings.opinions("tid2013", tid)
+        datasets.load_opinions("tid2013", tid)
 
 
 def test_unknown_set(tmp_path):
     with pytest.raises(RatingsError, match=r"'tid2012'.*did you mean 'tid20"):
-        ratings.opinions("tid2012", tmp_path)
+        datasets.load_opinions("tid2012", tmp_path)
 
 
 def test_kadid(kadid):
-    found = ratings.opinions("kadid-10k", kadid)
+    found = datasets.load_opinions("kadid-10k", kadid)
     assert found.higher_is_better
     assert [(i.reference.name, i.image.name, i.kind, i.level, i.opinion) for i in found.items] == [
         ("I01.png", "I01_01_01.png", "Gaussian blur", 1, 4.57), ("I01.png", "I01_25_05.png", "contrast change", 5, 1.2)]
@@ -169,11 +169,11 @@ def test_kadid_tables_that_are_not_right(kadid, text, message):
     header = "dist_img,ref_img,dmos,var\n" if message.startswith("line 2") else ""
     (kadid / "kadid10k" / "dmos.csv").write_text(header + text)
     with pytest.raises(RatingsError, match=message):
-        ratings.opinions("kadid-10k", kadid)
+        datasets.load_opinions("kadid-10k", kadid)
 
 
 def check_csiq(folder):
-    found = ratings.opinions("csiq", folder)
+    found = datasets.load_opinions("csiq", folder)
     assert not found.higher_is_better
     assert [(i.reference.stem, i.level, i.opinion) for i in found.items] == [(n, level, s) for n, _, _, level, s in CSIQ_ITEMS]
     assert [i.kind for i in found.items] == ["additive Gaussian noise", "JPEG 2000", "Gaussian blur"]
@@ -247,10 +247,10 @@ def test_csiq_from_a_table_and_from_images_in_one_folder(csiq):
 ])
 def test_csiq_scores_that_are_not_right(csiq, text, message):
     with pytest.raises(RatingsError, match=r"has no scores: csiq\.DMOS\.xlsx"):
-        ratings.opinions("csiq", csiq)
+        datasets.load_opinions("csiq", csiq)
     (csiq / "csiq_label.txt").write_text(text)
     with pytest.raises(RatingsError, match=message):
-        ratings.opinions("csiq", csiq)
+        datasets.load_opinions("csiq", csiq)
 
 
 def test_csiq_workbooks_that_are_not_right(csiq):
@@ -259,18 +259,18 @@ def test_csiq_workbooks_that_are_not_right(csiq):
     rows[4][-1] = "#REF!"
     workbook(path, rows)
     with pytest.raises(RatingsError, match=r"xlsx, row 5: '#REF!' is not a score"):
-        ratings.opinions("csiq", csiq)
+        datasets.load_opinions("csiq", csiq)
     workbook(path, workbook_rows(), sheet="another")
     with pytest.raises(RatingsError, match="no sheet all_by_image"):
-        ratings.opinions("csiq", csiq)
+        datasets.load_opinions("csiq", csiq)
     path.write_bytes(b"not a zip")
     with pytest.raises(RatingsError, match="not a workbook"):
-        ratings.opinions("csiq", csiq)
+        datasets.load_opinions("csiq", csiq)
 
 
 def test_live(live):
     for folder in (live, live.parent):
-        found = ratings.opinions("live", folder)
+        found = datasets.load_opinions("live", folder)
         assert not found.higher_is_better
         assert [(i.reference.name, i.image.name, i.kind, i.level, i.opinion) for i in found.items] == [
             ("bikes.bmp", "img1.bmp", "JPEG 2000", 0, 15.5), ("bikes.bmp", "img1.bmp", "JPEG", 0, 60.0),
@@ -283,7 +283,7 @@ def test_live_prefers_realigned_scores(live):
     originals[0, 227] = 0
     for place in (live.parent, live):
         savemat(place / "dmos_realigned.mat", {"dmos_new": np.full((1, 982), 7.0), "orgs": originals})
-        assert [(i.kind, i.opinion) for i in ratings.opinions("live", live.parent).items] == [("JPEG", 7.0)]
+        assert [(i.kind, i.opinion) for i in datasets.load_opinions("live", live.parent).items] == [("JPEG", 7.0)]
         (place / "dmos_realigned.mat").unlink()
 
 
@@ -292,54 +292,54 @@ def test_live_that_is_not_right(live):
     originals[0, 1] = 0
     savemat(live / "dmos.mat", {"dmos": np.zeros((1, 982)), "orgs": originals})
     with pytest.raises(RatingsError, match=r"dmos\.mat, entry 2: .*img2\.bmp is missing"):
-        ratings.opinions("live", live)
+        datasets.load_opinions("live", live)
     picture(live / "jp2k" / "img2.bmp")
     savemat(live / "dmos.mat", {"dmos": np.full((1, 982), np.nan), "orgs": originals})
     with pytest.raises(RatingsError, match=r"dmos\.mat, entry 2: 'nan' is not a score"):
-        ratings.opinions("live", live)
+        datasets.load_opinions("live", live)
     savemat(live / "dmos.mat", {"dmos": np.zeros((1, 981)), "orgs": originals})
     with pytest.raises(RatingsError, match="no dmos_new or dmos with 982 numbers"):
-        ratings.opinions("live", live)
+        datasets.load_opinions("live", live)
     savemat(live / "dmos.mat", {"dmos": np.zeros((1, 982))})
     with pytest.raises(RatingsError, match="no orgs with 982 numbers"):
-        ratings.opinions("live", live)
+        datasets.load_opinions("live", live)
     (live / "dmos.mat").write_bytes(b"not a mat file")
     with pytest.raises(RatingsError, match=r"dmos\.mat cannot be read"):
-        ratings.opinions("live", live)
+        datasets.load_opinions("live", live)
     (live / "dmos.mat").unlink()
     with pytest.raises(RatingsError, match="is missing"):
-        ratings.opinions("live", live)
+        datasets.load_opinions("live", live)
 
 
 def test_bapps(bapps):
     for folder in (bapps, bapps / "dataset"):
-        choices = ratings.choices(folder)
+        choices = datasets.load_triplets(folder)
         assert [(c.kind, c.preference) for c in choices] == [
             ("distortions by convolutional networks", 1.0), ("traditional distortions", pytest.approx(0.2))]
         assert [path.parent.name for path in (choices[0].reference, choices[0].first, choices[0].second)] == ["ref", "p0", "p1"]
-        (pair,) = ratings.pairs(folder)
+        (pair,) = datasets.load_pairs(folder)
         assert (pair.first.parent.name, pair.second.parent.name, pair.same) == ("p0", "p1", pytest.approx(2 / 3))
 
 
 def test_bapps_that_is_not_right(bapps):
     with pytest.raises(RatingsError, match="train is missing"):
-        ratings.choices(bapps, "train")
+        datasets.load_triplets(bapps, "train")
     base = bapps / "dataset" / "jnd" / "val" / "cnn"
     for value in (1.5, np.nan, [0.5, 0.5], "half"):
         np.save(base / "same" / "000007.npy", value)
         with pytest.raises(RatingsError, match=r"000007\.npy does not hold one fraction"):
-            ratings.pairs(bapps)
+            datasets.load_pairs(bapps)
     np.save(base / "same" / "000007.npy", np.array([{}], dtype=object))  # pickled: never loaded
     with pytest.raises(RatingsError, match=r"000007\.npy is not a NumPy array"):
-        ratings.pairs(bapps)
+        datasets.load_pairs(bapps)
     (base / "p1" / "000007.png").unlink()
     with pytest.raises(RatingsError, match=r"000007\.npy: .*p1.000007\.png is missing"):
-        ratings.pairs(bapps)
+        datasets.load_pairs(bapps)
     (base / "same" / "000007.npy").unlink()
     with pytest.raises(RatingsError, match="no pairs there"):
-        ratings.pairs(bapps)
+        datasets.load_pairs(bapps)
     with pytest.raises(RatingsError, match="has no 2afc"):
-        ratings.choices(base)
+        datasets.load_triplets(base)
 
 
 @needs_lists
@@ -356,7 +356,7 @@ def test_every_name_of_the_real_lists_is_read(tmp_path):
     for number in range(1, 26):
         touch(tmp_path / "tid" / "reference_images" / f"I{number:02}.BMP")
     shutil.copy(LISTS / "tid2013" / "mos_with_names.txt", tmp_path / "tid")
-    items = ratings.opinions("tid2013", tmp_path / "tid").items
+    items = datasets.load_opinions("tid2013", tmp_path / "tid").items
     assert len(items) == 3000 and len({i.kind for i in items}) == 24 and len({i.reference for i in items}) == 25
 
     rows = [line.split(",") for line in (LISTS / "csiq.csv").read_text().splitlines()[1:]]
@@ -364,7 +364,7 @@ def test_every_name_of_the_real_lists_is_read(tmp_path):
         touch(tmp_path / "csiq" / distorted)
         touch(tmp_path / "csiq" / "src_imgs" / reference)
     shutil.copy(LISTS / "csiq.csv", tmp_path / "csiq")
-    items = ratings.opinions("csiq", tmp_path / "csiq").items
+    items = datasets.load_opinions("csiq", tmp_path / "csiq").items
     assert len(items) == 866 and len({i.kind for i in items}) == 6 and len({i.reference for i in items}) == 30
 
     rows = [line.split(",") for line in (LISTS / "kadid_10k.csv").read_text().splitlines()[1:]]
@@ -373,5 +373,5 @@ def test_every_name_of_the_real_lists_is_read(tmp_path):
         touch(tmp_path / "kadid" / "images" / reference)
     table = ["dist_img,ref_img,dmos,var", *(f"{distorted},{reference},{score},1" for distorted, _, reference, score in rows)]
     (tmp_path / "kadid" / "dmos.csv").write_text("\n".join(table))
-    items = ratings.opinions("kadid-10k", tmp_path / "kadid").items
+    items = datasets.load_opinions("kadid-10k", tmp_path / "kadid").items
     assert len(items) == 10125 and len({i.kind for i in items}) == 25 and len({i.reference for i in items}) == 81

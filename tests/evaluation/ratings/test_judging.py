@@ -8,8 +8,7 @@ import pytest
 from PIL import Image
 
 from codec.errors import FileError, ImageError
-from evaluation.ratings import datasets as ratings
-from evaluation.ratings import judging
+from evaluation.ratings import datasets, judging
 from evaluation.ratings import verdicts as reports
 from perception import create
 from perception.distances.features import LayerSweep
@@ -41,7 +40,7 @@ def tid(tmp_path_factory, otters):
 def test_distances_and_layers_are_judged_in_one_pass(tid, tmp_path):
     panel = judging.Panel([create("mse"), create("psnr"), create("lpips-squeeze")], [LayerSweep("squeezenet", ("all", "H-10"))])
     assert panel.distances[2].network is panel.sweeps[0].network  # runs once for both
-    verdicts = judging.judge_opinions(ratings.opinions("tid2013", tid), panel, tmp_path)
+    verdicts = judging.judge_opinions(datasets.load_opinions("tid2013", tid), panel, tmp_path)
     found = {verdict.metric: verdict for verdict in verdicts}
     assert len(found) == 3 + 9 * 2 and all(verdict.count == 16 for verdict in verdicts)
     for name in ("mse", "psnr"):
@@ -51,7 +50,7 @@ def test_distances_and_layers_are_judged_in_one_pass(tid, tmp_path):
     order = [verdict.statistics["spearman"][0] for verdict in verdicts]
     assert order == sorted(order, reverse=True)
 
-    text = reports.write(verdicts, "a small set", tmp_path, ["squeeze"])
+    text = reports.write_verdicts(verdicts, "a small set", tmp_path, ["squeeze"])
     assert text.splitlines()[0].startswith("a small set: 16 judgements") and "lpips-squeeze" in text
     assert len(json.loads((tmp_path / "verdicts.json").read_text())) == 21
     for name in ("agreement.png", "layers_squeezenet.png"):
@@ -60,26 +59,26 @@ def test_distances_and_layers_are_judged_in_one_pass(tid, tmp_path):
 
 def test_values_are_those_of_single_distances_and_are_kept(tid, tmp_path):
     panel = judging.Panel([create("lpips-squeeze")])
-    items = ratings.opinions("tid2013", tid).items[:3]
+    items = datasets.load_opinions("tid2013", tid).items[:3]
     pairs = [(item.reference, item.image) for item in items]
-    rows = judging.measure(pairs, panel, tmp_path)
-    from evaluation.images import read, to_tensor
+    rows = judging.measure_pairs(pairs, panel, tmp_path)
+    from evaluation.images import read_image, to_tensor
 
     for (reference, image), row in zip(pairs, rows, strict=True):
-        value = create("lpips-squeeze")(to_tensor(read(reference)), to_tensor(read(image))).item()
+        value = create("lpips-squeeze")(to_tensor(read_image(reference)), to_tensor(read_image(image))).item()
         assert row["lpips-squeeze"] == pytest.approx(value, abs=1e-6)
-    path = tmp_path / judging.ROWS
+    path = tmp_path / judging.VALUES_FILE
     lines = path.read_text().splitlines(keepends=True)
     path.write_text("".join(lines[:2]) + lines[2][:20])  # as an interrupted run leaves it
     panel.compare = None  # would fail if called for what is known
-    assert judging.measure(pairs[:2], panel, tmp_path) == rows[:2]
-    again = judging.measure(pairs, judging.Panel([create("lpips-squeeze"), create("mse")]), tmp_path)
+    assert judging.measure_pairs(pairs[:2], panel, tmp_path) == rows[:2]
+    again = judging.measure_pairs(pairs, judging.Panel([create("lpips-squeeze"), create("mse")]), tmp_path)
     assert [set(row) for row in again] == [{"lpips-squeeze", "mse"}] * 3
     assert again[2]["lpips-squeeze"] == rows[2]["lpips-squeeze"]
 
 
 def test_kinds_can_be_chosen(tid, tmp_path):
-    opinions = ratings.opinions("tid2013", tid)
+    opinions = datasets.load_opinions("tid2013", tid)
     kinds = sorted({item.kind for item in opinions.items})
     verdicts = judging.judge_opinions(opinions, judging.Panel([create("mse")]), tmp_path, kinds[:1])
     assert verdicts[0].count == 8
@@ -123,12 +122,12 @@ def bapps(tmp_path_factory, otters):
 
 def test_choices_and_thresholds(bapps, tmp_path):
     panel = judging.Panel([create("psnr"), create("cielab")])
-    for verdict in judging.judge_choices(ratings.choices(bapps), panel, tmp_path / "2afc"):
+    for verdict in judging.judge_choices(datasets.load_triplets(bapps), panel, tmp_path / "2afc"):
         assert verdict.count == 8 and verdict.statistics["2afc"][0] == pytest.approx(0.8)
-    for verdict in judging.judge_pairs(ratings.pairs(bapps), panel, tmp_path / "jnd"):
+    for verdict in judging.judge_pairs(datasets.load_pairs(bapps), panel, tmp_path / "jnd"):
         assert verdict.count == 8 and verdict.statistics["jnd-map"][0] == pytest.approx(1)
     with pytest.raises(MetricError, match="did you mean 'traditional distortions'"):
-        judging.judge_pairs(ratings.pairs(bapps), panel, tmp_path / "jnd", ["traditional"])
+        judging.judge_pairs(datasets.load_pairs(bapps), panel, tmp_path / "jnd", ["traditional"])
 
 
 @pytest.mark.parametrize("dataset", ["tid2013", "bapps-2afc", "bapps-jnd"])
@@ -145,11 +144,11 @@ def test_every_set_can_be_judged_every_way(dataset, options, tid, bapps, tmp_pat
 
 
 def test_pictures_of_other_sizes_and_damaged_values_are_told(tid, tmp_path):
-    items = ratings.opinions("tid2013", tid).items
+    items = datasets.load_opinions("tid2013", tid).items
     small = tmp_path / "small.png"
     Image.open(items[0].image).crop((0, 0, 100, 168)).save(small)
     with pytest.raises(ImageError, match=r"small.png has 100x168 pixels, its reference 168x168"):
-        judging.measure([(items[0].reference, small)], judging.Panel([create("mse")]), tmp_path)
-    (tmp_path / judging.ROWS).write_text('{"key": "a", "mse": 1}\n{bad}\n')
+        judging.measure_pairs([(items[0].reference, small)], judging.Panel([create("mse")]), tmp_path)
+    (tmp_path / judging.VALUES_FILE).write_text('{"key": "a", "mse": 1}\n{bad}\n')
     with pytest.raises(FileError, match="line 2 is damaged"):
-        judging.measure([(items[0].reference, items[0].image)], judging.Panel([create("mse")]), tmp_path)
+        judging.measure_pairs([(items[0].reference, items[0].image)], judging.Panel([create("mse")]), tmp_path)

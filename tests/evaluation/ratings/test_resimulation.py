@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from codec.errors import MetamerError
 from evaluation.ratings import resimulation
-from evaluation.ratings.resimulation import DISTORTIONS, LEVELS, TARGETS, make, psnr, solve, strengths
+from evaluation.ratings.resimulation import DISTORTIONS, LEVELS, TARGETS, distort, level_strengths, psnr, solve_strength
 from tests.conftest import SHARED
 
 KODAK, RATINGS = SHARED / "kodak", SHARED / "ratings" / "tid2013"
@@ -23,7 +23,7 @@ def crop(otters) -> np.ndarray:
 
 def entry(crop: np.ndarray, number: int, level: int) -> np.ndarray:
     kind = DISTORTIONS[number]
-    return make(kind, "I01", crop, level, strengths(kind, level, {"I01": crop})["I01"])
+    return distort(kind, "I01", crop, level, level_strengths(kind, level, {"I01": crop})["I01"])
 
 
 @pytest.mark.parametrize("number", DISTORTIONS)
@@ -48,7 +48,7 @@ def test_whole_strengths_come_near(crop, number):
 def test_noise_has_the_published_variance_in_independent_channels():
     grey = np.full((128, 160, 3), 128, np.uint8)
     for level in LEVELS:
-        found = resimulation.statistics(grey, make(DISTORTIONS[1], "I02", grey, level, resimulation.VARIANCES[level]))
+        found = resimulation.error_statistics(grey, distort(DISTORTIONS[1], "I02", grey, level, resimulation.VARIANCES[level]))
         for channel in ("std_r", "std_g", "std_b"):
             assert found[channel] == pytest.approx(np.sqrt(resimulation.VARIANCES[level] + 1 / 12), rel=0.03)
         assert max(abs(found[pair]) for pair in ("rg", "rb", "gb", "across", "down")) < 0.03
@@ -56,7 +56,7 @@ def test_noise_has_the_published_variance_in_independent_channels():
 
 def test_noises_differ_between_references_and_levels():
     grey = np.full((64, 64, 3), 128, np.uint8)
-    noises = [make(DISTORTIONS[1], name, grey, level, 100.0).ravel() for name, level in (("I01", 1), ("I02", 1), ("I01", 2))]
+    noises = [distort(DISTORTIONS[1], name, grey, level, 100.0).ravel() for name, level in (("I01", 1), ("I02", 1), ("I01", 2))]
     assert np.abs(np.corrcoef(noises) - np.eye(3)).max() < 0.05
 
 
@@ -64,7 +64,7 @@ def test_noises_have_their_colour_and_spectrum():
     grey = np.full((128, 160, 3), 128, np.uint8)
 
     def found(function) -> dict:
-        return resimulation.statistics(grey, function(grey, 10.0, np.random.default_rng(1)))
+        return resimulation.error_statistics(grey, function(grey, 10.0, np.random.default_rng(1)))
 
     assert found(resimulation.correlated_noise)["across"] == pytest.approx(2 / 3, abs=0.05)
     assert found(resimulation.high_frequency_noise)["across"] < -0.1
@@ -141,9 +141,9 @@ def test_chromatic_aberration_shifts_red_and_blue_apart(crop):
 
 def test_solve_takes_the_nearer_end_when_a_target_is_out_of_reach():
     kind = DISTORTIONS[8]
-    assert solve(lambda strength: 50 - strength, 10, kind) == kind.strong
-    assert solve(lambda strength: 20 - strength, 40, kind) == kind.mild
-    assert solve(lambda strength: 40 - strength, 30, kind) == pytest.approx(10, rel=1e-3)
+    assert solve_strength(lambda strength: 50 - strength, 10, kind) == kind.strong
+    assert solve_strength(lambda strength: 20 - strength, 40, kind) == kind.mild
+    assert solve_strength(lambda strength: 40 - strength, 30, kind) == pytest.approx(10, rel=1e-3)
 
 
 def test_missing_folders_are_told(tmp_path):

@@ -9,17 +9,16 @@ from PIL import Image, ImageFilter
 
 from codec.cli import main
 from codec.errors import FileError, ImageError
-from evaluation.realism import comparison as realism
-from evaluation.realism import measures as realism_text
+from evaluation.realism import comparison, measures
 
 
 def test_patches_are_a_grid_and_a_shifted_one():
     image = torch.arange(600 * 520, dtype=torch.int32).reshape(1, 520, 600).expand(3, -1, -1)
-    cut = realism.patches(image)
+    cut = comparison.patches(image)
     corners = [(0, 0), (0, 256), (256, 0), (256, 256), (128, 128)]
     assert [patch[0, 0, 0].item() for patch in cut] == [600 * top + left for top, left in corners]
     assert torch.equal(cut[4], image[:, 128:384, 128:384])
-    assert realism.patches(image[:, :256, :256]).shape == (1, 3, 256, 256) and not len(realism.patches(image[:, :255]))
+    assert comparison.patches(image[:, :256, :256]).shape == (1, 3, 256, 256) and not len(comparison.patches(image[:, :255]))
 
 
 def test_pictures_are_paired_by_name(tmp_path, otters):
@@ -29,14 +28,17 @@ def test_pictures_are_paired_by_name(tmp_path, otters):
         for name in "ba":
             otters.crop((0, 0, 8, 8)).save(folder / f"{name}{suffix}")
     (folders[0] / "notes.txt").touch()
-    assert [[path.name for path in paths] for paths in realism.paired(*folders)] == [["a.png", "b.png"], ["a.jpg", "b.jpg"]]
+    assert [[path.name for path in paths] for paths in comparison.paired_pictures(*folders)] == [
+        ["a.png", "b.png"],
+        ["a.jpg", "b.jpg"],
+    ]
     (folders[1] / "b.jpg").unlink()
     with pytest.raises(ImageError, match="images has no picture called b"):
-        realism.paired(*folders)
+        comparison.paired_pictures(*folders)
     with pytest.raises(ImageError, match="images has no picture called b"):
-        realism.paired(*reversed(folders))
+        comparison.paired_pictures(*reversed(folders))
     with pytest.raises(FileError, match="absent"):
-        realism.paired(folders[0], tmp_path / "absent")
+        comparison.paired_pictures(folders[0], tmp_path / "absent")
 
 
 @pytest.fixture(scope="module")
@@ -49,9 +51,9 @@ def sets(otters) -> list[list[Image.Image]]:
 
 @pytest.mark.usefixtures("inception_weights")
 def test_every_measure_is_nothing_for_one_set_and_rises_with_blur(sets):
-    sample = realism.Sampler("squeezenet:fire3", pim="pim", critic="squeezenet")
+    sample = comparison.FeatureSampler("squeezenet:fire3", pim="pim", critic="squeezenet")
     samples = [sample(pictures) for pictures in sets]
-    found = [realism.compare(samples[0], each) for each in samples]
+    found = [comparison.compare_sets(samples[0], each) for each in samples]
     assert {(each["pictures"], each["patches"]) for each in found} == {(5, 8)}
     names = ["fid", "kid", "squeezenet:fire3", "pim", "js", "kl"]
     with_intervals = {name + end for name in names for end in ("", "_low", "_high")}
@@ -66,29 +68,29 @@ def test_every_measure_is_nothing_for_one_set_and_rises_with_blur(sets):
 
 @pytest.mark.usefixtures("inception_weights")
 def test_what_is_left_out_is_not_there_and_sets_must_match(sets):
-    sample = realism.Sampler()
+    sample = comparison.FeatureSampler()
     few, small = sample(sets[0][:2]), sets[0][-1:]
-    found = realism.compare(few, sample(sets[1][:2]))
+    found = comparison.compare_sets(few, sample(sets[1][:2]))
     assert set(found) == {"pictures", "patches", "fid", "kid", "kid_deviation", "squeezenet:fire5"}  # and no intervals of 2
     with pytest.raises(ImageError, match="256 pixels a side"):
         sample(small)
     with pytest.raises(ImageError, match="as many"):
-        realism.compare(few, sample(sets[0][:1]))
+        comparison.compare_sets(few, sample(sets[0][:1]))
 
 
 def test_a_measure_is_shown_where_all_have_it_in_units_of_its_label():
     first, other = {"pictures": 4, "patches": 9, "fid": 1.0, "a:b": 2.0}, {"pictures": 4, "patches": 9, "fid": 2.0, "kid": 0.1}
-    assert [each.label for each in realism_text.measures([first, other])] == ["FID/256"]
-    told = realism_text.figures(other | {"kid_low": 0.01, "kid_high": 0.2, "kid_deviation": 0.1, "squeezenet:fire5": 3.0})
+    assert [each.label for each in measures.common_measures([first, other])] == ["FID/256"]
+    told = measures.figure_texts(other | {"kid_low": 0.01, "kid_high": 0.2, "kid_deviation": 0.1, "squeezenet:fire5": 3.0})
     assert told == {"FID/256": "2", "KID ×10³": "100 [10, 200]", "Fréchet, squeezenet:fire5": "3"}
 
 
 def test_few_patches_and_pictures_are_cautioned_of():
     enough = {"pictures": 60, "patches": 2048} | dict.fromkeys(("fid", "kid", "squeezenet:fire5", "pim", "js", "kl"), 0.5)
-    assert realism_text.cautions(enough) == []
-    said = realism_text.cautions(enough | {"patches": 255})
+    assert measures.small_sample_cautions(enough) == []
+    said = measures.small_sample_cautions(enough | {"patches": 255})
     assert [line.split(":")[0] for line in said] == ["FID/256", "Fréchet, squeezenet"] and "256 dimensions" in said[1]
-    said = realism_text.cautions(enough | {"patches": 99, "pictures": 19})
+    said = measures.small_sample_cautions(enough | {"patches": 99, "pictures": 19})
     assert len(said) == 6 and "intervals: 19 pictures" in said[-1]
 
 

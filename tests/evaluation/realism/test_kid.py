@@ -6,8 +6,8 @@ import torch
 from scipy.linalg import sqrtm
 
 from codec.errors import ImageError
-from evaluation.realism import kid as set_distances
-from evaluation.realism.frechet import frechet_of
+from evaluation.realism import kid
+from evaluation.realism.frechet import frechet_distance_of_features
 
 
 @pytest.fixture
@@ -23,7 +23,10 @@ def test_frechet_distance_is_heusels_formula(features):
     covariances = [np.cov(part.T) for part in (x, y)]
     cross = sqrtm(covariances[0] @ covariances[1]).real
     wanted = ((x.mean(0) - y.mean(0)) ** 2).sum() + np.trace(covariances[0] + covariances[1] - 2 * cross)
-    assert frechet_of(*features) == pytest.approx(wanted, rel=1e-6) and frechet_of(features[0], features[0]) < 1e-9
+    assert (
+        frechet_distance_of_features(*features) == pytest.approx(wanted, rel=1e-6)
+        and frechet_distance_of_features(features[0], features[0]) < 1e-9
+    )
 
 
 def test_discrepancy_is_its_double_sum(features):
@@ -34,19 +37,19 @@ def test_discrepancy_is_its_double_sum(features):
 
     wanted = sum(kernel(x[i], x[j]) + kernel(y[i], y[j]) - kernel(x[i], y[j]) - kernel(x[j], y[i])
                  for i in range(7) for j in range(7) if i != j) / 42
-    assert set_distances.discrepancy(x, y) == pytest.approx(wanted, rel=1e-9)
-    assert set_distances.discrepancy(x, x) == pytest.approx(0, abs=1e-12)
+    assert kid.squared_mmd(x, y) == pytest.approx(wanted, rel=1e-9)
+    assert kid.squared_mmd(x, x) == pytest.approx(0, abs=1e-12)
 
 
 def test_kid_is_nothing_for_one_distribution_and_the_same_every_time(features):
     torch.manual_seed(2)
     x, y = torch.randn(2, 400, 12)
-    values = set_distances.kid(x, y)
-    assert len(values) == set_distances.SUBSETS and abs(values.mean()) < values.std()
-    assert values.std() < set_distances.kid(features[0][:50], features[1]).mean() / 10
-    assert np.array_equal(values, set_distances.kid(x, y))
+    values = kid.kid_of_subsets(x, y)
+    assert len(values) == kid.SUBSETS and abs(values.mean()) < values.std()
+    assert values.std() < kid.kid_of_subsets(features[0][:50], features[1]).mean() / 10
+    assert np.array_equal(values, kid.kid_of_subsets(x, y))
     with pytest.raises(ImageError, match="4 patches"):
-        set_distances.kid(x[:3], y)
+        kid.kid_of_subsets(x[:3], y)
 
 
 def test_kid_is_unbiased_where_rows_belong_together():
@@ -57,7 +60,7 @@ def test_kid_is_unbiased_where_rows_belong_together():
         return torch.cat([x[:, :-1], x[:, -1:] + 1.5], 1)
 
     def average(pairs) -> tuple[float, float]:
-        values = np.array([set_distances.discrepancy(*pair) for pair in pairs])
+        values = np.array([kid.squared_mmd(*pair) for pair in pairs])
         return values.mean(), values.std() / len(values) ** 0.5
 
     sets = torch.randn(400, 2, 30, 4, dtype=torch.float64)
@@ -69,7 +72,7 @@ def test_intervals_of_a_mean_are_the_usual_ones(rng):
     """Of a mean, whose standard error is known, for even and odd numbers of pictures."""
     for count in (40, 41):
         values = rng.normal(3, 2, count)
-        low, high = set_distances.interval(lambda chosen, values=values: values[chosen].mean(), values.mean(), np.arange(count))
+        low, high = kid.jackknife_interval(lambda chosen, values=values: values[chosen].mean(), values.mean(), np.arange(count))
         assert (low + high) / 2 == pytest.approx(values.mean())
         assert high - low == pytest.approx(2 * 1.96 * values.std(ddof=1) / count**0.5, rel=0.25)
 
@@ -82,10 +85,10 @@ def test_intervals_hold_a_biased_distance_of_this_many_pictures(rng):
         return [torch.from_numpy(part) for part in (shown, 0.7 * shown + 0.3 * rng.normal(size=shown.shape) + 0.4)]
 
     def distance(pair, chosen):
-        return frechet_of(*(part[chosen].flatten(0, 1) for part in pair))
+        return frechet_distance_of_features(*(part[chosen].flatten(0, 1) for part in pair))
 
     pairs, every = [drawn() for _ in range(60)], np.arange(24)
     values = [distance(pair, every) for pair in pairs]
     held = [low <= np.mean(values) <= high for pair, value in zip(pairs, values, strict=True)
-            for low, high in [set_distances.interval(lambda chosen, pair=pair: distance(pair, chosen), value, every)]]
+            for low, high in [kid.jackknife_interval(lambda chosen, pair=pair: distance(pair, chosen), value, every)]]
     assert np.mean(held) > 0.8

@@ -13,9 +13,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from codec.cli import main
-from evaluation.toy import optima, transform_coding, vector_quantiser
-from evaluation.toy import sources as named
-from evaluation.toy import training as coders
+from evaluation.toy import optima, sources, training, transform_coding, vector_quantiser
 from evaluation.toy.prior import FactorisedPrior
 from evaluation.toy.sources import SOURCES
 from evaluation.toy.transform_coding import TransformCoder, klt
@@ -148,8 +146,8 @@ def test_no_partition_beats_the_sawbridge_optimum(parts, tradeoff):
 
 def test_vector_quantiser_of_laplace_comes_near_the_optimum_and_not_below():
     source, tradeoff = shrunk("laplace", tested=1 << 17), 8.0
-    coder = vector_quantiser.train(source.sample(1 << 15, seeded()), 64, tradeoff, 200)
-    found = coders.measure(coder, source, tradeoff, 0)
+    coder = vector_quantiser.train_vector_quantiser(source.sample(1 << 15, seeded()), 64, tradeoff, 200)
+    found = training.measure_coder(coder, source, tradeoff, 0)
     best = optima.laplace(tradeoff).cost(tradeoff)
     assert found["high"] > best and found["cost"] < 1.01 * best
     assert 2 ** -coder.lengths.double() @ torch.ones(len(coder.lengths), dtype=torch.double) == pytest.approx(1, abs=1e-5)
@@ -160,7 +158,7 @@ def test_every_round_of_the_vector_quantiser_costs_less():
     vectors = source.sample(4096, seeded())
 
     def cost(rounds):
-        coder, reported = vector_quantiser.settle(vectors, 64, tradeoff, rounds)
+        coder, reported = vector_quantiser.lloyd(vectors, 64, tradeoff, rounds)
         _, bits, decoded = coder(vectors)
         found = (bits + tradeoff * (decoded - vectors).square().sum(1)).mean().item()
         assert found <= reported + 1e-4  # what was reported is before the last round's update
@@ -172,8 +170,8 @@ def test_every_round_of_the_vector_quantiser_costs_less():
 
 def test_vector_quantiser_of_the_sawbridge_cuts_the_jump_into_intervals():
     source = shrunk("sawbridge", dimensions=256, weight=1 / 256)
-    coder = vector_quantiser.train(source.sample(4096, seeded()), 32, 32 / 256, 200)
-    found = coders.measure(coder, source, 32, 0)
+    coder = vector_quantiser.train_vector_quantiser(source.sample(4096, seeded()), 32, 32 / 256, 200)
+    found = training.measure_coder(coder, source, 32, 0)
     best = optima.sawbridge(32).cost(32)
     assert 0.985 * best < found["cost"] < 1.03 * best  # 256 times, not all
     cells = coder.choose(source.at(torch.linspace(0, 1, 2000)))
@@ -206,10 +204,10 @@ def test_linear_synthesis_undoes_the_analysis_at_the_start(mixed):
 def test_training_lowers_the_cost_on_unseen_vectors(method):
     source, tradeoff = shrunk("banana", hidden=(16, 16), learning_rate=1e-2), 8.0
     torch.manual_seed(0)
-    coder = coders.transform_coder(source, method, tradeoff)
-    before = coders.measure(coder, source, tradeoff, 0)["cost"]
-    transform_coding.train(coder, source, tradeoff, range(300), 300, seeded())
-    after = coders.measure(coder, source, tradeoff, 0)
+    coder = training.untrained_transform_coder(source, method, tradeoff)
+    before = training.measure_coder(coder, source, tradeoff, 0)["cost"]
+    transform_coding.train_transform_coder(coder, source, tradeoff, range(300), 300, seeded())
+    after = training.measure_coder(coder, source, tradeoff, 0)
     assert after["cost"] < 0.8 * before and after["low"] < after["cost"] < after["high"]
     assert after["cost"] == pytest.approx(after["rate"] + tradeoff * after["distortion"])
 
@@ -218,7 +216,7 @@ def test_training_lowers_the_cost_on_unseen_vectors(method):
 def small(monkeypatch):
     """Sources that take moments."""
     sizes = {"banana": {}, "laplace": {"tradeoffs": (1.0, 4.0)}, "sawbridge": {"tradeoffs": (16.0, 32.0), "dimensions": 64}}
-    monkeypatch.setattr(named, "SOURCES", {name: shrunk(name, hidden=(8,), **more) for name, more in sizes.items()})
+    monkeypatch.setattr(sources, "SOURCES", {name: shrunk(name, hidden=(8,), **more) for name, more in sizes.items()})
 
 
 def toy(*arguments):

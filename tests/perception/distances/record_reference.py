@@ -41,7 +41,7 @@ def record() -> dict[str, dict[str, float]]:
         patch.object(models, "vgg16", with_weights(models.vgg16, "vgg16")),
         patch.object(models, "squeezenet1_1", with_weights(models.squeezenet1_1, "squeezenet1_1")),
     ):
-        lpips, dists = packages.load("lpips", "peers"), packages.load("DISTS_pytorch", "peers")
+        lpips, dists = packages.import_package("lpips", "peers"), packages.import_package("DISTS_pytorch", "peers")
         metrics = {f"lpips-{net}": lpips.LPIPS(net=net, verbose=False) for net in NETWORKS}
         with patch.object(sys, "prefix", str(Path(dists.__file__).parent)):
             structure = dists.DISTS()

@@ -135,7 +135,7 @@ def test_libraries_values_are_passed_on(pair):
     reference, other = (part.repeat(1, 1, 2, 1) for part in pairs()[pair])  # 320 rows: MS-SSIM needs 161
     assert made("ms-ssim")(reference, other).item() == pytest.approx(
         pytorch_msssim.ms_ssim(other, reference, data_range=1).item(), abs=1e-6)
-    piq = packages.load("piq", "perception")
+    piq = packages.import_package("piq", "perception")
     for name in ("haarpsi", "fsim", "vsi", "gmsd", "mdsi"):
         assert made(name)(reference, other).item() == pytest.approx(getattr(piq, name)(other, reference).item(), abs=1e-5)
     assert made("vif")(reference, other).item() == pytest.approx(piq.vif_p(other, reference).item(), abs=1e-5)

@@ -6,13 +6,13 @@ import torch
 from perception import ImageError, create
 from perception.backbones.efficacy import (
     CONTRAST,
-    Tuning,
+    ChannelTuning,
     efficacy,
     frequencies,
+    measure_tuning,
     oriented_gratings,
     peak_frequency,
     radial_gratings,
-    tuning,
 )
 from perception.backbones.imagenet import NETWORKS, Network
 from perception.distances.features import SUBSETS, LayerSweep, channel_weights
@@ -82,7 +82,7 @@ def test_a_sweep_says_what_single_distances_say():
 @pytest.mark.parametrize(("name", "layers"), [("squeezenet", None), ("alexnet", None), ("vgg16", ["relu1_2", "relu2_2"])])
 def test_the_shipped_efficacies_are_what_is_measured(name, layers):
     network = Network(name)
-    for layer, found in tuning(network, layers=layers).items():
+    for layer, found in measure_tuning(network, layers=layers).items():
         assert torch.allclose(found.efficacy, efficacy(network, layer), rtol=1e-2, atol=1e-7)
 
 
@@ -104,7 +104,7 @@ def test_efficacy_rewards_tuning_and_nothing_else():
     tuned = torch.exp(-((steps - 8) ** 2) / 8)
     by_frequency = torch.stack([tuned, tuned, torch.ones_like(steps)], 1)
     by_orientation = torch.stack([angles.cos().square(), torch.ones(36), angles.cos().square()], 1)
-    found = Tuning(steps, by_frequency, by_orientation)
+    found = ChannelTuning(steps, by_frequency, by_orientation)
     assert found.efficacy[0] > 0 and found.efficacy[1] == 0 and found.efficacy[2] == 0
     expected = (by_orientation[:, 0] - 1).square().sum()
     assert found.orientation_selectivity[0].item() == pytest.approx(expected.item())

@@ -17,9 +17,9 @@ from perception.distances.perceptnet import (
     Decoder,
     DivisiveNormalisation,
     Encoder,
-    part,
-    restored,
+    build_network,
     root_mean_square,
+    tensors_below,
 )
 from perception.errors import MetricError, WeightsError
 from perception.vision import receptive_fields
@@ -125,7 +125,7 @@ def test_the_decoder_is_the_mirror():
 def test_architecture_is_read_off_the_weights(kind):
     for shape in (((3, 3, 6, 128), (1, 5, 5)), ((3, 4, 5, 12), (3, 7, 9)), (PARAMETRIC_CHANNELS, PARAMETRIC_KERNELS)):
         network = kind(*shape)
-        again = restored(kind, network.state_dict(), "a file")
+        again = build_network(kind, network.state_dict(), "a file")
         assert all(torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True))
         assert not any(p.requires_grad for p in again.parameters())
 
@@ -217,7 +217,7 @@ def test_distance_is_the_root_mean_square_of_the_layer(distance, weights, encode
 
 def test_files_with_a_decoder_too_give_the_same_distance(distance, encoder, tmp_path):
     tensors = prefixed(encoder, "encoder") | prefixed(Decoder(), "decoder")
-    assert part(tensors, "encoder").keys() == encoder.state_dict().keys()
+    assert tensors_below(tensors, "encoder").keys() == encoder.state_dict().keys()
     safetensors.torch.save_file(tensors, tmp_path / "both.safetensors")
     both = create("perceptnet", weights=str(tmp_path / "both.safetensors"))
     first, second = picture(32, 32), picture(32, 32, 1)

@@ -6,7 +6,14 @@ from safetensors.torch import save_file
 from torch import Tensor
 
 from evaluation.images import to_tensor
-from evaluation.realism.frechet import Moments, divergence, frechet, frechet_of, moments, pooled
+from evaluation.realism.frechet import (
+    Moments,
+    frechet_distance,
+    frechet_distance_of_features,
+    mean_frechet_distance,
+    pim_moments,
+    pooled_moments,
+)
 from perception import MetricError, WeightsError, create
 from perception.distances.pim import Mixture, PimSpace, sampled, variational
 from train.spaces.pim import standardise
@@ -125,16 +132,18 @@ def test_frechet_distance_of_known_gaussians():
         found.scatter = torch.tensor(deviations, dtype=torch.float64).square().diag()
         return found
 
-    assert frechet(of([0, 0], [1, 2]), of([3, 4], [1, 2])) == pytest.approx(25)
-    assert frechet(of([0, 0], [1, 2]), of([0, 0], [4, 0])) == pytest.approx(9 + 4)
+    assert frechet_distance(of([0, 0], [1, 2]), of([3, 4], [1, 2])) == pytest.approx(25)
+    assert frechet_distance(of([0, 0], [1, 2]), of([0, 0], [4, 0])) == pytest.approx(9 + 4)
 
 
 @pytest.mark.parametrize(("count", "other"), [(30, 25), (6, 5), (5, 40)])
 def test_frechet_distance_of_vectors_is_that_of_their_moments(count, other):
     """With more vectors than dimensions, and with fewer."""
     ours, theirs = torch.randn(count, 8) @ torch.randn(8, 8), torch.randn(other, 8) + 0.5
-    assert frechet_of(ours, theirs) == pytest.approx(frechet(Moments.of(ours), Moments.of(theirs)), rel=1e-5)
-    assert frechet_of(ours, ours.flip(0)) == pytest.approx(0, abs=1e-9)
+    assert frechet_distance_of_features(ours, theirs) == pytest.approx(
+        frechet_distance(Moments.of(ours), Moments.of(theirs)), rel=1e-5
+    )
+    assert frechet_distance_of_features(ours, ours.flip(0)) == pytest.approx(0, abs=1e-9)
 
 
 def test_realism_is_zero_for_the_same_images_in_any_order_and_rises_with_blur(weights, otters):
@@ -142,11 +151,11 @@ def test_realism_is_zero_for_the_same_images_in_any_order_and_rises_with_blur(we
     images = [to_tensor(otters.crop((left, 120, left + 96, 216))) for left in range(0, 600, 120)]
 
     def measured(some: list[Tensor]) -> list[Moments]:
-        return pooled(moments(space, image) for image in some)
+        return pooled_moments(pim_moments(space, image) for image in some)
 
     real = measured(images)
-    assert divergence(real, measured(images[::-1])) == pytest.approx(0, abs=1e-6)
+    assert mean_frechet_distance(real, measured(images[::-1])) == pytest.approx(0, abs=1e-6)
     blurred = [[torch.nn.functional.avg_pool2d(image, size, 1, size // 2, count_include_pad=False) for image in images]
                for size in (3, 5, 9)]
-    values = [divergence(real, measured(some)) for some in blurred]
+    values = [mean_frechet_distance(real, measured(some)) for some in blurred]
     assert 0 < values[0] < values[1] < values[2]

