@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from perception.errors import ImageError
-from perception.registry import Metric
+from perception.metric import Metric
 
 
 class Distance(nn.Module):
     """Compares images: (N, 3, H, W) sRGB in [0, 1] (or uint8) → (N,) float32.
 
-    Subclasses write ``between``, and ``space`` unless they compare pixels; `perception.registry.create` sets ``metric`` and
+    Subclasses write ``between``, and ``space`` unless they compare pixels; `perception.create` sets ``metric`` and
     ``label``. Decoders overshoot, so values a little outside [0, 1] are taken as they come. Weights are frozen: gradients flow
     to the images alone.
     """

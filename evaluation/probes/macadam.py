@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from perception.distances.pixels import lab
+from perception.distances.cielab import lab
 
 # MacAdam, "Visual sensitivities to color differences in daylight", JOSA 32(5), 1942, observer PGN, as tabulated by
 # Wyszecki & Stiles, Color Science, table 2(5.4.1): x, y, semi-axes times 1000 (standard deviations of matches), angle of

@@ -19,7 +19,8 @@ from evaluation.rate import bjontegaard, published
 from evaluation.rate.bjontegaard import bd_rate
 from evaluation.rate.published import PublishedCodec
 from evaluation.ratings import agreement
-from perception.registry import Metric, find
+from perception.metric import Metric
+from perception.registry import find
 
 DEFAULT_METRICS = ("psnr", "ms-ssim")
 FLOOR = 1e-10  # of what a logarithm is taken of

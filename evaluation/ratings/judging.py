@@ -20,8 +20,9 @@ from codec.errors import FileError, ImageError
 from evaluation import json_lines
 from evaluation.images import read_image, to_tensor
 from evaluation.ratings import agreement, datasets
-from perception.backbones.imagenet import DeepDistance, Network
+from perception.backbones.imagenet import Network
 from perception.distance import Distance
+from perception.distances.deep import DeepDistance
 from perception.distances.features import LayerSweep
 from perception.errors import MetricError
 from perception.registry import suggestion

@@ -12,7 +12,6 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from perception import weights
-from perception.distance import Distance
 from perception.errors import ImageError, MetricError
 from perception.registry import suggestion
 
@@ -145,18 +144,6 @@ class Network(nn.Module):
             yield self.memory
         finally:
             self.memory = None
-
-
-class DeepDistance(Distance):
-    """A distance on the features of one network, which it may share with others."""
-
-    def __init__(self, network: str):
-        super().__init__()
-        self.network = Network(network)
-
-    @property
-    def min_side(self) -> int:
-        return max(self.metric.min_side, self.network.min_side)
 
 
 def output_width(modules: list[nn.Module]) -> int:

@@ -4,7 +4,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from perception import weights
-from perception.backbones.imagenet import DeepDistance
+from perception.distances.deep import DeepDistance
 
 # network → the layers whose differences LPIPS weighs, and the name of its heads
 TAPS = {

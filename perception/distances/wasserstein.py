@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from perception.backbones.imagenet import DeepDistance
+from perception.distances.deep import DeepDistance
 from perception.errors import MetricError
 
 LAYERS = {

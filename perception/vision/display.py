@@ -7,6 +7,7 @@ luminance is their weighted sum: the same for greys, and colour is not lost, as 
 import math
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -50,6 +51,11 @@ class Display:
 def luminance(light: Tensor) -> Tensor:
     """(…, 3, H, W) of `Display.light` → (…, H, W) in cd/m²."""
     return torch.einsum("c,...chw->...hw", light.new_tensor(LUMINANCE), light)
+
+
+def to_8_bit_arrays(image: Tensor) -> list[np.ndarray]:
+    """(N, 3, H, W) in [0, 1] → N arrays (H, W, 3), uint8, rounded: what a screen would show."""
+    return list((image.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
 
 
 # ColorVideoVDP's "standard_4k": 3840x2160 on 30 inches, 200 cd/m², 1000 : 1, seen from 0.7472 m; it reflects 0.5 % of 250 lux

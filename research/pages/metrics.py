@@ -8,7 +8,8 @@ from evaluation.ratings.judging import Verdict
 from evaluation.ratings.resimulation import CROPS, DISTORTIONS, GUESS
 from evaluation.ratings.verdicts import DRAWN_SUBSETS, layer_curves
 from perception.backbones.imagenet import NETWORKS
-from perception.registry import Metric, metrics
+from perception.metric import Metric
+from perception.registry import metrics
 from research.experiments.judge_distances import DEFINED, LIVE, THREE, TWELVE
 from research.pages.recorded_results import read_results
 

