@@ -27,8 +27,8 @@ DAMAGED = 3  # exit status of a decode that salvaged
 INTERRUPTED, TERMINATED = 128 + 2, 128 + 15  # as shells give it
 
 WORKSHOP = {  # commands that live elsewhere
-    "metrics": "evaluation.commands.metrics", "plot": "evaluation.commands.plot", "report": "evaluation.commands.plot",
-    "toy": "evaluation.commands.toy", "weights": "evaluation.commands.metrics",
+    "metrics": "evaluation.commands.metrics", "plot": "evaluation.commands.plot", "report": "evaluation.commands.report",
+    "toy": "evaluation.commands.toy", "weights": "evaluation.commands.weights",
 }
 
 

@@ -3,6 +3,9 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 import pytest
 
@@ -28,6 +31,54 @@ def imports(tree: ast.AST):
             yield from ((alias.name.split(".")[0], node) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield node.module.split(".")[0], node
+
+
+ROOMS = {  # of a package from the lowest up: each imports itself, those before it, and files of the package's own top
+    "evaluation": ("codecs", "measure", "realism", "plots", "rate", "ratings", "probes", "toy", "report", "commands"),
+    "perception": ("weights", "backbones", "vision", "distances"),
+    "research": ("experiments", "pages", "benchmarks"),
+}
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_modules(path: Path, known: set[str]) -> set[str]:
+    """The modules of this repository that a file imports, whether at its top or when called."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & known or {node.module}
+    return (found & known) - {module_name(path)}
+
+
+def import_graph(packages: Iterable[str]) -> dict[str, set[str]]:
+    """Module → the modules that it imports, of all files of these packages."""
+    paths = [path for package in packages for path in (ROOT / package).rglob("*.py")]
+    known = {module_name(path) for path in paths}
+    return {module_name(path): imported_modules(path, known) for path in paths}
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    try:
+        TopologicalSorter(import_graph(("perception", "evaluation", "research", "entropy"))).prepare()
+    except CycleError as problem:
+        pytest.fail(" → ".join(problem.args[1]))
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_rooms_import_those_below_them(package):
+    order = {room: place for place, room in enumerate(ROOMS[package])}
+    for name, others in import_graph((package,)).items():
+        if (room := name.split(".")[1:2]) and room[0] in order:
+            above = {other for other in others if order.get(other.split(".")[1] if "." in other else "", -1) > order[room[0]]}
+            assert not above, f"{name} imports {above}"
+        else:
+            assert not {other for other in others if other.split(".")[1:2] and other.split(".")[1] in order}, name
 
 
 def test_packages_import_one_way():

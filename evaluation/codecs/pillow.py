@@ -26,7 +26,7 @@ class PillowFormat:
     usual: dict[str, object]
     taken: dict[str, tuple[type, ...]]
 
-    def coder(self, name: str, asked: str | None = None) -> Codec:
+    def codec(self, name: str, asked: str | None = None) -> Codec:
         """The codec with options ``asked`` ("subsampling=4:4:4,optimize=false") in place of usual ones."""
         chosen = self.usual | ({} if asked is None else parse_options(asked, self.taken, name))
         title = name if asked is None else f"{name}:{asked}"

@@ -1,24 +1,16 @@
 """Codecs that can be measured, by name."""
 
-import hashlib
 from functools import cache
-from pathlib import Path
 
-from PIL import Image
-
-import codec as metamer
-from codec import decoders, effort
-from codec import model as models
 from codec.errors import MetamerError
 from evaluation.codecs import pillow, program
-from evaluation.codecs.interface import Codec, NetworkCost, parse_options
-
-QUALITIES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+from evaluation.codecs.interface import Codec
+from evaluation.codecs.metamer import metamer_codec
 
 
 def pillow_codecs() -> dict[str, Codec]:
     """Every codec this Pillow can write, by name (`pillow.pillow_formats`)."""
-    return {name: peer.coder(name) for name, peer in pillow.pillow_formats().items()}
+    return {name: kind.codec(name) for name, kind in pillow.pillow_formats().items()}
 
 
 @cache
@@ -30,10 +22,10 @@ def get_codec(name: str, threads: int = 0) -> Codec:
     MODEL+DECODER or MODEL+DECODER@REALISM, and :effort=N behind any of them: Metamer, MODEL and DECODER being shipped ones'
     names, or files. Raises MetamerError.
     """
-    known = pillow.pillow_formats()
+    formats = pillow.pillow_formats()
     first, colon, rest = name.partition(":")
-    if first in known:
-        return known[first].coder(first, rest if colon else None)
+    if first in formats:
+        return formats[first].codec(first, rest if colon else None)
     if first == "compressai":
         from evaluation.codecs import compressai  # torch
 
@@ -42,50 +34,4 @@ def get_codec(name: str, threads: int = 0) -> Codec:
         return program.program_codec(name)
     if "{input}" in name:
         raise MetamerError("a codec's commands go into a file, --codec FILE.toml; examples/cwebp.toml is one")
-    return _metamer_codec(name, threads)
-
-
-def _metamer_codec(name: str, threads: int) -> Codec:
-    whole, colon, rest = name.partition(":") if not Path(name).exists() else (name, "", "")
-    chosen = parse_options(rest, {"effort": (int,)}, whole) if colon else {}
-    if not 0 <= chosen.get("effort", 0) <= effort.MOST:
-        raise MetamerError(f"{name}: effort goes from 0 to {effort.MOST}")
-    model, decoder, realism = parse_model_name(whole)
-    network = models.load(model)
-    version = network.id.hex()
-    if decoder:
-        decoders.synthesis(network, decoder, realism)  # what is wrong is told before the first hour is spent
-        weights = decoders.find(decoder, network).path.read_bytes()
-        version += f" {hashlib.sha256(weights).hexdigest()[:16]}" + ("" if realism is None else f" {realism:g}")
-    ladder = [100 * index / (models.QUALITIES - 1) for index in range(models.QUALITIES)]
-
-    def encode(picture: Image.Image, setting: float) -> bytes:
-        return metamer.encode(picture, setting, model=model, threads=threads, **chosen)
-
-    def decode(data: bytes) -> Image.Image:
-        return metamer.decode(data, model=model, decoder=decoder, realism=realism, threads=threads)
-
-    def count(picture: Image.Image, setting: float) -> NetworkCost:
-        from evaluation.codecs import macs  # onnx
-
-        return macs.network_cost(model, decoder, picture, setting)
-
-    return Codec(name, f"{model}{colon}{rest}", version, QUALITIES, ladder, encode, decode, count=count)
-
-
-def parse_model_name(name: str) -> tuple[str, str | None, float | None]:
-    """Model, decoder and realism of MODEL, MODEL+DECODER or MODEL+DECODER@REALISM. Raises MetamerError."""
-    model, plus, rest = (name, "", "") if Path(name).exists() else name.partition("+")
-    return (model, *_parse_decoder_name(rest)) if plus else (model, None, None)
-
-
-def _parse_decoder_name(text: str) -> tuple[str, float | None]:
-    """Decoder and realism of what stands behind a model's name and its plus sign."""
-    decoder, at, number = (text, "", "") if Path(text).is_file() else text.partition("@")
-    try:
-        realism = float(number) if at else None
-    except ValueError:
-        realism = -1.0
-    if not decoder or (at and not 0 <= realism <= 1):
-        raise MetamerError(f"'+{text}' names no decoder; write MODEL+DECODER or MODEL+DECODER@REALISM, realism from 0 to 1")
-    return decoder, realism
+    return metamer_codec(name, threads)

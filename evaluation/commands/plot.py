@@ -1,12 +1,10 @@
-"""`metamer plot` and `metamer report`."""
+"""`metamer plot`: figures of results."""
 
 from pathlib import Path
 
 import click
 
-results_argument = click.argument("folders", nargs=-1, required=True, metavar="RESULTS…", type=click.Path(path_type=Path))
-published_option = click.option("--published", "others", multiple=True, metavar="NAME",
-                                help="Also what others published, on Kodak, dashed (vtm, elic2022, …); repeatable.")
+from evaluation.commands.options import published_option, results_argument
 
 
 @click.command()
@@ -33,17 +31,3 @@ def plot(folders, out, formats, specs, others, complexity, anchor) -> None:
         click.echo(path)
 
 
-@click.command()
-@results_argument
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the page. Default: report in the first of RESULTS.")
-@click.option("--pictures", type=click.IntRange(1), default=8, show_default=True,
-              help="Pictures to look at, at most, spread over all; of each the original and all decodes are copied.")
-@published_option
-def report(folders, out, pictures, others) -> None:
-    """Write a page about what `metamer evaluate` left in RESULTS, which opens offline in any browser.
-
-    Curves, BD-rates, realism in its plane, a table of every picture, and, of what `evaluate --bpp --keep` decoded, a viewer.
-    """
-    from evaluation.report import page
-
-    click.echo(page.write_page(folders, out or folders[0] / "report", pictures, others))

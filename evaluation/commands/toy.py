@@ -39,7 +39,7 @@ def toy(name, tradeoffs, methods, steps, seed, out, figure) -> None:
         raise FileError(f"cannot draw '{figure.suffix}' files; known are {' '.join(FIGURES)}")
     if figure.parent != out and not figure.parent.is_dir():
         raise FileError(f"{figure.parent}: no such folder")
-    from evaluation.commands.metrics import make_folder
+    from evaluation.commands.options import make_folder
     from evaluation.toy import figures, sources, tables
     from evaluation.toy import training as coders
 

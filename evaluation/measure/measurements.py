@@ -19,7 +19,7 @@ from evaluation.codecs.interface import CallCost, Codec, nearest_setting
 from evaluation.codecs.registry import get_codec
 from evaluation.images import read_image, save_image, to_tensor
 from evaluation.measure import machine, subprocesses
-from evaluation.ratings.judging import Panel
+from evaluation.measure.panel import Panel
 from perception import from_spec
 from perception.distance import Distance
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from codec.errors import FileError, MetamerError
 from evaluation import json_lines
 from evaluation.measure.measurements import Row
-from evaluation.rate.matched_rates import MeanInterval, RateSummary
+from evaluation.measure.summary import MeanInterval, RateSummary
 from perception.registry import metrics
 
 RESULT_FILES = ("results.jsonl", "matched.jsonl", "matched.json")

@@ -2,7 +2,7 @@
 
 from evaluation.plots.complexity import ComplexityPoint, plot_complexity
 from evaluation.plots.curves import plot_rate_distortion
-from evaluation.plots.distances import plot_intervals, plot_macadam, plot_steps, plot_tuning
+from evaluation.plots.distances import plot_intervals, plot_steps, plot_tuning
 from evaluation.plots.gains import plot_gains
 from evaluation.plots.logs import plot_training
 from evaluation.plots.realism import plot_rate_realism, plot_realism_plane
@@ -16,7 +16,6 @@ __all__ = [
     "plot_gains",
     "plot_intervals",
     "codec_styles",
-    "plot_macadam",
     "plot_realism_plane",
     "plt",
     "plot_rate_distortion",

@@ -6,24 +6,9 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.plots.style import COLOURS, plt, save_figure
-from evaluation.probes.macadam import chromaticity_to_lab, ellipse_outlines, roundness
 from perception.backbones.efficacy import ChannelTuning, contrast_sensitivity, peak_frequency
 
 Interval = tuple[float, float, float]  # value, and the ends of its 95 % interval
-
-
-def plot_macadam(path: Path, enlarged: float = 10) -> None:
-    """MacAdam's ellipses, enlarged, in chromaticity and in CIELAB's a*, b*."""
-    figure, panels = plt.subplots(1, 2, figsize=(12, 5.6), layout="constrained")
-    for panel, place, names in ((panels[0], lambda ring: ring, "xy"), (panels[1], chromaticity_to_lab, ("a*", "b*"))):
-        measured = roundness(place(ellipse_outlines()))
-        for ring in place(ellipse_outlines(scale=enlarged)):
-            panel.fill(*ring.T, facecolor=COLOURS[1] + "33", edgecolor=COLOURS[1], linewidth=1)
-        panel.set(xlabel=names[0], ylabel=names[1], aspect="equal",
-                  title=f"axes {measured.elongation:.2f} : 1 (median), largest {measured.spread:.1f} × the smallest")
-        panel.grid()
-    figure.suptitle(f"MacAdam's ellipses, {enlarged:g} times enlarged: chromaticity and CIELAB")
-    save_figure(figure, path)
 
 
 def plot_intervals(columns: Mapping[str, Mapping[str, Interval]], title: str, path: Path, logarithmic: bool = False) -> None:

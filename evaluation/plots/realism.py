@@ -1,19 +1,15 @@
 """Rate, distortion and realism: curves over rate, and the plane of Blau & Michaeli (CVPR 2018)."""
 
-from __future__ import annotations
-
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 
+from evaluation.measure.summary import RateSummary, by_codec, realism_paths, realism_setting
 from evaluation.plots.labels import label_ends, label_points
 from evaluation.plots.style import (
     MUTED,
     Style,
-    codec_family,
     codec_styles,
     mark_better,
     metric_title,
@@ -23,34 +19,6 @@ from evaluation.plots.style import (
 )
 from evaluation.realism.measures import RealismMeasure, common_measures
 from perception.registry import find
-
-if TYPE_CHECKING:  # evaluation.rate.matched_rates draws, too
-    from evaluation.rate.matched_rates import RateSummary
-
-
-def realism_setting(codec: str) -> float | None:
-    """How realistic MODEL+DECODER@REALISM was asked to be; none for what has no slider."""
-    _, at, number = codec.partition("@")
-    return float(number) if at else None
-
-
-def realism_paths(found: Sequence[RateSummary]) -> dict[tuple[float, str], list[RateSummary]]:
-    """(rate, MODEL+DECODER) → its path, by rising realism; it starts at MODEL, which is the same as realism 0."""
-    paths = defaultdict(dict)
-    for summary in found:
-        if realism_setting(summary.codec) is not None:
-            paths[summary.target, codec_family(summary.codec)][realism_setting(summary.codec)] = summary
-    for (rate, name), path in paths.items():
-        for summary in found:
-            if (summary.target, summary.codec) == (rate, name.partition("+")[0]):
-                path.setdefault(0.0, summary)
-    return {key: [path[at] for at in sorted(path)] for key, path in paths.items() if len(path) > 1}
-
-
-def by_codec(found: Sequence[RateSummary]) -> dict[str, list[RateSummary]]:
-    """Codec → what it has at each rate, by rising rate."""
-    codecs = dict.fromkeys(summary.codec for summary in found)
-    return {name: sorted((each for each in found if each.codec == name), key=lambda each: each.target) for name in codecs}
 
 
 def _interval(panel: Axes, x: float, figures: Sequence[float], colour: str) -> None:

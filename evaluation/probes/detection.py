@@ -18,6 +18,7 @@ from codec import files
 from codec.errors import ImageError
 from evaluation import json_lines, plots
 from evaluation.images import from_tensor, read_image, to_tensor
+from evaluation.intervals import bootstrap_interval
 from evaluation.markdown import interval_text, markdown_table
 from evaluation.plots import plt
 from evaluation.probes.recovery import centre_crop, image_checksum, jpeg_round_trip
@@ -94,11 +95,6 @@ def detection_rows(photos: Sequence[Path], distance: Distance, out: Path) -> Ite
                     bar.update()
 
 
-def linear_correlation(first: np.ndarray, second: np.ndarray) -> float:
-    """Linear correlation, no fit before it; NaN where an array is constant."""
-    return float(np.corrcoef(first, second)[0, 1]) if first.std() and second.std() else float("nan")
-
-
 def mean_error(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.abs(first - second).mean())
 
@@ -109,11 +105,13 @@ def agreement_with_teacher(found: Sequence[DetectionRow], of: str) -> Agreement:
     photo = np.unique([row.photo for row in found], return_inverse=True)[1]
 
     def interval(statistic: Callable[..., float]) -> tuple[float, float, float]:
-        return statistic(predicted, teacher), *agreement.bootstrap_interval(statistic, (predicted, teacher), photo, SAMPLES)
+        return statistic(predicted, teacher), *bootstrap_interval(statistic, (predicted, teacher), photo, SAMPLES)
 
     each = np.array([agreement.spearman(predicted[photo == one], teacher[photo == one]) for one in np.unique(photo)])
-    within = float(each.mean()), *agreement.bootstrap_interval(np.mean, [each], samples=SAMPLES)
-    return Agreement(of, len(found), interval(linear_correlation), interval(agreement.spearman), within, interval(mean_error))
+    within = float(each.mean()), *bootstrap_interval(np.mean, [each], samples=SAMPLES)
+    return Agreement(
+        of, len(found), interval(agreement.linear_correlation), interval(agreement.spearman), within, interval(mean_error)
+    )
 
 
 def mean_curve(found: Sequence[DetectionRow], kind: str, value: str) -> tuple[np.ndarray, np.ndarray]:

@@ -19,8 +19,8 @@ from codec import files, pixels
 from codec.errors import ImageError
 from evaluation import plots
 from evaluation.images import read_image, to_tensor
+from evaluation.intervals import bootstrap_interval
 from evaluation.probes.recovery import centre_crop
-from evaluation.ratings import agreement
 from perception.distance import Distance
 
 DEFAULT_DISTANCES = ("mse", "ms-ssim", "lpips-alex", "lpips-squeeze", "pim-1", "pim")
@@ -49,7 +49,7 @@ class Behaviour:
 def mean_behaviour(distance: Distance, what: str, values: Sequence[float], groups: Sequence[int]) -> Behaviour:
     """The mean of the values, each of which belongs to a group."""
     array, clusters = np.array(values), np.array(groups)
-    low, high = agreement.bootstrap_interval(np.mean, [array], clusters)
+    low, high = bootstrap_interval(np.mean, [array], clusters)
     return Behaviour(distance.label, what, float(array.mean()), low, high, len(set(groups)))
 
 

@@ -4,10 +4,12 @@ A colour space in which distances mean what people see would turn every ellipse 
 """
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import torch
 
+from evaluation.plots.style import COLOURS, plt, save_figure
 from perception.distances.cielab import lab
 
 # MacAdam, "Visual sensitivities to color differences in daylight", JOSA 32(5), 1942, observer PGN, as tabulated by
@@ -58,3 +60,17 @@ def roundness(outline: np.ndarray) -> Roundness:
     axes = np.stack([np.linalg.svd(ring - ring.mean(0), compute_uv=False) for ring in outline])
     size = np.sqrt(axes.prod(1))
     return Roundness(float(np.median(axes[:, 0] / axes[:, 1])), float(size.max() / size.min()))
+
+
+def plot_macadam(path: Path, enlarged: float = 10) -> None:
+    """MacAdam's ellipses, enlarged, in chromaticity and in CIELAB's a*, b*."""
+    figure, panels = plt.subplots(1, 2, figsize=(12, 5.6), layout="constrained")
+    for panel, place, names in ((panels[0], lambda ring: ring, "xy"), (panels[1], chromaticity_to_lab, ("a*", "b*"))):
+        measured = roundness(place(ellipse_outlines()))
+        for ring in place(ellipse_outlines(scale=enlarged)):
+            panel.fill(*ring.T, facecolor=COLOURS[1] + "33", edgecolor=COLOURS[1], linewidth=1)
+        panel.set(xlabel=names[0], ylabel=names[1], aspect="equal",
+                  title=f"axes {measured.elongation:.2f} : 1 (median), largest {measured.spread:.1f} × the smallest")
+        panel.grid()
+    figure.suptitle(f"MacAdam's ellipses, {enlarged:g} times enlarged: chromaticity and CIELAB")
+    save_figure(figure, path)

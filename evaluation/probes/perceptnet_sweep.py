@@ -19,8 +19,10 @@ from codec import files
 from codec.errors import FileError
 from evaluation import plots
 from evaluation.images import read_image
+from evaluation.intervals import bootstrap_interval
+from evaluation.measure.panel import Panel
 from evaluation.ratings import agreement, datasets, resimulation
-from evaluation.ratings.judging import Panel, measure_pairs
+from evaluation.ratings.judging import measure_pairs
 from perception import create
 from perception.distances.perceptnet import LAYERS, Decoder, Encoder, build_network, tensors_below
 
@@ -106,7 +108,7 @@ class RatedPairs:
     def spearman(self, values: np.ndarray) -> Interval:
         """Rank correlation of quality by ``values``, more being better, and its 95 % interval over references."""
         arrays = (values, self.opinion)
-        return (agreement.spearman(*arrays), *agreement.bootstrap_interval(agreement.spearman, arrays, self.clusters, SAMPLES))
+        return (agreement.spearman(*arrays), *bootstrap_interval(agreement.spearman, arrays, self.clusters, SAMPLES))
 
     def gain(self, values: np.ndarray, other: np.ndarray) -> Interval:
         """By how much ``values`` correlate better than ``other``, with the interval of the difference."""
@@ -115,7 +117,7 @@ class RatedPairs:
             return agreement.spearman(first, opinion) - agreement.spearman(second, opinion)
 
         arrays = (values, other, self.opinion)
-        return (difference(*arrays), *agreement.bootstrap_interval(difference, arrays, self.clusters, SAMPLES))
+        return (difference(*arrays), *bootstrap_interval(difference, arrays, self.clusters, SAMPLES))
 
 
 def load_rated_pairs(folder: Path) -> RatedPairs:

@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import bjontegaard
 import numpy as np
 
+from evaluation.intervals import bootstrap_interval
+
 METHODS = ("pchip", "akima")
 SAMPLES = 300  # bootstrap resamples of the pictures
 
@@ -93,11 +95,6 @@ class PictureCurves:
         mean = mean[np.argsort(mean[:, 0], kind="stable")]
         return np.c_[mean[:, 0], self.change(mean[:, 1])]
 
-    def draws(self) -> Iterable[np.ndarray]:
-        """Bootstrap resamples of the pictures, the same for all codecs."""
-        draw = np.random.default_rng(0)
-        return (draw.integers(len(self.names), size=len(self.names)) for _ in range(SAMPLES))
-
 
 def picture_curves(rows: Iterable[dict], label: str, change: Callable[[np.ndarray], np.ndarray]) -> PictureCurves:
     """From rows of measurements; pictures without a value of the metric, at any setting of any codec, are left out."""
@@ -118,9 +115,11 @@ def bd_rate_interval(of: PictureCurves, anchor: str, codec: str) -> tuple[float,
     """95 % bootstrap interval over pictures of the BD-rate (PCHIP) of mean curves; NaN for a single picture."""
     if len(of.names) < 2:
         return float("nan"), float("nan")
-    found = np.array([bd_rate(of.curve(anchor, drawn), of.curve(codec, drawn))[0] for drawn in of.draws()])
-    low, high = np.nanquantile(found, (0.025, 0.975)) if np.isfinite(found).any() else (np.nan, np.nan)
-    return float(low), float(high)
+
+    def of_pictures(chosen: np.ndarray) -> float:
+        return bd_rate(of.curve(anchor, chosen), of.curve(codec, chosen))[0]
+
+    return bootstrap_interval(of_pictures, [np.arange(len(of.names))], samples=SAMPLES)
 
 
 def differences_by_picture(of: PictureCurves, anchor: str) -> list[dict[str, object]]:

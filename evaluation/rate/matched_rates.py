@@ -5,65 +5,30 @@ A codec's mean curve hides that it spends its bits on other pictures than anothe
 
 import functools
 import json
-import re
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from codec import files
 from codec.errors import MetamerError
-from evaluation import plots
 from evaluation.codecs.registry import get_codec
-from evaluation.images import held_out_paths, read_image, save_image
+from evaluation.images import held_out_paths, read_image
+from evaluation.intervals import bootstrap_interval
 from evaluation.measure import measurements
+from evaluation.measure.decoded import decode_again, decoded_path, save_originals
 from evaluation.measure.measurements import Point, Row
+from evaluation.measure.summary import MeanInterval, RateSummary
+from evaluation.rate.crops import save_crop_sheet
 from evaluation.rate.rate_distortion import DEFAULT_METRICS
-from evaluation.ratings import agreement
 from evaluation.realism import comparison, measures
-
-SHEET_PICTURES = 4  # pictures on a sheet
-CROP = 192  # pixels a side
-ORIGINAL = "original"  # folder beside those of codecs, whose names have an @
-STEP = 32  # between places that a crop may have
-
-
-@dataclass(frozen=True)
-class MeanInterval:
-    """A mean over pictures, or of paired differences, and its 95 % bootstrap interval over them."""
-
-    value: float
-    low: float
-    high: float
-
-    def __str__(self) -> str:
-        return f"{self.value:.4g} [{self.low:.4g}, {self.high:.4g}]"
-
-
-@dataclass
-class RateSummary:
-    """A codec at a rate. bpp: mean; mean_deviation, largest_deviation: of pictures from the rate, in bpp, without sign.
-
-    means: by distance; differences: of the codec's value less the anchor's, picture by picture. realism: what
-    `evaluation.realism.comparison.compare_sets` finds between the originals and what was decoded, if it was asked for.
-    """
-
-    codec: str
-    target: float
-    pictures: int
-    bpp: float
-    mean_deviation: float
-    largest_deviation: float
-    means: dict[str, MeanInterval]
-    differences: dict[str, MeanInterval]
-    realism: dict[str, float] | None = None
+from evaluation.realism.features import FeatureSampler
 
 
 def mean_with_interval(values: np.ndarray) -> MeanInterval:
     """Of (N,) values, one a picture."""
-    return MeanInterval(float(values.mean()), *agreement.bootstrap_interval(np.mean, [values]))
+    return MeanInterval(float(values.mean()), *bootstrap_interval(np.mean, [values]))
 
 
 def summarise(rows: dict[tuple[str, Point], Row], point: Point, anchor: Point, labels: Sequence[str]) -> RateSummary:
@@ -105,53 +70,6 @@ def matched_table(summaries: Sequence[RateSummary], anchor: str) -> str:
     return "\n".join(lines)
 
 
-def decoded_path(folder: Path, path: Path, point: Point) -> Path:
-    """Where the decoded picture goes: FOLDER/CODEC@BPP/NAME.png, with _ for what stands between folders in a model's name."""
-    codec = re.sub(r"[^\w.+@=-]", "_", point.codec)
-    return folder / f"{codec}@{point.target:g}" / f"{path.stem}.png"
-
-
-def save_originals(paths: Sequence[Path], folder: Path) -> None:
-    """Writes the pictures, as codecs saw them, into FOLDER/original: a run can be looked at without its photographs."""
-    (folder / ORIGINAL).mkdir(parents=True, exist_ok=True)
-    for path in paths:
-        target = folder / ORIGINAL / f"{path.stem}.png"
-        if not target.exists():
-            save_image(read_image(path), target)
-
-
-def busiest_crop(picture: Image.Image) -> tuple[int, int, int, int]:
-    """The box of the crop in which neighbouring pixels differ most: what codecs spend bits on, or invent."""
-    grey = np.asarray(picture.convert("L"), float)
-    change = np.zeros_like(grey)
-    change[:, 1:] += np.abs(np.diff(grey, axis=1))
-    change[1:] += np.abs(np.diff(grey, axis=0))
-    side = min(CROP, *picture.size)
-    boxes = [(left, top, left + side, top + side)
-             for top in range(0, picture.height - side + 1, STEP) for left in range(0, picture.width - side + 1, STEP)]
-    return max(boxes, key=lambda box: change[box[1] : box[3], box[0] : box[2]].sum())
-
-
-def decode_again(path: Path, row: Row) -> Image.Image:
-    """What the codec of a row makes of a picture at the row's setting."""
-    found = get_codec(row["codec"])
-    return found.decode(found.encode(read_image(path), row["setting"]))
-
-
-def save_crop_sheet(paths: Sequence[Path], rows: dict[tuple[str, Point], Row], points: Sequence[Point], out: Path) -> None:
-    """Writes the same crop of a few pictures, spread over the folder, from the original and from every codec at its point."""
-    chosen = [paths[round(index)] for index in np.linspace(0, len(paths) - 1, min(SHEET_PICTURES, len(paths)))]
-    crops = []
-    for path in chosen:
-        picture = read_image(path)
-        box = busiest_crop(picture)
-        crops.append((picture.crop(box), f"{path.stem}\noriginal"))
-        for point in points:
-            row = rows[path.name, point]
-            crops.append((decode_again(path, row).crop(box), f"{point.codec}\n{row['bpp']:.3f} bpp"))
-    plots.plot_contact_sheet(crops, out, f"the setting nearest to {points[0].target:g} bpp", columns=1 + len(points))
-
-
 def evaluate_at_rates(folder: Path, names: Sequence[str], out: Path, targets: Sequence[float], anchor: str | None = None,
                       specs: Sequence[str] = DEFAULT_METRICS, jobs: int = 1, keep: bool = False, shown: float | None = None,
                       with_realism: bool = False, critic: str | None = None) -> str:
@@ -174,7 +92,7 @@ def evaluate_at_rates(folder: Path, names: Sequence[str], out: Path, targets: Se
     points = [Point(name, target=target) for target in targets for name in names]
     for name in names:
         get_codec(name)  # unknown ones are told before the first hour is spent
-    sample = comparison.FeatureSampler(critic=critic) if with_realism else None  # so are weights that are not here
+    sample = FeatureSampler(critic=critic) if with_realism else None  # so are weights that are not here
     places = functools.partial(decoded_path, out / "decoded") if keep else None
     rows = measurements.measure_pictures(paths, points, specs, out / "matched.jsonl", jobs, places)
     if keep:

@@ -13,12 +13,12 @@ from codec.errors import MetamerError
 from evaluation import plots
 from evaluation.codecs.registry import get_codec
 from evaluation.images import held_out_paths
+from evaluation.intervals import bootstrap_interval
 from evaluation.measure import measurements
 from evaluation.measure.measurements import Point, Row
 from evaluation.rate import bjontegaard, published
 from evaluation.rate.bjontegaard import bd_rate
 from evaluation.rate.published import PublishedCodec
-from evaluation.ratings import agreement
 from perception.metric import Metric
 from perception.registry import find
 
@@ -85,7 +85,7 @@ def mean_curve_intervals(rows: Iterable[Row], label: str) -> dict[str, np.ndarra
     of, found = curves_by_picture(rows, label), {}
     for codec, values in of.values.items():
         columns = np.moveaxis(values, 0, 2)  # (settings, 2, P)
-        ends = sorted((rate.mean(), *agreement.bootstrap_interval(np.mean, [column])) for rate, column in columns)
+        ends = sorted((rate.mean(), *bootstrap_interval(np.mean, [column])) for rate, column in columns)
         found[codec] = on_scale(label, np.array(ends))
     return found
 

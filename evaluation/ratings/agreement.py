@@ -7,7 +7,6 @@ all of them alike, no pair that looked the same) it is NaN. Infinite values, suc
 """
 
 import warnings
-from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy.optimize import OptimizeWarning, curve_fit
@@ -27,7 +26,7 @@ def _checked(*arrays: np.ndarray) -> list[np.ndarray]:
     return arrays
 
 
-def _linear(first: np.ndarray, second: np.ndarray) -> float:
+def linear_correlation(first: np.ndarray, second: np.ndarray) -> float:
     """Pearson's correlation as it stands, from −1 to 1; NaN where an array is constant."""
     first, second = first - first.mean(), second - second.mean()
     scale = np.sqrt((first @ first) * (second @ second))
@@ -37,7 +36,7 @@ def _linear(first: np.ndarray, second: np.ndarray) -> float:
 def spearman(values: np.ndarray, opinions: np.ndarray) -> float:
     """Spearman's rank correlation of (N,) and (N,), from −1 to 1; ties share their mean rank."""
     values, opinions = _checked(values, opinions)
-    return _linear(rankdata(values), rankdata(opinions)) if len(values) > 2 else float("nan")
+    return linear_correlation(rankdata(values), rankdata(opinions)) if len(values) > 2 else float("nan")
 
 
 def kendall(values: np.ndarray, opinions: np.ndarray) -> float:
@@ -76,7 +75,7 @@ def pearson(values: np.ndarray, opinions: np.ndarray) -> float:
     values, opinions = _checked(values, opinions)
     if len(values) < 3 or not (np.isfinite(values).all() and np.isfinite(opinions).all()):
         return float("nan")
-    linear = _linear(values, opinions)
+    linear = linear_correlation(values, opinions)
     sign = np.sign(spearman(values, opinions)) or np.sign(linear)
     if np.isnan(linear) or sign == 0:
         return linear
@@ -94,7 +93,7 @@ def pearson(values: np.ndarray, opinions: np.ndarray) -> float:
                 found = curve_fit(model, x, y, start, jac=gradient, maxfev=1000, ftol=1e-6)[0]
         except (RuntimeError, ValueError):  # no convergence; a step to infinity
             continue
-        fitted = _linear(model(x, *found), y)
+        fitted = linear_correlation(model(x, *found), y)
         if fitted >= abs(linear) - 1e-9:
             return float(sign * fitted)
     return linear
@@ -131,30 +130,3 @@ def jnd_map(distance: np.ndarray, same: np.ndarray) -> float:
     return float(np.sum(np.diff(true, prepend=0) * precision) / true[-1])
 
 
-def bootstrap_interval(statistic: Callable[..., float], arrays: Sequence[np.ndarray], clusters: np.ndarray | None = None,
-                       samples: int = 1000, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of ``statistic(*arrays)`` under resampling of the items (Efron, Tibshirani, 1993).
-
-    ``arrays``: (N,) each, resampled together. ``clusters``: (N,) labels, such as reference images; whole clusters are drawn
-    then, since ratings of one photograph are not independent, and every cluster comes as often as it is drawn. Resamples whose
-    statistic is NaN do not count; (NaN, NaN) when none does. The same seed gives the same resamples to every statistic.
-    """
-    arrays = _checked(*arrays)
-    count = len(arrays[0])
-    if clusters is not None and len(clusters) != count:
-        raise RatingsError(f"{len(clusters)} cluster labels for {count} items")
-    if not count:
-        return float("nan"), float("nan")
-    labels = np.arange(count) if clusters is None else np.unique(clusters, return_inverse=True)[1].ravel()
-    members = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
-    draw = np.random.default_rng(seed)
-    found = np.empty(samples)
-    for index in range(samples):
-        drawn = draw.integers(len(members), size=len(members))
-        chosen = drawn if clusters is None else np.concatenate([members[cluster] for cluster in drawn])
-        found[index] = statistic(*(array[chosen] for array in arrays))
-    found = found[~np.isnan(found)]
-    if not len(found):
-        return float("nan"), float("nan")
-    low, high = np.quantile(found, ((1 - level) / 2, (1 + level) / 2))
-    return float(low), float(high)

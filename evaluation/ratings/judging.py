@@ -4,26 +4,21 @@ import json
 import os
 import zlib
 from collections.abc import Callable, Collection, Iterable, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import torch
-from torch import Tensor
 from tqdm import tqdm
 
 from codec import files
 from codec.errors import FileError, ImageError
 from evaluation import json_lines
 from evaluation.images import read_image, to_tensor
+from evaluation.intervals import bootstrap_interval
+from evaluation.measure.panel import Panel
 from evaluation.ratings import agreement, datasets
-from perception.backbones.imagenet import Network
-from perception.distance import Distance
-from perception.distances.deep import DeepDistance
-from perception.distances.features import LayerSweep
 from perception.errors import MetricError
 from perception.registry import suggestion
 
@@ -38,39 +33,6 @@ class Verdict:
     metric: str
     count: int
     statistics: dict[str, tuple[float, float, float]]
-
-
-class Panel:
-    """Distances and layer sweeps that look at the same images; networks they have in common run once an image."""
-
-    def __init__(self, distances: Iterable[Distance], sweeps: Iterable[LayerSweep] = ()):
-        self.distances, self.sweeps = list(distances), list(sweeps)
-        self.networks: dict[str, Network] = {}
-        for owner in (*self.distances, *self.sweeps):
-            if isinstance(owner, DeepDistance | LayerSweep):
-                owner.network = self.networks.setdefault(owner.network.name, owner.network)
-
-    @property
-    def labels(self) -> list[str]:
-        """What a row holds: the distances' labels, then the sweeps'."""
-        return [d.label for d in self.distances] + [label for sweep in self.sweeps for label in sweep.labels]
-
-    @torch.no_grad()
-    def places(self, image: Tensor) -> list:
-        """Where the image lies in every distance's and sweep's space."""
-        with ExitStack() as stack:
-            for network in self.networks.values():
-                stack.enter_context(network.remembering())
-            return [d.space(d.prepared(image)) for d in self.distances] + [sweep.space(image) for sweep in self.sweeps]
-
-    @torch.no_grad()
-    def compare(self, reference: list, image: list) -> dict[str, float]:
-        """Label → value for two images' places."""
-        count = len(self.distances)
-        row = {d.label: d.between(a, b).item() for d, a, b in zip(self.distances, reference, image, strict=False)}
-        for sweep, a, b in zip(self.sweeps, reference[count:], image[count:], strict=True):
-            row |= sweep.between(a, b)
-        return row
 
 
 def read_values(path: Path) -> dict[str, dict[str, float]]:
@@ -156,7 +118,7 @@ def judge_opinions(opinions: datasets.OpinionSet, panel: Panel, out: Path, kinds
             wanted |= {"pearson": agreement.pearson, "kendall": agreement.kendall}
         arrays = (values, opinion)
         verdicts.append(Verdict(label, len(items), {
-            name: (statistic(*arrays), *agreement.bootstrap_interval(statistic, arrays, clusters, samples=SAMPLES[name]))
+            name: (statistic(*arrays), *bootstrap_interval(statistic, arrays, clusters, samples=SAMPLES[name]))
             for name, statistic in wanted.items()
         }))
     return best_first(verdicts, "spearman")
@@ -189,7 +151,7 @@ def judge_choices(
         values = -quality_sign(label, panel) * np.array([row[label] for row in rows])
         arrays = (values[::2], values[1::2], preference, numbers)
         verdicts.append(
-            Verdict(label, len(choices), {"2afc": (statistic(*arrays), *agreement.bootstrap_interval(statistic, arrays))})
+            Verdict(label, len(choices), {"2afc": (statistic(*arrays), *bootstrap_interval(statistic, arrays))})
         )
     return best_first(verdicts, "2afc")
 
@@ -203,6 +165,6 @@ def judge_pairs(pairs: Sequence[datasets.RatedPair], panel: Panel, out: Path, ki
     verdicts = []
     for label in panel.labels:
         arrays = (-quality_sign(label, panel) * np.array([row[label] for row in rows]), same, numbers)
-        value = (statistic(*arrays), *agreement.bootstrap_interval(statistic, arrays, samples=SAMPLES["jnd-map"]))
+        value = (statistic(*arrays), *bootstrap_interval(statistic, arrays, samples=SAMPLES["jnd-map"]))
         verdicts.append(Verdict(label, len(pairs), {"jnd-map": value}))
     return best_first(verdicts, "jnd-map")

@@ -6,104 +6,22 @@ after it, as figures on other features than Inception's are no FID; PIM's z is B
 the post-hoc critic finds f-divergences (`evaluation.realism.post_hoc_critic`). Every one has a 95 % interval over pictures.
 """
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
-from PIL import Image
-from torch import Tensor, nn
+from torch import Tensor
 
 from codec import pixels
 from codec.errors import FileError, ImageError
-from evaluation.images import read_image, to_tensor
+from evaluation.images import read_image
+from evaluation.intervals import LEAST_PICTURES, jackknife_interval
 from evaluation.realism import post_hoc_critic
-from evaluation.realism.frechet import Moments, frechet_distance_of_features, mean_frechet_distance, pim_moments, pooled_moments
-from evaluation.realism.kid import LEAST_PICTURES, jackknife_interval, kid_of_subsets, squared_mmd
-from perception import create
-from perception.backbones.imagenet import Network
-from perception.backbones.inception import Inception
-
-SIDE = 256  # of patches
-BATCH = 16  # patches through a network at once
-LAYER = "squeezenet:fire5"  # its 256 channels are as many as 60 photographs have patches; Inception has 2048
-
-
-@dataclass(frozen=True)
-class SetFeatures:
-    """A set of pictures as realism sees it, by picture.
-
-    features: by space, of Inception "fid", (patches, D); moments: of PIM's z, by sub-band; cells: what the critic sees, (N, D).
-    """
-
-    features: dict[str, list[Tensor]]
-    moments: list[list[Moments]] = field(default_factory=list)
-    cells: list[Tensor] = field(default_factory=list)
-
-
-class PooledLayer(nn.Module):
-    """(N, 3, H, W) of uint8 → (N, C): a layer of a network, averaged over positions. ``name`` is NETWORK:LAYER."""
-
-    def __init__(self, name: str):
-        super().__init__()
-        network, _, layer = name.partition(":")
-        self.network = Network(network).to(memory_format=torch.channels_last)  # twice as fast on CPUs
-        self.layer = self.network.check(layer)
-        self.name = f"{self.network.name}:{layer}"
-
-    def forward(self, image: Tensor) -> Tensor:
-        image = (image.float() / 255).contiguous(memory_format=torch.channels_last)
-        return self.network(image, (self.layer,))[self.layer].mean((2, 3))
-
-
-def patches(image: Tensor) -> Tensor:
-    """(3, H, W) → (N, 3, 256, 256): a grid of patches that do not overlap, then a second one 128 pixels right and down.
-
-    >>> patches(torch.zeros(3, 512, 768, dtype=torch.uint8)).shape  # 6 and 2
-    torch.Size([8, 3, 256, 256])
-    """
-    grids = []
-    for start in (0, SIDE // 2):
-        grid = image[:, start:, start:]
-        if min(grid.shape[1:]) >= SIDE:
-            cut = grid.unfold(1, SIDE, SIDE).unfold(2, SIDE, SIDE)  # (3, rows, columns, 256, 256)
-            grids.append(cut.permute(1, 2, 0, 3, 4).reshape(-1, 3, SIDE, SIDE))
-    return torch.cat(grids) if grids else image.new_zeros(0, 3, SIDE, SIDE)
-
-
-class FeatureSampler:
-    """Makes `SetFeatures`s; networks are loaded once.
-
-    layer: NETWORK:LAYER of the deep-feature space; pim: PIM's weights, None to leave it out; critic: the network that the
-    post-hoc critic sees through, None to leave it out. Raises PerceptionError.
-    """
-
-    def __init__(self, layer: str = LAYER, pim: str | None = None, critic: str | None = None):
-        deep = PooledLayer(layer)
-        self.pim = create("pim-1", weights=pim) if pim else None
-        self.networks = {"fid": Inception(), deep.name: deep}
-        self.cells = post_hoc_critic.Cells(critic) if critic else None
-
-    @torch.no_grad()
-    def __call__(self, pictures: Iterable[Image.Image | np.ndarray]) -> SetFeatures:
-        """Of 8-bit pictures, each asked for once; `ImageError` where no patch fits into any.
-
-        On one core an eighth of a second a patch, and a picture half a second for the critic and one for PIM's z.
-        """
-        found = SetFeatures({name: [] for name in self.networks})
-        for picture in pictures:
-            cut = patches(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
-            for name, network in self.networks.items():
-                found.features[name].append(torch.cat([network(batch) for batch in cut.split(BATCH)]) if len(cut) else cut)
-            if self.pim:
-                found.moments.append(pim_moments(self.pim, to_tensor(picture)))
-            if self.cells:
-                found.cells.append(self.cells(to_tensor(picture)))
-        if not sum(map(len, found.features["fid"])):
-            raise ImageError(f"no picture has {SIDE} pixels a side, which the patches of realism have")
-        return found
+from evaluation.realism.features import LAYER, FeatureSampler, SetFeatures
+from evaluation.realism.frechet import frechet_distance_of_features, mean_frechet_distance, pooled_moments
+from evaluation.realism.kid import kid_of_subsets, squared_mmd
 
 
 def compare_sets(originals: SetFeatures, images: SetFeatures) -> dict[str, float]:
@@ -112,7 +30,7 @@ def compare_sets(originals: SetFeatures, images: SetFeatures) -> dict[str, float
     pictures, patches: how many there are. fid. kid, and kid_deviation, the standard deviation between its subsets. The Fréchet
     distance in a layer is called NETWORK:LAYER, that in PIM's z pim, what the critic finds js and kl
     (`post_hoc_critic.divergence_bounds`); the last three if sampled. Each comes with NAME_low and NAME_high, a 95 % interval
-    over pictures (`kid.jackknife_interval`), where at least 4 have patches.
+    over pictures (`intervals.jackknife_interval`), where at least 4 have patches.
     """
     counts = [list(map(len, of.features["fid"])) for of in (originals, images)]
     if counts[0] != counts[1]:

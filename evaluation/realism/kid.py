@@ -4,7 +4,6 @@ KID is that of Bińkowski et al., "Demystifying MMD GANs", ICLR 2018; Fréchet's
 `frechet.frechet_distance_of_features`.
 """
 
-from collections.abc import Callable
 
 import numpy as np
 from torch import Tensor
@@ -12,9 +11,6 @@ from torch import Tensor
 from codec.errors import ImageError
 
 SUBSETS, SUBSET = 100, 1000  # of KID, and the largest size of one
-HALVES = 100  # that an interval is made of
-LEAST_PICTURES = 4  # pictures for an interval: two in each half
-NORMAL = 1.96  # standard deviations either side hold 95 %
 
 
 def squared_mmd(ours: Tensor, theirs: Tensor) -> float:
@@ -46,19 +42,3 @@ def kid_of_subsets(ours: Tensor, theirs: Tensor, subsets: int = SUBSETS, seed: i
     return np.array([squared_mmd(ours[draw], theirs[draw]) for draw in draws])
 
 
-def jackknife_interval(
-    measure: Callable[[np.ndarray], float], value: float, pictures: np.ndarray, seed: int = 0
-) -> tuple[float, float]:
-    """95 % interval around ``value``, by how ``measure`` varies between halves of the pictures.
-
-    pictures: (N,) indices, N at least 4; measure: some of them → what is measured on these of both sets. The delete-d jackknife
-    with d one half (Shao & Wu, "A general theory for jackknife variance estimation", Annals of Statistics 17(3), 1989): the
-    deviation between halves, drawn without replacement, estimates that of the whole. A bootstrap would draw pictures twice, and
-    a distance that is biased upwards where pictures are few would come out too high in every resample; halves are all biased
-    alike, and only their spread counts. The interval is for the distance at this number of pictures, its bias included.
-    """
-    rng = np.random.default_rng(seed)
-    size = len(pictures) // 2
-    values = np.array([measure(rng.permutation(pictures)[:size]) for _ in range(HALVES)])
-    reach = NORMAL * values.std(ddof=1) * (size / (len(pictures) - size)) ** 0.5
-    return float(value - reach), float(value + reach)

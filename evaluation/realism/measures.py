@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.realism.comparison import SIDE
+from evaluation.realism.features import SIDE
 from perception.backbones.imagenet import layer_widths
 from perception.backbones.inception import FEATURES
 

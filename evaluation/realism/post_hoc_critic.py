@@ -21,8 +21,7 @@ from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
 from codec.errors import ImageError
-from evaluation.ratings.agreement import bootstrap_interval
-from evaluation.realism.kid import LEAST_PICTURES
+from evaluation.intervals import LEAST_PICTURES, bootstrap_interval
 from perception.backbones.imagenet import Network
 from perception.distances.wasserstein import LAYERS
 from train.critic_losses import LOSSES

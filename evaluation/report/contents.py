@@ -6,10 +6,9 @@ import numpy as np
 
 from evaluation.measure.measurements import Row
 from evaluation.measure.results import distance_labels
-from evaluation.plots.realism import by_codec, realism_paths
+from evaluation.measure.summary import RateSummary, by_codec, realism_paths
 from evaluation.plots.style import metric_title, round_ticks
 from evaluation.rate import rate_distortion
-from evaluation.rate.matched_rates import RateSummary
 from evaluation.realism.measures import common_measures, small_sample_cautions
 from perception.registry import find
 

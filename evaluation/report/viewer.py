@@ -7,10 +7,10 @@ from urllib.parse import quote
 
 import numpy as np
 
+from evaluation.measure.decoded import ORIGINAL, decoded_path
 from evaluation.measure.measurements import Point, Row
 from evaluation.measure.results import Results, distance_labels
 from evaluation.plots.style import metric_title
-from evaluation.rate.matched_rates import ORIGINAL, decoded_path
 from evaluation.report.contents import decimals
 from perception.registry import find
 

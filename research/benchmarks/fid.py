@@ -23,7 +23,7 @@ from torch import Tensor, nn
 from torch.utils.data import Dataset
 
 from evaluation.images import held_out_paths, read_image, round_trip
-from evaluation.realism.comparison import BATCH, patches
+from evaluation.realism.features import BATCH, patches
 from evaluation.realism.frechet import frechet_distance_of_features
 from perception import packages, weights
 from perception.backbones.inception import Inception, inception_layers

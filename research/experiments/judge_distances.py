@@ -11,6 +11,7 @@ from pathlib import Path
 
 from codec import files
 from evaluation import plots
+from evaluation.measure.panel import Panel
 from evaluation.ratings import datasets, judging
 from evaluation.ratings.judging import Verdict
 from evaluation.ratings.resimulation import DISTORTIONS, GUESS, TITLE
@@ -18,7 +19,7 @@ from evaluation.ratings.verdicts import first_statistic, layer_curves
 from perception import from_spec, metrics
 from perception.backbones.imagenet import NETWORKS
 from perception.distances.features import LayerSweep
-from research.pages.recorded_results import ROOT
+from research.recorded_results import ROOT
 
 MORE = ("features:channels=efficacy", "wasserstein:network=squeezenet")
 SLOW = {"vgg16", "pim"}  # weights of networks that take a second a picture or more; what reads them sees only TWELVE
@@ -38,12 +39,12 @@ def main(resim: Path, out: Path) -> None:
         for seen in (TWELVE, THREE)
     )
     slow = [name for name, metric in metrics().items() if SLOW & set(metric.weights) and name not in SLOWEST]
-    fast = judging.Panel([from_spec(name) for name in (*metrics(), *MORE) if name not in {*slow, *SLOWEST}])
-    slow, slowest = judging.Panel(map(from_spec, slow)), judging.Panel(map(from_spec, SLOWEST))
-    sweeps = judging.Panel([], [LayerSweep("squeezenet"), LayerSweep("alexnet")])
-    slow_sweeps = judging.Panel([], [LayerSweep("vgg16")])
+    fast = Panel([from_spec(name) for name in (*metrics(), *MORE) if name not in {*slow, *SLOWEST}])
+    slow, slowest = Panel(map(from_spec, slow)), Panel(map(from_spec, SLOWEST))
+    sweeps = Panel([], [LayerSweep("squeezenet"), LayerSweep("alexnet")])
+    slow_sweeps = Panel([], [LayerSweep("vgg16")])
 
-    def record(name: str, sets: list[tuple[datasets.OpinionSet, judging.Panel]], kinds=()) -> list[Verdict]:
+    def record(name: str, sets: list[tuple[datasets.OpinionSet, Panel]], kinds=()) -> list[Verdict]:
         verdicts = [verdict for opinions, panel in sets for verdict in judging.judge_opinions(opinions, panel, out, kinds)]
         verdicts = judging.best_first(verdicts, "spearman")
         text = json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1)

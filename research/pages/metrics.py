@@ -11,7 +11,7 @@ from perception.backbones.imagenet import NETWORKS
 from perception.metric import Metric
 from perception.registry import metrics
 from research.experiments.judge_distances import DEFINED, LIVE, THREE, TWELVE
-from research.pages.recorded_results import read_results
+from research.recorded_results import read_results
 
 
 def statistic_text(statistics: dict, name: str) -> str:

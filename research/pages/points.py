@@ -9,13 +9,13 @@ from codec import model as models
 from evaluation.markdown import markdown_table
 from evaluation.measure import results
 from evaluation.measure.measurements import Point
+from evaluation.measure.summary import RateSummary
 from evaluation.rate import matched_rates, published
-from evaluation.rate.matched_rates import RateSummary
 from evaluation.rate.rate_distortion import bd_rate, bd_scale
 from evaluation.realism import measures
 from perception.metric import Metric
 from perception.registry import find
-from research.pages.recorded_results import read_results
+from research.recorded_results import read_results
 
 JUDGES = ("dists", "lpips-vgg", "ssimulacra2", "cvvdp")  # none of which a shipped model was trained on
 GENERATIVE = ("hific", "crdr")  # published codecs made for realism

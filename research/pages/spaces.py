@@ -3,7 +3,7 @@
 from evaluation.markdown import interval_text, markdown_table
 from evaluation.probes.detection import HEADER, agreement_cells
 from evaluation.probes.perceptnet_sweep import READOUTS
-from research.pages.recorded_results import read_results
+from research.recorded_results import read_results
 
 
 def rehearsal_table() -> str:

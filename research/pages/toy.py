@@ -5,7 +5,7 @@ from evaluation.toy import tables
 from evaluation.toy.optima import OPTIMA
 from evaluation.toy.sources import SOURCES
 from evaluation.toy.training import METHODS, Score
-from research.pages.recorded_results import read_results
+from research.recorded_results import read_results
 
 TALK = {"ltc": 6.87, "ntc": 5.97, "vq": 5.95}  # R + λD of banana in Ballé's talk, λ not stated
 

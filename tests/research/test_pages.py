@@ -4,7 +4,7 @@ import pytest
 
 from perception import metrics
 from research.pages.build import PAGES, page_text
-from research.pages.recorded_results import ROOT, read_results
+from research.recorded_results import ROOT, read_results
 
 
 @pytest.mark.parametrize("name", PAGES)

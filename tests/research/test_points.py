@@ -7,7 +7,7 @@ import pytest
 
 from codec import decoders
 from codec import model as models
-from evaluation.rate.matched_rates import MeanInterval, RateSummary
+from evaluation.measure.summary import MeanInterval, RateSummary
 from research.pages import points
 
 

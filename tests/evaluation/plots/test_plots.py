@@ -15,8 +15,8 @@ from codec.cli import main
 from codec.errors import MetamerError
 from evaluation import plots
 from evaluation.measure import results
+from evaluation.measure.summary import MeanInterval, RateSummary, realism_paths
 from evaluation.plots import labels, logs, realism, style
-from evaluation.rate.matched_rates import MeanInterval, RateSummary
 from evaluation.realism import measures
 
 BASE = {"image": "", "version": "1", "width": 64, "height": 64, "bytes": 1, "encode_seconds": 0.1, "decode_seconds": 0.1}
@@ -115,7 +115,7 @@ def test_ticks_are_round_and_enough():
 def test_a_slider_is_a_path_from_its_model():
     found = [summary("base", 0.2, 30, 90), summary("base+r@1", 0.2, 29, 70), summary("base+r@0.5", 0.2, 29.7, 80),
              summary("avif", 0.2, 30, 85)]
-    paths = realism.realism_paths([*found, summary("base+r@1", 0.4, 31, 60), summary("avif", 0.4, 31, 60)])
+    paths = realism_paths([*found, summary("base+r@1", 0.4, 31, 60), summary("avif", 0.4, 31, 60)])
     assert {key: [each.codec for each in path] for key, path in paths.items()} == {
         (0.2, "base+r"): ["base", "base+r@0.5", "base+r@1"]}
 

@@ -5,8 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from evaluation import plots
-from evaluation.probes.macadam import ELLIPSES, WHITE, chromaticity_to_lab, ellipse_outlines, roundness
+from evaluation.probes.macadam import ELLIPSES, WHITE, chromaticity_to_lab, ellipse_outlines, plot_macadam, roundness
 from perception.distances.cielab import srgb_to_lab
 
 
@@ -32,7 +31,7 @@ def test_circles_are_round_in_any_order():
 
 
 def test_the_figure_is_drawn(tmp_path):
-    plots.plot_macadam(tmp_path / "macadam.png")
+    plot_macadam(tmp_path / "macadam.png")
     assert Image.open(tmp_path / "macadam.png").width > 1000
 
 

@@ -8,8 +8,11 @@ from click.testing import CliRunner
 from PIL import Image
 
 from codec.cli import main
+from evaluation.measure.decoded import decoded_path
 from evaluation.measure.measurements import Point
+from evaluation.measure.summary import MeanInterval
 from evaluation.rate import matched_rates
+from evaluation.rate.crops import busiest_crop
 from tests.conftest import inside
 
 
@@ -33,7 +36,7 @@ def test_summaries_average_and_pair():
     assert (found.pictures, found.bpp) == (3, pytest.approx(1.48 / 3))
     assert (found.mean_deviation, found.largest_deviation) == (pytest.approx(0.02), pytest.approx(0.04))
     assert found.means["d"].value == 4 and found.means["d"].low < 4 < found.means["d"].high
-    assert found.differences["d"] == matched_rates.MeanInterval(
+    assert found.differences["d"] == MeanInterval(
         0.5, 0.5, 0.5
     )  # the pictures differ much, the codecs alike on each
 
@@ -47,9 +50,9 @@ def test_pictures_too_small_for_a_distance_are_left_out():
 def test_the_crop_is_where_most_happens():
     array = np.zeros((400, 600), np.uint8)
     array[150:250, 380:480] = np.random.default_rng(0).integers(0, 255, (100, 100))
-    left, top, right, bottom = matched_rates.busiest_crop(Image.fromarray(array).convert("RGB"))
+    left, top, right, bottom = busiest_crop(Image.fromarray(array).convert("RGB"))
     assert left <= 380 and right >= 480 and top <= 150 and bottom >= 250 and (right - left, bottom - top) == (192, 192)
-    assert matched_rates.busiest_crop(Image.new("RGB", (100, 50))) == (0, 0, 50, 50)
+    assert busiest_crop(Image.new("RGB", (100, 50))) == (0, 0, 50, 50)
 
 
 def test_the_command_writes_all_it_says(folder, tmp_path):
@@ -104,5 +107,5 @@ def test_mistakes(folder, tmp_path, arguments, message):
 
 
 def test_folders_of_kept_pictures_have_names_of_one_level(tmp_path):
-    path = matched_rates.decoded_path(tmp_path, tmp_path / "a.jpg", Point("runs/mine/x.metamer+pim@0.5", target=0.15))
+    path = decoded_path(tmp_path, tmp_path / "a.jpg", Point("runs/mine/x.metamer+pim@0.5", target=0.15))
     assert path == tmp_path / "runs_mine_x.metamer+pim@0.5@0.15" / "a.png"

@@ -8,7 +8,7 @@ from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
 from codec.errors import MetamerError
-from evaluation.codecs import registry
+from evaluation.codecs import metamer
 from evaluation.measure import measurements
 from evaluation.rate import rate_distortion
 from perception.registry import find
@@ -43,7 +43,7 @@ def test_settings_are_chosen_for_all_or_for_one():
             (point.codec, point.setting) for point in rate_distortion.measurement_points(["base", "jpeg", "base"], settings)
         ]
 
-    assert len(at()) == len(registry.QUALITIES) + 12
+    assert len(at()) == len(metamer.QUALITIES) + 12
     assert at("5,10", "base=2.5", "base=7") == [("base", 2.5), ("base", 7), ("jpeg", 5), ("jpeg", 10)]
     for wrong in ("ten", "jpeg=", "jpeg=200", "webp=10"):
         with pytest.raises(MetamerError):
@@ -60,7 +60,7 @@ def test_evaluate_measures_files_and_continues(tmp_path, otters):
     text = done.stdout.decode()
     assert "base" in text and "jpeg" in text and "whole file" in text
     rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
-    assert len(rows) == 2 * (len(registry.QUALITIES) + 12)
+    assert len(rows) == 2 * (len(metamer.QUALITIES) + 12)
     for row in rows:
         assert row["bpp"] == pytest.approx(8 * row["bytes"] / 192**2) and 15 < row["psnr"] < 60 and 0.3 < row["ms-ssim"] <= 1
     assert Image.open(tmp_path / "out" / "rate_distortion.png").size[0] > 1000

@@ -8,6 +8,7 @@ import pytest
 from PIL import Image
 
 from codec.errors import FileError, ImageError
+from evaluation.measure.panel import Panel
 from evaluation.ratings import datasets, judging
 from evaluation.ratings import verdicts as reports
 from perception import create
@@ -38,7 +39,7 @@ def tid(tmp_path_factory, otters):
 
 
 def test_distances_and_layers_are_judged_in_one_pass(tid, tmp_path):
-    panel = judging.Panel([create("mse"), create("psnr"), create("lpips-squeeze")], [LayerSweep("squeezenet", ("all", "H-10"))])
+    panel = Panel([create("mse"), create("psnr"), create("lpips-squeeze")], [LayerSweep("squeezenet", ("all", "H-10"))])
     assert panel.distances[2].network is panel.sweeps[0].network  # runs once for both
     verdicts = judging.judge_opinions(datasets.load_opinions("tid2013", tid), panel, tmp_path)
     found = {verdict.metric: verdict for verdict in verdicts}
@@ -58,7 +59,7 @@ def test_distances_and_layers_are_judged_in_one_pass(tid, tmp_path):
 
 
 def test_values_are_those_of_single_distances_and_are_kept(tid, tmp_path):
-    panel = judging.Panel([create("lpips-squeeze")])
+    panel = Panel([create("lpips-squeeze")])
     items = datasets.load_opinions("tid2013", tid).items[:3]
     pairs = [(item.reference, item.image) for item in items]
     rows = judging.measure_pairs(pairs, panel, tmp_path)
@@ -72,7 +73,7 @@ def test_values_are_those_of_single_distances_and_are_kept(tid, tmp_path):
     path.write_text("".join(lines[:2]) + lines[2][:20])  # as an interrupted run leaves it
     panel.compare = None  # would fail if called for what is known
     assert judging.measure_pairs(pairs[:2], panel, tmp_path) == rows[:2]
-    again = judging.measure_pairs(pairs, judging.Panel([create("lpips-squeeze"), create("mse")]), tmp_path)
+    again = judging.measure_pairs(pairs, Panel([create("lpips-squeeze"), create("mse")]), tmp_path)
     assert [set(row) for row in again] == [{"lpips-squeeze", "mse"}] * 3
     assert again[2]["lpips-squeeze"] == rows[2]["lpips-squeeze"]
 
@@ -80,10 +81,10 @@ def test_values_are_those_of_single_distances_and_are_kept(tid, tmp_path):
 def test_kinds_can_be_chosen(tid, tmp_path):
     opinions = datasets.load_opinions("tid2013", tid)
     kinds = sorted({item.kind for item in opinions.items})
-    verdicts = judging.judge_opinions(opinions, judging.Panel([create("mse")]), tmp_path, kinds[:1])
+    verdicts = judging.judge_opinions(opinions, Panel([create("mse")]), tmp_path, kinds[:1])
     assert verdicts[0].count == 8
     with pytest.raises(MetricError, match="did you mean"):
-        judging.judge_opinions(opinions, judging.Panel([create("mse")]), tmp_path, [kinds[0][:-2]])
+        judging.judge_opinions(opinions, Panel([create("mse")]), tmp_path, [kinds[0][:-2]])
 
 
 def test_the_command_judges(tid, tmp_path):
@@ -121,7 +122,7 @@ def bapps(tmp_path_factory, otters):
 
 
 def test_choices_and_thresholds(bapps, tmp_path):
-    panel = judging.Panel([create("psnr"), create("cielab")])
+    panel = Panel([create("psnr"), create("cielab")])
     for verdict in judging.judge_choices(datasets.load_triplets(bapps), panel, tmp_path / "2afc"):
         assert verdict.count == 8 and verdict.statistics["2afc"][0] == pytest.approx(0.8)
     for verdict in judging.judge_pairs(datasets.load_pairs(bapps), panel, tmp_path / "jnd"):
@@ -148,7 +149,7 @@ def test_pictures_of_other_sizes_and_damaged_values_are_told(tid, tmp_path):
     small = tmp_path / "small.png"
     Image.open(items[0].image).crop((0, 0, 100, 168)).save(small)
     with pytest.raises(ImageError, match=r"small.png has 100x168 pixels, its reference 168x168"):
-        judging.measure_pairs([(items[0].reference, small)], judging.Panel([create("mse")]), tmp_path)
+        judging.measure_pairs([(items[0].reference, small)], Panel([create("mse")]), tmp_path)
     (tmp_path / judging.VALUES_FILE).write_text('{"key": "a", "mse": 1}\n{bad}\n')
     with pytest.raises(FileError, match="line 2 is damaged"):
-        judging.measure_pairs([(items[0].reference, items[0].image)], judging.Panel([create("mse")]), tmp_path)
+        judging.measure_pairs([(items[0].reference, items[0].image)], Panel([create("mse")]), tmp_path)

@@ -9,16 +9,16 @@ from PIL import Image, ImageFilter
 
 from codec.cli import main
 from codec.errors import FileError, ImageError
-from evaluation.realism import comparison, measures
+from evaluation.realism import comparison, features, measures
 
 
 def test_patches_are_a_grid_and_a_shifted_one():
     image = torch.arange(600 * 520, dtype=torch.int32).reshape(1, 520, 600).expand(3, -1, -1)
-    cut = comparison.patches(image)
+    cut = features.patches(image)
     corners = [(0, 0), (0, 256), (256, 0), (256, 256), (128, 128)]
     assert [patch[0, 0, 0].item() for patch in cut] == [600 * top + left for top, left in corners]
     assert torch.equal(cut[4], image[:, 128:384, 128:384])
-    assert comparison.patches(image[:, :256, :256]).shape == (1, 3, 256, 256) and not len(comparison.patches(image[:, :255]))
+    assert features.patches(image[:, :256, :256]).shape == (1, 3, 256, 256) and not len(features.patches(image[:, :255]))
 
 
 def test_pictures_are_paired_by_name(tmp_path, otters):
@@ -51,7 +51,7 @@ def sets(otters) -> list[list[Image.Image]]:
 
 @pytest.mark.usefixtures("inception_weights")
 def test_every_measure_is_nothing_for_one_set_and_rises_with_blur(sets):
-    sample = comparison.FeatureSampler("squeezenet:fire3", pim="pim", critic="squeezenet")
+    sample = features.FeatureSampler("squeezenet:fire3", pim="pim", critic="squeezenet")
     samples = [sample(pictures) for pictures in sets]
     found = [comparison.compare_sets(samples[0], each) for each in samples]
     assert {(each["pictures"], each["patches"]) for each in found} == {(5, 8)}
@@ -68,7 +68,7 @@ def test_every_measure_is_nothing_for_one_set_and_rises_with_blur(sets):
 
 @pytest.mark.usefixtures("inception_weights")
 def test_what_is_left_out_is_not_there_and_sets_must_match(sets):
-    sample = comparison.FeatureSampler()
+    sample = features.FeatureSampler()
     few, small = sample(sets[0][:2]), sets[0][-1:]
     found = comparison.compare_sets(few, sample(sets[1][:2]))
     assert set(found) == {"pictures", "patches", "fid", "kid", "kid_deviation", "squeezenet:fire5"}  # and no intervals of 2

@@ -6,6 +6,7 @@ import torch
 from scipy.linalg import sqrtm
 
 from codec.errors import ImageError
+from evaluation.intervals import jackknife_interval
 from evaluation.realism import kid
 from evaluation.realism.frechet import frechet_distance_of_features
 
@@ -72,7 +73,7 @@ def test_intervals_of_a_mean_are_the_usual_ones(rng):
     """Of a mean, whose standard error is known, for even and odd numbers of pictures."""
     for count in (40, 41):
         values = rng.normal(3, 2, count)
-        low, high = kid.jackknife_interval(lambda chosen, values=values: values[chosen].mean(), values.mean(), np.arange(count))
+        low, high = jackknife_interval(lambda chosen, values=values: values[chosen].mean(), values.mean(), np.arange(count))
         assert (low + high) / 2 == pytest.approx(values.mean())
         assert high - low == pytest.approx(2 * 1.96 * values.std(ddof=1) / count**0.5, rel=0.25)
 
@@ -90,5 +91,5 @@ def test_intervals_hold_a_biased_distance_of_this_many_pictures(rng):
     pairs, every = [drawn() for _ in range(60)], np.arange(24)
     values = [distance(pair, every) for pair in pairs]
     held = [low <= np.mean(values) <= high for pair, value in zip(pairs, values, strict=True)
-            for low, high in [kid.jackknife_interval(lambda chosen, pair=pair: distance(pair, chosen), value, every)]]
+            for low, high in [jackknife_interval(lambda chosen, pair=pair: distance(pair, chosen), value, every)]]
     assert np.mean(held) > 0.8
