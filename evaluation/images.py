@@ -31,12 +31,12 @@ def held_out_paths(folder: Path) -> list[Path]:
     try:
         if listed.exists():
             return sorted(folder / name.strip() for name in listed.read_text().splitlines() if name.strip())
-        found = sorted(path for path in folder.iterdir() if path.suffix.lower() in pixels.SUFFIXES)
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in pixels.SUFFIXES)
     except OSError as problem:
         raise FileError(f"{problem.filename}: {problem.strerror.lower()}") from None
-    if not found:
+    if not paths:
         raise ImageError(f"{folder}: no pictures there")
-    return found
+    return paths
 
 
 def save_image(picture: Image.Image, path: Path) -> None:

@@ -8,14 +8,14 @@ from codec.errors import FileError
 
 def read_lines(path: Path) -> list:
     """What runs have written, a JSON value a line; half a line at the end does not count. Raises FileError."""
-    found = []
+    values = []
     for number, line in enumerate(path.read_text().splitlines(keepends=True) if path.exists() else [], 1):
         if line.endswith("\n"):
             try:
-                found.append(json.loads(line))
+                values.append(json.loads(line))
             except ValueError:
                 raise FileError(f"{path}: line {number} is damaged; remove it") from None
-    return found
+    return values
 
 
 def append_line(path: Path, value: object) -> None:

@@ -22,26 +22,26 @@ def metrics() -> dict[str, Metric]:
             raise MetricError(f"the distance {point.name!r} of {point.value} does not load: {problem}") from problem
         if not isinstance(metric, Metric):
             raise MetricError(f"entry point {point.name!r} is no perception.Metric")
-        taken = {known for other in table.values() for known in (other.name, *other.aliases)}
+        taken = {alias for other in table.values() for alias in (other.name, *other.aliases)}
         if clash := taken & {metric.name, *metric.aliases}:
             raise MetricError(f"entry point {point.name!r} takes a name that is in use: {', '.join(sorted(clash))}")
         table[metric.name] = metric
     return table
 
 
-def suggestion(word: str, known) -> str:
+def suggestion(word: str, words) -> str:
     """' (did you mean …?)' or nothing."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=1)
+    close = difflib.get_close_matches(word.lower(), list(words), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def find(name: str) -> Metric:
     """The metric of that name or alias, in any case, with _ for -. Unknown ones: `MetricError` with a suggestion."""
-    known = {alias: metric for metric in metrics().values() for alias in (metric.name, *metric.aliases)}
+    by_alias = {alias: metric for metric in metrics().values() for alias in (metric.name, *metric.aliases)}
     key = name.lower().replace("_", "-")
-    if key not in known:
-        raise MetricError(f"no distance is called {name!r}{suggestion(key, known)}; `metamer metrics list` names them all")
-    return known[key]
+    if key not in by_alias:
+        raise MetricError(f"no distance is called {name!r}{suggestion(key, by_alias)}; `metamer metrics list` names them all")
+    return by_alias[key]
 
 
 def create(name: str, **options):
@@ -53,15 +53,15 @@ def create(name: str, **options):
     metric = find(name)
     try:
         build = metric.build()
-        known = metric.options()
+        defaults = metric.options()
     except ImportError as problem:
         missing = problem.name or metric.package
         raise MetricError(f"{metric.name} needs the package {missing}: pip install 'metamer[perception]'") from problem
     for key, value in options.items():
-        if key not in known:
-            takes = ", ".join(known) or "none"
-            raise MetricError(f"{metric.name} has no option {key!r}{suggestion(key, known)}; it takes: {takes}")
-        options[key] = checked_option(metric.name, key, value, known[key])
+        if key not in defaults:
+            takes = ", ".join(defaults) or "none"
+            raise MetricError(f"{metric.name} has no option {key!r}{suggestion(key, defaults)}; it takes: {takes}")
+        options[key] = checked_option(metric.name, key, value, defaults[key])
     distance = build(**options)
     distance.metric = metric
     settings = ",".join(f"{key}={value}" for key, value in options.items())

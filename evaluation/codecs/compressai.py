@@ -71,8 +71,8 @@ def compressai_codec(spec: str) -> Codec:
         if asked:
             raise MetamerError(f"{name}: a checkpoint was trained as it was; leave {asked} out")
     else:
-        known = parse_options(asked, {"metric": (str,), "trained": (bool,)}, name) if asked else {}
-        metric, trained = known.get("metric", "mse"), known.get("trained", True)
+        chosen = parse_options(asked, {"metric": (str,), "trained": (bool,)}, name) if asked else {}
+        metric, trained = chosen.get("metric", "mse"), chosen.get("trained", True)
         if metric not in model_urls[network]:
             raise MetamerError(f"{name}: metric is one of {', '.join(model_urls[network])}")
         settings = range(1, 1 + max(model_urls[network][metric]))
@@ -106,14 +106,14 @@ def _checkpoints(text: str) -> dict[int, Path]:
     """Setting → file. Raises MetamerError where there is none."""
     path = Path(text)
     if QUALITY not in path.name:
-        found = {1: path} if path.is_file() else {}
+        checkpoints = {1: path} if path.is_file() else {}
     else:
         pattern = re.compile(re.escape(path.name).replace(re.escape(QUALITY), r"(\d+)"))
         matches = ((pattern.fullmatch(file.name), file) for file in (path.parent.iterdir() if path.parent.is_dir() else ()))
-        found = {int(match[1]): file for match, file in matches if match}
-    if not found:
+        checkpoints = {int(match[1]): file for match, file in matches if match}
+    if not checkpoints:
         raise MetamerError(f"{text}: no such checkpoint")
-    return found
+    return checkpoints
 
 
 def _network(architecture: type, file: Path) -> torch.nn.Module:

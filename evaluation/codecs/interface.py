@@ -56,11 +56,11 @@ class Codec:
         """The setting whose memory stands for that of ``setting``: where not networks, the middle one of `settings`."""
         return setting if self.networks else self.settings[len(self.settings) // 2]
 
-    def encoded(self, picture: Image.Image, setting: float) -> tuple[bytes, CallCost]:
+    def encode_timed(self, picture: Image.Image, setting: float) -> tuple[bytes, CallCost]:
         """The bytes, and what they took."""
         return timed_call(lambda: self.encode(picture, setting))
 
-    def decoded(self, data: bytes) -> tuple[Image.Image, CallCost]:
+    def decode_timed(self, data: bytes) -> tuple[Image.Image, CallCost]:
         """The picture, and what it took."""
         return timed_call(lambda: self.decode(data))
 
@@ -84,21 +84,21 @@ def nearest_setting(encode: Callable[[float], bytes], ladder: Sequence[float], s
     return ladder[min(tried, key=lambda index: abs(tried[index] - size))]
 
 
-def parse_options(text: str, known: dict[str, tuple[type, ...]], name: str) -> dict[str, object]:
+def parse_options(text: str, types: dict[str, tuple[type, ...]], name: str) -> dict[str, object]:
     """Options written as OPTION=VALUE,OPTION=VALUE; "true", "false" and whole numbers are taken as such.
 
-    known: option → the types its value may have. Raises MetamerError.
+    types: option → the types its value may have. Raises MetamerError.
     """
-    found: dict[str, object] = {}
+    options: dict[str, object] = {}
     for part in text.split(","):
         key, equals, word = part.partition("=")
         value = {"true": True, "false": False}.get(word.lower(), int(word) if word.lstrip("-").isdigit() else word)
-        if not equals or key not in known:
-            raise MetamerError(f"{name} has no option '{part}'; write OPTION=VALUE,… of {', '.join(known) or 'none'}")
-        if key in found:
+        if not equals or key not in types:
+            raise MetamerError(f"{name} has no option '{part}'; write OPTION=VALUE,… of {', '.join(types) or 'none'}")
+        if key in options:
             raise MetamerError(f"{name}: {key} is given twice")
-        if type(value) not in known[key]:
+        if type(value) not in types[key]:
             kinds = {bool: "true or false", int: "a whole number", str: "a word"}
-            raise MetamerError(f"{name}: {key} takes {' or '.join(kinds[kind] for kind in known[key])}, not '{word}'")
-        found[key] = value
-    return found
+            raise MetamerError(f"{name}: {key} takes {' or '.join(kinds[kind] for kind in types[key])}, not '{word}'")
+        options[key] = value
+    return options

@@ -56,14 +56,14 @@ def pillow_formats() -> dict[str, PillowFormat]:
     9/7 wavelet with its colour transform, one layer at the given compression ratio. JPEG XL: when the package
     pillow-jxl-plugin is there.
     """
-    found = {"jpeg": PillowFormat(
+    formats = {"jpeg": PillowFormat(
         "JPEG", (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95), range(1, 96), quality_option,
         {"subsampling": "4:2:0", "optimize": True, "progressive": True},
         {"subsampling": TEXT, "optimize": BOOLEAN, "progressive": BOOLEAN, "smooth": INTEGER, "keep_rgb": BOOLEAN,
          "restart_marker_blocks": INTEGER, "restart_marker_rows": INTEGER},
     )}
     if features.check("webp"):
-        found["webp"] = PillowFormat(
+        formats["webp"] = PillowFormat(
             "WEBP",
             (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95),
             range(101),
@@ -84,10 +84,10 @@ def pillow_formats() -> dict[str, PillowFormat]:
         }
         for name, subsampling in (("avif", "4:2:0"), ("avif-444", "4:4:4")):
             usual = {"speed": 6, "subsampling": subsampling}
-            found[name] = PillowFormat("AVIF", range(10, 100, 10), range(101), quality_option, usual, taken)
+            formats[name] = PillowFormat("AVIF", range(10, 100, 10), range(101), quality_option, usual, taken)
     if features.check("jpg_2000"):
         ratios = [1000 * 0.99**step for step in range(600)]  # 1000 … 2.4 in steps of 1 %, finer than a rate need be
-        found["jpeg2000"] = PillowFormat(
+        formats["jpeg2000"] = PillowFormat(
             "JPEG2000", (240, 160, 120, 80, 60, 40, 30, 20, 15, 10, 8), ratios, lambda ratio: {"quality_layers": [ratio]},
             {"quality_mode": "rates", "irreversible": True, "mct": 1},
             {"irreversible": BOOLEAN, "mct": INTEGER, "num_resolutions": INTEGER, "progression": TEXT, "no_jp2": BOOLEAN},
@@ -95,7 +95,7 @@ def pillow_formats() -> dict[str, PillowFormat]:
     with contextlib.suppress(ImportError):
         import pillow_jxl  # noqa: F401  registers JPEG XL with Pillow
 
-        found["jxl"] = PillowFormat(
+        formats["jxl"] = PillowFormat(
             "JXL",
             (10, 20, 30, 40, 50, 60, 70, 80, 90, 95),
             range(100),
@@ -103,4 +103,4 @@ def pillow_formats() -> dict[str, PillowFormat]:
             {},
             {"effort": INTEGER, "decoding_speed": INTEGER, "use_container": BOOLEAN, "num_threads": INTEGER},
         )
-    return found
+    return formats

@@ -57,10 +57,10 @@ class ProgramCodec(Codec):
     commands: tuple[Sequence[str], Sequence[str]] = ((), ())
     suffixes: tuple[str, str] = (".png", ".bin")  # of pictures and of streams
 
-    def encoded(self, picture: Image.Image, setting: float) -> tuple[bytes, CallCost]:
+    def encode_timed(self, picture: Image.Image, setting: float) -> tuple[bytes, CallCost]:
         return self._through(self.commands[0], self.suffixes, _file_bytes(picture, self.suffixes[0]), f"{setting:g}")
 
-    def decoded(self, data: bytes) -> tuple[Image.Image, CallCost]:
+    def decode_timed(self, data: bytes) -> tuple[Image.Image, CallCost]:
         made, cost = self._through(self.commands[1], self.suffixes[::-1], data)
         try:
             return pixels.read(io.BytesIO(made)), cost
@@ -123,14 +123,14 @@ def program_codec(path: str) -> ProgramCodec:
         version = f"{done.stdout.decode(errors='replace').strip().splitlines()[0]} {version}" if done.stdout else version
     settings = keys["settings"]
     ladder = _ladder_settings(keys["ladder"]) if "ladder" in keys else settings
-    found = ProgramCodec(
-        path, path, version, settings, ladder, lambda picture, setting: found.encoded(picture, setting)[0],
-        lambda data: found.decoded(data)[0], commands=(commands["encode"], commands["decode"]),
+    codec = ProgramCodec(
+        path, path, version, settings, ladder, lambda picture, setting: codec.encode_timed(picture, setting)[0],
+        lambda data: codec.decode_timed(data)[0], commands=(commands["encode"], commands["decode"]),
         suffixes=(keys.get("picture", ".png"), keys.get("suffix", ".bin")),
     )
     for setting in settings:
-        found.check(setting)
-    return found
+        codec.check(setting)
+    return codec
 
 
 def _check_keys(keys: dict[str, object], path: str) -> None:

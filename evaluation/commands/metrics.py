@@ -245,10 +245,10 @@ def realism(references: Path, images: Path, layer: str, pim: str, critic: str | 
     """
     from evaluation.realism import comparison, measures
 
-    found = comparison.compare_folders(references, images, layer, pim, critic)
-    for line in measures.small_sample_cautions(found):
+    result = comparison.compare_folders(references, images, layer, pim, critic)
+    for line in measures.small_sample_cautions(result):
         click.echo(line, err=True)
-    click.echo(json.dumps(found, indent=1) if as_json else measures.realism_text(found))
+    click.echo(json.dumps(result, indent=1) if as_json else measures.realism_text(result))
 
 
 @metrics.command()

@@ -45,11 +45,11 @@ def toy(name, tradeoffs, methods, steps, seed, out, figure) -> None:
 
     make_folder(out)
     source = sources.SOURCES[name]
-    found = [
+    scored = [
         coders.load_or_train(source, method, tradeoff, coders.training_steps(source, method, steps), seed, out)
         for tradeoff in sorted(set(tradeoffs or source.tradeoffs)) for method in methods or source.methods
     ]
-    scores = [score for _, score in found]
+    scores = [score for _, score in scored]
     files.write(str(out / f"{name}.json"), (json.dumps([vars(score) for score in scores], indent=1) + "\n").encode())
-    figures.PLOTS[name](source, found, figure)
+    figures.PLOTS[name](source, scored, figure)
     click.echo(tables.score_text(scores))

@@ -29,18 +29,18 @@ def measure_complexity(
     so many; encode_peak_mib and decode_peak_mib (`SubprocessCost.peak`, on the fewest threads). Raises MetamerError.
     """
     picture = read_image(path)
-    found = [get_codec(name) for name in dict.fromkeys(names)]
+    codecs = [get_codec(name) for name in dict.fromkeys(names)]
     with tempfile.TemporaryDirectory() as folder:
         original, stream = Path(folder, "picture.png"), Path(folder, "stream")
         save_image(picture, original)
         rows = []
-        for each in tqdm(found, unit="codec", disable=None):
+        for codec in tqdm(codecs, unit="codec", disable=None):
             area = picture.width * picture.height
-            setting = nearest_setting(partial(each.encode, picture), each.ladder, bpp * area / 8)
-            row = {"codec": each.name, "version": each.version, "setting": setting, "width": picture.width,
-                   "height": picture.height} | network_figures(each, picture, setting)
+            setting = nearest_setting(partial(codec.encode, picture), codec.ladder, bpp * area / 8)
+            row = {"codec": codec.name, "version": codec.version, "setting": setting, "width": picture.width,
+                   "height": picture.height} | network_figures(codec, picture, setting)
             for way in subprocesses.DIRECTIONS:
-                done = {number: subprocesses.run_in_subprocess(each.name, way, original, stream, setting, runs + 1, number)
+                done = {number: subprocesses.run_in_subprocess(codec.name, way, original, stream, setting, runs + 1, number)
                         if number <= machine.cores() else None for number in sorted(threads)}
                 row[f"{way}_seconds"] = {number: one and statistics.median(one.seconds[1:]) for number, one in done.items()}
                 row[f"{way}_peak_mib"] = next((one.peak for one in done.values() if one), None)
@@ -58,9 +58,9 @@ def network_figures(by: Codec, picture: Image.Image, setting: float) -> dict[str
     return {"encoder_kmac": count.encoder / unit, "decoder_kmac": count.decoder / unit, "parameters": count.parameters}
 
 
-def complexity_table(found: dict) -> str:
+def complexity_table(result: dict) -> str:
     """For people."""
-    rows = found["codecs"]
+    rows = result["codecs"]
     header = ["codec", "bpp", "encoder kMAC/px", "decoder", "parameters"]
     header += [f"{way} s, {number} thr." for way in subprocesses.DIRECTIONS for number in rows[0]["encode_seconds"]]
     header += ["encode MiB", "decode MiB"]
@@ -71,7 +71,7 @@ def complexity_table(found: dict) -> str:
             cell_text(row["encoder_kmac"], 1),
             cell_text(row["decoder_kmac"], 1),
             cell_text(row["parameters"], 0),
-            *(cell_text(each, 3) for way in subprocesses.DIRECTIONS for each in row[f"{way}_seconds"].values()),
+            *(cell_text(seconds, 3) for way in subprocesses.DIRECTIONS for seconds in row[f"{way}_seconds"].values()),
             cell_text(row["encode_peak_mib"], 0),
             cell_text(row["decode_peak_mib"], 0),
         ]
@@ -79,7 +79,7 @@ def complexity_table(found: dict) -> str:
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
-    bare = cell_text(found["bare_peak_mib"], 0)
+    bare = cell_text(result["bare_peak_mib"], 0)
     return "\n".join([f"{rows[0]['width']}x{rows[0]['height']}, each codec at its setting nearest to the rate", *lines,
                       f"MiB: peak of a fresh process, {bare} of them before it begins; of a program, its own"])
 

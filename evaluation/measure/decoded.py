@@ -30,5 +30,5 @@ def save_originals(paths: Sequence[Path], folder: Path) -> None:
 
 def decode_again(path: Path, row: Row) -> Image.Image:
     """What the codec of a row makes of a picture at the row's setting."""
-    found = get_codec(row["codec"])
-    return found.decode(found.encode(read_image(path), row["setting"]))
+    codec = get_codec(row["codec"])
+    return codec.decode(codec.encode(read_image(path), row["setting"]))

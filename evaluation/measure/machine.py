@@ -46,9 +46,9 @@ def conditions() -> dict[str, object]:
     }
 
 
-def conditions_key(found: dict[str, object]) -> str:
+def conditions_key(conditions: dict[str, object]) -> str:
     """A short name for conditions, the same for the same."""
-    return hashlib.sha256(json.dumps(found, sort_keys=True).encode()).hexdigest()[:8]
+    return hashlib.sha256(json.dumps(conditions, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def peak_memory() -> float | None:

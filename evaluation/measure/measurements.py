@@ -41,56 +41,54 @@ def cached_distance(spec: str) -> Distance:
     return from_spec(spec)
 
 
-def current_rows(found: Iterable[Row], points: Sequence[Point], names: Iterable[str]) -> dict[tuple[str, Point], Row]:
+def current_rows(rows: Iterable[Row], points: Sequence[Point], names: Iterable[str]) -> dict[tuple[str, Point], Row]:
     """(picture, point) → its latest row, for these pictures and points, of the codecs' versions of today."""
     wanted, names = set(points), set(names)
     latest = {}
-    for row in found:
+    for row in rows:
         point = Point(row["codec"], None if "target" in row else row["setting"], row.get("target"))
         if point in wanted and row["image"] in names and row["version"] == get_codec(point.codec).version:
             latest[row["image"], point] = row
     return latest
 
 
-def missing_distances(path: Path, points: Sequence[Point], labels: Sequence[str], found: Iterable[Row],
+def missing_distances(path: Path, points: Sequence[Point], labels: Sequence[str], rows: Iterable[Row],
                       keep: Callable[[Path, Point], Path] | None = None) -> dict[Point, set[str]]:
     """The points at which a picture is still to be measured, each with the distances that its row lacks."""
-    known = {point: row for (_, point), row in current_rows(found, points, [path.name]).items()}
-    without = {point: set(labels) - set(known.get(point, ())) for point in points}
+    current = {point: row for (_, point), row in current_rows(rows, points, [path.name]).items()}
+    without = {point: set(labels) - set(current.get(point, ())) for point in points}
     return {point: labels for point, labels in without.items() if labels or (keep and not keep(path, point).exists())}
 
 
 def measure_picture(path: Path, points: Sequence[Point], specs: Sequence[str], results: Path,
-                    keep: Callable[[Path, Point], Path] | None = None, told: Row | None = None,
+                    keep: Callable[[Path, Point], Path] | None = None, extra_fields: Row | None = None,
                     tick: Callable[[], None] = lambda: None) -> None:
     """Appends a row to ``results`` for every point that has none yet, or none with all of these distances.
 
     A row has codec, version, setting, target if there is one, image, width, height, bytes, bpp (of the whole file),
     encode_seconds, decode_seconds, encode_peak_mib, decode_peak_mib, and by its label each distance, null where the picture is
     too small for it. Peaks are of a fresh process that encodes or decodes such a picture once, interpreter and libraries
-    included, at the codec's middle setting (`Coder.middle`), or of the program itself where the codec is one; null where the
-    system does not tell. told: what else every row says. tick: called after every point. ``keep`` says where a decoded picture
-    goes. The reference's place in each space is found once.
+    included, at the codec's middle setting (`Codec.middle`), or of the program itself where the codec is one; null where the
+    system does not tell. extra_fields: what else every row says. tick: called after every point. ``keep`` says where a decoded
+    picture goes. The reference's place in each space is found once.
     """
-    found_rows = json_lines.read_lines(results)
-    known = {point: row for (_, point), row in current_rows(found_rows, points, [path.name]).items()}
+    earlier = json_lines.read_lines(results)
+    current = {point: row for (_, point), row in current_rows(earlier, points, [path.name]).items()}
     labels = [cached_distance(spec).label for spec in specs]
-    todo = missing_distances(path, points, labels, found_rows, keep)
+    todo = missing_distances(path, points, labels, earlier, keep)
     if not todo:
         return
     picture = read_image(path)
     wanted = set().union(*todo.values())
-    panel = Panel(
-        found for found in map(cached_distance, specs) if found.label in wanted and found.min_side <= min(picture.size)
-    )
+    panel = Panel(distance for distance in map(cached_distance, specs)
+                  if distance.label in wanted and distance.min_side <= min(picture.size))
     place, streams = panel.places(to_tensor(picture)), EncodedPicture(picture)
     for point, without in todo.items():
-        old, found = known.get(point, {}), get_codec(point.codec)
+        old, codec = current.get(point, {}), get_codec(point.codec)
         setting = old.get("setting", point.setting)
         if setting is None:
-            setting = nearest_setting(functools.partial(streams.data, found), found.ladder, point.target * streams.area / 8)
-        data = streams.data(found, setting)
-        decoded, cost = found.decoded(data)
+            setting = nearest_setting(functools.partial(streams.data, codec), codec.ladder, point.target * streams.area / 8)
+        decoded, cost = codec.decode_timed(streams.data(codec, setting))
         if decoded.size != picture.size:
             sizes = ("{}x{}".format(*size) for size in (decoded.size, picture.size))
             raise MetamerError("{} decodes {} to {} pixels, not {}".format(point.codec, path.name, *sizes))
@@ -98,15 +96,20 @@ def measure_picture(path: Path, points: Sequence[Point], specs: Sequence[str], r
             keep(path, point).parent.mkdir(parents=True, exist_ok=True)
             save_image(decoded, keep(path, point))
         if without:
-            spent = streams.costs[found.stream, setting]
-            row = {"codec": point.codec, "version": found.version, "setting": setting, "image": path.name,
-                   "width": picture.width, "height": picture.height, "bytes": len(data), "bpp": 8 * len(data) / streams.area,
-                   "encode_seconds": spent.seconds, "decode_seconds": cost.seconds}
-            row |= peak_memory_fields(found, picture, setting, spent, cost) | (told or {})
-            row |= {} if point.target is None else {"target": point.target}
+            row = new_row(path, point, codec, setting, streams, cost) | (extra_fields or {})
             row |= dict.fromkeys(labels) | {key: value for key, value in old.items() if key not in row}
             json_lines.append_line(results, row | panel.compare(place, panel.places(to_tensor(decoded))))
         tick()
+
+
+def new_row(path: Path, point: Point, codec: Codec, setting: float, streams: "EncodedPicture", decoding: CallCost) -> Row:
+    """A row but for its distances and what a run adds to all."""
+    picture, data, encoding = streams.picture, streams.data(codec, setting), streams.costs[codec.stream, setting]
+    row = {"codec": point.codec, "version": codec.version, "setting": setting, "image": path.name,
+           "width": picture.width, "height": picture.height, "bytes": len(data), "bpp": 8 * len(data) / streams.area,
+           "encode_seconds": encoding.seconds, "decode_seconds": decoding.seconds}
+    row |= peak_memory_fields(codec, picture, setting, encoding, decoding)
+    return row if point.target is None else row | {"target": point.target}
 
 
 def peak_memory_fields(by: Codec, picture: Image.Image, setting: float, encoding: CallCost, decoding: CallCost) -> Row:
@@ -127,7 +130,7 @@ class EncodedPicture:
     def data(self, by: Codec, setting: float) -> bytes:
         key = by.stream, setting
         if key not in self.made:
-            self.made[key], self.costs[key] = by.encoded(self.picture, setting)
+            self.made[key], self.costs[key] = by.encode_timed(self.picture, setting)
         return self.made[key]
 
 
@@ -159,21 +162,21 @@ def measure_pictures(paths: Sequence[Path], points: Sequence[Point], specs: Sequ
     text = results.read_text() if results.exists() else ""
     if not text.endswith("\n"):  # an interrupted run left half a line, to which nothing may be added
         files.write(str(results), text[: text.rfind("\n") + 1].encode())
-    told = {"jobs": jobs, "machine": record_machine(results.parent / "machines.json")}
-    work = functools.partial(measure_picture, points=points, specs=specs, results=results, keep=keep, told=told)
-    found = json_lines.read_lines(results)
-    total = sum(len(missing_distances(path, points, labels, found, keep)) for path in paths)
+    extra_fields = {"jobs": jobs, "machine": record_machine(results.parent / "machines.json")}
+    work = functools.partial(measure_picture, points=points, specs=specs, results=results, keep=keep, extra_fields=extra_fields)
+    rows = json_lines.read_lines(results)
+    total = sum(len(missing_distances(path, points, labels, rows, keep)) for path in paths)
     with tqdm(total=total, unit="point", disable=None) as bar:
         if jobs == 1:
             for path in paths:
                 work(path, tick=bar.update)
         else:
             measure_in_processes(work, paths, jobs, bar)
-    found = current_rows(json_lines.read_lines(results), points, [path.name for path in paths])
+    rows = current_rows(json_lines.read_lines(results), points, [path.name for path in paths])
     for label, side in ((cached_distance(spec).label, cached_distance(spec).min_side) for spec in specs):
-        if all(row[label] is None for row in found.values()):
+        if all(row[label] is None for row in rows.values()):
             raise ImageError(f"{label} needs {side} pixels a side, which no picture has")
-    return found
+    return rows
 
 
 def measure_in_processes(work: Callable, paths: Sequence[Path], jobs: int, bar: tqdm) -> None:
@@ -198,9 +201,9 @@ def record_machine(path: Path) -> str:
     conditions = machine.conditions()
     name = machine.conditions_key(conditions)
     try:
-        known = json.loads(path.read_text()) if path.exists() else {}
+        machines = json.loads(path.read_text()) if path.exists() else {}
     except ValueError:
         raise FileError(f"{path} is damaged; remove it") from None
-    if name not in known:
-        files.write(str(path), (json.dumps({**known, name: conditions}, indent=1) + "\n").encode())
+    if name not in machines:
+        files.write(str(path), (json.dumps({**machines, name: conditions}, indent=1) + "\n").encode())
     return name

@@ -32,15 +32,15 @@ def latest_rows(rows: Iterable[Row]) -> list[Row]:
     """The last row of each picture, codec and setting or rate, of the version of its codec that was measured last."""
     rows = list(rows)
     version = {row["codec"]: row["version"] for row in rows}
-    found = {(row["image"], row["codec"], row.get("target", row["setting"])): row for row in rows
+    newest = {(row["image"], row["codec"], row.get("target", row["setting"])): row for row in rows
              if row["version"] == version[row["codec"]]}
-    return list(found.values())
+    return list(newest.values())
 
 
 def distance_labels(rows: Sequence[Row]) -> list[str]:
     """The distances that all rows have, null for some perhaps."""
-    known = metrics()
-    return [key for key in rows[0] if key.partition(":")[0] in known and all(key in row for row in rows)] if rows else []
+    registered = metrics()
+    return [key for key in rows[0] if key.partition(":")[0] in registered and all(key in row for row in rows)] if rows else []
 
 
 def comparable_rows(rows: Sequence[Row]) -> list[Row]:
@@ -63,34 +63,36 @@ def comparable_rows(rows: Sequence[Row]) -> list[Row]:
 
 def parse_summaries(rows: Iterable[dict]) -> list[RateSummary]:
     """Those that `metamer evaluate --bpp` wrote to matched.json."""
-    found = []
+    summaries = []
     for row in rows:
         means, differences = (
             {label: MeanInterval(**value) for label, value in row[key].items()} for key in ("means", "differences")
         )
-        found.append(RateSummary(**{**row, "means": means, "differences": differences}))
-    return found
+        summaries.append(RateSummary(**{**row, "means": means, "differences": differences}))
+    return summaries
 
 
 def load_results(folders: Sequence[Path]) -> Results:
     """What is in these folders, or in runs' log.jsonl themselves. Raises MetamerError."""
-    found = Results()
+    results = Results()
     for folder in folders:
         log = folder if folder.suffix == ".jsonl" else folder / "log.jsonl"
         if log.is_file():
-            found.logs[log.parent.name if log.parent.name not in found.logs else str(log.parent)] = json_lines.read_lines(log)
-        found.rows += json_lines.read_lines(folder / "results.jsonl")
-        found.matched += json_lines.read_lines(folder / "matched.jsonl")
+            results.logs[log.parent.name if log.parent.name not in results.logs else str(log.parent)] = json_lines.read_lines(
+                log
+            )
+        results.rows += json_lines.read_lines(folder / "results.jsonl")
+        results.matched += json_lines.read_lines(folder / "matched.jsonl")
         if (folder / "matched.json").is_file():
             try:
-                found.summaries += parse_summaries(json.loads((folder / "matched.json").read_text()))
+                results.summaries += parse_summaries(json.loads((folder / "matched.json").read_text()))
             except (ValueError, TypeError, KeyError, AttributeError):
                 raise FileError(f"{folder / 'matched.json'} is damaged; remove it") from None
         if (folder / "decoded").is_dir():
-            found.decoded.append(folder / "decoded")
+            results.decoded.append(folder / "decoded")
         if not any(path.is_file() for path in (log, *(folder / name for name in RESULT_FILES))):
             raise FileError(f"{folder}: no results.jsonl, matched.jsonl or log.jsonl there; `metamer evaluate` and "
                             "`metamer train` write them")
-    found.rows = comparable_rows(latest_rows(found.rows))
-    found.matched = comparable_rows([row | {"setting": row["target"]} for row in latest_rows(found.matched)])
-    return found
+    results.rows = comparable_rows(latest_rows(results.rows))
+    results.matched = comparable_rows([row | {"setting": row["target"]} for row in latest_rows(results.matched)])
+    return results

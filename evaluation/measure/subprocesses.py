@@ -78,16 +78,16 @@ def main(text: str) -> None:
         return
     if task["threads"] and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: task["threads"]])
-    found, stream = get_codec(task["name"], task["threads"] or 0), Path(task["stream"])
+    codec, stream = get_codec(task["name"], task["threads"] or 0), Path(task["stream"])
     given = pixels.read(task["picture"]) if task["way"] == "encode" else stream.read_bytes()
     costs = []
     for _ in range(task["runs"]):
-        made, cost = found.encoded(given, task["setting"]) if task["way"] == "encode" else found.decoded(given)
+        made, cost = codec.encode_timed(given, task["setting"]) if task["way"] == "encode" else codec.decode_timed(given)
         costs.append(cost)
     if task["way"] == "encode":
         stream.write_bytes(made)
-    known = [cost.peak for cost in costs if cost.peak is not None]
-    print(json.dumps([[cost.seconds for cost in costs], max(known) if known else machine.peak_memory()]))
+    peaks = [cost.peak for cost in costs if cost.peak is not None]
+    print(json.dumps([[cost.seconds for cost in costs], max(peaks) if peaks else machine.peak_memory()]))
 
 
 if __name__ == "__main__":

@@ -42,20 +42,21 @@ def realism_setting(codec: str) -> float | None:
     return float(number) if at else None
 
 
-def realism_paths(found: Sequence[RateSummary]) -> dict[tuple[float, str], list[RateSummary]]:
+def realism_paths(summaries: Sequence[RateSummary]) -> dict[tuple[float, str], list[RateSummary]]:
     """(rate, MODEL+DECODER) → its path, by rising realism; it starts at MODEL, which is the same as realism 0."""
     paths = defaultdict(dict)
-    for summary in found:
+    for summary in summaries:
         if realism_setting(summary.codec) is not None:
             paths[summary.target, summary.codec.partition("@")[0]][realism_setting(summary.codec)] = summary
     for (rate, name), path in paths.items():
-        for summary in found:
+        for summary in summaries:
             if (summary.target, summary.codec) == (rate, name.partition("+")[0]):
                 path.setdefault(0.0, summary)
     return {key: [path[at] for at in sorted(path)] for key, path in paths.items() if len(path) > 1}
 
 
-def by_codec(found: Sequence[RateSummary]) -> dict[str, list[RateSummary]]:
+def by_codec(summaries: Sequence[RateSummary]) -> dict[str, list[RateSummary]]:
     """Codec → what it has at each rate, by rising rate."""
-    codecs = dict.fromkeys(summary.codec for summary in found)
-    return {name: sorted((each for each in found if each.codec == name), key=lambda each: each.target) for name in codecs}
+    codecs = dict.fromkeys(summary.codec for summary in summaries)
+    ordered = sorted(summaries, key=lambda summary: summary.target)
+    return {name: [summary for summary in ordered if summary.codec == name] for name in codecs}

@@ -17,8 +17,8 @@ def plot_intervals(columns: Mapping[str, Mapping[str, Interval]], title: str, pa
     size = (3 + 2.6 * max(len(columns), 2), 1.3 + 0.3 * len(rows))
     figure, panels = plt.subplots(1, len(columns), figsize=size, squeeze=False, sharey=True, layout="constrained")
     heights = np.arange(len(rows))
-    for panel, (name, found) in zip(panels[0], columns.items(), strict=True):
-        value, low, high = np.array([found[row] for row in rows]).T
+    for panel, (name, column) in zip(panels[0], columns.items(), strict=True):
+        value, low, high = np.array([column[row] for row in rows]).T
         panel.hlines(heights, low, high, color=COLOURS[1], linewidth=2)
         panel.plot(value, heights, "o", color=COLOURS[1], markersize=6)
         panel.set(xlabel=name)
@@ -45,9 +45,9 @@ def plot_steps(panels: Mapping[str, Mapping[str, Mapping[str | float, Interval]]
     for panel, (kind, curves) in zip(drawn[0], panels.items(), strict=True):
         names = list(dict.fromkeys(step for curve in curves.values() for step in curve))
         names = names if isinstance(names[0], str) else sorted(names)
-        for index, (curve, found) in enumerate(curves.items()):
-            value, low, high = np.array(list(found.values())).T
-            places = np.array(list(map(names.index, found))) + 0.06 * (index - len(curves) / 2)
+        for index, (curve, agreements) in enumerate(curves.items()):
+            value, low, high = np.array(list(agreements.values())).T
+            places = np.array(list(map(names.index, agreements))) + 0.06 * (index - len(curves) / 2)
             colour = COLOURS[index % len(COLOURS)]
             panel.plot(places, value, color=colour, marker="o", markersize=4, linewidth=1.6, label=curve)
             panel.vlines(places, low, high, color=colour, linewidth=0.9)

@@ -10,15 +10,15 @@ from evaluation.plots.style import MUTED, Style, codec_styles, footnote, new_pan
 SPREAD = 0.28  # how far points of a codec stand from its line, so that none hides another
 
 
-def plot_gains(found: Mapping[str, Mapping[str, Sequence[float]]], anchor: str, path: Path,
+def plot_gains(rates_by_metric: Mapping[str, Mapping[str, Sequence[float]]], anchor: str, path: Path,
                styles: Mapping[str, Style] | None = None) -> None:
     """By title of a distance and by codec the BD-rates in percent of single pictures, in the pictures' order; a panel each.
 
     Better is left; a bar stands at the median. styles: by codec, `looks` by default.
     """
-    styles = styles or codec_styles(codec for rates in found.values() for codec in rates)
-    figure, drawn = new_panels(len(found), height=1.2 + 0.5 * max(map(len, found.values())))
-    for panel, (title, by_codec) in zip(drawn, found.items(), strict=True):
+    styles = styles or codec_styles(codec for rates in rates_by_metric.values() for codec in rates)
+    figure, drawn = new_panels(len(rates_by_metric), height=1.2 + 0.5 * max(map(len, rates_by_metric.values())))
+    for panel, (title, by_codec) in zip(drawn, rates_by_metric.items(), strict=True):
         for row, (codec, rates) in enumerate(by_codec.items()):
             rates = np.array(rates, float)
             aside = row + SPREAD * np.linspace(-1, 1, len(rates))

@@ -48,8 +48,8 @@ def label_ends(figure: Figure, ends: dict[Axes, list[tuple[float, float, str, st
         if labels:
             heights = panel.transAxes.inverted().transform(panel.transData.transform([label[:2] for label in labels]))[:, 1]
             gap = LINE * size / 72 * figure.dpi / panel.bbox.height
-            for each, height in zip(notes[panel], spread_apart(heights, gap, 0, 1), strict=True):
-                each.xyann = (LABEL_X, height)
+            for text, height in zip(notes[panel], spread_apart(heights, gap, 0, 1), strict=True):
+                text.xyann = (LABEL_X, height)
 
 
 def annotate(panel: Axes, x: float, y: float, text: str, colour: str, size: float, coords: str) -> Annotation:
@@ -81,17 +81,17 @@ def label_points(figure: Figure, points: dict[Axes, list[tuple[float, float, str
         lines = panel.transData.transform(np.concatenate([sample_line(line.get_xydata()) for line in panel.lines]))
         frame, taken = np.array(panel.bbox.extents), np.empty((0, 4))
         for label in labels:
-            each = annotate(panel, *label, size, coords="offset points")
-            extent = Text.get_window_extent(each)  # without its line
+            text = annotate(panel, *label, size, coords="offset points")
+            extent = Text.get_window_extent(text)  # without its line
             half = np.array([extent.width, extent.height]) / 2 + 1.5 * scale
             centre = panel.transData.transform(label[:2])
             best = min(
                 candidate_offsets(half, scale), key=lambda at: placement_cost(at, centre, half, frame, taken, lines, scale)
             )
             taken = np.vstack([taken, [*(centre + best - half), *(centre + best + half)]])
-            each.xyann = tuple(best / scale)
+            text.xyann = tuple(best / scale)
             if np.maximum(np.abs(best) - half, 0).max() < 2 * NEAR * scale:
-                each.arrow_patch.set_visible(False)  # it is plain what it names
+                text.arrow_patch.set_visible(False)  # it is plain what it names
 
 
 def candidate_offsets(half: np.ndarray, scale: float) -> Iterable[np.ndarray]:

@@ -23,24 +23,24 @@ WITHIN = (0.005, 0.995)  # quantiles of what was logged that a panel shows: a wi
 
 def training_series(log: Log) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Name → (steps, values), of training as far as it goes, those of each distance among them."""
-    found = defaultdict(list)
+    series = defaultdict(list)
     for row in log:
         if "validation" not in row:
             for name, value in {**row, **row.get("each", {})}.items():
                 if isinstance(value, int | float) and name not in UNPLOTTED and np.isfinite(value):
-                    found[name].append((row["step"], value))
-    order = [*(name for name in FIRST if name in found), *(name for name in found if name not in FIRST)]
-    return {name: tuple(np.array(found[name], float).T) for name in order}
+                    series[name].append((row["step"], value))
+    order = [*(name for name in FIRST if name in series), *(name for name in series if name not in FIRST)]
+    return {name: tuple(np.array(series[name], float).T) for name in order}
 
 
 def validation_series(log: Log) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Name → (steps, values) of validation, where it is one number each."""
-    found = defaultdict(list)
+    series = defaultdict(list)
     for row in log:
         if isinstance(row.get("validation"), dict):
             for name, value in row["validation"].items():
-                found[name].append((row["step"], value))
-    return {name: tuple(np.array(pairs, float).T) for name, pairs in found.items()}
+                series[name].append((row["step"], value))
+    return {name: tuple(np.array(pairs, float).T) for name, pairs in series.items()}
 
 
 def validation_curves(log: Log) -> dict[int, np.ndarray]:
@@ -51,11 +51,11 @@ def validation_curves(log: Log) -> dict[int, np.ndarray]:
 
 def stage_starts(log: Log) -> list[tuple[int, str]]:
     """First step and name of every stage."""
-    found = {}
+    starts = {}
     for row in log:
         if "stage" in row:
-            found.setdefault(row["stage"], row["step"])
-    return [(step, name) for name, step in found.items()]
+            starts.setdefault(row["stage"], row["step"])
+    return [(step, name) for name, step in starts.items()]
 
 
 def plot_training(logs: Mapping[str, Log], path: Path) -> None:
@@ -92,15 +92,15 @@ def _rate_distortion(panel: Axes, by_step: Mapping[str, Mapping[int, np.ndarray]
     """The validation's curves; returns what their ends are called."""
     ends = []
     if len(by_step) == 1:
-        found = next(iter(by_step.values()))
-        shades = matplotlib.colormaps["Blues"](np.linspace(0.45, 1, len(found)))
-        for shade, (step, curve) in zip(shades, found.items(), strict=True):
+        curves = next(iter(by_step.values()))
+        shades = matplotlib.colormaps["Blues"](np.linspace(0.45, 1, len(curves)))
+        for shade, (step, curve) in zip(shades, curves.items(), strict=True):
             panel.plot(*curve.T, color=shade, linewidth=1.2)
-            if step in (min(found), max(found)):
+            if step in (min(curves), max(curves)):
                 ends.append((*curve[-1], f"step {step}", matplotlib.colors.to_hex(shade)))
     else:
-        for name, found in by_step.items():
-            curve = found[max(found)]
+        for name, curves in by_step.items():
+            curve = curves[max(curves)]
             panel.plot(*curve.T, color=colours[name], marker="o", markersize=3, linewidth=1.5)
             ends.append((*curve[-1], name, colours[name]))
     set_logarithmic(panel.xaxis)
@@ -110,7 +110,7 @@ def _rate_distortion(panel: Axes, by_step: Mapping[str, Mapping[int, np.ndarray]
 
 def _over_steps(panel: Axes, title: str, trained: Mapping, validated: Mapping, colours: Mapping[str, str]) -> list:
     """A quantity of all logs over steps; returns what the ends of its curves are called."""
-    ends, shown = [], []
+    ends, visible = [], []
     for name, colour in colours.items():
         last = None
         if title in trained[name]:
@@ -118,14 +118,14 @@ def _over_steps(panel: Axes, title: str, trained: Mapping, validated: Mapping, c
             smooth = values if title in EXACT else gaussian_filter1d(values, len(values) / SMOOTH, mode="nearest")
             panel.plot(steps, values, color=colour, linewidth=0.6, alpha=0.22)
             panel.plot(steps, smooth, color=colour, linewidth=1.7)
-            last, shown = (steps[-1], smooth[-1]), [*shown, *np.quantile(values, WITHIN)]
+            last, visible = (steps[-1], smooth[-1]), [*visible, *np.quantile(values, WITHIN)]
         if title in validated[name]:
             steps, values = validated[name][title]
             panel.plot(steps, values, color=colour, marker="o", markersize=3, linewidth=1.2)
-            last, shown = (steps[-1], values[-1]), [*shown, *values]
+            last, visible = (steps[-1], values[-1]), [*visible, *values]
         if last:
             ends.append((*last, name, colour))
     panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    margin = 0.06 * (max(shown) - min(shown)) or 1.0
-    panel.set(title=title, xlabel="steps", ylim=(min(shown) - margin, max(shown) + margin))
+    margin = 0.06 * (max(visible) - min(visible)) or 1.0
+    panel.set(title=title, xlabel="steps", ylim=(min(visible) - margin, max(visible) + margin))
     return ends

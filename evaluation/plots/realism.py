@@ -26,20 +26,22 @@ def _interval(panel: Axes, x: float, figures: Sequence[float], colour: str) -> N
         panel.plot((x, x), figures[1:], color=colour, linewidth=1, alpha=0.5)
 
 
-def plot_rate_realism(found: Sequence[RateSummary], path: Path, styles: Mapping[str, Style] | None = None) -> None:
+def plot_rate_realism(summaries: Sequence[RateSummary], path: Path, styles: Mapping[str, Style] | None = None) -> None:
     """A panel a measure of realism over rate, better up, with its interval where there is one."""
-    styles = styles or codec_styles(summary.codec for summary in found)
-    shown = common_measures([summary.realism for summary in found])
-    figure, drawn = new_panels(len(shown))
+    styles = styles or codec_styles(summary.codec for summary in summaries)
+    measures = common_measures([summary.realism for summary in summaries])
+    figure, drawn = new_panels(len(measures))
     ends = {}
-    for panel, measure in zip(drawn, shown, strict=True):
+    for panel, measure in zip(drawn, measures, strict=True):
         ends[panel] = []
-        for name, own in by_codec(found).items():
-            look, rates = styles[name], [each.bpp for each in own]
-            figures = [measure.figures(each.realism) for each in own]
-            panel.plot(rates, [each[0] for each in figures], color=look.colour, marker=look.marker, markersize=4, linewidth=1.7)
-            for rate, each in zip(rates, figures, strict=True):
-                _interval(panel, rate, each, look.colour)
+        for name, own in by_codec(summaries).items():
+            look, rates = styles[name], [summary.bpp for summary in own]
+            figures = [measure.figures(summary.realism) for summary in own]
+            panel.plot(
+                rates, [value for value, *_ in figures], color=look.colour, marker=look.marker, markersize=4, linewidth=1.7
+            )
+            for rate, figure_and_ends in zip(rates, figures, strict=True):
+                _interval(panel, rate, figure_and_ends, look.colour)
             ends[panel].append((rates[-1], figures[-1][0], name, look.colour))
         panel.invert_yaxis()
         set_logarithmic(panel.xaxis)
@@ -48,45 +50,49 @@ def plot_rate_realism(found: Sequence[RateSummary], path: Path, styles: Mapping[
     save_figure(figure, path)
 
 
-def plot_realism_plane(found: Sequence[RateSummary], label: str, path: Path, styles: Mapping[str, Style] | None = None) -> None:
+def plot_realism_plane(
+    summaries: Sequence[RateSummary], label: str, path: Path, styles: Mapping[str, Style] | None = None
+) -> None:
     """The distortion-realism plane, a panel a measure of realism: distortion by ``label`` to the right, both better upwards.
 
     A thin line joins what a codec has at its rates, a thick one the realism asked for at one rate.
     """
-    styles = styles or codec_styles(summary.codec for summary in found)
-    shown = common_measures([summary.realism for summary in found])
-    figure, drawn = new_panels(len(shown), 6.0, 4.8)
-    labels = {panel: _plane(panel, found, label, measure, styles) for panel, measure in zip(drawn, shown, strict=True)}
-    rates = {summary.target for summary in found}
+    styles = styles or codec_styles(summary.codec for summary in summaries)
+    measures = common_measures([summary.realism for summary in summaries])
+    figure, drawn = new_panels(len(measures), 6.0, 4.8)
+    labels = {panel: _plane(panel, summaries, label, measure, styles) for panel, measure in zip(drawn, measures, strict=True)}
+    rates = {summary.target for summary in summaries}
     figure.suptitle(f"{min(rates):g} bits per pixel" if len(rates) == 1 else "", x=0.01, ha="left")
     label_points(figure, labels)
     save_figure(figure, path)
 
 
-def _plane(panel: Axes, found: Sequence[RateSummary], label: str, measure: RealismMeasure, styles: Mapping[str, Style]) -> list:
+def _plane(
+    panel: Axes, summaries: Sequence[RateSummary], label: str, measure: RealismMeasure, styles: Mapping[str, Style]
+) -> list:
     """One panel; returns what is to be written at which points: codecs' names at the highest rate, all rates at the first
     codec, and where there is but one rate the realism along sliders."""
     def place(summary: RateSummary) -> tuple[float, float]:
         return summary.means[label].value, measure.figures(summary.realism)[0]
 
-    curves, rates = by_codec(found), sorted({summary.target for summary in found})
+    curves, rates = by_codec(summaries), sorted({summary.target for summary in summaries})
     names = {own[-1].codec: own[-1].codec for own in curves.values()}
     for own in curves.values():
         panel.plot(*zip(*map(place, own), strict=True), color=styles[own[0].codec].colour, linewidth=0.9, alpha=0.6)
-    for (_, name), steps in realism_paths(found).items():
+    for (_, name), steps in realism_paths(summaries).items():
         panel.plot(*zip(*map(place, steps), strict=True), color=styles[steps[-1].codec].colour, linewidth=2)
-        names |= {each.codec: f"{realism_setting(each.codec):g}" if len(rates) == 1 else "" for each in steps[1:-1]}
+        names |= {summary.codec: f"{realism_setting(summary.codec):g}" if len(rates) == 1 else "" for summary in steps[1:-1]}
         names[steps[-1].codec] = f"{name} {realism_setting(steps[-1].codec):g}"
     labels = []
     for codec, own in curves.items():
         look = styles[codec]
-        for each in own:
-            _interval(panel, place(each)[0], measure.figures(each.realism), look.colour)
-            panel.plot(*place(each), color=look.colour, marker=look.marker, markersize=5.5)
+        for summary in own:
+            _interval(panel, place(summary)[0], measure.figures(summary.realism), look.colour)
+            panel.plot(*place(summary), color=look.colour, marker=look.marker, markersize=5.5)
         if names[codec]:
             labels.append((*place(own[-1]), names[codec], look.colour))
     if len(rates) > 1:
-        labels += [(*place(each), f"{each.target:g} bpp", MUTED) for each in curves[found[0].codec]]
+        labels += [(*place(summary), f"{summary.target:g} bpp", MUTED) for summary in curves[summaries[0].codec]]
     if not find(label.partition(":")[0]).higher_is_better:
         panel.invert_xaxis()
     panel.invert_yaxis()

@@ -22,8 +22,8 @@ def efficacy_csv(measured: dict) -> str:
     text = io.StringIO()
     rows = csv.writer(text, lineterminator="\n")
     rows.writerow(("layer", "channel", "frequency_sensitivity", "orientation_selectivity", "efficacy"))
-    for layer, found in measured.items():
-        columns = (found.frequency_sensitivity, found.orientation_selectivity, found.efficacy)
+    for layer, tuning in measured.items():
+        columns = (tuning.frequency_sensitivity, tuning.orientation_selectivity, tuning.efficacy)
         for channel, values in enumerate(zip(*(column.tolist() for column in columns), strict=True)):
             rows.writerow((layer, channel, *(f"{value:.6g}" for value in values)))
     return text.getvalue()

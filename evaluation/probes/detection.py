@@ -74,9 +74,9 @@ def detection_rows(photos: Sequence[Path], distance: Distance, out: Path) -> Ite
     """Every photograph at every quality of both codecs."""
     teacher = create("cvvdp")
     out.mkdir(parents=True, exist_ok=True)
-    known = dict(json_lines.read_lines(out / TEACHER_FILE))  # key → JOD
+    jods = dict(json_lines.read_lines(out / TEACHER_FILE))  # key → JOD
     total = len(photos) * sum(map(len, QUALITIES.values()))
-    files.write(str(out / TEACHER_FILE), "".join(json.dumps(item) + "\n" for item in known.items()).encode())
+    files.write(str(out / TEACHER_FILE), "".join(json.dumps(item) + "\n" for item in jods.items()).encode())
     with tqdm(total=total, unit="image", disable=None) as bar:
         for photo in photos:
             try:
@@ -87,10 +87,10 @@ def detection_rows(photos: Sequence[Path], distance: Distance, out: Path) -> Ite
                 for quality in qualities:
                     image = distort(reference, kind, quality)
                     key = f"{image_checksum(reference)} {image_checksum(image)}"
-                    if key not in known:
-                        known[key] = teacher.loss(reference, image).item()
-                        json_lines.append_line(out / TEACHER_FILE, (key, known[key]))
-                    seen = probability(torch.tensor(known[key])).item()
+                    if key not in jods:
+                        jods[key] = teacher.loss(reference, image).item()
+                        json_lines.append_line(out / TEACHER_FILE, (key, jods[key]))
+                    seen = probability(torch.tensor(jods[key])).item()
                     yield DetectionRow(photo.stem, kind, quality, distance(reference, image).item(), seen)
                     bar.update()
 
@@ -99,36 +99,36 @@ def mean_error(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.abs(first - second).mean())
 
 
-def agreement_with_teacher(found: Sequence[DetectionRow], of: str) -> Agreement:
+def agreement_with_teacher(rows: Sequence[DetectionRow], of: str) -> Agreement:
     """How well the rows' predictions agree with the teacher."""
-    predicted, teacher = (np.array([getattr(row, name) for row in found]) for name in ("predicted", "teacher"))
-    photo = np.unique([row.photo for row in found], return_inverse=True)[1]
+    predicted, teacher = (np.array([getattr(row, name) for row in rows]) for name in ("predicted", "teacher"))
+    photo = np.unique([row.photo for row in rows], return_inverse=True)[1]
 
     def interval(statistic: Callable[..., float]) -> tuple[float, float, float]:
         return statistic(predicted, teacher), *bootstrap_interval(statistic, (predicted, teacher), photo, SAMPLES)
 
-    each = np.array([agreement.spearman(predicted[photo == one], teacher[photo == one]) for one in np.unique(photo)])
-    within = float(each.mean()), *bootstrap_interval(np.mean, [each], samples=SAMPLES)
+    correlations = np.array([agreement.spearman(predicted[photo == one], teacher[photo == one]) for one in np.unique(photo)])
+    within = float(correlations.mean()), *bootstrap_interval(np.mean, [correlations], samples=SAMPLES)
     return Agreement(
-        of, len(found), interval(agreement.linear_correlation), interval(agreement.spearman), within, interval(mean_error)
+        of, len(rows), interval(agreement.linear_correlation), interval(agreement.spearman), within, interval(mean_error)
     )
 
 
-def mean_curve(found: Sequence[DetectionRow], kind: str, value: str) -> tuple[np.ndarray, np.ndarray]:
+def mean_curve(rows: Sequence[DetectionRow], kind: str, value: str) -> tuple[np.ndarray, np.ndarray]:
     """(qualities,) and the (photographs, qualities) values."""
-    qualities = sorted({row.quality for row in found if row.kind == kind})
-    by_quality = [[getattr(row, value) for row in found if (row.kind, row.quality) == (kind, quality)] for quality in qualities]
+    qualities = sorted({row.quality for row in rows if row.kind == kind})
+    by_quality = [[getattr(row, value) for row in rows if (row.kind, row.quality) == (kind, quality)] for quality in qualities]
     return np.array(qualities), np.array(by_quality).T
 
 
-def plot_detection(found: Sequence[DetectionRow], path: Path) -> None:
+def plot_detection(rows: Sequence[DetectionRow], path: Path) -> None:
     """Means over photographs by quality, a few photographs by JPEG quality, and all predictions over the teacher's values."""
-    photos = list(dict.fromkeys(row.photo for row in found))
+    photos = list(dict.fromkeys(row.photo for row in rows))
     figure, panels = plt.subplots(2, 3, figsize=(14, 8), layout="constrained")
     series = (("predicted", plots.COLOURS[0], "visibility"), ("teacher", plots.COLOURS[1], "ColorVideoVDP (teacher)"))
-    sets = [(kind, f"{NAMES[kind]}: mean and quartiles of {len(photos)} photographs", found) for kind in QUALITIES]
+    sets = [(kind, f"{NAMES[kind]}: mean and quartiles of {len(photos)} photographs", rows) for kind in QUALITIES]
     chosen = [photos[place] for place in np.linspace(0, len(photos) - 1, min(SHOWN, len(photos))).astype(int)]
-    sets += [("jpeg", f"JPEG: {photo}", [row for row in found if row.photo == photo]) for photo in chosen]
+    sets += [("jpeg", f"JPEG: {photo}", [row for row in rows if row.photo == photo]) for photo in chosen]
     for panel, (kind, title, chosen_rows) in zip(panels.flat, sets, strict=False):
         for value, colour, label in series:
             quality, values = mean_curve(chosen_rows, kind, value)
@@ -138,7 +138,7 @@ def plot_detection(found: Sequence[DetectionRow], path: Path) -> None:
         panel.set(xlabel="quality", ylabel="probability of detection", title=title, ylim=(-0.02, 1.02))
     last = panels.flat[-1]
     for index, kind in enumerate(QUALITIES):
-        points = np.array([(row.teacher, row.predicted) for row in found if row.kind == kind])
+        points = np.array([(row.teacher, row.predicted) for row in rows if row.kind == kind])
         last.scatter(*points.T, s=5, alpha=0.35, color=plots.COLOURS[index + 2], label=NAMES[kind], linewidths=0)
     last.plot((0, 1), (0, 1), color=plots.COLOURS[7], linewidth=1)
     last.set(xlabel="ColorVideoVDP (teacher)", ylabel="visibility", title="every photograph at every quality")
@@ -163,10 +163,10 @@ def study_detection(photos: Sequence[Path], out: Path, distance: Distance | None
 
     distance: visibility, by default as shipped. The teacher's verdicts of an earlier run in ``out`` are used again.
     """
-    found = list(detection_rows(photos, distance or create("visibility"), out))
-    verdicts = [agreement_with_teacher(found, "both")]
-    verdicts += [agreement_with_teacher([row for row in found if row.kind == kind], NAMES[kind]) for kind in QUALITIES]
-    record = {"agreement": [asdict(verdict) for verdict in verdicts], "rows": [asdict(row) for row in found]}
+    rows = list(detection_rows(photos, distance or create("visibility"), out))
+    verdicts = [agreement_with_teacher(rows, "both")]
+    verdicts += [agreement_with_teacher([row for row in rows if row.kind == kind], NAMES[kind]) for kind in QUALITIES]
+    record = {"agreement": [asdict(verdict) for verdict in verdicts], "rows": [asdict(row) for row in rows]}
     files.write(str(out / "detection.json"), (json.dumps(record, indent=1) + "\n").encode())
-    plot_detection(found, out / "detection.png")
+    plot_detection(rows, out / "detection.png")
     return markdown_table(HEADER, [agreement_cells(asdict(verdict)) for verdict in verdicts])

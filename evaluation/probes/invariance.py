@@ -103,8 +103,8 @@ def change_tolerances(distance: Distance, images: Sequence[Tensor]) -> list[Beha
                 ratio = far(changed) / far(add_equal_noise(reference, changed, number))
                 logs.setdefault(name, []).append(math.log(max(ratio, FLOOR)))
                 groups.setdefault(name, []).append(number)
-    found = (mean_behaviour(distance, name, values, groups[name]) for name, values in logs.items())
-    return [Behaviour(row.distance, row.what, *np.exp([row.value, row.low, row.high]).tolist(), row.groups) for row in found]
+    means = (mean_behaviour(distance, name, values, groups[name]) for name, values in logs.items())
+    return [Behaviour(row.distance, row.what, *np.exp([row.value, row.low, row.high]).tolist(), row.groups) for row in means]
 
 
 def study_tolerance(photos: Iterable[Path], distances: Sequence[Distance], out: Path) -> str:
@@ -159,7 +159,7 @@ def study_neighbours(clips: Iterable[Path], distances: Sequence[Distance], out: 
     Clips of one scene should stand together: a stranger is half the list away. Writes neighbours.json and neighbours.png into
     ``out``; returns a table.
     """
-    frames = [found for found in map(corner_crops, clips) if found]
+    frames = [crops for crops in map(corner_crops, clips) if crops]
     if len(frames) < 2:
         raise ImageError(f"two clips at least are needed with {FRAME_SIDE} pixels a side")
     rows = [row for distance in distances for row in neighbour_orderings(distance, frames)]
@@ -170,14 +170,19 @@ def write_behaviours(rows: list[Behaviour], title: str, path: Path, logarithmic:
     """Writes the records (.json) and a figure (.png) and returns a table, a distance a line."""
     files.write(f"{path}.json", (json.dumps([asdict(row) for row in rows], indent=1) + "\n").encode())
     names, labels = (list(dict.fromkeys(column)) for column in zip(*((row.what, row.distance) for row in rows), strict=True))
-    found = {(row.distance, row.what): row for row in rows}
-    drawn = {name: {label: (found[label, name].value, found[label, name].low, found[label, name].high) for label in labels}
-             for name in names}
+    behaviours = {(row.distance, row.what): row for row in rows}
+    drawn = {
+        name: {
+            label: (behaviours[label, name].value, behaviours[label, name].low, behaviours[label, name].high)
+            for label in labels
+        }
+        for name in names
+    }
     plots.plot_intervals(drawn, title, path.with_suffix(".png"), logarithmic)
     width = max(map(len, labels))
     lines = [f"{title}; {rows[0].groups} pictures or clips, 95 % bootstrap intervals over them", ""]
     lines.append(f"{'distance':<{width}}" + "".join(f"  {name:>33}" for name in names))
     for label in labels:
-        cells = ("{0.value:.3f} [{0.low:.3f}, {0.high:.3f}]".format(found[label, name]) for name in names)
+        cells = ("{0.value:.3f} [{0.low:.3f}, {0.high:.3f}]".format(behaviours[label, name]) for name in names)
         lines.append(f"{label:<{width}}" + "".join(f"  {cell:>33}" for cell in cells))
     return "\n".join(lines)

@@ -51,12 +51,12 @@ class TrainedPoint(nn.Module):
         super().__init__()
         try:
             with safe_open(path, "pt") as file:
-                told = file.metadata() or {}
+                metadata = file.metadata() or {}
                 tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118, it is no mapping
         except (OSError, SafetensorError) as problem:
             raise FileError(f"{path} cannot be read: {problem}") from None
-        self.objective, self.strength = told.get("objective", PLAIN), float(told.get("strength", 0))
-        self.initialisation, self.seed = told.get("initialisation", "original"), int(told.get("seed", 0))
+        self.objective, self.strength = metadata.get("objective", PLAIN), float(metadata.get("strength", 0))
+        self.initialisation, self.seed = metadata.get("initialisation", "original"), int(metadata.get("seed", 0))
         self.mark = f"{zlib.crc32(path.read_bytes()):08x}"
         self.encoder = build_network(Encoder, tensors_below(tensors, "encoder"), str(path))
         self.decoder = (
@@ -240,11 +240,12 @@ def sweep_table(title: str, scores: dict[str, dict[str, Interval]], references: 
             f"{name:<{width}}" + "".join(f"  {cell:<24}" for cell in cells) + f"  {best} {signed_interval_text(row[best])}"
         )
     lines += [f"{name:<{width}}  {signed_interval_text(value)}" for name, value in references.items()]
-    for name, found in optima.items():
+    for name, best_point in optima.items():
         over = ", ".join(
-            f"{signed_interval_text(found[end])} over {end.removeprefix('over_')}" for end in ("over_plain", "over_strongest")
+            f"{signed_interval_text(best_point[end])} over {end.removeprefix('over_')}"
+            for end in ("over_plain", "over_strongest")
         )
-        lines.append(f"{name}: best at {found['strength']:g}, {over}")
+        lines.append(f"{name}: best at {best_point['strength']:g}, {over}")
     return "\n".join(lines)
 
 

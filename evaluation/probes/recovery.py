@@ -150,21 +150,23 @@ def run_recoveries(photo: Path, distances: Sequence[Distance], start: str, steps
         if not distance.metric.trainable:
             raise MetamerError(f"{distance} has no gradient to descend on")
     records = out / f"recoveries-{start}.json"
-    known = read_records(records, image_checksum(reference))
+    recoveries = read_records(records, image_checksum(reference))
     for distance in distances:
-        if known.get(distance.label, {}).get("steps") == steps:
+        if recoveries.get(distance.label, {}).get("steps") == steps:
             continue
         image = recover_image(distance, reference, start, steps)
         save_image(from_tensor(image), out / recovery_file_name(distance.label, start))
-        known[distance.label] = asdict(judge_recovery(distance, reference, image, start, steps))
-        files.write(str(records), (json.dumps(list(known.values()), indent=1) + "\n").encode())
+        recoveries[distance.label] = asdict(judge_recovery(distance, reference, image, start, steps))
+        files.write(str(records), (json.dumps(list(recoveries.values()), indent=1) + "\n").encode())
     pictures = [(from_tensor(reference), "reference"), (from_tensor(starting_image(reference, start)), "start"),
                 (from_tensor(jpeg_round_trip(reference, YARDSTICK_QUALITY)), f"yardstick: JPEG {YARDSTICK_QUALITY}")]
-    pictures += [(read_image(out / recovery_file_name(label, start)), recovery_caption(row)) for label, row in known.items()]
+    pictures += [
+        (read_image(out / recovery_file_name(label, start)), recovery_caption(row)) for label, row in recoveries.items()
+    ]
     plots.plot_contact_sheet(
         pictures, out / f"recoveries-{start}.png", f"Recovered from {start} by minimising each distance alone"
     )
-    return "\n".join(recovery_caption(row).replace("\n", "; ") for row in known.values())
+    return "\n".join(recovery_caption(row).replace("\n", "; ") for row in recoveries.values())
 
 
 def recovery_file_name(label: str, start: str) -> str:

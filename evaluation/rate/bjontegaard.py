@@ -70,14 +70,14 @@ def bd_distortion(anchor: np.ndarray, curve: np.ndarray, method: str = "pchip") 
 
 def pairwise_differences(curves: dict[str, np.ndarray], methods: Sequence[str] = METHODS) -> list[Difference]:
     """Every codec against every other, by each method."""
-    found = []
+    differences = []
     for method in methods:
         for anchor, first in curves.items():
             for name, curve in curves.items():
                 if name != anchor:
                     rate, gain = bd_rate(first, curve, method), bd_distortion(first, curve, method)
-                    found.append(Difference(anchor, name, method, rate[0], rate[1:], gain[0], gain[1:]))
-    return found
+                    differences.append(Difference(anchor, name, method, rate[0], rate[1:], gain[0], gain[1:]))
+    return differences
 
 
 @dataclass(frozen=True)
@@ -125,12 +125,12 @@ def bd_rate_interval(of: PictureCurves, anchor: str, codec: str) -> tuple[float,
 def differences_by_picture(of: PictureCurves, anchor: str) -> list[dict[str, object]]:
     """For every picture and codec: image, codec, anchor, and `Difference`'s rate and gain of that picture's own curves
     (PCHIP), with their ranges: what scatters of gains are drawn from."""
-    found = []
+    differences = []
     for index, name in enumerate(of.names):
         for codec in of.values:
             if codec != anchor:
                 own = {codec: of.curve(codec, [index]), anchor: of.curve(anchor, [index])}
                 rate, gain = bd_rate(own[anchor], own[codec]), bd_distortion(own[anchor], own[codec])
-                found.append({"image": name, "codec": codec, "anchor": anchor, "rate": rate[0], "quality": rate[1:],
+                differences.append({"image": name, "codec": codec, "anchor": anchor, "rate": rate[0], "quality": rate[1:],
                               "gain": gain[0], "rates": gain[1:]})
-    return found
+    return differences

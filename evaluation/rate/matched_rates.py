@@ -48,44 +48,54 @@ def summarise(rows: dict[tuple[str, Point], Row], point: Point, anchor: Point, l
 
 def matched_table(summaries: Sequence[RateSummary], anchor: str) -> str:
     """Rates, means and differences from the anchor, a block for each rate."""
-    width = max(len(found.codec) for found in summaries) + 1
+    width = max(len(summary.codec) for summary in summaries) + 1
     lines = [f"{summaries[0].pictures} images, each at the setting nearest to the rate; means over images with 95 % bootstrap "
              f"intervals; Δ is the mean of differences from {anchor} on the same image"]
-    for target in dict.fromkeys(found.target for found in summaries):
-        block = [found for found in summaries if found.target == target]
+    for target in dict.fromkeys(summary.target for summary in summaries):
+        block = [summary for summary in summaries if summary.target == target]
         lines += ["", f"{target:g} bpp", f"{'codec':<{width}} {'bpp':>7} {'mean off':>9} {'largest':>9}"]
-        lines += [f"{found.codec:<{width}} {found.bpp:7.4f} {found.mean_deviation:9.4f} {found.largest_deviation:9.4f}"
-                  for found in block]
+        lines += [f"{summary.codec:<{width}} {summary.bpp:7.4f} {summary.mean_deviation:9.4f} {summary.largest_deviation:9.4f}"
+                  for summary in block]
         for label in block[0].means:
             lines.append(f"  {label}")
-            for found in block:
-                change = "" if found.codec == anchor else f"Δ {found.differences[label]}"
-                lines.append(f"{found.codec:<{width}} {found.means[label]!s:<32} {change}".rstrip())
-        told = {found.codec: measures.figure_texts(found.realism) for found in block if found.realism}
-        for label in next(iter(told.values()), ()):
-            lines += [f"  {label}", *(f"{codec:<{width}} {values[label]}" for codec, values in told.items())]
+            for summary in block:
+                change = "" if summary.codec == anchor else f"Δ {summary.differences[label]}"
+                lines.append(f"{summary.codec:<{width}} {summary.means[label]!s:<32} {change}".rstrip())
+        realism_texts = {summary.codec: measures.figure_texts(summary.realism) for summary in block if summary.realism}
+        for label in next(iter(realism_texts.values()), ()):
+            lines += [f"  {label}", *(f"{codec:<{width}} {values[label]}" for codec, values in realism_texts.items())]
     lines += (
         [f"caution: {said}" for said in measures.small_sample_cautions(summaries[0].realism)] if summaries[0].realism else []
     )
     return "\n".join(lines)
 
 
-def evaluate_at_rates(folder: Path, names: Sequence[str], out: Path, targets: Sequence[float], anchor: str | None = None,
-                      specs: Sequence[str] = DEFAULT_METRICS, jobs: int = 1, keep: bool = False, shown: float | None = None,
-                      with_realism: bool = False, critic: str | None = None) -> str:
+def evaluate_at_rates(
+    folder: Path,
+    names: Sequence[str],
+    out: Path,
+    targets: Sequence[float],
+    anchor: str | None = None,
+    specs: Sequence[str] = DEFAULT_METRICS,
+    jobs: int = 1,
+    keep: bool = False,
+    sheet_rate: float | None = None,
+    with_realism: bool = False,
+    critic: str | None = None,
+) -> str:
     """Measures codecs (`registry.get_codec`) at rates in bits a pixel by distances; returns the table. anchor: the first by
     default.
 
     Writes into ``out``: matched.jsonl (a row per picture, codec and rate; an interrupted run continues), matched.txt and
     matched.json (`RateSummary`); with ``keep`` what was decoded, in decoded/CODEC@BPP/, and the originals, in
-    decoded/original/; and for the rate ``shown`` crops.png.
+    decoded/original/; and for the rate ``sheet_rate`` crops.png.
     with_realism: also how far the decoded set lies from the originals, for every codec at every rate
     (`comparison.compare_sets`, without PIM's z, which takes longest). critic: network of the post-hoc critic, None for none.
     Raises MetamerError, PerceptionError.
     """
     out, targets = Path(out), list(dict.fromkeys(targets))
-    if shown is not None and shown not in targets:
-        raise MetamerError(f"a sheet at {shown:g} bpp needs --bpp {shown:g}")
+    if sheet_rate is not None and sheet_rate not in targets:
+        raise MetamerError(f"a sheet at {sheet_rate:g} bpp needs --bpp {sheet_rate:g}")
     paths = held_out_paths(folder)
     names = list(dict.fromkeys([*names, *filter(None, [anchor])]))
     anchor = anchor or names[0]
@@ -98,16 +108,16 @@ def evaluate_at_rates(folder: Path, names: Sequence[str], out: Path, targets: Se
     if keep:
         save_originals(paths, out / "decoded")
     labels = [measurements.cached_distance(spec).label for spec in specs]
-    found = [summarise(rows, point, Point(anchor, target=point.target), labels) for point in points]
+    summaries = [summarise(rows, point, Point(anchor, target=point.target), labels) for point in points]
     if sample:
         originals = sample(map(read_image, paths))
-        for each, point in zip(found, points, strict=True):
+        for each, point in zip(summaries, points, strict=True):
             each.realism = comparison.compare_sets(
                 originals, sample(decode_again(path, rows[path.name, point]) for path in paths)
             )
-    text = matched_table(found, anchor)
+    text = matched_table(summaries, anchor)
     files.write(str(out / "matched.txt"), (text + "\n").encode())
-    files.write(str(out / "matched.json"), (json.dumps(list(map(asdict, found)), indent=1) + "\n").encode())
-    if shown is not None:
-        save_crop_sheet(paths, rows, [point for point in points if point.target == shown], out / "crops.png")
+    files.write(str(out / "matched.json"), (json.dumps(list(map(asdict, summaries)), indent=1) + "\n").encode())
+    if sheet_rate is not None:
+        save_crop_sheet(paths, rows, [point for point in points if point.target == sheet_rate], out / "crops.png")
     return text

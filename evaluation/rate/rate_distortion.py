@@ -39,13 +39,13 @@ def measurement_points(names: Iterable[str], settings: Sequence[str] = ()) -> li
     names = list(dict.fromkeys(names))
     if strange := set(chosen) - {"", *names}:
         raise MetamerError(f"settings are given for '{min(strange)}', which is not measured")
-    found = []
+    points = []
     for name in names:
         values = chosen.get(name) or chosen.get("") or get_codec(name).settings
         for value in dict.fromkeys(values):
             get_codec(name).check(value)
-            found.append(Point(name, value))
-    return found
+            points.append(Point(name, value))
+    return points
 
 
 def bd_scale(metric: Metric) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
@@ -82,23 +82,23 @@ def mean_curves(rows: Iterable[Row], label: str) -> tuple[str, dict[str, np.ndar
 def mean_curve_intervals(rows: Iterable[Row], label: str) -> dict[str, np.ndarray]:
     """codec → (settings, 3) mean bpp and the ends of the mean's 95 % bootstrap interval over pictures, on the scale and in the
     order of `mean_curves`."""
-    of, found = curves_by_picture(rows, label), {}
+    of, intervals = curves_by_picture(rows, label), {}
     for codec, values in of.values.items():
         columns = np.moveaxis(values, 0, 2)  # (settings, 2, P)
         ends = sorted((rate.mean(), *bootstrap_interval(np.mean, [column])) for rate, column in columns)
-        found[codec] = on_scale(label, np.array(ends))
-    return found
+        intervals[codec] = on_scale(label, np.array(ends))
+    return intervals
 
 
 def published_curves(names: Iterable[str], label: str) -> list[tuple[PublishedCodec, np.ndarray]]:
     """Published curves in a distance, on its `bd_scale`; of those that have one. Raises MetamerError for unknown names."""
-    found = ((each, each.curves.get(label)) for each in map(published.find_published, names))
-    return [(each, on_scale(label, curve)) for each, curve in found if curve is not None]
+    candidates = ((codec, codec.curves.get(label)) for codec in map(published.find_published, names))
+    return [(codec, on_scale(label, curve)) for codec, curve in candidates if curve is not None]
 
 
 def published_curves_by_title(names: Iterable[str], label: str) -> dict[str, np.ndarray]:
     """`published_curves` curves by their titles, which name the source."""
-    return {each.title: curve for each, curve in published_curves(names, label)}
+    return {codec.title: curve for codec, curve in published_curves(names, label)}
 
 
 def rate_distortion_table(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[str] = ()) -> str:
@@ -136,38 +136,42 @@ def rate_distortion_table(rows: list[Row], specs: Sequence[str], anchor: str, na
 
 def bd_matrix_lines(curves: dict[str, np.ndarray], width: int) -> list[str]:
     """The matrices of BD-rate and BD-distortion: each codec, a row, against each other, a column with its row's number."""
-    found = {(each.anchor, each.codec, each.method): each for each in bjontegaard.pairwise_differences(curves)}
+    differences = {
+        (difference.anchor, difference.codec, difference.method): difference
+        for difference in bjontegaard.pairwise_differences(curves)
+    }
     numbers = {name: f"({index})" for index, name in enumerate(curves, 1)}
     lines = []
     for title, value in (("BD-rate in percent", "rate"), ("BD-distortion at equal rates", "gain")):
-        cells = {key: getattr(each, value) for key, each in found.items()}
-        apart = [abs(cells[anchor, name, "pchip"] - cells[anchor, name, "akima"]) for anchor, name, _ in found]
-        furthest = max((each for each in apart if not np.isnan(each)), default=0)
+        cells = {key: getattr(difference, value) for key, difference in differences.items()}
+        apart = [abs(cells[anchor, name, "pchip"] - cells[anchor, name, "akima"]) for anchor, name, _ in differences]
+        furthest = max((difference for difference in apart if not np.isnan(difference)), default=0)
         lines.append(f"{title} of the row against the column, PCHIP; Akima's splines differ by up to {furthest:.2f}")
         lines.append(" " * (width + 4) + "".join(f"{number:>8}" for number in numbers.values()))
         for name in curves:
             row = [cells.get((anchor, name, "pchip"), np.nan) for anchor in curves]
-            shown = "".join(f"{'–':>8}" if np.isnan(cell) else f"{cell:>+8.2f}" for cell in row)
-            lines.append(f"{name:<{width}} {numbers[name]:>3}{shown}")
+            cells_text = "".join(f"{'–':>8}" if np.isnan(cell) else f"{cell:>+8.2f}" for cell in row)
+            lines.append(f"{name:<{width}} {numbers[name]:>3}{cells_text}")
     return lines
 
 
 def bjontegaard_summary(rows: list[Row], specs: Sequence[str], anchor: str, names: Sequence[str] = ()) -> dict[str, object]:
     """For JSON: by distance's label, its title, all `bjontegaard.Difference`s, those of each picture against ``anchor``, and
     the bands of mean curves. NaN as null."""
-    found = {}
+    summary = {}
     for label in spec_labels(specs):
         title, curves = mean_curves(rows, label)
         of = curves_by_picture(rows, label)
-        found[label] = {
+        summary[label] = {
             "title": title,
             "differences": [
-                asdict(each) for each in bjontegaard.pairwise_differences(curves | published_curves_by_title(names, label))
+                asdict(difference)
+                for difference in bjontegaard.pairwise_differences(curves | published_curves_by_title(names, label))
             ],
             "pictures": bjontegaard.differences_by_picture(of, anchor) if anchor in of.values else [],
             "bands": {name: band.tolist() for name, band in mean_curve_intervals(rows, label).items()},
         }
-    return _plain(found)
+    return _plain(summary)
 
 
 def spec_labels(specs: Iterable[str]) -> list[str]:
@@ -176,36 +180,40 @@ def spec_labels(specs: Iterable[str]) -> list[str]:
 
 def figure_data(rows: Sequence[Row], labels: Iterable[str], names: Sequence[str] = ()) -> dict[str, object]:
     """What `plots.rate_distortion` draws of rows and of published codecs."""
-    found: dict[str, dict] = {"metrics": {}, "bands": {}, "published": {}}
+    data: dict[str, dict] = {"metrics": {}, "bands": {}, "published": {}}
     sources = []
     for label in labels:
         scale_of, curves = mean_curves(rows, label)
         name = plots.metric_title(label) + scale_of.removeprefix(label)
-        found["metrics"][name] = curves
-        found["bands"][name] = mean_curve_intervals(rows, label)
-        found["published"][name] = {each.name: curve for each, curve in published_curves(names, label)}
-        sources += [each.source for each, _ in published_curves(names, label)]
+        data["metrics"][name] = curves
+        data["bands"][name] = mean_curve_intervals(rows, label)
+        data["published"][name] = {codec.name: curve for codec, curve in published_curves(names, label)}
+        sources += [codec.source for codec, _ in published_curves(names, label)]
     pictures = len({row["image"] for row in rows})
     note = f"mean over {pictures} image{'s' * (pictures != 1)}, bands: its 95 % bootstrap interval"
-    return found | {"note": note + (f"; dashed: {'; '.join(dict.fromkeys(sources))}" if sources else "")}
+    return data | {"note": note + (f"; dashed: {'; '.join(dict.fromkeys(sources))}" if sources else "")}
 
 
 def picture_bd_rates(rows: Sequence[Row], labels: Iterable[str], anchor: str) -> dict[str, dict[str, list[float]]]:
     """Distance, as figures call it → codec → BD-rate in percent of each picture against ``anchor``; of codecs that have any."""
-    found: dict[str, dict[str, list[float]]] = {}
+    rates_by_metric: dict[str, dict[str, list[float]]] = {}
     for label in labels:
-        for each in bjontegaard.differences_by_picture(curves_by_picture(rows, label), anchor):
-            found.setdefault(plots.metric_title(label), {}).setdefault(each["codec"], []).append(each["rate"])
-    some = {name: {codec: rates for codec, rates in by.items() if np.isfinite(rates).any()} for name, by in found.items()}
+        for difference in bjontegaard.differences_by_picture(curves_by_picture(rows, label), anchor):
+            rates_by_metric.setdefault(plots.metric_title(label), {}).setdefault(difference["codec"], []).append(
+                difference["rate"]
+            )
+    some = {
+        name: {codec: rates for codec, rates in by.items() if np.isfinite(rates).any()} for name, by in rates_by_metric.items()
+    }
     return {name: by for name, by in some.items() if by}
 
 
 def _plain(value: object) -> object:
     """What JSON can hold."""
     if isinstance(value, dict):
-        return {key: _plain(each) for key, each in value.items()}
+        return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
+        return [_plain(item) for item in value]
     return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
@@ -217,23 +225,25 @@ def evaluate_over_settings(
     specs: Sequence[str] = DEFAULT_METRICS,
     settings: Sequence[str] = (),
     jobs: int = 1,
-    beside: Sequence[str] = (),
+    published_names: Sequence[str] = (),
 ) -> str:
     """Measures codecs (`registry.get_codec`) on the pictures of ``folder`` by distances; returns the table.
 
     Writes into ``out``: results.jsonl (a row per picture and setting; an interrupted run continues) and machines.json,
-    table.txt, bjontegaard.json (`bjontegaard_summary`), and rate_distortion.png. beside: published codecs to compare with,
-    where the pictures are Kodak's. Raises MetamerError, PerceptionError.
+    table.txt, bjontegaard.json (`bjontegaard_summary`), and rate_distortion.png. published_names: published codecs to compare
+    with, where the pictures are Kodak's. Raises MetamerError, PerceptionError.
     """
-    out, found = Path(out), held_out_paths(folder)
-    for name in beside:
+    out, paths = Path(out), held_out_paths(folder)
+    for name in published_names:
         published.find_published(name)
-    if beside:
-        published.check_kodak(found)
+    if published_names:
+        published.check_kodak(paths)
     at = measurement_points([*names, anchor], settings)
-    rows = list(measurements.measure_pictures(found, at, specs, out / "results.jsonl", jobs).values())
-    text = rate_distortion_table(rows, specs, anchor, beside)
+    rows = list(measurements.measure_pictures(paths, at, specs, out / "results.jsonl", jobs).values())
+    text = rate_distortion_table(rows, specs, anchor, published_names)
     files.write(str(out / "table.txt"), (text + "\n").encode())
-    files.write(str(out / "bjontegaard.json"), (json.dumps(bjontegaard_summary(rows, specs, anchor, beside)) + "\n").encode())
-    plots.plot_rate_distortion(path=out / "rate_distortion.png", **figure_data(rows, spec_labels(specs), beside))
+    files.write(
+        str(out / "bjontegaard.json"), (json.dumps(bjontegaard_summary(rows, specs, anchor, published_names)) + "\n").encode()
+    )
+    plots.plot_rate_distortion(path=out / "rate_distortion.png", **figure_data(rows, spec_labels(specs), published_names))
     return text

@@ -90,10 +90,10 @@ def pearson(values: np.ndarray, opinions: np.ndarray) -> float:
         try:
             with warnings.catch_warnings(), np.errstate(all="ignore"):
                 warnings.simplefilter("ignore", OptimizeWarning)  # of a covariance that is not wanted
-                found = curve_fit(model, x, y, start, jac=gradient, maxfev=1000, ftol=1e-6)[0]
+                parameters = curve_fit(model, x, y, start, jac=gradient, maxfev=1000, ftol=1e-6)[0]
         except (RuntimeError, ValueError):  # no convergence; a step to infinity
             continue
-        fitted = linear_correlation(model(x, *found), y)
+        fitted = linear_correlation(model(x, *parameters), y)
         if fitted >= abs(linear) - 1e-9:
             return float(sign * fitted)
     return linear

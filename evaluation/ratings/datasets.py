@@ -198,7 +198,7 @@ def _sheet(path: Path, name: str) -> Iterator[tuple[str, list[str]]]:
             if "xl/sharedStrings.xml" in book.namelist():
                 strings = ElementTree.fromstring(book.read("xl/sharedStrings.xml"))
                 shared = ["".join(part.text or "" for part in string.iter(space + "t")) for string in strings]
-        found = []
+        lines = []
         for row in rows:
             cells: dict[int, str] = {}
             for cell in row.iter(space + "c"):
@@ -207,14 +207,14 @@ def _sheet(path: Path, name: str) -> Iterator[tuple[str, list[str]]]:
                 for letter in re.match("[A-Z]+", cell.get("r"))[0]:
                     column = 26 * column + ord(letter) - ord("A") + 1
                 cells[column] = shared[int(text)] if cell.get("t") == "s" else text
-            found.append((f"{path}, row {row.get('r')}", [cells.get(n, "") for n in range(1, max(cells, default=0) + 1)]))
+            lines.append((f"{path}, row {row.get('r')}", [cells.get(n, "") for n in range(1, max(cells, default=0) + 1)]))
     except OSError as problem:
         raise RatingsError(f"{path} cannot be read: {(problem.strerror or str(problem)).lower()}") from None
     except StopIteration:
         raise RatingsError(f"{path} has no sheet {name}") from None
     except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, IndexError, TypeError, ValueError):
         raise RatingsError(f"{path} is not a workbook that can be read") from None
-    yield from found
+    yield from lines
 
 
 CSIQ_SCORES = ("csiq.DMOS.xlsx", "csiq.DMOS.csv", "csiq.DMOS.txt", "csiq_dmos.csv", "csiq_dmos.txt", "csiq.csv",
@@ -349,10 +349,10 @@ def load_triplets(folder: Path, split: str = "val") -> tuple[RatedTriplet, ...]:
 
     ``folder``: the archive's folder 'dataset' or the one that holds it. Raises RatingsError.
     """
-    found = tuple(RatedTriplet(*row) for row in _judged(folder, "2afc", split, ("ref", "p0", "p1"), "judge"))
-    if not found:
+    triplets = tuple(RatedTriplet(*row) for row in _judged(folder, "2afc", split, ("ref", "p0", "p1"), "judge"))
+    if not triplets:
         raise RatingsError(f"{folder}: no choices there")
-    return found
+    return triplets
 
 
 def load_pairs(folder: Path, split: str = "val") -> tuple[RatedPair, ...]:
@@ -360,7 +360,7 @@ def load_pairs(folder: Path, split: str = "val") -> tuple[RatedPair, ...]:
 
     ``folder``: the archive's folder 'dataset' or the one that holds it. Raises RatingsError.
     """
-    found = tuple(RatedPair(*row) for row in _judged(folder, "jnd", split, ("p0", "p1"), "same"))
-    if not found:
+    pairs = tuple(RatedPair(*row) for row in _judged(folder, "jnd", split, ("p0", "p1"), "same"))
+    if not pairs:
         raise RatingsError(f"{folder}: no pairs there")
-    return found
+    return pairs

@@ -92,10 +92,10 @@ Judged = TypeVar("Judged", datasets.RatedImage, datasets.RatedTriplet, datasets.
 
 def filter_kinds(items: Sequence[Judged], kinds: Collection[str], name: str) -> list[Judged]:
     """Those whose distortion is among ``kinds``, or all; `MetricError` for a kind that there is not."""
-    known = {item.kind for item in items}
-    if absent := next((kind for kind in kinds if kind not in known), None):
-        close = suggestion(absent, known)
-        raise MetricError(f"{name} has no distortion {absent!r}{close}: {', '.join(sorted(known))}")
+    available = {item.kind for item in items}
+    if absent := next((kind for kind in kinds if kind not in available), None):
+        close = suggestion(absent, available)
+        raise MetricError(f"{name} has no distortion {absent!r}{close}: {', '.join(sorted(available))}")
     return [item for item in items if not kinds or item.kind in kinds]
 
 

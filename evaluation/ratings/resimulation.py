@@ -381,15 +381,15 @@ def cut_references(kodak: Path) -> dict[str, tuple[np.ndarray, bool]]:
 
     ``kodak``: kodim01.png … kodim24.png. Raises MetamerError.
     """
-    found = {}
+    references = {}
     for number in range(1, 25):
         name = f"I{number:02d}"
         image = np.asarray(read_image(Path(kodak) / f"kodim{number:02d}.png"))
         if image.shape[0] < HEIGHT or image.shape[1] < WIDTH:
             raise ImageError(f"{name}: its photograph is {image.shape[1]}x{image.shape[0]}, smaller than {WIDTH}x{HEIGHT}")
         top, left = CROPS.get(name) or ((image.shape[0] - HEIGHT) // 2, (image.shape[1] - WIDTH) // 2)
-        found[name] = np.ascontiguousarray(image[top : top + HEIGHT, left : left + WIDTH]), name in CROPS
-    return found
+        references[name] = np.ascontiguousarray(image[top : top + HEIGHT, left : left + WIDTH]), name in CROPS
+    return references
 
 
 def _opinions(path: Path) -> dict[str, str]:

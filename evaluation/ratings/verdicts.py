@@ -18,10 +18,15 @@ DRAWN_SUBSETS = ("all", "H-10", "L-10", "efficacy")
 def layer_curves(verdicts: list[Verdict], network: str) -> dict[str, dict[str, tuple[float, float, float]]]:
     """Subset of channels → layer → the first statistic and its interval, of a network whose layers were swept; of the subsets
     that figures and pages show."""
-    found = {verdict.metric: next(iter(verdict.statistics.values())) for verdict in verdicts}
+    statistics = {verdict.metric: next(iter(verdict.statistics.values())) for verdict in verdicts}
     labels = sweep_labels(network)
-    return {subset: along for subset in DRAWN_SUBSETS
-            if (along := {layer: found[label] for (layer, at), label in labels.items() if at == subset and label in found})}
+    return {
+        subset: along
+        for subset in DRAWN_SUBSETS
+        if (
+            along := {layer: statistics[label] for (layer, at), label in labels.items() if at == subset and label in statistics}
+        )
+    }
 
 
 def first_statistic(verdicts: list[Verdict]) -> dict[str, dict[str, tuple[float, float, float]]]:
@@ -37,8 +42,8 @@ def verdict_table(verdicts: list[Verdict], title: str) -> str:
     lines = [f"{title}: {verdicts[0].count} judgements; 95 % bootstrap intervals", ""]
     lines.append(f"{'metric':<{width}}" + "".join(f"  {name:^24}" for name in names))
     for verdict in verdicts:
-        found = (verdict.statistics.get(name) for name in names)
-        cells = ("{:+.4f} [{:+.3f}, {:+.3f}]".format(*values) if values else "–" for values in found)
+        intervals = (verdict.statistics.get(name) for name in names)
+        cells = ("{:+.4f} [{:+.3f}, {:+.3f}]".format(*values) if values else "–" for values in intervals)
         lines.append(f"{verdict.metric:<{width}}" + "".join(f"  {cell:>24}" for cell in cells))
     return "\n".join(lines)
 

@@ -47,20 +47,20 @@ def compare_sets(originals: SetFeatures, images: SetFeatures) -> dict[str, float
         return mean_frechet_distance(*(pooled_moments(of.moments[index] for index in chosen) for of in (originals, images)))
 
     subsets = kid_of_subsets(*features("fid", cut))
-    found = {"pictures": len(counts[1]), "patches": sum(counts[1]), "fid": frechet("fid", cut)}
-    found |= interval_fields("fid", partial(frechet, "fid"), found["fid"], cut)
-    found |= {"kid": float(subsets.mean()), "kid_deviation": float(subsets.std(ddof=1))}
-    found |= interval_fields("kid", lambda chosen: squared_mmd(*features("fid", chosen)), found["kid"], cut)
+    result = {"pictures": len(counts[1]), "patches": sum(counts[1]), "fid": frechet("fid", cut)}
+    result |= interval_fields("fid", partial(frechet, "fid"), result["fid"], cut)
+    result |= {"kid": float(subsets.mean()), "kid_deviation": float(subsets.std(ddof=1))}
+    result |= interval_fields("kid", lambda chosen: squared_mmd(*features("fid", chosen)), result["kid"], cut)
     for name in set(images.features) - {"fid"}:
-        found[name] = frechet(name, cut)
-        found |= interval_fields(name, partial(frechet, name), found[name], cut)
+        result[name] = frechet(name, cut)
+        result |= interval_fields(name, partial(frechet, name), result[name], cut)
     if images.moments:
         every = np.arange(len(images.moments))
-        found["pim"] = in_z(every)
-        found |= interval_fields("pim", in_z, found["pim"], every)
+        result["pim"] = in_z(every)
+        result |= interval_fields("pim", in_z, result["pim"], every)
     if images.cells:
-        found |= post_hoc_critic.divergence_bounds(originals.cells, images.cells)
-    return found
+        result |= post_hoc_critic.divergence_bounds(originals.cells, images.cells)
+    return result
 
 
 def interval_fields(name: str, measure: Callable[[np.ndarray], float], value: float, pictures: np.ndarray) -> dict[str, float]:

@@ -82,15 +82,15 @@ class FeatureSampler:
 
         On one core an eighth of a second a patch, and a picture half a second for the critic and one for PIM's z.
         """
-        found = SetFeatures({name: [] for name in self.networks})
+        features = SetFeatures({name: [] for name in self.networks})
         for picture in pictures:
             cut = patches(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
             for name, network in self.networks.items():
-                found.features[name].append(torch.cat([network(batch) for batch in cut.split(BATCH)]) if len(cut) else cut)
+                features.features[name].append(torch.cat([network(batch) for batch in cut.split(BATCH)]) if len(cut) else cut)
             if self.pim:
-                found.moments.append(pim_moments(self.pim, to_tensor(picture)))
+                features.moments.append(pim_moments(self.pim, to_tensor(picture)))
             if self.cells:
-                found.cells.append(self.cells(to_tensor(picture)))
-        if not sum(map(len, found.features["fid"])):
+                features.cells.append(self.cells(to_tensor(picture)))
+        if not sum(map(len, features.features["fid"])):
             raise ImageError(f"no picture has {SIDE} pixels a side, which the patches of realism have")
-        return found
+        return features

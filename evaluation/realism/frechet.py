@@ -73,12 +73,12 @@ def pim_moments(space: PimOne, image: Tensor) -> list[Moments]:
 
 def pooled_moments(images: Iterable[Sequence[Moments]]) -> list[Moments]:
     """The moments of all images together, for every sub-band."""
-    found: list[Moments] = []
+    pooled: list[Moments] = []
     for bands in images:
-        found = found or [Moments(len(band.mean)) for band in bands]
-        for whole, band in zip(found, bands, strict=True):
+        pooled = pooled or [Moments(len(band.mean)) for band in bands]
+        for whole, band in zip(pooled, bands, strict=True):
             whole.add(band)
-    return found
+    return pooled
 
 
 def mean_frechet_distance(ours: Sequence[Moments], theirs: Sequence[Moments]) -> float:

@@ -22,9 +22,9 @@ class RealismMeasure:
     fewer: str
     scale: float = 1.0
 
-    def figures(self, found: dict[str, float]) -> tuple[float, ...]:
+    def figures(self, result: dict[str, float]) -> tuple[float, ...]:
         """The value as a person reads it, and the ends of its 95 % interval where it has one."""
-        return tuple(self.scale * found[key] for key in (self.key, f"{self.key}_low", f"{self.key}_high") if key in found)
+        return tuple(self.scale * result[key] for key in (self.key, f"{self.key}_low", f"{self.key}_high") if key in result)
 
 
 MEASURES = (
@@ -42,34 +42,34 @@ def common_measures(every: Sequence[dict[str, float]]) -> list[RealismMeasure]:
     """What all of ``every``, each from `comparison.compare_sets`, were measured by: `MEASURES`, then layers NETWORK:LAYER."""
     common = set.intersection(*map(set, every)) if every else set()
     layers = sorted(key for key in common if ":" in key and not key.endswith(("_low", "_high")))
-    return [each for each in MEASURES if each.key in common] + [
+    return [measure for measure in MEASURES if measure.key in common] + [
         RealismMeasure(key, f"Fréchet, {key}", layer_widths(key.partition(":")[0])[key.partition(":")[2]], BIASED)
         for key in layers
     ]
 
 
-def small_sample_cautions(found: dict[str, float]) -> list[str]:
+def small_sample_cautions(result: dict[str, float]) -> list[str]:
     """A line for each measure that has fewer patches than it should, and one where intervals have few pictures."""
-    count = found["patches"]
-    said = [f"{each.label}: {count} patches, fewer than the {each.enough} {each.fewer}"
-            for each in common_measures([found]) if count < each.enough]
-    if found["pictures"] < FEW_PICTURES:
-        said.append(f"intervals: {found['pictures']} pictures, fewer than {FEW_PICTURES}; with fewer than 4 there are none")
+    count = result["patches"]
+    said = [f"{measure.label}: {count} patches, fewer than the {measure.enough} {measure.fewer}"
+            for measure in common_measures([result]) if count < measure.enough]
+    if result["pictures"] < FEW_PICTURES:
+        said.append(f"intervals: {result['pictures']} pictures, fewer than {FEW_PICTURES}; with fewer than 4 there are none")
     return said
 
 
-def figure_texts(found: dict[str, float]) -> dict[str, str]:
+def figure_texts(result: dict[str, float]) -> dict[str, str]:
     """Label → value and 95 % interval, '107.2 [94.3, 120.1]'."""
-    told = {}
-    for each in common_measures([found]):
-        value, *ends = (f"{figure:.4g}" for figure in each.figures(found))
-        told[each.label] = f"{value} [{', '.join(ends)}]" if ends else value
-    return told
+    texts = {}
+    for measure in common_measures([result]):
+        value, *ends = (f"{figure:.4g}" for figure in measure.figures(result))
+        texts[measure.label] = f"{value} [{', '.join(ends)}]" if ends else value
+    return texts
 
 
-def realism_text(found: dict[str, float]) -> str:
+def realism_text(result: dict[str, float]) -> str:
     """`comparison.compare_sets`'s figures, a line each."""
-    told = figure_texts(found)
-    width = max(map(len, told))
-    title = f"{found['pictures']} pictures, {found['patches']} patches of {SIDE}x{SIDE}; less is better; 95 % intervals"
-    return "\n".join([title, *(f"{label:<{width}}  {value}" for label, value in told.items())])
+    texts = figure_texts(result)
+    width = max(map(len, texts))
+    title = f"{result['pictures']} pictures, {result['patches']} patches of {SIDE}x{SIDE}; less is better; 95 % intervals"
+    return "\n".join([title, *(f"{label:<{width}}  {value}" for label, value in texts.items())])

@@ -53,8 +53,8 @@ class Cells:
         pooled = [F.adaptive_avg_pool2d(value, grid) for value in maps]
         pooled += [F.adaptive_avg_pool2d(value.square(), grid).sqrt() for value in maps[:FINE]]
         cells = torch.cat(pooled, 1)[0].flatten(1).T
-        shown = torch.randperm(len(cells), generator=torch.Generator().manual_seed(0))[:SHOWN]
-        return cells[shown].half()
+        sampled = torch.randperm(len(cells), generator=torch.Generator().manual_seed(0))[:SHOWN]
+        return cells[sampled].half()
 
 
 class PostHocCritic(nn.Module):
@@ -132,9 +132,9 @@ class FittedCritic:
     def finds(self, original: Tensor, image: Tensor) -> tuple[float, float]:
         """A picture's share of the Jensen-Shannon and of the Kullback-Leibler bound, in nats; it can be below 0."""
         real, fake = (self.value(self.critic.standardised(cells)) for cells in (original, image))
-        told = [1 + self.clipped(value, self.scale) + self.shift for value in (real, fake)]
+        ratios = [1 + self.clipped(value, self.scale) + self.shift for value in (real, fake)]
         # Nowozin et al. leave the halves out of the Jensen-Shannon divergence
-        return -LOSSES["jensen-shannon"].critic(real, fake).item() / 2, -LOSSES["kl"].critic(*told).item()
+        return -LOSSES["jensen-shannon"].critic(real, fake).item() / 2, -LOSSES["kl"].critic(*ratios).item()
 
 
 def normalising_shift(value: Tensor) -> float:
@@ -163,8 +163,8 @@ def divergence_bounds(originals: Sequence[Tensor], images: Sequence[Tensor], see
             judge = FittedCritic([originals[i] for i in learned], [images[i] for i in learned])
             for i in held_out:
                 values[i] = judge.finds(originals[i], images[i])
-    found = {}
+    bounds = {}
     for name, column in zip(("js", "kl"), values.T, strict=True):
         low, high = bootstrap_interval(np.mean, [column])
-        found |= {name: float(column.mean()), f"{name}_low": low, f"{name}_high": high}
-    return found
+        bounds |= {name: float(column.mean()), f"{name}_low": low, f"{name}_high": high}
+    return bounds

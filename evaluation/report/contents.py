@@ -43,13 +43,13 @@ def distance_sections(rows: Sequence[Row], names: Sequence[str] = ()) -> list[di
 
     names: of published codecs, whose curves have no interval.
     """
-    found = []
+    sections = []
     for label in distance_labels(rows):
         scale, curves = rate_distortion.mean_curves(rows, label)
-        curves |= {published_label(each.name): curve for each, curve in rate_distortion.published_curves(names, label)}
+        curves |= {published_label(codec.name): curve for codec, curve in rate_distortion.published_curves(names, label)}
         curves = dict(sorted(curves.items(), key=lambda item: -item[1][-1, 1]))
         ends = {name: np.sort(band[:, 1:], 1).T for name, band in rate_distortion.mean_curve_intervals(rows, label).items()}
-        found.append(
+        sections.append(
             {
                 "label": label,
                 "title": metric_title(label),
@@ -63,7 +63,7 @@ def distance_sections(rows: Sequence[Row], names: Sequence[str] = ()) -> list[di
                 ],
             }
         )
-    return found
+    return sections
 
 
 def published_label(name: str) -> str:
@@ -78,14 +78,14 @@ def six_digits(values: Iterable[float]) -> list[float]:
 
 def picture_table(rows: Sequence[Row]) -> tuple[list[dict], list[list]]:
     """Columns (title; decimals where they hold numbers) and rows of every picture."""
-    shown = distance_labels(rows)
+    distances = distance_labels(rows)
     asked = dict.fromkeys("rate" if "target" in row else "setting" for row in rows)
     seconds = ("encode_seconds", "decode_seconds")
     columns = [{"title": name, "digits": None} for name in ("picture", "codec")]
     columns += [{"title": name, "digits": count} for name, count in ((" or ".join(asked), GENERAL), ("bytes", 0), ("bpp", 3))]
-    columns += [{"title": metric_title(label), "digits": decimals(rows, label)} for label in shown]
+    columns += [{"title": metric_title(label), "digits": decimals(rows, label)} for label in distances]
     columns += [{"title": name, "digits": 3} for name in ("encode, s", "decode, s")]
-    keys = ("setting", "bytes", "bpp", *shown, *seconds)
+    keys = ("setting", "bytes", "bpp", *distances, *seconds)
     return columns, [[row["image"], row["codec"], *(row[key] and float(f"{row[key]:.6g}") for key in keys)] for row in rows]
 
 
@@ -95,30 +95,30 @@ def realism_section(summaries: Sequence[RateSummary]) -> dict | None:
     measured = [summary for summary in summaries if summary.realism]
     if not measured:
         return None
-    shown, known = common_measures([summary.realism for summary in measured]), list(measured[0].means)
+    shared_measures, distances = common_measures([summary.realism for summary in measured]), list(measured[0].means)
 
-    def point(each: RateSummary) -> dict:
-        return {"codec": each.codec, "rate": f"{each.target:g}", "bpp": each.bpp,
-                "realism": [six_digits(measure.figures(each.realism)) for measure in shown],
-                "means": six_digits(each.means[label].value for label in known)}
+    def point(summary: RateSummary) -> dict:
+        return {"codec": summary.codec, "rate": f"{summary.target:g}", "bpp": summary.bpp,
+                "realism": [six_digits(measure.figures(summary.realism)) for measure in shared_measures],
+                "means": six_digits(summary.means[label].value for label in distances)}
 
     def cell(figures: Sequence[float]) -> dict[str, str]:
         value, *ends = (f"{figure:.4g}" for figure in figures)
         return {"value": value, "interval": " … ".join(ends)}
 
     def block(rate: float) -> list[dict]:
-        return [{"rate": f"{rate:g}", "codec": each.codec, "bpp": f"{each.bpp:.3f}",
-                 "cells": [cell(measure.figures(each.realism)) for measure in shown]}
-                for each in measured if each.target == rate]
+        return [{"rate": f"{rate:g}", "codec": summary.codec, "bpp": f"{summary.bpp:.3f}",
+                 "cells": [cell(measure.figures(summary.realism)) for measure in shared_measures]}
+                for summary in measured if summary.target == rate]
 
     return {
-        "measures": [measure.label for measure in shown],
-        "ticks": six_digits(round_ticks(min(each.bpp for each in measured), max(each.bpp for each in measured))),
+        "measures": [measure.label for measure in shared_measures],
+        "ticks": six_digits(round_ticks(min(summary.bpp for summary in measured), max(summary.bpp for summary in measured))),
         "distances": [{"title": metric_title(label), "better": 1 if find(label.partition(":")[0]).higher_is_better else -1}
-                      for label in known],
+                      for label in distances],
         "curves": [list(map(point, along)) for along in by_codec(measured).values()],
         "sliders": [list(map(point, along)) for along in realism_paths(measured).values()],
-        "blocks": list(map(block, dict.fromkeys(each.target for each in measured))),
+        "blocks": list(map(block, dict.fromkeys(summary.target for summary in measured))),
         "pictures": measured[0].realism["pictures"], "patches": measured[0].realism["patches"],
         "cautions": small_sample_cautions(measured[0].realism),
     }

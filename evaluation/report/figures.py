@@ -20,16 +20,16 @@ def draw_figures(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("
     `evaluation.rate.published`. complexity: JSON of `metamer complexity`. anchor: codec that single pictures'
     gains are against; by default jpeg if it was measured, else the first.
     """
-    found = load_results(folders)
-    work = complexity_points(complexity, found.rows) if complexity else []
-    codecs = [*(row["codec"] for row in found.rows + found.matched), *(summary.codec for summary in found.summaries)]
+    results = load_results(folders)
+    work = complexity_points(complexity, results.rows) if complexity else []
+    codecs = [*(row["codec"] for row in results.rows + results.matched), *(summary.codec for summary in results.summaries)]
     styles = plots.codec_styles([*codecs, *(published.find_published(name).name for name in others)])
     figures = {}
-    for name, rows in (("rate_distortion", found.rows), ("rate_distortion_matched", found.matched)):
+    for name, rows in (("rate_distortion", results.rows), ("rate_distortion_matched", results.matched)):
         if rows:
             labels = chosen_labels(distance_labels(rows), specs)
             figures[name] = rate_distortion.figure_data(rows, labels, others) | {"styles": styles}
-    gains, anchor = gains_against(found.rows, specs, anchor)
+    gains, anchor = gains_against(results.rows, specs, anchor)
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for suffix in dict.fromkeys(formats):
@@ -39,21 +39,21 @@ def draw_figures(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("
         if gains:
             written.append(out / f"gains.{suffix}")
             plots.plot_gains(gains, anchor, written[-1], styles)
-        written += draw_realism(found, out, suffix, specs, styles)
-        if found.logs:
+        written += draw_realism(results, out, suffix, specs, styles)
+        if results.logs:
             written.append(out / f"training.{suffix}")
-            plots.plot_training(found.logs, written[-1])
+            plots.plot_training(results.logs, written[-1])
         if work:
             written.append(out / f"rate_distortion_complexity.{suffix}")
             plots.plot_complexity(work, written[-1], published.ANCHOR)
     return written
 
 
-def chosen_labels(known: Sequence[str], specs: Sequence[str]) -> list[str]:
+def chosen_labels(measured: Sequence[str], specs: Sequence[str]) -> list[str]:
     """The distances asked for, all that are known by default. Raises MetamerError for one that was not measured."""
-    if missing := [spec for spec in specs if spec not in known]:
-        raise MetamerError(f"{missing[0]} was not measured; there are {', '.join(known)}")
-    return list(specs or known)
+    if missing := [spec for spec in specs if spec not in measured]:
+        raise MetamerError(f"{missing[0]} was not measured; there are {', '.join(measured)}")
+    return list(specs or measured)
 
 
 def gains_against(rows: Sequence[Row], specs: Sequence[str], anchor: str | None) -> tuple[dict, str]:
@@ -68,14 +68,14 @@ def gains_against(rows: Sequence[Row], specs: Sequence[str], anchor: str | None)
     return rate_distortion.picture_bd_rates(rows, chosen_labels(distance_labels(rows), specs), anchor), anchor
 
 
-def draw_realism(found: Results, out: Path, suffix: str, specs: Sequence[str], styles: dict[str, Style]) -> list[Path]:
+def draw_realism(results: Results, out: Path, suffix: str, specs: Sequence[str], styles: dict[str, Style]) -> list[Path]:
     """Realism over rate, where there is more than one rate, and the plane; nothing where realism was not measured."""
-    measured = [summary for summary in found.summaries if summary.realism]
+    measured = [summary for summary in results.summaries if summary.realism]
     if not measured:
         return []
     if len(counts := {summary.realism["pictures"] for summary in measured}) > 1:
-        told = " and ".join(map(str, sorted(counts)))
-        raise MetamerError(f"realism of {told} pictures does not compare; plot one run at a time")
+        counts_text = " and ".join(map(str, sorted(counts)))
+        raise MetamerError(f"realism of {counts_text} pictures does not compare; plot one run at a time")
     written = [out / f"distortion_realism.{suffix}"]
     plots.plot_realism_plane(measured, chosen_labels(list(measured[0].means), specs)[0], written[0], styles)
     if len({summary.target for summary in measured}) > 1:
@@ -90,17 +90,18 @@ def complexity_points(path: Path, rows: Sequence[Row]) -> list[plots.ComplexityP
     path: JSON of `metamer complexity`; rows: over settings. Raises FileError, and MetamerError where nothing measured has both.
     """
     try:
-        work = {each["codec"]: each["decoder_kmac"] for each in json.loads(path.read_text())["codecs"]}
+        work = {network["codec"]: network["decoder_kmac"] for network in json.loads(path.read_text())["codecs"]}
     except OSError as problem:
         raise FileError(f"{path}: {problem.strerror.lower()}") from None
     except (ValueError, TypeError, KeyError):
         raise FileError(f"{path}: the JSON of `metamer complexity --json` is needed") from None
     anchor = published.find_published(published.ANCHOR).curves["psnr"]
     curves = rate_distortion.mean_curves(rows, "psnr")[1] if "psnr" in distance_labels(rows) else {}
-    found = [plots.ComplexityPoint(codec, work[codec], rate_distortion.bd_rate(anchor, curve)[0])
+    points = [plots.ComplexityPoint(codec, work[codec], rate_distortion.bd_rate(anchor, curve)[0])
              for codec, curve in curves.items() if work.get(codec)]
-    if not found:
+    if not points:
         raise MetamerError(f"{path} has the work of no network whose PSNR was measured over settings")
-    return found + [
-        plots.ComplexityPoint(each.name, each.decoder, rate, each.source) for each, rate in published.published_bd_rates()
+    return points + [
+        plots.ComplexityPoint(network.name, network.decoder, rate, network.source)
+        for network, rate in published.published_bd_rates()
     ]

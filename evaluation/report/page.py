@@ -28,29 +28,29 @@ def write_page(folders: Sequence[Path], out: Path, most: int, others: Sequence[s
     most: pictures in the viewer. others: names of `evaluation.rate.published`, whose curves stand beside those measured.
     Raises MetamerError.
     """
-    found = load_results(folders)
-    rows = found.rows or found.matched
+    results = load_results(folders)
+    rows = results.rows or results.matched
     if not rows:
         raise MetamerError(f"{folders[0]}: no results of `metamer evaluate` there")
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
         raise FileError(f"{out}: {problem.strerror.lower()}") from None
-    every = [*found.matched, *found.rows]
+    every = [*results.matched, *results.rows]
     codecs = list(dict.fromkeys(row["codec"] for row in every))
     theirs = [published.find_published(name) for name in dict.fromkeys(others)]
-    looks = plots.codec_styles([*codecs, *(each.codec for each in found.summaries), *(each.name for each in theirs)])
-    looks |= {published_label(each.name): looks[each.name] for each in theirs}
+    looks = plots.codec_styles([*codecs, *(entry.codec for entry in results.summaries), *(entry.name for entry in theirs)])
+    looks |= {published_label(entry.name): looks[entry.name] for entry in theirs}
     columns, lines = picture_table(every)
     context = {
         "title": folders[0].resolve().name,
         "pictures": len({row["image"] for row in rows}),
         "codecs": codecs,
-        "metrics": distance_sections(rows, [each.name for each in theirs]),
-        "sources": dict.fromkeys(each.source for each in theirs),
-        "at_rates": not found.rows,
-        "realism": realism_section(found.summaries),
-        "viewer": viewer_section(found, out, most),
+        "metrics": distance_sections(rows, [entry.name for entry in theirs]),
+        "sources": dict.fromkeys(entry.source for entry in theirs),
+        "at_rates": not results.rows,
+        "realism": realism_section(results.summaries),
+        "viewer": viewer_section(results, out, most),
         "rows": lines,
     }
     rates = [rate for metric in context["metrics"] for curve in metric["curves"] for rate in curve["bpp"]]

@@ -33,34 +33,36 @@ def copy_picture(path: Path, out: Path) -> str:
     return quote(str(target.relative_to(out)))
 
 
-def viewer_section(found: Results, out: Path, most: int) -> dict | None:
+def viewer_section(results: Results, out: Path, most: int) -> dict | None:
     """Copies originals and decodes of ``most`` pictures, spread over those of which all is kept, and says what is where.
 
     Codecs of which nothing is kept are left out. None where no picture is left.
     """
     places = {
-        (row["image"], row["codec"], row["target"]): pair for row in found.matched if (pair := decoded_pair(found.decoded, row))
+        (row["image"], row["codec"], row["target"]): pair
+        for row in results.matched
+        if (pair := decoded_pair(results.decoded, row))
     }
     codecs = list(dict.fromkeys(codec for _, codec, _ in places))
-    rates = sorted({row["target"] for row in found.matched})
+    rates = sorted({row["target"] for row in results.matched})
     images = [image for image in sorted({image for image, _, _ in places})
               if all((image, codec, rate) in places for codec in codecs for rate in rates)]
     if not images:
         return None
-    shown = distance_labels(found.matched)
+    distances = distance_labels(results.matched)
     pictures = []
     for index in np.linspace(0, len(images) - 1, min(most, len(images))).round().astype(int):
-        own = [row for row in found.matched if row["image"] == images[index] and row["codec"] in codecs]
+        own = [row for row in results.matched if row["image"] == images[index] and row["codec"] in codecs]
         pairs = [places[row["image"], row["codec"], row["target"]] for row in own]
         decodes: dict[str, dict] = {f"{rate:g}": {} for rate in rates}
         for row, (_, decoded) in zip(own, pairs, strict=True):
-            values = {key: row[key] and float(f"{row[key]:.6g}") for key in ("bytes", "bpp", *shown)}
+            values = {key: row[key] and float(f"{row[key]:.6g}") for key in ("bytes", "bpp", *distances)}
             decodes[f"{row['target']:g}"][row["codec"]] = {"src": copy_picture(decoded, out), **values}
         pictures.append({"name": images[index], "width": own[0]["width"], "height": own[0]["height"],
                          "original": copy_picture(pairs[0][0], out), "decodes": decodes})
     facts = [{"key": "bytes", "title": "bytes", "digits": 0, "better": 0},
              {"key": "bpp", "title": "bits per pixel", "digits": 3, "better": 0}]
-    for label in shown:
+    for label in distances:
         better = 1 if find(label.partition(":")[0]).higher_is_better else -1
-        facts.append({"key": label, "title": metric_title(label), "digits": decimals(found.matched, label), "better": better})
+        facts.append({"key": label, "title": metric_title(label), "digits": decimals(results.matched, label), "better": better})
     return {"pictures": pictures, "all": len(images), "rates": list(decodes), "codecs": codecs, "facts": facts}

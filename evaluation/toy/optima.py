@@ -37,11 +37,11 @@ def laplace_quantiser(dead: float, step: float) -> Optimum:
 def laplace(tradeoff: float) -> Optimum:
     """The optimal entropy-constrained scalar quantiser, which has that form (Sullivan, IEEE Trans. Inf. Theory 1996)."""
     step = math.sqrt(6 / (math.log(2) * tradeoff))  # the best at high rates
-    found = optimize.minimize(
+    solution = optimize.minimize(
         lambda logs: laplace_quantiser(*np.exp(logs)).cost(tradeoff), np.log([step / 2, step]), method="Nelder-Mead",
         options={"xatol": 1e-8, "fatol": 1e-12, "maxiter": 4000},
     )
-    best = laplace_quantiser(*np.exp(found.x))
+    best = laplace_quantiser(*np.exp(solution.x))
     return min(best, Optimum(0.0, 2.0), key=lambda one: one.cost(tradeoff))
 
 

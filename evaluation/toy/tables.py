@@ -9,16 +9,16 @@ HEADER = ["λ", "coder", "R (bits)", "D", "R + λD", "95 % interval"]
 
 def score_rows(scores: list[Score]) -> list[list[str]]:
     """A row a score, and one of the optimum, where it is known, after those of each λ."""
-    found = []
+    rows = []
     for tradeoff in dict.fromkeys(score.tradeoff for score in scores):
         here = [score for score in scores if score.tradeoff == tradeoff]
-        found += [[f"{tradeoff:g}", METHODS[score.method], f"{score.rate:.3f}", f"{score.distortion:.4g}", f"{score.cost:.3f}",
+        rows += [[f"{tradeoff:g}", METHODS[score.method], f"{score.rate:.3f}", f"{score.distortion:.4g}", f"{score.cost:.3f}",
                    f"{score.low:.3f} … {score.high:.3f}"] for score in here]
         if optimum := OPTIMA.get(here[0].source):
             best = optimum(tradeoff)
-            found.append([f"{tradeoff:g}", "the optimum", f"{best.rate:.3f}", f"{best.distortion:.4g}",
+            rows.append([f"{tradeoff:g}", "the optimum", f"{best.rate:.3f}", f"{best.distortion:.4g}",
                           f"{best.cost(tradeoff):.3f}", ""])
-    return found
+    return rows
 
 
 def score_text(scores: list[Score]) -> str:

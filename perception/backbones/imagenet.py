@@ -70,10 +70,10 @@ ALIASES = {"squeeze": "squeezenet", "alex": "alexnet", "vgg": "vgg16"}
 
 def resolve_network(name: str) -> str:
     """A network's name from a name or alias; unknown ones: `MetricError` with a suggestion."""
-    known = ALIASES.get(str(name).lower(), str(name).lower())
-    if known not in NETWORKS:
-        raise MetricError(f"no network is called {name!r}{suggestion(known, [*NETWORKS, *ALIASES])}")
-    return known
+    resolved = ALIASES.get(str(name).lower(), str(name).lower())
+    if resolved not in NETWORKS:
+        raise MetricError(f"no network is called {name!r}{suggestion(resolved, [*NETWORKS, *ALIASES])}")
+    return resolved
 
 
 def layer_names(name: str) -> tuple[str, ...]:
@@ -127,13 +127,13 @@ class Network(nn.Module):
 
     def run(self, image: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
         names = {self.ends[layer]: layer for layer in layers}
-        found = {}
+        features = {}
         x = (image - self.mean) / self.deviation
         for number, module in enumerate(self.features[: max(names) + 1]):
             x = module(x)
             if number in names:
-                found[names[number]] = x
-        return found
+                features[names[number]] = x
+        return features
 
     @contextmanager
     def remembering(self):

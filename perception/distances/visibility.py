@@ -139,19 +139,19 @@ class Detector(nn.Module):
         if height % side or width % side:
             image = F.pad(image, (0, -width % side, 0, -height % side), "replicate")
         detail = self.detail - self.detail.mean((2, 3), keepdim=True)
-        found = F.conv2d(image, torch.cat((self.mean, detail)).contiguous(), stride=GRID)
-        code = cells(found[:, :3])
+        filtered = F.conv2d(image, torch.cat((self.mean, detail)).contiguous(), stride=GRID)
+        code = cells(filtered[:, :3])
         linear, square, cube = CURVE
-        return code * (linear + code * (square + cube * code)), found[:, 3:]
+        return code * (linear + code * (square + cube * code)), filtered[:, 3:]
 
     def forward(self, image: Tensor) -> list[Tensor]:
         light, detail = self.light(image)
         features = self.pathway(light)[-1]
-        found = [detail]
+        filtered = [detail]
         for band, step, bend in zip(self.bands, self.steps, self.bends, strict=False):
-            found.append(band(features))
+            filtered.append(band(features))
             features = bend(step(features))
-        return [*found, self.bands[-1](features)]
+        return [*filtered, self.bands[-1](features)]
 
     def distance(self, reference: list[Tensor], image: list[Tensor]) -> Tensor:
         """(N,) in JOD, for two images' features."""

@@ -59,7 +59,7 @@ class Wasserstein(DeepDistance):
         level = 0.5 * torch.log2(4 * (self.sigma / stride).square() + 1)
         level = level.clamp_max(int(math.log2(min(features.shape[-2:]))))  # one element cannot be pooled further
         level = F.interpolate(level.expand(1, 1, *level.shape), features.shape[-2:], mode="area") if level.ndim else level
-        mean, square, found = features, features.square(), []
+        mean, square, levels = features, features.square(), []
         for depth in range(int(level.max().ceil()) + 1):
             if depth:
                 mean, square = halve(mean), halve(square)
@@ -67,8 +67,8 @@ class Wasserstein(DeepDistance):
             share = (1 - (level - depth).abs()).clamp_min(0)  # linear between depths
             if share.any():
                 deviation = ((square - mean.square()).clamp_min(0) + FLAT).sqrt() if depth else torch.zeros_like(share)
-                found.append((mean, deviation, share))
-        return found
+                levels.append((mean, deviation, share))
+        return levels
 
     def between(self, reference: list[list[PooledStatistics]], image: list[list[PooledStatistics]]) -> Tensor:
         total = 0.0

@@ -60,7 +60,7 @@ def centre_surround(channels: int = 3, side: int = 21) -> Tensor:
 def gabors(side: int = 31) -> Tensor:
     """(128, 3, side, side): Gabor functions of zero mean and unit norm, each on its channel alone, as `tuning` has them."""
     x, y = grid(side)
-    found = torch.zeros(len(tuning()), 3, side, side)
+    filters = torch.zeros(len(tuning()), 3, side, side)
     for place, (channel, frequency, orientation, phase) in enumerate(tuning()):
         cycles = frequency / SAMPLING
         angle = math.radians(orientation)
@@ -68,8 +68,8 @@ def gabors(side: int = 31) -> Tensor:
         envelope = gaussian(side, ENVELOPE / cycles)
         wave = envelope * torch.cos(2 * math.pi * cycles * along + phase)
         wave = wave - envelope * wave.sum()
-        found[place, channel] = wave / wave.norm()
-    return found
+        filters[place, channel] = wave / wave.norm()
+    return filters
 
 
 def pooling() -> Tensor:

@@ -92,6 +92,6 @@ def from_script(data: bytes, prefix: str) -> dict[str, Tensor]:
     """The tensors below ``prefix`` of Inception in TorchScript, named as in Google's graph: mixed_9.tower.mixed.conv.weight."""
     with zipfile.ZipFile(io.BytesIO(data)) as archive:
         root = archive.namelist()[0].partition("/")[0]
-        found = tensors_in(ScriptUnpickler(archive, root).load())
-    tensors = {name.removeprefix(prefix): tensor for name, tensor in found if name.startswith(prefix)}
+        named_tensors = tensors_in(ScriptUnpickler(archive, root).load())
+    tensors = {name.removeprefix(prefix): tensor for name, tensor in named_tensors if name.startswith(prefix)}
     return {re.sub(r"(tower(?:_\d)?|mixed)_(?=conv|mixed)", r"\1.", name): tensor for name, tensor in tensors.items()}

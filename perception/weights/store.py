@@ -101,13 +101,13 @@ def is_intact(path: Path, entry: Entry) -> bool:
 def write_tensors(path: Path, entry: Entry, tensors: dict[str, Tensor]) -> None:
     """Writes beside ``path`` and moves into place, so that no half file ever bears its name."""
     metadata = {"format": "pt", "origin": entry.origin, "licence": entry.licence}
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        beside.write_bytes(safetensors.torch.save(tensors, metadata))
-        os.replace(beside, path)
+        temporary.write_bytes(safetensors.torch.save(tensors, metadata))
+        os.replace(temporary, path)
     except OSError as problem:
         raise WeightsError(f"{path} cannot be written: {(problem.strerror or str(problem)).lower()}") from None
     finally:
         with suppress(OSError):
-            beside.unlink()
+            temporary.unlink()

@@ -62,13 +62,13 @@ def layers_table() -> str:
         swept = [layer_curves(verdicts, network) for verdicts in columns]
         for layer in swept[0]["all"]:
             row = [network, layer]
-            for found in swept:
-                along = {subset: each[layer] for subset, each in found.items()}
+            for subsets in swept:
+                along = {subset: by_layer[layer] for subset, by_layer in subsets.items()}
                 row += [statistic_text({"spearman": along[subset]}, "spearman") for subset in DRAWN_SUBSETS]
                 row.append(f"{along['H-10'][0] - along['L-10'][0]:+.3f}")
             rows.append(row)
-    each = [*DRAWN_SUBSETS, "H-10 − L-10"]
-    return markdown_table(["network", "layer", *each, *(f"LIVE's: {name}" for name in each)], rows)
+    by_layer = [*DRAWN_SUBSETS, "H-10 − L-10"]
+    return markdown_table(["network", "layer", *by_layer, *(f"LIVE's: {name}" for name in by_layer)], rows)
 
 
 def enumeration(names: Iterable[str]) -> str:

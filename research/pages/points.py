@@ -74,13 +74,15 @@ def differences_table(other: str, codec: str = "perceptual") -> str:
     """Mean differences of ``codec`` from another on the same pictures, by the judges; better ones bold."""
     rows, lines = kodak_rows(), []
     for target in sorted({point.target for _, point in rows}):
-        found = matched_rates.summarise(rows, Point(codec, target=target), Point(other, target=target), JUDGES).differences
+        differences = matched_rates.summarise(
+            rows, Point(codec, target=target), Point(other, target=target), JUDGES
+        ).differences
         cells = []
         for label in JUDGES:
             sign = 1 if metric_of(label).higher_is_better else -1
             text = "{:+.4f} [{:+.4f}, {:+.4f}]" if label in ("dists", "lpips-vgg") else "{:+.2f} [{:+.2f}, {:+.2f}]"
-            text = text.format(found[label].value, found[label].low, found[label].high)
-            cells.append(f"**{text}**" if min(sign * found[label].low, sign * found[label].high) > 0 else text)
+            text = text.format(differences[label].value, differences[label].low, differences[label].high)
+            cells.append(f"**{text}**" if min(sign * differences[label].low, sign * differences[label].high) > 0 else text)
         lines.append([f"{target:g}", *cells])
     return markdown_table(["rate", *JUDGES], lines)
 
@@ -94,8 +96,8 @@ def bd_rate_table(codec: str = "perceptual") -> str:
         change = bd_scale(metric_of(label))[1]
 
         def curve(name: str, label=label, change=change) -> np.ndarray:
-            found = [matched_rates.summarise(rows, point, point, [label]) for point in points if point.codec == name]
-            return np.array([(row.bpp, float(change(np.float64(row.means[label].value)))) for row in found])
+            summaries = [matched_rates.summarise(rows, point, point, [label]) for point in points if point.codec == name]
+            return np.array([(row.bpp, float(change(np.float64(row.means[label].value)))) for row in summaries])
 
         values = [bd_rate(curve(other), curve(codec))[0] for other in ("avif", "base")]
         lines.append([label, *("no overlap" if np.isnan(value) else f"{value:+.1f} %" for value in values)])
@@ -106,8 +108,8 @@ def published_table() -> str:
     """What others report on Kodak."""
     labels = ("psnr", "lpips-alex", "dists")
     return markdown_table(["codec", "bpp", *labels], [
-        [each.title, f"{row['bpp']:.3f}", *(number_text(row[label]) if label in row else "–" for label in labels)]
-        for each in map(published.find_published, GENERATIVE) for row in each.rows])
+        [codec.title, f"{row['bpp']:.3f}", *(number_text(row[label]) if label in row else "–" for label in labels)]
+        for codec in map(published.find_published, GENERATIVE) for row in codec.rows])
 
 
 def slider_table() -> str:

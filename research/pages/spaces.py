@@ -17,20 +17,20 @@ def rehearsal_table() -> str:
 def sweep_table() -> str:
     """The end of the encoder in both readouts and the best layer of every network of the sweep; what it is compared with."""
     sweep = read_results("perceptnet-sweep")
-    rows = [[f"`{name}`", interval_text(*found), "", "", ""] for name, found in sweep["references"].items()]
+    rows = [[f"`{name}`", interval_text(*agreements), "", "", ""] for name, agreements in sweep["references"].items()]
     for name, point in sweep["points"].items():
-        found = point["layers"]
-        best = max(found, key=lambda layer, found=found: found[layer][0])
-        rows.append([name, *(interval_text(*found[f"v1, {readout}"]) for readout in READOUTS), best,
-                     interval_text(*found[best])])
+        agreements = point["layers"]
+        best = max(agreements, key=lambda layer, agreements=agreements: agreements[layer][0])
+        rows.append([name, *(interval_text(*agreements[f"v1, {readout}"]) for readout in READOUTS), best,
+                     interval_text(*agreements[best])])
     return markdown_table(["trained for", *(f"V1, {readout}" for readout in READOUTS), "best layer", "there"], rows)
 
 
 def optima_table() -> str:
     """Where each curve is highest, and by how much over its ends."""
-    rows = [[name, f"{found['strength']:g}", *(f"{value:+.3f} [{low:+.3f}, {high:+.3f}]" for value, low, high in
-                                               (found["over_plain"], found["over_strongest"]))]
-            for name, found in read_results("perceptnet-sweep")["optima"].items()]
+    rows = [[name, f"{optimum['strength']:g}", *(f"{value:+.3f} [{low:+.3f}, {high:+.3f}]" for value, low, high in
+                                               (optimum["over_plain"], optimum["over_strongest"]))]
+            for name, optimum in read_results("perceptnet-sweep")["optima"].items()]
     return markdown_table(["objective, readout", "best strength", "over plain reconstruction", "over the strongest"], rows)
 
 
@@ -38,9 +38,9 @@ def behaviour_table(name: str) -> str:
     """A distance a row, a respect a column."""
     rows = read_results(name)
     columns = list(dict.fromkeys(row["what"] for row in rows))
-    found = {(row["distance"], row["what"]): interval_text(row["value"], row["low"], row["high"]) for row in rows}
+    cells = {(row["distance"], row["what"]): interval_text(row["value"], row["low"], row["high"]) for row in rows}
     distances = dict.fromkeys(row["distance"] for row in rows)
-    lines = [[f"`{name}`", *(found[name, what] for what in columns)] for name in distances]
+    lines = [[f"`{name}`", *(cells[name, what] for what in columns)] for name in distances]
     return markdown_table(["distance", *columns], lines)
 
 

@@ -61,11 +61,11 @@ class PublishedComplexity:
 @cache
 def published_codecs() -> dict[str, PublishedCodec]:
     """All curves by name."""
-    found: dict[str, list[dict[str, str]]] = {}
+    rows_by_codec: dict[str, list[dict[str, str]]] = {}
     with open(FOLDER / "kodak.csv", newline="") as file:
         for row in csv.DictReader(file):
-            found.setdefault(row["codec"], []).append(row)
-    return {name: _published(name, rows) for name, rows in found.items()}
+            rows_by_codec.setdefault(row["codec"], []).append(row)
+    return {name: _published(name, rows) for name, rows in rows_by_codec.items()}
 
 
 def _published(name: str, rows: Sequence[dict[str, str]]) -> PublishedCodec:
@@ -75,33 +75,35 @@ def _published(name: str, rows: Sequence[dict[str, str]]) -> PublishedCodec:
 
 def find_published(name: str) -> PublishedCodec:
     """A published codec by its name. Raises MetamerError with a suggestion."""
-    known = published_codecs()
-    if name not in known:
-        raise MetamerError(f"there are no published figures of '{name}'{suggestion(name, known)}; known are {', '.join(known)}")
-    return known[name]
+    codecs = published_codecs()
+    if name not in codecs:
+        raise MetamerError(
+            f"there are no published figures of '{name}'{suggestion(name, codecs)}; known are {', '.join(codecs)}"
+        )
+    return codecs[name]
 
 
 def check_kodak(pictures: Sequence[Path]) -> None:
     """Raises MetamerError where the pictures are not Kodak's 24, to the pixel."""
     if len(pictures) == 24:
-        found = sorted(
+        digests = sorted(
             hashlib.sha256(b"%dx%d " % image.size + image.tobytes()).hexdigest() for image in map(read_image, pictures)
         )
-        if hashlib.sha256("".join(found).encode()).hexdigest() == KODAK:
+        if hashlib.sha256("".join(digests).encode()).hexdigest() == KODAK:
             return
     raise MetamerError("published figures are of Kodak's 24 photographs, which these pictures are not")
 
 
 def published_bd_rates(anchor: str = ANCHOR) -> list[tuple[PublishedComplexity, float]]:
     """Every network with its BD-rate in percent (PCHIP, PSNR) against a published anchor's curve, for the plane of both."""
-    base, known = find_published(anchor).curves["psnr"], published_codecs()
-    return [(each, bd_rate(base, known[each.name].curves["psnr"])[0]) for each in published_complexities()]
+    base, codecs = find_published(anchor).curves["psnr"], published_codecs()
+    return [(network, bd_rate(base, codecs[network.name].curves["psnr"])[0]) for network in published_complexities()]
 
 
 def published_complexities() -> list[PublishedComplexity]:
     """What networks take, by rising cost of decoding."""
     with open(FOLDER / "complexity.csv", newline="") as file:
-        found = [
+        networks = [
             PublishedComplexity(
                 row["codec"],
                 float(row["encoder"]),
@@ -111,4 +113,4 @@ def published_complexities() -> list[PublishedComplexity]:
             )
             for row in csv.DictReader(file)
         ]
-    return sorted(found, key=lambda each: each.decoder)
+    return sorted(networks, key=lambda network: network.decoder)

@@ -53,10 +53,10 @@ def described(folder, **keys) -> str:
 def test_a_program_is_a_codec(tmp_path, crop):
     found = get_codec(described(tmp_path, version=f"{shlex.quote(sys.executable)} --version"))
     assert found.version.startswith("Python 3.") and found.ladder == range(1, 96) and found.settings == [10, 50, 90]
-    data, cost = found.encoded(crop, 50)
+    data, cost = found.encode_timed(crop, 50)
     plain = get_codec("jpeg:optimize=false,progressive=false")
     assert data == plain.encode(crop, 50) and found.encode(crop, 50) == data
-    decoded, other = found.decoded(data)
+    decoded, other = found.decode_timed(data)
     assert np.array_equal(decoded, plain.decode(data)) and np.array_equal(found.decode(data), decoded)
     for each in (cost, other):
         assert 0.01 < each.seconds < 300 and (each.peak is None or 5 < each.peak < 200)

@@ -44,7 +44,7 @@ def test_unknown_names_and_other_pictures_are_refused(tmp_path):
         Image.new("RGB", (32, 32), (index, 0, 0)).save(tmp_path / f"kodim{index + 1:02}.png")
     for name, message in (("vtm", "which these pictures are not"), ("vtn", "did you mean")):
         with pytest.raises(MetamerError, match=message):
-            rate_distortion.evaluate_over_settings(tmp_path, ["jpeg"], tmp_path / "out", beside=[name])
+            rate_distortion.evaluate_over_settings(tmp_path, ["jpeg"], tmp_path / "out", published_names=[name])
     done = CliRunner().invoke(cli.main, ["evaluate", str(tmp_path), "--published", "vtm", "--bpp", "1", "--out", "x"])
     assert done.exit_code == 2 and "--published or --bpp" in done.output and not (tmp_path / "out").exists()
 
