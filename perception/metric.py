@@ -9,16 +9,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Metric:
-    """What the registry knows of a distance. ``create(name)`` makes one.
+    """What the registry says of a distance; ``perception.create(name)`` makes one.
 
-    factory: "module:attribute" or a callable; called with the options, returns a `perception.distance.Distance`.
-    low, high: the range of its values. best: the value of two identical images.
-    higher_is_better: the direction; ``Distance.loss`` turns either kind into something to minimise.
-    true_distance: symmetric, and by construction best for identical images alone. Whether descent finds its way there is
-    another matter, which the recovery test shows.
-    min_side: smallest height and width in pixels.
-    weights: names of pretrained weights it reads (`perception.weights`). package: PyPI package that must be installed.
-    trainable: differentiable in the second image, with finite gradients everywhere, d(x, x) included.
+    Attributes:
+        name: How it is called on command lines.
+        factory: "module:attribute" or a callable; called with the options, returns a `perception.distance.Distance`.
+        title: What it is, in words.
+        paper: Authors and venue.
+        family: Distances of one family see alike; a judge is taken from another.
+        low: Least of its values.
+        high: Greatest of its values.
+        best: The value of two identical images.
+        higher_is_better: The direction; ``Distance.loss`` turns either kind into something to minimise.
+        true_distance: Symmetric, and by construction best for identical images alone. Whether descent finds its way there is
+            another matter, which the recovery test shows.
+        min_side: Smallest height and width in pixels.
+        weights: Names of pretrained weights it reads (`perception.weights`).
+        package: PyPI package that must be installed.
+        trainable: Differentiable in the second image, with finite gradients everywhere, d(x, x) included.
+        aliases: Other names.
     """
 
     name: str

@@ -13,7 +13,14 @@ ENTRY_POINTS = "metamer.distances"  # group in which other packages offer a `Met
 
 @cache
 def metrics() -> dict[str, Metric]:
-    """Name → metric: Metamer's own in the order of its catalogue, then those of installed packages."""
+    """Every distance by name: Metamer's own in the order of its catalogue, then those of installed packages.
+
+    Returns:
+        Name → `Metric`. Packages offer theirs under the entry-point group `metamer.distances`.
+
+    Raises:
+        MetricError: An installed package's entry does not load, is no `Metric`, or takes a name that is in use.
+    """
     table = {metric.name: metric for metric in CATALOGUE}
     for point in entry_points(group=ENTRY_POINTS):
         try:
@@ -36,7 +43,14 @@ def suggestion(word: str, words) -> str:
 
 
 def find(name: str) -> Metric:
-    """The metric of that name or alias, in any case, with _ for -. Unknown ones: `MetricError` with a suggestion."""
+    """What the registry says of a distance.
+
+    Args:
+        name: Its name or an alias, in any case, with _ for -.
+
+    Raises:
+        MetricError: There is no such distance; the message suggests one.
+    """
     by_alias = {alias: metric for metric in metrics().values() for alias in (metric.name, *metric.aliases)}
     key = name.lower().replace("_", "-")
     if key not in by_alias:
@@ -45,7 +59,18 @@ def find(name: str) -> Metric:
 
 
 def create(name: str, **options):
-    """A `perception.distance.Distance` by name or alias.
+    """A distance by name, with its weights loaded.
+
+    Args:
+        name: Its name or an alias; `metrics` has all.
+        **options: Of the distance itself, such as ``weights`` or ``layer``; `Metric.options` lists them.
+
+    Returns:
+        A `perception.distance.Distance`: call it with two (N, 3, H, W) images in [0, 1].
+
+    Raises:
+        MetricError: An unknown name or option, or a package that is missing.
+        WeightsError: Pretrained weights are not here, or damaged.
 
     >>> create("mse")
     Distance(mse)
@@ -79,7 +104,14 @@ def checked_option(name: str, key: str, value: object, default: object) -> objec
 
 
 def from_spec(spec: str):
-    """A distance from what one writes on a command line: ``name`` or ``name:option=value,option=value``.
+    """A distance from what one writes on a command line.
+
+    Args:
+        spec: ``name`` or ``name:option=value,option=value``.
+
+    Raises:
+        MetricError: As for `create`, and for options that cannot be read.
+        WeightsError: As for `create`.
 
     >>> from_spec("mse")
     Distance(mse)

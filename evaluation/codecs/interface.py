@@ -28,11 +28,18 @@ class NetworkCost:
 
 @dataclass(frozen=True)
 class Codec:
-    """A codec. stream: name of what writes its bytes, which decoders of one model share.
+    """A codec that can be measured.
 
-    version: what made bytes and pictures; rows of another version are not used again. settings: a few that span its useful
-    range. ladder: all that it has, by rising rate. networks: whether every setting is a network of its own, whose memory
-    says nothing of the others'. count: what a codec that is a network computes for a picture at a setting.
+    Attributes:
+        name: What one asks for it by.
+        stream: Name of what writes its bytes, which decoders of one model share.
+        version: What made bytes and pictures; rows of another version are not used again.
+        settings: A few that span its useful range.
+        ladder: All that it has, by rising rate.
+        encode: Picture and setting → bytes.
+        decode: Bytes → picture.
+        networks: Whether every setting is a network of its own, whose memory says nothing of the others'.
+        count: What a codec that is a network computes for a picture at a setting; None for others.
     """
 
     name: str
@@ -71,9 +78,12 @@ def timed_call(work: Callable[[], bytes | Image.Image]) -> tuple:
 
 
 def nearest_setting(encode: Callable[[float], bytes], ladder: Sequence[float], size: float) -> float:
-    """The setting of ``ladder`` whose encoding is nearest to ``size`` bytes.
+    """The setting whose encoding is nearest to a size, by bisection.
 
-    Bisection: size rises along the ladder, save for a few bytes between neighbours.
+    Args:
+        encode: Setting → bytes. Sizes rise along the ladder, save for a few bytes between neighbours.
+        ladder: Settings by rising rate.
+        size: In bytes.
     """
     tried: dict[int, int] = {}
     low, high = 0, len(ladder) - 1

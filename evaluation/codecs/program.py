@@ -51,8 +51,8 @@ print(json.dumps([code, time.perf_counter() - begun, peak]))
 
 @dataclass(frozen=True)
 class ProgramCodec(Codec):
-    """A codec of two commands. Its `Cost`: seconds of the program alone, start included; peak resident MiB of the largest of
-    its processes, no less than the 10 MiB of the interpreter that starts it."""
+    """A codec of two commands. Its `CallCost`: seconds of the program alone, start included; peak resident MiB of the largest
+    of its processes, no less than the 10 MiB of the interpreter that starts it."""
 
     commands: tuple[Sequence[str], Sequence[str]] = ((), ())
     suffixes: tuple[str, str] = (".png", ".bin")  # of pictures and of streams

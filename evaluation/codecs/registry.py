@@ -15,12 +15,17 @@ def pillow_codecs() -> dict[str, Codec]:
 
 @cache
 def get_codec(name: str, threads: int = 0) -> Codec:
-    """A codec by its name. threads: of Metamer's networks, 0 for every core; others go by the cores that the process has.
+    """A codec by its name.
 
-    PEER or PEER:OPTION=VALUE,…: one of `pillow_codecs`. compressai:NETWORK, compressai:NETWORK:metric=ms-ssim or
-    compressai:NETWORK@CHECKPOINT: `evaluation.codecs.compressai`. FILE.toml: a program, `evaluation.codecs.program`. MODEL,
-    MODEL+DECODER or MODEL+DECODER@REALISM, and :effort=N behind any of them: Metamer, MODEL and DECODER being shipped ones'
-    names, or files. Raises MetamerError.
+    Args:
+        name: FORMAT or FORMAT:OPTION=VALUE,…, one of `pillow_codecs`; compressai:NETWORK, compressai:NETWORK:metric=ms-ssim or
+            compressai:NETWORK@CHECKPOINT (`evaluation.codecs.compressai`); FILE.toml, a program (`evaluation.codecs.program`);
+            or MODEL, MODEL+DECODER or MODEL+DECODER@REALISM, and :effort=N behind any of them: Metamer, MODEL and DECODER being
+            names of shipped ones, or files.
+        threads: Of Metamer's networks, 0 for every core; others go by the cores that the process has.
+
+    Raises:
+        MetamerError: There is no such codec, or an option is wrong.
     """
     formats = pillow.pillow_formats()
     first, colon, rest = name.partition(":")

@@ -20,13 +20,24 @@ THREADS = (1, 2)
 def measure_complexity(
     names: Sequence[str], path: Path, bpp: float = 0.5, runs: int = 5, threads: Sequence[int] = THREADS
 ) -> dict:
-    """Of every codec, at its setting nearest to ``bpp``, ready for JSON: machine (`machine.conditions`), bare_peak_mib, codecs.
+    """What codecs take on one picture, each at its setting nearest to a rate.
 
-    bare_peak_mib: peak resident MiB of a process that has imported this package and nothing else. A codec has name, version,
-    setting, width, height, bytes, bpp; encoder_kmac, decoder_kmac (thousands of multiply-accumulates a pixel, convolutions and
-    matrix products) and parameters, null of what is no network; encode_seconds and decode_seconds, by number of threads the
-    median of ``runs`` after one that does not count, in a process of their own bound to as many cores, null where there are not
-    so many; encode_peak_mib and decode_peak_mib (`SubprocessCost.peak`, on the fewest threads). Raises MetamerError.
+    Args:
+        names: `evaluation.codecs.registry.get_codec`.
+        path: The picture.
+        bpp: The rate in bits a pixel.
+        runs: A median is taken of so many, after one that does not count.
+        threads: Numbers of threads; a codec runs in a process of its own, bound to as many cores.
+
+    Returns:
+        Ready for JSON: machine (`machine.conditions`); bare_peak_mib, peak resident MiB of a process that has imported this
+        package and nothing else; codecs. A codec has name, version, setting, width, height, bytes, bpp; encoder_kmac,
+        decoder_kmac (thousands of multiply-accumulates a pixel, convolutions and matrix products) and parameters, null of what
+        is no network; encode_seconds and decode_seconds by number of threads, null where there are not so many cores;
+        encode_peak_mib and decode_peak_mib (`SubprocessCost.peak`, on the fewest threads).
+
+    Raises:
+        MetamerError: An unknown codec, or one that fails.
     """
     picture = read_image(path)
     codecs = [get_codec(name) for name in dict.fromkeys(names)]

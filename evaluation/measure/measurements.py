@@ -152,10 +152,22 @@ class ProgressCounter:
 
 def measure_pictures(paths: Sequence[Path], points: Sequence[Point], specs: Sequence[str], results: Path, jobs: int = 1,
                      keep: Callable[[Path, Point], Path] | None = None) -> dict[tuple[str, Point], Row]:
-    """`measure_picture` for every picture, in ``jobs`` processes; returns (picture, point) → row.
+    """Measures every picture at every point, unless an earlier run has (`measure_picture`).
 
-    Rows also say jobs and machine, a key of machines.json beside ``results`` (`machine.conditions`). With several jobs, the
-    seconds of encoding and decoding are those of a busy machine.
+    Args:
+        paths: Pictures.
+        points: Codecs and where to measure them.
+        specs: Distances, `perception.from_spec`.
+        results: File of rows, a JSON object a line; rows are added.
+        jobs: Processes, each with a picture of its own; the seconds of encoding and decoding are then those of a busy machine.
+        keep: Picture and point → where the decoded picture goes; None to keep none.
+
+    Returns:
+        (name of the picture, point) → row. Rows also have jobs and machine, a key of machines.json beside ``results``.
+
+    Raises:
+        ImageError: A distance needs larger pictures than there are.
+        MetamerError: A codec fails, or files cannot be read or written.
     """
     labels = [cached_distance(spec).label for spec in specs]  # what cannot be used is told before the first hour is spent
     results.parent.mkdir(parents=True, exist_ok=True)

@@ -17,7 +17,7 @@ def plot_rate_distortion(metrics: Mapping[str, Curves], path: Path, bands: Mappi
     """One panel a metric, by its title, with the mean curve of each codec.
 
     bands: by title and codec (points, 3) bpp and the ends of an interval. published: by title and codec curves that others
-    measured, drawn dashed. styles: by codec, `looks` by default.
+    measured, drawn dashed. styles: by codec, `codec_styles` by default.
     """
     bands, published = bands or {}, published or {}
     metrics = {title: curves for title, curves in metrics.items() if curves}

@@ -14,7 +14,7 @@ def plot_gains(rates_by_metric: Mapping[str, Mapping[str, Sequence[float]]], anc
                styles: Mapping[str, Style] | None = None) -> None:
     """By title of a distance and by codec the BD-rates in percent of single pictures, in the pictures' order; a panel each.
 
-    Better is left; a bar stands at the median. styles: by codec, `looks` by default.
+    Better is left; a bar stands at the median. styles: by codec, `codec_styles` by default.
     """
     styles = styles or codec_styles(codec for rates in rates_by_metric.values() for codec in rates)
     figure, drawn = new_panels(len(rates_by_metric), height=1.2 + 0.5 * max(map(len, rates_by_metric.values())))

@@ -52,9 +52,16 @@ def _delta(measure: Callable[..., float], anchor: np.ndarray, curve: np.ndarray,
 
 
 def bd_rate(anchor: np.ndarray, curve: np.ndarray, method: str = "pchip") -> tuple[float, float, float]:
-    """Bjøntegaard rate difference in percent, and the range of the metric it covers.
+    """Bjøntegaard's rate difference of a curve against an anchor.
 
-    NaN where the ranges do not overlap. Points that cost more than another and are no better do not count.
+    Args:
+        anchor: (settings, 2) of bits a pixel and a metric that rises with quality.
+        curve: The same of the codec that is compared.
+        method: "pchip" or "akima".
+
+    Returns:
+        Percent, less is better, and the range of the metric that it covers. NaN where the ranges do not overlap. Points that
+        cost more than another and are no better do not count.
     """
     anchor, curve = rising_points(anchor), rising_points(curve)
     low, high, some = _common(anchor, curve, 1)
@@ -62,7 +69,16 @@ def bd_rate(anchor: np.ndarray, curve: np.ndarray, method: str = "pchip") -> tup
 
 
 def bd_distortion(anchor: np.ndarray, curve: np.ndarray, method: str = "pchip") -> tuple[float, float, float]:
-    """Bjøntegaard difference of the metric at equal rates, and the range of bits a pixel it covers; else as `bd_rate`."""
+    """Bjøntegaard's difference of the metric at equal rates.
+
+    Args:
+        anchor: As for `bd_rate`.
+        curve: As for `bd_rate`.
+        method: "pchip" or "akima".
+
+    Returns:
+        In the metric's unit, more is better, and the range of bits a pixel that it covers; NaN as for `bd_rate`.
+    """
     anchor, curve = rising_points(anchor), rising_points(curve)
     low, high, some = _common(anchor, curve, 0)
     return (_delta(bjontegaard.bd_psnr, anchor, curve, method) if some else float("nan")), low, high

@@ -83,15 +83,32 @@ def evaluate_at_rates(
     with_realism: bool = False,
     critic: str | None = None,
 ) -> str:
-    """Measures codecs (`registry.get_codec`) at rates in bits a pixel by distances; returns the table. anchor: the first by
-    default.
+    """Measures codecs at equal rates on the pictures of a folder.
 
     Writes into ``out``: matched.jsonl (a row per picture, codec and rate; an interrupted run continues), matched.txt and
     matched.json (`RateSummary`); with ``keep`` what was decoded, in decoded/CODEC@BPP/, and the originals, in
     decoded/original/; and for the rate ``sheet_rate`` crops.png.
-    with_realism: also how far the decoded set lies from the originals, for every codec at every rate
-    (`comparison.compare_sets`, without PIM's z, which takes longest). critic: network of the post-hoc critic, None for none.
-    Raises MetamerError, PerceptionError.
+
+    Args:
+        folder: Pictures; those that its validation.txt names, if it has one.
+        names: `evaluation.codecs.registry.get_codec`.
+        out: Folder for what is written.
+        targets: Rates in bits a pixel.
+        anchor: Codec that differences are from; by default the first.
+        specs: Distances, `perception.from_spec`.
+        jobs: Processes.
+        keep: Whether decoded pictures are kept.
+        sheet_rate: Rate of the sheet of crops, one of ``targets``; None for none.
+        with_realism: Also how far the decoded set lies from the originals, for every codec at every rate
+            (`comparison.compare_sets`, without PIM's z, which takes longest).
+        critic: Network of the post-hoc critic; None for none.
+
+    Returns:
+        The table.
+
+    Raises:
+        MetamerError: Unknown codecs, a sheet at another rate, pictures that cannot be read.
+        PerceptionError: Distances or weights that cannot be used.
     """
     out, targets = Path(out), list(dict.fromkeys(targets))
     if sheet_rate is not None and sheet_rate not in targets:

@@ -227,11 +227,27 @@ def evaluate_over_settings(
     jobs: int = 1,
     published_names: Sequence[str] = (),
 ) -> str:
-    """Measures codecs (`registry.get_codec`) on the pictures of ``folder`` by distances; returns the table.
+    """Measures codecs over their settings on the pictures of a folder.
 
     Writes into ``out``: results.jsonl (a row per picture and setting; an interrupted run continues) and machines.json,
-    table.txt, bjontegaard.json (`bjontegaard_summary`), and rate_distortion.png. published_names: published codecs to compare
-    with, where the pictures are Kodak's. Raises MetamerError, PerceptionError.
+    table.txt, bjontegaard.json (`bjontegaard_summary`), and rate_distortion.png.
+
+    Args:
+        folder: Pictures; those that its validation.txt names, if it has one.
+        names: `evaluation.codecs.registry.get_codec`.
+        out: Folder for what is written.
+        anchor: Codec that BD-rates are against.
+        specs: Distances, `perception.from_spec`.
+        settings: "10,20" for all codecs, "avif=10,20" for one; by default `Codec.settings`.
+        jobs: Processes.
+        published_names: Published codecs to compare with, where the pictures are Kodak's.
+
+    Returns:
+        The table.
+
+    Raises:
+        MetamerError: Unknown codecs or settings, pictures that cannot be read.
+        PerceptionError: Distances that cannot be used.
     """
     out, paths = Path(out), held_out_paths(folder)
     for name in published_names:

@@ -310,7 +310,15 @@ READERS: dict[str, tuple[Callable[[Path], Iterator[RatedImage]], bool]] = {  # a
 
 
 def load_opinions(name: str, folder: Path) -> OpinionSet:
-    """The mean opinions of a set of READERS, unpacked in ``folder`` or one folder deeper. Raises RatingsError."""
+    """The mean opinions of a set, unpacked in a folder or one folder deeper.
+
+    Args:
+        name: One of READERS.
+        folder: Where its archive was unpacked.
+
+    Raises:
+        RatingsError: Unknown set, or files that are missing or cannot be read; names the file and, in a list, the line.
+    """
     if name not in READERS:
         raise RatingsError(f"no set of ratings is called '{name}'{suggestion(name, READERS)}: {', '.join(READERS)}")
     reader, higher_is_better = READERS[name]

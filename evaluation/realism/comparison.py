@@ -25,12 +25,20 @@ from evaluation.realism.kid import kid_of_subsets, squared_mmd
 
 
 def compare_sets(originals: SetFeatures, images: SetFeatures) -> dict[str, float]:
-    """Distances of two sets of the same pictures in the same order; less is better, 0 is for sets that agree.
+    """How far two sets of the same pictures, in the same order, lie apart; less is better, 0 is for sets that agree.
 
-    pictures, patches: how many there are. fid. kid, and kid_deviation, the standard deviation between its subsets. The Fréchet
-    distance in a layer is called NETWORK:LAYER, that in PIM's z pim, what the critic finds js and kl
-    (`post_hoc_critic.divergence_bounds`); the last three if sampled. Each comes with NAME_low and NAME_high, a 95 % interval
-    over pictures (`intervals.jackknife_interval`), where at least 4 have patches.
+    Args:
+        originals: What `FeatureSampler` makes of the originals.
+        images: The same of what was decoded.
+
+    Returns:
+        pictures, patches: how many there are. fid. kid, and kid_deviation, the standard deviation between its subsets. The
+        Fréchet distance in a layer is called NETWORK:LAYER, that in PIM's z pim, what the critic finds js and kl
+        (`post_hoc_critic.divergence_bounds`); the last three if sampled. Each comes with NAME_low and NAME_high, a 95 %
+        interval over pictures (`intervals.jackknife_interval`), where at least 4 have patches.
+
+    Raises:
+        ImageError: Sets of other sizes, or too few patches.
     """
     counts = [list(map(len, of.features["fid"])) for of in (originals, images)]
     if counts[0] != counts[1]:

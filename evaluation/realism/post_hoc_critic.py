@@ -143,11 +143,20 @@ def normalising_shift(value: Tensor) -> float:
 
 
 def divergence_bounds(originals: Sequence[Tensor], images: Sequence[Tensor], seed: int = 0) -> dict[str, float]:
-    """Lower bounds in nats on the divergence of decodes from originals, (N, D) cells of the same pictures in the same order.
+    """Lower bounds in nats on the divergence of decodes from originals.
 
-    js: Jensen-Shannon, at most log 2; kl: Kullback-Leibler of originals from decodes, of which at most about 4 nats can be
-    found, as T is bounded. Means over pictures, each judged by the critic that has not learned from it; _low and _high: 95 %
-    bootstrap interval over pictures, the critics being what they are. `ImageError` with fewer than 4 pictures.
+    Args:
+        originals: (N, D) cells (`Cells`) of every picture.
+        images: Of the same pictures, decoded, in the same order.
+        seed: Of the halves and of the critics' weights.
+
+    Returns:
+        js: Jensen-Shannon, at most log 2; kl: Kullback-Leibler of originals from decodes, of which at most about 4 nats can be
+        found, as T is bounded. Means over pictures, each judged by the critic that has not learned from it; js_low, js_high,
+        kl_low, kl_high: 95 % bootstrap interval over pictures, the critics being what they are.
+
+    Raises:
+        ImageError: Fewer than 4 pictures.
     """
     count = len(originals)
     if count < LEAST_PICTURES:

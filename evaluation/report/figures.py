@@ -14,11 +14,22 @@ from evaluation.rate import published, rate_distortion
 
 def draw_figures(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("png",), specs: Sequence[str] = (),
                  others: Sequence[str] = (), complexity: Path | None = None, anchor: str | None = None) -> list[Path]:
-    """Draws what is in the folders into ``out``; returns the files written. Raises MetamerError.
+    """Draws what is in folders of results.
 
-    specs: labels of distances, all that were measured by default; the first is the plane's. others: names of
-    `evaluation.rate.published`. complexity: JSON of `metamer complexity`. anchor: codec that single pictures'
-    gains are against; by default jpeg if it was measured, else the first.
+    Args:
+        folders: What `metamer evaluate` and `metamer train` wrote.
+        out: Folder for the figures.
+        formats: Of png, svg and pdf.
+        specs: Labels of distances, by default all that were measured; the first is the plane's.
+        others: Names of published codecs (`evaluation.rate.published`).
+        complexity: JSON of `metamer complexity`; None for no plot of complexity.
+        anchor: Codec that single pictures' gains are against; by default jpeg if it was measured, else the first.
+
+    Returns:
+        The files written.
+
+    Raises:
+        MetamerError: A distance or codec that was not measured, or files that cannot be read.
     """
     results = load_results(folders)
     work = complexity_points(complexity, results.rows) if complexity else []

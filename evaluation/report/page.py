@@ -23,10 +23,19 @@ DARK = dict(zip(plots.COLOURS, LIGHTER, strict=True))
 
 
 def write_page(folders: Sequence[Path], out: Path, most: int, others: Sequence[str] = ()) -> str:
-    """Writes the page and what it needs into ``out``; returns a line about it.
+    """Writes the report's page and what it needs; it opens offline.
 
-    most: pictures in the viewer. others: names of `evaluation.rate.published`, whose curves stand beside those measured.
-    Raises MetamerError.
+    Args:
+        folders: What `metamer evaluate` wrote.
+        out: Folder for the page.
+        most: Pictures in the viewer, at most.
+        others: Names of published codecs, whose curves stand beside those measured.
+
+    Returns:
+        A line about it: where, and how large.
+
+    Raises:
+        MetamerError: No results there, or files that cannot be read or written.
     """
     results = load_results(folders)
     rows = results.rows or results.matched
