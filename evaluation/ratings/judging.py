@@ -18,7 +18,8 @@ from evaluation import json_lines
 from evaluation.images import read_image, to_tensor
 from evaluation.intervals import bootstrap_interval
 from evaluation.measure.panel import Panel
-from evaluation.ratings import agreement, datasets
+from evaluation.ratings import agreement
+from evaluation.ratings.items import OpinionSet, RatedImage, RatedPair, RatedTriplet
 from perception.errors import MetricError
 from perception.registry import suggestion
 
@@ -87,7 +88,7 @@ def best_first(verdicts: list[Verdict], name: str) -> list[Verdict]:
     return sorted(verdicts, key=lambda verdict: -np.nan_to_num(verdict.statistics[name][0], nan=-2))
 
 
-Judged = TypeVar("Judged", datasets.RatedImage, datasets.RatedTriplet, datasets.RatedPair)
+Judged = TypeVar("Judged", RatedImage, RatedTriplet, RatedPair)
 
 
 def filter_kinds(items: Sequence[Judged], kinds: Collection[str], name: str) -> list[Judged]:
@@ -99,7 +100,7 @@ def filter_kinds(items: Sequence[Judged], kinds: Collection[str], name: str) -> 
     return [item for item in items if not kinds or item.kind in kinds]
 
 
-def judge_opinions(opinions: datasets.OpinionSet, panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
+def judge_opinions(opinions: OpinionSet, panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
     """Agreement with mean opinion scores, the closest first: Spearman, for single distances also Pearson and Kendall.
 
     kinds: judge by these types of distortion alone. Intervals are over references.
@@ -139,7 +140,7 @@ def mean_over_kinds(statistic: Callable[..., float], kinds: Sequence[str]) -> tu
 
 
 def judge_choices(
-    choices: Sequence[datasets.RatedTriplet], panel: Panel, out: Path, kinds: Collection[str] = ()
+    choices: Sequence[RatedTriplet], panel: Panel, out: Path, kinds: Collection[str] = ()
 ) -> list[Verdict]:
     """BAPPS 2AFC: the share of observers who choose as the metric does, mean over kinds; intervals over triplets."""
     choices = filter_kinds(choices, kinds, "BAPPS 2AFC")
@@ -156,7 +157,7 @@ def judge_choices(
     return best_first(verdicts, "2afc")
 
 
-def judge_pairs(pairs: Sequence[datasets.RatedPair], panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
+def judge_pairs(pairs: Sequence[RatedPair], panel: Panel, out: Path, kinds: Collection[str] = ()) -> list[Verdict]:
     """BAPPS JND: mean average precision at telling pairs that look the same, mean over kinds; intervals over pairs."""
     pairs = filter_kinds(pairs, kinds, "BAPPS JND")
     rows = measure_pairs([(pair.first, pair.second) for pair in pairs], panel, out)

@@ -13,8 +13,10 @@ from codec import files
 from evaluation import plots
 from evaluation.measure.panel import Panel
 from evaluation.ratings import datasets, judging
+from evaluation.ratings.distortions import DISTORTIONS, GUESS
+from evaluation.ratings.items import OpinionSet
 from evaluation.ratings.judging import Verdict
-from evaluation.ratings.resimulation import DISTORTIONS, GUESS, TITLE
+from evaluation.ratings.resimulation import TITLE
 from evaluation.ratings.verdicts import first_statistic, layer_curves
 from perception import from_spec, metrics
 from perception.backbones.imagenet import NETWORKS
@@ -44,7 +46,7 @@ def main(resim: Path, out: Path) -> None:
     sweeps = Panel([], [LayerSweep("squeezenet"), LayerSweep("alexnet")])
     slow_sweeps = Panel([], [LayerSweep("vgg16")])
 
-    def record(name: str, sets: list[tuple[datasets.OpinionSet, Panel]], kinds=()) -> list[Verdict]:
+    def record(name: str, sets: list[tuple[OpinionSet, Panel]], kinds=()) -> list[Verdict]:
         verdicts = [verdict for opinions, panel in sets for verdict in judging.judge_opinions(opinions, panel, out, kinds)]
         verdicts = judging.best_first(verdicts, "spearman")
         text = json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1)

@@ -17,7 +17,8 @@ from tqdm import tqdm
 from codec import files
 from codec.errors import ImageError
 from evaluation.images import held_out_paths, read_image, save_image, to_tensor
-from evaluation.ratings.resimulation import DISTORTIONS, HEIGHT, LEVELS, WIDTH, distort, level_strengths
+from evaluation.ratings.distortions import DISTORTIONS, LEVELS
+from evaluation.ratings.resimulation import HEIGHT, WIDTH, distort, level_strengths
 from perception import create
 
 REFERENCES = 16

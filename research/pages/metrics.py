@@ -4,8 +4,9 @@ from collections.abc import Iterable
 
 from evaluation.markdown import interval_text, markdown_table
 from evaluation.probes.macadam import chromaticity_to_lab, ellipse_outlines, roundness
+from evaluation.ratings.distortions import DISTORTIONS, GUESS
 from evaluation.ratings.judging import Verdict
-from evaluation.ratings.resimulation import CROPS, DISTORTIONS, GUESS
+from evaluation.ratings.resimulation import CROPS
 from evaluation.ratings.verdicts import DRAWN_SUBSETS, layer_curves
 from perception.backbones.imagenet import NETWORKS
 from perception.metric import Metric

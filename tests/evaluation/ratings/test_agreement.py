@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from evaluation.ratings import agreement
-from evaluation.ratings.datasets import RatingsError
+from evaluation.ratings.items import RatingsError
 
 CORRELATIONS = (agreement.spearman, agreement.kendall, agreement.pearson)
 whole = st.integers(-50, 50)

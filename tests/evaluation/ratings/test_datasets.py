@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.io import savemat
 
 from evaluation.ratings import datasets
-from evaluation.ratings.datasets import RatingsError
+from evaluation.ratings.items import RatingsError
 from tests.conftest import SHARED
 
 LISTS = SHARED / "ratings"

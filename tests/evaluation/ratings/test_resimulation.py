@@ -8,8 +8,9 @@ from PIL import Image
 from scipy import ndimage
 
 from codec.errors import MetamerError
-from evaluation.ratings import resimulation
-from evaluation.ratings.resimulation import DISTORTIONS, LEVELS, TARGETS, distort, level_strengths, psnr, solve_strength
+from evaluation.ratings import distortions, resimulation
+from evaluation.ratings.distortions import DISTORTIONS, LEVELS
+from evaluation.ratings.resimulation import TARGETS, distort, level_strengths, psnr, solve_strength
 from tests.conftest import SHARED
 
 KODAK, RATINGS = SHARED / "kodak", SHARED / "ratings" / "tid2013"
@@ -48,9 +49,9 @@ def test_whole_strengths_come_near(crop, number):
 def test_noise_has_the_published_variance_in_independent_channels():
     grey = np.full((128, 160, 3), 128, np.uint8)
     for level in LEVELS:
-        found = resimulation.error_statistics(grey, distort(DISTORTIONS[1], "I02", grey, level, resimulation.VARIANCES[level]))
+        found = resimulation.error_statistics(grey, distort(DISTORTIONS[1], "I02", grey, level, distortions.VARIANCES[level]))
         for channel in ("std_r", "std_g", "std_b"):
-            assert found[channel] == pytest.approx(np.sqrt(resimulation.VARIANCES[level] + 1 / 12), rel=0.03)
+            assert found[channel] == pytest.approx(np.sqrt(distortions.VARIANCES[level] + 1 / 12), rel=0.03)
         assert max(abs(found[pair]) for pair in ("rg", "rb", "gb", "across", "down")) < 0.03
 
 
@@ -66,46 +67,46 @@ def test_noises_have_their_colour_and_spectrum():
     def found(function) -> dict:
         return resimulation.error_statistics(grey, function(grey, 10.0, np.random.default_rng(1)))
 
-    assert found(resimulation.correlated_noise)["across"] == pytest.approx(2 / 3, abs=0.05)
-    assert found(resimulation.high_frequency_noise)["across"] < -0.1
-    error = resimulation.colour_noise(grey, 10.0, np.random.default_rng(1)) - 128.0
+    assert found(distortions.correlated_noise)["across"] == pytest.approx(2 / 3, abs=0.05)
+    assert found(distortions.high_frequency_noise)["across"] < -0.1
+    error = distortions.colour_noise(grey, 10.0, np.random.default_rng(1)) - 128.0
     luma = error @ [0.299, 0.587, 0.114]
     assert luma.std() == pytest.approx(5, rel=0.05) and ((error[..., 2] - luma) / 1.772).std() == pytest.approx(10, rel=0.05)
     ramp = np.broadcast_to(np.arange(160, dtype=np.uint8)[None, :, None], grey.shape) + np.uint8(40)
-    wide = resimulation.multiplicative_noise(ramp, 0.1, np.random.default_rng(1)) - ramp.astype(float)
+    wide = distortions.multiplicative_noise(ramp, 0.1, np.random.default_rng(1)) - ramp.astype(float)
     assert wide[:, 120:].std() > 2 * wide[:, :40].std()
 
 
 def test_masked_noise_hides_in_texture(crop):
     flat = crop.copy()
     flat[:, :96] = 128
-    error = np.abs(resimulation.masked_noise(flat, 8.0, np.random.default_rng(1)) - flat.astype(float))
+    error = np.abs(distortions.masked_noise(flat, 8.0, np.random.default_rng(1)) - flat.astype(float))
     assert error[:, :96].max() == 0 and error[:, 96:].mean() > 1
 
 
 def test_impulses_are_black_or_white_and_as_many_as_asked(crop):
-    image = resimulation.impulse_noise(crop, 0.1, np.random.default_rng(1))
+    image = distortions.impulse_noise(crop, 0.1, np.random.default_rng(1))
     changed = image != crop
     assert np.isin(image[changed], (0, 255)).all() and changed.mean() == pytest.approx(0.1, abs=0.01)
 
 
 def test_blur_is_blur(crop):
-    image = resimulation.blur(crop, 2.0, None)
+    image = distortions.blur(crop, 2.0, None)
     assert np.abs(np.diff(image.astype(float), axis=1)).mean() < 0.6 * np.abs(np.diff(crop.astype(float), axis=1)).mean()
     assert image.mean() == pytest.approx(crop.mean(), abs=0.2)
 
 
 def test_quantisation_and_palettes_hold_few_values(crop):
-    assert len(np.unique(resimulation.quantisation(crop, 64, None))) <= 5
+    assert len(np.unique(distortions.quantisation(crop, 64, None))) <= 5
     for colours in (4, 31):
-        image = resimulation.colour_quantisation(crop, colours, None)
+        image = distortions.colour_quantisation(crop, colours, None)
         assert len(np.unique(image.reshape(-1, 3), axis=0)) <= colours
         blurred = [ndimage.gaussian_filter(picture.astype(float), (6, 6, 0)) for picture in (image, crop)]
         assert np.abs(blurred[0] - blurred[1]).mean() < 6  # dither keeps local means
 
 
 def test_pattern_noise_moves_what_is_there(crop):
-    image = resimulation.pattern_noise(crop, 20, np.random.default_rng(1))
+    image = distortions.pattern_noise(crop, 20, np.random.default_rng(1))
     colours = {tuple(colour) for colour in crop.reshape(-1, 3)}
     assert {tuple(colour) for colour in image.reshape(-1, 3)} <= colours
 
@@ -114,7 +115,7 @@ def test_more_blocks_are_weaker_at_one_psnr():
     grey = np.full((384, 512, 3), 110, np.uint8)
     depths, errors = [], []
     for count in (2, 8, 32):
-        error = resimulation.blocks(grey, count, np.random.default_rng(1)) - 110.0
+        error = distortions.blocks(grey, count, np.random.default_rng(1)) - 110.0
         assert np.count_nonzero(error[..., 0]) == count * 32**2
         depths.append(np.abs(error).max())
         errors.append(np.square(error).mean())
@@ -129,12 +130,12 @@ def test_signs_of_mean_shift_and_contrast(crop):
 
 def test_saturation_keeps_luma(crop):
     weights = [0.299, 0.587, 0.114]
-    image = resimulation.saturation(crop, 1.0, None)
+    image = distortions.saturation(crop, 1.0, None)
     assert np.ptp(image, axis=2).max() == 0 and np.abs(image @ weights - crop @ weights).max() <= 0.51
 
 
 def test_chromatic_aberration_shifts_red_and_blue_apart(crop):
-    image = resimulation.chromatic_aberration(crop, 1, None)
+    image = distortions.chromatic_aberration(crop, 1, None)
     assert (image[:, 1:-1, 0] == crop[:, :-2, 0]).all() and (image[:, 1:-1, 2] == crop[:, 2:, 2]).all()
     assert (image[..., 1] == crop[..., 1]).all() and (image[:, 0] == crop[:, 0]).all()
 
