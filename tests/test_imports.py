@@ -81,6 +81,20 @@ def test_rooms_import_those_below_them(package):
             assert not {other for other in others if other.split(".")[1:2] and other.split(".")[1] in order}, name
 
 
+def test_no_two_modules_export_one_name():
+    """A reader who meets a name knows whose it is; functions of commands are called after what one types."""
+    homes: dict[str, set[str]] = {}
+    for path in [path for package in ("evaluation", "perception") for path in (ROOT / package).rglob("*.py")]:
+        for node in ast.parse(path.read_text()).body:
+            if (
+                isinstance(node, ast.FunctionDef | ast.ClassDef)
+                and not node.name.startswith("_")
+                and "commands" not in path.parts
+            ):
+                homes.setdefault(node.name, set()).add(module_name(path))
+    assert {name: modules for name, modules in homes.items() if len(modules) > 1} == {}
+
+
 def test_packages_import_one_way():
     for package, allowed in ALLOWED.items():
         for path in (ROOT / package).rglob("*.py"):

@@ -184,11 +184,11 @@ def measure_pictures(paths: Sequence[Path], points: Sequence[Point], specs: Sequ
                 work(path, tick=bar.update)
         else:
             measure_in_processes(work, paths, jobs, bar)
-    rows = current_rows(json_lines.read_lines(results), points, [path.name for path in paths])
+    measured = current_rows(json_lines.read_lines(results), points, [path.name for path in paths])
     for label, side in ((cached_distance(spec).label, cached_distance(spec).min_side) for spec in specs):
-        if all(row[label] is None for row in rows.values()):
+        if all(row[label] is None for row in measured.values()):
             raise ImageError(f"{label} needs {side} pixels a side, which no picture has")
-    return rows
+    return measured
 
 
 def measure_in_processes(work: Callable, paths: Sequence[Path], jobs: int, bar: tqdm) -> None:

