@@ -23,7 +23,7 @@ def metamer_codec(name: str, threads: int) -> Codec:
     network = models.load(model)
     version = network.id.hex()
     if decoder:
-        decoders.synthesis(network, decoder, realism)  # what is wrong is told before the first hour is spent
+        decoders.synthesis(network, decoder, realism)  # errors appear before the first hour is spent
         weights = decoders.find(decoder, network).path.read_bytes()
         version += f" {hashlib.sha256(weights).hexdigest()[:16]}" + ("" if realism is None else f" {realism:g}")
     ladder = [100 * index / (models.QUALITIES - 1) for index in range(models.QUALITIES)]

@@ -1,4 +1,4 @@
-"""Decoded pictures that a run keeps, and the originals beside them."""
+"""Decoded pictures that a run keeps, and their originals."""
 
 import re
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from evaluation.codecs.registry import get_codec
 from evaluation.images import read_image, save_image
 from evaluation.measure.measurements import Point, Row
 
-ORIGINAL = "original"  # folder beside those of codecs, whose names have an @
+ORIGINAL = "original"  # a folder next to those of codecs, whose names have an @
 
 
 def decoded_path(folder: Path, path: Path, point: Point) -> Path:

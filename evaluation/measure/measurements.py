@@ -169,7 +169,7 @@ def measure_pictures(paths: Sequence[Path], points: Sequence[Point], specs: Sequ
         ImageError: A distance needs larger pictures than there are.
         MetamerError: A codec fails, or files cannot be read or written.
     """
-    labels = [cached_distance(spec).label for spec in specs]  # what cannot be used is told before the first hour is spent
+    labels = [cached_distance(spec).label for spec in specs]  # unusable distances are reported before the first hour is spent
     results.parent.mkdir(parents=True, exist_ok=True)
     text = results.read_text() if results.exists() else ""
     if not text.endswith("\n"):  # an interrupted run left half a line, to which nothing may be added

@@ -1,4 +1,4 @@
-"""Labels beside what they name, none over another.
+"""Labels next to what they name, none over another.
 
 adjustText was tried for those among points: where points crowd, it left labels over each other and far from their points.
 """
@@ -17,7 +17,7 @@ LINE = 1.35  # height of a line of text, in sizes of its font
 LABEL_X = 1.035  # where labels of ends stand, in widths of a panel
 NEAR, FAR = 5.0, 90.0  # from a point to its label, in points
 ANGLES = np.deg2rad([20, -20, 160, -160, 60, -60, 120, -120, 90, -90, 0, 180])  # at each distance, the best first
-COVERED = 6.0  # points of distance that one covered spot of a line is worth
+COVERED = 6.0  # points of distance that weigh as much as one covered spot of a line
 
 
 def spread_apart(places: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
@@ -38,7 +38,7 @@ def spread_apart(places: np.ndarray, gap: float, low: float, high: float) -> np.
 
 
 def label_ends(figure: Figure, ends: dict[Axes, list[tuple[float, float, str, str]]], size: float = 8.5) -> None:
-    """Writes beside each panel what its curves are: (x, y, text, colour) of their ends. Fixes the layout."""
+    """Writes next to each panel what its curves are: (x, y, text, colour) of their ends. Fixes the layout."""
     notes = {
         panel: [annotate(panel, *label, size, coords="axes fraction") for label in labels] for panel, labels in ends.items()
     }

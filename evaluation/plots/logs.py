@@ -62,7 +62,7 @@ def plot_training(logs: Mapping[str, Log], path: Path) -> None:
     """Logs by name: a panel a quantity, smoothed over what was logged (faint), validation with dots; and for codecs
     rate-distortion curves, of one log those of every validation, the later the darker, of several the last.
 
-    Dotted lines are where a stage begins, told below, if there is but one log.
+    Dotted lines mark where a stage begins, with a note below, if there is only one log.
     """
     colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(logs)}
     trained, validated = ({name: of(log) for name, log in logs.items()} for of in (training_series, validation_series))
@@ -82,8 +82,8 @@ def plot_training(logs: Mapping[str, Log], path: Path) -> None:
                 panel.axvline(step, color=MUTED, linewidth=0.8, linestyle=":")
         figure.suptitle(next(iter(logs)), x=0.01, ha="left")
         if len(begun) > 1:
-            told = "; ".join(f"{name} from step {step}" for step, name in begun)
-            footnote(figure, f"stages: {told}")
+            text = "; ".join(f"{name} from step {step}" for step, name in begun)
+            footnote(figure, f"stages: {text}")
     label_ends(figure, ends, size=8)
     save_figure(figure, path)
 

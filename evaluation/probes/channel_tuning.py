@@ -14,7 +14,7 @@ from perception.distances.features import DEFAULT_LAYER, Features
 from perception.registry import create
 
 SUBSETS = ("all", "H-10", "L-10")
-SMOOTHNESS = 1.0  # weight of total variation beside the feature loss over its value at mid-grey; the inversion's prior
+SMOOTHNESS = 1.0  # weight of total variation against the feature loss over its value at mid-grey; the inversion's prior
 
 
 def efficacy_csv(measured: dict) -> str:

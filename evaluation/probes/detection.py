@@ -1,4 +1,4 @@
-"""Does visibility see what its teacher sees? Predicted probabilities of detection beside ColorVideoVDP's, by quality.
+"""Does visibility see what its teacher sees? Probabilities of detection, predicted and by ColorVideoVDP, by quality.
 
 The photographs should be ones that neither was trained on. Probabilities of both come from their distances in JOD in one way.
 """
@@ -38,7 +38,7 @@ HEADER = ["artefacts", "pairs", "Pearson", "Spearman", "Spearman within a photog
 
 @dataclass(frozen=True)
 class DetectionRow:
-    """Probabilities that a photograph's distorted version is told from it."""
+    """Probabilities that a photograph's distorted version is distinguished from it."""
 
     photo: str
     kind: str

@@ -212,7 +212,7 @@ def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: b
 
 
 def named_curves(seeds: dict[int, dict[float, str]], readout: str) -> Iterator[tuple[str, dict[float, str]]]:
-    """Every seed's curve with a name for it: the seed is told where there are several."""
+    """Every seed's curve with a name for it: with the seed where there are several."""
     for seed, along in seeds.items():
         yield readout + (f", seed {seed}" if len(seeds) > 1 else ""), along
 

@@ -2,8 +2,9 @@
 
 Ding et al., "Comparison of full-reference image quality models for optimization of image processing systems", IJCV 2021,
 section 3.1: from noise, or from a damaged version, descend on the distance to a reference. A distance that determines the image
-leads back to it; a blind one ends elsewhere and calls the result good. Ending elsewhere is told from not having arrived by a
-yardstick, the reference as a coarse JPEG: the distance prefers its own result to that, and metrics of other families do not.
+leads back to it; a blind one ends elsewhere and calls the result good. Ending elsewhere is distinguished from not having
+arrived by a yardstick, the reference as a coarse JPEG: the distance prefers its own result to that, and metrics of other
+families do not.
 """
 
 import json

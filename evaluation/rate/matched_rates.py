@@ -118,7 +118,7 @@ def evaluate_at_rates(
     anchor = anchor or names[0]
     points = [Point(name, target=target) for target in targets for name in names]
     for name in names:
-        get_codec(name)  # unknown ones are told before the first hour is spent
+        get_codec(name)  # unknown ones are reported before the first hour is spent
     sample = FeatureSampler(critic=critic) if with_realism else None  # so are weights that are not here
     places = functools.partial(decoded_path, out / "decoded") if keep else None
     rows = measurements.measure_pictures(paths, points, specs, out / "matched.jsonl", jobs, places)

@@ -7,12 +7,13 @@ from codec.errors import MetamerError
 
 
 class RatingsError(MetamerError):
-    """A data set of ratings that is not where or what it should be, or numbers that no agreement can be told from."""
+    """A data set of ratings that is not where or what it should be, or numbers that agreement is not defined for."""
 
 
 @dataclass(frozen=True)
 class RatedImage:
-    """An image and its mean opinion, on the scale of its set. ``level``: the distortion's, from 1; 0 where none is told."""
+    """An image and its mean opinion, on the scale of its set. ``level``: the distortion's, from 1; 0 where the set gives
+    none."""
 
     reference: Path
     image: Path

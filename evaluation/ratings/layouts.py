@@ -106,7 +106,7 @@ def csiq_opinions(path: Path) -> Iterator[RatedImage]:
     for where, cells in rows:
         *name, score = (cells[column] if column < len(cells) else "" for column in columns)
         if not any((*name, score)):
-            continue  # a workbook's remarks beside the table, or nothing
+            continue  # a workbook's remarks next to the table, or nothing
         if len(name) == 3:
             image, kind, level = (re.sub(r"\.0+$", "", part) for part in name)
             kind = kind.lower().replace(" ", "")
@@ -130,7 +130,7 @@ def _matlab(path: Path) -> dict[str, np.ndarray]:
 def live_opinions(path: Path) -> Iterator[RatedImage]:
     """refimgs, jp2k, jpeg, wn, gblur, fastfading, refnames_all.mat, and dmos_realigned.mat ('dmos_new') or dmos.mat ('dmos').
 
-    The realigned scores, which came later and apart, are preferred, as their authors advise; beside the folders or above them.
+    The realigned scores, which came later and apart, are preferred, as their authors advise; next to the folders or above them.
     'orgs' marks originals among the images: left out. The folders' info.txt holds no scores and is not read.
     """
     home, given = home_folder(path, "refimgs"), Folder(Path(path))

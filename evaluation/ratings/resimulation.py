@@ -27,7 +27,7 @@ CROPS = {"I01": (126, 104), "I03": (44, 73), "I04": (206, 0), "I06": (43, 66), "
 TARGETS = {level: float(10 * np.log10(255**2 / VARIANCES[level])) for level in LEVELS}  # dB: 33.0, 30.0, 27.0, 24.0, 21.0
 TRUE_STRENGTHS = {("I01", 23, 5): 5.0}  # the strengths that true images show; rules give the others
 TITLE = "TID2013-resim, an approximation of TID2013"
-ENTRIES = "entries.csv"  # beside the pictures; tells a folder of ours from the real set
+ENTRIES = "entries.csv"  # next to the pictures; marks a folder of ours
 PSNR = create("psnr")
 COLUMNS = ("file", "type", "level", "title", "basis", "parameter", "psnr", "target", "reference")
 
@@ -198,7 +198,7 @@ def error_statistics(reference: np.ndarray, image: np.ndarray) -> dict[str, floa
 
 
 def validate(kodak: Path, ratings: Path) -> list[dict]:
-    """The true images beside ours: two rows each, ``made`` 'TID2013' or 'here', with file, level and ``statistics``.
+    """The true images and ours: two rows each, ``made`` 'TID2013' or 'here', with file, level and ``statistics``.
 
     ``level`` is the one whose noise the true image has. It differs from the file's name for i21_01_1 … 4, whose variances are
     those of levels 2 … 5: TID2008 had four levels, 30 to 21 dB, and its files bear the same names. ``differing``: the share

@@ -7,7 +7,7 @@ expectation is a lower bound, however T was found. On the pictures it has learne
 
 p and q are the distributions of what surrounds a place in an original and in a decode (a cell of 16x16 pixels and as much
 around it as a network sees), not of whole pictures, of which a critic would say little more than that any two codecs differ. It
-is unconditional: realism is a divergence of marginal distributions (Blau & Michaeli, ICML 2019), and a critic that is told the
+is unconditional: realism is a divergence of marginal distributions (Blau & Michaeli, ICML 2019), and a critic that knows the
 latents bounds that of joint ones, in which distortion counts, too; and other codecs have no latents of ours.
 """
 

@@ -29,7 +29,7 @@ def write_page(folders: Sequence[Path], out: Path, most: int, others: Sequence[s
         folders: What `metamer evaluate` wrote.
         out: Folder for the page.
         most: Pictures in the viewer, at most.
-        others: Names of published codecs, whose curves stand beside those measured.
+        others: Names of published codecs, whose curves are drawn with those measured.
 
     Returns:
         A line about it: where, and how large.

@@ -1,4 +1,4 @@
-"""What the viewer shows: originals and decodes of some pictures, copied beside the page."""
+"""What the viewer shows: originals and decodes of some pictures, copied next to the page."""
 
 import shutil
 from collections.abc import Sequence

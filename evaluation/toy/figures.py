@@ -15,7 +15,7 @@ from evaluation.toy.sources import Source
 from evaluation.toy.training import METHODS, Score
 
 SEEN = 1 << 17  # vectors that tell how probable each codeword is
-GRID = 700  # points a side at which cells are told apart
+GRID = 700  # points a side at which cells are distinguished
 SHADES = {"klt": COLOURS[3], "ltc": COLOURS[4], "ntc": COLOURS[0], "vq": COLOURS[1]}
 ScoredCoders = list[tuple[nn.Module, Score]]
 

@@ -8,23 +8,26 @@ SETTLED = 1e-6  # relative fall of the cost in a round below which nothing is le
 
 
 class VectorQuantiser(nn.Module):
-    """Codewords (K, dimensions), their ideal code lengths in bits (K,), and what a squared error is worth in bits.
+    """Codewords (K, dimensions), their ideal code lengths in bits (K,), and the weight of a squared error in bits.
 
-    A vector gets the codeword of least bits + worth · squared error.
+    A vector gets the codeword of least bits + error_weight · squared error.
     """
 
     def __init__(self, codewords: Tensor, lengths: Tensor, error_weight: float):
         super().__init__()
         self.register_buffer("codewords", codewords)
         self.register_buffer("lengths", lengths)
-        self.worth = error_weight
+        self.error_weight = error_weight
 
     def choose(self, vectors: Tensor) -> Tensor:
         """Indices (N,)."""
-        fixed = self.lengths + self.worth * self.codewords.square().sum(1)  # the vector's own square changes no choice
-        return torch.cat([
-            torch.addmm(fixed, block, self.codewords.T, alpha=-2 * self.worth).argmin(1) for block in vectors.split(BLOCK)
-        ])
+        fixed = self.lengths + self.error_weight * self.codewords.square().sum(1)  # the vector's own square changes no choice
+        return torch.cat(
+            [
+                torch.addmm(fixed, block, self.codewords.T, alpha=-2 * self.error_weight).argmin(1)
+                for block in vectors.split(BLOCK)
+            ]
+        )
 
     def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Codes vectors (N, dimensions): cells (N, 1), bits (N,), decoded (N, dimensions)."""

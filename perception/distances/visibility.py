@@ -3,7 +3,7 @@
 After Ak & Le Callet, "Towards perceptually plausible training of image restoration neural networks", IPTA 2019: small networks
 stand in for the eye's optics, its photoreceptors and luminance masking (white boxes in `perception.vision.retina`), and a
 Siamese network behind them predicts detection. What differs: its teacher is ColorVideoVDP, whose just-objectionable-difference
-units (JOD) give a probability, where the paper has opinions on JPEG; colour goes on beside the achromatic response; and
+units (JOD) give a probability, where the paper has opinions on JPEG; colour is kept along with the achromatic response; and
 everything is small enough to be 20 times as fast as the teacher.
 
 Where the time goes decides the shape. At this distance contrast sensitivity has fallen to less than half of its peak at 9

@@ -99,7 +99,7 @@ def is_intact(path: Path, entry: Entry) -> bool:
 
 
 def write_tensors(path: Path, entry: Entry, tensors: dict[str, Tensor]) -> None:
-    """Writes beside ``path`` and moves into place, so that no half file ever bears its name."""
+    """Writes a temporary file next to ``path`` and moves it into place, so that no half file ever bears its name."""
     metadata = {"format": "pt", "origin": entry.origin, "licence": entry.licence}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:

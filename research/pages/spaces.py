@@ -45,7 +45,7 @@ def behaviour_table(name: str) -> str:
 
 
 def detection_table() -> str:
-    """Visibility beside its teacher."""
+    """Visibility against its teacher."""
     return markdown_table(HEADER, list(map(agreement_cells, read_results("detection")["agreement"])))
 
 

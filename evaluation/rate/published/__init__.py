@@ -1,4 +1,4 @@
-"""What others have published of their codecs on Kodak: kodak.csv and complexity.csv beside this file, each row with its source.
+"""What others have published of their codecs on Kodak: kodak.csv and complexity.csv in this folder, each row with its source.
 
 Facts for comparison, not measurements made here; a codec that runs here should be run. They hold for Kodak's 24 photographs
 alone and `check_kodak` refuses others. kodak.csv: a row a setting; columns of distances are called by their labels, empty where
@@ -28,7 +28,7 @@ KODAK = "0bd1a4a7fd207abf544cf579f5a38e0d71e08d660b4711767f19117e1402d196"
 
 @dataclass(frozen=True)
 class PublishedCodec:
-    """A codec on Kodak. rows: by rising rate, bpp and the mean of each distance that is told, by its label."""
+    """A codec on Kodak. rows: by rising rate, bpp and the mean of each distance that the source gives, by its label."""
 
     name: str
     source: str
