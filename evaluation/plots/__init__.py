@@ -2,29 +2,13 @@
 
 from evaluation.plots.complexity import ComplexityPoint, plot_complexity
 from evaluation.plots.curves import plot_rate_distortion
-from evaluation.plots.distances import plot_intervals, plot_steps, plot_tuning
 from evaluation.plots.gains import plot_gains
+from evaluation.plots.intervals import plot_intervals, plot_steps
 from evaluation.plots.logs import plot_training
 from evaluation.plots.realism import plot_rate_realism, plot_realism_plane
 from evaluation.plots.sheets import plot_contact_sheet
 from evaluation.plots.style import COLOURS, FORMATS, codec_styles, metric_title, plt, save_figure
 
-__all__ = [
-    "COLOURS",
-    "FORMATS",
-    "ComplexityPoint",
-    "plot_gains",
-    "plot_intervals",
-    "codec_styles",
-    "plot_realism_plane",
-    "plt",
-    "plot_rate_distortion",
-    "plot_complexity",
-    "plot_rate_realism",
-    "save_figure",
-    "plot_contact_sheet",
-    "plot_steps",
-    "metric_title",
-    "plot_training",
-    "plot_tuning",
-]
+__all__ = ["COLOURS", "FORMATS", "ComplexityPoint", "codec_styles", "metric_title", "plot_complexity",
+           "plot_contact_sheet", "plot_gains", "plot_intervals", "plot_rate_distortion", "plot_rate_realism",
+           "plot_realism_plane", "plot_steps", "plot_training", "plt", "save_figure"]

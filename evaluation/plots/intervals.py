@@ -1,4 +1,4 @@
-"""Figures of distances: how they agree with people, and how they are tuned."""
+"""Values with their intervals: a row a name, or along steps."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.plots.style import COLOURS, plt, save_figure
-from perception.backbones.efficacy import ChannelTuning, contrast_sensitivity, peak_frequency
 
 Interval = tuple[float, float, float]  # value, and the ends of its 95 % interval
 
@@ -63,33 +62,3 @@ def plot_steps(panels: Mapping[str, Mapping[str, Mapping[str | float, Interval]]
     save_figure(figure, path)
 
 
-def plot_tuning(measured: ChannelTuning, layer: str, path: Path, share: float = 0.1) -> None:
-    """How a layer's channels answer to gratings: tuning curves of some with the highest and the lowest efficacy, and all
-    channels by μ₁ and μ₂ with the chosen ones marked (Tariq et al. 2020, figures 2 and 3)."""
-    order = measured.efficacy.argsort().tolist()
-    count = max(1, round(share * len(order)))
-    groups = {f"H-{100 * share:g}": (order[-count:], COLOURS[0]), f"L-{100 * share:g}": (order[:count], COLOURS[1])}
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(16, 4.6), layout="constrained")
-    steps = measured.frequency.numpy()
-    angles = np.arange(len(measured.by_orientation)) * 180 / len(measured.by_orientation)
-    for name, (chosen, colour) in groups.items():
-        for number, channel in enumerate(chosen[:: max(1, len(chosen) // 4)][:4]):
-            label = name if number == 0 else None
-            left.plot(steps, measured.by_frequency[:, channel], color=colour, linewidth=1.4, label=label)
-            middle.plot(angles, measured.by_orientation[:, channel], color=colour, linewidth=1.4, label=label)
-    sensitivity = left.twinx()
-    sensitivity.plot(steps, contrast_sensitivity(measured.frequency), color=COLOURS[7], linestyle="--")
-    sensitivity.set(ylabel="contrast sensitivity (dashed)", ylim=(0, None))
-    left.set(xlabel="cycles per degree", ylabel="mean activation", title=f"{layer}: radial gratings")
-    middle.set(xlabel="orientation (degrees)", title=f"oriented gratings at {peak_frequency():.1f} cycles per degree")
-    first, second = measured.frequency_sensitivity, measured.orientation_selectivity
-    floor = 1e-9  # channels that never answer stay on the logarithmic axes
-    right.scatter(first + floor, second + floor, s=14, color=COLOURS[7], label="other channels")
-    for name, (chosen, colour) in groups.items():
-        right.scatter(first[chosen] + floor, second[chosen] + floor, s=18, color=colour, label=name)
-    right.set(xscale="log", yscale="log", xlabel="μ₁, frequency sensitivity", ylabel="μ₂, orientation selectivity",
-              title="chosen channels")
-    for panel in (left, middle, right):
-        panel.grid()
-        panel.legend()
-    save_figure(figure, path)
