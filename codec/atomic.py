@@ -7,6 +7,7 @@ on the file, and locks die with their process: what a killed one left, the next 
 """
 
 import contextlib
+import errno
 import os
 import stat
 import sys
@@ -22,30 +23,44 @@ def part(path: Path) -> Path:
     return path.with_name(f".{path.name[:48]}.{zlib.crc32(os.fsencode(path.name)):08x}.part")
 
 
-def write(path: Path, data: bytes) -> None:
-    """Makes ``path`` a regular file that holds ``data``, with the permissions of the one that it replaces. Raises OSError."""
+def write(path: Path, data: bytes, replace: bool = True) -> None:
+    """Makes ``path`` a regular file that holds ``data``, with the permissions of the one that it replaces.
+
+    Raises OSError; FileExistsError where there is such a file, however late it came, and ``replace`` does not allow it.
+    """
     beside, handle = part(path), None
     waiting = False  # under the name `beside`, which is ours to remove then
     try:
         if sys.platform == "win32":  # which locks what is open, and moves nothing that is
             waiting = True
             beside.write_bytes(data)
+            if not replace:
+                os.rename(beside, path)  # which fails there if the name is taken
+                waiting = False
+                return
         else:
             handle = _nameless(path.parent)
             if handle is None:
                 handle, waiting = _named(beside), True
-            with contextlib.suppress(FileNotFoundError):
-                os.fchmod(handle, stat.S_IMODE(path.stat().st_mode))
+            if replace:
+                with contextlib.suppress(FileNotFoundError):
+                    os.fchmod(handle, stat.S_IMODE(path.stat().st_mode))
             with open(handle, "wb", closefd=False) as file:
                 file.write(data)
             os.fsync(handle)
             if not waiting:
                 if _link(handle, path):
+                    _discard(beside)
                     return
+                if not replace:
+                    raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
                 _lock(handle)
                 while not _link(handle, beside):
                     _discard(beside)
                 waiting = True
+            if not replace:
+                _place(beside, path)
+                return  # what still waits is removed below
         os.replace(beside, path)
         waiting = False
     finally:
@@ -89,6 +104,17 @@ def _named(beside: Path) -> int:
         if os.fstat(handle).st_nlink:  # else discarded by another between creation and lock
             return handle
         os.close(handle)
+
+
+def _place(beside: Path, path: Path) -> None:
+    """Gives a file that waits its name. Raises FileExistsError if that is taken."""
+    try:
+        os.link(beside, path)
+    except FileExistsError:
+        raise
+    except OSError:  # a file system without links: the name is taken first, empty for a moment
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        os.replace(beside, path)
 
 
 def _discard(beside: Path) -> None:

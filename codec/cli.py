@@ -11,15 +11,17 @@ import functools
 import importlib
 import json
 import math
+import os
 import signal
 import sys
+import warnings
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from codec import files, jobs, limits
+from codec import container, files, jobs, limits, terminal
 from codec.errors import FileError, MetamerError
 
 STREAM_SUFFIX = ".mtm"
@@ -44,6 +46,7 @@ class Commands(click.Group):
         return super().get_command(context, name)
 
     def invoke(self, context: click.Context) -> object:
+        terminal.occupy()
         before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that what cleans up does
         try:
             return super().invoke(context)
@@ -55,7 +58,7 @@ class Commands(click.Group):
         except (MetamerError, MemoryError, ImportError, OSError, ValueError) as problem:
             if context.params.get("debug") or not is_input_fault(problem):
                 raise
-            click.echo(f"metamer: {explain(problem)}", err=True)
+            say(f"metamer: {explain(problem)}")
             context.exit(1)
         finally:
             signal.signal(signal.SIGTERM, before)
@@ -77,6 +80,11 @@ def explain(problem: Exception) -> str:
     if isinstance(problem, ImportError):
         return f"this command needs the extras [train,evaluate,judges]: {problem.name or problem} is missing"
     return " ".join(str(problem).split())
+
+
+def say(line: str) -> None:
+    """A line on standard error, without what a terminal would obey."""
+    click.echo(terminal.printable(line), err=True)
 
 
 class Region(click.ParamType):
@@ -109,33 +117,38 @@ def main(debug: bool) -> None:
     """Metamer: photographs to small files and back."""
 
 
-def each(names: Iterable[str], description: str, work: jobs.Work, count: int = 1) -> None:
+def each(names: Iterable[str], description: str, work: jobs.Work, count: int = 1, quiet: bool = False) -> None:
     """Calls ``work(name)`` for every name, in ``count`` processes, with a progress bar for several names.
 
-    Failures are named and end with status 1; notices that ``work`` returns are, and end with status 3.
+    Failures are named and end with status 1; notices that ``work`` reports are, and end with status 3. Who watches is told
+    what was done, unless ``quiet``.
     """
     from tqdm import tqdm
 
     failed = noticed = 0
     names = list(names)
     debug = click.get_current_context().find_root().params["debug"]
-    progress = tqdm(total=len(names), desc=description, unit="file", disable=None if len(names) > 1 else True, leave=False)
+    watched = terminal.watched() and not quiet
+    progress = tqdm(total=len(names), desc=description, unit="file", disable=not watched or len(names) == 1, leave=False)
     with progress as bar, contextlib.closing(jobs.outcomes(work, names, count)) as outcomes:
-        for name, notices, problem in outcomes:
+        for name, report, problem in outcomes:
             bar.update()
             if problem and debug:
                 raise problem
-            lines = [explain(problem)] if problem else notices
+            lines = [f"metamer: {name}: {line}" for line in ([explain(problem)] if problem else report.notices)]
+            if watched and report.summary:
+                lines.append(f"{report.summary}, {report.seconds:.1f} s")
             if lines:
                 bar.clear()
             for line in lines:
-                click.echo(f"metamer: {name}: {line}", err=True)
+                say(line)
             failed += bool(problem)
-            noticed += bool(notices)
+            noticed += bool(report.notices)
     if failed or noticed:
         click.get_current_context().exit(1 if failed else DAMAGED)
 
 
+quiet_option = click.option("--quiet", is_flag=True, help="Tell of failures alone, a terminal too.")
 force_option = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
 max_pixels_option = click.option("--max-pixels", type=click.IntRange(1), help="How many pixels a picture may have. Default: "
                                  f"{limits.MAX_PIXELS}, and of a small file fewer.")
@@ -181,7 +194,8 @@ def complete_models(context: click.Context, parameter: click.Parameter, incomple
 @jobs_option
 @threads_option
 @force_option
-def encode(names, output, quality, bpp, max_bytes, distances, count, threads, force, **options) -> None:
+@quiet_option
+def encode(names, output, quality, bpp, max_bytes, distances, count, threads, force, quiet, **options) -> None:
     """Encode pictures to .mtm files."""
     if sum(option is not None for option in (quality, bpp, max_bytes)) > 1:
         raise click.UsageError("give one of --quality, --bpp and --max-bytes")
@@ -189,18 +203,24 @@ def encode(names, output, quality, bpp, max_bytes, distances, count, threads, fo
     rate = {"quality": quality, "bpp": bpp, "max_bytes": max_bytes}
     options |= {key: value for key, value in rate.items() if value is not None}
     options["distortion"] = dict.fromkeys(distances, 1.0) or None
-    coded(encode_file, targets, "encoding", count, threads, force, options)
+    work = functools.partial(encode_file, shown=len(targets) == 1 and not quiet)
+    coded(work, targets, "encoding", count, threads, force, quiet, options)
 
 
-def encode_file(name: str, targets: dict[str, str], force: bool, options: dict) -> list[str]:
-    """One file; ``options``: `codec.encode`'s. No notices."""
+def encode_file(name: str, targets: dict[str, str], force: bool, options: dict, shown: bool) -> jobs.Report:
+    """One file; ``options``: `codec.encode`'s. shown: whether steps of --effort may be."""
     from codec import coding
 
-    files.check_free(targets[name], force, name)
+    target = targets[name]
+    files.check_free(target, force, name)
     source = files.read(name) if name == files.STREAM else name
-    with steps_shown() if options["effort"] and len(targets) == 1 else contextlib.nullcontext(lambda: None) as step:
-        files.write(targets[name], coding.encode(source, **options, progress=step))
-    return []
+    with steps_shown() if options["effort"] and shown else contextlib.nullcontext(lambda: None) as step:
+        data = coding.encode(source, **options, progress=step)
+    files.write(target, data, force)
+    header = container.read_header(data)
+    before = len(source) if isinstance(source, bytes) else os.stat(name).st_size
+    return jobs.Report(summary=f"{name} → {target} {terminal.size(before)} → {terminal.size(len(data))}, "
+                       f"{8 * len(data) / (header.width * header.height):.2f} bpp")
 
 
 @contextlib.contextmanager
@@ -212,23 +232,36 @@ def steps_shown() -> Iterator[Callable[[], object]]:
         yield bar.update
 
 
-def coded(work, targets: dict[str, str], description: str, count: int, threads: int, force: bool, options: dict) -> None:
+def coded(
+    work, targets: dict[str, str], description: str, count: int, threads: int, force: bool, quiet: bool, options: dict
+) -> None:
     """Encodes or decodes all of ``targets`` with ``count`` jobs that share ``threads``; 0: all there are."""
     count = min(count or jobs.cores(), len(targets))
     options = options | {"threads": jobs.threads_each(threads, count)}
-    each(targets, description, functools.partial(work, targets=targets, force=force, options=options), count)
+    work = functools.partial(work, targets=targets, force=force, options=options)
+    debug = click.get_current_context().find_root().params["debug"]
+    each(targets, description, work if debug else functools.partial(undisturbed, work), count, quiet)
+
+
+def undisturbed(work: jobs.Work, name: str) -> jobs.Report:
+    """``work(name)`` without what libraries print or warn of by themselves. This process is the command's own."""
+    with terminal.only_ours(), warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        return work(name)
 
 
 @main.command()
 @files_argument
 @click.option("-o", "--output", type=click.Path(allow_dash=True),
               help="Picture or folder to write; - for standard output. Default: PNG beside the input.")
-@click.option("--model", type=click.Path(), help="Model file to look in besides the shipped ones.")
-@click.option("--decoder", help="Shipped decoder (`metamer info` names them), or a decoder file. Default: the model's own, "
-              "which is closest to the original.")
+@click.option("--model", type=click.Path(), help="Model file to look in besides the shipped ones, which come first.")
+@click.option("--decoder", help="Shipped decoder (`metamer info` names them), a decoder file, or a model file for "
+              "its synthesis. Default: the model's own, which is closest to the original.")
 @click.option("--realism", type=Finite(0, 1), help="How much texture to invent: 0 (none, as the model's own decoder) to 1. "
               "Default: 1 with a --decoder that knows realism, else 0. Without --decoder, uses the one named 'realism'.")
 @click.option("--background", metavar="COLOUR", help="Put this behind transparent pictures: white, #336699, ….")
+@click.option("--metadata", type=click.Choice(["keep", "strip"]), default="keep", show_default=True,
+              help="Whether the picture gets the EXIF and XMP that the file holds.")
 @click.option("--region", type=Region(), help="Decode only this part, in pixels; of a large picture, the tiles it lies in.")
 @click.option("--preview", is_flag=True, help="Decode the coarse part alone, in less time.")
 @click.option("--salvage", is_flag=True, help="Decode what is whole in a damaged file, cross out what is not, and say which. "
@@ -237,30 +270,34 @@ def coded(work, targets: dict[str, str], description: str, count: int, threads: 
 @jobs_option
 @threads_option
 @force_option
-def decode(names, output, background, salvage, count, threads, force, **options) -> None:
+@quiet_option
+def decode(names, output, background, metadata, salvage, count, threads, force, quiet, **options) -> None:
     """Decode .mtm files to pictures (PNG unless the output's name says otherwise)."""
     targets = files.targets_for(names, output, ".png")
-    work = functools.partial(decode_file, background=background, salvage=salvage)
-    coded(work, targets, "decoding", count, threads, force, options)
+    work = functools.partial(decode_file, background=background, strip=metadata == "strip", salvage=salvage)
+    coded(work, targets, "decoding", count, threads, force, quiet, options)
 
 
 def decode_file(
-    name: str, targets: dict[str, str], force: bool, options: dict, background: str | None, salvage: bool
-) -> list[str]:
-    """One file; ``options``: `codec.decode`'s. Returns what was damaged, with ``salvage``."""
+    name: str, targets: dict[str, str], force: bool, options: dict, background: str | None, strip: bool, salvage: bool
+) -> jobs.Report:
+    """One file; ``options``: `codec.decode`'s. Notices of what was damaged, with ``salvage``."""
     from codec import coding, outputs
 
-    target, damage = targets[name], []
+    target = targets[name]
+    damage: tuple[str, ...] = ()
     format = outputs.find(".png" if target == files.STREAM else Path(target).suffix)
     files.check_free(target, force, name)
     data = files.read(name)
     if salvage:
         salvaged = coding.rescue(data, **options)
-        picture, damage = salvaged.picture, [str(damage) for damage in salvaged.damage]
+        picture, damage = salvaged.picture, salvaged.damage
     else:
         picture = coding.decode(data, **options)
-    files.write(target, outputs.to_bytes(picture, format, background))
-    return damage
+    written = outputs.to_bytes(picture, format, background, strip)
+    files.write(target, written, force)
+    return jobs.Report(damage, f"{name} → {target} {terminal.size(len(data))} → {terminal.size(len(written))}, "
+                       f"{picture.width}x{picture.height}")
 
 
 @main.command()
@@ -270,7 +307,10 @@ def info(names, as_json) -> None:
     """Say what .mtm files hold, and which decoders they can be decoded with besides the model's own."""
     from codec import coding
 
-    def work(name: str) -> list[str]:
+    if sys.stdout is None:
+        raise FileError("standard output is closed")
+
+    def work(name: str) -> jobs.Report:
         found = coding.info(files.read(name))
         if as_json:
             click.echo(json.dumps({"file": name, **dataclasses.asdict(found), "bpp": round(found.bpp, 5)}))
@@ -280,9 +320,10 @@ def info(names, as_json) -> None:
             tiles = f" in {found.tiles} tiles" if found.tiles else ""
             kind = " grey" if found.grey else ""
             held = "".join(f", {kind} {size} bytes" for kind, size in found.sections.items())
-            click.echo(f"{name}: {found.width}x{found.height}{kind}{tiles}, {found.bytes} bytes, {found.bpp:.3f} bpp, "
-                       f"quality {found.quality:g}, model {model}, format {found.version}{held}{others}")
-        return []
+            line = (f"{name}: {found.width}x{found.height}{kind}{tiles}, {found.bytes} bytes, {found.bpp:.3f} bpp, "
+                    f"quality {found.quality:g}, model {model}, format {found.version}{held}{others}")
+            click.echo(terminal.printable(line))
+        return jobs.Report()
 
     each(names, "reading", work)
 

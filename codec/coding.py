@@ -1,10 +1,11 @@
 """Encode and decode, whole pictures: read → transform → code → write."""
 
 import io
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image
@@ -25,7 +26,8 @@ PREVIEW_GROUPS = 1  # of channels, the coarsest first
 MAX_QUALITY = 100.0
 DEFAULT_QUALITY = 50.0
 
-Source = Image.Image | np.ndarray | str | Path | bytes
+Source = Image.Image | np.ndarray | str | os.PathLike | bytes | bytearray | memoryview | IO[bytes]
+File = bytes | bytearray | memoryview | str | os.PathLike | IO[bytes]
 
 
 @dataclass(frozen=True)
@@ -65,7 +67,12 @@ def _picture(source: Source, **options: Any) -> Picture:
         if not source.size or not (source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))):
             raise ImageError(f"arrays must be (H, W), (H, W, 3) or (H, W, 4), not {source.shape}")
         return pictures.take(Image.fromarray(source), **options)
-    return pictures.load(io.BytesIO(source) if isinstance(source, bytes) else source, **options)
+    if isinstance(source, (str, os.PathLike)):
+        return pictures.load(source, **options)
+    data = files.contents(source)
+    if data is None:
+        raise ImageError(f"is not a picture, an array, a path, bytes or an open file, but {type(source).__name__}")
+    return pictures.load(io.BytesIO(data), **options)
 
 
 def quality_index(quality: float) -> int:
@@ -126,7 +133,8 @@ def encode(
     distortion: Mapping[str, float] | None = None,
     progress: Progress = lambda: None,
 ) -> bytes:
-    """Encodes a picture: a PIL image, an (H, W), (H, W, 3) or (H, W, 4) uint8 array, a path, or the bytes of a picture file.
+    """Encodes a picture: a PIL image, an (H, W), (H, W, 3) or (H, W, 4) uint8 array, or a picture file as its path,
+    its bytes, or opened for reading bytes.
 
     quality: 0 (smallest) … 100 (best). max_bytes, or bpp (bits a pixel of the whole file): the highest quality that
     fits, instead. model: a shipped model's name or a model file. tile: code tiles of 1024x1024 pixels apart, each with a
@@ -195,12 +203,17 @@ def cross_entropy(image: Source, quality: float = DEFAULT_QUALITY, *, model: str
     return meter.bits
 
 
-def _bytes(data: bytes | str | Path) -> bytes:
-    return data if isinstance(data, bytes) else files.read(str(data))
+def _bytes(data: File) -> bytes:
+    if isinstance(data, (str, os.PathLike)):
+        return files.read(str(data))
+    held = files.contents(data)
+    if held is None:
+        raise StreamError(f"is not a path, bytes or an open file, but {type(data).__name__}")
+    return held
 
 
 def decode_latents(
-    data: bytes | str | Path, *, model: str | None = None, max_pixels: int | None = None, threads: int = 0
+    data: File, *, model: str | None = None, max_pixels: int | None = None, threads: int = 0
 ) -> np.ndarray:
     """The decoded latents (h, w, M), int32 sixteenths of a quantiser step: the same on every machine, to the bit.
 
@@ -219,7 +232,7 @@ def decode_latents(
 
 
 def decode(
-    data: bytes | str | Path,
+    data: File,
     *,
     region: tuple[int, int, int, int] | None = None,
     preview: bool = False,
@@ -229,7 +242,7 @@ def decode(
     max_pixels: int | None = None,
     threads: int = 0,
 ) -> Image.Image:
-    """Decodes a file, given as its bytes or its path, to a picture: RGB or L, RGBA or LA where it is transparent.
+    """Decodes a file, given as its bytes, its path or opened, to a picture: RGB or L, RGBA or LA where it is transparent.
 
     What the file holds of a colour profile, EXIF and XMP is in ``info`` under `icc_profile`, `exif` and `xmp`.
 
@@ -257,7 +270,7 @@ def decode(
 
 
 def rescue(
-    data: bytes | str | Path,
+    data: File,
     *,
     region: tuple[int, int, int, int] | None = None,
     preview: bool = False,
@@ -316,7 +329,7 @@ def _area(region: tuple[int, int, int, int] | None, header: container.Header) ->
     return Box(top, left, top + height, left + width)
 
 
-def info(data: bytes | str | Path) -> Info:
+def info(data: File) -> Info:
     """What the header says, all checksums verified, and that all tiles are there. Raises StreamError."""
     data = _bytes(data)
     header, found = container.unpack(data)

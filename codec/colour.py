@@ -2,13 +2,26 @@
 
 import io
 import struct
+from collections.abc import Sequence
+from typing import IO, Any
 
 import numpy as np
 from PIL import Image, ImageCms
 
+from codec.errors import ImageError
+
 SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}  # of profiles, as Pillow's modes
 SRGB_GAMMA = 0.45455
 SRGB_CHROMATICITY = (0.3127, 0.329, 0.64, 0.33, 0.3, 0.6, 0.15, 0.06)  # x, y of white, red, green, blue
+P3_CHROMATICITY = (0.3127, 0.329, 0.68, 0.32, 0.265, 0.69, 0.15, 0.06)
+REC2020_CHROMATICITY = (0.3127, 0.329, 0.708, 0.292, 0.17, 0.797, 0.131, 0.046)
+# code points of ITU-T H.273, tables 2 and 3: primaries; the power that makes numbers linear, None for the curve of sRGB, which
+# that of video (1, 6, 14, 15) is shown with too; and what 8 bits of sRGB cannot hold
+PRIMARIES = {1: SRGB_CHROMATICITY, 9: REC2020_CHROMATICITY, 12: P3_CHROMATICITY}
+GAMMAS = {1: None, 4: 2.2, 5: 2.8, 6: None, 8: 1.0, 13: None, 14: None, 15: None}
+HDR = {16: "PQ", 18: "HLG"}
+BOXES = 1 << 16  # bytes at the beginning of an AVIF or HEIC file, in which its boxes of properties lie
+CHUNKS = 1 << 10  # of a PNG that are looked at in search of one that should come first
 D50 = np.array([0.9642, 1.0, 0.8249])  # white of the profile connection space, ICC.1 section 7.2.16
 BRADFORD = np.array([[0.8951, 0.2664, -0.1614], [-0.7502, 1.7135, 0.0367], [0.0389, -0.0685, 1.0296]])  # ICC.1 annex E
 
@@ -20,7 +33,7 @@ def reduce(image: Image.Image, profile: bytes | None, *, keep: bool = False) -> 
     """
     profile = profile or b""
     opened = _opened(profile)
-    space = SPACES.get(opened.profile.xcolor_space) if opened else None
+    space = _space(opened) if opened else None
     if space == image.mode and keep and space in ("L", "RGB"):
         return image, profile
     if space is not None and space != image.mode and {space, image.mode} == {"L", "RGB"}:  # both are met in the wild
@@ -32,6 +45,12 @@ def reduce(image: Image.Image, profile: bytes | None, *, keep: bool = False) -> 
     if image.mode == "LAB":
         return _transformed(image, ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")), "RGB"), b""
     return image if image.mode in ("L", "RGB") else image.convert("RGB"), b""
+
+
+def suits(profile: bytes, mode: str) -> bool:
+    """Whether a profile can be read and is for pictures of ``mode``, L or RGB, with transparency or without."""
+    opened = _opened(profile)
+    return opened is not None and _space(opened) == mode.removesuffix("A")
 
 
 def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
@@ -55,6 +74,53 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         return image.convert("RGB") if image.mode not in ("L", "RGB") else image
 
 
+def signalled(file: IO[bytes], format: str | None, profile: bytes | None) -> dict[str, Any]:
+    """What a picture file says of its colours in code points (ITU-T H.273) and Pillow does not read, as Pillow's ``info``.
+
+    PNG's cICP chunk comes before every other (PNG 3, section 11.3.2.6); those of AVIF and HEIC stand where there is no
+    ``profile``. Raises ImageError for high dynamic range, and for a PNG with code points that no profile is made of here.
+    """
+    points = _cicp(file) if format == "PNG" else _nclx(file) if format in ("AVIF", "HEIF") else None
+    if points is None:
+        return {}
+    primaries, transfer, *rest = points
+    if transfer in HDR:
+        raise ImageError(f"is of high dynamic range ({HDR[transfer]}), which 8 bits of sRGB do not hold: convert it first")
+    if format != "PNG" and profile:
+        return {}
+    if primaries not in PRIMARIES or transfer not in GAMMAS or rest not in ([], [0, 1]):
+        if format == "PNG":
+            raise ImageError(f"has colours of a kind that is not read (cICP {', '.join(map(str, points))})")
+        return {}
+    if primaries == 1 and GAMMAS[transfer] is None:
+        return {"icc_profile": None, "srgb": 0}
+    adapted = against_d50(PRIMARIES[primaries])
+    assert adapted is not None
+    return {"icc_profile": matrix_profile(adapted, GAMMAS[transfer])}
+
+
+def _nclx(file: IO[bytes]) -> tuple[int, ...] | None:
+    """Primaries and transfer of an AVIF or HEIC file, of the first box that says them."""
+    file.seek(0)
+    _, box, rest = file.read(BOXES).partition(b"colrnclx")
+    return struct.unpack_from(">2H", rest) if box and len(rest) >= 4 else None
+
+
+def _cicp(file: IO[bytes]) -> tuple[int, ...] | None:
+    """The four numbers of a PNG's cICP chunk, if there is one where it belongs."""
+    place = 8
+    for _ in range(CHUNKS):
+        file.seek(place)
+        head = file.read(8)
+        if len(head) < 8 or head[4:] in (b"IDAT", b"IEND"):
+            return None
+        (length,) = struct.unpack_from(">I", head)
+        if head[4:] == b"cICP" and length == 4:
+            return tuple(file.read(4))
+        place += 12 + length
+    return None
+
+
 def png_profile(info: dict) -> bytes | None:
     """The profile that a PNG's gAMA and cHRM chunks stand for (PNG section 11.3.2); None where there is nothing to convert.
 
@@ -68,22 +134,36 @@ def png_profile(info: dict) -> bytes | None:
     xy = np.array(chromaticity).reshape(4, 2)
     if (xy <= 0).any() or (xy.sum(1) > 1).any():
         return None
+    adapted = against_d50(chromaticity)
+    return None if adapted is None else matrix_profile(adapted, 1 / gamma)
+
+
+def against_d50(chromaticity: Sequence[float]) -> np.ndarray | None:
+    """(3, 3) XYZ of primaries in columns, adapted to D50, of x and y of white, red, green, blue; None for degenerate ones."""
+    xy = np.array(chromaticity).reshape(4, 2)
     columns = np.column_stack([xy[:, 0] / xy[:, 1], np.ones(4), (1 - xy.sum(1)) / xy[:, 1]])
     white, primaries = columns[0], columns[1:].T
     if abs(np.linalg.det(primaries)) < 1e-3:
         return None
     primaries = primaries * np.linalg.solve(primaries, white)
-    adapted = np.linalg.inv(BRADFORD) @ np.diag((BRADFORD @ D50) / (BRADFORD @ white)) @ BRADFORD @ primaries
-    return matrix_profile(adapted, 1 / gamma)
+    return np.linalg.inv(BRADFORD) @ np.diag((BRADFORD @ D50) / (BRADFORD @ white)) @ BRADFORD @ primaries
 
 
-def matrix_profile(primaries: np.ndarray, gamma: float) -> bytes:
-    """An ICC version 2 profile: primaries (3, 3), XYZ in columns against D50; numbers to the power of ``gamma`` are linear."""
+def matrix_profile(primaries: np.ndarray, gamma: float | None) -> bytes:
+    """An ICC version 2 profile: primaries (3, 3), XYZ in columns against D50; numbers to the power of ``gamma`` are linear.
+
+    gamma: None for the curve of sRGB.
+    """
 
     def xyz(values: np.ndarray) -> bytes:
         return b"XYZ \0\0\0\0" + struct.pack(">3i", *(round(float(value) * 65536) for value in values))
 
-    curve = b"curv\0\0\0\0\0\0\0\1" + struct.pack(">H2x", min(65535, round(gamma * 256)))
+    if gamma is None:
+        v = np.linspace(0, 1, 1024)  # IEC 61966-2-1
+        linear = np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4)
+        curve = b"curv\0\0\0\0" + struct.pack(">I", len(v)) + (linear * 65535).round().astype(">u2").tobytes()
+    else:
+        curve = b"curv\0\0\0\0\0\0\0\1" + struct.pack(">H2x", min(65535, round(gamma * 256)))
     tags = {b"wtpt": xyz(D50)}
     for letter, column in zip("rgb", primaries.T, strict=True):
         tags |= {f"{letter}XYZ".encode(): xyz(column), f"{letter}TRC".encode(): curve}
@@ -100,6 +180,14 @@ def _opened(profile: bytes | None) -> ImageCms.ImageCmsProfile | None:
     try:
         return ImageCms.ImageCmsProfile(io.BytesIO(profile)) if profile else None
     except (ImageCms.PyCMSError, OSError, ValueError):
+        return None
+
+
+def _space(opened: ImageCms.ImageCmsProfile) -> str | None:
+    """The mode that a profile is for, None for one that pictures here do not have."""
+    try:
+        return SPACES.get(opened.profile.xcolor_space)
+    except UnicodeDecodeError:  # four letters, which a broken profile may write with anything
         return None
 
 

@@ -2,6 +2,7 @@
 
 Members: `model.json` (format, name, id of the model whose streams it ``decodes``, whether it knows ``realism``, facts of
 training) and `synthesis.onnx`, with the interface of the model's own. Latents do not depend on the decoder.
+What is in a decoder file is no more believed than what is in a model file (`codec.model`).
 
 A decoder that knows realism holds two sets of weights, the model's own and those of a synthesis trained for realism, and
 runs on (1 − r)·own + r·trained. Interpolating networks trades distortion against realism (Wang et al., "ESRGAN", ECCV
@@ -13,15 +14,19 @@ A decoder may ask for `codec.texture` in its latents, as much of it as the card'
 """
 
 import difflib
-import json
+import re
 import struct
-import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
+from codec import archive
+from codec.archive import ArchiveError
 from codec.errors import ModelError
-from codec.model import ARCHIVE_ERRORS, HALO, MAX_HALO, WEIGHTS, Model, Session
+from codec.model import HALO, MAX_HALO, WEIGHTS, Model, is_name, load
+from codec.session import Session
 
 SUFFIX = ".decoder"
 FORMAT = 2  # 1 knew no texture
@@ -52,22 +57,45 @@ class Decoder:
 
 
 def read(path: Path) -> Decoder:
-    """Reads the card alone, so it is cheap. Raises ModelError."""
+    """Reads the card alone, so it is cheap. Raises ModelError.
+
+    A model file is a decoder too, of the models whose streams it shares: those that its transforms alone were trained from.
+    """
     try:
-        with zipfile.ZipFile(path) as archive:
-            card, checksum = json.loads(archive.read(CARD)), archive.getinfo(GRAPH).CRC
-        if card["format"] > FORMAT:
-            raise ModelError(f"{path}: decoder format {card['format']} is newer than this program reads")
-        texture, scales = (tuple(map(float, card.get(key, ()))) for key in ("texture", "scales"))
-        if texture and not (all(0 <= x <= 1 for x in texture) and len(scales) == 2 and all(0 < x < 1e6 for x in scales)):
-            raise ValueError(f"texture {texture}, scales {scales}")
-        decodes, slider = bytes.fromhex(card["decodes"]), bool(card["realism"])
-        halo = int(card.get("halo", HALO))
-        if not 1 <= halo <= MAX_HALO:
-            raise ValueError(f"halo {halo}")
-        return Decoder(path, str(card["name"]), decodes, slider, checksum, texture, scales, halo)
-    except ARCHIVE_ERRORS as problem:
+        card, checksum = archive.card(archive.read(path, [CARD])[CARD]), archive.checksums(path)[GRAPH]
+        if "decodes" not in card and "groups" in card:
+            return _of_model(path, checksum)
+        form, slider = card["format"], card["realism"]
+        if type(form) is int and form > FORMAT:
+            raise ModelError(f"{path}: decoder format {form} is newer than this program reads")
+        if type(form) is not int or form < 1 or type(slider) is not bool or not is_name(card["name"]):
+            raise ArchiveError(f"format {form!r}, realism {slider!r}, name {card['name']!r}"[:200])
+        decodes = card["decodes"]
+        if not isinstance(decodes, str) or not re.fullmatch(r"[0-9a-f]{8}", decodes):
+            raise ArchiveError(f"decodes {decodes!r}"[:200])
+        texture, scales = _numbers(card, "texture"), _numbers(card, "scales")
+        if texture and not (all(0 <= x <= 1 for x in texture) and len(scales) == 2 and all(1e-6 < x < 1e6 for x in scales)):
+            raise ArchiveError(f"texture {texture}, scales {scales}"[:200])
+        halo = card.get("halo", HALO)
+        if type(halo) is not int or not 1 <= halo <= MAX_HALO:
+            raise ArchiveError(f"halo {halo!r}"[:200])
+        return Decoder(path, card["name"], bytes.fromhex(decodes), slider, checksum, texture, scales, halo)
+    except KeyError as problem:
+        raise ModelError(f"{path}: is not a Metamer decoder: {problem} is missing") from None
+    except (ArchiveError, OSError) as problem:
         raise ModelError(f"{path}: is not a Metamer decoder: {problem}") from None
+
+
+def _of_model(path: Path, checksum: int) -> Decoder:
+    model = load(str(path), 1)
+    return Decoder(path, model.name, model.networks, False, checksum, (), (), model.halo)
+
+
+def _numbers(card: Mapping[str, Any], key: str) -> tuple[float, ...]:
+    values = card.get(key, [])
+    if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
+        raise ArchiveError(f"{key} {values!r}"[:200])
+    return tuple(map(float, values))
 
 
 def shipped() -> list[Decoder]:
@@ -94,9 +122,8 @@ def find(name: str | Path, model: Model) -> Decoder:
 @lru_cache(maxsize=4)
 def _session(decoder: Decoder, realism: float, threads: int) -> Session:
     try:
-        with zipfile.ZipFile(decoder.path) as archive:
-            graph = archive.read(GRAPH)
-    except ARCHIVE_ERRORS as problem:
+        graph = archive.read(decoder.path, [GRAPH])[GRAPH]
+    except (ArchiveError, OSError, KeyError) as problem:
         raise ModelError(f"{decoder.path}: is not a Metamer decoder: {problem}") from None
     if decoder.slider:
         if graph.count(_CONSTANT) != 1:

@@ -180,6 +180,15 @@ def refine(
     return best[0] / view.gain, best[1]
 
 
+def _distortion(model: Model) -> Mapping[str, float]:
+    """What the model was trained on, as its card has it. Raises ModelError."""
+    recipe = model.card.get("recipe", {})
+    mix = recipe.get("distortion", PLAIN) if isinstance(recipe, dict) else None
+    if not (isinstance(mix, Mapping) and mix and all(type(weight) in (int, float) and weight > 0 for weight in mix.values())):
+        raise ModelError(f"{model.path}: does not say what it was trained on; name a distortion")
+    return mix
+
+
 @dataclass(frozen=True)
 class Effort:
     """How hard to try. level: 1 … `MOST`; specs, shares: distances of `perception`, and their shares in the mix."""
@@ -196,7 +205,7 @@ class Effort:
             raise ValueError(f"effort must be between 0 and {MOST}, not {level}")
         if not level:
             return None
-        mix = mix or model.card.get("recipe", {}).get("distortion", PLAIN)
+        mix = mix or _distortion(model)
         if level in REANALYSED and set(mix) != set(PLAIN):
             raise ModelError(f"effort 1 to {max(REANALYSED)} knows squared error alone, not {', '.join(mix)}; "
                              f"take {min(DESCENDED)} to {MOST}")

@@ -1,6 +1,7 @@
 """Whole files in and out: `-` for the standard streams, outputs moved into place only when complete."""
 
 import os
+import stat
 import sys
 from pathlib import Path
 
@@ -8,16 +9,39 @@ from codec import atomic
 from codec.errors import FileError
 
 STREAM = "-"
+TAKEN = "{} exists; use --force to replace it"
 
 
 def read(name: str) -> bytes:
     """The bytes of a file, or of standard input for `-`."""
     if name == STREAM:
+        if sys.stdin is None:
+            raise FileError("standard input is closed")
         return sys.stdin.buffer.read()
     try:
+        if is_device(os.stat(name)):
+            raise FileError("is a device")
         return Path(name).read_bytes()
     except OSError as problem:
         raise FileError((problem.strerror or str(problem)).lower()) from None
+
+
+def is_device(status: os.stat_result) -> bool:
+    """Whether a file is one that may have no end, as /dev/zero has none; pipes have one."""
+    return stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode)
+
+
+def contents(source: object) -> bytes | None:
+    """The bytes of what holds some: bytes, bytearray, memoryview, an open binary file; None for all else. Raises FileError."""
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source)
+    read = getattr(source, "read", None)
+    if not callable(read):
+        return None
+    data = read()
+    if not isinstance(data, (bytes, bytearray)):
+        raise FileError("is a file that was opened as text; open it with mode 'rb'")
+    return bytes(data)
 
 
 def target_for(name: str, output: str | None, suffix: str, several: bool) -> str:
@@ -62,14 +86,16 @@ def check_free(target: str, force: bool, source: str | None = None) -> None:
     if source not in (None, STREAM) and Path(target).exists() and Path(source).exists() and os.path.samefile(target, source):
         raise FileError(f"{target} is the input itself")
     if not force and Path(target).exists():
-        raise FileError(f"{target} exists; use --force to replace it")
+        raise FileError(TAKEN.format(target))
 
 
-def write(target: str, data: bytes) -> None:
+def write(target: str, data: bytes, force: bool = True) -> None:
     """Writes a whole file or none, as `codec.atomic` does. Devices and pipes are written to as they are; a symbolic link
-    stays one. Raises FileError."""
+    stays one. force: whether a file that is there by then may be replaced. Raises FileError."""
     try:
         if target == STREAM:
+            if sys.stdout is None:
+                raise FileError("standard output is closed")
             sys.stdout.buffer.write(data)
             sys.stdout.buffer.flush()
             return
@@ -77,9 +103,11 @@ def write(target: str, data: bytes) -> None:
         if path.exists() and not path.is_file():
             path.write_bytes(data)
         else:
-            atomic.write(path, data)
+            atomic.write(path, data, force)
     except BrokenPipeError:
         raise
+    except FileExistsError:
+        raise FileError(TAKEN.format(target)) from None
     except OSError as problem:
         name = "standard output" if target == STREAM else target
         raise FileError(f"{name} cannot be written: {(problem.strerror or str(problem)).lower()}") from None

@@ -7,17 +7,29 @@ import os
 import pickle
 import signal
 import threading
+import time
 import traceback
 from collections import deque
 from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from multiprocessing import connection
 from multiprocessing.context import SpawnContext
 
 from codec.errors import MetamerError
 from codec.files import STREAM
 
-Work = Callable[[str], list[str]]  # returns notices; with several jobs, one that pickles
-Outcome = tuple[str, list[str], Exception | None]
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a file. notices: what was wrong with it; summary: what was done, for who watches; seconds: that it took."""
+
+    notices: tuple[str, ...] = ()
+    summary: str = ""
+    seconds: float = 0.0
+
+
+Work = Callable[[str], Report]  # with several jobs, one that pickles
+Outcome = tuple[str, Report, Exception | None]
 LOST = "its process was killed, for want of memory perhaps"
 
 
@@ -36,17 +48,17 @@ def threads_each(threads: int, jobs: int) -> int:
 
 
 def outcomes(work: Work, names: Sequence[str], jobs: int) -> Generator[Outcome, None, None]:
-    """Yields (name, notices, what ``work(name)`` raised if the file was at fault) for all, as they end. Raises other errors.
+    """Yields (name, report, what ``work(name)`` raised if the file was at fault) for all, as they end. Raises other errors.
 
     A process that dies takes its file alone with it: the error is a MetamerError, and another takes its place.
     """
     several = jobs > 1 and len(names) > 1
     here = [name for name in names if name == STREAM or not several]  # standard input is ours alone
     beside = [name for name in names if name != STREAM and several]
-    for name, notices, problem in itertools.chain(_here(work, here), _side_by_side(work, beside, jobs)):
+    for name, report, problem in itertools.chain(_here(work, here), _side_by_side(work, beside, jobs)):
         if problem and not isinstance(problem, (MetamerError, MemoryError)):
             raise problem
-        yield name, notices, problem
+        yield name, report, problem
 
 
 def _here(work: Work, names: Sequence[str]) -> Iterator[Outcome]:
@@ -54,11 +66,13 @@ def _here(work: Work, names: Sequence[str]) -> Iterator[Outcome]:
         yield name, *_attempt(work, name)
 
 
-def _attempt(work: Work, name: str) -> tuple[list[str], Exception | None]:
+def _attempt(work: Work, name: str) -> tuple[Report, Exception | None]:
+    begin = time.perf_counter()
     try:
-        return work(name), None
+        report = work(name)
+        return replace(report, seconds=time.perf_counter() - begin), None
     except Exception as problem:
-        return [], problem
+        return Report(), problem
 
 
 class _Worker:
@@ -88,14 +102,14 @@ def _serve(pipe: connection.Connection, work: Work) -> None:
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
-            notices, problem = _attempt(work, pipe.recv())
+            report, problem = _attempt(work, pipe.recv())
             if problem is not None:
                 problem.add_note("".join(traceback.format_exception(problem)).strip())
                 try:
                     pickle.loads(pickle.dumps(problem))
                 except Exception:  # an error of others that does not travel
                     problem = RuntimeError(problem.__notes__[0])
-            pipe.send((notices, problem))
+            pipe.send((report, problem))
 
 
 @contextlib.contextmanager
@@ -135,10 +149,10 @@ def _side_by_side(work: Work, names: Sequence[str], jobs: int) -> Iterator[Outco
                 assert isinstance(pipe, connection.Connection)
                 worker = busy[pipe]
                 try:
-                    (notices, problem), alive = pipe.recv(), True
+                    (report, problem), alive = pipe.recv(), True
                 except (EOFError, ConnectionResetError):
-                    notices, problem, alive = [], MetamerError(LOST), False
-                yield worker.name, notices, problem
+                    report, problem, alive = Report(), MetamerError(LOST), False
+                yield worker.name, report, problem
                 if alive and todo:
                     occupy(worker)
                 else:

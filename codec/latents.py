@@ -7,9 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from codec.errors import ModelError
 from codec.model import Model
+from codec.session import outputs
 from codec.texture import KEPT
-from entropy.coder import Decoder, Encoder, Meter
+from entropy.coder import MAX_RESIDUAL, Decoder, Encoder, Meter
 
 STRIDE = 16  # pixels a latent position
 HYPER_STRIDE = 4  # latent positions a hyper-latent position
@@ -17,6 +19,8 @@ HYPER_MAX = 63
 FRACTION = 16  # decoded latents are whole sixteenths of a quantiser step
 KNOWN_MAX, VALUE_MAX = 511, 8191  # clipping of what the context networks see, before and after scaling
 MEAN_SHIFT, KNOWN_SHIFT, SCALE_SHIFT = 14, 12, 3
+STRIP, LEAST_ROWS = 1 << 13, 16  # positions that context networks run on at a time, and rows: more than a tile has
+CONTEXT_ROWS = 2  # above and below a strip; context networks see one position around each (FORMAT.md), and it must be even
 
 # (tables (n, C) uint8, centre (n, C) int32 sixteenths, positions (n,), channels) → residuals (n, C) int32
 Residuals = Callable[[np.ndarray, np.ndarray, np.ndarray, slice], np.ndarray]
@@ -48,10 +52,10 @@ def _passes(
     pass picks whole rows.
     """
     array = model.arrays
-    features = model.run("features", hyper=hyper[None].astype(np.float32))[0][0, :, :height, :width]
+    features = _features(model, hyper)[:, :height, :width]
     planes = array["planes"][quality]
     fixed = len(features) + len(planes)
-    context = np.zeros((1, height, width, fixed + model.latents), np.float32)
+    context = np.zeros((1, height, width, fixed + model.latents), np.int16)
     context[0, :, :, : len(features)] = features.transpose(1, 2, 0)
     context[0, :, :, len(features) : fixed] = planes
     known = context.reshape(height * width, -1)[:, fixed:]
@@ -64,21 +68,71 @@ def _passes(
             positions = np.flatnonzero(colour == parity)
             if not positions.size:
                 continue  # a tile of one position has no second pass
-            inputs = np.ascontiguousarray(context[..., : fixed + begin + parity * size])
-            mean, scale = model.run(f"context{2 * group + parity}", context=inputs)
-            if mean.ndim == 4:  # graphs of format 1 give every position
-                mean, scale = mean.reshape(-1, size)[positions], scale.reshape(-1, size)[positions]
-            tables = (scale + array["scale_offset"][quality, channels]) >> SCALE_SHIFT
-            tables = tables.clip(0, len(model.tables) - 1).astype(np.uint8)
-            centre = _scaled(mean.astype(np.int32), array["mean_factor"][quality, channels], MEAN_SHIFT)
+            seen = context[..., : fixed + begin + parity * size]
+            tables, centre = _predicted(model, quality, 2 * group + parity, seen, channels, len(positions))
             value = residuals(tables, centre, positions, channels)
             value *= FRACTION
             value += centre
             decoded[positions, channels] = value
-            units = _scaled(value.clip(-VALUE_MAX, VALUE_MAX), array["known_factor"][quality, channels], KNOWN_SHIFT)
-            known[positions, channels] = units.clip(-KNOWN_MAX, KNOWN_MAX)
+            units = _scaled(value.clip(-VALUE_MAX, VALUE_MAX, out=value), array["known_factor"][quality, channels], KNOWN_SHIFT)
+            known[positions, channels] = units.clip(-KNOWN_MAX, KNOWN_MAX, out=units)
         begin += size
     return decoded.reshape(height, width, model.latents)
+
+
+def _features(model: Model, hyper: np.ndarray) -> np.ndarray:
+    """(F, 4h', 4w') float32 what hyper-latents (Z, h', w') tell of each position: whole numbers of 16 bits."""
+    sides = (HYPER_STRIDE * side for side in hyper.shape[1:])
+    found = model.run("features", hyper=hyper[None].astype(np.float32))
+    features = outputs(found, "features", ("f", (1, None, *sides)))[0][0]
+    if np.abs(features).max() > np.iinfo(np.int16).max or (features != np.rint(features)).any():
+        raise ModelError("graph features gives what are no whole numbers, or too large ones")
+    return features
+
+
+def _predicted(
+    model: Model, quality: int, index: int, context: np.ndarray, channels: slice, count: int
+) -> tuple[np.ndarray, np.ndarray]:
+    """Tables (n, C) uint8 and centres (n, C) int32 of pass ``index`` for the ``count`` positions that it codes.
+
+    context: (1, h, w, ·). The network runs on strips of it, so that memory does not grow with the picture; a strip begins in an
+    even row, where colours are as in the first, and brings the rows along that the network sees.
+    """
+    _, height, width, _ = context.shape
+    size, parity = channels.stop - channels.start, index % 2
+    offset = model.arrays["scale_offset"][quality, channels]
+    factor = model.arrays["mean_factor"][quality, channels]
+    tables, centre = np.empty((count, size), np.uint8), np.empty((count, size), np.int32)
+
+    def positions(rows: int) -> int:
+        """Of this pass in so many rows, from an even one."""
+        return (rows * width + 1 - parity) // 2
+
+    for top, bottom in strips(height, width):
+        first, last = max(0, top - CONTEXT_ROWS), min(height, bottom + CONTEXT_ROWS)
+        found = model.run(f"context{index}", context=context[:, first:last].astype(np.float32, order="C"))
+        there = positions(last - first)
+        if found[0].ndim == 4:  # graphs of format 1 give every position
+            found = outputs(found, f"context{index}", *[("i", (1, last - first, width, size))] * 2)
+            here = np.add.outer(np.arange(last - first), np.arange(width)) % 2 == parity
+            found = [array[0][here] for array in found]
+        mean, scale = outputs(found, f"context{index}", *[("i", (there, size))] * 2)
+        inner = slice(positions(top - first), positions(bottom - first))
+        outer = slice(positions(top), positions(bottom))
+        chosen = (scale[inner] + offset) >> SCALE_SHIFT
+        tables[outer] = chosen.clip(0, len(model.tables) - 1)
+        centre[outer] = _scaled(mean[inner].astype(np.int32), factor, MEAN_SHIFT)
+    return tables, centre
+
+
+def strips(height: int, width: int) -> list[tuple[int, int]]:
+    """First row, an even one, and end of parts of some `STRIP` positions.
+
+    >>> strips(300, 1), strips(50, 512)
+    ([(0, 300)], [(0, 16), (16, 32), (32, 48), (48, 50)])
+    """
+    rows = max(LEAST_ROWS, STRIP // width & ~1)
+    return [(top, min(top + rows, height)) for top in range(0, height, rows)]
 
 
 def choose_residuals(exact: np.ndarray, tables: np.ndarray, model: Model, tradeoff: np.ndarray) -> np.ndarray:
@@ -119,6 +173,8 @@ def encode(
         if model.coded is not None:
             some = some[model.coded[channels][some % centre.shape[1]]]
         exact = steps[positions, channels].take(some) - centre.take(some) / np.float32(FRACTION)
+        if some.size and not (exact.max() < MAX_RESIDUAL and exact.min() > -MAX_RESIDUAL):
+            raise ModelError("the model predicts what is too far from what it codes")
         used = tables.take(some)
         found = choose_residuals(exact, used, model, tradeoffs[positions, channels].take(some))
         writer.write(found, used)
@@ -141,14 +197,15 @@ def decode(
     hyper = reader.read(_hyper_tables(model, quality, shape)).clip(-HYPER_MAX, HYPER_MAX).reshape(shape)
 
     def residuals(tables, centre, positions, channels):
-        some = slice(None) if model.coded is None else model.coded[channels]
-        used = tables[:, some]
-        found = np.zeros(tables.shape, np.int32)
-        found[:, some] = read = reader.read(used.ravel()).reshape(used.shape)
+        if model.coded is None:
+            found, drawn = reader.read(tables.ravel()).reshape(tables.shape), tables
+        else:
+            some = model.coded[channels]
+            found, drawn = np.zeros(tables.shape, np.int32), np.full(tables.shape, KEPT, np.uint8)
+            drawn[:, some] = used = tables[:, some]
+            found[:, some] = reader.read(used.ravel()).reshape(used.shape)
         if nothing is not None:
-            drawn = np.full(tables.shape, KEPT, np.uint8)
-            drawn[:, some] = np.where(read, KEPT, used)
-            nothing.reshape(-1, model.latents)[positions, channels] = drawn
+            nothing.reshape(-1, model.latents)[positions, channels] = np.where(found, KEPT, drawn)
         return found
 
     decoded = _passes(model, quality, hyper, height, width, residuals, groups)

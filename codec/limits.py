@@ -4,7 +4,7 @@ from codec.container import Header
 from codec.errors import ImageError, StreamError
 
 MAX_PIXELS = 178_956_970  # where Pillow takes a picture for a bomb: the PNG that a larger one decodes to would not open again
-MAX_UNTILED = 24 << 20  # what is coded in one piece, in version 1 and 2; at some 10 bytes a pixel of latents
+MAX_UNTILED = 24 << 20  # what is coded in one piece, in version 1 and 2; decoding takes 28 bytes a pixel
 PIXELS_A_BYTE = 1 << 14  # plain colour at the lowest quality, all in one, comes to a fifteenth of this
 ALWAYS = 1 << 20  # pixels that any number of bytes may declare
 

@@ -1,74 +1,73 @@
-"""EXIF, XMP and colour profiles beside the picture: collected, compressed, and kept true of an upright picture."""
+"""EXIF, XMP and colour profiles of a picture: collected, compressed, and kept true of an upright picture."""
 
+import itertools
 import re
-import struct
 import zlib
 
 from PIL import Image
 
+from codec import exif, tiff
 from codec.errors import ImageError, StreamError
+from codec.exif import PREFIX
 
 LIMIT = 16 << 20  # bytes of one of them, uncompressed
 STORED, DEFLATED = 0, 1  # first byte of a section's body
-PREFIX = b"Exif\0\0"
-ORIENTATION = 0x0112
-# of a TIFF's own tags, those that tell of the photograph and not of the file: description, make, model, software, time,
-# artist, copyright
-TIFF_TAGS = (0x010E, 0x010F, 0x0110, 0x0131, 0x0132, 0x013B, 0x8298)
-SUB_DIRECTORIES = (0x8769, 0x8825)  # EXIF, GPS
+PREFIXES = 8  # of XML for one namespace, that are looked at in a packet
+_NAMESPACE = re.compile(rb"xmlns:([\w.-]+)\s*=\s*[\"']http://ns\.adobe\.com/tiff/1\.0/")  # XMP part 1, section 8.3
 
 
-def collect(image: Image.Image) -> tuple[bytes, bytes]:
-    """EXIF without its prefix and the XMP packet of a loaded picture, as of one that stands upright; empty if there is none.
+def collect(image: Image.Image, strip: bool = False) -> tuple[bytes, bytes, int]:
+    """EXIF without its prefix and the XMP packet of a loaded picture, and how it stands, 1 to 8.
 
-    EXIF keeps its bytes, so that what makers note at offsets of their own stays readable; broken EXIF is left out.
+    Both are as of a picture that stands upright, and empty if there is none, or with ``strip``. EXIF keeps its bytes, so that
+    what makers note at offsets of their own stays readable; broken EXIF is left out. Pillow turns TIFF itself.
     """
-    xmp = image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
-    xmp = xmp.encode() if isinstance(xmp, str) else bytes(xmp)
-    xmp = re.sub(rb"(tiff:Orientation(?:=\"|=\'|>))[2-8]", rb"\g<1>1", xmp.rstrip(b"\0"))
-    exif = upright(_exif(image).removeprefix(PREFIX))
-    for name, data in (("EXIF", exif), ("XMP", xmp)):
+    held, xmp = _exif(image), image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    xmp = (xmp.encode() if isinstance(xmp, str) else bytes(xmp)).rstrip(b"\0")
+    stands = 1 if image.format == "TIFF" else exif.orientation(held) or _orientation(xmp) or 1
+    held, xmp = (b"", b"") if strip else (exif.upright(held), upright_xmp(xmp))
+    for name, data in (("EXIF", held), ("XMP", xmp)):
         if len(data) > LIMIT:
             raise ImageError(f"holds {len(data)} bytes of {name}; at most {LIMIT} are kept: --metadata strip leaves them out")
-    return exif, xmp
+    return held, xmp, stands
+
+
+def _said(xmp: bytes) -> re.Pattern[bytes]:
+    """What finds the orientation in an XMP packet: what stands before the digit, and the digit. Readers look no further."""
+    names = [match[1] for match in itertools.islice(_NAMESPACE.finditer(xmp), PREFIXES)]
+    prefixes = b"|".join(sorted({b"tiff", *map(re.escape, names)}))
+    return re.compile(rb"((?:" + prefixes + rb"):Orientation\s*(?:=\s*[\"']|>)\s*)([0-9])")
+
+
+def _orientation(xmp: bytes) -> int | None:
+    found = _said(xmp).search(xmp)
+    return int(found[2]) if found and int(found[2]) in range(1, 9) else None
+
+
+def upright_xmp(xmp: bytes) -> bytes:
+    """The packet with every orientation in it set to 1."""
+    return _said(xmp).sub(rb"\g<1>1", xmp)
 
 
 def _exif(image: Image.Image) -> bytes:
     given = image.info.get("exif")
     if given:
-        return bytes(given)
+        return bytes(given).removeprefix(PREFIX)
     try:
-        found = image.getexif()
-        if not found:
+        profile = image.info.get("Raw profile type exif")  # as ImageMagick writes it into PNG: three lines, then hexadecimal
+        if profile:
+            return bytes.fromhex("".join(profile.split("\n")[3:])).removeprefix(PREFIX)
+        if image.format != "TIFF":
             return b""
-        if image.format == "TIFF":
-            chosen = Image.Exif()
-            chosen.update({tag: found[tag] for tag in TIFF_TAGS if tag in found})
-            for directory in SUB_DIRECTORIES:
-                if entries := found.get_ifd(directory):
-                    chosen.get_ifd(directory).update(entries)
-                    chosen[directory] = entries
-            found = chosen
-        return found.tobytes() if found else b""
+        found, chosen = image.getexif(), Image.Exif()
+        chosen.update({tag: found[tag] for tag in tiff.PHOTOGRAPH if tag in found})
+        for directory in (exif.EXIF_DIRECTORY, exif.GPS_DIRECTORY):
+            if entries := found.get_ifd(directory):
+                chosen.get_ifd(directory).update(entries)
+                chosen[directory] = entries
+        return chosen.tobytes().removeprefix(PREFIX) if chosen else b""
     except Exception:  # Pillow's parser raises what it meets: such EXIF is broken
         return b""
-
-
-def upright(exif: bytes) -> bytes:
-    """EXIF (a TIFF header and directories) with its orientation set to 1 in place; empty if it is not EXIF."""
-    order = {b"II*\0": "<", b"MM\0*": ">"}.get(exif[:4])
-    if order is None or len(exif) < 14:
-        return b""
-    (place,) = struct.unpack_from(f"{order}I", exif, 4)
-    if place + 2 > len(exif):
-        return b""
-    changed = bytearray(exif)
-    (entries,) = struct.unpack_from(f"{order}H", exif, place)
-    for start in range(place + 2, min(place + 2 + 12 * entries, len(exif) - 11), 12):
-        tag, kind = struct.unpack_from(f"{order}2H", exif, start)
-        if tag == ORIENTATION and kind == 3:  # SHORT
-            struct.pack_into(f"{order}H", changed, start + 8, 1)
-    return bytes(changed)
 
 
 def pack(data: bytes) -> bytes:

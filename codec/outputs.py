@@ -4,30 +4,30 @@ import io
 from dataclasses import dataclass, field
 from typing import Any
 
-from PIL import Image, ImageColor
-from PIL.PngImagePlugin import PngInfo
+from PIL import Image, ImageColor, PngImagePlugin
 
-from codec import colour
+from codec import colour, exif, metadata, tiff
 from codec.errors import ImageError
-from codec.metadata import PREFIX
-
-XMP_TAG = 700  # of TIFF
 
 
 @dataclass(frozen=True)
 class Format:
-    """name: Pillow's; modes: those it holds; carries: of `icc_profile`, `exif`, `xmp`; options: for Pillow."""
+    """name: Pillow's; modes: those it holds; carries: most bytes of `icc_profile`, `exif`, `xmp`; options: for Pillow."""
 
     name: str
     modes: tuple[str, ...]
-    carries: tuple[str, ...] = ()
+    carries: dict[str, int] = field(default_factory=dict)
     options: dict = field(default_factory=dict)
 
 
-EVERYTHING = ("icc_profile", "exif", "xmp")
-PNG = Format("PNG", ("L", "LA", "RGB", "RGBA"), EVERYTHING)
+JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"  # what a packet begins with there
+SEGMENT = 65533  # bytes that one of JPEG holds; a profile may have 255, each with 14 bytes that say which it is
+EVERYTHING = dict.fromkeys(("icc_profile", "exif", "xmp"), 1 << 30)
+# Pillow reads no larger profile from a PNG
+PNG = Format("PNG", ("L", "LA", "RGB", "RGBA"), EVERYTHING | {"icc_profile": PngImagePlugin.MAX_TEXT_CHUNK})
 TIFF = Format("TIFF", ("L", "LA", "RGB", "RGBA"), EVERYTHING, {"compression": "tiff_adobe_deflate"})
-JPEG = Format("JPEG", ("L", "RGB"), EVERYTHING, {"quality": 95, "subsampling": 0})
+JPEG = Format("JPEG", ("L", "RGB"), {"icc_profile": 255 * (SEGMENT - 14), "exif": SEGMENT - len(exif.PREFIX),
+                                     "xmp": SEGMENT - len(JPEG_XMP)}, {"quality": 95, "subsampling": 0})
 FORMATS = {
     ".png": PNG, ".tif": TIFF, ".tiff": TIFF, ".jpg": JPEG, ".jpeg": JPEG,
     ".webp": Format("WEBP", ("RGB", "RGBA"), EVERYTHING, {"lossless": True, "exact": True}),
@@ -43,28 +43,33 @@ def find(suffix: str) -> Format:
     return FORMATS[suffix.lower()]
 
 
-def to_bytes(picture: Image.Image, format: Format, background: str | None = None) -> bytes:
+def to_bytes(picture: Image.Image, format: Format, background: str | None = None, strip: bool = False) -> bytes:
     """The picture, as `codec.decode` gives it, as a file.
 
     background: a colour as in CSS to put behind transparent pictures. Without it those are refused by formats that hold no
-    transparency. Colours with a profile become sRGB in formats that carry none. Raises ImageError.
+    transparency. strip: leave out EXIF and XMP. Colours with a profile become sRGB in formats that carry none, or none of its
+    size. What the file said goes into the output only as far as it is EXIF, XMP or a profile for such pictures, and a TIFF
+    takes of EXIF what describes the photograph alone. Raises ImageError.
     """
     info = dict(picture.info)
     picture = _fitting(picture, format, background)
-    options = dict(format.options)
-    profile = info.pop("icc_profile", b"")
-    if profile and ("icc_profile" not in format.carries or (picture.mode[0] == "L" and "L" not in format.modes)):
+    profile = info.get("icc_profile", b"")
+    if not colour.suits(profile, picture.mode):
+        profile = b""  # viewers take the numbers for sRGB then
+    grey_as_colour = picture.mode[0] == "L" and "L" not in format.modes
+    if profile and (len(profile) > format.carries.get("icc_profile", 0) or grey_as_colour):
         picture, profile = _to_srgb(picture, profile), b""
-    if "icc_profile" in format.carries:
-        options["icc_profile"] = profile or None  # or Pillow takes the picture's
     picture = _widened(picture, format)
-    options |= _metadata(format, {name: info[name] for name in ("exif", "xmp") if name in info and name in format.carries})
+    held = {} if strip else _metadata(format, info)
+    options = format.options | {"icc_profile": profile or None}  # or Pillow takes the picture's
+    options |= {} if format is TIFF else _options(format, held)
     buffer = io.BytesIO()
     try:
         picture.save(buffer, format.name, **options)
     except (OSError, ValueError, SyntaxError) as problem:
         raise ImageError(f"cannot be written as {format.name}: {problem}") from None
-    return buffer.getvalue()
+    data = buffer.getvalue()
+    return tiff.described(data, held.get("exif", b""), held.get("xmp", b"")) if format is TIFF and held else data
 
 
 def _fitting(picture: Image.Image, format: Format, background: str | None) -> Image.Image:
@@ -101,21 +106,23 @@ def _widened(picture: Image.Image, format: Format) -> Image.Image:
     return picture.convert("RGBA" if picture.mode.endswith("A") else "RGB")
 
 
-def _metadata(format: Format, held: dict[str, Any]) -> dict[str, Any]:
-    """Pillow's options that write EXIF and XMP."""
-    if "exif" in held and format.name != "TIFF":
-        held["exif"] = PREFIX + held["exif"]
-    if format.name == "PNG" and "xmp" in held:
-        chunks = PngInfo()
-        chunks.add_itxt("XML:com.adobe.xmp", held.pop("xmp").decode("utf-8", "replace"))
-        held["pnginfo"] = chunks
-    if format.name == "TIFF" and held:
-        tags = Image.Exif()
-        try:
-            tags.load(held.get("exif", b""))
-        except Exception:  # Pillow's parser raises what it meets; a TIFF's tags are EXIF, so broken EXIF has no place in one
-            tags = Image.Exif()
-        if "xmp" in held:
-            tags[XMP_TAG] = held["xmp"]
-        return {"exif": tags}
-    return held
+def _metadata(format: Format, info: dict[Any, Any]) -> dict[str, bytes]:
+    """EXIF and XMP of an upright picture, where the format carries them. Raises ImageError for what is too long for it."""
+    held = {name: upright(info.get(name, b"")) for name, upright in
+            (("exif", exif.upright), ("xmp", metadata.upright_xmp)) if name in format.carries}
+    for name, data in held.items():
+        if len(data) > format.carries[name]:
+            raise ImageError(f"holds {len(data)} bytes of {name.upper()}; {format.name} files take {format.carries[name]}: "
+                             "--metadata strip leaves them out")
+    return {name: data for name, data in held.items() if data}
+
+
+def _options(format: Format, held: dict[str, bytes]) -> dict[str, Any]:
+    """Pillow's, that write EXIF and XMP."""
+    options: dict[str, Any] = dict(held)
+    if "exif" in held:
+        options["exif"] = exif.PREFIX + held["exif"]
+    if format is PNG and "xmp" in held:
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", options.pop("xmp").decode("utf-8", "replace"))
+    return options

@@ -6,24 +6,30 @@
 import contextlib
 import importlib
 import io
+import os
+import stat
 import struct
-import warnings
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
-from PIL import ExifTags, Image, ImageOps, UnidentifiedImageError
+from PIL import Image
 
-from codec import alpha, colour, limits, metadata
+from codec import alpha, colour, files, limits, metadata
 from codec.errors import ImageError
 
 MAX_SIDE = 65536
+# what is read, commonest first; without PostScript and all else that starts programs or that nobody photographs in
+FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "PPM", "TIFF", "AVIF", "HEIF", "JXL", "MPO", "JPEG2000", "ICO", "PCX",
+           "QOI", "SGI", "TGA")
+_T = Image.Transpose
+TURNS = {2: _T.FLIP_LEFT_RIGHT, 3: _T.ROTATE_180, 4: _T.FLIP_TOP_BOTTOM, 5: _T.TRANSPOSE, 6: _T.ROTATE_270, 7: _T.TRANSVERSE,
+         8: _T.ROTATE_90}  # what brings a picture upright, by its EXIF orientation
 # what Pillow's readers raise on damaged files, by experience
 PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError, RuntimeError,
-                 struct.error, zlib.error, OverflowError, Image.DecompressionBombError)
+                 struct.error, zlib.error, OverflowError, AssertionError, Image.DecompressionBombError)
 # formats of packages that Pillow knows nothing of: how such files begin, the module, its function if any, and the package
 PLUGINS: dict[str, tuple[Callable[[bytes], bool], str, str | None, str]] = {
     "HEIC": (lambda head: head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1"),
@@ -52,10 +58,13 @@ class Picture:
         return self.image.mode == "L"
 
 
-def load(source: str | Path | io.BytesIO, *, max_pixels: int | None = None, **options: Any) -> Picture:
-    """Opens and takes a picture file, as `take` does and with its options. Raises ImageError with the reason."""
+def load(source: str | os.PathLike | IO[bytes], *, max_pixels: int | None = None, **options: Any) -> Picture:
+    """Opens and takes a picture file, as `take` does and with its options. Raises ImageError with the reason.
+
+    source: a path, or an open file that can be read from any place.
+    """
     try:
-        with pillow_limit(max_pixels), _open(source) as image:
+        with _file(source) as file, _identified(file) as image:
             return take(image, max_pixels=max_pixels, own=True, **options)
     except ImageError:
         raise
@@ -63,10 +72,8 @@ def load(source: str | Path | io.BytesIO, *, max_pixels: int | None = None, **op
         raise ImageError("does not exist") from None
     except IsADirectoryError:
         raise ImageError("is a folder") from None
-    except UnidentifiedImageError:
-        raise ImageError("is not a picture that Pillow can read") from None
     except PILLOW_ERRORS as problem:
-        raise ImageError(f"cannot be read: {problem}") from problem
+        raise ImageError(f"cannot be read: {_reason(problem)}") from problem
 
 
 def take(
@@ -81,45 +88,33 @@ def take(
     `codec.limits`. own: ``image`` may be changed, which spares a copy of it.
     Raises ImageError where the picture cannot be read, or reading it would lose something silently.
     """
-    frames = getattr(image, "n_frames", 1)
-    if frames > 1 and not first_frame and image.format != "MPO":  # MPO: a JPEG that carries its preview along
-        raise ImageError(f"holds {frames} frames; only single pictures are coded: --first-frame takes the first")
-    if max(image.size) > MAX_SIDE:
-        raise ImageError(f"is {image.width}x{image.height}; a side may have at most {MAX_SIDE} pixels")
+    if not 1 <= min(image.size) <= max(image.size) <= MAX_SIDE:
+        raise ImageError(f"is {image.width}x{image.height}; a side may have from 1 to {MAX_SIDE} pixels")
     limits.check_picture(*image.size, max_pixels)
+    several = getattr(image, "is_animated", False)  # its `n_frames` would read them all
+    if several and not first_frame and image.format != "MPO":  # MPO: a JPEG that carries its preview along
+        raise ImageError("holds several frames or pages; only single pictures are coded: --first-frame takes the first")
     given = image
     try:
-        if frames > 1:
+        if several:
             image.seek(0)
         image.load()
-        exif, xmp = (b"", b"") if strip else metadata.collect(image)
+        exif, xmp, stands = metadata.collect(image, strip)
         profile = image.info.get("icc_profile") or colour.png_profile(image.info)
-        image = _upright(image)
+        if stands in TURNS:
+            image = image.transpose(TURNS[stands])
         transparency, image = _split(image)
         image, kept = colour.reduce(_eight_bits(image), profile, keep=icc == "keep")
     except ImageError:
         raise
     except PILLOW_ERRORS as problem:
-        raise ImageError(f"cannot be decoded: {problem}") from problem
+        raise ImageError(f"cannot be decoded: {_reason(problem)}") from problem
     if image is given and not own:
         image = image.copy()
     image.info = {}  # or the encoders of others would write our copy of the metadata too
     if transparency is not None:
         image = alpha.fill(image, transparency)
     return Picture(image, transparency, kept, exif, xmp)
-
-
-@contextlib.contextmanager
-def pillow_limit(max_pixels: int | None) -> Iterator[None]:
-    """Pillow's guard against bombs, without its warnings, moved if ``max_pixels`` says so. Pillow has one for all threads."""
-    before = Image.MAX_IMAGE_PIXELS
-    try:
-        Image.MAX_IMAGE_PIXELS = before if max_pixels is None else max_pixels
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of large pictures, and of metadata that Pillow leaves out
-            yield
-    finally:
-        Image.MAX_IMAGE_PIXELS = before
 
 
 def opaque(picture: Picture) -> Image.Image:
@@ -136,18 +131,26 @@ def quantised(picture: Picture, quality: int) -> Picture:
     return replace(picture, transparency=alpha.quantise(picture.transparency, quality))
 
 
-def _open(source: str | Path | io.BytesIO) -> Image.Image:
-    """Opens a picture, with the package that its format needs."""
-    if isinstance(source, io.BytesIO):
-        head = bytes(source.getbuffer()[:16])
-    else:
-        with Path(source).open("rb") as file:
-            head = file.read(16)
+@contextlib.contextmanager
+def _file(source: str | os.PathLike | IO[bytes]) -> Iterator[IO[bytes]]:
+    """A picture file, opened once: what comes through a pipe does not come again."""
+    if not isinstance(source, (str, os.PathLike)):
+        yield source
+        return
+    with open(source, "rb") as file:
+        status = os.fstat(file.fileno())
+        if files.is_device(status):
+            raise ImageError("is a device")
+        yield file if stat.S_ISREG(status.st_mode) else io.BytesIO(file.read())
+
+
+def _identified(file: IO[bytes]) -> Image.Image:
+    """A picture file opened with the reader, or the package, that its format needs."""
+    head = file.read(16)
     if not head:
         raise ImageError("is empty")
-    try:
-        return Image.open(source)
-    except UnidentifiedImageError:
+    image = _opened(file, head)
+    if image is None:
         for name, (begins, module, register, package) in PLUGINS.items():
             if begins(head):
                 try:
@@ -156,18 +159,47 @@ def _open(source: str | Path | io.BytesIO) -> Image.Image:
                     raise ImageError(f"is {name}, which the package {package} reads: pip install {package}") from None
                 if register:
                     getattr(plugin, register)()
-                return Image.open(source)
-        known = [name for name, (_, accepts) in Image.OPEN.items() if accepts and accepts(head) is True]
-        if known:
-            raise ImageError(f"is a damaged {known[0]} file, or of a kind that cannot be read") from None
-        raise
+                image = _opened(file, head)
+    if image is None:
+        known = [name for name in FORMATS if _accepted(name, head)]
+        raise ImageError(f"is a damaged {known[0]} file, or of a kind that cannot be read" if known else
+                         "is not a picture, or of a kind that is not read")
+    image.info.update(colour.signalled(file, image.format, image.info.get("icc_profile")))
+    return image
 
 
-def _upright(image: Image.Image) -> Image.Image:
-    try:  # it copies even what is upright
-        return image if image.getexif().get(ExifTags.Base.Orientation, 1) == 1 else ImageOps.exif_transpose(image)
-    except PILLOW_ERRORS:  # broken EXIF says nothing of how the picture stands
-        return image
+def _opened(file: IO[bytes], head: bytes) -> Image.Image | None:
+    """As Image.open with `FORMATS`, but for its guard against large pictures, which is one for all threads of a process.
+
+    `codec.limits` stands in its place.
+    """
+    for name in FORMATS:
+        if name not in Image.OPEN:
+            Image.init()
+        if _accepted(name, head) is not False:
+            file.seek(0)
+            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):  # how readers say that it is not theirs
+                return Image.OPEN[name][0](file, "")
+    return None
+
+
+def _accepted(name: str, head: bytes) -> bool | None:
+    """Whether a file that begins so is of this format; None for a format that has no way to tell before it is tried."""
+    factory, accepts = Image.OPEN.get(name, (None, None))
+    if factory is None:
+        return False
+    if accepts is None:
+        return None
+    try:
+        verdict = accepts(head)
+    except (IndexError, TypeError, struct.error):  # a file of one byte
+        return False
+    return bool(verdict) and not isinstance(verdict, str)  # text: what this Pillow was built without
+
+
+def _reason(problem: Exception) -> str:
+    """What a reader says is wrong, in one line."""
+    return " ".join(str(problem).split()) or type(problem).__name__
 
 
 def _split(image: Image.Image) -> tuple[Image.Image | None, Image.Image]:

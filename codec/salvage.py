@@ -24,6 +24,7 @@ from codec.tiles import Box
 from entropy.coder import DamagedError, Decoder
 from entropy.tables import Tables
 
+OTHERS = 1 << 8  # sections that a file may have besides its tiles; what more there are is not looked at
 SEARCH = 1 << 30  # bytes that are summed at most in search of whole sections: about a second
 TRIED = 1 << 12  # bytes that could be summed in the time that it takes to look at a candidate at all
 _KINDS = frozenset(Kind)
@@ -70,13 +71,19 @@ def sections(data: bytes) -> tuple[Header, list[Section], list[str]]:
     found: list[Section] = []
     damage: list[str] = []
     end, finished, begun = HEADER_BYTES, False, False
+    most = len(places(header)) + OTHERS
     for place, after, section, last in _whole(data, len(places(header))):
         if place > end:
             damage.append(f"bytes {end} to {place - 1} are damaged")
         if section.kind < ANCILLARY and section.kind not in list(Kind):
             raise StreamError(f"uses features (section {section.kind}) that this program does not know")
-        found, end, finished, begun = [*found, section], after, last, begun or place == HEADER_BYTES
+        found.append(section)
+        end, finished, begun = after, last, begun or place == HEADER_BYTES
         if last:
+            break
+        if len(found) == most:
+            damage.append(f"it has more sections than a picture of its size needs; those behind the first {most} are left out")
+            finished, end = True, len(data)
             break
     if not finished:
         damage.append(f"bytes {end} to {len(data) - 1} are damaged, or cut off" if end < len(data) else "its end is cut off")
@@ -206,7 +213,7 @@ def attach(picture: Image.Image, header: Header, found: list[Section], area: Box
         transparency = auxiliary.transparency(header, found, area)
     except StreamError as problem:
         damage.append(f"its transparency is lost: it {problem}")
-    for section in found:
+    for section in {section.kind: section for section in reversed(found)}.values():  # the first of each kind
         try:
             info |= auxiliary.info([section])
         except StreamError as problem:

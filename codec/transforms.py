@@ -12,9 +12,9 @@ from PIL import Image
 from codec import axes, latents, pixels
 from codec.decoders import Synthesis
 from codec.decoding import Coded, positions
-from codec.errors import ModelError
 from codec.masking import error_weights, log_variance
 from codec.model import Model
+from codec.session import outputs
 from codec.tiles import Box, covering, seen_by_analysis, windows
 
 TURNED_FROM = 1 << 14  # pixels: of a smaller picture's few hundred bytes, six are more than a turn saves
@@ -28,7 +28,10 @@ def planes(picture: Image.Image, box: Box) -> np.ndarray:
 def analyse(image: np.ndarray, index: int, model: Model) -> tuple[np.ndarray, np.ndarray]:
     """Latents (h, w, M) float32 and integer hyper-latents (Z, h', w') of (1, 3, H, W) planes, `pixels.to_planes`."""
     weights = model.arrays["level_weights"][index : index + 1]
-    latent, hyper = model.run("analysis", image=image, weights=weights)
+    height, width = (side // latents.STRIDE for side in image.shape[2:])
+    latent, hyper = outputs(
+        model.run("analysis", image=image, weights=weights), "analysis",
+        ("f", (1, height, width, model.latents)), ("f", (1, *latents.hyper_shape(model, height, width))))
     limit = latents.HYPER_MAX
     return latent[0], np.rint(hyper[0]).clip(-limit, limit).astype(np.int32)
 
@@ -85,9 +88,8 @@ def synthesise(
         for window in windows(box):
             around = window.grown(synthesis.halo, synthesis.halo, whole)
             latent = latents.dequantise(model, index, field[around.within(seen)])
-            image = synthesis.session.run(latent=latent, weights=weights)[0]
-            if image.shape != (1, 3, around.height * latents.STRIDE, around.width * latents.STRIDE):
-                raise ModelError(f"the decoder gives an array of {image.shape} for {around.width}x{around.height} latents")
+            (image,) = outputs(synthesis.session.run(latent=latent, weights=weights), "synthesis",
+                               ("f", (1, 3, around.height * latents.STRIDE, around.width * latents.STRIDE)))
             visible = window.scaled(latents.STRIDE).grown(0, 0, region)
             rows, columns = visible.within(around.scaled(latents.STRIDE))
             shown = image[:, :, rows, columns]

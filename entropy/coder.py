@@ -72,7 +72,9 @@ class Decoder:
 
     def read(self, indices: np.ndarray) -> np.ndarray:
         """(N,) int32 residuals for the tables named by ``indices`` (N,) uint8. Raises DamagedError."""
-        some = self._tables.coded_positions(indices)
+        some = self._tables.coded[indices]
+        if some.all():
+            return self._read(indices)
         residuals = np.zeros(len(indices), np.int32)
         residuals[some] = self._read(indices[some])
         return residuals

@@ -4,14 +4,25 @@ from collections.abc import Iterator
 
 import numpy as np
 
+SEGMENT = 1 << 20  # symbols that are sorted at a time: what sorts takes 16 bytes each, what is kept of it 4
+
 
 def by_table(indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields (table, positions) for each table in ``indices`` (1-D, uint8), lowest first, positions ascending.
+    """Yields (table, positions) for all tables in ``indices`` (1-D, uint8), lowest first, positions ascending.
+
+    A table with positions in several segments comes several times in a row.
 
     >>> [(table, positions.tolist()) for table, positions in by_table(np.array([5, 2, 5], np.uint8))]
     [(2, [1]), (5, [0, 2])]
     """
-    order = np.argsort(indices, kind="stable")  # radix sort for bytes
-    ends = np.cumsum(np.bincount(indices))
-    for table in np.flatnonzero(np.diff(ends, prepend=0)):
-        yield int(table), order[ends[table - 1] if table else 0 : ends[table]]
+    segments = []
+    for start in range(0, len(indices), SEGMENT):
+        part = indices[start : start + SEGMENT]
+        order = np.argsort(part, kind="stable").astype(np.uint32)  # radix sort for bytes
+        segments.append((order + np.uint32(start), np.cumsum(np.bincount(part, minlength=256))))
+    counts = [np.diff(ends, prepend=0) for _, ends in segments]
+    for table in np.flatnonzero(np.sum(counts, 0)).tolist() if counts else ():
+        for order, ends in segments:
+            positions = order[ends[table - 1] if table else 0 : ends[table]]
+            if len(positions):
+                yield table, positions

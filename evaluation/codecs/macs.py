@@ -3,7 +3,6 @@
 import json
 import math
 import tempfile
-import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +10,10 @@ import onnx
 import onnxruntime
 from PIL import Image
 
-from codec import coding, decoders, latents, pixels, transforms
+from codec import archive, coding, decoders, latents, pixels, transforms
 from codec import model as models
 from codec.model import Model, graph_names
+from codec.session import checked
 from evaluation.codecs.interface import NetworkCost
 
 
@@ -78,16 +78,17 @@ def parameter_count(graph: bytes) -> int:
 def network_cost(name: str, decoder: str | None, picture: Image.Image, setting: float) -> NetworkCost:
     """Of a model, and a decoder in place of its own, on a picture at a quality. Both directions run the entropy networks."""
     model = CountingModel(models.load(name))
+    synthesis = model.graph("synthesis")
+    if decoder:
+        synthesis = archive.read(decoders.find(decoder, model.model).path, [decoders.GRAPH])[decoders.GRAPH]
+    graphs = [model.graph(graph) for graph in ("analysis", *graph_names(len(model.groups)))]
+    for graph in (synthesis, *graphs):
+        checked(graph, f"a graph of {name}")
     quality = coding.quality_index(setting)
     latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
     decoded = latents.encode(model, quality, latent, hyper, NullEncoder(), 0.0)
-    synthesis = model.graph("synthesis")
-    if decoder:
-        with zipfile.ZipFile(decoders.find(decoder, model.model).path) as archive:
-            synthesis = archive.read(decoders.GRAPH)
     given = {"latent": latents.dequantise(model, quality, decoded),
              "weights": model.arrays["level_weights"][quality : quality + 1]}
     entropy = sum(macs for graph, macs in model.macs.items() if graph != "analysis")
-    graphs = [model.graph(graph) for graph in ("analysis", *graph_names(len(model.groups)))]
     return NetworkCost(model.macs["analysis"] + entropy, run_profiled(synthesis, given)[1] + entropy,
                        sum(map(parameter_count, [*graphs, synthesis])))

@@ -31,8 +31,11 @@ def metamer_codec(name: str, threads: int) -> Codec:
     def encode(picture: Image.Image, setting: float) -> bytes:
         return metamer.encode(picture, setting, model=model, threads=threads, **chosen)
 
+    # a model file that shares a shipped model's streams draws them only where it is named as the decoder
+    own = decoder or (None if network.path.parent == models.WEIGHTS else str(network.path))
+
     def decode(data: bytes) -> Image.Image:
-        return metamer.decode(data, model=model, decoder=decoder, realism=realism, threads=threads)
+        return metamer.decode(data, model=model, decoder=own, realism=realism, threads=threads)
 
     def count(picture: Image.Image, setting: float) -> NetworkCost:
         from evaluation.codecs import macs  # onnx

@@ -174,8 +174,9 @@ def recover(reference: Path, specs: tuple[str, ...], start: str, steps: int, sid
     from evaluation.probes import recovery
 
     trainable = [name for name, metric in registered().items() if metric.trainable]
+    image = recovery.read_centre(reference, side)
     distances = chosen_distances([spec for spec in specs if spec != "all"], trainable, side)
-    click.echo(recovery.run_recoveries(reference, distances, start, steps, side, make_folder(out)))
+    click.echo(recovery.run_recoveries(image, distances, start, steps, make_folder(out)))
 
 
 @metrics.command()
@@ -223,7 +224,8 @@ def neighbours(clips: tuple[Path, ...], specs: tuple[str, ...], out: Path) -> No
     """Test whether neighbouring frames of video are found closer than others. CLIPs are folders of numbered frames."""
     from evaluation.probes import invariance
 
-    click.echo(invariance.study_neighbours(clips, chosen_distances(specs, invariance.DEFAULT_DISTANCES), make_folder(out)))
+    frames = invariance.read_clips(clips)  # before distances are loaded: a wrong folder is reported at once, and alone
+    click.echo(invariance.study_neighbours(frames, chosen_distances(specs, invariance.DEFAULT_DISTANCES), make_folder(out)))
 
 
 @metrics.command()

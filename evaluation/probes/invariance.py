@@ -16,7 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from codec import files, pixels
-from codec.errors import ImageError
+from codec.errors import FileError, ImageError
 from evaluation import plots
 from evaluation.images import read_image, to_tensor
 from evaluation.intervals import bootstrap_interval
@@ -153,16 +153,27 @@ def neighbour_orderings(distance: Distance, clips: Sequence[list[Tensor]]) -> li
     return [mean_behaviour(distance, f"neighbour or {name}", values, groups[name]) for name, values in correct.items()]
 
 
-def study_neighbours(clips: Iterable[Path], distances: Sequence[Distance], out: Path) -> str:
-    """`neighbour_orderings` on folders of frames, those too small left out.
+def read_clips(folders: Iterable[Path]) -> list[list[Tensor]]:
+    """`corner_crops` of folders of frames, those whose frames are too small left out.
+
+    Raises FileError for a folder that cannot be read; ImageError where fewer than two are left.
+    """
+    try:
+        clips = [frames for frames in map(corner_crops, folders) if frames]
+    except OSError as problem:
+        raise FileError(f"{problem.filename}: {(problem.strerror or str(problem)).lower()}") from None
+    if len(clips) < 2:
+        raise ImageError(f"two clips at least are needed with {FRAME_SIDE} pixels a side")
+    return clips
+
+
+def study_neighbours(clips: Sequence[list[Tensor]], distances: Sequence[Distance], out: Path) -> str:
+    """`neighbour_orderings` on clips, as `read_clips` gives them.
 
     Clips of one scene should stand together: a stranger is half the list away. Writes neighbours.json and neighbours.png into
     ``out``; returns a table.
     """
-    frames = [crops for crops in map(corner_crops, clips) if crops]
-    if len(frames) < 2:
-        raise ImageError(f"two clips at least are needed with {FRAME_SIDE} pixels a side")
-    rows = [row for distance in distances for row in neighbour_orderings(distance, frames)]
+    rows = [row for distance in distances for row in neighbour_orderings(distance, clips)]
     return write_behaviours(rows, "share of frames whose neighbour is found closer", out / "neighbours")
 
 

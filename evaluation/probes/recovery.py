@@ -141,12 +141,16 @@ def read_records(path: Path, reference: str) -> dict[str, dict]:
         raise FileError(f"{path} is damaged; remove it") from None
 
 
-def run_recoveries(photo: Path, distances: Sequence[Distance], start: str, steps: int, side: int, out: Path) -> str:
-    """Recovers a photograph's centre with every distance; writes pictures, records and the contact sheet; returns a table.
+def read_centre(photo: Path, side: int) -> Tensor:
+    """(1, 3, side, side) in [0, 1]: the centre of a photograph. Raises ImageError."""
+    return centre_crop(to_tensor(read_image(photo)), side)
+
+
+def run_recoveries(reference: Tensor, distances: Sequence[Distance], start: str, steps: int, out: Path) -> str:
+    """Recovers an image (1, 3, H, W) with every distance; writes pictures, records and the contact sheet; returns a table.
 
     A distance whose record from an earlier run, with the same image and as many steps, is in ``out`` is not run again.
     """
-    reference = centre_crop(to_tensor(read_image(photo)), side)
     for distance in distances:
         if not distance.metric.trainable:
             raise MetamerError(f"{distance} has no gradient to descend on")

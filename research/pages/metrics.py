@@ -9,8 +9,8 @@ from evaluation.ratings.judging import Verdict
 from evaluation.ratings.resimulation import CROPS
 from evaluation.ratings.verdicts import DRAWN_SUBSETS, layer_curves
 from perception.backbones.imagenet import NETWORKS
+from perception.catalogue import CATALOGUE
 from perception.metric import Metric
-from perception.registry import metrics
 from research.experiments.judge_distances import DEFINED, LIVE, THREE, TWELVE
 from research.recorded_results import read_results
 
@@ -27,7 +27,7 @@ def needs_text(metric: Metric) -> str:
 
 
 def catalogue_table() -> str:
-    """Every distance and what one must know of it."""
+    """Every distance of ours, whatever other packages add here, and what one must know of it."""
     recovered = {row["metric"]: row["verdict"] for row in read_results("recoveries-noise")}
     header = ["name", "what", "family", "range", "better", "true distance", "trainable", "smallest side", "needs", "from noise"]
     rows = [[
@@ -36,7 +36,7 @@ def catalogue_table() -> str:
         "higher" if m.higher_is_better else "lower",
         "yes" if m.true_distance else "no", "yes" if m.trainable else "no", str(m.min_side), needs_text(m),
         recovered.get(m.name, "–"),
-    ] for m in metrics().values()]
+    ] for m in CATALOGUE]
     return markdown_table(header, rows)
 
 

@@ -100,6 +100,21 @@ def linear(levels: np.ndarray) -> np.ndarray:
     return (np.where(v <= 0.04045, v / 12.92, ((v + 0.055) / 1.055) ** 2.4) * 255).round().astype(np.uint8)
 
 
+def inverted(data: bytes, place: int) -> bytes:
+    """With one byte changed."""
+    return data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :]
+
+
+def renamed(data: bytes, old: bytes, new: bytes) -> bytes:
+    assert data.count(old) == 1
+    return data.replace(old, new)
+
+
+def cicp(primaries: int, transfer: int) -> bytes:
+    """PNG's chunk of code points, for RGB of full range."""
+    return chunk(b"cICP", bytes([primaries, transfer, 0, 1]))
+
+
 def cut(data: bytes) -> bytes:
     return data[: len(data) // 2]
 
@@ -131,6 +146,8 @@ JPEG = [
         tolerance=4),
     Odd("JPEG, YCCK (Adobe)", lambda: ycck_jpeg(PHOTO), "converted", near=PHOTO, tolerance=4),
     Odd("JPEG, cut off in the middle", lambda: cut(saved(PHOTO, "JPEG", quality=95)), refusal="truncated"),
+    Odd("JPEG, damaged in the middle", lambda: inverted(saved(PHOTO, "JPEG", **JPEG_95), 1200),
+        "wrong from there on, as viewers show it: JPEG has no checksum", near=PHOTO, tolerance=40),
     Odd("JPEG, bytes after its end", lambda: saved(PHOTO, "JPEG", **JPEG_95) + b"camera's own" * 99, "they are left out",
         near=PHOTO, tolerance=3),
     Odd("JPEG, named .png", lambda: saved(PHOTO, "JPEG", **JPEG_95), near=PHOTO, tolerance=3, suffix=".png"),
@@ -168,14 +185,20 @@ PNG = [
     Odd("PNG, gAMA of sRGB", lambda: png(PIXELS, 8, 2, extra=srgb_gamma), near=PHOTO, tolerance=0),
     Odd("PNG, cHRM of Display P3", lambda: png(PIXELS, 8, 2, extra=srgb_gamma + p3), "converted to sRGB", near=IN_P3,
         tolerance=2),
-    Odd("PNG, damaged in the middle",
-        lambda: (whole := saved(PHOTO, "PNG"))[:1500] + bytes([whole[1500] ^ 255]) + whole[1501:], refusal="cannot be decoded"),
+    Odd("PNG, cICP of sRGB, gAMA of linear light", lambda: png(PIXELS, 8, 2, extra=cicp(1, 13) + gamma_one),
+        "cICP comes first", near=PHOTO, tolerance=0),
+    Odd("PNG, cICP of Display P3", lambda: png(PIXELS, 8, 2, extra=cicp(12, 13)), "converted to sRGB", near=IN_P3, tolerance=3),
+    Odd("PNG, cICP of PQ", lambda: png(PIXELS, 8, 2, extra=cicp(9, 16)), refusal="is of high dynamic range (PQ)"),
+    Odd("PNG, cICP of HLG", lambda: png(PIXELS, 8, 2, extra=cicp(9, 18)), refusal="is of high dynamic range (HLG)"),
+    Odd("PNG, cICP of a film's negative", lambda: png(PIXELS, 8, 2, extra=cicp(8, 9)), refusal="colours of a kind"),
+    Odd("PNG, damaged in the middle", lambda: inverted(saved(PHOTO, "PNG"), 1500), refusal="cannot be decoded"),
     Odd("PNG, cut off in the middle", lambda: cut(saved(PHOTO, "PNG")), refusal="truncated"),
-    Odd("PNG, header of 60,000×60,000 pixels", lambda: empty_png(60000, 60000), "before memory is taken", refusal="limit"),
-    Odd("PNG, header of 100,000×10 pixels", lambda: empty_png(100000, 10), refusal="at most 65536 pixels"),
+    Odd("PNG, header of 60,000×60,000 pixels", lambda: empty_png(60000, 60000), "before memory is taken",
+        refusal="unless max-pixels says more"),
+    Odd("PNG, header of 100,000×10 pixels", lambda: empty_png(100000, 10), refusal="from 1 to 65536 pixels"),
     Odd("PNG, text that unpacks to 80 MB",
         lambda: png(PIXELS, 8, 2, extra=chunk(b"zTXt", b"a\0\0" + zlib.compress(bytes(80 << 20)))), refusal="cannot be read"),
-    Odd("APNG", lambda: frames("PNG"), refusal="holds 2 frames"),
+    Odd("APNG", lambda: frames("PNG"), refusal="holds several frames or pages"),
     Odd("APNG, --first-frame", lambda: frames("PNG"), near=PHOTO, tolerance=0, options=("--first-frame",)),
 ]
 PROFILES = [
@@ -212,17 +235,22 @@ TIFF = [
         near=Image.new("RGB", (WIDTH, HEIGHT), (119, 119, 119)), tolerance=2),
     Odd("TIFF, orientation 6", lambda: saved(PHOTO.transpose(Image.Transpose.ROTATE_90), "TIFF", tiffinfo={274: 6}), "upright",
         near=PHOTO, tolerance=0),
-    Odd("TIFF, two pages", lambda: frames("TIFF"), refusal="holds 2 frames"),
+    Odd("TIFF, two pages", lambda: frames("TIFF"), refusal="holds several frames or pages"),
     Odd("TIFF, two pages, --first-frame", lambda: frames("TIFF"), near=PHOTO, tolerance=0, options=("--first-frame",)),
 ]
 OTHERS = [
     Odd("GIF", lambda: saved(PHOTO.quantize(64), "GIF"), near=PHOTO.quantize(64).convert("RGB"), tolerance=0),
     Odd("GIF, transparent", lambda: saved(PHOTO.quantize(16), "GIF", transparency=0), mode="RGBA"),
-    Odd("GIF, animated", lambda: frames("GIF"), refusal="holds 2 frames"),
+    Odd("GIF, animated", lambda: frames("GIF"), refusal="holds several frames or pages"),
     Odd("WebP, lossless with alpha", lambda: saved(with_alpha(PHOTO), "WEBP", lossless=True, exact=True), mode="RGBA",
         near=with_alpha(PHOTO), tolerance=0),
-    Odd("WebP, animated", lambda: frames("WEBP", lossless=True), refusal="holds 2 frames"),
+    Odd("WebP, animated", lambda: frames("WEBP", lossless=True), refusal="holds several frames or pages"),
     Odd("WebP, animated, --first-frame", lambda: frames("WEBP", lossless=True), near=PHOTO, options=("--first-frame",)),
+    Odd("AVIF, code points of PQ", lambda: renamed(saved(PHOTO, "AVIF"), b"colrnclx\0\1\0\x0d", b"colrnclx\0\x09\0\x10"),
+        refusal="is of high dynamic range (PQ)"),
+    Odd("AVIF, code points of Display P3", lambda: renamed(
+        saved(PHOTO, "AVIF", quality=95, subsampling="4:4:4"), b"colrnclx\0\1\0\x0d", b"colrnclx\0\x0c\0\x0d"),
+        "converted to sRGB", near=IN_P3, tolerance=4),
     Odd("AVIF", lambda: saved(PHOTO, "AVIF", quality=95, subsampling="4:4:4"), near=PHOTO, tolerance=3),
     Odd("HEIC", needs("pillow_heif", lambda: saved(PHOTO, "HEIF", quality=95)), "with pillow-heif", near=PHOTO, tolerance=6),
     Odd("JPEG XL", needs("pillow_jxl", lambda: saved(PHOTO, "JXL", lossless=True)), "with pillow-jxl-plugin", near=PHOTO,
@@ -244,9 +272,13 @@ OTHERS = [
     Odd("TGA with alpha", lambda: saved(with_alpha(PHOTO), "TGA"), mode="RGBA", near=with_alpha(PHOTO), tolerance=0),
     Odd("ICO", lambda: saved(PHOTO.resize((32, 32)), "ICO", sizes=[(32, 32)]), near=PHOTO.resize((32, 32)), tolerance=0),
     Odd("PCX", lambda: saved(PHOTO, "PCX"), near=PHOTO, tolerance=0),
+    Odd("SGI", lambda: saved(PHOTO, "SGI"), near=PHOTO, tolerance=0),
+    Odd("QOI", lambda: saved(PHOTO, "QOI"), near=PHOTO, tolerance=0),
     Odd("1×1 pixel", lambda: saved(PHOTO.crop((5, 5, 6, 6)), "PNG"), near=PHOTO.crop((5, 5, 6, 6)), tolerance=0),
     Odd("1×5000 pixels", lambda: saved(PHOTO.resize((1, 5000)), "PNG"), near=PHOTO.resize((1, 5000)), tolerance=0),
     Odd("5000×1 pixels", lambda: saved(PHOTO.resize((5000, 1)), "PNG"), near=PHOTO.resize((5000, 1)), tolerance=0),
+    Odd("PostScript", lambda: b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\nshowpage\n", "no program is started",
+        refusal="not a picture"),
     Odd("nothing: 0 bytes", lambda: b"", refusal="empty"),
     Odd("text", lambda: b"To whom it may concern", refusal="not a picture", suffix=".jpg"),
     Odd("SVG", lambda: b'<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>', refusal="not a picture"),

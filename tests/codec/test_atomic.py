@@ -67,6 +67,12 @@ def test_what_was_left_goes(way, tmp_path):
     assert list(tmp_path.iterdir()) == [target]
 
 
+def test_what_was_left_goes_when_a_new_file_is_written(way, tmp_path):
+    atomic.part(tmp_path / "a.mtm").write_bytes(b"left by another")
+    files.write(str(tmp_path / "a.mtm"), b"one")
+    assert list(tmp_path.iterdir()) == [tmp_path / "a.mtm"]
+
+
 @given(st.text(st.characters(blacklist_characters="/\0", blacklist_categories=("Cs",)), min_size=1, max_size=255))
 def test_names_beside_are_short_and_differ(name):
     path = atomic.Path("folder", name)

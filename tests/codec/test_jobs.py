@@ -7,18 +7,19 @@ import pytest
 import codec
 from codec import jobs
 from codec.errors import ImageError
+from codec.jobs import Report
 from tests.codec.test_cli import told
 from tests.conftest import metamer
 
 
-def work(name: str) -> list[str]:
+def work(name: str) -> Report:
     if name == "bad":
         raise ImageError("is bad")
     if name == "wrong":
         raise KeyError("a mistake")
     if name == "stubborn":
         raise Stubborn(1, 2)
-    return [name] * (name == "b")
+    return Report((name,) * (name == "b"))
 
 
 class Stubborn(Exception):
@@ -37,8 +38,10 @@ def pictures(tmp_path, otters):
 
 @pytest.mark.parametrize("count", [1, 2])
 def test_outcomes(count):
-    found = {name: (notices, repr(problem)) for name, notices, problem in jobs.outcomes(work, ["a", "bad", "b", "-"], count)}
-    assert found == {"a": ([], "None"), "b": (["b"], "None"), "-": ([], "None"), "bad": ([], "ImageError('is bad')")}
+    outcomes = list(jobs.outcomes(work, ["a", "bad", "b", "-"], count))
+    found = {name: (report.notices, repr(problem)) for name, report, problem in outcomes}
+    assert found == {"a": ((), "None"), "b": (("b",), "None"), "-": ((), "None"), "bad": ((), "ImageError('is bad')")}
+    assert all((report.seconds > 0) == (problem is None) for _, report, problem in outcomes)
 
 
 @pytest.mark.parametrize("name, kind", [("wrong", KeyError), ("stubborn", RuntimeError)])

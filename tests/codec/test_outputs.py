@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 import codec
-from codec import outputs
+from codec import outputs, tiff
 from codec.errors import ImageError
 from tests.codec.crafting import DISPLAY_P3, grey_profile
 from tests.codec.odd_files import GREY, IN_P3, LINEAR_GREY, PHOTO, with_alpha
@@ -103,4 +103,4 @@ def test_broken_exif_is_left_out_of_a_tiff_and_xmp_stays():
     picture = PHOTO.copy()
     picture.info |= {"exif": b"nonsense", "xmp": b"<x:xmpmeta/>"}
     back = written(picture, ".tiff")
-    assert back.tag_v2[outputs.XMP_TAG] == b"<x:xmpmeta/>" and (np.asarray(back) == np.asarray(PHOTO)).all()
+    assert back.tag_v2[tiff.XMP] == b"<x:xmpmeta/>" and (np.asarray(back) == np.asarray(PHOTO)).all()

@@ -2,6 +2,7 @@
 
 import io
 import os
+import re
 
 import numpy as np
 import pytest
@@ -9,6 +10,7 @@ from PIL import Image
 
 from codec import pictures
 from codec.errors import ImageError
+from tests.codec import crafting
 from tests.codec.odd_files import ODD, PAGE, PHOTO, Odd, rows, saved
 from tests.conftest import metamer
 
@@ -36,7 +38,7 @@ def test_what_is_taken_of_odd_files(odd):
     if data is None:
         pytest.skip(UNREADABLE)
     if odd.refusal:
-        with pytest.raises(ImageError, match=odd.refusal):
+        with pytest.raises(ImageError, match=re.escape(odd.refusal)):
             pictures.load(io.BytesIO(data), **options(odd))
         return
     taken = pictures.load(io.BytesIO(data), **options(odd))
@@ -116,9 +118,7 @@ def test_damaged_files_of_a_known_kind_are_told_from_those_of_none(begins, kind)
 
 
 def test_broken_exif_says_nothing_of_how_a_picture_stands():
-    class Broken(Image.Image):
-        def getexif(self):
-            raise SyntaxError("not a TIFF file")
-
-    picture = Broken()
-    assert pictures._upright(picture) is picture
+    for exif in (b"II*\0\xff\xff\xff\xff" + b"?" * 60, b"no EXIF at all", crafting.exif(6)[:16]):
+        picture = PHOTO.copy()
+        picture.info["exif"] = exif
+        assert pictures.take(picture).image == PHOTO

@@ -1,14 +1,15 @@
-"""A short run of the fuzzer, without guidance, and whether it would notice."""
+"""Short runs of the fuzzer, without guidance, and whether it would notice."""
 
 import random
+import warnings
 
 import pytest
 
-from codec import container, decoding, metadata, salvage
+from codec import alpha, colour, container, decoding, exif, metadata, outputs, pictures, salvage, tiff
 from codec.container import LAST, Section
 from codec.errors import StreamError
-from tests.fuzz import mutation
-from tests.fuzz import target as stages
+from tests.fuzz import harness, inputs, mutation
+from tests.fuzz import outputs as said
 from tests.fuzz.target import Target
 
 SEEDS = mutation.seeds()
@@ -43,7 +44,7 @@ def careless(data: bytes, place: int) -> tuple[Section, bool, int]:
     (salvage, "disorder", lambda *_: [], "SilentError"),
     (metadata, "unpack", lambda body: bytes(metadata.LIMIT + 1), "SilentError"),
     (decoding, "coded", lambda *_: next(iter(())), "StopIteration"),
-    (stages, "SECONDS", -1.0, "TimeoutError"),
+    (harness, "SECONDS", -1.0, "TimeoutError"),
 ])
 def test_faults_are_found(monkeypatch, where, name, fault, failure):
     monkeypatch.setattr(where, name, fault)
@@ -60,3 +61,60 @@ def test_every_form_is_among_the_seeds():
 def test_drafts_are_written_as_they_were_read():
     for data in SEEDS:
         assert mutation.read(data).written() == data
+
+
+def attack(target, count: int, seed: int):
+    """A run of one of the other targets; Python's filters of warnings are as before."""
+    with warnings.catch_warnings():
+        check, rng, seeds = target.Target(), random.Random(seed), target.seeds()
+        for _ in range(count):
+            check(*target.mutate(rng.choice(seeds), rng))
+    return check
+
+
+def test_what_files_say_harms_no_output():
+    check = attack(said, 600, 5)
+    assert not check.failures, "\n".join(trace for _, trace in check.failures.values())
+    some = [f"{suffix[1:]} written" for suffix in said.FORMATS]
+    some += ["EXIF carried", "XMP carried", "profiles carried", "directories in a TIFF", "colours converted"]
+    assert min(check.reached[name] for name in some) > 0
+
+
+def test_picture_files_are_taken_or_refused():
+    check = attack(inputs, 500, 5)
+    assert not check.failures, "\n".join(trace for _, trace in check.failures.values())
+    some = ("taken", "refused", "with transparency", "with EXIF", "with a profile", "grey")
+    assert min(check.reached[name] for name in some) > 0
+
+
+@pytest.mark.parametrize("target, where, name, fault, failure", [
+    (said, exif, "upright", lambda data: data, "SilentError"),
+    (said, metadata, "upright_xmp", lambda xmp: xmp, "SilentError"),
+    (said, colour, "suits", lambda profile, mode: True, "SilentError"),
+    (said, tiff, "XMP", 0x101, ""),  # a length that is text
+    (said, outputs, "_to_srgb", lambda picture, profile: picture.transpose(0), "SilentError"),
+    (inputs, exif, "upright", lambda data: data, "SilentError"),
+    (inputs, pictures, "PILLOW_ERRORS", (), ""),
+    (inputs, alpha, "fill", lambda image, plane: image.convert("HSV"), "SilentError"),
+], ids=lambda value: value if isinstance(value, str) else "")
+def test_faults_of_the_other_targets_are_found(monkeypatch, target, where, name, fault, failure):
+    monkeypatch.setattr(where, name, fault)
+    found = attack(target, 700, 3).failures
+    assert found and any(place.startswith(failure) for place in found)
+
+
+@pytest.mark.parametrize("target", [said, inputs])
+def test_seeds_are_good(target):
+    check = target.Target()
+    with warnings.catch_warnings():
+        for data in target.seeds():
+            check(data)
+    assert not check.failures and len(target.seeds()) >= 20
+
+
+def test_the_input_at_work_outlives_the_process(tmp_path):
+    check = said.Target()
+    check.keep(tmp_path / "at_work")
+    check(said.seeds()[0])
+    kept = (tmp_path / "at_work").read_bytes()
+    assert kept[4 : 4 + int.from_bytes(kept[:4], "little")] == said.seeds()[0]

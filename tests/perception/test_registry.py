@@ -6,16 +6,17 @@ import pytest
 import torch
 
 from perception import Metric, MetricError, create, find, from_spec, metrics, registry
+from perception.catalogue import CATALOGUE
 from perception.distance import Distance
 
 
 def test_names_and_aliases_are_unique():
-    names = [known for metric in metrics().values() for known in (metric.name, *metric.aliases)]
+    names = [known for metric in CATALOGUE for known in (metric.name, *metric.aliases)]
     assert len(names) == len(set(names))
     assert all(name == name.lower() and "_" not in name for name in names)
 
 
-@pytest.mark.parametrize("metric", metrics().values(), ids=str)
+@pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
 def test_metadata_is_consistent(metric):
     assert metric.low <= metric.best <= metric.high
     assert metric.best == (metric.high if metric.higher_is_better else metric.low) or metric.name == "vif"  # more than 1 can be

@@ -87,7 +87,7 @@ def test_tolerance_writes_a_table_records_and_a_figure(otters, tmp_path):
 
 
 def test_neighbours_are_closer_than_strangers(clips, tmp_path):
-    table = invariance.study_neighbours(clips, [create("mse"), create("ms-ssim")], tmp_path)
+    table = invariance.study_neighbours(invariance.read_clips(clips), [create("mse"), create("ms-ssim")], tmp_path)
     rows = json.loads((tmp_path / "neighbours.json").read_text())
     assert "another clip" in table and len(rows) == 6 and {row["groups"] for row in rows} == {2}
     assert all(row["value"] == 1 for row in rows)
@@ -109,4 +109,4 @@ def test_clips_that_are_too_small_are_left_out(clips, otters, tmp_path):
         otters.crop((frame, 0, frame + 176, 144)).save(small / f"{frame}.png")
     assert invariance.corner_crops(small) == []
     with pytest.raises(ImageError, match="168 pixels"):
-        invariance.study_neighbours([small, clips[0]], [create("mse")], tmp_path)
+        invariance.read_clips([small, clips[0]])

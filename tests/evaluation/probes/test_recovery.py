@@ -60,28 +60,28 @@ def test_smoothness_smooths(reference):
 
 
 def test_trials_are_kept_and_drawn(tmp_path, otters):
-    otters.save(tmp_path / "photo.png")
-    text = recovery.run_recoveries(tmp_path / "photo.png", [create("mse"), create("cielab")], "noise", 4, 168, tmp_path)
+    photo = to_tensor(otters.crop((284, 123, 452, 291)))
+    text = recovery.run_recoveries(photo, [create("mse"), create("cielab")], "noise", 4, tmp_path)
     assert text.count("\n") == 1 and text.startswith("mse: ")
     before = (tmp_path / "mse-noise.png").stat().st_mtime_ns
-    recovery.run_recoveries(tmp_path / "photo.png", [create("mse"), create("ssim")], "noise", 4, 168, tmp_path)
+    recovery.run_recoveries(photo, [create("mse"), create("ssim")], "noise", 4, tmp_path)
     assert (tmp_path / "mse-noise.png").stat().st_mtime_ns == before
     assert [row["metric"] for row in json.loads((tmp_path / "recoveries-noise.json").read_text())] == ["mse", "cielab", "ssim"]
     sheet = Image.open(tmp_path / "recoveries-noise.png")
     assert sheet.width > 600
-    otters.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(tmp_path / "other.png")  # of which nothing is known yet
-    assert recovery.run_recoveries(tmp_path / "other.png", [create("mse")], "noise", 4, 168, tmp_path).count("\n") == 0
+    other = photo.flip(-1)  # of which nothing is known yet
+    assert recovery.run_recoveries(other, [create("mse")], "noise", 4, tmp_path).count("\n") == 0
     (tmp_path / "recoveries-noise.json").write_text("[{")
     with pytest.raises(FileError, match="is damaged"):
-        recovery.run_recoveries(tmp_path / "other.png", [create("mse")], "noise", 4, 168, tmp_path)
+        recovery.run_recoveries(other, [create("mse")], "noise", 4, tmp_path)
 
 
 def test_what_cannot_be_recovered_is_told(tmp_path, otters):
     otters.save(tmp_path / "photo.png")
     with pytest.raises(MetamerError, match="psnr has no gradient"):
-        recovery.run_recoveries(tmp_path / "photo.png", [create("psnr")], "noise", 4, 168, tmp_path)
+        recovery.run_recoveries(recovery.read_centre(tmp_path / "photo.png", 168), [create("psnr")], "noise", 4, tmp_path)
     with pytest.raises(ImageError, match="736x414 pixels, 500x500 are used"):
-        recovery.run_recoveries(tmp_path / "photo.png", [create("mse")], "noise", 4, 500, tmp_path)
+        recovery.read_centre(tmp_path / "photo.png", 500)
 
 
 def test_pictures_survive_the_way_to_tensors_and_back(otters):

@@ -10,11 +10,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception import ImageError, create, metrics, packages
+from perception import ImageError, create, find, packages
+from perception.catalogue import CATALOGUE
 from tests.perception.distances.pairs import pairs
 
 VALUES = json.loads((Path(__file__).parent / "reference_values.json").read_text())
-SPECS = [*metrics(), "features:channels=efficacy", "wasserstein:network=squeezenet,sigma=3"]
+SPECS = [*(metric.name for metric in CATALOGUE), "features:channels=efficacy", "wasserstein:network=squeezenet,sigma=3"]
 pytestmark = pytest.mark.usefixtures("all_weights")
 
 
@@ -73,7 +74,7 @@ def test_more_noise_is_worse_pairs_are_apart_and_batches_agree(spec):
 
 
 @pytest.mark.parametrize("spec", [
-    spec for spec in SPECS if metrics()[spec.partition(":")[0]].trainable])
+    spec for spec in SPECS if find(spec.partition(":")[0]).trainable])
 def test_a_step_downhill_is_an_improvement(spec):
     distance = made(spec)
     side = max(64, distance.min_side)

@@ -1,0 +1,144 @@
+"""The zip file that a model or a decoder is shipped as, read so that nothing in it can take more than its share.
+
+Zip, JSON and `.npy` have corners that our exporter does not use and that have hurt others: members that unpack to a thousand
+times their size, directories of a million entries, pickles inside of arrays. Only what train/export.py writes is read.
+"""
+
+import contextlib
+import json
+import math
+import os
+import re
+import stat
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import BinaryIO
+
+import numpy as np
+
+MEMBER, ALL = 64 << 20, 128 << 20  # bytes of a member, and of what is read of a file; ours have 2 MB and 9 MB
+DIRECTORY = 1 << 16  # bytes, at the end of the file: some thousand members
+END, LOCATOR = 22, 20  # bytes: end of central directory, which must be the file's, and zip64's locator before it
+DEPTH = 40  # of brackets in a card
+_NPY = b"\x93NUMPY\x01\x00"
+_NPY_HEADER = re.compile(rb"\{'descr': '([<|][uif][1248])', 'fortran_order': (False|True), "
+                         rb"'shape': \(((?:[0-9]{1,9},|[0-9]{1,9}(?:, [0-9]{1,9})+,?)?)\), \} *\n")
+
+
+class ArchiveError(ValueError):
+    """A file that is not as train/export.py writes it."""
+
+
+def read(path: Path, wanted: Iterable[str]) -> dict[str, bytes]:
+    """Those of the members ``wanted`` that the file holds. Raises ArchiveError, OSError."""
+    with _opened(path) as archive:
+        return _members(archive, set(wanted))
+
+
+def checksums(path: Path) -> dict[str, int]:
+    """CRC-32 of every member, as the file says. Raises ArchiveError, OSError."""
+    with _opened(path) as archive:
+        return {entry.filename: entry.CRC for entry in archive.infolist()}
+
+
+@contextlib.contextmanager
+def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
+    try:
+        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for somebody to write to it
+            raise ArchiveError("is not a regular file")
+        with open(path, "rb") as file:
+            _check_end(file)
+            with zipfile.ZipFile(file) as archive:
+                yield archive
+    except (EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, UnicodeError, struct.error) as problem:
+        raise ArchiveError(str(problem) or "it ends early") from None
+
+
+def _check_end(file: BinaryIO) -> None:
+    size = file.seek(0, os.SEEK_END)
+    file.seek(max(0, size - END - LOCATOR))
+    end = file.read(END + LOCATOR)
+    record = end[-END:]
+    if size > ALL or record[:4] != b"PK\5\6" or record[-2:] != b"\0\0" or end[:-END].startswith(b"PK\6\7"):
+        raise ArchiveError(f"is no zip file of at most {ALL >> 20} MB that ends without a comment")
+    if int.from_bytes(record[12:16], "little") > DIRECTORY:
+        raise ArchiveError("lists too many members")
+
+
+def _members(archive: zipfile.ZipFile, wanted: set[str]) -> dict[str, bytes]:
+    entries = [entry for entry in archive.infolist() if entry.filename in wanted]
+    if len({entry.filename for entry in entries}) < len(entries):
+        raise ArchiveError("holds two members of the same name")
+    for entry in entries:
+        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entry.flag_bits & 1:
+            raise ArchiveError(f"member {entry.filename} is packed in a way that is not read")
+        if entry.file_size > MEMBER:
+            raise ArchiveError(f"member {entry.filename} unpacks to {entry.file_size} bytes; at most {MEMBER} are read")
+    total = sum(entry.file_size for entry in entries)
+    if total > ALL:
+        raise ArchiveError(f"unpacks to {total} bytes; at most {ALL} are read")
+    found = {}
+    for entry in entries:
+        with archive.open(entry) as member:
+            found[entry.filename] = member.read(entry.file_size + 1)  # read() unpacks all there is, whatever the size says
+        if len(found[entry.filename]) != entry.file_size:
+            raise ArchiveError(f"member {entry.filename} is not as long as it says")
+    return found
+
+
+def card(data: bytes) -> dict:
+    """The object that `model.json` holds: no NaN or infinity, no deep nesting. Raises ArchiveError."""
+    if data.count(b"[") + data.count(b"{") > 1 << 16 or _depth(data) > DEPTH:
+        raise ArchiveError("its card is too deep or too long")
+    try:
+        found = json.loads(data, parse_constant=_refuse, parse_float=_finite)
+    except ArchiveError:
+        raise
+    except (ValueError, RecursionError) as problem:
+        raise ArchiveError(f"its card is no JSON: {problem}") from None
+    if not isinstance(found, dict):
+        raise ArchiveError("its card is no JSON object")
+    return found
+
+
+def _depth(data: bytes) -> int:
+    """An upper bound: brackets in strings count too."""
+    deepest = depth = 0
+    for byte in re.findall(rb"[\[\]{}]", data):
+        depth = max(0, depth + (1 if byte in b"[{" else -1))
+        deepest = max(deepest, depth)
+    return deepest
+
+
+def _refuse(name: str) -> float:
+    raise ArchiveError(f"its card holds {name}")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    if not math.isfinite(value):
+        raise ArchiveError(f"its card holds {text[:20]}")
+    return value
+
+
+def array(name: str, data: bytes, dtype: str, dimensions: int) -> np.ndarray:
+    """A `.npy` member of that type and so many dimensions, all of them positive and all values finite. Raises ArchiveError."""
+    wrong = ArchiveError(f"array {name} has the wrong type or shape")
+    start = len(_NPY) + 2
+    end = start + int.from_bytes(data[len(_NPY) : start], "little")
+    header = _NPY_HEADER.fullmatch(data[start:end])
+    if not data.startswith(_NPY) or not header:
+        raise ArchiveError(f"array {name} is no .npy file")
+    kind = np.dtype(header[1].decode())
+    shape = tuple(int(side) for side in header[3].split(b",") if side.strip())
+    if kind != dtype or len(shape) != dimensions or min(shape, default=1) < 1:
+        raise wrong
+    if math.prod(shape) * kind.itemsize != len(data) - end:
+        raise ArchiveError(f"array {name} is not as long as it says")
+    found = np.frombuffer(data, kind, offset=end).reshape(shape, order="F" if header[2] == b"True" else "C").copy()
+    if found.dtype.kind == "f" and not np.isfinite(found).all():
+        raise ArchiveError(f"array {name} holds infinity or what is not a number")
+    return found

@@ -1,0 +1,242 @@
+"""An ONNX graph as it is serialised, read with nothing but this page: what may stand in a model file and nothing else.
+
+ONNX Runtime reads much more than our exporter writes: tensors in other files, control flow, functions, operators of other
+domains. This reader knows the fields that train/export.py writes, by number (onnx.proto, IR version 10, and the encoding of
+protocol buffers, https://protobuf.dev/programming-guides/encoding), and refuses every other field, a field of another wire
+type, and a second one where there may be one, so that no two readers can understand a graph differently.
+"""
+
+import math
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+VARINT, LENGTH, FIXED32 = 0, 2, 5  # wire types
+IR_VERSIONS = range(8, 12)
+OPSET = 20
+MAX_NODES = 4096
+MAX_CONSTANTS = 4096
+MAX_DIMENSIONS = 6
+_OPERATOR = re.compile(r"[A-Z][A-Za-z0-9]{1,39}")
+
+FLOAT, UINT8, INT8, UINT16, INT16, INT32, INT64, BOOL, FLOAT16 = 1, 2, 3, 4, 5, 6, 7, 9, 10  # TensorProto.DataType
+DTYPES = {number: np.dtype(name) for number, name in (
+    (FLOAT, "<f4"), (UINT8, "u1"), (INT8, "i1"), (UINT16, "<u2"), (INT16, "<i2"), (INT32, "<i4"), (INT64, "<i8"), (BOOL, "?"),
+    (FLOAT16, "<f2"))}
+EXPONENTS = {FLOAT: np.uint32(0x7F800000), FLOAT16: np.uint16(0x7C00)}
+
+Attribute = int | float | bytes | tuple[int, ...]
+
+
+class GraphError(ValueError):
+    """A graph that is not what an exported model holds."""
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A tensor of the file; type: a key of `DTYPES`."""
+
+    type: int
+    shape: tuple[int, ...]
+    data: memoryview
+
+    def array(self) -> np.ndarray:
+        return np.frombuffer(self.data, DTYPES[self.type]).reshape(self.shape)
+
+
+@dataclass(frozen=True)
+class Node:
+    operator: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    attributes: dict[str, Attribute]
+
+
+@dataclass(frozen=True)
+class Port:
+    """An input or output of the graph; shape: None for what is free."""
+
+    name: str
+    type: int
+    shape: tuple[int | None, ...]
+
+
+@dataclass(frozen=True)
+class Graph:
+    nodes: tuple[Node, ...]
+    constants: dict[str, Constant]
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+
+
+def read(data: bytes) -> Graph:
+    """The graph of a serialised ModelProto. Raises GraphError for everything that the module's docstring excludes."""
+    model = _Message("model", memoryview(data), {  # IR version, producer and its version, notes, graph, operator set
+        1: VARINT, 2: LENGTH, 3: LENGTH, 6: LENGTH, 7: LENGTH, 8: LENGTH})
+    if model.number(1) not in IR_VERSIONS:
+        raise GraphError(f"IR version {model.number(1)}; a model file holds {IR_VERSIONS[0]} to {IR_VERSIONS[-1]}")
+    operators = _Message("operator set", model.bytes(8), {1: LENGTH, 2: VARINT})
+    if operators.text(1, "") or operators.number(2) != OPSET:
+        raise GraphError(f"operator set {operators.text(1, '')!r} {operators.number(2)}; a model file holds ONNX's {OPSET}")
+    graph = _Message("graph", model.bytes(7), {  # nodes, name, constants, inputs, outputs
+        1: LENGTH, 2: LENGTH, 5: LENGTH, 11: LENGTH, 12: LENGTH}, repeated=(1, 5, 11, 12))
+    nodes, tensors = graph.parts.get(1, []), graph.parts.get(5, [])
+    if len(nodes) > MAX_NODES or len(tensors) > MAX_CONSTANTS:
+        raise GraphError(f"{len(nodes)} nodes and {len(tensors)} constants; at most {MAX_NODES} and {MAX_CONSTANTS} are run")
+    constants = dict(map(_constant, tensors))
+    if len(constants) < len(tensors):
+        raise GraphError("two constants have the same name")
+    ports = tuple(tuple(map(_port, graph.parts.get(field, []))) for field in (11, 12))
+    return Graph(tuple(map(_node, nodes)), constants, *ports)
+
+
+def _constant(data: memoryview) -> tuple[str, Constant]:
+    tensor = _Message("constant", data, {1: VARINT, 2: VARINT, 8: LENGTH, 9: LENGTH}, repeated=(1,))  # shape, type, name, bytes
+    name, kind, shape = tensor.text(8), tensor.number(2), tensor.numbers(1)
+    if kind not in DTYPES:
+        raise GraphError(f"constant {name!r} has elements of type {kind}")
+    values = tensor.bytes(9)
+    if len(shape) > MAX_DIMENSIONS or min(shape, default=1) < 1 or math.prod(shape) * DTYPES[kind].itemsize != len(values):
+        raise GraphError(f"constant {name!r} of shape {shape} holds {len(values)} bytes")
+    if kind in EXPONENTS:  # an exponent of ones alone is infinity or NaN; NumPy's isfinite takes ten times as long
+        bits = np.frombuffer(values, f"<u{DTYPES[kind].itemsize}")
+        if (bits & EXPONENTS[kind] == EXPONENTS[kind]).any():
+            raise GraphError(f"constant {name!r} holds infinity or what is not a number")
+    return name, Constant(kind, shape, values)
+
+
+def _node(data: memoryview) -> Node:
+    node = _Message("node", data, {  # inputs, outputs, name, operator, attributes, notes, domain
+        1: LENGTH, 2: LENGTH, 3: LENGTH, 4: LENGTH, 5: LENGTH, 6: LENGTH, 7: LENGTH}, repeated=(1, 2, 5))
+    operator, domain = node.text(4), node.text(7, "")
+    if domain or not _OPERATOR.fullmatch(operator):
+        raise GraphError(f"operator {operator!r} of domain {domain!r}")
+    pairs = [_attribute(part) for part in node.parts.get(5, [])]
+    if len(dict(pairs)) < len(pairs):
+        raise GraphError(f"a {operator} has the same attribute twice")
+    inputs, outputs = (tuple(_text(part) for part in node.parts.get(field, [])) for field in (1, 2))
+    return Node(operator, inputs, outputs, dict(pairs))
+
+
+def _attribute(data: memoryview) -> tuple[str, Attribute]:
+    # name; a float, an integer, a string, integers; type
+    part = _Message("attribute", data, {1: LENGTH, 2: FIXED32, 3: VARINT, 4: LENGTH, 8: VARINT, 20: VARINT}, repeated=(8,))
+    name = part.text(1)
+    match part.number(20):  # AttributeProto.AttributeType; tensors, graphs and types are not among them
+        case 1:
+            return name, float(np.frombuffer(part.bytes(2), "<f4")[0])
+        case 2:
+            return name, part.number(3, 0)
+        case 3:
+            return name, bytes(part.bytes(4))
+        case 7:
+            return name, part.numbers(8)
+        case kind:
+            raise GraphError(f"attribute {name!r} is of type {kind}")
+
+
+def _port(data: memoryview) -> Port:
+    value = _Message("input or output", data, {1: LENGTH, 2: LENGTH, 3: LENGTH, 4: LENGTH}, repeated=(4,))  # 3, 4: notes
+    kind = _Message("type", value.bytes(2), {1: LENGTH})  # of tensors; sequences, maps and optional values are other fields
+    tensor = _Message("tensor type", kind.bytes(1), {1: VARINT, 2: LENGTH})
+    shape = _Message("shape", tensor.bytes(2), {1: LENGTH}, repeated=(1,))
+    sides = [_Message("dimension", part, {1: VARINT, 2: LENGTH}) for part in shape.parts.get(1, [])]
+    if tensor.number(1) not in DTYPES or len(sides) > MAX_DIMENSIONS:
+        raise GraphError(f"type {tensor.number(1)} or {len(sides)} dimensions of an input or output")
+    return Port(value.text(1), tensor.number(1), tuple(side.number(1) if 1 in side.parts else None for side in sides))
+
+
+class _Message:
+    """The fields of one message, by number: integers for `VARINT`, memory for the rest, in lists.
+
+    wire: the fields that may be there and their wire types; repeated: those of them that may be there more than once, of
+    which numbers may also be packed into one.
+    """
+
+    def __init__(self, name: str, data: memoryview, wire: dict[int, int], repeated: tuple[int, ...] = ()):
+        self._name = name
+        self.parts: dict[int, list] = {}
+        for number, kind, value in _fields(name, data):
+            packed = kind == LENGTH and number in repeated and wire.get(number) == VARINT
+            if wire.get(number) != kind and not packed:
+                raise GraphError(f"field {number} of wire type {kind} in a {name}")
+            if number in self.parts and number not in repeated:
+                raise GraphError(f"field {number} is twice in a {name}")
+            self.parts.setdefault(number, []).extend(_packed(name, value) if packed else [value])
+
+    def bytes(self, number: int) -> memoryview:
+        """Of a field that must be there."""
+        if number not in self.parts:
+            raise GraphError(f"field {number} is missing in a {self._name}")
+        return self.parts[number][0]
+
+    def text(self, number: int, default: str | None = None) -> str:
+        return default if default is not None and number not in self.parts else _text(self.bytes(number))
+
+    def number(self, number: int, default: int = -1) -> int:
+        return _signed(self.parts[number][0]) if number in self.parts else default
+
+    def numbers(self, number: int) -> tuple[int, ...]:
+        return tuple(map(_signed, self.parts.get(number, [])))
+
+
+def _signed(value: int) -> int:
+    return value - (1 << 64) if value >> 63 else value
+
+
+def _text(data: memoryview) -> str:
+    try:
+        text = str(data, "utf-8")
+    except UnicodeDecodeError:
+        raise GraphError("a name is not UTF-8") from None
+    if not text.isprintable() or len(text) > 400:
+        raise GraphError("a name is too long, or has characters that do not print")
+    return text
+
+
+def _fields(name: str, data: memoryview) -> Iterator[tuple[int, int, Any]]:
+    """(field number, wire type, value) of all fields of a message."""
+    place = 0
+    while place < len(data):
+        tag, after = _varint(name, data, place)
+        kind, place = tag & 7, after
+        if kind == VARINT:
+            value, place = _varint(name, data, place)
+            yield tag >> 3, kind, value
+            continue
+        length = 4
+        if kind == LENGTH:
+            length, place = _varint(name, data, place)
+        elif kind != FIXED32:
+            raise GraphError(f"field {tag >> 3} of wire type {kind} in a {name}")
+        if length > len(data) - place:
+            raise GraphError(f"a {name} ends early")
+        yield tag >> 3, kind, data[place : place + length]
+        place += length
+
+
+def _packed(name: str, data: memoryview) -> list[int]:
+    values, place = [], 0
+    while place < len(data):
+        value, place = _varint(name, data, place)
+        values.append(value)
+    return values
+
+
+def _varint(name: str, data: memoryview, place: int) -> tuple[int, int]:
+    """An unsigned number of 64 bits, seven bits a byte, in as few bytes as will do; and where it ends."""
+    value = 0
+    for shift in range(0, 70, 7):
+        if place >= len(data):
+            raise GraphError(f"a {name} ends early")
+        byte = data[place]
+        place += 1
+        value |= (byte & 0x7F) << shift
+        if byte < 0x80:
+            if value >> 64 or (shift and not byte):
+                break
+            return value, place
+    raise GraphError(f"a number in a {name} is written as no writer does")

@@ -1,0 +1,35 @@
+"""A few bytes that declare many pixels."""
+
+import subprocess
+import sys
+
+MEASURE = """
+import resource, sys
+import codec
+from codec import container
+from codec.container import Header, Kind, Section
+from codec.model import load
+from PIL import Image
+
+codec.decode(codec.encode(Image.new("RGB", (64, 64)), model={model!r}, threads=1), threads=1)
+before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+header = Header(load({model!r}, 1).id, 0, 4096, 2048)
+codec.decode(container.pack(header, [Section(Kind.PICTURE, b"")]), threads=1, max_pixels=1 << 24)
+print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4096 * 2048))
+"""
+
+
+def bytes_a_pixel(model: str) -> float:
+    done = subprocess.run([sys.executable, "-c", MEASURE.format(model=model)], capture_output=True)
+    assert done.returncode == 0, done.stderr.decode()
+    return float(done.stdout)
+
+
+def test_one_piece_takes_little_memory():
+    """Eighteen bytes; it was 100 bytes a pixel when networks ran on all positions at once, and graphs kept their memory."""
+    assert bytes_a_pixel("base") < 50
+
+
+def test_older_graphs_take_little_memory():
+    """Of format 1, which give every position."""
+    assert bytes_a_pixel("perceptual") < 50

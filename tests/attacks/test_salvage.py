@@ -1,0 +1,60 @@
+"""Files made to keep salvage busy."""
+
+import zlib
+
+import pytest
+from PIL import Image
+
+import codec
+from codec import auxiliary, container, metadata, salvage
+from codec.container import HEADER_BYTES, Header, Kind, Section
+from codec.model import load
+
+HEADER = Header(load("base").id, 50, 1040, 16, tiled=True)
+EMPTY = b"\x81\x00" + zlib.crc32(b"\x81\x00").to_bytes(4, "little")  # a section that nobody knows and everybody may skip
+
+
+def start() -> bytes:
+    return container.pack(HEADER, [Section(Kind.PICTURE, b"\0\0")])[:HEADER_BYTES]
+
+
+def test_empty_sections_are_gathered_in_linear_time_and_not_without_end(monkeypatch):
+    """960 KB of them took two and a half minutes. Counted in sections read, as time depends on the machine."""
+    read, before = [], container.read_section
+    monkeypatch.setattr(container, "read_section", lambda *where: read.append(where) or before(*where))
+    header, found, damage = salvage.sections(start() + 160_000 * EMPTY)
+    assert len(found) == len(read) == 2 + salvage.OTHERS  # two tiles and what else a file may have
+    assert header == HEADER and "more sections" in damage[-1] and len(damage) == 1
+
+
+def test_metadata_is_unpacked_once_for_each_kind(monkeypatch):
+    """Each may unpack to 16 MiB."""
+    unpacked, before = [], metadata.unpack
+    monkeypatch.setattr(metadata, "unpack", lambda body: unpacked.append(len(body)) or before(body))
+    bomb = metadata.pack(bytes(metadata.LIMIT))
+    found = [Section(kind, bomb) for kind in (Kind.EXIF, Kind.XMP, Kind.ICC) for _ in range(60)]
+    damage: list[str] = []
+    salvage.attach(_Picture(), HEADER, found, None, damage)
+    assert len(unpacked) == 3 and not damage
+
+
+class _Picture:
+    """What `auxiliary.attach` needs."""
+
+    def __init__(self):
+        self.info: dict[str, bytes] = {}
+
+
+def test_the_first_of_several_is_what_is_attached():
+    picture = _Picture()
+    salvage.attach(picture, HEADER, [Section(Kind.XMP, b"\0first"), Section(Kind.XMP, b"\0second")], None, [])
+    assert picture.info == {auxiliary.INFO[Kind.XMP]: b"first"}
+
+
+@pytest.mark.parametrize("count", [1, 400])
+def test_unknown_sections_behind_a_picture(count):
+    """A good file may hold many: they are skipped in decoding, and no damage to salvage."""
+    data = codec.encode(Image.new("RGB", (16, 16), "navy"), 20)
+    header, sections = container.unpack(data)
+    many = container.pack(header, [*sections, *[Section(0x81, b"")] * count])
+    assert codec.decode(many) == codec.decode(data) and codec.rescue(many).damage == ()
