@@ -15,8 +15,8 @@ from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from perception.networks import Network
-from perception.wasserstein import LAYERS
+from perception.backbones.imagenet import Network
+from perception.distances.wasserstein import LAYERS
 from train.critic_losses import LOSSES
 
 CONDITION = 12  # channels that the latents are squeezed into (HiFiC)

@@ -21,7 +21,7 @@ from train import axes, start
 from train.entropy_model import checkerboard, logistic_bits
 from train.networks import Codec
 
-TANGENT = 0.35  # exponent: 0 for orthogonal transforms, 1 for what the gradient says (train/LEVERS.md)
+TANGENT = 0.35  # exponent: 0 for orthogonal transforms, 1 for what the gradient says (research/notes/LEVERS.md)
 PROBES = 2
 SLACKEST = 0.05  # a latent that hardly changes the picture is not thrown about
 

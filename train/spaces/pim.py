@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec.errors import RecipeError
-from perception.pim import MARGIN, Mixture, PimSpace, log_density, pointwise
-from perception.pyramid import SteerablePyramid, filtered
+from perception.distances.pim import MARGIN, Mixture, PimSpace, log_density, pointwise
+from perception.vision.steerable_pyramid import SteerablePyramid, filtered
 from train.data import Photographs, find
 from train.spaces.task import Task
 
