@@ -29,8 +29,8 @@ DAMAGED = 3  # exit status of a decode that salvaged
 INTERRUPTED, TERMINATED = 128 + 2, 128 + 15  # as shells give it
 
 WORKSHOP = {  # commands that live elsewhere
-    "metrics": "evaluation.commands", "plot": "evaluation.showing", "report": "evaluation.showing",
-    "toy": "evaluation.toy.command", "weights": "evaluation.commands",
+    "metrics": "evaluation.commands.metrics", "plot": "evaluation.commands.plot", "report": "evaluation.commands.report",
+    "toy": "evaluation.commands.toy", "weights": "evaluation.commands.weights",
 }
 
 
@@ -358,13 +358,15 @@ data_option = click.option("--data", "folders", type=click.Path(path_type=Path),
 @click.option("--start", type=click.Path(path_type=Path), help="Begin from this shipped model, model file or checkpoint.")
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE",
               help="Another value for a key of the recipe, as YAML: --set 'distortion={dists: 1}', --set stages.0.steps=50.")
-def train(recipe, folders, out, resume, start, assignments) -> None:
+@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=float("inf"), show_default=False,
+              help="Stop after so many minutes of training, with a checkpoint; --resume goes on.")
+def train(recipe, folders, out, resume, start, assignments, minutes) -> None:
     """Train a codec or a perceptual space as RECIPE says."""
     from train import command
 
     if resume and start:
         raise click.UsageError("--resume continues a run as it was begun; it takes no --start")
-    command.train(recipe, folders, out, resume, start, assignments)
+    command.train(recipe, folders, out, resume, start, assignments, minutes)
 
 
 @main.command()
@@ -378,12 +380,12 @@ def sweep(recipe, folders, ratings, encoders_only, out) -> None:
 
     What is finished stays, what was interrupted goes on.
     """
-    from evaluation import sweeps
+    from evaluation.probes import perceptnet_sweep as sweeps
     from train.spaces import sweep as trainings
 
     points = trainings.run(recipe, folders, out)
     if ratings:
-        click.echo(sweeps.score(points, ratings, out, decoders=not encoders_only))
+        click.echo(sweeps.score_sweep(points, ratings, out, decoders=not encoders_only))
 
 
 @main.command()
@@ -455,7 +457,9 @@ def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, criti
 
     Over a range of settings, with BD-rates; or at equal rates (--bpp), with differences picture by picture.
     """
-    from evaluation import coders, matched, rate_distortion
+    from evaluation.codecs import registry as coders
+    from evaluation.rate import matched_rates as matched
+    from evaluation.rate import rate_distortion
 
     if (keep or sheet or with_realism) and not targets:
         raise click.UsageError("--keep, --realism and --sheet go with --bpp")
@@ -463,11 +467,13 @@ def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, criti
         raise click.UsageError("--critic goes with --realism")
     if (settings or beside) and targets:
         raise click.UsageError(f"give --{'quality' if settings else 'published'} or --bpp, not both")
-    names, specs = codecs or ("base", *coders.peers()), specs or rate_distortion.METRICS
+    names, specs = codecs or ("base", *coders.pillow_codecs()), specs or rate_distortion.DEFAULT_METRICS
     if targets:
-        click.echo(matched.evaluate(folder, names, out, targets, anchor, specs, jobs, keep, sheet, with_realism, critic))
+        click.echo(
+            matched.evaluate_at_rates(folder, names, out, targets, anchor, specs, jobs, keep, sheet, with_realism, critic)
+        )
     else:
-        click.echo(rate_distortion.evaluate(folder, names, out, anchor or "jpeg", specs, settings, jobs, beside))
+        click.echo(rate_distortion.evaluate_over_settings(folder, names, out, anchor or "jpeg", specs, settings, jobs, beside))
 
 
 @main.command()
@@ -482,11 +488,11 @@ def complexity(picture, codecs, bpp, runs, threads, as_json) -> None:
 
     Every codec runs in processes of its own. Leave the machine idle meanwhile.
     """
-    from evaluation import coders
-    from evaluation import complexity as measuring
+    from evaluation.codecs import registry as coders
+    from evaluation.measure import complexity as measuring
 
-    found = measuring.measure(codecs or ("base", *coders.peers()), picture, bpp, runs, threads)
-    click.echo(json.dumps(found, indent=1) if as_json else measuring.table(found))
+    found = measuring.measure_complexity(codecs or ("base", *coders.pillow_codecs()), picture, bpp, runs, threads)
+    click.echo(json.dumps(found, indent=1) if as_json else measuring.complexity_table(found))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """What a quality gives photographs, which is what it promises for every picture, and what an error is worth at it.
 
-The tables are means over the 60 photographs that are kept out of training, by `benchmarks/fidelity.py`, which prints them anew
-for a new model. A model that is not here is taken to give what the least of these gives.
+The tables are means over the 60 photographs that are kept out of training, by `research/benchmarks/fidelity.py`, which prints
+them anew for a new model. A model that is not here is taken to give what the least of these gives.
 """
 
 import numpy as np

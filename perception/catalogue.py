@@ -2,7 +2,7 @@
 
 import math
 
-from perception.registry import Metric
+from perception.metric import Metric
 
 
 def similarity(name: str, factory: str, title: str, paper: str, **more) -> Metric:
@@ -21,53 +21,54 @@ def learned(name: str, factory: str, title: str, paper: str, weights: str, **mor
     return Metric(name, factory, title, paper, **{"family": "perceptual space", "weights": (weights,), "min_side": 16} | more)
 
 
+HERE = "perception.distances"  # the folder that factories lie in
 BHARDWAJ = "Bhardwaj et al., NeurIPS 2020"
 ZHANG = "Zhang et al., CVPR 2018"
 
 CATALOGUE = (
-    Metric("mse", "perception.pixels:MeanSquaredError", "Mean squared error", "—", "pixels", high=1.0,
+    Metric("mse", f"{HERE}.pixels:MeanSquaredError", "Mean squared error", "—", "pixels", high=1.0,
            true_distance=True),
-    Metric("psnr", "perception.pixels:PeakSignalToNoise", "Peak signal-to-noise ratio, dB", "—", "pixels", high=100.0,
+    Metric("psnr", f"{HERE}.pixels:PeakSignalToNoise", "Peak signal-to-noise ratio, dB", "—", "pixels", high=100.0,
            best=100.0, higher_is_better=True, true_distance=True, trainable=False),
-    Metric("cielab", "perception.pixels:ColourDifference", "Mean ΔE*ab in CIELAB", "CIE 1976", "colour",
+    Metric("cielab", f"{HERE}.cielab:ColourDifference", "Mean ΔE*ab in CIELAB", "CIE 1976", "colour",
            true_distance=True, aliases=("delta-e", "lab")),
-    similarity("ssim", "perception.structure:ssim", "Structural similarity", "Wang et al., TIP 2004", low=-1.0, min_side=11,
+    similarity("ssim", f"{HERE}.structure:ssim", "Structural similarity", "Wang et al., TIP 2004", low=-1.0, min_side=11,
                true_distance=True),
-    similarity("ms-ssim", "perception.structure:ms_ssim", "Multi-scale structural similarity", "Wang et al., Asilomar 2003",
+    similarity("ms-ssim", f"{HERE}.structure:ms_ssim", "Multi-scale structural similarity", "Wang et al., Asilomar 2003",
                min_side=161, true_distance=True, aliases=("msssim",)),
-    similarity("haarpsi", "perception.structure:haarpsi", "Haar perceptual similarity", "Reisenhofer et al., SPIC 2018",
+    similarity("haarpsi", f"{HERE}.structure:haarpsi", "Haar perceptual similarity", "Reisenhofer et al., SPIC 2018",
                min_side=16, package="piq"),
-    similarity("vif", "perception.structure:vif", "Visual information fidelity, pixel domain", "Sheikh & Bovik, TIP 2006",
+    similarity("vif", f"{HERE}.structure:vif", "Visual information fidelity, pixel domain", "Sheikh & Bovik, TIP 2006",
                high=math.inf, min_side=41, package="piq"),
-    similarity("fsim", "perception.structure:fsim", "Feature similarity, colour", "Zhang et al., TIP 2011", min_side=16,
+    similarity("fsim", f"{HERE}.structure:fsim", "Feature similarity, colour", "Zhang et al., TIP 2011", min_side=16,
                package="piq"),
-    similarity("vsi", "perception.structure:vsi", "Visual saliency-induced similarity", "Zhang et al., TIP 2014", min_side=16,
+    similarity("vsi", f"{HERE}.structure:vsi", "Visual saliency-induced similarity", "Zhang et al., TIP 2014", min_side=16,
                package="piq"),
-    similarity("gmsd", "perception.structure:gmsd", "Gradient magnitude similarity deviation", "Xue et al., TIP 2014", best=0.0,
+    similarity("gmsd", f"{HERE}.structure:gmsd", "Gradient magnitude similarity deviation", "Xue et al., TIP 2014", best=0.0,
                higher_is_better=False, min_side=16, package="piq"),
-    similarity("mdsi", "perception.structure:mdsi", "Mean deviation similarity", "Nafchi et al., IEEE Access 2016", best=0.0,
+    similarity("mdsi", f"{HERE}.structure:mdsi", "Mean deviation similarity", "Nafchi et al., IEEE Access 2016", best=0.0,
                high=math.inf, higher_is_better=False, min_side=16, package="piq"),
-    deep("lpips-alex", "perception.lpips:alex", "Learned perceptual image patch similarity, AlexNet", ZHANG,
+    deep("lpips-alex", f"{HERE}.lpips:lpips_alex", "Learned perceptual image patch similarity, AlexNet", ZHANG,
          ("alexnet", "lpips-alex"), min_side=31, aliases=("lpips", "lpips-alexnet")),
-    deep("lpips-vgg", "perception.lpips:vgg", "Learned perceptual image patch similarity, VGG16", ZHANG,
+    deep("lpips-vgg", f"{HERE}.lpips:lpips_vgg", "Learned perceptual image patch similarity, VGG16", ZHANG,
          ("vgg16", "lpips-vgg"), aliases=("lpips-vgg16",)),
-    deep("lpips-squeeze", "perception.lpips:squeeze", "Learned perceptual image patch similarity, SqueezeNet", ZHANG,
+    deep("lpips-squeeze", f"{HERE}.lpips:lpips_squeeze", "Learned perceptual image patch similarity, SqueezeNet", ZHANG,
          ("squeezenet1_1", "lpips-squeeze"), min_side=17, aliases=("lpips-squeezenet",)),
-    deep("dists", "perception.dists:Dists", "Deep image structure and texture similarity", "Ding et al., TPAMI 2020",
+    deep("dists", f"{HERE}.dists:Dists", "Deep image structure and texture similarity", "Ding et al., TPAMI 2020",
          ("vgg16", "dists"), true_distance=True),
-    deep("features", "perception.features:Features", "Squared difference of one layer's features", "Johnson et al., ECCV 2016",
+    deep("features", f"{HERE}.features:Features", "Squared difference of one layer's features", "Johnson et al., ECCV 2016",
          ("squeezenet1_1",), min_side=17, aliases=("feature-loss",)),
-    deep("wasserstein", "perception.wasserstein:Wasserstein", "Wasserstein distortion of local feature statistics",
+    deep("wasserstein", f"{HERE}.wasserstein:Wasserstein", "Wasserstein distortion of local feature statistics",
          "Qiu et al., CISS 2024", ("vgg16",), aliases=("wd",)),
-    learned("perceptnet", "perception.perceptnet:PerceptNet", "PerceptNet, trained without ratings",
+    learned("perceptnet", f"{HERE}.perceptnet:PerceptNet", "PerceptNet, trained without ratings",
             "Hernández-Cámara et al., 2025", "perceptnet"),
-    learned("pim-1", "perception.pim:pim_1", "Perceptual information metric, one Gaussian", BHARDWAJ, "pim"),
-    learned("pim", "perception.pim:pim", "Perceptual information metric, mixture", BHARDWAJ, "pim"),
-    learned("visibility", "perception.visibility:Visibility", "Probability that the difference is seen",
+    learned("pim-1", f"{HERE}.pim:pim_1", "Perceptual information metric, one Gaussian", BHARDWAJ, "pim"),
+    learned("pim", f"{HERE}.pim:pim", "Perceptual information metric, mixture", BHARDWAJ, "pim"),
+    learned("visibility", f"{HERE}.visibility:Visibility", "Probability that the difference is seen",
             "Ak & Le Callet, IPTA 2019", "visibility", high=1.0),
-    Metric("ssimulacra2", "perception.judges:Ssimulacra2", "SSIMULACRA 2", "Sneyers, 2022", "judge", low=-math.inf, high=100.0,
-           best=100.0, higher_is_better=True, min_side=8, package="ssimulacra2", trainable=False),
-    Metric("cvvdp", "perception.judges:ColorVideoVDP", "ColorVideoVDP, JOD units", "Mantiuk et al., SIGGRAPH 2024", "judge",
+    Metric("ssimulacra2", f"{HERE}.ssimulacra2:Ssimulacra2", "SSIMULACRA 2", "Sneyers, 2022", "judge", low=-math.inf,
+           high=100.0, best=100.0, higher_is_better=True, min_side=8, package="ssimulacra2", trainable=False),
+    Metric("cvvdp", f"{HERE}.cvvdp:ColorVideoVDP", "ColorVideoVDP, JOD units", "Mantiuk et al., SIGGRAPH 2024", "judge",
            high=10.0, best=10.0, higher_is_better=True, min_side=16, package="cvvdp", trainable=False,
            aliases=("colorvideovdp",)),
 )

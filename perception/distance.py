@@ -6,13 +6,13 @@ import torch
 from torch import Tensor, nn
 
 from perception.errors import ImageError
-from perception.registry import Metric
+from perception.metric import Metric
 
 
 class Distance(nn.Module):
     """Compares images: (N, 3, H, W) sRGB in [0, 1] (or uint8) → (N,) float32.
 
-    Subclasses write ``between``, and ``space`` unless they compare pixels; `perception.registry.create` sets ``metric`` and
+    Subclasses write ``between``, and ``space`` unless they compare pixels; `perception.create` sets ``metric`` and
     ``label``. Decoders overshoot, so values a little outside [0, 1] are taken as they come. Weights are frozen: gradients flow
     to the images alone.
     """
@@ -26,11 +26,33 @@ class Distance(nn.Module):
         return self.metric.min_side
 
     def forward(self, reference: Tensor, image: Tensor) -> Tensor:
-        """(N,) values as the metric's paper reports them. Raises `ImageError` for images that cannot be compared."""
+        """Values as the metric's paper reports them.
+
+        Args:
+            reference: (N, 3, H, W), sRGB in [0, 1], or uint8.
+            image: The same shape.
+
+        Returns:
+            (N,) float32. `Metric.higher_is_better` says which way they point.
+
+        Raises:
+            ImageError: Images that cannot be compared: shapes, sizes, types, values that are not finite.
+        """
         return self.between(*self.places(reference, image))
 
     def loss(self, reference: Tensor, image: Tensor) -> Tensor:
-        """(N,) values to minimise: 0 for identical images, whichever way the metric points."""
+        """Values to minimise, whichever way the metric points.
+
+        Args:
+            reference: (N, 3, H, W), sRGB in [0, 1], or uint8.
+            image: The same shape; gradients flow to it.
+
+        Returns:
+            (N,) float32, 0 for identical images.
+
+        Raises:
+            ImageError: As for `forward`.
+        """
         return self.shortfall(*self.places(reference, image))
 
     def places(self, reference: Tensor, image: Tensor) -> tuple[Any, Any]:

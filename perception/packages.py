@@ -10,7 +10,7 @@ import torch
 from perception.errors import MetricError
 
 
-def load(name: str, extra: str) -> ModuleType:
+def import_package(name: str, extra: str) -> ModuleType:
     """Imports a package, or says with one `MetricError` which extra of ours brings it."""
     try:
         accept_foreign_torchvision()
@@ -21,7 +21,7 @@ def load(name: str, extra: str) -> ModuleType:
 
 
 def accept_foreign_torchvision() -> None:
-    """Lets torchvision import beside a torch it was not compiled for (PyPI's CUDA build beside a CPU torch, say).
+    """Lets torchvision import with a torch it was not compiled for (PyPI's CUDA build beside a CPU torch, say).
 
     piq and ColorVideoVDP import torchvision but call none of its compiled operators. Its import fails only where it describes
     two of them, non-maximum suppressions, to torch; declaring their signatures first is enough.

@@ -1,67 +1,26 @@
-"""Every distance by name, and what one must know before trusting it. Importing this does not import torch."""
+"""Distances by name: Metamer's own and those of installed packages. Importing this does not import torch."""
 
 import difflib
-import importlib
-import inspect
-import math
-from collections.abc import Callable
-from dataclasses import dataclass
 from functools import cache
 from importlib.metadata import entry_points
 
+from perception.catalogue import CATALOGUE
 from perception.errors import MetricError
+from perception.metric import Metric
 
 ENTRY_POINTS = "metamer.distances"  # group in which other packages offer a `Metric` of their own
 
 
-@dataclass(frozen=True)
-class Metric:
-    """What the registry knows of a distance. ``create(name)`` makes one.
-
-    factory: "module:attribute" or a callable; called with the options, returns a `perception.distance.Distance`.
-    low, high: the range of its values. best: the value of two identical images.
-    higher_is_better: the direction; ``Distance.loss`` turns either kind into something to minimise.
-    true_distance: symmetric, and by construction best for identical images alone. Whether descent finds its way there is
-    another matter, which the recovery test shows.
-    min_side: smallest height and width in pixels.
-    weights: names of pretrained weights it reads (`perception.weights`). package: PyPI package that must be installed.
-    trainable: differentiable in the second image, with finite gradients everywhere, d(x, x) included.
-    """
-
-    name: str
-    factory: str | Callable
-    title: str
-    paper: str
-    family: str
-    low: float = 0.0
-    high: float = math.inf
-    best: float = 0.0
-    higher_is_better: bool = False
-    true_distance: bool = False
-    min_side: int = 1
-    weights: tuple[str, ...] = ()
-    package: str = ""
-    trainable: bool = True
-    aliases: tuple[str, ...] = ()
-
-    def build(self) -> Callable:
-        """The factory itself, imported."""
-        if callable(self.factory):
-            return self.factory
-        module, attribute = self.factory.split(":")
-        return getattr(importlib.import_module(module), attribute)
-
-    def options(self) -> dict[str, object]:
-        """Options ``create`` takes, with their defaults."""
-        parameters = inspect.signature(self.build()).parameters.items()
-        return {key: p.default for key, p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
-
-
 @cache
 def metrics() -> dict[str, Metric]:
-    """Name → metric: Metamer's own in the order of its catalogue, then those of installed packages."""
-    from perception.catalogue import CATALOGUE
+    """Every distance by name: Metamer's own in the order of its catalogue, then those of installed packages.
 
+    Returns:
+        Name → `Metric`. Packages offer theirs under the entry-point group `metamer.distances`.
+
+    Raises:
+        MetricError: An installed package's entry does not load, is no `Metric`, or takes a name that is in use.
+    """
     table = {metric.name: metric for metric in CATALOGUE}
     for point in entry_points(group=ENTRY_POINTS):
         try:
@@ -70,30 +29,48 @@ def metrics() -> dict[str, Metric]:
             raise MetricError(f"the distance {point.name!r} of {point.value} does not load: {problem}") from problem
         if not isinstance(metric, Metric):
             raise MetricError(f"entry point {point.name!r} is no perception.Metric")
-        taken = {known for other in table.values() for known in (other.name, *other.aliases)}
+        taken = {alias for other in table.values() for alias in (other.name, *other.aliases)}
         if clash := taken & {metric.name, *metric.aliases}:
             raise MetricError(f"entry point {point.name!r} takes a name that is in use: {', '.join(sorted(clash))}")
         table[metric.name] = metric
     return table
 
 
-def suggestion(word: str, known) -> str:
+def suggestion(word: str, words) -> str:
     """' (did you mean …?)' or nothing."""
-    close = difflib.get_close_matches(word.lower(), list(known), n=1)
+    close = difflib.get_close_matches(word.lower(), list(words), n=1)
     return f" (did you mean {close[0]!r}?)" if close else ""
 
 
 def find(name: str) -> Metric:
-    """The metric of that name or alias, in any case, with _ for -. Unknown ones: `MetricError` with a suggestion."""
-    known = {alias: metric for metric in metrics().values() for alias in (metric.name, *metric.aliases)}
+    """What the registry says of a distance.
+
+    Args:
+        name: Its name or an alias, in any case, with _ for -.
+
+    Raises:
+        MetricError: There is no such distance; the message suggests one.
+    """
+    by_alias = {alias: metric for metric in metrics().values() for alias in (metric.name, *metric.aliases)}
     key = name.lower().replace("_", "-")
-    if key not in known:
-        raise MetricError(f"no distance is called {name!r}{suggestion(key, known)}; `metamer metrics list` names them all")
-    return known[key]
+    if key not in by_alias:
+        raise MetricError(f"no distance is called {name!r}{suggestion(key, by_alias)}; `metamer metrics list` names them all")
+    return by_alias[key]
 
 
 def create(name: str, **options):
-    """A `perception.distance.Distance` by name or alias.
+    """A distance by name, with its weights loaded.
+
+    Args:
+        name: Its name or an alias; `metrics` has all.
+        **options: Of the distance itself, such as ``weights`` or ``layer``; `Metric.options` lists them.
+
+    Returns:
+        A `perception.distance.Distance`: call it with two (N, 3, H, W) images in [0, 1].
+
+    Raises:
+        MetricError: An unknown name or option, or a package that is missing.
+        WeightsError: Pretrained weights are not here, or damaged.
 
     >>> create("mse")
     Distance(mse)
@@ -101,15 +78,15 @@ def create(name: str, **options):
     metric = find(name)
     try:
         build = metric.build()
-        known = metric.options()
+        defaults = metric.options()
     except ImportError as problem:
         missing = problem.name or metric.package
         raise MetricError(f"{metric.name} needs the package {missing}: pip install 'metamer[perception]'") from problem
     for key, value in options.items():
-        if key not in known:
-            takes = ", ".join(known) or "none"
-            raise MetricError(f"{metric.name} has no option {key!r}{suggestion(key, known)}; it takes: {takes}")
-        options[key] = checked_option(metric.name, key, value, known[key])
+        if key not in defaults:
+            takes = ", ".join(defaults) or "none"
+            raise MetricError(f"{metric.name} has no option {key!r}{suggestion(key, defaults)}; it takes: {takes}")
+        options[key] = checked_option(metric.name, key, value, defaults[key])
     distance = build(**options)
     distance.metric = metric
     settings = ",".join(f"{key}={value}" for key, value in options.items())
@@ -127,7 +104,14 @@ def checked_option(name: str, key: str, value: object, default: object) -> objec
 
 
 def from_spec(spec: str):
-    """A distance from what one writes on a command line: ``name`` or ``name:option=value,option=value``.
+    """A distance from what one writes on a command line.
+
+    Args:
+        spec: ``name`` or ``name:option=value,option=value``.
+
+    Raises:
+        MetricError: As for `create`, and for options that cannot be read.
+        WeightsError: As for `create`.
 
     >>> from_spec("mse")
     Distance(mse)
@@ -140,11 +124,11 @@ def from_spec(spec: str):
             raise MetricError(f"{spec!r}: write options as name:option=value,option=value")
         if key.strip() in options:
             raise MetricError(f"{spec!r}: {key.strip()} is given twice")
-        options[key.strip()] = number(value.strip())
+        options[key.strip()] = parse_value(value.strip())
     return create(name.strip(), **options)
 
 
-def number(text: str) -> int | float | bool | str:
+def parse_value(text: str) -> int | float | bool | str:
     """What a value written as text stands for."""
     if text.lower() in ("true", "false"):
         return text.lower() == "true"

@@ -107,7 +107,7 @@ def at_hand(pytestconfig, *names: str) -> None:
     """Weights are fetched once into pytest's cache where they are not here; without an index, a skip."""
     from perception import WeightsError, weights
 
-    missing = [name for name in names if weights.place(weights.CATALOGUE[name]) is None]
+    missing = [name for name in names if weights.find_file(weights.CATALOGUE[name]) is None]
     if not missing:
         return
     folder = Path(pytestconfig.cache.mkdir("weights"))

@@ -3,6 +3,9 @@
 import ast
 import subprocess
 import sys
+from collections.abc import Iterable
+from graphlib import CycleError, TopologicalSorter
+from pathlib import Path
 
 import pytest
 
@@ -13,11 +16,9 @@ ALLOWED = {
     "entropy": {"entropy"},
     "perception": {"perception"},
     "train": {"train", "perception", "codec", "entropy"},
-    "evaluation": {"evaluation", "perception", "codec"},
+    "evaluation": {"evaluation", "train", "perception", "codec"},
+    "research": {"research", "evaluation", "train", "perception", "codec", "entropy"},
     "bitstreams": {"bitstreams", "codec"},
-}
-SHARED = {  # evaluation trains here: toy sources with the codec's own proxies, critics of its own losses
-    "evaluation/toy/transform_coding.py": {"train"}, "evaluation/post_hoc.py": {"train"},
 }
 LAZY = {  # inside what needs them
     "codec/cli.py": {"train", "perception", "evaluation"}, "codec/effort.py": {"train"},
@@ -32,6 +33,68 @@ def imports(tree: ast.AST):
             yield node.module.split(".")[0], node
 
 
+ROOMS = {  # of a package from the lowest up: each imports itself, those before it, and files of the package's own top
+    "evaluation": ("codecs", "measure", "realism", "plots", "rate", "ratings", "probes", "toy", "report", "commands"),
+    "perception": ("weights", "backbones", "vision", "distances"),
+    "research": ("experiments", "pages", "benchmarks"),
+}
+
+
+def module_name(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def imported_modules(path: Path, known: set[str]) -> set[str]:
+    """The modules of this repository that a file imports, whether at its top or when called."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names = {f"{node.module}.{alias.name}" for alias in node.names}
+            found |= names & known or {node.module}
+    return (found & known) - {module_name(path)}
+
+
+def import_graph(packages: Iterable[str]) -> dict[str, set[str]]:
+    """Module → the modules that it imports, of all files of these packages."""
+    paths = [path for package in packages for path in (ROOT / package).rglob("*.py")]
+    known = {module_name(path) for path in paths}
+    return {module_name(path): imported_modules(path, known) for path in paths}
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    try:
+        TopologicalSorter(import_graph(("perception", "evaluation", "research", "entropy"))).prepare()
+    except CycleError as problem:
+        pytest.fail(" → ".join(problem.args[1]))
+
+
+@pytest.mark.parametrize("package", ROOMS)
+def test_rooms_import_those_below_them(package):
+    order = {room: place for place, room in enumerate(ROOMS[package])}
+    for name, others in import_graph((package,)).items():
+        if (room := name.split(".")[1:2]) and room[0] in order:
+            above = {other for other in others if order.get(other.split(".")[1] if "." in other else "", -1) > order[room[0]]}
+            assert not above, f"{name} imports {above}"
+        else:
+            assert not {other for other in others if other.split(".")[1:2] and other.split(".")[1] in order}, name
+
+
+def test_no_two_modules_export_one_name():
+    """A reader who meets a name knows whose it is; functions of commands are called after what one types."""
+    homes: dict[str, set[str]] = {}
+    for path in [path for package in ("evaluation", "perception") for path in (ROOT / package).rglob("*.py")]:
+        for node in ast.parse(path.read_text()).body:
+            if (
+                isinstance(node, ast.FunctionDef | ast.ClassDef)
+                and not node.name.startswith("_")
+                and "commands" not in path.parts
+            ):
+                homes.setdefault(node.name, set()).add(module_name(path))
+    assert {name: modules for name, modules in homes.items() if len(modules) > 1} == {}
+
+
 def test_packages_import_one_way():
     for package, allowed in ALLOWED.items():
         for path in (ROOT / package).rglob("*.py"):
@@ -39,7 +102,7 @@ def test_packages_import_one_way():
             top = set(tree.body)
             for name, node in imports(tree):
                 relative = str(path.relative_to(ROOT))
-                if name in ALLOWED and name not in allowed | SHARED.get(relative, set()):
+                if name in ALLOWED and name not in allowed:
                     assert name in LAZY.get(relative, ()) and node not in top, f"{relative} imports {name}"
 
 

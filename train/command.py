@@ -12,17 +12,17 @@ from train.spaces import recipe as spaces_recipe
 
 
 def train(path: Path, folders: Sequence[Path], out: Path, resume: bool = False, start: Path | None = None,
-          assignments: Sequence[str] = ()) -> None:
+          assignments: Sequence[str] = (), minutes: float = float("inf")) -> None:
     """Trains what the recipe at ``path`` says, with ``assignments`` put in; the rest as `train.loop.train` has it.
 
-    start: what to begin from instead of what the recipe says.
+    start: what to begin from instead of what the recipe says. minutes: stop by then, with a checkpoint; for codecs.
     """
     values = recipe.read(path)
     if not (isinstance(values, dict) and "space" in values):
         own = [] if start is None else [f"start={json.dumps(str(start))}"]
-        loop.train(recipe.load(path, [*assignments, *own]), folders, out, resume)
-    elif start is not None:
-        raise RecipeError(f"{path}: a perceptual space is trained from scratch; it takes no --start")
+        loop.train(recipe.load(path, [*assignments, *own]), folders, out, resume, minutes)
+    elif start is not None or minutes < float("inf"):
+        raise RecipeError(f"{path}: a perceptual space is trained from scratch to the end; it takes no --start, no --minutes")
     else:
         spaces_loop.train(spaces_recipe.load(path, assignments), folders, out, resume)
 

@@ -15,8 +15,8 @@ from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from perception.networks import Network
-from perception.wasserstein import LAYERS
+from perception.backbones.imagenet import Network
+from perception.distances.wasserstein import LAYERS
 from train.critic_losses import LOSSES
 
 CONDITION = 12  # channels that the latents are squeezed into (HiFiC)
@@ -123,7 +123,7 @@ class Opponent:
         self.critic.eval()  # no power iteration
         return self.loss.codec(functional_call(self.critic, fixed, (decoded, latent.detach(), weights)).float())
 
-    def learn(self, image: Tensor, decoded: Tensor, latent: Tensor, weights: Tensor, rate: float, clip: float) -> float:
+    def learn(self, image: Tensor, decoded: Tensor, latent: Tensor, weights: Tensor, rate: float, clip: float) -> Tensor:
         """One step at ``rate`` times the critic's learning rate; returns its loss before it."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate * self.options.learning_rate
@@ -135,7 +135,7 @@ class Opponent:
         self.fabric.backward(loss)
         self.fabric.clip_gradients(self.model, self.optimiser, max_norm=clip, error_if_nonfinite=False)
         self.optimiser.step()
-        return loss.item()
+        return loss.detach()
 
     def state(self) -> dict:
         model = {name: value for name, value in self.critic.state_dict().items() if not name.startswith("network.")}

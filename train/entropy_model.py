@@ -9,6 +9,7 @@ the logarithm of the scale.
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache, partial
 
 import torch
 from torch import Tensor, nn
@@ -18,9 +19,10 @@ from codec.latents import FRACTION, HYPER_STRIDE, KNOWN_SHIFT, MEAN_SHIFT
 from codec.model import LIMITS
 from train.integer_networks import HIDDEN_ONE, ContextNetwork, HyperSynthesis, round_through, set_quantised
 from train.proxies import PROXIES, dither, within_cell
+from train.transforms import asinh
 
-# (centre (N, C, h, w) in steps, logarithm of the scale, channels, where (1, 1, h, w)) → latents (N, C, h, w) in steps
-Pass = Callable[[Tensor, Tensor, slice, Tensor], Tensor]
+# (centre (N, C, n, 1) in steps, logarithm of the scale, channels, colour of the n positions) → latents (N, C, n, 1) in steps
+Pass = Callable[[Tensor, Tensor, slice, int], Tensor]
 
 SCALES = 64
 SCALE_LOW, SCALE_HIGH = 0.04, 128.0  # logistic scale of the first and last coding table, in quantiser steps
@@ -32,36 +34,76 @@ def level_weights(level: Tensor, levels: int) -> Tensor:
     return (1 - (level[:, None] - torch.arange(levels, device=level.device)).abs()).clamp_min(0)
 
 
+class LogisticBits(torch.autograd.Function):
+    """`logistic_bits` with its gradients in closed form: a third of the passes over memory that autograd would make."""
+
+    @staticmethod
+    def forward(ctx, residual: Tensor, log_scale: Tensor) -> Tensor:
+        precision = torch.exp(-log_scale)
+        upper, lower = (0.5 - residual) * precision, (0.5 + residual) * precision
+        if any(ctx.needs_input_grad):
+            above, below = torch.sigmoid(-upper), torch.sigmoid(-lower)
+            by_residual = (above - below).mul_(precision).div_(math.log(2))
+            by_scale = (precision / torch.expm1(precision)).addcmul_(upper, above).addcmul_(lower, below).div_(math.log(2))
+            ctx.save_for_backward(by_residual, by_scale)
+        inside = torch.log1p(-torch.exp(-precision))
+        return inside.add_(F.logsigmoid(upper)).add_(F.logsigmoid(lower)).div_(-math.log(2))
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        by_residual, by_scale = ctx.saved_tensors
+        return gradient * by_residual, gradient * by_scale
+
+
 def logistic_bits(residual: Tensor, log_scale: Tensor) -> Tensor:
     """−log2 of the probability a zero-mean logistic puts on the unit interval around ``residual``.
 
     With a, b the interval's ends over the scale, σ(a) − σ(b) = (1 − e^(b−a)) σ(a) σ(−b), which never underflows.
     """
-    precision = torch.exp(-log_scale)
-    upper, lower = (0.5 - residual) * precision, (0.5 + residual) * precision
-    return -(torch.log1p(-torch.exp(-precision)) + F.logsigmoid(upper) + F.logsigmoid(lower)) / math.log(2)
+    return LogisticBits.apply(*torch.broadcast_tensors(residual, log_scale))
 
 
 @torch.no_grad()
 def chosen_residuals(exact: Tensor, log_scale: Tensor, tradeoff: Tensor) -> Tensor:
     """Whole residuals as `codec.latents.choose_residuals` has them: the nearest, or one closer to zero where that pays.
 
-    tradeoff: bits that a squared step of error is worth, broadcast; 0 for the nearest, always.
+    tradeoff: bits that a squared step of error is worth, positive, broadcast. Of the two numbers' bits most terms cancel: for
+    k ≥ 1, bits(k) − bits(k − 1) is ln σ((1.5 − k)/s) − ln σ((0.5 + k)/s) + (k − 0.5)/s over ln 2.
     """
     nearest = torch.round(exact)
-    if not tradeoff.any():
-        return nearest
-    closer = nearest - nearest.sign()
-    saved = logistic_bits(nearest, log_scale) - logistic_bits(closer, log_scale)
-    worse = tradeoff * ((exact - closer).square() - (exact - nearest).square())
-    return torch.where(saved > worse, closer, nearest)
+    sign, size, precision = nearest.sign(), nearest.abs(), torch.exp(-log_scale)
+    saved = F.logsigmoid((1.5 - size) * precision).sub_(F.logsigmoid((0.5 + size) * precision))
+    saved.add_((size - 0.5).mul_(precision)).div_(math.log(2))
+    worse = (exact - nearest).mul_(sign).mul_(2).add_(1).mul_(tradeoff)
+    return nearest.sub_(sign.mul_(saved > worse))
 
 
-def checkerboard(like: Tensor) -> Tensor:
-    """Boolean (1, 1, h, w): True where row + column is even, the anchors."""
-    height, width = like.shape[-2:]
-    rows = torch.arange(height, device=like.device)[:, None] + torch.arange(width, device=like.device)
-    return (rows % 2 == 0)[None, None]
+class Checkerboard:
+    """The positions of an (h, w) lattice by colour: 0 where row + column is even, the anchors, and 1.
+
+    `column` and `lattice` go from (N, C, h, w) to the positions of one colour, (N, C, n, 1) in raster order, and back.
+    """
+
+    def __init__(self, height: int, width: int, device: torch.device):
+        self.size = height, width
+        colours = (torch.arange(height, device=device)[:, None] + torch.arange(width, device=device)).flatten() % 2
+        self.positions = tuple((colours == colour).nonzero()[:, 0] for colour in (0, 1))
+        self._places = torch.cat(self.positions).argsort()
+
+    def column(self, planes: Tensor, colour: int) -> Tensor:
+        flat = planes.permute(0, 2, 3, 1).flatten(1, 2)
+        return flat.index_select(1, self.positions[colour]).transpose(1, 2)[..., None]
+
+    def lattice(self, *columns: Tensor) -> Tensor:
+        """Planes of the columns of the first colour or of both; zero where nothing is given."""
+        rest = columns[0].new_zeros(*columns[0].shape[:2], len(self.positions[1]), 1) if len(columns) == 1 else columns[1]
+        flat = torch.cat([column[..., 0].transpose(1, 2) for column in (columns[0], rest)], 1)
+        return flat.index_select(1, self._places).unflatten(1, self.size).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=16)
+def checkerboard(height: int, width: int, device: torch.device) -> Checkerboard:
+    return Checkerboard(height, width, device)
 
 
 class HyperAnalysis(nn.Module):
@@ -79,7 +121,7 @@ class HyperAnalysis(nn.Module):
 
     def forward(self, latent: Tensor, weights: Tensor) -> Tensor:
         planes = weights[:, :, None, None].expand(-1, -1, *latent.shape[-2:])
-        joined = torch.cat([torch.asinh(latent), planes.to(latent.dtype)], 1)
+        joined = torch.cat([asinh(latent), planes.to(latent.dtype)], 1)
         height, width = latent.shape[-2:]
         return self.net(F.pad(joined, (0, -width % 4, 0, -height % 4), mode="replicate"))
 
@@ -88,15 +130,16 @@ class HyperAnalysis(nn.Module):
 class Coded:
     """What coding a batch costs and leaves. latent: decoded (N, M, h, w), image units; bits: (N,) each.
 
-    file_bits: of both, everything rounded as in a file; no gradient. Noise costs more: at low rates three times as much.
-    texture: like latent, what may have been there where rounding to the prediction left nothing (`proxies.within_cell`).
+    Only if they were asked for: file_bits, of both, everything rounded as in a file, without gradient (noise costs more: at low
+    rates three times as much); texture, like latent, what may have been there where rounding to the prediction left nothing
+    (`proxies.within_cell`).
     """
 
     latent: Tensor
     bits: Tensor
     hyper_bits: Tensor
-    file_bits: Tensor
-    texture: Tensor
+    file_bits: Tensor | None = None
+    texture: Tensor | None = None
 
 
 class EntropyModel(nn.Module):
@@ -108,6 +151,7 @@ class EntropyModel(nn.Module):
     def __init__(self, groups: list[int], levels: int, hyper_latents: int, features: int, width: int):
         super().__init__()
         self.groups, self.levels = list(groups), levels
+        self.starts = [sum(groups[:index]) for index in range(len(groups))]
         latents = sum(groups)
         self.register_buffer("deviation", torch.ones(latents))  # standard deviation of each latent, image units
         self.log_step = nn.Parameter(torch.zeros(levels, latents))  # decoder gain: quantiser step, image units
@@ -144,13 +188,14 @@ class EntropyModel(nn.Module):
 
     def forward(
         self, latent: Tensor, level: Tensor, proxy: str, temperature: float = 0.3, noise: tuple[Tensor, Tensor] | None = None,
-        tradeoff: float = 0.0, worth: Sequence[float] = (),
+        tradeoff: float = 0.0, worth: Sequence[float] = (), file_bits: bool = False, texture: bool = False,
     ) -> Coded:
         """Codes each pass as the decoder will see it.
 
         latent: (N, M, h, w), image units; level: (N,); noise: what `noise` gives, drawn here if it is not given. tradeoff: bits
         that a squared step is worth where residuals are chosen as the encoder chooses them; 0 rounds to the nearest. worth:
         what it is multiplied by in each group of channels, besides the relative square of the step; all alike if empty.
+        file_bits, texture: whether `Coded` shall have them.
         """
         quantise = PROXIES[proxy]
         latent_noise, hyper_noise = (part.to(latent.device) for part in noise or self.noise(len(latent), *latent.shape[-2:]))
@@ -159,73 +204,83 @@ class EntropyModel(nn.Module):
             tables = (weights @ table for table in (self.log_steps(), self.log_stretch, self.hyper_log_scale))
             log_step, log_stretch, hyper_log_scale = (table[:, :, None, None] for table in tables)
         step = log_step.exp()
-        steps = latent / step * log_stretch.exp()
+        steps = latent * (log_stretch - log_step).exp()
 
         hyper = self.hyper_analysis(latent / self.deviation[:, None, None], weights).float()
         hyper_rate, hyper_hard = quantise(hyper, torch.zeros_like(hyper), hyper_noise, temperature, hyper.round())
         hyper_log_scale = hyper_log_scale.clamp_min(math.log(SCALE_LOW))
-        hyper_bits = logistic_bits(hyper_rate, hyper_log_scale).sum((1, 2, 3))
-        with torch.no_grad():
-            file_bits = logistic_bits(torch.round(hyper), hyper_log_scale).sum((1, 2, 3))
+        bits = [logistic_bits(hyper_rate, hyper_log_scale).sum((1, 2, 3))]
+        whole_bits = [logistic_bits(torch.round(hyper), hyper_log_scale).detach().sum((1, 2, 3))] if file_bits else []
 
-        bits, textures = latent.new_zeros(len(latent)), torch.zeros_like(steps)
+        board = checkerboard(*latent.shape[-2:], latent.device)
+        columns = [[board.column(planes, colour).split(self.groups, 1) for planes in (steps, latent_noise)]
+                   for colour in (0, 1)]
         tradeoffs = self.tradeoffs(step.detach(), tradeoff, worth)
+        textures: list[Tensor] = []
 
-        def quantised(centre: Tensor, log_scale: Tensor, span: slice, here: Tensor) -> Tensor:
-            nonlocal bits, file_bits
-            value, noise = steps[:, span], latent_noise[:, span]
-            whole = chosen_residuals(value - centre, log_scale, tradeoffs[:, span])
+        def quantised(centre: Tensor, log_scale: Tensor, span: slice, colour: int) -> Tensor:
+            value, noise = (parts[self._index(span)] for parts in columns[colour])
+            exact = value - centre
+            whole = chosen_residuals(exact, log_scale, tradeoffs[:, span]) if tradeoff else exact.detach().round()
             for_rate, rounded = quantise(value, centre, noise, temperature, whole)
-            bits = bits + torch.where(here, logistic_bits(for_rate - centre, log_scale), 0.0).sum((1, 2, 3))
+            bits.append(logistic_bits(for_rate - centre, log_scale).sum((1, 2, 3)))
             with torch.no_grad():
-                file_bits = file_bits + torch.where(here, logistic_bits(whole, log_scale), 0.0).sum((1, 2, 3))
-                nothing = here & (rounded == centre)
-                textures[:, span] = torch.where(nothing, within_cell(log_scale.exp(), noise), textures[:, span])
+                if file_bits:
+                    whole_bits.append(logistic_bits(whole, log_scale).sum((1, 2, 3)))
+                if texture:
+                    textures.append(torch.where(rounded == centre, within_cell(log_scale.exp(), noise), 0.0))
             return rounded
 
         decoded = self.passes(hyper_hard, step, weights, latent.shape[-2:], quantised)
-        return Coded(decoded * step, bits, hyper_bits, file_bits, textures * step.detach())
+        drawn = None
+        if texture:
+            pairs = zip(textures[::2], textures[1::2], strict=True)
+            drawn = torch.cat([board.lattice(*pair) for pair in pairs], 1) * step.detach()
+        return Coded(decoded * step, sum(bits[1:]), bits[0], sum(whole_bits) if file_bits else None, drawn)
+
+    def _index(self, span: slice) -> int:
+        """Which group of channels ``span`` is."""
+        return self.starts.index(span.start)
 
     def tradeoffs(self, step: Tensor, tradeoff: float, worth: Sequence[float]) -> Tensor:
         """(N, M, 1, 1) for quantiser steps (N, M, 1, 1), as `codec.model.Model.tradeoff` has them."""
         if not worth:
             return torch.full_like(step, tradeoff)
         square = step.square()
-        each = torch.tensor(worth, device=step.device).repeat_interleave(torch.tensor(self.groups, device=step.device))
-        return tradeoff * each[:, None, None] * square / square.mean(1, keepdim=True)
+        weights = [weight for weight, channels in zip(worth, self.groups, strict=True) for _ in range(channels)]
+        return tradeoff * step.new_tensor(weights)[:, None, None] * square / square.mean(1, keepdim=True)
 
     def passes(self, hyper: Tensor, step: Tensor, weights: Tensor, size: tuple[int, int], take: Pass) -> Tensor:
         """Decoded latents (N, M, h, w) in quantiser steps, pass by pass, as `codec.latents` has them.
 
         hyper: (N, Z, h', w') whole hyper-latents; step: (N, M, 1, 1); weights: (N, K) of the quality; size: (h, w). take: what
-        a pass decodes to, (N, C, h, w) in steps, where its last argument is True.
+        the positions of a pass decode to, (N, C, n, 1) in steps; it is given the mean that they are coded around, the logarithm
+        of the scale, the channels and the colour of the positions.
         """
         height, width = size
         deviation = self.deviation[:, None, None]
         features = self.hyper_synthesis(hyper)[..., :height, :width]
         planes = self._whole(weights * HIDDEN_ONE)[:, :, None, None].expand(-1, -1, height, width)
-        anchors = checkerboard(features)
+        board = checkerboard(height, width, features.device)
         to_units = (ContextNetwork.KNOWN_ONE * step / deviation).clamp_max(LIMITS["known_factor"] * FRACTION / 2**KNOWN_SHIFT)
+        to_steps = deviation / (step * ContextNetwork.MEAN_ONE)
         limit = ContextNetwork.KNOWN_MAX
         log_ratio = deviation.log() - step.log()
-        known, decoded, start = [], [], 0
-        for index, channels in enumerate(self.groups):
+        context = torch.cat([features.float(), planes.float()], 1)
+        decoded = []
+        for index, (start, channels) in enumerate(zip(self.starts, self.groups, strict=True)):
             span = slice(start, start + channels)
-            group = features.new_zeros(len(features), channels, height, width, dtype=step.dtype)
-            hard = torch.zeros_like(group)
-            for parity, here in enumerate((anchors, ~anchors)):
-                context = [features, planes, *known, *([group] if parity else [])]
-                mean, log_scale = self.contexts[2 * index + parity](torch.cat([c.float() for c in context], 1))
-                centre = mean.float() * (deviation[span] / (step[:, span] * ContextNetwork.MEAN_ONE))
+            taken, units = [], []
+            for colour in (0, 1):
+                inputs = torch.cat([context, board.lattice(*units)], 1) if colour else context
+                mean, log_scale = self.contexts[2 * index + colour](inputs, partial(board.column, colour=colour))
+                centre = mean.float() * to_steps[:, span]
                 if self.quantised:
                     centre = round_through(centre * FRACTION) / FRACTION
                 log_scale = log_scale.float() * (SCALE_STEP / ContextNetwork.SCALE_ONE) + log_ratio[:, span]
                 log_scale = log_scale.clamp(math.log(SCALE_LOW), math.log(SCALE_HIGH))
-                taken = take(centre, log_scale, span, here)
-                hard = torch.where(here, taken, hard)
-                units = self._whole(taken * to_units[:, span]).clamp(-limit, limit)
-                group = torch.where(here, units, group)
-            known.append(group)
-            decoded.append(hard)
-            start += channels
+                taken.append(take(centre, log_scale, span, colour))
+                units.append(self._whole(taken[-1] * to_units[:, span]).clamp(-limit, limit))
+            context = torch.cat([context, board.lattice(*units)], 1)
+            decoded.append(board.lattice(*taken))
         return torch.cat(decoded, 1)

@@ -33,7 +33,7 @@ from codec import model as models
 from codec.errors import ModelError, RecipeError
 from codec.model import ARRAYS, FORMAT, LIMITS, QUALITIES, Model, graph_names
 from entropy.tables import quantise
-from train import loop, running, start
+from train import loop, running, start, validation
 from train.data import Crops, Photographs, find
 from train.entropy_model import SCALE_HIGH, SCALE_LOW, SCALE_STEP, SCALES, level_weights
 from train.integer_networks import EXACT_LIMIT, HIDDEN_ONE, ContextNetwork, IntegerConv2d
@@ -403,7 +403,7 @@ def integer_cost(codec: Codec, crops: Tensor) -> float:
     rates, distortion = [], Distortion({"mse": 1.0}, codec.options.levels)
     for quantised in (False, True):
         codec.entropy.set_quantised(quantised)
-        rows = loop.validate(codec, distortion, crops, Stage("validation", steps=1), torch.device("cpu"))
+        rows = validation.validate(codec, distortion, crops, Stage("validation", steps=1), torch.device("cpu"))
         rates.append(np.array([row["bpp"] for row in rows]))
     return float(100 * (rates[1] / rates[0] - 1).mean())
 
@@ -434,7 +434,7 @@ def export_run(run: Path, folders: Sequence[Path], path: Path, name: str, crops:
         keep_streams(codec, decoded_model(state["recipe"]), card, path)
         return card
     training, held = find(*folders)
-    crops_held = loop.validation_crops(held)
+    crops_held = validation.validation_crops(held)
     if len(crops_held):
         card["integer_cost_percent"] = round(integer_cost(codec, crops_held), 3)
     export(codec, card, Photographs(training), path, crops)

@@ -9,6 +9,8 @@ Exactness: a layer computes floor((W·A + B) · 2^-shift) with integer W, B and 
 integer that float32 holds exactly, and so are the product with a power of two and the floor.
 """
 
+from collections.abc import Callable
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -69,7 +71,7 @@ class IntegerConv2d(nn.Module):
         if margin:
             units = F.pad(units, (margin,) * 4, mode="replicate")
         if not self.quantised:
-            return F.conv2d(units, self.unit_weight(), self.bias * self.output_one).clamp(self.low, self.high)
+            return F.hardtanh(F.conv2d(units, self.unit_weight(), self.bias * self.output_one), self.low, self.high)
         with torch.autocast(units.device.type, enabled=False):
             whole, offset, shift = self.integers()
             total = F.conv2d(units.float(), whole, offset) * torch.exp2(-shift)[:, None, None]
@@ -109,7 +111,7 @@ class HyperSynthesis(nn.Module):
 class ContextNetwork(nn.Module):
     """Predicts one pass: features, quality planes and what is decoded so far → mean and log-scale of ``targets``.
 
-    Input (N, features + quality + known, h, w) in units; output a pair (N, targets, h, w) in units: means
+    Input (N, features + quality + known, h, w) in units; output a pair (N, targets, n, 1) in units: means
     (`MEAN_ONE` stand for one standard deviation of the channel), log-scales (`SCALE_ONE` a step of the scale table).
     """
 
@@ -129,6 +131,7 @@ class ContextNetwork(nn.Module):
         for head in (self.mean, self.scale):
             nn.init.normal_(head.weight, std=1e-3)
 
-    def forward(self, units: Tensor) -> tuple[Tensor, Tensor]:
-        common = self.mix(self.spatial(self.squeeze(units)))
+    def forward(self, units: Tensor, select: Callable[[Tensor], Tensor] = lambda planes: planes) -> tuple[Tensor, Tensor]:
+        """select: from planes (N, C, h, w) the positions (N, C, n, 1) of the pass, the only ones to be worked out; or all."""
+        common = self.mix(select(self.spatial(self.squeeze(units))))
         return self.mean(common), self.scale(common)

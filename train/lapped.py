@@ -55,12 +55,55 @@ def filter_boundaries(image: Tensor, crossing: Tensor) -> Tensor:
     half = BLOCK // 2
     height, width = image.shape[-2:]
     if width > BLOCK:
-        inner = image[..., half : width - half].unflatten(-1, (-1, BLOCK)) @ crossing.T
-        image = torch.cat([image[..., :half], inner.flatten(-2), image[..., width - half :]], -1)
+        left, inner, right = image.split([half, width - BLOCK, half], -1)
+        image = torch.cat([left, (inner.unflatten(-1, (-1, BLOCK)) @ crossing.T).flatten(-2), right], -1)
     if height > BLOCK:
-        inner = crossing @ image[..., half : height - half, :].unflatten(-2, (-1, BLOCK))
-        image = torch.cat([image[..., :half, :], inner.flatten(-3, -2), image[..., height - half :, :]], -2)
+        top, inner, bottom = image.split([half, height - BLOCK, half], -2)
+        image = torch.cat([top, (crossing @ inner.unflatten(-2, (-1, BLOCK))).flatten(-3, -2), bottom], -2)
     return image
+
+
+def blocks(image: Tensor, side: int) -> Tensor:
+    """(N, C, H, W) to (N, C·side², H/side, W/side), channels innermost in memory: `pixel_unshuffle`, five times as fast."""
+    if torch.compiler.is_exporting():
+        return nn.functional.pixel_unshuffle(image, side)
+    rows = image.unflatten(-1, (-1, side)).unflatten(-3, (-1, side)).permute(0, 2, 4, 1, 3, 5)
+    return rows.flatten(3).permute(0, 3, 1, 2)
+
+
+def unblocks(planes: Tensor, side: int) -> Tensor:
+    """The inverse of `blocks`, an image with columns innermost in memory."""
+    if torch.compiler.is_exporting():
+        return nn.functional.pixel_shuffle(planes, side)
+    rows = planes.permute(0, 2, 3, 1).unflatten(-1, (-1, side, side)).permute(0, 3, 1, 4, 2, 5)
+    return rows.flatten(-2).flatten(2, 3)
+
+
+class Product(torch.autograd.Function):
+    """Rows (n, I) times a matrix (O, I) in float32, its gradients in bfloat16 under autocast, where eight bits are enough."""
+
+    @staticmethod
+    def forward(ctx, rows: Tensor, matrix: Tensor) -> Tensor:
+        ctx.save_for_backward(rows, matrix)
+        ctx.kind = torch.get_autocast_dtype(rows.device.type) if torch.is_autocast_enabled(rows.device.type) else rows.dtype
+        with torch.autocast(rows.device.type, enabled=False):
+            return nn.functional.linear(rows, matrix)
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        rows, matrix = ctx.saved_tensors
+        short = gradient.to(ctx.kind)
+        by_rows = (short @ matrix.to(ctx.kind)).to(rows.dtype) if ctx.needs_input_grad[0] else None
+        by_matrix = (short.T @ rows.to(ctx.kind)).to(matrix.dtype) if ctx.needs_input_grad[1] else None
+        return by_rows, by_matrix
+
+
+def combined(planes: Tensor, matrix: Tensor) -> Tensor:
+    """(N, I, h, w) to (N, O, h, w) by a matrix (O, I): a 1x1 convolution as the product it is, channels innermost."""
+    if torch.compiler.is_exporting():
+        return nn.functional.conv2d(planes, matrix[:, :, None, None])
+    rows = planes.permute(0, 2, 3, 1)
+    return Product.apply(rows.flatten(0, 2), matrix).unflatten(0, rows.shape[:3]).permute(0, 3, 1, 2)
 
 
 class LinearTransform(nn.Module):
@@ -74,8 +117,7 @@ class LinearTransform(nn.Module):
     def forward(self, image: Tensor) -> Tensor:
         with torch.autocast(image.device.type, enabled=False):  # 8 bits of mantissa would cap the PSNR
             filtered = filter_boundaries(image.float(), self.crossing)
-            blocks = nn.functional.pixel_unshuffle(filtered, BLOCK)
-            return nn.functional.conv2d(blocks, self.basis[:, :, None, None])
+        return combined(blocks(filtered, BLOCK), self.basis)
 
 
 class LinearInverse(nn.Module):
@@ -87,9 +129,9 @@ class LinearInverse(nn.Module):
         self.basis = nn.Parameter(torch.zeros(3 * BLOCK * BLOCK, latents))
 
     def forward(self, latent: Tensor) -> Tensor:
+        image = unblocks(combined(latent.float(), self.basis), BLOCK)
         with torch.autocast(latent.device.type, enabled=False):
-            blocks = nn.functional.conv2d(latent.float(), self.basis[:, :, None, None])
-            return filter_boundaries(nn.functional.pixel_shuffle(blocks, BLOCK), self.crossing)
+            return filter_boundaries(image, self.crossing)
 
 
 @torch.no_grad()

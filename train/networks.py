@@ -88,26 +88,27 @@ class Codec(nn.Module):
     def forward(
         self, image: Tensor, level: Tensor, parts: str, proxy: str = "straight_through", temperature: float = 0.3,
         noise: tuple[Tensor, Tensor] | None = None, texture: Sequence[float] = (), affine: Tensor | None = None,
-        tradeoff: float = 0.0, worth: Sequence[float] = (),
+        tradeoff: float = 0.0, worth: Sequence[float] = (), file_bits: bool = False,
     ) -> tuple[Tensor, Coded]:
         """Reconstruction (N, 3, H, W) of images whose sides are multiples of 16, and what coding them costs.
 
         parts: of `PARTS`. `entropy` leaves both residual networks out (they cost most); with `decoder` the latents are
         rounded, as in a file, and gradients end there. texture: how much of `Coded.texture` the synthesis is given besides,
         for each group of latents. affine: (N, 3, 4) what colours are turned by, `train.axes`; by default each image's own.
-        tradeoff, worth: of `EntropyModel.forward`.
+        tradeoff, worth, file_bits: of `EntropyModel.forward`.
         """
         weights = level_weights(level, self.options.levels)
         affine = axes.affines(image) if affine is None else affine
         image = axes.turn(image, affine)
+        asked = tradeoff, worth, file_bits, bool(texture)
         if parts == "entropy":
-            coded = self.entropy(self.analysis.linear(image - 0.5), level, proxy, temperature, noise, tradeoff, worth)
+            coded = self.entropy(self.analysis.linear(image - 0.5), level, proxy, temperature, noise, *asked)
             return axes.restore(self.synthesis.linear(coded.latent) + 0.5, affine), coded
         if parts == "decoder":
             with torch.no_grad():
-                coded = self.entropy(self.analysis(image, weights), level, "straight_through", 0.3, noise, tradeoff, worth)
+                coded = self.entropy(self.analysis(image, weights), level, "straight_through", 0.3, noise, *asked)
         else:
-            coded = self.entropy(self.analysis(image, weights), level, proxy, temperature, noise, tradeoff, worth)
+            coded = self.entropy(self.analysis(image, weights), level, proxy, temperature, noise, *asked)
         latent = coded.latent
         if texture:
             sizes = torch.tensor(self.options.groups)

@@ -111,7 +111,7 @@ class RateTarget:
     """
 
     def __init__(self, targets: Tensor, speed: float):
-        self.targets, self.speed = targets, speed
+        self.targets, self.speed = targets, speed  # (K,)
         self.log_factor = torch.zeros_like(targets)
 
     def factor(self, weights: Tensor) -> Tensor:

@@ -62,12 +62,12 @@ def uniform_noise(value: Tensor, centre: Tensor, noise: Tensor, temperature: flo
 def straight_through(
     value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor
 ) -> tuple[Tensor, Tensor]:
-    rounded = straight(value - centre, whole) + centre
+    rounded = straight(value, whole + centre)
     return rounded, rounded
 
 
 def mixed(value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor) -> tuple[Tensor, Tensor]:
-    return value + noise, straight(value - centre, whole) + centre
+    return value + noise, straight(value, whole + centre)
 
 
 def soft(value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor) -> tuple[Tensor, Tensor]:

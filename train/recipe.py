@@ -12,8 +12,8 @@ import yaml
 
 from codec.errors import RecipeError
 from perception import registry
+from perception.backbones.imagenet import NETWORKS
 from perception.errors import PerceptionError
-from perception.networks import NETWORKS
 from train.critic import PIXELS, CriticOptions
 from train.critic_losses import LOSSES
 from train.lapped import BLOCK

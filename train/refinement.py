@@ -18,10 +18,10 @@ from perception.distance import Distance
 from perception.errors import MetricError
 from perception.registry import from_spec
 from train import axes, start
-from train.entropy_model import logistic_bits
+from train.entropy_model import checkerboard, logistic_bits
 from train.networks import Codec
 
-TANGENT = 0.35  # exponent: 0 for orthogonal transforms, 1 for what the gradient says (train/LEVERS.md)
+TANGENT = 0.35  # exponent: 0 for orthogonal transforms, 1 for what the gradient says (research/notes/LEVERS.md)
 PROBES = 2
 SLACKEST = 0.05  # a latent that hardly changes the picture is not thrown about
 
@@ -72,14 +72,16 @@ class Gradients:
         shift = torch.zeros_like(held, requires_grad=True)
         bits = torch.zeros(())
 
-        def kept(centre: Tensor, log_scale: Tensor, span: slice, here: Tensor) -> Tensor:
+        board = checkerboard(*held.shape[-2:], held.device)
+
+        def kept(centre: Tensor, log_scale: Tensor, span: slice, colour: int) -> Tensor:
             nonlocal bits
+            here, moved = (board.column(planes[:, span], colour) for planes in (held, shift))
             moves = centre - centre.detach()
-            residual = (held[:, span] - centre.detach()).round()
+            residual = (here - centre.detach()).round()
             follows = residual == 0
-            cost = logistic_bits(torch.where(follows, residual, residual - moves), log_scale)
-            bits = bits + torch.where(here, cost, 0.0).sum()
-            return held[:, span] + torch.where(follows, moves, 0.0) + shift[:, span]
+            bits = bits + logistic_bits(torch.where(follows, residual, residual - moves), log_scale).sum()
+            return here + torch.where(follows, moves, 0.0) + moved
 
         latent = entropy.passes(self._hyper, self._step, self._level, held.shape[-2:], kept)
         field = planes(view.exact).clone()

@@ -6,9 +6,11 @@ import os
 import pickle
 import time
 import zipfile
+from collections.abc import Mapping
 from pathlib import Path
 
 import torch
+from torch import Tensor
 from tqdm import tqdm
 
 from codec.errors import MetamerError, RecipeError
@@ -68,23 +70,25 @@ def earlier(out: Path, resume: bool) -> dict | None:
     return load(checkpoint) if resume else None
 
 
-def stop_if_not_finite(what: str, value: float, step: int, checkpoint: Path) -> None:
-    """Raises `DivergedError` for NaN and infinity."""
-    if not math.isfinite(value):
-        kept = f"{checkpoint} holds the last good weights" if checkpoint.exists() else "no checkpoint had been written yet"
-        raise DivergedError(f"the {what} is {value} at step {step}; {kept}")
+class Log:
+    """A progress line on stderr and a row of JSON every ``every`` steps, if ``active``; and the watch over what is not finite.
 
+    Values are read from the device where a row is due, or where `check` is called before a checkpoint, and at no other step.
+    """
 
-class Progress:
-    """A progress line on stderr and a row of JSON every ``every`` steps, if ``active``."""
-
-    def __init__(self, path: Path, every: int, total: int, done: int, active: bool = True):
+    def __init__(self, path: Path, checkpoint: Path, every: int, total: int, done: int, active: bool = True):
         self._bar = tqdm(total=total, initial=done, disable=not active, unit="step", smoothing=0.05)
-        self._path, self._every, self._active = path, every, active
-        self._begun, self._images = time.monotonic(), 0
+        self._path, self._checkpoint, self._every, self._active = path, checkpoint, every, active
+        self._begun, self._images, self._processor = time.monotonic(), 0, time.process_time()
+        self._unread: list[tuple[int, list[str], Tensor]] = []
         if active and path.exists():  # rows written after the checkpoint that is resumed will be written again
             rows = [line for line in path.read_text().splitlines(keepends=True) if json.loads(line)["step"] <= done]
             path.write_text("".join(rows))
+
+    @property
+    def minutes(self) -> float:
+        """Since the first step."""
+        return (time.monotonic() - self._begun) / 60
 
     def row(self, **values) -> None:
         """Appends one JSON line."""
@@ -92,19 +96,50 @@ class Progress:
             with open(self._path, "a") as log:
                 log.write(json.dumps(values) + "\n")
 
-    def step(self, done: int, images: int) -> dict[str, float] | None:
-        """Counts a step of so many images. When it is its turn to be reported: the pace, to be passed to `report`."""
+    def step(self, done: int, images: int, values: Mapping[str, Tensor], **more) -> None:
+        """Counts a step of so many images. values: scalars on the device, `a.b` for a mapping in the row; more: plain."""
         self._images += images
+        self._unread.append((done, list(values), torch.stack([value.detach().float() for value in values.values()])))
         self._bar.update()
         if done % self._every:
-            return None
+            return
+        read = self.check()
         seconds = time.monotonic() - self._begun
-        return {"images_per_second": self._images / seconds, "seconds": seconds}
+        pace = {"images_per_second": self._images / seconds, "seconds": seconds,
+                "processor_seconds": time.process_time() - self._processor}
+        self.row(step=done, **nested(read), **more, **pace)
+        words = [*more.values()][:1] + [f"{NAMES.get(name, name)} {value:.4g}" for name, value in read.items()
+                                        if "." not in name and name != "gradient"]
+        self._bar.set_postfix_str(f"{' '.join(map(str, words))} {pace['images_per_second']:.0f} images/s")
 
-    def report(self, line: str, **values) -> None:
-        """A row of the log, and what the line on stderr says."""
-        self.row(**values)
-        self._bar.set_postfix_str(f"{line} {values['images_per_second']:.0f} images/s")
+    def check(self) -> dict[str, float]:
+        """Reads what the steps since the last reading left; returns the last one's. Raises DivergedError, with the step."""
+        read: dict[str, float] = {}
+        for (done, names, _), values in zip(self._unread, [values.tolist() for *_, values in self._unread], strict=True):
+            read = dict(zip(names, values, strict=True))
+            for name, value in read.items():
+                if not math.isfinite(value) and "." not in name:
+                    kept = (f"{self._checkpoint} holds the last good weights" if self._checkpoint.exists()
+                            else "no checkpoint had been written yet")
+                    raise DivergedError(f"the {name} is {value} at step {done - 1}; {kept}")
+        self._unread = []
+        return read
 
     def close(self) -> None:
+        self.check()
         self._bar.close()
+
+
+NAMES = {"psnr": "PSNR"}  # as the progress line has them
+
+
+def nested(values: Mapping[str, float]) -> dict:
+    """`{"a.b": 1}` as `{"a": {"b": 1}}`."""
+    rows: dict = {}
+    for name, value in values.items():
+        group, dot, rest = name.partition(".")
+        if dot:
+            rows.setdefault(group, {})[rest] = value
+        else:
+            rows[name] = value
+    return rows

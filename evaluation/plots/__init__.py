@@ -1,14 +1,14 @@
 """Figures, one kind a module."""
 
-from evaluation.plots.complexity import Complexity, rate_distortion_complexity
-from evaluation.plots.curves import rate_distortion
-from evaluation.plots.distances import intervals, macadam, steps, tuning
-from evaluation.plots.gains import gains
-from evaluation.plots.logs import training
-from evaluation.plots.realism import plane, rate_realism
-from evaluation.plots.sheets import sheet
-from evaluation.plots.style import COLOURS, FORMATS, looks, plt, save, title
+from evaluation.plots.complexity import ComplexityPoint, plot_complexity
+from evaluation.plots.curves import plot_rate_distortion
+from evaluation.plots.gains import plot_gains
+from evaluation.plots.intervals import plot_intervals, plot_steps
+from evaluation.plots.logs import plot_training
+from evaluation.plots.realism import plot_rate_realism, plot_realism_plane
+from evaluation.plots.sheets import plot_contact_sheet
+from evaluation.plots.style import COLOURS, FORMATS, codec_styles, metric_title, plt, save_figure
 
-__all__ = ["COLOURS", "FORMATS", "Complexity", "gains", "intervals", "looks", "macadam", "plane",
-           "plt", "rate_distortion", "rate_distortion_complexity", "rate_realism", "save", "sheet", "steps", "title",
-           "training", "tuning"]
+__all__ = ["COLOURS", "FORMATS", "ComplexityPoint", "codec_styles", "metric_title", "plot_complexity",
+           "plot_contact_sheet", "plot_gains", "plot_intervals", "plot_rate_distortion", "plot_rate_realism",
+           "plot_realism_plane", "plot_steps", "plot_training", "plt", "save_figure"]

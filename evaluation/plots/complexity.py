@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from evaluation.plots.labels import label_points
-from evaluation.plots.style import COLOURS, INK, MUTED, footnote, logarithmic, panels, save
+from evaluation.plots.style import COLOURS, INK, MUTED, footnote, new_panels, save_figure, set_logarithmic
 
 
 @dataclass(frozen=True)
-class Complexity:
+class ComplexityPoint:
     """A codec's place. kmac_decoder: thousands of multiplications and additions a pixel; bd_rate: percent; source: who says so,
     "measured" for what was measured here."""
 
@@ -19,7 +19,7 @@ class Complexity:
     source: str = "measured"
 
 
-def cheapest(codecs: Sequence[Complexity]) -> list[Complexity]:
+def pareto_front(codecs: Sequence[ComplexityPoint]) -> list[ComplexityPoint]:
     """Those that none is better than at no more cost, by rising complexity."""
     front = []
     for codec in sorted(codecs, key=lambda codec: (codec.kmac_decoder, codec.bd_rate)):
@@ -28,10 +28,10 @@ def cheapest(codecs: Sequence[Complexity]) -> list[Complexity]:
     return front
 
 
-def rate_distortion_complexity(codecs: Sequence[Complexity], path: Path, anchor: str = "") -> None:
+def plot_complexity(codecs: Sequence[ComplexityPoint], path: Path, anchor: str = "") -> None:
     """Every codec by its decoder's work and its BD-rate; those measured here full, others hollow; a line along the best."""
-    figure, (panel,) = panels(1, 7.6, 5.2)
-    front = cheapest(codecs)
+    figure, (panel,) = new_panels(1, 7.6, 5.2)
+    front = pareto_front(codecs)
     panel.step([codec.kmac_decoder for codec in front], [codec.bd_rate for codec in front], where="post", color=MUTED,
                linewidth=0.9, alpha=0.6, zorder=1)
     for codec in codecs:
@@ -40,7 +40,7 @@ def rate_distortion_complexity(codecs: Sequence[Complexity], path: Path, anchor:
                    markerfacecolor=colour if codec.source == "measured" else "white")
     panel.set_xscale("log")
     panel.margins(0.2, 0.12)
-    logarithmic(panel.xaxis)
+    set_logarithmic(panel.xaxis)
     panel.invert_yaxis()
     panel.set(xlabel="decoder, kMAC per pixel   ← less work", title="Rate, distortion and complexity",
               ylabel=f"BD-rate{f' against {anchor}' if anchor else ''} (%)   fewer bytes →")
@@ -48,4 +48,4 @@ def rate_distortion_complexity(codecs: Sequence[Complexity], path: Path, anchor:
     note = "full: measured here" + (f"; hollow: {', '.join(sources)}" if sources else "")
     footnote(figure, note)
     label_points(figure, {panel: [(codec.kmac_decoder, codec.bd_rate, codec.name, INK) for codec in codecs]})
-    save(figure, path)
+    save_figure(figure, path)

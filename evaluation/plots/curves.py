@@ -6,23 +6,25 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.plots.labels import label_ends
-from evaluation.plots.style import Look, footnote, logarithmic, looks, panels, save
+from evaluation.plots.style import Style, codec_styles, footnote, new_panels, save_figure, set_logarithmic
 
 Curves = Mapping[str, np.ndarray]  # codec → (points, 2) bpp and metric, by rising rate
 
 
-def rate_distortion(metrics: Mapping[str, Curves], path: Path, bands: Mapping[str, Curves] | None = None,
-                    published: Mapping[str, Curves] | None = None, styles: Mapping[str, Look] | None = None,
-                    note: str = "") -> None:
+def plot_rate_distortion(metrics: Mapping[str, Curves], path: Path, bands: Mapping[str, Curves] | None = None,
+                         published: Mapping[str, Curves] | None = None, styles: Mapping[str, Style] | None = None,
+                         note: str = "") -> None:
     """One panel a metric, by its title, with the mean curve of each codec.
 
     bands: by title and codec (points, 3) bpp and the ends of an interval. published: by title and codec curves that others
-    measured, drawn dashed. styles: by codec, `looks` by default.
+    measured, drawn dashed. styles: by codec, `codec_styles` by default.
     """
     bands, published = bands or {}, published or {}
     metrics = {title: curves for title, curves in metrics.items() if curves}
-    styles = styles or looks([*next(iter(metrics.values())), *(name for curves in published.values() for name in curves)])
-    figure, drawn = panels(len(metrics))
+    styles = styles or codec_styles(
+        [*next(iter(metrics.values())), *(name for curves in published.values() for name in curves)]
+    )
+    figure, drawn = new_panels(len(metrics))
     ends = {}
     for panel, (title, curves) in zip(drawn, metrics.items(), strict=True):
         for name, (rate, low, high) in ((name, band.T) for name, band in bands.get(title, {}).items()):
@@ -34,9 +36,9 @@ def rate_distortion(metrics: Mapping[str, Curves], path: Path, bands: Mapping[st
         for name, curve in published.get(title, {}).items():
             panel.plot(*curve.T, color=styles[name].colour, linewidth=1.2, dashes=(4, 2))
             ends[panel].append((*curve[-1], f"{name} (published)", styles[name].colour))
-        logarithmic(panel.xaxis)
+        set_logarithmic(panel.xaxis)
         panel.set(xlabel="bits per pixel (whole file)", title=title)
     if note:
         footnote(figure, note)
     label_ends(figure, ends)
-    save(figure, path)
+    save_figure(figure, path)

@@ -5,20 +5,20 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.plots.style import MUTED, Look, footnote, looks, panels, save
+from evaluation.plots.style import MUTED, Style, codec_styles, footnote, new_panels, save_figure
 
 SPREAD = 0.28  # how far points of a codec stand from its line, so that none hides another
 
 
-def gains(found: Mapping[str, Mapping[str, Sequence[float]]], anchor: str, path: Path,
-          styles: Mapping[str, Look] | None = None) -> None:
+def plot_gains(rates_by_metric: Mapping[str, Mapping[str, Sequence[float]]], anchor: str, path: Path,
+               styles: Mapping[str, Style] | None = None) -> None:
     """By title of a distance and by codec the BD-rates in percent of single pictures, in the pictures' order; a panel each.
 
-    Better is left; a bar stands at the median. styles: by codec, `looks` by default.
+    Better is left; a bar stands at the median. styles: by codec, `codec_styles` by default.
     """
-    styles = styles or looks(codec for rates in found.values() for codec in rates)
-    figure, drawn = panels(len(found), height=1.2 + 0.5 * max(map(len, found.values())))
-    for panel, (title, by_codec) in zip(drawn, found.items(), strict=True):
+    styles = styles or codec_styles(codec for rates in rates_by_metric.values() for codec in rates)
+    figure, drawn = new_panels(len(rates_by_metric), height=1.2 + 0.5 * max(map(len, rates_by_metric.values())))
+    for panel, (title, by_codec) in zip(drawn, rates_by_metric.items(), strict=True):
         for row, (codec, rates) in enumerate(by_codec.items()):
             rates = np.array(rates, float)
             aside = row + SPREAD * np.linspace(-1, 1, len(rates))
@@ -30,4 +30,4 @@ def gains(found: Mapping[str, Mapping[str, Sequence[float]]], anchor: str, path:
         panel.set(xlabel=f"BD-rate of each picture against {anchor} (%)   ← fewer bytes", title=title)
         panel.grid(axis="y", visible=False)
     footnote(figure, "points: pictures, in the same order from top to bottom; bar: their median; PCHIP over what both cover")
-    save(figure, path)
+    save_figure(figure, path)

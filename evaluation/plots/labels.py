@@ -1,4 +1,4 @@
-"""Labels beside what they name, none over another.
+"""Labels next to what they name, none over another.
 
 adjustText was tried for those among points: where points crowd, it left labels over each other and far from their points.
 """
@@ -14,13 +14,13 @@ from scipy.optimize import isotonic_regression
 from evaluation.plots.style import MUTED
 
 LINE = 1.35  # height of a line of text, in sizes of its font
-BESIDE = 1.035  # where labels of ends stand, in widths of a panel
+LABEL_X = 1.035  # where labels of ends stand, in widths of a panel
 NEAR, FAR = 5.0, 90.0  # from a point to its label, in points
 ANGLES = np.deg2rad([20, -20, 160, -160, 60, -60, 120, -120, 90, -90, 0, 180])  # at each distance, the best first
-COVERED = 6.0  # points of distance that one covered spot of a line is worth
+COVERED = 6.0  # points of distance that weigh as much as one covered spot of a line
 
 
-def spread(places: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
+def spread_apart(places: np.ndarray, gap: float, low: float, high: float) -> np.ndarray:
     """(N,) places moved as little as can be (least squares) so that they are ``gap`` apart and between ``low`` and ``high``.
 
     Where there is no room for all, they share it evenly.
@@ -38,24 +38,35 @@ def spread(places: np.ndarray, gap: float, low: float, high: float) -> np.ndarra
 
 
 def label_ends(figure: Figure, ends: dict[Axes, list[tuple[float, float, str, str]]], size: float = 8.5) -> None:
-    """Writes beside each panel what its curves are: (x, y, text, colour) of their ends. Fixes the layout."""
-    notes = {panel: [note(panel, *label, size, coords="axes fraction") for label in labels] for panel, labels in ends.items()}
+    """Writes next to each panel what its curves are: (x, y, text, colour) of their ends. Fixes the layout."""
+    notes = {
+        panel: [annotate(panel, *label, size, coords="axes fraction") for label in labels] for panel, labels in ends.items()
+    }
     figure.draw_without_rendering()
     figure.set_layout_engine("none")
     for panel, labels in ends.items():
         if labels:
             heights = panel.transAxes.inverted().transform(panel.transData.transform([label[:2] for label in labels]))[:, 1]
             gap = LINE * size / 72 * figure.dpi / panel.bbox.height
-            for each, height in zip(notes[panel], spread(heights, gap, 0, 1), strict=True):
-                each.xyann = (BESIDE, height)
+            for text, height in zip(notes[panel], spread_apart(heights, gap, 0, 1), strict=True):
+                text.xyann = (LABEL_X, height)
 
 
-def note(panel: Axes, x: float, y: float, text: str, colour: str, size: float, coords: str) -> Annotation:
+def annotate(panel: Axes, x: float, y: float, text: str, colour: str, size: float, coords: str) -> Annotation:
     """A label with a thin line to what it names."""
     line = {"arrowstyle": "-", "color": colour if coords == "axes fraction" else MUTED, "linewidth": 0.6, "alpha": 0.55,
             "relpos": (0, 0.5) if coords == "axes fraction" else (0.5, 0.5), "shrinkA": 2, "shrinkB": 2}
-    return panel.annotate(text, (x, y), (BESIDE, 0.5) if coords == "axes fraction" else (0, 0), textcoords=coords, color=colour,
-                          fontsize=size, va="center", ha="left" if coords == "axes fraction" else "center", arrowprops=line)
+    return panel.annotate(
+        text,
+        (x, y),
+        (LABEL_X, 0.5) if coords == "axes fraction" else (0, 0),
+        textcoords=coords,
+        color=colour,
+        fontsize=size,
+        va="center",
+        ha="left" if coords == "axes fraction" else "center",
+        arrowprops=line,
+    )
 
 
 def label_points(figure: Figure, points: dict[Axes, list[tuple[float, float, str, str]]], size: float = 8.5) -> None:
@@ -67,21 +78,23 @@ def label_points(figure: Figure, points: dict[Axes, list[tuple[float, float, str
     figure.set_layout_engine("none")
     scale = figure.dpi / 72
     for panel, labels in points.items():
-        lines = panel.transData.transform(np.concatenate([along(line.get_xydata()) for line in panel.lines]))
+        lines = panel.transData.transform(np.concatenate([sample_line(line.get_xydata()) for line in panel.lines]))
         frame, taken = np.array(panel.bbox.extents), np.empty((0, 4))
         for label in labels:
-            each = note(panel, *label, size, coords="offset points")
-            extent = Text.get_window_extent(each)  # without its line
+            text = annotate(panel, *label, size, coords="offset points")
+            extent = Text.get_window_extent(text)  # without its line
             half = np.array([extent.width, extent.height]) / 2 + 1.5 * scale
             centre = panel.transData.transform(label[:2])
-            best = min(candidates(half, scale), key=lambda at: cost(at, centre, half, frame, taken, lines, scale))
+            best = min(
+                candidate_offsets(half, scale), key=lambda at: placement_cost(at, centre, half, frame, taken, lines, scale)
+            )
             taken = np.vstack([taken, [*(centre + best - half), *(centre + best + half)]])
-            each.xyann = tuple(best / scale)
+            text.xyann = tuple(best / scale)
             if np.maximum(np.abs(best) - half, 0).max() < 2 * NEAR * scale:
-                each.arrow_patch.set_visible(False)  # it is plain what it names
+                text.arrow_patch.set_visible(False)  # it is plain what it names
 
 
-def candidates(half: np.ndarray, scale: float) -> Iterable[np.ndarray]:
+def candidate_offsets(half: np.ndarray, scale: float) -> Iterable[np.ndarray]:
     """(2,) places in pixels of a label's middle, its half size being ``half``, about its point."""
     for distance in np.arange(NEAR, FAR, 6.0) * scale:
         for angle in ANGLES:
@@ -89,8 +102,9 @@ def candidates(half: np.ndarray, scale: float) -> Iterable[np.ndarray]:
             yield way * (distance + half * np.minimum(1, np.abs(way) * 1.5))
 
 
-def cost(at: np.ndarray, centre: np.ndarray, half: np.ndarray, frame: np.ndarray, taken: np.ndarray, lines: np.ndarray,
-         scale: float) -> float:
+def placement_cost(
+    at: np.ndarray, centre: np.ndarray, half: np.ndarray, frame: np.ndarray, taken: np.ndarray, lines: np.ndarray, scale: float
+) -> float:
     """Of a place, in pixels: its distance, what it covers of lines, and more than all that where it covers a label."""
     low, high = centre + at - half, centre + at + half
     over = ((low < taken[:, 2:]) & (high > taken[:, :2])).all(1).sum()
@@ -99,7 +113,7 @@ def cost(at: np.ndarray, centre: np.ndarray, half: np.ndarray, frame: np.ndarray
     return 1e6 * over + 1e4 * outside + COVERED * scale * covered + np.linalg.norm(np.maximum(np.abs(at) - half, 0))
 
 
-def along(line: np.ndarray, steps: int = 12) -> np.ndarray:
+def sample_line(line: np.ndarray, steps: int = 12) -> np.ndarray:
     """(N, 2) points of a line and (steps) between each and the next."""
     at = np.linspace(0, len(line) - 1, steps * (len(line) - 1) + 1)
     return np.stack([np.interp(at, np.arange(len(line)), column) for column in line.T], 1)

@@ -11,106 +11,106 @@ from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter1d
 
 from evaluation.plots.labels import label_ends
-from evaluation.plots.style import COLOURS, MUTED, footnote, logarithmic, panels, save
+from evaluation.plots.style import COLOURS, MUTED, footnote, new_panels, save_figure, set_logarithmic
 
 Log = Sequence[Mapping]  # what train.loop writes into log.jsonl
-ASIDE = ("step", "seconds", "images_per_second")  # numbers of a row that are no panel
+UNPLOTTED = ("step", "seconds", "images_per_second")  # numbers of a row that are no panel
 FIRST = ("loss", "bpp", "psnr", "realism", "critic")
 EXACT = ("learning_rate",)  # nothing to smooth
 SMOOTH = 60  # smoothed by a Gaussian whose standard deviation is a sixtieth of the curve
 WITHIN = (0.005, 0.995)  # quantiles of what was logged that a panel shows: a wild step of a start does not set its scale
 
 
-def quantities(log: Log) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def training_series(log: Log) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Name → (steps, values), of training as far as it goes, those of each distance among them."""
-    found = defaultdict(list)
+    series = defaultdict(list)
     for row in log:
         if "validation" not in row:
             for name, value in {**row, **row.get("each", {})}.items():
-                if isinstance(value, int | float) and name not in ASIDE and np.isfinite(value):
-                    found[name].append((row["step"], value))
-    order = [*(name for name in FIRST if name in found), *(name for name in found if name not in FIRST)]
-    return {name: tuple(np.array(found[name], float).T) for name in order}
+                if isinstance(value, int | float) and name not in UNPLOTTED and np.isfinite(value):
+                    series[name].append((row["step"], value))
+    order = [*(name for name in FIRST if name in series), *(name for name in series if name not in FIRST)]
+    return {name: tuple(np.array(series[name], float).T) for name in order}
 
 
-def validations(log: Log) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def validation_series(log: Log) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     """Name → (steps, values) of validation, where it is one number each."""
-    found = defaultdict(list)
+    series = defaultdict(list)
     for row in log:
         if isinstance(row.get("validation"), dict):
             for name, value in row["validation"].items():
-                found[name].append((row["step"], value))
-    return {name: tuple(np.array(pairs, float).T) for name, pairs in found.items()}
+                series[name].append((row["step"], value))
+    return {name: tuple(np.array(pairs, float).T) for name, pairs in series.items()}
 
 
-def curves(log: Log) -> dict[int, np.ndarray]:
+def validation_curves(log: Log) -> dict[int, np.ndarray]:
     """Step → (levels, 2) bpp and PSNR of validation, where a codec was trained."""
     return {row["step"]: np.array(sorted((level["bpp"], level["psnr"]) for level in row["validation"]))
             for row in log if isinstance(row.get("validation"), list)}
 
 
-def stages(log: Log) -> list[tuple[int, str]]:
+def stage_starts(log: Log) -> list[tuple[int, str]]:
     """First step and name of every stage."""
-    found = {}
+    starts = {}
     for row in log:
         if "stage" in row:
-            found.setdefault(row["stage"], row["step"])
-    return [(step, name) for name, step in found.items()]
+            starts.setdefault(row["stage"], row["step"])
+    return [(step, name) for name, step in starts.items()]
 
 
-def training(logs: Mapping[str, Log], path: Path) -> None:
+def plot_training(logs: Mapping[str, Log], path: Path) -> None:
     """Logs by name: a panel a quantity, smoothed over what was logged (faint), validation with dots; and for codecs
     rate-distortion curves, of one log those of every validation, the later the darker, of several the last.
 
-    Dotted lines are where a stage begins, told below, if there is but one log.
+    Dotted lines mark where a stage begins, with a note below, if there is only one log.
     """
     colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(logs)}
-    trained, validated = ({name: of(log) for name, log in logs.items()} for of in (quantities, validations))
-    by_step = {name: found for name, log in logs.items() if (found := curves(log))}
+    trained, validated = ({name: of(log) for name, log in logs.items()} for of in (training_series, validation_series))
+    by_step = {name: found for name, log in logs.items() if (found := validation_curves(log))}
     titles = list(dict.fromkeys(title for found in (*trained.values(), *validated.values()) for title in found))
-    figure, drawn = panels(len(titles) + bool(by_step), 4.4, 3.1, columns=4)
+    figure, drawn = new_panels(len(titles) + bool(by_step), 4.4, 3.1, columns=4)
     ends = {}
     if by_step:
         ends[drawn[0]] = _rate_distortion(drawn[0], by_step, colours)
     for panel, title in zip(drawn[bool(by_step) :], titles, strict=True):
         ends[panel] = _over_steps(panel, title, trained, validated, colours)
     if len(logs) == 1:
-        begun = stages(next(iter(logs.values())))
+        begun = stage_starts(next(iter(logs.values())))
         for panel in drawn[bool(by_step) :]:
             ends.pop(panel)
             for step, _ in begun[1:]:
                 panel.axvline(step, color=MUTED, linewidth=0.8, linestyle=":")
         figure.suptitle(next(iter(logs)), x=0.01, ha="left")
         if len(begun) > 1:
-            told = "; ".join(f"{name} from step {step}" for step, name in begun)
-            footnote(figure, f"stages: {told}")
+            text = "; ".join(f"{name} from step {step}" for step, name in begun)
+            footnote(figure, f"stages: {text}")
     label_ends(figure, ends, size=8)
-    save(figure, path)
+    save_figure(figure, path)
 
 
 def _rate_distortion(panel: Axes, by_step: Mapping[str, Mapping[int, np.ndarray]], colours: Mapping[str, str]) -> list:
     """The validation's curves; returns what their ends are called."""
     ends = []
     if len(by_step) == 1:
-        found = next(iter(by_step.values()))
-        shades = matplotlib.colormaps["Blues"](np.linspace(0.45, 1, len(found)))
-        for shade, (step, curve) in zip(shades, found.items(), strict=True):
+        curves = next(iter(by_step.values()))
+        shades = matplotlib.colormaps["Blues"](np.linspace(0.45, 1, len(curves)))
+        for shade, (step, curve) in zip(shades, curves.items(), strict=True):
             panel.plot(*curve.T, color=shade, linewidth=1.2)
-            if step in (min(found), max(found)):
+            if step in (min(curves), max(curves)):
                 ends.append((*curve[-1], f"step {step}", matplotlib.colors.to_hex(shade)))
     else:
-        for name, found in by_step.items():
-            curve = found[max(found)]
+        for name, curves in by_step.items():
+            curve = curves[max(curves)]
             panel.plot(*curve.T, color=colours[name], marker="o", markersize=3, linewidth=1.5)
             ends.append((*curve[-1], name, colours[name]))
-    logarithmic(panel.xaxis)
+    set_logarithmic(panel.xaxis)
     panel.set(title="validation", xlabel="bits per pixel", ylabel="PSNR (dB)")
     return ends
 
 
 def _over_steps(panel: Axes, title: str, trained: Mapping, validated: Mapping, colours: Mapping[str, str]) -> list:
     """A quantity of all logs over steps; returns what the ends of its curves are called."""
-    ends, shown = [], []
+    ends, visible = [], []
     for name, colour in colours.items():
         last = None
         if title in trained[name]:
@@ -118,14 +118,14 @@ def _over_steps(panel: Axes, title: str, trained: Mapping, validated: Mapping, c
             smooth = values if title in EXACT else gaussian_filter1d(values, len(values) / SMOOTH, mode="nearest")
             panel.plot(steps, values, color=colour, linewidth=0.6, alpha=0.22)
             panel.plot(steps, smooth, color=colour, linewidth=1.7)
-            last, shown = (steps[-1], smooth[-1]), [*shown, *np.quantile(values, WITHIN)]
+            last, visible = (steps[-1], smooth[-1]), [*visible, *np.quantile(values, WITHIN)]
         if title in validated[name]:
             steps, values = validated[name][title]
             panel.plot(steps, values, color=colour, marker="o", markersize=3, linewidth=1.2)
-            last, shown = (steps[-1], values[-1]), [*shown, *values]
+            last, visible = (steps[-1], values[-1]), [*visible, *values]
         if last:
             ends.append((*last, name, colour))
     panel.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-    margin = 0.06 * (max(shown) - min(shown)) or 1.0
-    panel.set(title=title, xlabel="steps", ylim=(min(shown) - margin, max(shown) + margin))
+    margin = 0.06 * (max(visible) - min(visible)) or 1.0
+    panel.set(title=title, xlabel="steps", ylim=(min(visible) - margin, max(visible) + margin))
     return ends

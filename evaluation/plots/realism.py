@@ -1,46 +1,24 @@
 """Rate, distortion and realism: curves over rate, and the plane of Blau & Michaeli (CVPR 2018)."""
 
-from __future__ import annotations
-
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 
+from evaluation.measure.summary import RateSummary, by_codec, realism_paths, realism_setting
 from evaluation.plots.labels import label_ends, label_points
-from evaluation.plots.style import MUTED, Look, better, family, logarithmic, looks, panels, save, title
-from evaluation.realism_text import Measure, measures
+from evaluation.plots.style import (
+    MUTED,
+    Style,
+    codec_styles,
+    mark_better,
+    metric_title,
+    new_panels,
+    save_figure,
+    set_logarithmic,
+)
+from evaluation.realism.measures import RealismMeasure, common_measures
 from perception.registry import find
-
-if TYPE_CHECKING:  # evaluation.matched draws, too
-    from evaluation.matched import Summary
-
-
-def slider(codec: str) -> float | None:
-    """How realistic MODEL+DECODER@REALISM was asked to be; none for what has no slider."""
-    _, at, number = codec.partition("@")
-    return float(number) if at else None
-
-
-def sliders(found: Sequence[Summary]) -> dict[tuple[float, str], list[Summary]]:
-    """(rate, MODEL+DECODER) → its path, by rising realism; it starts at MODEL, which is the same as realism 0."""
-    paths = defaultdict(dict)
-    for summary in found:
-        if slider(summary.codec) is not None:
-            paths[summary.target, family(summary.codec)][slider(summary.codec)] = summary
-    for (rate, name), path in paths.items():
-        for summary in found:
-            if (summary.target, summary.codec) == (rate, name.partition("+")[0]):
-                path.setdefault(0.0, summary)
-    return {key: [path[at] for at in sorted(path)] for key, path in paths.items() if len(path) > 1}
-
-
-def over_rates(found: Sequence[Summary]) -> dict[str, list[Summary]]:
-    """Codec → what it has at each rate, by rising rate."""
-    codecs = dict.fromkeys(summary.codec for summary in found)
-    return {name: sorted((each for each in found if each.codec == name), key=lambda each: each.target) for name in codecs}
 
 
 def _interval(panel: Axes, x: float, figures: Sequence[float], colour: str) -> None:
@@ -48,71 +26,77 @@ def _interval(panel: Axes, x: float, figures: Sequence[float], colour: str) -> N
         panel.plot((x, x), figures[1:], color=colour, linewidth=1, alpha=0.5)
 
 
-def rate_realism(found: Sequence[Summary], path: Path, styles: Mapping[str, Look] | None = None) -> None:
+def plot_rate_realism(summaries: Sequence[RateSummary], path: Path, styles: Mapping[str, Style] | None = None) -> None:
     """A panel a measure of realism over rate, better up, with its interval where there is one."""
-    styles = styles or looks(summary.codec for summary in found)
-    shown = measures([summary.realism for summary in found])
-    figure, drawn = panels(len(shown))
+    styles = styles or codec_styles(summary.codec for summary in summaries)
+    measures = common_measures([summary.realism for summary in summaries])
+    figure, drawn = new_panels(len(measures))
     ends = {}
-    for panel, measure in zip(drawn, shown, strict=True):
+    for panel, measure in zip(drawn, measures, strict=True):
         ends[panel] = []
-        for name, own in over_rates(found).items():
-            look, rates = styles[name], [each.bpp for each in own]
-            figures = [measure.figures(each.realism) for each in own]
-            panel.plot(rates, [each[0] for each in figures], color=look.colour, marker=look.marker, markersize=4, linewidth=1.7)
-            for rate, each in zip(rates, figures, strict=True):
-                _interval(panel, rate, each, look.colour)
+        for name, own in by_codec(summaries).items():
+            look, rates = styles[name], [summary.bpp for summary in own]
+            figures = [measure.figures(summary.realism) for summary in own]
+            panel.plot(
+                rates, [value for value, *_ in figures], color=look.colour, marker=look.marker, markersize=4, linewidth=1.7
+            )
+            for rate, figure_and_ends in zip(rates, figures, strict=True):
+                _interval(panel, rate, figure_and_ends, look.colour)
             ends[panel].append((rates[-1], figures[-1][0], name, look.colour))
         panel.invert_yaxis()
-        logarithmic(panel.xaxis)
+        set_logarithmic(panel.xaxis)
         panel.set(xlabel="bits per pixel (whole file)", ylabel="more realism →", title=measure.label)
     label_ends(figure, ends)
-    save(figure, path)
+    save_figure(figure, path)
 
 
-def plane(found: Sequence[Summary], label: str, path: Path, styles: Mapping[str, Look] | None = None) -> None:
+def plot_realism_plane(
+    summaries: Sequence[RateSummary], label: str, path: Path, styles: Mapping[str, Style] | None = None
+) -> None:
     """The distortion-realism plane, a panel a measure of realism: distortion by ``label`` to the right, both better upwards.
 
     A thin line joins what a codec has at its rates, a thick one the realism asked for at one rate.
     """
-    styles = styles or looks(summary.codec for summary in found)
-    shown = measures([summary.realism for summary in found])
-    figure, drawn = panels(len(shown), 6.0, 4.8)
-    labels = {panel: _plane(panel, found, label, measure, styles) for panel, measure in zip(drawn, shown, strict=True)}
-    rates = {summary.target for summary in found}
+    styles = styles or codec_styles(summary.codec for summary in summaries)
+    measures = common_measures([summary.realism for summary in summaries])
+    figure, drawn = new_panels(len(measures), 6.0, 4.8)
+    labels = {panel: _plane(panel, summaries, label, measure, styles) for panel, measure in zip(drawn, measures, strict=True)}
+    rates = {summary.target for summary in summaries}
     figure.suptitle(f"{min(rates):g} bits per pixel" if len(rates) == 1 else "", x=0.01, ha="left")
     label_points(figure, labels)
-    save(figure, path)
+    save_figure(figure, path)
 
 
-def _plane(panel: Axes, found: Sequence[Summary], label: str, measure: Measure, styles: Mapping[str, Look]) -> list:
+def _plane(
+    panel: Axes, summaries: Sequence[RateSummary], label: str, measure: RealismMeasure, styles: Mapping[str, Style]
+) -> list:
     """One panel; returns what is to be written at which points: codecs' names at the highest rate, all rates at the first
     codec, and where there is but one rate the realism along sliders."""
-    def place(summary: Summary) -> tuple[float, float]:
+    def place(summary: RateSummary) -> tuple[float, float]:
         return summary.means[label].value, measure.figures(summary.realism)[0]
 
-    curves, rates = over_rates(found), sorted({summary.target for summary in found})
+    curves, rates = by_codec(summaries), sorted({summary.target for summary in summaries})
     names = {own[-1].codec: own[-1].codec for own in curves.values()}
     for own in curves.values():
         panel.plot(*zip(*map(place, own), strict=True), color=styles[own[0].codec].colour, linewidth=0.9, alpha=0.6)
-    for (_, name), steps in sliders(found).items():
+    for (_, name), steps in realism_paths(summaries).items():
         panel.plot(*zip(*map(place, steps), strict=True), color=styles[steps[-1].codec].colour, linewidth=2)
-        names |= {each.codec: f"{slider(each.codec):g}" if len(rates) == 1 else "" for each in steps[1:-1]}
-        names[steps[-1].codec] = f"{name} {slider(steps[-1].codec):g}"
+        names |= {summary.codec: f"{realism_setting(summary.codec):g}" if len(rates) == 1 else "" for summary in steps[1:-1]}
+        names[steps[-1].codec] = f"{name} {realism_setting(steps[-1].codec):g}"
     labels = []
     for codec, own in curves.items():
         look = styles[codec]
-        for each in own:
-            _interval(panel, place(each)[0], measure.figures(each.realism), look.colour)
-            panel.plot(*place(each), color=look.colour, marker=look.marker, markersize=5.5)
+        for summary in own:
+            _interval(panel, place(summary)[0], measure.figures(summary.realism), look.colour)
+            panel.plot(*place(summary), color=look.colour, marker=look.marker, markersize=5.5)
         if names[codec]:
             labels.append((*place(own[-1]), names[codec], look.colour))
     if len(rates) > 1:
-        labels += [(*place(each), f"{each.target:g} bpp", MUTED) for each in curves[found[0].codec]]
+        labels += [(*place(summary), f"{summary.target:g} bpp", MUTED) for summary in curves[summaries[0].codec]]
     if not find(label.partition(":")[0]).higher_is_better:
         panel.invert_xaxis()
     panel.invert_yaxis()
     panel.margins(0.16)
-    better(panel, title(label))
+    mark_better(panel, metric_title(label))
     panel.set_title(measure.label)
     return labels

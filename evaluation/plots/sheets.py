@@ -4,10 +4,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from evaluation.plots.style import plt, save
+from evaluation.plots.style import plt, save_figure
 
 
-def sheet(pictures: list[tuple[Image.Image, str]], path: Path, title: str = "", columns: int = 6) -> None:
+def plot_contact_sheet(pictures: list[tuple[Image.Image, str]], path: Path, title: str = "", columns: int = 6) -> None:
     """Pictures of one size side by side, each under its caption."""
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)
@@ -21,4 +21,4 @@ def sheet(pictures: list[tuple[Image.Image, str]], path: Path, title: str = "", 
         panel.imshow(picture, interpolation="nearest")
         panel.set_title(caption, fontsize=7.5, linespacing=1.25)
     figure.suptitle(title)
-    save(figure, path, 150)
+    save_figure(figure, path, 150)

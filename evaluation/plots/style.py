@@ -42,14 +42,14 @@ plt.rcParams.update({
 
 
 @dataclass(frozen=True)
-class Look:
+class Style:
     """How a codec is drawn."""
 
     colour: str
     marker: str
 
 
-def title(label: str) -> str:
+def metric_title(label: str) -> str:
     """A distance as figures call it, with its options.
 
     >>> title("ms-ssim"), title("ms-ssim:luma=true")
@@ -59,27 +59,27 @@ def title(label: str) -> str:
     return TITLES.get(name, name.upper()) + (f", {options}" if options else "")
 
 
-def family(codec: str) -> str:
+def codec_family(codec: str) -> str:
     """The codec without how realistic its decoder was asked to be: points of one slider look alike."""
     return codec.partition("@")[0]
 
 
-def looks(codecs: Iterable[str]) -> dict[str, Look]:
+def codec_styles(codecs: Iterable[str]) -> dict[str, Style]:
     """codec → its look. The usual ones always have the same; others take in turn what is left, by their names.
 
     >>> looks(["mine", "base"])["base"] == looks(["base", "avif"])["base"]
     True
     """
     codecs = list(codecs)
-    families = {family(codec) for codec in codecs}
+    families = {codec_family(codec) for codec in codecs}
     every = range(len(COLOURS))
     taken = [USUAL[name] for name in families & set(USUAL)]
     free = [slot for marker in MARKERS for slot in zip(every, marker * len(every), strict=True) if slot not in taken]
     places = USUAL | dict(zip(sorted(families - set(USUAL)), cycle(free), strict=False))
-    return {codec: Look(COLOURS[places[family(codec)][0]], places[family(codec)][1]) for codec in codecs}
+    return {codec: Style(COLOURS[places[codec_family(codec)][0]], places[codec_family(codec)][1]) for codec in codecs}
 
 
-def panels(count: int, width: float = 5.6, height: float = 4.2, columns: int = 3) -> tuple[Figure, Sequence[Axes]]:
+def new_panels(count: int, width: float = 5.6, height: float = 4.2, columns: int = 3) -> tuple[Figure, Sequence[Axes]]:
     """A figure with ``count`` panels of that size in inches, in rows of ``columns`` at most."""
     columns = min(columns, count)
     rows = -(-count // columns)
@@ -92,23 +92,23 @@ def panels(count: int, width: float = 5.6, height: float = 4.2, columns: int = 3
     return figure, drawn.flat[:count]
 
 
-def ticks(low: float, high: float) -> list[float]:
+def round_ticks(low: float, high: float) -> list[float]:
     """Four or more round numbers of a logarithmic axis from ``low`` to ``high``, or as many as there are."""
     within = [[tick for tick in candidates if low <= tick <= high] for candidates in TICKS]
     return next((found for found in within if len(found) >= 4), within[-1])
 
 
-def logarithmic(axis: matplotlib.axis.Axis) -> None:
-    """A logarithmic axis with `ticks`, written plainly; to be called when all is drawn."""
+def set_logarithmic(axis: matplotlib.axis.Axis) -> None:
+    """A logarithmic axis with `round_ticks`, written plainly; to be called when all is drawn."""
     panel, name = axis.axes, axis.axis_name
     getattr(panel, f"set_{name}scale")("log")
     low, high = getattr(panel, f"get_{name}lim")()
-    chosen = ticks(low, high)
+    chosen = round_ticks(low, high)
     axis.set_ticks(chosen, [f"{tick:g}" for tick in chosen])
     axis.set_ticks([], minor=True)
 
 
-def better(panel: Axes, x: str) -> None:
+def mark_better(panel: Axes, x: str) -> None:
     """Says on both axes, and by an arrow in the corner, which way is better: right and up."""
     panel.set(xlabel=f"{x}   less distortion →", ylabel="more realism →")
     panel.annotate("better", (1, 1.085), (0.945, 1.03), xycoords="axes fraction", textcoords="axes fraction", fontsize=8.5,
@@ -116,7 +116,7 @@ def better(panel: Axes, x: str) -> None:
                    arrowprops={"arrowstyle": "-|>", "color": MUTED, "linewidth": 1.2, "shrinkA": 3, "shrinkB": 0})
 
 
-def save(figure: Figure, path: Path, dpi: int = 130) -> None:
+def save_figure(figure: Figure, path: Path, dpi: int = 130) -> None:
     """Writes the figure in the format its name tells, whole or not at all."""
     buffer = io.BytesIO()
     stamp = {"png": "Creation Time", "svg": "Date", "pdf": "CreationDate"}.get(path.suffix[1:])

@@ -4,13 +4,12 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from evaluation import rate_distortion
-from evaluation.matched import Summary
-from evaluation.measuring import Row
-from evaluation.plots.realism import over_rates, sliders
-from evaluation.plots.style import ticks, title
-from evaluation.realism_text import cautions, measures
-from evaluation.results import labels
+from evaluation.measure.measurements import Row
+from evaluation.measure.results import distance_labels
+from evaluation.measure.summary import RateSummary, by_codec, realism_paths
+from evaluation.plots.style import metric_title, round_ticks
+from evaluation.rate import rate_distortion
+from evaluation.realism.measures import common_measures, small_sample_cautions
 from perception.registry import find
 
 SHADE = 55  # percent of colour that a cell of the BD matrix has at most
@@ -18,7 +17,7 @@ STRONG = 50  # percent of BD-rate at which it has it
 GENERAL = -1  # decimals of numbers shown with as many as they have
 
 
-def digits(rows: Sequence[Row], label: str) -> int:
+def decimals(rows: Sequence[Row], label: str) -> int:
     """Decimals that tell values of a distance apart."""
     values = [abs(row[label]) for row in rows if row[label] is not None]
     size = np.median(values) if values else 1.0
@@ -39,80 +38,87 @@ def bd_matrix(curves: dict[str, np.ndarray]) -> list[dict]:
     return [{"codec": codec, "cells": [cell(codec, anchor) for anchor in curves]} for codec in curves]
 
 
-def distances(rows: Sequence[Row], names: Sequence[str] = ()) -> list[dict]:
+def distance_sections(rows: Sequence[Row], names: Sequence[str] = ()) -> list[dict]:
     """What the page shows of every distance: curves with their intervals, the best at the end of its curve first, BD-rates.
 
     names: of published codecs, whose curves have no interval.
     """
-    found = []
-    for label in labels(rows):
-        scale, curves = rate_distortion.scaled(rows, label)
-        curves |= {called(each.name): curve for each, curve in rate_distortion.known(names, label)}
+    sections = []
+    for label in distance_labels(rows):
+        scale, curves = rate_distortion.mean_curves(rows, label)
+        curves |= {published_label(codec.name): curve for codec, curve in rate_distortion.published_curves(names, label)}
         curves = dict(sorted(curves.items(), key=lambda item: -item[1][-1, 1]))
-        ends = {name: np.sort(band[:, 1:], 1).T for name, band in rate_distortion.bands(rows, label).items()}
-        found.append({
-            "label": label, "title": title(label), "axis": title(label) + scale.removeprefix(label), "codecs": list(curves),
-            "bd": bd_matrix(curves),
-            "curves": [{"codec": name, "bpp": rounded(curve[:, 0]), "value": rounded(curve[:, 1])}
-                       | dict(zip(("low", "high"), map(rounded, ends.get(name, ())), strict=False))
-                       for name, curve in curves.items()],
-        })
-    return found
+        ends = {name: np.sort(band[:, 1:], 1).T for name, band in rate_distortion.mean_curve_intervals(rows, label).items()}
+        sections.append(
+            {
+                "label": label,
+                "title": metric_title(label),
+                "axis": metric_title(label) + scale.removeprefix(label),
+                "codecs": list(curves),
+                "bd": bd_matrix(curves),
+                "curves": [
+                    {"codec": name, "bpp": six_digits(curve[:, 0]), "value": six_digits(curve[:, 1])}
+                    | dict(zip(("low", "high"), map(six_digits, ends.get(name, ())), strict=False))
+                    for name, curve in curves.items()
+                ],
+            }
+        )
+    return sections
 
 
-def called(name: str) -> str:
+def published_label(name: str) -> str:
     """A published codec on the page, where one of the same name may have been measured, too."""
     return f"{name} (published)"
 
 
-def rounded(values: Iterable[float]) -> list[float]:
+def six_digits(values: Iterable[float]) -> list[float]:
     """Six digits, which a page has room for."""
     return [float(f"{value:.6g}") for value in values]
 
 
-def table(rows: Sequence[Row]) -> tuple[list[dict], list[list]]:
+def picture_table(rows: Sequence[Row]) -> tuple[list[dict], list[list]]:
     """Columns (title; decimals where they hold numbers) and rows of every picture."""
-    shown = labels(rows)
+    distances = distance_labels(rows)
     asked = dict.fromkeys("rate" if "target" in row else "setting" for row in rows)
     seconds = ("encode_seconds", "decode_seconds")
     columns = [{"title": name, "digits": None} for name in ("picture", "codec")]
     columns += [{"title": name, "digits": count} for name, count in ((" or ".join(asked), GENERAL), ("bytes", 0), ("bpp", 3))]
-    columns += [{"title": title(label), "digits": digits(rows, label)} for label in shown]
+    columns += [{"title": metric_title(label), "digits": decimals(rows, label)} for label in distances]
     columns += [{"title": name, "digits": 3} for name in ("encode, s", "decode, s")]
-    keys = ("setting", "bytes", "bpp", *shown, *seconds)
+    keys = ("setting", "bytes", "bpp", *distances, *seconds)
     return columns, [[row["image"], row["codec"], *(row[key] and float(f"{row[key]:.6g}") for key in keys)] for row in rows]
 
 
-def realism(summaries: Sequence[Summary]) -> dict | None:
+def realism_section(summaries: Sequence[RateSummary]) -> dict | None:
     """Where realism was measured, what its charts and table are made of: points along every codec's rates and every slider;
     blocks, by rate, of codecs with a cell a measure."""
     measured = [summary for summary in summaries if summary.realism]
     if not measured:
         return None
-    shown, known = measures([summary.realism for summary in measured]), list(measured[0].means)
+    shared_measures, distances = common_measures([summary.realism for summary in measured]), list(measured[0].means)
 
-    def point(each: Summary) -> dict:
-        return {"codec": each.codec, "rate": f"{each.target:g}", "bpp": each.bpp,
-                "realism": [rounded(measure.figures(each.realism)) for measure in shown],
-                "means": rounded(each.means[label].value for label in known)}
+    def point(summary: RateSummary) -> dict:
+        return {"codec": summary.codec, "rate": f"{summary.target:g}", "bpp": summary.bpp,
+                "realism": [six_digits(measure.figures(summary.realism)) for measure in shared_measures],
+                "means": six_digits(summary.means[label].value for label in distances)}
 
     def cell(figures: Sequence[float]) -> dict[str, str]:
         value, *ends = (f"{figure:.4g}" for figure in figures)
         return {"value": value, "interval": " … ".join(ends)}
 
     def block(rate: float) -> list[dict]:
-        return [{"rate": f"{rate:g}", "codec": each.codec, "bpp": f"{each.bpp:.3f}",
-                 "cells": [cell(measure.figures(each.realism)) for measure in shown]}
-                for each in measured if each.target == rate]
+        return [{"rate": f"{rate:g}", "codec": summary.codec, "bpp": f"{summary.bpp:.3f}",
+                 "cells": [cell(measure.figures(summary.realism)) for measure in shared_measures]}
+                for summary in measured if summary.target == rate]
 
     return {
-        "measures": [measure.label for measure in shown],
-        "ticks": rounded(ticks(min(each.bpp for each in measured), max(each.bpp for each in measured))),
-        "distances": [{"title": title(label), "better": 1 if find(label.partition(":")[0]).higher_is_better else -1}
-                      for label in known],
-        "curves": [list(map(point, along)) for along in over_rates(measured).values()],
-        "sliders": [list(map(point, along)) for along in sliders(measured).values()],
-        "blocks": list(map(block, dict.fromkeys(each.target for each in measured))),
+        "measures": [measure.label for measure in shared_measures],
+        "ticks": six_digits(round_ticks(min(summary.bpp for summary in measured), max(summary.bpp for summary in measured))),
+        "distances": [{"title": metric_title(label), "better": 1 if find(label.partition(":")[0]).higher_is_better else -1}
+                      for label in distances],
+        "curves": [list(map(point, along)) for along in by_codec(measured).values()],
+        "sliders": [list(map(point, along)) for along in realism_paths(measured).values()],
+        "blocks": list(map(block, dict.fromkeys(summary.target for summary in measured))),
         "pictures": measured[0].realism["pictures"], "patches": measured[0].realism["patches"],
-        "cautions": cautions(measured[0].realism),
+        "cautions": small_sample_cautions(measured[0].realism),
     }

@@ -1,4 +1,4 @@
-"""What the viewer shows: originals and decodes of some pictures, copied beside the page."""
+"""What the viewer shows: originals and decodes of some pictures, copied next to the page."""
 
 import shutil
 from collections.abc import Sequence
@@ -7,25 +7,25 @@ from urllib.parse import quote
 
 import numpy as np
 
-from evaluation.matched import ORIGINAL, kept
-from evaluation.measuring import Point, Row
-from evaluation.plots.style import title
-from evaluation.report.contents import digits
-from evaluation.results import Results, labels
+from evaluation.measure.decoded import ORIGINAL, decoded_path
+from evaluation.measure.measurements import Point, Row
+from evaluation.measure.results import Results, distance_labels
+from evaluation.plots.style import metric_title
+from evaluation.report.contents import decimals
 from perception.registry import find
 
 
-def place(decoded: Sequence[Path], row: Row) -> tuple[Path, Path] | None:
+def decoded_pair(decoded: Sequence[Path], row: Row) -> tuple[Path, Path] | None:
     """Where a row's original and what was decoded of it are kept; none where they are not."""
     for folder in decoded:
         pair = (folder / ORIGINAL / f"{Path(row['image']).stem}.png",
-                kept(folder, Path(row["image"]), Point(row["codec"], target=row["target"])))
+                decoded_path(folder, Path(row["image"]), Point(row["codec"], target=row["target"])))
         if all(path.is_file() for path in pair):
             return pair
     return None
 
 
-def copy(path: Path, out: Path) -> str:
+def copy_picture(path: Path, out: Path) -> str:
     """The picture into OUT/pictures; returns its address from the page."""
     target = out / "pictures" / path.parent.name / path.name
     target.parent.mkdir(parents=True, exist_ok=True)
@@ -33,32 +33,36 @@ def copy(path: Path, out: Path) -> str:
     return quote(str(target.relative_to(out)))
 
 
-def viewer(found: Results, out: Path, most: int) -> dict | None:
+def viewer_section(results: Results, out: Path, most: int) -> dict | None:
     """Copies originals and decodes of ``most`` pictures, spread over those of which all is kept, and says what is where.
 
     Codecs of which nothing is kept are left out. None where no picture is left.
     """
-    places = {(row["image"], row["codec"], row["target"]): pair for row in found.matched if (pair := place(found.decoded, row))}
+    places = {
+        (row["image"], row["codec"], row["target"]): pair
+        for row in results.matched
+        if (pair := decoded_pair(results.decoded, row))
+    }
     codecs = list(dict.fromkeys(codec for _, codec, _ in places))
-    rates = sorted({row["target"] for row in found.matched})
+    rates = sorted({row["target"] for row in results.matched})
     images = [image for image in sorted({image for image, _, _ in places})
               if all((image, codec, rate) in places for codec in codecs for rate in rates)]
     if not images:
         return None
-    shown = labels(found.matched)
+    distances = distance_labels(results.matched)
     pictures = []
     for index in np.linspace(0, len(images) - 1, min(most, len(images))).round().astype(int):
-        own = [row for row in found.matched if row["image"] == images[index] and row["codec"] in codecs]
+        own = [row for row in results.matched if row["image"] == images[index] and row["codec"] in codecs]
         pairs = [places[row["image"], row["codec"], row["target"]] for row in own]
         decodes: dict[str, dict] = {f"{rate:g}": {} for rate in rates}
         for row, (_, decoded) in zip(own, pairs, strict=True):
-            values = {key: row[key] and float(f"{row[key]:.6g}") for key in ("bytes", "bpp", *shown)}
-            decodes[f"{row['target']:g}"][row["codec"]] = {"src": copy(decoded, out), **values}
+            values = {key: row[key] and float(f"{row[key]:.6g}") for key in ("bytes", "bpp", *distances)}
+            decodes[f"{row['target']:g}"][row["codec"]] = {"src": copy_picture(decoded, out), **values}
         pictures.append({"name": images[index], "width": own[0]["width"], "height": own[0]["height"],
-                         "original": copy(pairs[0][0], out), "decodes": decodes})
+                         "original": copy_picture(pairs[0][0], out), "decodes": decodes})
     facts = [{"key": "bytes", "title": "bytes", "digits": 0, "better": 0},
              {"key": "bpp", "title": "bits per pixel", "digits": 3, "better": 0}]
-    for label in shown:
+    for label in distances:
         better = 1 if find(label.partition(":")[0]).higher_is_better else -1
-        facts.append({"key": label, "title": title(label), "digits": digits(found.matched, label), "better": better})
+        facts.append({"key": label, "title": metric_title(label), "digits": decimals(results.matched, label), "better": better})
     return {"pictures": pictures, "all": len(images), "rates": list(decodes), "codecs": codecs, "facts": facts}

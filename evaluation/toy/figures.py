@@ -11,16 +11,16 @@ from torch import Tensor, nn
 from evaluation import plots
 from evaluation.plots import COLOURS, plt
 from evaluation.toy import optima
-from evaluation.toy.coders import METHODS, Score
 from evaluation.toy.sources import Source
+from evaluation.toy.training import METHODS, Score
 
 SEEN = 1 << 17  # vectors that tell how probable each codeword is
-GRID = 700  # points a side at which cells are told apart
+GRID = 700  # points a side at which cells are distinguished
 SHADES = {"klt": COLOURS[3], "ltc": COLOURS[4], "ntc": COLOURS[0], "vq": COLOURS[1]}
-Found = list[tuple[nn.Module, Score]]
+ScoredCoders = list[tuple[nn.Module, Score]]
 
 
-def numbered(cells: Tensor) -> Tensor:
+def cell_numbers(cells: Tensor) -> Tensor:
     """A number (N,) for every different row of (N, K)."""
     return torch.unique(cells, dim=0, return_inverse=True)[1]
 
@@ -30,34 +30,34 @@ def codebook(coder: nn.Module, source: Source, count: int = SEEN) -> tuple[np.nd
     """Codewords that vectors of the source get (K, dimensions), and the share of vectors that get each (K,)."""
     vectors = source.sample(count, torch.Generator().manual_seed(0))
     cells, _, decoded = coder(vectors)
-    number = numbered(cells)
+    number = cell_numbers(cells)
     counts = torch.bincount(number).numpy()
     first = np.unique(number.numpy(), return_index=True)[1]
     return decoded[first].numpy(), counts / count
 
 
-def titled(score: Score) -> str:
+def score_title(score: Score) -> str:
     return (f"{METHODS[score.method]}, λ = {score.tradeoff:g}\n"
             f"R + λD = {score.cost:.2f} (R {score.rate:.2f}, D {score.distortion:.3g})")
 
 
-def plane(source: Source, found: Found, path: Path) -> None:
+def plot_plane(source: Source, scored: ScoredCoders, path: Path) -> None:
     """A panel a coder: the density, the cells' borders, codewords with areas as their probabilities."""
-    columns = math.ceil(math.sqrt(len(found)))
-    lines = -(-len(found) // columns)
+    columns = math.ceil(math.sqrt(len(scored)))
+    lines = -(-len(scored) // columns)
     size = (5 * columns, 5.2 * lines)
     figure, panels = plt.subplots(lines, columns, figsize=size, squeeze=False, layout="constrained")
-    for panel in panels.flat[len(found):]:
+    for panel in panels.flat[len(scored):]:
         panel.axis("off")
-    shown = source.sample(SEEN, torch.Generator().manual_seed(0))
-    low, high = np.quantile(shown.numpy(), [0.002, 0.998], axis=0) + np.array([[-0.7], [0.7]])
+    sample = source.sample(SEEN, torch.Generator().manual_seed(0))
+    low, high = np.quantile(sample.numpy(), [0.002, 0.998], axis=0) + np.array([[-0.7], [0.7]])
     across, up = (torch.linspace(low[axis], high[axis], GRID) for axis in (0, 1))
     points = torch.stack(torch.meshgrid(across, up, indexing="xy"), -1).reshape(-1, 2)
     density = source.density(points).reshape(GRID, GRID)
     extent = (low[0], high[0], low[1], high[1])
-    for panel, (coder, score) in zip(panels.flat, found, strict=False):
+    for panel, (coder, score) in zip(panels.flat, scored, strict=False):
         with torch.no_grad():
-            number = numbered(coder(points)[0]).reshape(GRID, GRID)
+            number = cell_numbers(coder(points)[0]).reshape(GRID, GRID)
         border = np.zeros((GRID, GRID, 4))
         border[..., :3] = to_rgb(COLOURS[1])
         border[:, 1:, 3] = number[:, 1:] != number[:, :-1]
@@ -66,22 +66,22 @@ def plane(source: Source, found: Found, path: Path) -> None:
         panel.imshow(border.clip(0, 1), origin="lower", extent=extent)
         codewords, shares = codebook(coder, source)
         panel.scatter(*codewords.T, s=1 + 1200 * shares, color=COLOURS[0], linewidths=0, zorder=3)
-        panel.set(xlim=extent[:2], ylim=extent[2:], aspect="equal", title=titled(score))
+        panel.set(xlim=extent[:2], ylim=extent[2:], aspect="equal", title=score_title(score))
         panel.spines[:].set_visible(False)
-    plots.save(figure, path, 80)
+    plots.save_figure(figure, path, 80)
 
 
-def line(source: Source, found: Found, path: Path) -> None:
+def plot_line(source: Source, scored: ScoredCoders, path: Path) -> None:
     """Left the cells and codewords along the line at the middle λ; right rate against distortion, with the best and a bound."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5), layout="constrained")
-    tradeoffs = sorted({score.tradeoff for _, score in found})
+    tradeoffs = sorted({score.tradeoff for _, score in scored})
     middle = tradeoffs[len(tradeoffs) // 2]
-    here = [(coder, score) for coder, score in found if score.tradeoff == middle]
+    here = [(coder, score) for coder, score in scored if score.tradeoff == middle]
     reach = torch.linspace(-7, 7, 20001)[:, None]
     left.fill_between(reach[:, 0], source.density(reach) * 2 * len(here), color=COLOURS[7], alpha=0.3, linewidth=0)
     for row, (coder, score) in enumerate(here):
         with torch.no_grad():
-            number = numbered(coder(reach)[0])
+            number = cell_numbers(coder(reach)[0])
         borders = reach[1:, 0][number[1:] != number[:-1]]
         left.vlines(borders, row + 0.15, row + 0.85, color=COLOURS[6], linewidth=1)
         codewords, shares = codebook(coder, source)
@@ -91,37 +91,37 @@ def line(source: Source, found: Found, path: Path) -> None:
     left.set(xlim=(-7, 7), ylim=(0, len(here)), xlabel="x", title=f"cells and codewords at λ = {middle:g}; area: probability")
     left.spines["left"].set_visible(False)
     curve = [optima.laplace(tradeoff) for tradeoff in np.geomspace(min(tradeoffs) / 2, max(tradeoffs) * 2, 60)]
-    against(right, [(best.distortion, best.rate) for best in curve], "best scalar quantiser (Sullivan 1996)", found)
+    plot_optimum(right, [(best.distortion, best.rate) for best in curve], "best scalar quantiser (Sullivan 1996)", scored)
     distortion = np.geomspace(min(best.distortion for best in curve), 2, 200)
     right.plot(distortion, optima.laplace_bound(distortion), color=COLOURS[7], linestyle="--", label="Shannon's lower bound")
     right.set_xlabel("mean squared error")
     right.legend()
-    plots.save(figure, path)
+    plots.save_figure(figure, path)
 
 
-def against(panel: plt.Axes, best: list[tuple[float, float]], name: str, found: Found) -> None:
+def plot_optimum(panel: plt.Axes, best: list[tuple[float, float]], name: str, scored: ScoredCoders) -> None:
     """Rate over logarithmic distortion: the best as a curve, coders as points."""
     panel.plot(*np.array(best).T, color=COLOURS[6], linewidth=1.3, label=name)
     for method, mark in zip(METHODS, "v^os", strict=True):
-        points = [(score.distortion, score.rate) for _, score in found if score.method == method]
+        points = [(score.distortion, score.rate) for _, score in scored if score.method == method]
         if points:
             panel.plot(*np.array(points).T, mark, color=SHADES[method], markersize=7, label=METHODS[method])
     panel.set(xscale="log", ylabel="bits")
     panel.grid()
 
 
-def paths(source: Source, found: Found, path: Path) -> None:
+def plot_paths(source: Source, scored: ScoredCoders, path: Path) -> None:
     """Left bits against distortion, with the best; right a path and what the coders make of it at the largest λ."""
     figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5), layout="constrained")
-    tradeoffs = sorted({score.tradeoff for _, score in found})
+    tradeoffs = sorted({score.tradeoff for _, score in scored})
     best = [optima.sawbridge_quantiser(width) for width in np.geomspace(0.15 / np.sqrt(max(tradeoffs)), 1, 2000)]
-    against(left, [(one.distortion, one.rate) for one in best], "the optimum", found)
+    plot_optimum(left, [(one.distortion, one.rate) for one in best], "the optimum", scored)
     left.set_xlabel("squared error, mean over time")
     left.legend()
     one = source.at(torch.tensor([0.37]))
     chosen = tradeoffs[-1]
     right.plot(source.times(), one[0], color=COLOURS[6], linewidth=1, label="a path")
-    for coder, score in found:
+    for coder, score in scored:
         if score.tradeoff == chosen:
             with torch.no_grad():
                 _, bits, decoded = coder(one)
@@ -130,7 +130,7 @@ def paths(source: Source, found: Found, path: Path) -> None:
     right.set(xlabel="t", title=f"λ = {chosen:g}")
     right.grid()
     right.legend()
-    plots.save(figure, path)
+    plots.save_figure(figure, path)
 
 
-DRAWN = {"banana": plane, "laplace": line, "sawbridge": paths}
+PLOTS = {"banana": plot_plane, "laplace": plot_line, "sawbridge": plot_paths}

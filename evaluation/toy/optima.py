@@ -8,7 +8,7 @@ from scipy import optimize
 
 
 @dataclass(frozen=True)
-class Best:
+class Optimum:
     """rate: bits a vector; distortion: in the source's units."""
 
     rate: float
@@ -23,7 +23,7 @@ def binary_entropy(share: float) -> float:
     return -sum(part * math.log2(part) for part in (share, 1 - share) if part > 0)
 
 
-def laplace_quantiser(dead: float, step: float) -> Best:
+def laplace_quantiser(dead: float, step: float) -> Optimum:
     """A scalar quantiser of the density e^(−|x|)/2: one cell over ±dead, then cells of one width, each with its mean.
 
     Beyond ±dead the density is exponential, so every outer cell looks alike and their number is geometric.
@@ -31,18 +31,18 @@ def laplace_quantiser(dead: float, step: float) -> Best:
     outside, ratio = math.exp(-dead), math.exp(-step)
     spread = 1 - step**2 * ratio / (1 - ratio) ** 2  # variance of an exponential of mean 1 cut off at step
     rate = binary_entropy(outside) + outside * (1 + binary_entropy(ratio) / (1 - ratio))
-    return Best(rate, 2 - outside * (dead**2 + 2 * dead + 2) + outside * spread)
+    return Optimum(rate, 2 - outside * (dead**2 + 2 * dead + 2) + outside * spread)
 
 
-def laplace(tradeoff: float) -> Best:
+def laplace(tradeoff: float) -> Optimum:
     """The optimal entropy-constrained scalar quantiser, which has that form (Sullivan, IEEE Trans. Inf. Theory 1996)."""
     step = math.sqrt(6 / (math.log(2) * tradeoff))  # the best at high rates
-    found = optimize.minimize(
+    solution = optimize.minimize(
         lambda logs: laplace_quantiser(*np.exp(logs)).cost(tradeoff), np.log([step / 2, step]), method="Nelder-Mead",
         options={"xatol": 1e-8, "fatol": 1e-12, "maxiter": 4000},
     )
-    best = laplace_quantiser(*np.exp(found.x))
-    return min(best, Best(0.0, 2.0), key=lambda one: one.cost(tradeoff))
+    best = laplace_quantiser(*np.exp(solution.x))
+    return min(best, Optimum(0.0, 2.0), key=lambda one: one.cost(tradeoff))
 
 
 def laplace_bound(distortion: np.ndarray) -> np.ndarray:
@@ -50,7 +50,7 @@ def laplace_bound(distortion: np.ndarray) -> np.ndarray:
     return np.maximum(math.log2(2 * math.e) - np.log2(2 * math.pi * math.e * distortion) / 2, 0)
 
 
-def sawbridge_quantiser(width: float) -> Best:
+def sawbridge_quantiser(width: float) -> Optimum:
     """The jump's place cut into intervals of one width and a smaller rest, each sent as the mean path of its interval.
 
     In an interval of width w the path's indicator is on with a probability rising from 0 to 1, which leaves w · ∫ s (1 − s) ds
@@ -59,10 +59,10 @@ def sawbridge_quantiser(width: float) -> Best:
     whole = math.floor(1 / width + 1e-9)
     rest = max(1 - whole * width, 0.0)
     rate = -whole * width * math.log2(width) - (rest * math.log2(rest) if rest else 0)
-    return Best(rate, (whole * width**2 + rest**2) / 6)
+    return Optimum(rate, (whole * width**2 + rest**2) / 6)
 
 
-def sawbridge(tradeoff: float) -> Best:
+def sawbridge(tradeoff: float) -> Optimum:
     """The optimum of any deterministic code of the path in continuous time (derived here; Wagner & Ballé 2021 characterise it).
 
     Intervals are best, for a cell of probability p errs by p/6 at least; and of all partitions with the same Σ p², equal parts

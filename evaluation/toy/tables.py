@@ -1,32 +1,32 @@
 """Scores as a table on the terminal and on a page."""
 
-from evaluation import recorded
-from evaluation.toy.coders import METHODS, Score
+from evaluation.markdown import markdown_table
 from evaluation.toy.optima import OPTIMA
+from evaluation.toy.training import METHODS, Score
 
 HEADER = ["λ", "coder", "R (bits)", "D", "R + λD", "95 % interval"]
 
 
-def rows(scores: list[Score]) -> list[list[str]]:
+def score_rows(scores: list[Score]) -> list[list[str]]:
     """A row a score, and one of the optimum, where it is known, after those of each λ."""
-    found = []
+    rows = []
     for tradeoff in dict.fromkeys(score.tradeoff for score in scores):
         here = [score for score in scores if score.tradeoff == tradeoff]
-        found += [[f"{tradeoff:g}", METHODS[score.method], f"{score.rate:.3f}", f"{score.distortion:.4g}", f"{score.cost:.3f}",
+        rows += [[f"{tradeoff:g}", METHODS[score.method], f"{score.rate:.3f}", f"{score.distortion:.4g}", f"{score.cost:.3f}",
                    f"{score.low:.3f} … {score.high:.3f}"] for score in here]
         if optimum := OPTIMA.get(here[0].source):
             best = optimum(tradeoff)
-            found.append([f"{tradeoff:g}", "the optimum", f"{best.rate:.3f}", f"{best.distortion:.4g}",
+            rows.append([f"{tradeoff:g}", "the optimum", f"{best.rate:.3f}", f"{best.distortion:.4g}",
                           f"{best.cost(tradeoff):.3f}", ""])
-    return found
+    return rows
 
 
-def text(scores: list[Score]) -> str:
+def score_text(scores: list[Score]) -> str:
     """Columns aligned with spaces."""
-    lines = [HEADER, *rows(scores)]
+    lines = [HEADER, *score_rows(scores)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
     return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
 
 
-def markdown(scores: list[Score]) -> str:
-    return recorded.table(HEADER, rows(scores))
+def score_markdown(scores: list[Score]) -> str:
+    return markdown_table(HEADER, score_rows(scores))

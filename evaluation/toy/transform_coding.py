@@ -100,7 +100,7 @@ class TransformCoder(nn.Module):
         return cells, self.prior.bits(cells), self.synthesis(cells)
 
 
-def train(
+def train_transform_coder(
     coder: TransformCoder, source: Source, tradeoff: float, steps: Iterable[int], total: int, generator: torch.Generator
 ) -> None:
     """Minimises rate + tradeoff · distortion in place, as the codec's recipes do: soft rounding that sharpens, then rounding.

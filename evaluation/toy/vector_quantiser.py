@@ -8,23 +8,26 @@ SETTLED = 1e-6  # relative fall of the cost in a round below which nothing is le
 
 
 class VectorQuantiser(nn.Module):
-    """Codewords (K, dimensions), their ideal code lengths in bits (K,), and what a squared error is worth in bits.
+    """Codewords (K, dimensions), their ideal code lengths in bits (K,), and the weight of a squared error in bits.
 
-    A vector gets the codeword of least bits + worth · squared error.
+    A vector gets the codeword of least bits + error_weight · squared error.
     """
 
-    def __init__(self, codewords: Tensor, lengths: Tensor, worth: float):
+    def __init__(self, codewords: Tensor, lengths: Tensor, error_weight: float):
         super().__init__()
         self.register_buffer("codewords", codewords)
         self.register_buffer("lengths", lengths)
-        self.worth = worth
+        self.error_weight = error_weight
 
     def choose(self, vectors: Tensor) -> Tensor:
         """Indices (N,)."""
-        fixed = self.lengths + self.worth * self.codewords.square().sum(1)  # the vector's own square changes no choice
-        return torch.cat([
-            torch.addmm(fixed, block, self.codewords.T, alpha=-2 * self.worth).argmin(1) for block in vectors.split(BLOCK)
-        ])
+        fixed = self.lengths + self.error_weight * self.codewords.square().sum(1)  # the vector's own square changes no choice
+        return torch.cat(
+            [
+                torch.addmm(fixed, block, self.codewords.T, alpha=-2 * self.error_weight).argmin(1)
+                for block in vectors.split(BLOCK)
+            ]
+        )
 
     def forward(self, vectors: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Codes vectors (N, dimensions): cells (N, 1), bits (N,), decoded (N, dimensions)."""
@@ -32,23 +35,23 @@ class VectorQuantiser(nn.Module):
         return chosen[:, None], self.lengths[chosen], self.codewords[chosen]
 
 
-def train(vectors: Tensor, codewords: int, worth: float, rounds: int) -> VectorQuantiser:
+def train_vector_quantiser(vectors: Tensor, codewords: int, error_weight: float, rounds: int) -> VectorQuantiser:
     """The best on (N, dimensions) that Lloyd's algorithm comes to from ``codewords`` and ever fewer, halved in two steps.
 
     From too many it keeps more than is best: a cell loses its neighbours' vectors only while it shrinks.
     """
     sizes = sorted({round(codewords / 2 ** (half / 2)) for half in range(2 * codewords.bit_length())} - {0}, reverse=True)
-    return min((settle(vectors, size, worth, rounds) for size in sizes), key=lambda found: found[1])[0]
+    return min((lloyd(vectors, size, error_weight, rounds) for size in sizes), key=lambda trained: trained[1])[0]
 
 
-def settle(vectors: Tensor, codewords: int, worth: float, rounds: int) -> tuple[VectorQuantiser, float]:
+def lloyd(vectors: Tensor, codewords: int, error_weight: float, rounds: int) -> tuple[VectorQuantiser, float]:
     """Lloyd's algorithm with code lengths, from the first of the vectors (N, dimensions); and its cost on them in bits.
 
     Each round chooses, then moves codewords to their cells' means and gives them their cells' code lengths; the cost never
     rises. Codewords that nothing chooses any more are dropped.
     """
     start = vectors[:codewords]
-    coder = VectorQuantiser(start.clone(), torch.zeros(len(start)), worth)
+    coder = VectorQuantiser(start.clone(), torch.zeros(len(start)), error_weight)
     before = cost = float("inf")
     for _ in range(rounds):
         chosen = coder.choose(vectors)
@@ -59,8 +62,8 @@ def settle(vectors: Tensor, codewords: int, worth: float, rounds: int) -> tuple[
         coder.codewords, coder.lengths = sums[used] / counts[:, None], -torch.log2(counts / counts.sum())
         share = counts / counts.sum()
         # a cell's squared error is its mean square less its centroid's square
-        cost = (share * coder.lengths).sum() - worth * (share[:, None] * coder.codewords.square()).sum()
-        cost = cost.item() + worth * vectors.square().sum(1).mean().item()
+        cost = (share * coder.lengths).sum() - error_weight * (share[:, None] * coder.codewords.square()).sum()
+        cost = cost.item() + error_weight * vectors.square().sum(1).mean().item()
         if before - cost < SETTLED * abs(cost):
             break
         before = cost

@@ -268,7 +268,7 @@ def test_command_and_plugin(tmp_path):
 
 
 def test_the_page_of_drawings_is_its_generators():
-    spec = importlib.util.spec_from_file_location("drawings", ROOT / "benchmarks" / "drawings.py")
+    spec = importlib.util.spec_from_file_location("drawings", ROOT / "research" / "benchmarks" / "drawings.py")
     drawings = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(drawings)
     results = json.loads(drawings.RESULTS.read_text())

@@ -6,7 +6,7 @@ import torch
 from codec import axes as codec_axes
 from tests.codec.test_axes import coloured
 from train import axes
-from train.data import Crops, CropsInColour, Photographs, find
+from train.data import Batches, Crops, Photographs, find
 
 
 def test_as_the_encoder_does():
@@ -25,10 +25,11 @@ def test_as_the_encoder_does():
 
 def test_crops_turn_with_their_whole_picture(photographs):
     held = Photographs(find(photographs)[0])
-    pairs, crops = CropsInColour(held, 96, 5), Crops(held, 96, 5)
-    whole = [axes.affine(held[index]) for index in range(len(held))]
-    for index in range(12):
-        crop, affine = pairs[index]
-        assert torch.equal(crop, crops[index])
-        assert any(torch.equal(affine, one) for one in whole)
-    assert len({pairs[index][1].numpy().tobytes() for index in range(12)}) > 1
+    crops = Crops(held, 96, 5)
+    whole = [axes.affine(held[index].permute(1, 2, 0).numpy()) for index in range(len(held))]
+    batches = list(Batches(held, 96, 5, 4, range(3), slice(1, 4)))
+    for step, (images, affines) in enumerate(batches):
+        for place, (crop, affine) in enumerate(zip(images, affines, strict=True)):
+            assert torch.equal(crop, crops[4 * step + 1 + place])
+            assert any(torch.equal(affine, one) for one in whole)
+    assert len({affine.numpy().tobytes() for _, affines in batches for affine in affines}) > 1

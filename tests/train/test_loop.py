@@ -14,12 +14,12 @@ import torch
 import yaml
 
 from tests.conftest import ROOT, TINY_RECIPE, metamer
-from train import loop, recipe, running
+from train import loop, recipe, running, step
 from train.data import Photographs, find
-from train.loop import spread_levels
 from train.networks import Codec
 from train.objective import Distortion
 from train.running import DivergedError, learning_rate
+from train.step import rate_distortion, spread_levels
 
 
 @pytest.fixture
@@ -113,19 +113,19 @@ def test_progress_line_tells_loss_rate_psnr_speed_and_time_left(photographs, tmp
 
 def test_resuming_gives_the_same_weights_to_the_last_bit(tiny_run, tiny, photographs, tmp_path, monkeypatch):
     """Stopped between checkpoints in every stage: 28 → 25, 47 → 45, 52 → 52 (a stage's end), 58 → 55."""
-    step = loop.Progress.step
+    taken = running.Log.step
     for interruption in (28, 47, 52, 58):
 
-        def stop(self, done, images, interruption=interruption):
+        def stop(self, done, *others, interruption=interruption, **more):
             if done == interruption:
                 raise KeyboardInterrupt
-            return step(self, done, images)
+            return taken(self, done, *others, **more)
 
-        monkeypatch.setattr(loop.Progress, "step", stop)
+        monkeypatch.setattr(running.Log, "step", stop)
         with pytest.raises(KeyboardInterrupt):
             loop.train(tiny, [photographs], tmp_path / "run", resume=(tmp_path / "run" / "checkpoint.pt").exists())
         assert loop.load(tmp_path / "run" / "checkpoint.pt")["step"] < interruption
-    monkeypatch.setattr(loop.Progress, "step", step)
+    monkeypatch.setattr(running.Log, "step", taken)
     loop.train(tiny, [photographs], tmp_path / "run", resume=True)
     whole, resumed = loop.load(tiny_run / "checkpoint.pt"), loop.load(tmp_path / "run" / "checkpoint.pt")
     assert whole["step"] == resumed["step"] == 60
@@ -148,15 +148,15 @@ def test_another_recipe_does_not_resume(tiny_run, tiny, photographs, tmp_path):
 
 
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(tiny, photographs, tmp_path, monkeypatch):
-    original = loop.rate_distortion
+    original = rate_distortion
 
-    def poisoned(codec, distortion, image, level, stage, *others):
-        result = original(codec, distortion, image, level, stage, *others)
+    def poisoned(codec, distortion, image, level, stage, *others, **options):
+        result = original(codec, distortion, image, level, stage, *others, **options)
         if stage.name == "joint":
             result["distortion"] = result["distortion"] * float("nan")
         return result
 
-    monkeypatch.setattr(loop, "rate_distortion", poisoned)
+    monkeypatch.setattr(step, "rate_distortion", poisoned)
     with pytest.raises(DivergedError, match="step 40"):
         loop.train(tiny, [photographs], tmp_path / "run")
     state = loop.load(tmp_path / "run" / "checkpoint.pt")
@@ -199,18 +199,18 @@ def test_a_step_takes_what_a_stage_asks_for():
 
 def test_a_run_of_everything_resumes_to_the_last_bit(mixed_run, beginning, photographs, tmp_path, monkeypatch):
     """Weights, their average, the critic, both optimisers, the factors of λ, what balances the mix. Stopped 4 → 3, 7 → 6."""
-    step = loop.Progress.step
+    taken = running.Log.step
     for interruption in (4, 7):
 
-        def stop(self, done, images, interruption=interruption):
+        def stop(self, done, *others, interruption=interruption, **more):
             if done == interruption:
                 raise KeyboardInterrupt
-            return step(self, done, images)
+            return taken(self, done, *others, **more)
 
-        monkeypatch.setattr(loop.Progress, "step", stop)
+        monkeypatch.setattr(running.Log, "step", stop)
         with pytest.raises(KeyboardInterrupt):
             loop.train(recipe.from_mapping(mixture(beginning)), [photographs], tmp_path / "run", resume=interruption == 7)
-    monkeypatch.setattr(loop.Progress, "step", step)
+    monkeypatch.setattr(running.Log, "step", taken)
     loop.train(recipe.from_mapping(mixture(beginning)), [photographs], tmp_path / "run", resume=True)
     whole, resumed = loop.load(mixed_run / "checkpoint.pt"), loop.load(tmp_path / "run" / "checkpoint.pt")
     assert_same_to_the_last_bit(whole, resumed)
@@ -220,7 +220,7 @@ def test_a_run_of_everything_resumes_to_the_last_bit(mixed_run, beginning, photo
 KILLER = """
 import os, signal, sys
 from train import command, running
-moment, save, step = int(sys.argv[1]), running.torch.save, running.Progress.step
+moment, save, step = int(sys.argv[1]), running.torch.save, running.Log.step
 
 def half(state, path):
     save(state, path)
@@ -229,12 +229,12 @@ def half(state, path):
             file.truncate(os.path.getsize(path) // 2)
         os.kill(os.getpid(), signal.SIGKILL)
 
-def dead(self, done, images):
+def dead(self, done, *others, **more):
     if done == moment:
         os.kill(os.getpid(), signal.SIGKILL)
-    return step(self, done, images)
+    return step(self, done, *others, **more)
 
-running.torch.save, running.Progress.step = half, dead if moment % 5 else step
+running.torch.save, running.Log.step = half, dead if moment % 5 else step
 command.train(sys.argv[2], [sys.argv[3]], sys.argv[4], len(sys.argv) > 5)
 """
 
@@ -362,7 +362,7 @@ def test_the_loss_is_rate_and_weighted_distortion(beginning, photographs):
     distortion.scale.copy_(torch.tensor([[1.0, 0.01], [1.0, 0.02], [1.0, 0.04], [1.0, 0.08]]))
     noise = codec.noise(4, 96, torch.Generator().manual_seed(0))
     with torch.no_grad():
-        found = loop.rate_distortion(codec, distortion, image, level, recipe.Stage("s", 1), noise)
+        found = rate_distortion(codec, distortion, image, level, recipe.Stage("s", 1), noise)
         decoded, coded = codec(image, level, "all", "mixed", 0.3, noise)
     mse = (image - decoded).square().mean((1, 2, 3))
     ssim = distortion.distances[1].loss(image, decoded)
@@ -378,7 +378,7 @@ def test_a_files_rate_is_counted_beside_the_proxys(beginning, photographs):
     codec = loop.begin(recipe.from_mapping(mixture(beginning)), None)
     image = loop.first_crops(Photographs(find(photographs)[0]), 96, 3, 4)
     plain, level = Distortion({"mse": 1.0}, 4), torch.tensor([0.0, 0.5, 2.25, 3.0])
-    found = {proxy: loop.rate_distortion(codec, plain, image, level, recipe.Stage("s", 1, proxy=proxy))
+    found = {proxy: rate_distortion(codec, plain, image, level, recipe.Stage("s", 1, proxy=proxy), file_bits=True)
              for proxy in ("mixed", "straight_through")}
     torch.testing.assert_close(found["mixed"]["file_bpp"], found["straight_through"]["bpp"])
     assert (found["mixed"]["bpp"] > 1.1 * found["mixed"]["file_bpp"]).all() and not found["mixed"]["file_bpp"].requires_grad

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from codec.errors import RecipeError
 from perception import registry
 from perception.distance import Distance
-from perception.registry import Metric
+from perception.metric import Metric
 from train.entropy_model import level_weights
 from train.objective import Distortion, RateTarget, slopes
 

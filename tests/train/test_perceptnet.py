@@ -10,8 +10,9 @@ import yaml
 from scipy.ndimage import gaussian_filter
 
 from codec.errors import RecipeError
-from perception import create, receptive_fields
-from perception.perceptnet import LAYERS
+from perception import create
+from perception.distances.perceptnet import LAYERS
+from perception.vision import receptive_fields
 from tests.conftest import ROOT, metamer
 from train.running import CHECKPOINT, load
 from train.spaces import loop, recipe, sweep

@@ -10,7 +10,7 @@ import torch
 
 from codec.errors import RecipeError
 from perception import create
-from perception.pim import PimSpace
+from perception.distances.pim import PimSpace
 from tests.conftest import metamer
 from train.spaces import loop, pim, recipe
 from train.spaces.pim import Options, PimTask, ixyz, windows

@@ -90,7 +90,7 @@ def test_the_shipped_model_codes_as_before(base, otters, quality):
     with torch.no_grad():
         level = torch.tensor([quality / 255 * 8])
         planes = torch.from_numpy(pixels.to_planes(picture))
-        _, coded = base(planes, level, "all", "straight_through", affine=torch.eye(3, 4)[None])
+        _, coded = base(planes, level, "all", "straight_through", affine=torch.eye(3, 4)[None], file_bits=True)
     off = np.abs(wanted - coded.latent.permute(0, 2, 3, 1).numpy()) / model.arrays["step"][quality]
     print(f"{(off > 0.5).mean():.2e} of the latents differ; {coded.file_bits.item() / meter.bits - 1:+.4f} of the rate")
     assert (off > 0.5).mean() < 3e-3 and off.max() < 1.5  # half precision tips a rounding now and then

@@ -10,7 +10,7 @@ import torch
 
 from codec.errors import RecipeError
 from perception import create
-from perception.visibility import Detector
+from perception.distances.visibility import Detector
 from tests.conftest import metamer
 from train import running
 from train.data import find

@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from codec import files
 from codec.errors import RecipeError
-from train.running import CHECKPOINT, LOG, Progress, earlier, learning_rate, load, save, stop_if_not_finite, uses_bf16
+from train.running import CHECKPOINT, LOG, Log, earlier, learning_rate, load, save, uses_bf16
 from train.spaces.recipe import SpaceRecipe, task_of
 
 HABITS = ("save_every", "validate_every", "log_every")  # may differ when a run is resumed
@@ -54,7 +54,7 @@ def train(recipe: SpaceRecipe, folders: Sequence[Path], out: Path, resume: bool 
         average.n_averaged.fill_(done)
         optimiser.load_state_dict(state["optimiser"])
 
-    progress = Progress(out / LOG, recipe.log_every, recipe.steps, done)
+    log = Log(out / LOG, checkpoint, recipe.log_every, recipe.steps, done)
     while done < recipe.steps:
         data = move_data_to_device(task.draw(done), device)
         torch.manual_seed(recipe.seed + 1_000_003 * done)  # the noise depends on the step alone
@@ -62,11 +62,9 @@ def train(recipe: SpaceRecipe, folders: Sequence[Path], out: Path, resume: bool 
             group["lr"] = rate = learning_rate(recipe, done)
         with torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)):
             losses = task.losses(model, data)
-        stop_if_not_finite("loss", losses["loss"].item(), done, checkpoint)
         optimiser.zero_grad()
         losses["loss"].backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip).item()
-        stop_if_not_finite("gradient", norm, done, checkpoint)
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
         optimiser.step()
         for module in model.modules():
             if hasattr(module, "project"):
@@ -74,17 +72,15 @@ def train(recipe: SpaceRecipe, folders: Sequence[Path], out: Path, resume: bool 
         average.update_parameters(model)
         done += 1
 
-        if pace := progress.step(done, recipe.batch):
-            found = {name: value.item() for name, value in losses.items()}
-            line = " ".join(f"{name} {value:.4g}" for name, value in found.items())
-            progress.report(line, step=done, **found, gradient=norm, learning_rate=rate, **pace)
+        log.step(done, recipe.batch, {**losses, "gradient": norm}, learning_rate=rate)
         if done % recipe.validate_every == 0 or done == recipe.steps:
             with torch.no_grad():
-                progress.row(step=done, validation=task.validate(average.module))
+                log.row(step=done, validation=task.validate(average.module))
         if done % recipe.save_every == 0 or done == recipe.steps:
+            log.check()
             save(checkpoint, {"step": done, "model": model.state_dict(), "average": average.module.state_dict(),
                               "optimiser": optimiser.state_dict(), "recipe": asdict(recipe)})
-    progress.close()
+    log.close()
 
 
 def weights_of(run: Path) -> dict[str, Tensor]:

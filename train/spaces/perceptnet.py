@@ -14,8 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec.errors import RecipeError
-from perception import receptive_fields
-from perception.perceptnet import (
+from perception.distances.perceptnet import (
     CHANNELS,
     KERNELS,
     LAYERS,
@@ -24,6 +23,7 @@ from perception.perceptnet import (
     Decoder,
     Encoder,
 )
+from perception.vision import receptive_fields
 from train.data import Crops, Photographs, centre_crops, find
 from train.spaces.task import Task
 
@@ -43,7 +43,7 @@ class PerceptNetOptions:
     objective, and strength in its unit: denoising, the standard deviation of white Gaussian noise on values in [0, 1];
     deblurring, the standard deviation of a Gaussian kernel in pixels; sparsity, the weight λ of the mean absolute activation of
     the encoder's last layer beside the mean squared error; reconstruction has none.
-    initialisation: original, random filters; parametric, those of `perception.receptive_fields`, which are larger.
+    initialisation: original, random filters; parametric, those of `perception.vision.receptive_fields`, which are larger.
     """
 
     objective: str = "reconstruction"

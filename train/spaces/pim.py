@@ -16,8 +16,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from codec.errors import RecipeError
-from perception.pim import MARGIN, Mixture, PimSpace, log_density, pointwise
-from perception.pyramid import SteerablePyramid, filtered
+from perception.distances.pim import MARGIN, Mixture, PimSpace, log_density, pointwise
+from perception.vision.steerable_pyramid import SteerablePyramid, filtered
 from train.data import Photographs, find
 from train.spaces.task import Task
 
@@ -101,12 +101,12 @@ class Frames:
     def __len__(self) -> int:
         return len(self.clips)
 
-    def pair(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+    def pair(self, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
         clip = self.clips[rng.integers(len(self.clips))]
         apart = rng.integers(1, min(self.gap, len(clip) - 1) + 1)
         start = rng.integers(len(clip) - apart)
         top, left = (rng.integers(side - self.crop + 1) for side in clip.sizes[start])
-        place = np.s_[top : top + self.crop, left : left + self.crop]
+        place = np.s_[:, top : top + self.crop, left : left + self.crop]
         pair = clip[start][place], clip[start + apart][place]
         return pair if rng.random() < 0.5 else pair[::-1]
 
@@ -131,8 +131,9 @@ class Warps:
         for _ in range(count):
             picture = self.photographs[self.fitting[rng.integers(len(self.fitting))]]
             side = self.crop + 2 * self.margin
-            top, left = (rng.integers(length - side + 1) for length in picture.shape[:2])
-            pieces.append(picture[top : top + side, left : left + side][:, :: rng.choice((-1, 1))])
+            top, left = (rng.integers(length - side + 1) for length in picture.shape[1:])
+            piece = picture[:, top : top + side, left : left + side]
+            pieces.append(piece.flip(2) if rng.choice((-1, 1)) < 0 else piece)
         return as_tensor(pieces)
 
     def pairs(self, count: int, rng: np.random.Generator) -> Pairs:
@@ -154,9 +155,9 @@ def noisy(image: Tensor, most: float, rng: np.random.Generator) -> Tensor:
     return (image + torch.from_numpy(deviation * rng.standard_normal(image.shape, np.float32))).clamp(0, 1)
 
 
-def as_tensor(pictures: list[np.ndarray]) -> Tensor:
-    """(N, 3, H, W) in [0, 1] from uint8 (H, W, 3)."""
-    return torch.from_numpy(np.stack(pictures)).permute(0, 3, 1, 2).float() / 255
+def as_tensor(pictures: list[Tensor]) -> Tensor:
+    """(N, 3, H, W) in [0, 1] from uint8 (3, H, W)."""
+    return torch.stack(pictures).float() / 255
 
 
 def warped(image: Tensor, side: int, matrix: Tensor, shift: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
 """Trains PerceptNet once for every point of a grid: noise, blur, sparsity, and plain reconstruction.
 
-Hernández-Cámara, Malo & Laparra, 2025, figures 1 and 2. `evaluation.sweeps` scores what comes out.
+Hernández-Cámara, Malo & Laparra, 2025, figures 1 and 2. `evaluation.probes.perceptnet_sweep` scores what comes out.
 """
 
 from collections.abc import Sequence

@@ -12,12 +12,13 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
+from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor, nn
 
 from codec.errors import RecipeError
-from perception import retina
-from perception.display import STANDARD_4K
-from perception.visibility import CELL, GRID, RESPONSE, Detector, cells, probability
+from perception.distances.visibility import CELL, GRID, RESPONSE, Detector, cells, probability
+from perception.vision import retina
+from perception.vision.display import STANDARD_4K
 from train.data import find
 from train.spaces.labels import KINDS, Labels
 from train.spaces.task import Task
@@ -32,7 +33,7 @@ SPREAD = 0.02  # of a white box's output about its mean; a smaller one counts as
 class Options:
     """labels: pairs to train on; held_out: to validate on, from photographs that the folder's validation.txt names.
 
-    shown: images a step that white boxes are asked about. width, detail, coarser, pools: of `perception.visibility.Detector`.
+    shown: images a step that white boxes are asked about. width, detail, coarser, pools: of visibility's `Detector`.
     """
 
     labels: int = 16_000
@@ -66,7 +67,7 @@ class Model(nn.Module):
 
 
 def white_boxes(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(N, 3, H, W) in [0, 1] → what `perception.visibility.Pathway` should make of it: means over 4x4 pixels, as cells."""
+    """(N, 3, H, W) in [0, 1] → what visibility's `Pathway` should make of it: means over 4x4 pixels, as cells."""
     light = STANDARD_4K.light(image)
     scattered = retina.scattered(light, STANDARD_4K.pixels_per_degree)
     caught = retina.receptors(scattered)
@@ -143,6 +144,7 @@ class VisibilityTask(Task):
         predicted, errors = [], []
         for start in range(0, len(self.held), VALIDATION_BATCH):
             batch = collect(self.held, range(start, min(start + VALIDATION_BATCH, len(self.held))))
+            batch = move_data_to_device(batch, next(model.parameters()).device)
             predicted.append(space.distance(space(batch.reference / 255), space(batch.image / 255)))
             errors.append(module_errors(space, batch.image[:2] / 255))
             batches.append(batch)

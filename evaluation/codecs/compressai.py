@@ -1,0 +1,171 @@
+"""CompressAI's networks, with the weights its authors published, with a checkpoint, or untrained for their speed alone.
+
+Pictures are padded as in CompressAI's own evaluation: zeros around, to multiples of 64. A file holds the strings of
+`model.compress` whole, behind their lengths and the picture's size: six bytes, ten with a hyperprior, that CompressAI does not
+count, 0.0002 bpp on Kodak.
+"""
+
+import hashlib
+import re
+import struct
+from collections.abc import Sequence
+from functools import cache
+from importlib import metadata
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch.nn import functional
+from torch.utils.flop_counter import FlopCounterMode
+
+from codec.errors import MetamerError
+from evaluation.codecs.interface import Codec, NetworkCost, parse_options
+from evaluation.images import from_tensor, to_tensor
+from perception.registry import suggestion
+
+MULTIPLE = 64
+QUALITY = "{quality}"
+
+
+def import_compressai():
+    """The package. Raises ImportError where it is not installed."""
+    try:
+        import compressai
+    except RuntimeError:
+        # torchvision describes its operators nms and qnms as it is imported, and fails where its compiled part, made for
+        # another build of torch, did not load and so did not declare them. A declaration alone lets the import through;
+        # no codec calls either operator.
+        for operator in ("nms", "qnms"):
+            torch.library.define(f"torchvision::{operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        import compressai
+    return compressai
+
+
+def compressai_codec(spec: str) -> Codec:
+    """The codec of "NETWORK", "NETWORK:metric=ms-ssim", "NETWORK:trained=false" or "NETWORK@CHECKPOINT"; settings are
+    CompressAI's qualities.
+
+    trained=false: random weights, the same in every process; the work is that of the trained network, files and pictures mean
+    nothing. CHECKPOINT: a state dictionary, alone or under "state_dict", of the one setting 1; or, with {quality} in its name,
+    a file for each. Raises MetamerError where the package, the network or its weights are not there; the first are loaded at
+    once.
+    """
+    name = f"compressai:{spec}"
+    try:
+        import_compressai()
+        from compressai.zoo.image import model_architectures, model_urls
+    except ImportError as problem:
+        raise MetamerError(f"{name} needs CompressAI, the extra [peers]: {problem}") from None
+    network, _, checkpoint = spec.partition("@")
+    network, _, asked = network.partition(":")
+    if network not in model_urls:
+        close = suggestion(network, model_urls)
+        raise MetamerError(f"CompressAI publishes no '{network}'{close}; it has {', '.join(model_urls)}")
+    version = f"CompressAI {metadata.version('compressai')}"
+    if checkpoint:
+        files = _checkpoints(checkpoint)
+        settings: Sequence[int] = sorted(files)
+        digest = hashlib.sha256(b"".join(hashlib.sha256(files[at].read_bytes()).digest() for at in settings))
+        version += f" {digest.hexdigest()[:16]}"
+        if asked:
+            raise MetamerError(f"{name}: a checkpoint was trained as it was; leave {asked} out")
+    else:
+        chosen = parse_options(asked, {"metric": (str,), "trained": (bool,)}, name) if asked else {}
+        metric, trained = chosen.get("metric", "mse"), chosen.get("trained", True)
+        if metric not in model_urls[network]:
+            raise MetamerError(f"{name}: metric is one of {', '.join(model_urls[network])}")
+        settings = range(1, 1 + max(model_urls[network][metric]))
+
+    @cache  # rows go through all settings of one picture, then of the next
+    def weights(setting: float) -> torch.nn.Module:
+        if checkpoint:
+            return _network(model_architectures[network], files[setting])
+        return _ready_made(network, metric, int(setting), name, trained)
+
+    weights(settings[0])
+
+    def encode(picture: Image.Image, setting: float) -> bytes:
+        return pack(weights(setting), picture, settings.index(setting))
+
+    def decode(data: bytes) -> Image.Image:
+        return unpack(weights(settings[data[0]]), data)
+
+    def count(picture: Image.Image, setting: float) -> NetworkCost:
+        with FlopCounterMode(display=False) as encoder:  # a multiply-accumulate is two operations
+            data = encode(picture, setting)
+        with FlopCounterMode(display=False) as decoder:
+            decode(data)
+        weighed = sum(weight.numel() for weight in weights(setting).parameters())
+        return NetworkCost(encoder.get_total_flops() // 2, decoder.get_total_flops() // 2, weighed)
+
+    return Codec(name, name, version, settings, settings, encode, decode, networks=True, count=count)
+
+
+def _checkpoints(text: str) -> dict[int, Path]:
+    """Setting → file. Raises MetamerError where there is none."""
+    path = Path(text)
+    if QUALITY not in path.name:
+        checkpoints = {1: path} if path.is_file() else {}
+    else:
+        pattern = re.compile(re.escape(path.name).replace(re.escape(QUALITY), r"(\d+)"))
+        matches = ((pattern.fullmatch(file.name), file) for file in (path.parent.iterdir() if path.parent.is_dir() else ()))
+        checkpoints = {int(match[1]): file for match, file in matches if match}
+    if not checkpoints:
+        raise MetamerError(f"{text}: no such checkpoint")
+    return checkpoints
+
+
+def _network(architecture: type, file: Path) -> torch.nn.Module:
+    from compressai.zoo import load_state_dict
+
+    try:
+        state = torch.load(file, map_location="cpu", weights_only=True)
+        model = architecture.from_state_dict(load_state_dict(state.get("state_dict", state)))
+    except Exception as problem:  # unpickling, shapes and keys fail in many ways, all of them the file's fault
+        raise MetamerError(f"{file} is no checkpoint of {architecture.__name__}: {str(problem).splitlines()[0]}") from None
+    model.update()
+    return model.eval()
+
+
+def _ready_made(network: str, metric: str, quality: int, name: str, trained: bool) -> torch.nn.Module:
+    from compressai.zoo import image_models
+
+    torch.manual_seed(0)  # one process decodes what another encoded
+    try:
+        model = image_models[network](quality=quality, metric=metric, pretrained=trained)
+    except (OSError, RuntimeError) as problem:
+        raise MetamerError(f"{name}: its weights of quality {quality} cannot be fetched ({problem}); "
+                           f"{name}@CHECKPOINT takes them from a file") from None
+    model.update()
+    return model.eval()
+
+
+def _padding(width: int, height: int) -> tuple[int, int, int, int]:
+    """Left, right, top, bottom."""
+    across, down = -width % MULTIPLE, -height % MULTIPLE
+    return across // 2, across - across // 2, down // 2, down - down // 2
+
+
+@torch.no_grad()
+def pack(model: torch.nn.Module, picture: Image.Image, index: int) -> bytes:
+    """A picture's file: index of the setting, size, lengths of all strings but the last, strings."""
+    image = functional.pad(to_tensor(picture), _padding(*picture.size))
+    strings = [part[0] for part in model.compress(image)["strings"]]
+    lengths = [len(string) for string in strings[:-1]]
+    head = struct.pack(f">BBHH{len(lengths)}I", index, len(strings), *picture.size, *lengths)
+    return head + b"".join(strings)
+
+
+@torch.no_grad()
+def unpack(model: torch.nn.Module, data: bytes) -> Image.Image:
+    """The inverse."""
+    _, count, width, height = struct.unpack_from(">BBHH", data)
+    lengths = struct.unpack_from(f">{count - 1}I", data, 6)
+    ends = np.cumsum([6 + 4 * len(lengths), *lengths]).tolist()
+    strings = [[data[begin:end]] for begin, end in zip(ends, [*ends[1:], len(data)], strict=True)]
+    left, right, top, bottom = _padding(width, height)
+    stride = model.downsampling_factor
+    shape = torch.Size(((height + top + bottom) // stride, (width + left + right) // stride))
+    image = model.decompress(strings, shape)["x_hat"]
+    return from_tensor(image[..., top : top + height, left : left + width])

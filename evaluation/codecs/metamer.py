@@ -1,0 +1,63 @@
+"""This very codec, measured like any other: a model, with another decoder and a realism if need be."""
+
+import hashlib
+from pathlib import Path
+
+from PIL import Image
+
+import codec as metamer
+from codec import decoders, effort
+from codec import model as models
+from codec.errors import MetamerError
+from evaluation.codecs.interface import Codec, NetworkCost, parse_options
+
+QUALITIES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
+
+
+def metamer_codec(name: str, threads: int) -> Codec:
+    whole, colon, rest = name.partition(":") if not Path(name).exists() else (name, "", "")
+    chosen = parse_options(rest, {"effort": (int,)}, whole) if colon else {}
+    if not 0 <= chosen.get("effort", 0) <= effort.MOST:
+        raise MetamerError(f"{name}: effort goes from 0 to {effort.MOST}")
+    model, decoder, realism = parse_model_name(whole)
+    network = models.load(model)
+    version = network.id.hex()
+    if decoder:
+        decoders.synthesis(network, decoder, realism)  # errors appear before the first hour is spent
+        weights = decoders.find(decoder, network).path.read_bytes()
+        version += f" {hashlib.sha256(weights).hexdigest()[:16]}" + ("" if realism is None else f" {realism:g}")
+    ladder = [100 * index / (models.QUALITIES - 1) for index in range(models.QUALITIES)]
+
+    def encode(picture: Image.Image, setting: float) -> bytes:
+        return metamer.encode(picture, setting, model=model, threads=threads, **chosen)
+
+    # a model file that shares a shipped model's streams draws them only where it is named as the decoder
+    own = decoder or (None if network.path.parent == models.WEIGHTS else str(network.path))
+
+    def decode(data: bytes) -> Image.Image:
+        return metamer.decode(data, model=model, decoder=own, realism=realism, threads=threads)
+
+    def count(picture: Image.Image, setting: float) -> NetworkCost:
+        from evaluation.codecs import macs  # onnx
+
+        return macs.network_cost(model, decoder, picture, setting)
+
+    return Codec(name, f"{model}{colon}{rest}", version, QUALITIES, ladder, encode, decode, count=count)
+
+
+def parse_model_name(name: str) -> tuple[str, str | None, float | None]:
+    """Model, decoder and realism of MODEL, MODEL+DECODER or MODEL+DECODER@REALISM. Raises MetamerError."""
+    model, plus, rest = (name, "", "") if Path(name).exists() else name.partition("+")
+    return (model, *_parse_decoder_name(rest)) if plus else (model, None, None)
+
+
+def _parse_decoder_name(text: str) -> tuple[str, float | None]:
+    """Decoder and realism of what stands behind a model's name and its plus sign."""
+    decoder, at, number = (text, "", "") if Path(text).is_file() else text.partition("@")
+    try:
+        realism = float(number) if at else None
+    except ValueError:
+        realism = -1.0
+    if not decoder or (at and not 0 <= realism <= 1):
+        raise MetamerError(f"'+{text}' names no decoder; write MODEL+DECODER or MODEL+DECODER@REALISM, realism from 0 to 1")
+    return decoder, realism

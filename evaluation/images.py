@@ -1,0 +1,63 @@
+"""Pictures between files, Pillow and tensors."""
+
+import io
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from codec import files, pixels
+from codec.errors import FileError, ImageError
+
+HOLD_OUT = "validation.txt"  # names, a line each, of files in a folder that training keeps out
+
+
+def read_image(path: Path) -> Image.Image:
+    """The picture at ``path``, 8-bit sRGB; an `ImageError` names it."""
+    try:
+        return pixels.read(path)
+    except ImageError as problem:
+        raise ImageError(f"{path} {problem}") from None
+
+
+def held_out_paths(folder: Path) -> list[Path]:
+    """The pictures in a folder that its validation.txt keeps out of training; all where there is no such file.
+
+    Raises FileError; ImageError where there is none.
+    """
+    listed = folder / HOLD_OUT
+    try:
+        if listed.exists():
+            return sorted(folder / name.strip() for name in listed.read_text().splitlines() if name.strip())
+        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in pixels.SUFFIXES)
+    except OSError as problem:
+        raise FileError(f"{problem.filename}: {problem.strerror.lower()}") from None
+    if not paths:
+        raise ImageError(f"{folder}: no pictures there")
+    return paths
+
+
+def save_image(picture: Image.Image, path: Path) -> None:
+    """Writes a PNG, whole or not at all."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "PNG")
+    files.write(str(path), buffer.getvalue())
+
+
+def round_trip(picture: Image.Image, kind: str, **options) -> Image.Image:
+    """The picture after Pillow's codec ``kind``, with its options for saving."""
+    buffer = io.BytesIO()
+    picture.save(buffer, kind, **options)
+    return Image.open(buffer).convert("RGB")
+
+
+def to_tensor(picture: Image.Image | np.ndarray) -> Tensor:
+    """(1, 3, H, W) in [0, 1]."""
+    return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
+
+
+def from_tensor(image: Tensor) -> Image.Image:
+    """The picture of a (1, 3, H, W) image in [0, 1], rounded to 8 bits."""
+    return Image.fromarray((image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy())

@@ -1,0 +1,98 @@
+"""What grey photographs cost, against what colour photographs spend on luma, at the same luma PSNR.
+
+    python research/benchmarks/grey.py PHOTOGRAPH… [--model MODEL]
+
+Luma share of a colour file, in two ways, hyper-latents always in the proportion of latents: the information content of all
+latents whose basis vectors are luma's, which is to say that most of their energy lies along grey; or of all latents, each
+weighted by that share of energy. Grey file: of the luma (ITU-R BT.601) of the same photograph, header included. A line for each
+photograph with the ratios at some qualities of the colour file, then means. Needs the extra [train].
+"""
+
+import argparse
+
+import numpy as np
+import onnx
+from PIL import Image
+
+import codec
+from codec import coding, container, latents, pixels, transforms
+from codec import model as models
+from codec.masking import LUMA
+from entropy.coder import Encoder, Meter
+
+QUALITIES = (5, 20, 35, 50, 65, 80, 95)
+
+
+def grey_energy(model: models.Model) -> np.ndarray:
+    """(M,) share of each basis vector's energy that lies along grey."""
+    graph = onnx.load_from_string(model.graph("analysis")).graph
+    basis = next(onnx.numpy_helper.to_array(given) for given in graph.initializer if "basis" in given.name)
+    basis = basis.astype(float).reshape(len(basis), 3, -1)
+    return (basis.sum(1) ** 2 / 3).sum(1) / (basis**2).sum((1, 2))
+
+
+def luma_bits(picture: Image.Image, data: bytes, model: models.Model, energy: np.ndarray) -> np.ndarray:
+    """(2,) bits of a colour file that are spent on luma, in both ways."""
+    index = coding.quality_index(codec.info(data).quality)
+    _, hyper = transforms.analyse(pixels.to_planes(picture), index, model)
+    decoded = codec.decode_latents(data)
+    height, width, count = decoded.shape
+    values, bits, meter = decoded.reshape(-1, count), np.zeros(count), Meter(model.tables)
+    meter.write(hyper.ravel(), np.repeat(model.arrays["hyper_index"][index], hyper[0].size))
+
+    def residuals(tables, centre, positions, channels):
+        found = (values[positions, channels] - centre) // latents.FRACTION
+        coded = model.tables.coded[tables]
+        cost = np.zeros(tables.shape)
+        cost[coded] = model.tables.cost(found[coded], tables[coded])
+        bits[channels] += cost.sum(0)
+        return found
+
+    if not (latents._passes(model, index, hyper, height, width, residuals) == decoded).all():
+        raise SystemExit("the latents are not those of the file")
+    return np.array([bits[energy > 0.5].sum(), bits @ energy]) * (1 + meter.bits / bits.sum())
+
+
+def untouched(picture: Image.Image, index: int, model: models.Model) -> bytes:
+    """The file of a picture whose colours are not turned, as turned ones have no plane of luma."""
+    header = container.Header(model.id, index, *picture.size)
+    writer = Encoder(model.tables)
+    coding.write(picture, index, model, writer, None)
+    return container.pack(header, [container.Section(container.Kind.PICTURE, writer.bytes())])
+
+
+def psnr(one: np.ndarray, other: np.ndarray) -> float:
+    return -10 * np.log10(np.square(one - other).mean() / 255**2)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("photographs", nargs="+")
+    parser.add_argument("--model", default="base")
+    options = parser.parse_args()
+    model = models.load(options.model)
+    energy, ratios = grey_energy(model), []
+    for name in options.photographs:
+        picture = pixels.read(name)
+        luma = np.asarray(picture, float) @ LUMA
+        grey = Image.fromarray(luma.round().astype(np.uint8))
+        share, at, size, reached = [], [], [], []
+        for quality in QUALITIES:
+            data = untouched(picture, coding.quality_index(quality), model)
+            share.append(luma_bits(picture, data, model, energy))
+            at.append(psnr(np.asarray(codec.decode(data), float) @ LUMA, luma))
+            data = codec.encode(grey, quality, model=options.model)
+            size.append(8 * len(data))
+            reached.append(psnr(np.asarray(codec.decode(data), float), np.asarray(grey, float)))
+        inside = (np.array(at) >= reached[0]) & (np.array(at) <= reached[-1])
+        ratio = (np.exp(np.interp(at, reached, np.log(size)))[:, None] / np.array(share))[inside]
+        ratios.append(ratio.mean(0))
+        print(name, " ".join(f"{one:.3f}/{other:.3f}" for one, other in ratio), flush=True)
+    found = np.array(ratios)
+    for way, column in zip(("latents of luma", "by energy"), found.T, strict=True):
+        print(f"{way}: mean of {len(column)} photographs {column.mean():.3f}, median {np.median(column):.3f}, "
+              f"largest {column.max():.3f}, {np.sum(column > 1.02)} above 1.02")
+
+
+if __name__ == "__main__":
+    main()

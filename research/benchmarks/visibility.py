@@ -1,0 +1,65 @@
+"""Cost of visibility against ColorVideoVDP's, which taught it, in turns in one run, without and with gradients.
+
+    pip install -e '.[judges]' && python research/benchmarks/visibility.py
+
+Prints medians and the median of the ratios; 20 means that ours takes a twentieth of the time. Without gradients both compare
+8-bit pictures, as they are read from files; with gradients, float ones. The pictures are noise: what they show changes no cost.
+"""
+
+import argparse
+import statistics
+import time
+from collections.abc import Callable
+
+import torch
+
+from perception import create
+from perception.distance import Distance
+
+SIZES = ((256, 256), (384, 512), (768, 1024))  # height, width
+
+
+def milliseconds(work: Callable[[], object]) -> float:
+    begun = time.perf_counter()
+    work()
+    return 1000 * (time.perf_counter() - begun)
+
+
+def contest(ours: Callable[[], object], theirs: Callable[[], object], runs: int) -> str:
+    """Medians of both and of their ratio; the first two turns warm up."""
+    taken = [(milliseconds(ours), milliseconds(theirs)) for _ in range(runs + 2)][2:]
+    mine, other = (statistics.median(column) for column in zip(*taken, strict=True))
+    ratio = statistics.median(b / a for a, b in taken)
+    return f"visibility {mine:.1f} ms, cvvdp {other:.0f} ms; median ratio {ratio:.1f}"
+
+
+def compare(ours: Distance, theirs: Distance, height: int, width: int, runs: int) -> None:
+    """Prints both contests of one size."""
+    reference, image = torch.randint(0, 256, (2, 1, 3, height, width), dtype=torch.uint8)
+    threads = torch.get_num_threads()
+    size = f"{width}x{height}, {threads} thread{'s' * (threads > 1)}, medians of {runs}"
+    with torch.no_grad():
+        print(f"{size}: " + contest(lambda: ours(reference, image), lambda: theirs(reference, image), runs))
+    start, end = reference / 255, (image / 255).requires_grad_()
+    print(f"{size}, and backward: " + contest(
+        lambda: ours.loss(start, end).sum().backward(),
+        lambda: theirs.vdp.loss(end, start, dim_order="BCHW").sum().backward(), runs))
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    options.add_argument("--runs", type=int, default=15)
+    options.add_argument("--threads", type=int, nargs="+", default=[1, 2])
+    options.add_argument("--weights", default="visibility", help="a .safetensors file, instead of what ships")
+    given = options.parse_args()
+
+    torch.manual_seed(0)
+    ours, theirs = create("visibility", weights=given.weights), create("cvvdp")
+    for threads in given.threads:
+        torch.set_num_threads(threads)
+        for height, width in SIZES:
+            compare(ours, theirs, height, width, given.runs)
+
+
+if __name__ == "__main__":
+    main()

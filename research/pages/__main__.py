@@ -1,0 +1,14 @@
+"""Writes the pages METRICS.md, SPACES.md, POINTS.md and TOY.md and two of their figures: python -m research.pages"""
+
+from evaluation import plots
+from evaluation.measure import results
+from evaluation.probes.macadam import plot_macadam
+from research.pages.build import PAGES, page_text
+from research.recorded_results import ROOT, read_results
+
+FIGURES = ROOT / "research" / "figures"
+
+plot_macadam(FIGURES / "perception" / "macadam.png")
+plots.plot_realism_plane(results.parse_summaries(read_results("realism", "train")), "psnr", FIGURES / "train" / "slider.png")
+for name in PAGES:
+    (ROOT / "research" / name).write_text(page_text(name))

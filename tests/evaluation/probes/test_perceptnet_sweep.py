@@ -1,0 +1,166 @@
+"""Sweeps: every layer of every point is scored once, the optimum is found where it is, the figures are drawn."""
+
+import json
+
+import numpy as np
+import pytest
+import safetensors.torch
+import torch
+from PIL import Image
+
+from codec.errors import FileError
+from evaluation.images import read_image, to_tensor
+from evaluation.probes import perceptnet_sweep
+from evaluation.ratings import agreement
+from perception import create
+from perception.distances.perceptnet import LAYERS, Decoder, Encoder
+from perception.errors import WeightsError
+from tests.conftest import inside
+
+SIDE = 168
+
+
+@pytest.fixture(autouse=True)
+def few_resamples(monkeypatch):
+    monkeypatch.setattr(perceptnet_sweep, "SAMPLES", 40)
+
+
+@pytest.fixture(scope="module")
+def tid(tmp_path_factory, otters):
+    """A folder in TID2013's layout: two references, noise and blur-like mosaics at three levels."""
+    folder = tmp_path_factory.mktemp("tid")
+    rng = np.random.default_rng(1)
+    for name in ("reference_images", "distorted_images"):
+        (folder / name).mkdir()
+    lines = []
+    for number in (1, 2):
+        picture = otters.crop((200 * number, 100, 200 * number + SIDE, 100 + SIDE))
+        picture.save(folder / "reference_images" / f"I0{number}.png")
+        for level in range(1, 4):
+            noisy = np.asarray(picture) + rng.normal(0, 9 * level, (SIDE, SIDE, 3))
+            coarse = picture.resize((SIDE // (level + 1),) * 2).resize((SIDE, SIDE))
+            for kind, image in ((1, Image.fromarray(noisy.clip(0, 255).astype(np.uint8))), (8, coarse)):
+                name = f"i0{number}_{kind:02d}_{level}.png"
+                image.save(folder / "distorted_images" / name)
+                lines.append(f"{7 - level - kind / 10:.2f} {name}")
+    (folder / "mos_with_names.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def points(tmp_path_factory):
+    """A grid of random networks."""
+    folder = tmp_path_factory.mktemp("points")
+    found = {}
+    for number, (name, objective, strength, start) in enumerate([
+        ("reconstruction", "reconstruction", 0.0, "original"), ("noise-0.1", "denoising", 0.1, "original"),
+        ("noise-0.4", "denoising", 0.4, "original"), ("sparsity-0.1", "sparsity", 0.1, "original"),
+        ("parametric", "reconstruction", 0.0, "parametric"),
+    ]):
+        torch.manual_seed(number)
+        shape = ((3, 3, 4, 8), (1, 3, 3))
+        networks = (("encoder", Encoder(*shape)), ("decoder", Decoder(*shape)))
+        for stage in (stage for _, network in networks for stage in network.values()):
+            stage.deviation.uniform_(0.5, 2)
+        tensors = {f"{part}.{name}": value for part, network in networks for name, value in network.state_dict().items()}
+        told = {"objective": objective, "strength": str(strength), "initialisation": start, "seed": "0"}
+        found[name] = folder / f"{name}.safetensors"
+        safetensors.torch.save_file(tensors, found[name], told)
+    return found
+
+
+def test_a_sweep_is_scored_layer_by_layer_and_drawn(points, tid, tmp_path, monkeypatch):
+    table = perceptnet_sweep.score_sweep(points, tid, tmp_path)
+    found = json.loads((tmp_path / perceptnet_sweep.NUMBERS).read_text())
+    assert found["ratings"].endswith("12 images") and list(found["points"]) == list(points)
+    assert list(found["references"]) == ["mse", "ms-ssim"]
+    for row in found["points"].values():
+        layers = [*LAYERS, *(f"decoder {name}" for name in reversed(LAYERS))]
+        assert list(row["layers"]) == [f"{layer}, {readout}" for layer in layers for readout in ("standard", "raw")]
+        assert all(-1 <= low <= high <= 1 and -1 <= value <= 1 for value, low, high in row["layers"].values())
+    assert found["points"]["noise-0.4"]["objective"] == "denoising" and found["points"]["noise-0.4"]["strength"] == 0.4
+
+    # the layer's own distance says the same
+    lines = [line.split() for line in (tid / "mos_with_names.txt").read_text().splitlines()]
+    for layer, readout in (("v1", "standard"), ("v1", "raw"), ("contrast", "standard")):
+        distance = create("perceptnet", weights=str(points["noise-0.1"]), layer=layer, standard=readout == "standard")
+        values = [distance(to_tensor(read_image(tid / "reference_images" / f"I{name[1:3]}.png")),
+                           to_tensor(read_image(tid / "distorted_images" / name))).item() for _, name in lines]
+        expected = agreement.spearman(-np.array(values), np.array([float(opinion) for opinion, _ in lines]))
+        assert found["points"]["noise-0.1"]["layers"][f"{layer}, {readout}"][0] == pytest.approx(expected, abs=1e-9)
+
+    curve = found["optima"]["denoising, raw"]
+    ends = {strength: found["points"][name]["layers"]["v1, raw"][0]
+            for strength, name in ((0.0, "reconstruction"), (0.1, "noise-0.1"), (0.4, "noise-0.4"))}
+    assert ends[curve["strength"]] == max(ends.values())
+    assert curve["over_plain"][0] == pytest.approx(max(ends.values()) - ends[0.0])
+    assert curve["over_strongest"][0] == pytest.approx(max(ends.values()) - ends[0.4])
+    assert not any("deblurring" in name for name in found["optima"])  # nothing was deblurred
+
+    assert (
+        all(name in table for name in (*points, "mse", "ms-ssim"))
+        and table == (tmp_path / perceptnet_sweep.TABLE).read_text()[:-1]
+    )
+    for name in (perceptnet_sweep.LAYERS_FIGURE, perceptnet_sweep.PARAMETERS_FIGURE):
+        assert Image.open(tmp_path / name).width > 500
+
+    monkeypatch.setattr(perceptnet_sweep.TrainedPoint, "space", None)  # would fail if anything were measured again
+    assert perceptnet_sweep.score_sweep(points, tid, tmp_path) == table
+
+
+def test_other_weights_of_the_same_name_are_measured_anew(points, tid, tmp_path):
+    one = perceptnet_sweep.score_sweep({"point": points["noise-0.1"]}, tid, tmp_path)
+    assert perceptnet_sweep.score_sweep({"point": points["noise-0.4"]}, tid, tmp_path) != one
+    assert perceptnet_sweep.score_sweep({"point": points["noise-0.1"]}, tid, tmp_path) == one
+
+
+def test_decoders_can_be_left_to_plain_reconstruction(points, tid, tmp_path):
+    chosen = {name: points[name] for name in ("reconstruction", "noise-0.1")}
+    perceptnet_sweep.score_sweep(chosen, tid, tmp_path, decoders=False)
+    quick = json.loads((tmp_path / perceptnet_sweep.NUMBERS).read_text())["points"]
+    assert len(quick["reconstruction"]["layers"]) == 28 and len(quick["noise-0.1"]["layers"]) == 14
+    perceptnet_sweep.score_sweep(chosen, tid, tmp_path)
+    whole = json.loads((tmp_path / perceptnet_sweep.NUMBERS).read_text())["points"]
+    assert len(whole["noise-0.1"]["layers"]) == 28 and whole["reconstruction"] == quick["reconstruction"]
+
+
+def test_the_decoder_ends_in_the_reconstruction(points):
+    point = perceptnet_sweep.TrainedPoint(points["reconstruction"])
+    image = torch.rand(1, 3, 33, 40)
+    place = dict(zip(point.layers, point.space(image), strict=True))
+    assert place["decoder adaptation"].shape == image.shape
+    assert torch.equal(place["v1"], point.encoder(image)["v1"])
+    same = point.between(list(place.values()), list(place.values()))
+    assert set(same) == set(point.labels) and set(same.values()) == {0.0}
+
+
+def test_an_interior_optimum_is_told_from_a_slope(rng):
+    opinion = rng.normal(size=400)
+    people = perceptnet_sweep.RatedPairs([], opinion, np.repeat(np.arange(20), 20))
+    curve = {strength: opinion + noise * rng.normal(size=400) for strength, noise in ((0.0, 1.0), (0.1, 0.3), (0.4, 1.2))}
+    found = perceptnet_sweep.best_strength(people, curve)
+    assert found["strength"] == 0.1
+    for end in ("over_plain", "over_strongest"):
+        gain, low, high = found[end]
+        assert 0 < low < gain < high
+    del curve[0.4]
+    assert perceptnet_sweep.best_strength(people, curve)["over_strongest"] == (0, 0, 0)
+
+
+def test_the_command_trains_scores_and_does_nothing_twice(photographs, tid, tmp_path):
+    (tmp_path / "sweep.yaml").write_text("base: {steps: 2, batch: 2, crop: 32, warmup: 1, precision: 32-true}\nnoise: [0.1]\n")
+    arguments = ("sweep", tmp_path / "sweep.yaml", "--data", photographs, "--ratings", tid, "--encoders-only",
+                 "--out", tmp_path / "out")
+    done = inside(*arguments)
+    assert done.returncode == 0 and "noise-0.1" in done.stdout.decode(), done.stderr.decode()
+    weights = tmp_path / "out" / "noise-0.1" / "model.safetensors"
+    written = weights.stat().st_mtime_ns
+    assert inside(*arguments).stdout == done.stdout and weights.stat().st_mtime_ns == written
+
+
+def test_what_is_no_sweep_point_is_refused(tmp_path):
+    with pytest.raises(FileError, match="cannot be read"):
+        perceptnet_sweep.TrainedPoint(tmp_path / "nothing.safetensors")
+    safetensors.torch.save_file(Encoder().state_dict(), tmp_path / "encoder.safetensors")
+    with pytest.raises(WeightsError, match="does not hold"):
+        perceptnet_sweep.TrainedPoint(tmp_path / "encoder.safetensors")

@@ -1,0 +1,137 @@
+"""The detector whatever its weights: distances, probabilities, gradients, sizes."""
+
+import functools
+import math
+
+import pytest
+import safetensors.torch
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from evaluation.images import to_tensor
+from evaluation.probes.recovery import jpeg_round_trip
+from perception import ImageError, WeightsError, create
+from perception.distances.visibility import CURVE, Detector, Pathway, Selu, build_detector, probability
+from perception.vision.display import STANDARD_4K
+
+
+@functools.cache
+def detector() -> Detector:
+    torch.manual_seed(0)
+    return Detector().requires_grad_(False)
+
+
+@pytest.fixture(scope="module")
+def visibility(tmp_path_factory):
+    path = tmp_path_factory.mktemp("weights") / "untrained.safetensors"
+    path.write_bytes(safetensors.torch.save(detector().state_dict()))
+    return create("visibility", weights=str(path))
+
+
+def image(height: int, width: int, seed: int = 0, batch: int = 1) -> torch.Tensor:
+    generator = torch.Generator().manual_seed(seed)
+    coarse = torch.rand(batch, 3, 4, 4, generator=generator)
+    return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
+
+
+def test_one_jod_is_three_quarters_of_choices_in_two():
+    assert probability(torch.tensor([0.0, 1.0])).tolist() == pytest.approx([0.0, 0.5], abs=1e-4)
+    correct = 0.5 + 0.5 * probability(torch.tensor(2.0)).item()
+    assert correct == pytest.approx(0.5 * (1 + math.erf(2 / 1.4826 / math.sqrt(2))))
+
+
+def test_the_quick_curve_is_near_the_displays():
+    code = torch.linspace(0, 1, 101)
+    quick = sum(weight * code**power for power, weight in enumerate(CURVE, 1))
+    assert (quick - code**STANDARD_4K.gamma).abs().max() < 0.01
+
+
+@settings(max_examples=10)
+@given(st.integers(16, 70), st.integers(16, 70), st.integers(0, 99))
+def test_any_size_has_values_in_range_and_finite_gradients(height, width, seed):
+    net, reference = detector(), image(height, width, seed)
+    for changed in (reference, (reference + 0.1).clamp(0, 1), torch.zeros_like(reference), torch.ones_like(reference)):
+        changed = changed.clone().requires_grad_()
+        distance = net.distance(net(reference), net(changed))
+        distance.sum().backward()
+        assert 0 <= distance.item() < math.inf and torch.isfinite(changed.grad).all()
+    assert net.distance(net(reference), net(reference)).item() == 0
+
+
+def test_values_are_probabilities_and_the_loss_does_not_saturate(visibility):
+    reference = image(64, 80)
+    far = 1 - reference
+    value, loss = visibility(reference, far), visibility.loss(reference, far)
+    assert 0 <= value.item() <= 1 and torch.allclose(value, probability(loss))
+    assert visibility(reference, reference).item() == 0 and visibility.loss(reference, reference).item() == 0
+    assert torch.equal(visibility(reference, far), visibility(far, reference))
+
+
+def test_images_of_a_batch_do_not_mix(visibility):
+    references, images = image(40, 48, batch=3), image(40, 48, seed=1, batch=3)
+    alone = torch.cat([visibility(a[None], b[None]) for a, b in zip(references, images, strict=True)])
+    assert torch.allclose(visibility(references, images), alone, atol=1e-5)
+
+
+def test_colour_alone_is_seen(visibility):
+    """Equal luma, other hue: the paper's luma would call them the same."""
+    reference = torch.full((1, 3, 32, 32), 0.5)
+    image = reference + torch.tensor([0.2, -0.2 * 0.2126 / 0.7152, 0.0]).view(1, 3, 1, 1)
+    assert visibility.loss(reference, image).item() > 0
+
+
+def test_more_noise_is_further(visibility):
+    reference = image(64, 64, batch=8)
+    noise = torch.randn(reference.shape, generator=torch.Generator().manual_seed(1))
+    values = [visibility.loss(reference, reference + scale * noise).mean().item() for scale in (0.005, 0.02, 0.08)]
+    assert values == sorted(values) and values[0] < values[-1]
+
+
+def test_what_ships_follows_jpeg_quality(otters):
+    """Against the teacher's probabilities at these qualities; a wide berth, as one photograph is no test of agreement."""
+    visibility = create("visibility")
+    reference = to_tensor(otters.crop((100, 60, 356, 316)))
+    images = [jpeg_round_trip(reference, quality) for quality in (3, 8, 20, 50, 90)]
+    found = [visibility(reference, image).item() for image in images]
+    teacher = create("cvvdp")
+    seen = [probability(teacher.loss(reference, image)).item() for image in images]
+    assert found == sorted(found, reverse=True) and found == pytest.approx(seen, abs=0.15)
+
+
+def test_small_images_are_refused(visibility):
+    with pytest.raises(ImageError, match="16 pixels"):
+        visibility(torch.rand(1, 3, 15, 40), torch.rand(1, 3, 15, 40))
+
+
+@pytest.mark.parametrize("sizes", [{}, {"width": 8, "detail": 2, "coarser": 1, "pools": 3}, {"coarser": 3}])
+def test_sizes_are_read_off_the_weights(sizes):
+    net = Detector(**sizes)
+    again = build_detector(net.state_dict(), "these")
+    a, b = image(32, 40), image(32, 40, 1)
+    assert torch.allclose(net.distance(net(a), net(b)), again.distance(again(a), again(b)))
+
+
+def test_weights_of_something_else_are_refused(tmp_path):
+    (tmp_path / "other.safetensors").write_bytes(safetensors.torch.save({"weight": torch.zeros(2, 2)}))
+    with pytest.raises(WeightsError, match=r"other\.safetensors does not hold the weights of visibility"):
+        create("visibility", weights=str(tmp_path / "other.safetensors"))
+
+
+def test_weights_are_frozen(visibility):
+    assert not any(weight.requires_grad for weight in visibility.parameters())
+
+
+def test_selu_is_torchs_but_for_scale_and_its_slope_learns():
+    values = torch.linspace(-3, 3, 13)
+    bend = Selu()
+    assert torch.allclose(bend(values) * 1.0507, torch.nn.functional.selu(values), atol=1e-4)
+    bend(values).sum().backward()
+    assert bend.alpha.grad.item() != 0
+
+
+def test_the_pathway_keeps_cells_where_they_are():
+    scattered, caught, response = Pathway(16)(torch.rand(1, 12, 5, 7))
+    assert (scattered.shape[1], caught.shape[1], response.shape[1]) == (12, 16, 12)
+    assert {tuple(map_.shape[-2:]) for map_ in (scattered, caught, response)} == {(5, 7)}
+    assert (caught >= 0).all()

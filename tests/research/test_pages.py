@@ -1,0 +1,45 @@
+"""The pages say what the registry and the recorded results say."""
+
+from importlib.metadata import EntryPoint
+
+import pytest
+
+from perception import Metric, metrics, registry
+from perception.catalogue import CATALOGUE
+from research.pages.build import PAGES, page_text
+from research.recorded_results import ROOT, read_results
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_the_page_is_up_to_date(name):
+    page = (ROOT / "research" / name).read_text()
+    assert page == page_text(name), "run python -m research.pages"
+    assert "{{" not in page
+
+
+FOREIGN = Metric("foreign", "absent:Distance", "A distance of another package", "none", "user")
+
+
+def test_distances_that_other_packages_add_change_no_page(monkeypatch):
+    point = EntryPoint("foreign", f"{__name__}:FOREIGN", registry.ENTRY_POINTS)
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    metrics.cache_clear()
+    try:
+        assert "foreign" in metrics()
+        test_the_page_is_up_to_date("METRICS.md")
+    finally:
+        metrics.cache_clear()
+
+
+def test_every_metric_was_judged_and_every_trainable_one_put_to_the_recovery_test():
+    judged = {row["metric"] for row in read_results("tid2013-resim")}
+    recovered = {row["metric"].partition(":")[0] for row in read_results("recoveries-noise")}
+    assert {metric.name for metric in CATALOGUE} <= judged
+    assert {metric.name for metric in CATALOGUE if metric.trainable} <= recovered
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_figures_the_page_shows_are_there(name):
+    for line in (ROOT / "research" / name).read_text().splitlines():
+        if line.startswith("!["):
+            assert ((ROOT / "research" / name).parent / line.partition("(")[2].rstrip(")")).is_file(), line

@@ -1,0 +1,48 @@
+"""What is shipped was not trained on its judges, and the tables say what the rows say."""
+
+import json
+import zipfile
+
+import pytest
+
+from codec import decoders
+from codec import model as models
+from evaluation.measure.summary import MeanInterval, RateSummary
+from research.pages import points
+
+
+def trained_on() -> dict[str, dict]:
+    """Shipped model or decoder → the distortion of its recipe."""
+    found = {}
+    for path in [*models.shipped(), *(decoder.path for decoder in decoders.shipped())]:
+        with zipfile.ZipFile(path) as archive:
+            found[path.stem] = json.loads(archive.read("model.json"))["recipe"].get("distortion", {"mse": 1.0})
+    return found
+
+
+def test_judges_were_not_trained_on():
+    found = trained_on()
+    assert {"base", "perceptual"} <= set(found)
+    for name, distortion in found.items():
+        names = {points.metric_of(spec).name for spec in distortion}
+        assert not names & set(points.JUDGES), name
+
+
+def summary(codec: str, **values: float) -> RateSummary:
+    means = {label.replace("_", "-"): MeanInterval(value, value, value) for label, value in values.items()}
+    return RateSummary(codec, 0.3, 2, 0.3, 0.0, 0.0, means, means)
+
+
+def test_the_best_is_bold_whichever_way_a_distance_points():
+    rows = [summary("a", psnr=30.0, dists=0.2), summary("b", psnr=31.0, dists=0.3)]
+    top = points.best_means(["psnr", "dists"], rows)
+    assert [points.mean_cells(row, ["psnr", "dists"], top) for row in rows] == [
+        ["30.00", "**0.2000**"],
+        ["**31.00**", "0.3000"],
+    ]
+
+
+@pytest.mark.parametrize("codec, name", [("base", "base"), ("base+pim", "base+pim"), ("base+realism@0.5", "base+realism@0.5"),
+                                         ("base+runs/x/dists.decoder", "base+dists")])
+def test_files_are_called_by_their_stems(codec, name):
+    assert points.page_name(codec) == name
