@@ -1,4 +1,7 @@
-"""Decodes the conformance streams and compares: `python -m bitstreams.check [THREADS]`. Exit status 1 when one differs."""
+"""Decodes the conformance streams and compares; exit status 1 when one differs.
+
+    python -m metamer.bitstreams.check [THREADS]
+"""
 
 import hashlib
 import json
@@ -10,7 +13,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-import codec
+from metamer.codec import coding
 
 FOLDER = Path(__file__).parent
 LIST = FOLDER / "conformance.json"
@@ -29,8 +32,8 @@ def pixel_digest(picture: Image.Image) -> str:
 def check(stem: str, expected: dict[str, str], threads: int = 0) -> tuple[bool, int]:
     """Whether the latents of one stream are right, and how many levels its pixels are off at most (0: the same)."""
     data = (FOLDER / f"{stem}.mtm").read_bytes()
-    same = latent_digest(codec.decode_latents(data, threads=threads)) == expected["latents"]
-    picture = codec.decode(data, threads=threads)
+    same = latent_digest(coding.decode_latents(data, threads=threads)) == expected["latents"]
+    picture = coding.decode(data, threads=threads)
     if pixel_digest(picture) == expected["pixels"]:
         return same, 0
     reference = np.asarray(Image.open(FOLDER / f"{stem}.png"), int)

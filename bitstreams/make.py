@@ -1,4 +1,4 @@
-"""Writes the conformance streams of a model: `python -m bitstreams.make base [PICTURE …]`.
+"""Writes the conformance streams of a model: `python -m metamer.bitstreams.make base [PICTURE …]`.
 
 Only for a new shipped model, or a picture that is new here; old streams stay.
 """
@@ -9,10 +9,10 @@ import sys
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-import codec
-from bitstreams.check import FOLDER, LIST, latent_digest, pixel_digest
-from codec.container import NO_MODEL
-from codec.model import load
+from metamer.bitstreams.check import FOLDER, LIST, latent_digest, pixel_digest
+from metamer.codec import coding
+from metamer.codec.container import NO_MODEL
+from metamer.codec.model import load
 
 
 def pictures() -> dict[str, Image.Image]:
@@ -81,11 +81,11 @@ def main(model: str, *names: str) -> None:
                 stem, lossless = f"{NO_MODEL.hex()}-{name}", True
             else:
                 lossless = None if kind == "drawn" else False
-            data = codec.encode(picture, quality, lossless=lossless, **options)
-            decoded = codec.decode(data)
+            data = coding.encode(picture, quality, lossless=lossless, **options)
+            decoded = coding.decode(data)
             (FOLDER / f"{stem}.mtm").write_bytes(data)
             decoded.save(FOLDER / f"{stem}.png", optimize=True)
-            entries[stem] = {"latents": latent_digest(codec.decode_latents(data)), "pixels": pixel_digest(decoded)}
+            entries[stem] = {"latents": latent_digest(coding.decode_latents(data)), "pixels": pixel_digest(decoded)}
     LIST.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n")
 
 

@@ -7,10 +7,10 @@ that its size gives.
 import numpy as np
 from PIL import Image
 
-from codec import vp8l
-from codec.container import leb128, read_leb128
-from codec.errors import StreamError
-from codec.tiles import Box, split
+from metamer.codec import vp8l
+from metamer.codec.container import leb128, read_leb128
+from metamer.codec.errors import StreamError
+from metamer.codec.tiles import Box, split
 
 TILE = 2048  # pixels a side: bounds memory, far below the 16,384 that VP8L can hold
 NONE, HORIZONTAL, VERTICAL, GRADIENT = range(4)  # filters, those of WebP's ALPH chunk (RFC 9649 section 2.7.1.2)

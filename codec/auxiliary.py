@@ -2,10 +2,10 @@
 
 from PIL import Image
 
-from codec import alpha, metadata
-from codec.container import Header, Kind, Section
-from codec.pictures import Picture
-from codec.tiles import Box
+from metamer.codec import alpha, metadata
+from metamer.codec.container import Header, Kind, Section
+from metamer.codec.pictures import Picture
+from metamer.codec.tiles import Box
 
 INFO: dict[int, str] = {Kind.ICC: "icc_profile", Kind.EXIF: "exif", Kind.XMP: "xmp"}  # where Pillow's pictures carry each
 

@@ -11,17 +11,30 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from codec import auxiliary, container, decoders, decoding, files, latents, limits, pictures, salvage, sizes, transforms, vp8l
-from codec import model as models
-from codec.axes import Turn
-from codec.container import Kind, Section
-from codec.effort import Effort, Progress
-from codec.errors import ImageError, StreamError
-from codec.forms import SURE, Forms
-from codec.model import QUALITIES, Model
-from codec.pictures import Picture
-from codec.tiles import Box
-from entropy.coder import Encoder, Meter
+from metamer.codec import (
+    auxiliary,
+    container,
+    decoders,
+    decoding,
+    files,
+    latents,
+    limits,
+    pictures,
+    salvage,
+    sizes,
+    transforms,
+    vp8l,
+)
+from metamer.codec import model as models
+from metamer.codec.axes import Turn
+from metamer.codec.container import Kind, Section
+from metamer.codec.effort import Effort, Progress
+from metamer.codec.errors import ImageError, StreamError
+from metamer.codec.forms import SURE, Forms
+from metamer.codec.model import QUALITIES, Model
+from metamer.codec.pictures import Picture
+from metamer.codec.tiles import Box
+from metamer.entropy.coder import Encoder, Meter
 
 TILED_ABOVE = 4 << 20  # pixels; tiles cost a little rate, a whole picture takes some 160 bytes a pixel
 PREVIEW_GROUPS = 1  # of channels, the coarsest first

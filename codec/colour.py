@@ -8,7 +8,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image, ImageCms
 
-from codec.errors import ImageError
+from metamer.codec.errors import ImageError
 
 SPACES = {"RGB ": "RGB", "GRAY": "L", "CMYK": "CMYK", "Lab ": "LAB"}  # of profiles, as Pillow's modes
 SRGB_GAMMA = 0.45455

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 from itertools import pairwise
 
-from codec.errors import StreamError
+from metamer.codec.errors import StreamError
 
 MAGIC = b"MTM"
 VERSION = 2  # the newest that is read; `pack` writes the oldest that will do

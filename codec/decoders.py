@@ -22,11 +22,11 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from codec import archive
-from codec.archive import ArchiveError
-from codec.errors import ModelError
-from codec.model import HALO, MAX_HALO, WEIGHTS, Model, is_name, load
-from codec.session import Session
+from metamer.codec import archive
+from metamer.codec.archive import ArchiveError
+from metamer.codec.errors import ModelError
+from metamer.codec.model import HALO, MAX_HALO, WEIGHTS, Model, is_name, load
+from metamer.codec.session import Session
 
 SUFFIX = ".decoder"
 FORMAT = 2  # 1 knew no texture

@@ -9,14 +9,14 @@ from itertools import pairwise
 import numpy as np
 from PIL import Image
 
-from codec import axes, latents, overlays, pixels, texture
-from codec.container import Header, Kind, Section
-from codec.decoders import Synthesis
-from codec.errors import StreamError
-from codec.model import Model
-from codec.overlays import Form, Overlay
-from codec.tiles import Box, split
-from entropy.coder import DamagedError, Decoder
+from metamer.codec import axes, latents, overlays, pixels, texture
+from metamer.codec.container import Header, Kind, Section
+from metamer.codec.decoders import Synthesis
+from metamer.codec.errors import StreamError
+from metamer.codec.model import Model
+from metamer.codec.overlays import Form, Overlay
+from metamer.codec.tiles import Box, split
+from metamer.entropy.coder import DamagedError, Decoder
 
 NUMBER = struct.Struct("<H")  # of a tile, before what is coded of it: what is salvaged knows its place
 

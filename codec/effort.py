@@ -14,17 +14,18 @@ picture's own curve at the quality that is asked for.
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import entry_points
 from typing import Any, Protocol
 
 import numpy as np
 from PIL import Image
 
-from codec import axes, latents, pixels, transforms
-from codec.decoding import positions
-from codec.errors import ModelError
-from codec.model import QUALITIES, Model
-from codec.tiles import Box
-from entropy.coder import Meter
+from metamer.codec import axes, latents, pixels, transforms
+from metamer.codec.decoding import positions
+from metamer.codec.errors import ModelError
+from metamer.codec.model import QUALITIES, Model
+from metamer.codec.tiles import Box
+from metamer.entropy.coder import Meter
 
 REANALYSED = {1: 1, 2: 3, 3: 6}  # effort → steps
 DESCENDED = {4: 2, 5: 4, 6: 8, 7: 16, 8: 32, 9: 64}  # with gradients; they need PyTorch
@@ -34,6 +35,7 @@ FAR = 1.05  # a step that ends at so many times the least cost is taken back, an
 NEIGHBOUR = 12  # qualities to either side, of the 256, between which the picture's curve is measured
 
 Progress = Callable[[], object]  # called after every step
+GUIDES = "metamer.effort_guides"  # group of entry points in which what needs PyTorch offers itself
 
 
 class View:
@@ -189,6 +191,13 @@ def _distortion(model: Model) -> Mapping[str, float]:
     return mix
 
 
+def gradient_guide() -> Callable[[View, tuple[str, ...]], Guide]:
+    """What makes a guide from gradients: the workshop's, which the runtime knows by its entry point alone."""
+    (point,) = entry_points(group=GUIDES, name="gradients")
+    guide: Callable[[View, tuple[str, ...]], Guide] = point.load()
+    return guide
+
+
 @dataclass(frozen=True)
 class Effort:
     """How hard to try. level: 1 … `MOST`; specs, shares: distances of `perception`, and their shares in the mix."""
@@ -215,9 +224,7 @@ class Effort:
     def guide(self, view: View) -> Guide:
         if self.level in REANALYSED:
             return Reanalysis(view)
-        from train.refinement import Gradients
-
-        return Gradients(view, self.specs)
+        return gradient_guide()(view, self.specs)
 
     def refined(
         self, picture: Image.Image, box: Box, index: int, model: Model, turn: axes.Turn | None, importance: np.ndarray

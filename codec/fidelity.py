@@ -6,7 +6,7 @@ them anew for a new model. A model that is not here is taken to give what the le
 
 import numpy as np
 
-from codec.model import QUALITIES
+from metamer.codec.model import QUALITIES
 
 LEVELS = (0, 20, 40, 60, 80, 100)  # qualities
 # model: bits a pixel and PSNR in dB at each

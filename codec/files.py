@@ -5,8 +5,8 @@ import stat
 import sys
 from pathlib import Path
 
-from codec import atomic
-from codec.errors import FileError
+from metamer.codec import atomic
+from metamer.codec.errors import FileError
 
 STREAM = "-"
 TAKEN = "{} exists; use --force to replace it"

@@ -15,15 +15,15 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from codec import alpha, fidelity, overlays, transforms, vp8l
-from codec.axes import Turn
-from codec.container import NO_MODEL, Header, Kind, Section
-from codec.decoders import Synthesis
-from codec.decoding import Coded, places, positions, wrap, wrap_overlay
-from codec.model import Model
-from codec.overlays import Form, Overlay
-from codec.screening import Screening
-from codec.tiles import Box
+from metamer.codec import alpha, fidelity, overlays, transforms, vp8l
+from metamer.codec.axes import Turn
+from metamer.codec.container import NO_MODEL, Header, Kind, Section
+from metamer.codec.decoders import Synthesis
+from metamer.codec.decoding import Coded, places, positions, wrap, wrap_overlay
+from metamer.codec.model import Model
+from metamer.codec.overlays import Form, Overlay
+from metamer.codec.screening import Screening
+from metamer.codec.tiles import Box
 
 SURE = 0.6  # lossless data may take this much of what a look says that it will,
 PLAIN = 2.0  # bits a pixel, or, where that is less than these, next to nothing; photographs take at least twice as many

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from codec.onnx_wire import BOOL, DTYPES, FLOAT, INT32, INT64, MAX_DIMENSIONS, Graph, GraphError, Node
+from metamer.codec.onnx_wire import BOOL, DTYPES, FLOAT, INT32, INT64, MAX_DIMENSIONS, Graph, GraphError, Node
 
 MEMORY = 1 << 30  # bytes of tensors that a run may hold at a time; an exported synthesis takes 150 MB for a window
 OPERATIONS, FOR_AN_ELEMENT = 1 << 32, 1 << 18  # multiplications that a run may take, and for each element of its inputs

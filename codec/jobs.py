@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from multiprocessing import connection
 from multiprocessing.context import SpawnContext
 
-from codec.errors import MetamerError
-from codec.files import STREAM
+from metamer.codec.errors import MetamerError
+from metamer.codec.files import STREAM
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ from collections.abc import Callable
 
 import numpy as np
 
-from codec.errors import ModelError
-from codec.model import Model
-from codec.session import outputs
-from codec.texture import KEPT
-from entropy.coder import MAX_RESIDUAL, Decoder, Encoder, Meter
+from metamer.codec.errors import ModelError
+from metamer.codec.model import Model
+from metamer.codec.session import outputs
+from metamer.codec.texture import KEPT
+from metamer.entropy.coder import MAX_RESIDUAL, Decoder, Encoder, Meter
 
 STRIDE = 16  # pixels a latent position
 HYPER_STRIDE = 4  # latent positions a hyper-latent position

@@ -1,7 +1,7 @@
 """How large a picture may be before memory is taken for it. Callers who know better raise ``max_pixels``."""
 
-from codec.container import Header
-from codec.errors import ImageError, StreamError
+from metamer.codec.container import Header
+from metamer.codec.errors import ImageError, StreamError
 
 MAX_PIXELS = 178_956_970  # where Pillow takes a picture for a bomb: the PNG that a larger one decodes to would not open again
 MAX_UNTILED = 24 << 20  # what is coded in one piece, in version 1 and 2; decoding takes 28 bytes a pixel

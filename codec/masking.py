@@ -6,7 +6,7 @@ Encoders know this as adaptive quantisation. Structural similarity has the same 
 
 import numpy as np
 
-from codec.latents import STRIDE
+from metamer.codec.latents import STRIDE
 
 BLOCK = 8  # pixels a side in which variance is taken
 FLOOR = (2 / 255) ** 2  # below this variance noise is what varies

@@ -6,9 +6,9 @@ import zlib
 
 from PIL import Image
 
-from codec import exif, tiff
-from codec.errors import ImageError, StreamError
-from codec.exif import PREFIX
+from metamer.codec import exif, tiff
+from metamer.codec.errors import ImageError, StreamError
+from metamer.codec.exif import PREFIX
 
 LIMIT = 16 << 20  # bytes of one of them, uncompressed
 STORED, DEFLATED = 0, 1  # first byte of a section's body

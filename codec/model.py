@@ -19,11 +19,11 @@ from typing import Any
 
 import numpy as np
 
-from codec import archive, onnx_wire
-from codec.archive import ArchiveError
-from codec.errors import ModelError
-from codec.session import Session
-from entropy.tables import Tables
+from metamer.codec import archive, onnx_wire
+from metamer.codec.archive import ArchiveError
+from metamer.codec.errors import ModelError
+from metamer.codec.session import Session
+from metamer.entropy.tables import Tables
 
 QUALITIES = 256
 HALO = 3  # latent positions: six 3x3 convolutions, as all shipped networks have, at half a position a pixel

@@ -6,8 +6,8 @@ from typing import Any
 
 from PIL import Image, ImageColor, PngImagePlugin
 
-from codec import colour, exif, metadata, tiff
-from codec.errors import ImageError
+from metamer.codec import colour, exif, metadata, tiff
+from metamer.codec.errors import ImageError
 
 
 @dataclass(frozen=True)

@@ -12,11 +12,11 @@ from enum import IntEnum
 import numpy as np
 from PIL import Image
 
-from codec import container, vp8l
-from codec.container import Header, leb128, read_leb128
-from codec.errors import StreamError
-from codec.latents import STRIDE
-from codec.tiles import Box
+from metamer.codec import container, vp8l
+from metamer.codec.container import Header, leb128, read_leb128
+from metamer.codec.errors import StreamError
+from metamer.codec.latents import STRIDE
+from metamer.codec.tiles import Box
 
 BLOCK = 16  # pixels a side of what `Form.BLOCKS` replaces, the area of a latent position
 MIDDLE = 128  # the level that stands for a residual of 0

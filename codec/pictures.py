@@ -17,8 +17,8 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from codec import alpha, colour, files, limits, metadata
-from codec.errors import ImageError
+from metamer.codec import alpha, colour, files, limits, metadata
+from metamer.codec.errors import ImageError
 
 MAX_SIDE = 65536
 # what is read, commonest first; without PostScript and all else that starts programs or that nobody photographs in

@@ -1,7 +1,7 @@
 """Metamer in Pillow, and so in everything that opens and saves pictures through it. Importing this module registers it.
 
 >>> import io
->>> import codec.plugin
+>>> import metamer.codec.plugin
 >>> from PIL import Image
 >>> file = io.BytesIO()
 >>> Image.new("RGB", (64, 48), (200, 120, 40)).save(file, "MTM", quality=40)
@@ -9,9 +9,9 @@
 >>> picture.format, picture.size, picture.mode
 ('MTM', (64, 48), 'RGB')
 
-`save` takes the options of `codec.encode` (quality, lossless, bpp, max_bytes, model, threads …). Pixels are those of
-`codec.decode` with the model's own decoder. Errors are Pillow's: UnidentifiedImageError for what is not a Metamer file, OSError
-for one that is damaged or whose model is not installed, and for a picture that cannot be encoded.
+`save` takes the options of `metamer.encode` (quality, lossless, bpp, max_bytes, model, threads …). Pixels are those of
+`metamer.decode` with the model's own decoder. Errors are Pillow's: UnidentifiedImageError for what is not a Metamer file,
+OSError for one that is damaged or whose model is not installed, and for a picture that cannot be encoded.
 """
 
 import inspect
@@ -19,9 +19,8 @@ from typing import IO, TYPE_CHECKING
 
 from PIL import Image, ImageFile
 
-import codec
-from codec import container
-from codec.errors import MetamerError, StreamError
+from metamer.codec import container
+from metamer.codec.errors import MetamerError, StreamError
 
 if TYPE_CHECKING:
     from PIL._imaging import PixelAccess
@@ -59,8 +58,10 @@ class MetamerImageFile(ImageFile.ImageFile):
     def load(self) -> "PixelAccess | None":
         """Decodes the pixels, once. Raises OSError."""
         if self._im is None:
+            from metamer.codec import coding  # brings the runtime, which opening does without
+
             try:
-                picture = codec.decode(self._read())
+                picture = coding.decode(self._read())
             except MetamerError as problem:
                 raise OSError(str(problem)) from problem
             self.im, self._mode = picture.im, picture.mode
@@ -70,7 +71,7 @@ class MetamerImageFile(ImageFile.ImageFile):
 
     def verify(self) -> None:
         """Compares the checksums and counts the tiles. Raises OSError."""
-        from codec import decoding  # brings the runtime, which opening does without
+        from metamer.codec import decoding
 
         try:
             decoding.coded(*container.unpack(self._read()))
@@ -86,10 +87,12 @@ class MetamerImageFile(ImageFile.ImageFile):
 
 
 def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
-    known = inspect.signature(codec.encode).parameters
+    from metamer.codec import coding
+
+    known = inspect.signature(coding.encode).parameters
     options = {name: value for name, value in image.encoderinfo.items() if name in known and name != "image"}
     try:
-        data = codec.encode(image, **options)
+        data = coding.encode(image, **options)
     except MetamerError as problem:
         raise OSError(f"cannot write as Metamer: the picture {problem}") from problem
     file.write(data)

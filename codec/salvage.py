@@ -13,17 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-from codec import auxiliary, container, decoding, overlays
-from codec.container import ANCILLARY, HEADER_BYTES, Header, Kind, Section
-from codec.decoders import Synthesis
-from codec.decoding import NUMBER, Coded, places
-from codec.errors import StreamError
-from codec.latents import STRIDE
-from codec.model import Model
-from codec.overlays import Overlay
-from codec.tiles import Box
-from entropy.coder import DamagedError, Decoder
-from entropy.tables import Tables
+from metamer.codec import auxiliary, container, decoding, overlays
+from metamer.codec.container import ANCILLARY, HEADER_BYTES, Header, Kind, Section
+from metamer.codec.decoders import Synthesis
+from metamer.codec.decoding import NUMBER, Coded, places
+from metamer.codec.errors import StreamError
+from metamer.codec.latents import STRIDE
+from metamer.codec.model import Model
+from metamer.codec.overlays import Overlay
+from metamer.codec.tiles import Box
+from metamer.entropy.coder import DamagedError, Decoder
+from metamer.entropy.tables import Tables
 
 OTHERS = 1 << 8  # sections that a file may have besides its tiles; what more there are is not looked at
 SEARCH = 1 << 30  # bytes that are summed at most in search of whole sections: about a second

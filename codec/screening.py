@@ -9,8 +9,8 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from codec import vp8l
-from codec.overlays import BLOCK, as_colours, blocks_of
+from metamer.codec import vp8l
+from metamer.codec.overlays import BLOCK, as_colours, blocks_of
 
 REPEATED = 0.4  # share of a drawn block's pixels that are what their left neighbour is, to the last bit
 MANY = 96  # colours of a block's 256 pixels: photographs have more where they have contrast

@@ -6,8 +6,8 @@ import numpy as np
 import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
-from codec import graph_check, onnx_wire
-from codec.errors import ModelError
+from metamer.codec import graph_check, onnx_wire
+from metamer.codec.errors import ModelError
 
 RUNTIME_ERRORS = (runtime.Fail, runtime.InvalidArgument, runtime.InvalidGraph, runtime.InvalidProtobuf, runtime.NotImplemented,
                   runtime.RuntimeException, runtime.EPFail, runtime.NoSuchFile)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 from functools import cache
 
-from codec.errors import ImageError
-from codec.model import QUALITIES
+from metamer.codec.errors import ImageError
+from metamer.codec.model import QUALITIES
 
 TRIES = 3  # qualities that effort is spent on
 

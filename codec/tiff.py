@@ -9,8 +9,8 @@ import struct
 
 import numpy as np
 
-from codec import exif
-from codec.exif import ASCII, BYTE, EXIF_DIRECTORY, GPS_DIRECTORY, LONG, SIZES, Entry
+from metamer.codec import exif
+from metamer.codec.exif import ASCII, BYTE, EXIF_DIRECTORY, GPS_DIRECTORY, LONG, SIZES, Entry
 
 XMP = 0x02BC
 # description, make, model, software, time, artist, copyright

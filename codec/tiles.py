@@ -7,7 +7,7 @@ memory; a window brings the halo along that the network sees.
 from dataclasses import dataclass
 from itertools import pairwise
 
-from codec.latents import HYPER_STRIDE, STRIDE
+from metamer.codec.latents import HYPER_STRIDE, STRIDE
 
 TILE = 64  # positions a side: 1024 pixels. Part of the format
 WINDOW = 64  # positions a side at most of what the synthesis makes at a time: some 150 MB

@@ -9,13 +9,13 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from PIL import Image
 
-from codec import axes, latents, pixels
-from codec.decoders import Synthesis
-from codec.decoding import Coded, positions
-from codec.masking import error_weights, log_variance
-from codec.model import Model
-from codec.session import outputs
-from codec.tiles import Box, covering, seen_by_analysis, windows
+from metamer.codec import axes, latents, pixels
+from metamer.codec.decoders import Synthesis
+from metamer.codec.decoding import Coded, positions
+from metamer.codec.masking import error_weights, log_variance
+from metamer.codec.model import Model
+from metamer.codec.session import outputs
+from metamer.codec.tiles import Box, covering, seen_by_analysis, windows
 
 TURNED_FROM = 1 << 14  # pixels: of a smaller picture's few hundred bytes, six are more than a turn saves
 STRIP = 256  # rows that are looked at together

@@ -9,7 +9,7 @@ import struct
 import numpy as np
 from PIL import Image
 
-from codec.errors import StreamError
+from metamer.codec.errors import StreamError
 
 MAX_SIDE = 1 << 14  # that VP8L can hold; libwebp's encoder stops one below
 _RIFF, _HEADER = struct.Struct("<4sI4s4sI"), struct.Struct("<BI")

@@ -8,8 +8,8 @@ symbol; after the pass come, for each escape in coding order, its excess e = |re
 import constriction
 import numpy as np
 
-from entropy.order import by_table
-from entropy.tables import ESCAPE_LENGTHS, Tables
+from metamer.entropy.order import by_table
+from metamer.entropy.tables import ESCAPE_LENGTHS, Tables
 
 WORD = 4
 MAX_RESIDUAL = 1 << 20

@@ -8,8 +8,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from codec import files, pixels
-from codec.errors import FileError, ImageError
+from metamer.codec import files, pixels
+from metamer.codec.errors import FileError, ImageError
 
 HOLD_OUT = "validation.txt"  # names, a line each, of files in a folder that training keeps out
 

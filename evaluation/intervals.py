@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from scipy import stats
 
-from codec.errors import MetamerError
+from metamer.codec.errors import MetamerError
 
 HALVES = 100  # that a jackknife interval is made of
 LEAST_PICTURES = 4  # for a jackknife interval: two in each half

@@ -3,7 +3,7 @@
 import json
 from pathlib import Path
 
-from codec.errors import FileError
+from metamer.codec.errors import FileError
 
 
 def read_lines(path: Path) -> list:

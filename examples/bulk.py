@@ -20,8 +20,8 @@ import dask
 from dask.distributed import Client, Future, LocalCluster, as_completed
 from tqdm import tqdm
 
-import codec
-from codec import files, jobs, pixels
+import metamer
+from metamer.codec import files, jobs, pixels
 
 BATCH = 4  # pictures in a task: enough to hide what a task costs
 AHEAD = 4  # tasks for each worker that are on their way or waiting there
@@ -37,14 +37,14 @@ Work = tuple[str, str]  # picture and where its stream goes
 
 
 def encode(batch: list[Work], options: dict) -> list[tuple[str, str]]:
-    """What a worker does: encodes, and tells (picture, problem) of those that it could not. ``options``: codec.encode's."""
+    """What a worker does: encodes, and tells (picture, problem) of those that it could not. ``options``: metamer.encode's."""
     problems = []
     for source, target in batch:
         try:
-            data = codec.encode(files.read(source), threads=1, **options)
+            data = metamer.encode(files.read(source), threads=1, **options)
             Path(target).parent.mkdir(parents=True, exist_ok=True)
             files.write(target, data)
-        except (codec.MetamerError, MemoryError, OSError) as problem:
+        except (metamer.MetamerError, MemoryError, OSError) as problem:
             problems.append((source, str(problem) or "not enough memory"))
     return problems
 

@@ -21,16 +21,16 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem, get_completion_class
 
-from codec import container, files, jobs, limits, terminal
-from codec.errors import FileError, MetamerError
+from metamer.codec import container, files, jobs, limits, terminal
+from metamer.codec.errors import FileError, MetamerError
 
 STREAM_SUFFIX = ".mtm"
 DAMAGED = 3  # exit status of a decode that salvaged
 INTERRUPTED, TERMINATED = 128 + 2, 128 + 15  # as shells give it
 
 WORKSHOP = {  # commands that live elsewhere
-    "metrics": "evaluation.commands.metrics", "plot": "evaluation.commands.plot", "report": "evaluation.commands.report",
-    "toy": "evaluation.commands.toy", "weights": "evaluation.commands.weights",
+    "metrics": "metamer.commands.metrics", "plot": "metamer.commands.plot", "report": "metamer.commands.report",
+    "toy": "metamer.commands.toy", "weights": "metamer.commands.weights",
 }
 
 
@@ -68,7 +68,7 @@ def is_input_fault(problem: Exception) -> bool:
     """Whether an error tells of the input rather than of a mistake here: of all ValueErrors, those of `perception` alone."""
     if not isinstance(problem, ValueError) or isinstance(problem, MetamerError):
         return True
-    from perception.errors import PerceptionError
+    from metamer.perception.errors import PerceptionError
 
     return isinstance(problem, PerceptionError)
 
@@ -161,7 +161,7 @@ files_argument = click.argument("names", nargs=-1, required=True, metavar="FILEâ
 
 def complete_models(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
     """For shells: the shipped models by name, and files."""
-    from codec.model import shipped
+    from metamer.codec.model import shipped
 
     names = (path.stem for path in shipped())
     # files first: click's script for bash forgets what comes before them
@@ -211,7 +211,7 @@ def encode(names, output, quality, lossless, bpp, max_bytes, distances, count, t
 
 def encode_file(name: str, targets: dict[str, str], force: bool, options: dict, shown: bool) -> jobs.Report:
     """One file; ``options``: `codec.encode`'s. shown: whether steps of --effort may be."""
-    from codec import coding
+    from metamer.codec import coding
 
     target = targets[name]
     files.check_free(target, force, name)
@@ -284,7 +284,7 @@ def decode_file(
     name: str, targets: dict[str, str], force: bool, options: dict, background: str | None, strip: bool, salvage: bool
 ) -> jobs.Report:
     """One file; ``options``: `codec.decode`'s. Notices of what was damaged, with ``salvage``."""
-    from codec import coding, outputs
+    from metamer.codec import coding, outputs
 
     target = targets[name]
     damage: tuple[str, ...] = ()
@@ -307,7 +307,7 @@ def decode_file(
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def info(names, as_json) -> None:
     """Say what .mtm files hold, and which decoders they can be decoded with besides the model's own."""
-    from codec import coding
+    from metamer.codec import coding
 
     if sys.stdout is None:
         raise FileError("standard output is closed")
@@ -362,7 +362,7 @@ data_option = click.option("--data", "folders", type=click.Path(path_type=Path),
               help="Stop after so many minutes of training, with a checkpoint; --resume goes on.")
 def train(recipe, folders, out, resume, start, assignments, minutes) -> None:
     """Train a codec or a perceptual space as RECIPE says."""
-    from train import command
+    from metamer.train import command
 
     if resume and start:
         raise click.UsageError("--resume continues a run as it was begun; it takes no --start")
@@ -380,8 +380,8 @@ def sweep(recipe, folders, ratings, encoders_only, out) -> None:
 
     What is finished stays, what was interrupted goes on.
     """
-    from evaluation.probes import perceptnet_sweep as sweeps
-    from train.spaces import sweep as trainings
+    from metamer.evaluation.probes import perceptnet_sweep as sweeps
+    from metamer.train.spaces import sweep as trainings
 
     points = trainings.run(recipe, folders, out)
     if ratings:
@@ -410,9 +410,9 @@ def export(run, folders, output, name, crops, slider, tradeoffs, worth, masking,
     A codec becomes a model, which encode and decode load; where the decoder alone was trained, a decoder file, which decode
     loads; a perceptual space its weights.
     """
-    from codec import decoders
-    from codec.model import SUFFIX
-    from train import command
+    from metamer.codec import decoders
+    from metamer.codec.model import SUFFIX
+    from metamer.train import command
 
     kind = command.kind(run)
     if kind == "codec" and not folders:
@@ -457,9 +457,9 @@ def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, criti
 
     Over a range of settings, with BD-rates; or at equal rates (--bpp), with differences picture by picture.
     """
-    from evaluation.codecs import registry as coders
-    from evaluation.rate import matched_rates as matched
-    from evaluation.rate import rate_distortion
+    from metamer.evaluation.codecs import registry as coders
+    from metamer.evaluation.rate import matched_rates as matched
+    from metamer.evaluation.rate import rate_distortion
 
     if (keep or sheet or with_realism) and not targets:
         raise click.UsageError("--keep, --realism and --sheet go with --bpp")
@@ -488,8 +488,8 @@ def complexity(picture, codecs, bpp, runs, threads, as_json) -> None:
 
     Every codec runs in processes of its own. Leave the machine idle meanwhile.
     """
-    from evaluation.codecs import registry as coders
-    from evaluation.measure import complexity as measuring
+    from metamer.evaluation.codecs import registry as coders
+    from metamer.evaluation.measure import complexity as measuring
 
     found = measuring.measure_complexity(codecs or ("base", *coders.pillow_codecs()), picture, bpp, runs, threads)
     click.echo(json.dumps(found, indent=1) if as_json else measuring.complexity_table(found))

@@ -4,7 +4,7 @@ import inspect
 
 import click
 
-from codec.cli import WORKSHOP, main
+from metamer.cli import WORKSHOP, main
 
 FULL = ("encode", "decode", "info", "completions")  # the rest is the workshop's, whose own --help says what it does
 

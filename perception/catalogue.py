@@ -2,7 +2,7 @@
 
 import math
 
-from perception.metric import Metric
+from metamer.perception.metric import Metric
 
 
 def similarity(name: str, factory: str, title: str, paper: str, **more) -> Metric:
@@ -21,7 +21,7 @@ def learned(name: str, factory: str, title: str, paper: str, weights: str, **mor
     return Metric(name, factory, title, paper, **{"family": "perceptual space", "weights": (weights,), "min_side": 16} | more)
 
 
-HERE = "perception.distances"  # the folder that factories lie in
+HERE = "metamer.perception.distances"  # the folder that factories lie in
 BHARDWAJ = "Bhardwaj et al., NeurIPS 2020"
 ZHANG = "Zhang et al., CVPR 2018"
 

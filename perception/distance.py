@@ -5,8 +5,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from perception.errors import ImageError
-from perception.metric import Metric
+from metamer.perception.errors import ImageError
+from metamer.perception.metric import Metric
 
 
 class Distance(nn.Module):

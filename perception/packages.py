@@ -7,7 +7,7 @@ from types import ModuleType
 
 import torch
 
-from perception.errors import MetricError
+from metamer.perception.errors import MetricError
 
 
 def import_package(name: str, extra: str) -> ModuleType:

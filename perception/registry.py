@@ -4,9 +4,9 @@ import difflib
 from functools import cache
 from importlib.metadata import entry_points
 
-from perception.catalogue import CATALOGUE
-from perception.errors import MetricError
-from perception.metric import Metric
+from metamer.perception.catalogue import CATALOGUE
+from metamer.perception.errors import MetricError
+from metamer.perception.metric import Metric
 
 ENTRY_POINTS = "metamer.distances"  # group in which other packages offer a `Metric` of their own
 

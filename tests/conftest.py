@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from hypothesis import Phase, settings
 from PIL import Image
 
-from codec.cli import main
+from metamer.cli import main
 
 # no test depends on wall time; in CI the same examples every time, elsewhere new ones
 settings.register_profile("metamer", deadline=None, derandomize="CI" in os.environ)
@@ -58,7 +58,7 @@ def photographs(tmp_path_factory, otters) -> Path:
     return folder
 
 
-def metamer(*arguments, **options) -> subprocess.CompletedProcess:
+def run_metamer(*arguments, **options) -> subprocess.CompletedProcess:
     """Runs the installed command."""
     command = shutil.which("metamer", path=str(Path(sys.executable).parent)) or shutil.which("metamer")
     assert command, "the package is not installed: pip install -e '.[dev]'"
@@ -66,7 +66,7 @@ def metamer(*arguments, **options) -> subprocess.CompletedProcess:
 
 
 def inside(*arguments, cwd: Path | None = None, **options) -> subprocess.CompletedProcess:
-    """What `metamer` returns, by the command in this very process, where torch is imported already: seconds less each time."""
+    """What `run_metamer` returns, by the command in this process, where torch is imported already: seconds less each time."""
     with contextlib.chdir(cwd or Path.cwd()):
         done = CliRunner().invoke(main, list(map(str, arguments)), **options)
     if done.exception and not isinstance(done.exception, SystemExit):
@@ -79,7 +79,7 @@ def tiny_run(tmp_path_factory, photographs) -> Path:
     """A finished training run of the tiny recipe, made through the installed command."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "recipe.yaml").write_text(TINY_RECIPE)
-    done = metamer("train", folder / "recipe.yaml", "--data", photographs, "--out", folder / "run")
+    done = run_metamer("train", folder / "recipe.yaml", "--data", photographs, "--out", folder / "run")
     assert done.returncode == 0, done.stderr.decode()
     return folder / "run"
 
@@ -87,7 +87,7 @@ def tiny_run(tmp_path_factory, photographs) -> Path:
 @pytest.fixture(scope="session")
 def tiny_model(tiny_run, photographs) -> str:
     """That run exported to a model file."""
-    done = metamer("export", tiny_run, "--data", photographs, "--name", "tiny", "--crops", 8)
+    done = run_metamer("export", tiny_run, "--data", photographs, "--name", "tiny", "--crops", 8)
     assert done.returncode == 0, done.stderr.decode()
     return str(tiny_run / "model.metamer")
 
@@ -105,7 +105,7 @@ def inception_weights(pytestconfig) -> None:
 
 def at_hand(pytestconfig, *names: str) -> None:
     """Weights are fetched once into pytest's cache where they are not here; without an index, a skip."""
-    from perception import WeightsError, weights
+    from metamer.perception import WeightsError, weights
 
     missing = [name for name in names if weights.find_file(weights.CATALOGUE[name]) is None]
     if not missing:

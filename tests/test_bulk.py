@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-import codec
+import metamer
 from tests.conftest import ROOT
 
 pytest.importorskip("dask.distributed")
@@ -28,7 +28,7 @@ def test_two_workers(tmp_path, otters):
     assert "bad.png: is not a picture" in done.stderr and "Traceback" not in done.stderr
     streams = {str(path.relative_to(out).with_suffix(".png")): path.read_bytes() for path in out.rglob("*.mtm")}
     pictures = {str(path.relative_to(photos)) for path in photos.rglob("*.png")} - {"bad.png"}
-    assert streams == {name: codec.encode(photos / name, 30) for name in pictures}
+    assert streams == {name: metamer.encode(photos / name, 30) for name in pictures}
     (photos / "bad.png").unlink()
     (out / "0.mtm").unlink()
     assert bulk(photos, out, "--workers", 1, "--quality", 30).stdout == "1 of 1 encoded\n"  # the rest is there

@@ -11,11 +11,11 @@ import zipfile
 import pytest
 from PIL import Image
 
-import codec
-from codec.container import MAGIC, VERSION
-from tests.conftest import ROOT, metamer
+import metamer
+from metamer.codec.container import MAGIC, VERSION
+from tests.conftest import ROOT, run_metamer
 
-PACKAGES = {"codec", "entropy", "train", "perception", "evaluation", "bitstreams"}
+ROOMS = ("codec", "entropy", "train", "perception", "evaluation", "bitstreams")  # of the one package
 PACKAGING = ROOT / "packaging"
 STREAM = ROOT / "bitstreams" / "437ada91-landscape-184x104-q45.mtm"
 MUSIC = MAGIC + b"\x10" + bytes(100)  # a MultiTracker module's beginning
@@ -47,7 +47,7 @@ def test_file_knows_it(tmp_path):
 
     assert told(STREAM) == "Metamer picture, format 1, 184x104" and told(STREAM, "--mime-type") == "image/x-metamer"
     Image.new("RGB", (258, 3)).save(tmp_path / "a.png")
-    (tmp_path / "a.mtm").write_bytes(codec.encode(tmp_path / "a.png", 0))
+    (tmp_path / "a.mtm").write_bytes(metamer.encode(tmp_path / "a.png", 0))
     assert told(tmp_path / "a.mtm").endswith("258x3")
     (tmp_path / "music.mtm").write_bytes(MUSIC)
     assert "Metamer" not in told(tmp_path / "music.mtm")
@@ -70,9 +70,9 @@ def test_desktops_know_it(tmp_path):
 
 def test_shells_complete_it():
     for shell in ("bash", "zsh", "fish"):
-        done = metamer("completions", shell)
+        done = run_metamer("completions", shell)
         assert done.returncode == 0 and b"_METAMER_COMPLETE" in done.stdout
-    assert metamer("completions", "csh").returncode == 2
+    assert run_metamer("completions", "csh").returncode == 2
 
 
 @needs("bash")
@@ -80,7 +80,7 @@ def test_shells_complete_it():
     ("metamer enc", {"encode"}), ("metamer encode --max-b", {"--max-bytes"}), ("metamer encode --model per", {"perceptual"}),
 ])
 def test_bash_completes(line, expected, tmp_path):
-    script = metamer("completions", "bash").stdout.decode() + f"""
+    script = run_metamer("completions", "bash").stdout.decode() + f"""
 COMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); compopt() {{ :; }}
 _metamer_completion metamer; printf '%s\\n' "${{COMPREPLY[@]}}"
 """
@@ -95,8 +95,8 @@ def wheel(tmp_path_factory):
     """Built from a copy, as building writes into the tree."""
     pytest.importorskip("build")
     folder = tmp_path_factory.mktemp("wheel")
-    for name in (*PACKAGES, "packaging", "tests"):
-        shutil.copytree(ROOT / name, folder / "tree" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in (*ROOMS, "metamer", "packaging", "tests"):
+        shutil.copytree(ROOT / name, folder / "tree" / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / "tree")
     subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", folder, folder / "tree"], check=True,
@@ -108,10 +108,11 @@ def wheel(tmp_path_factory):
 def test_the_wheel_holds_what_it_should(wheel):
     with zipfile.ZipFile(wheel) as archive:
         names, entry = archive.namelist(), archive.read(next(n for n in archive.namelist() if n.endswith("entry_points.txt")))
-    assert {name.split("/")[0] for name in names if "-0." not in name.split("/")[0]} == PACKAGES
-    for package in PACKAGES:
-        modules = {str(path.relative_to(ROOT)) for path in (ROOT / package).rglob("*.py")}
-        assert modules == {name for name in names if name.startswith(f"{package}/") and name.endswith(".py")}
+    assert {name.split("/")[0] for name in names if "-0." not in name.split("/")[0]} == {"metamer"}
+    modules = {f"metamer/{path.relative_to(ROOT)}" for room in ROOMS for path in (ROOT / room).rglob("*.py")}
+    modules |= {str(path.relative_to(ROOT)) for pattern in ("*.py", "commands/*.py")
+                for path in (ROOT / "metamer").glob(pattern)}
+    assert modules == {name for name in names if name.startswith("metamer/") and name.endswith(".py")}
     for pattern in (
         "codec/weights/*",
         "perception/weights/shipped/*",
@@ -120,11 +121,12 @@ def test_the_wheel_holds_what_it_should(wheel):
         "evaluation/report/static/*",
         "train/recipes/*",
         "bitstreams/*.mtm",
-        "*/py.typed",
+        "codec/py.typed",
+        "entropy/py.typed",
     ):
-        assert {str(path.relative_to(ROOT)) for path in ROOT.glob(pattern)} <= {*names}, pattern
+        assert {f"metamer/{path.relative_to(ROOT)}" for path in ROOT.glob(pattern)} <= {*names}, pattern
     assert any(name.endswith("share/man/man1/metamer.1") for name in names)
-    assert b"metamer = codec.cli:main" in entry
+    assert b"metamer = metamer.cli:main" in entry
 
 
 def test_the_wheel_works_alone(wheel, tmp_path, otters):
@@ -137,9 +139,9 @@ import sys
 sys.path.insert(0, {str(target)!r})
 for name in ("torch", "scipy", "yaml", "onnx", "matplotlib", "requests"):
     sys.modules[name] = None  # importing it raises ImportError
-import codec
-assert codec.__file__.startswith({str(target)!r}), codec.__file__
-from codec.cli import main
+import metamer
+assert metamer.__file__.startswith({str(target)!r}), metamer.__file__
+from metamer.cli import main
 main()
 """
     otters.crop((0, 0, 64, 48)).save(tmp_path / "a.png")

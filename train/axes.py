@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec import axes
+from metamer.codec import axes
 
 
 def affine(pixels: np.ndarray) -> Tensor:

@@ -4,11 +4,11 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from codec.errors import RecipeError
-from train import export as exporting
-from train import loop, recipe, running
-from train.spaces import loop as spaces_loop
-from train.spaces import recipe as spaces_recipe
+from metamer.codec.errors import RecipeError
+from metamer.train import export as exporting
+from metamer.train import loop, recipe, running
+from metamer.train.spaces import loop as spaces_loop
+from metamer.train.spaces import recipe as spaces_recipe
 
 
 def train(path: Path, folders: Sequence[Path], out: Path, resume: bool = False, start: Path | None = None,

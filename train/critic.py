@@ -15,9 +15,9 @@ from torch.func import functional_call
 from torch.nn import functional as F
 from torch.nn.utils.parametrizations import spectral_norm
 
-from perception.backbones.imagenet import Network
-from perception.distances.wasserstein import LAYERS
-from train.critic_losses import LOSSES
+from metamer.perception.backbones.imagenet import Network
+from metamer.perception.distances.wasserstein import LAYERS
+from metamer.train.critic_losses import LOSSES
 
 CONDITION = 12  # channels that the latents are squeezed into (HiFiC)
 PIXELS = "pixels"

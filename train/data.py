@@ -9,9 +9,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from codec import pixels
-from codec.errors import ImageError, RecipeError
-from train import axes
+from metamer.codec import pixels
+from metamer.codec.errors import ImageError, RecipeError
+from metamer.train import axes
 
 HOLD_OUT = "validation.txt"  # names, a line each, of files in the folder that are kept out of training
 

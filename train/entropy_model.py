@@ -15,11 +15,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from codec.latents import FRACTION, HYPER_STRIDE, KNOWN_SHIFT, MEAN_SHIFT
-from codec.model import LIMITS
-from train.integer_networks import HIDDEN_ONE, ContextNetwork, HyperSynthesis, round_through, set_quantised
-from train.proxies import PROXIES, dither, within_cell
-from train.transforms import asinh
+from metamer.codec.latents import FRACTION, HYPER_STRIDE, KNOWN_SHIFT, MEAN_SHIFT
+from metamer.codec.model import LIMITS
+from metamer.train.integer_networks import HIDDEN_ONE, ContextNetwork, HyperSynthesis, round_through, set_quantised
+from metamer.train.proxies import PROXIES, dither, within_cell
+from metamer.train.transforms import asinh
 
 # (centre (N, C, n, 1) in steps, logarithm of the scale, channels, colour of the n positions) → latents (N, C, n, 1) in steps
 Pass = Callable[[Tensor, Tensor, slice, int], Tensor]

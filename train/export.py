@@ -28,19 +28,19 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from codec import coding, decoders, files, latents, transforms
-from codec import model as models
-from codec.errors import ModelError, RecipeError
-from codec.model import ARRAYS, FORMAT, LIMITS, QUALITIES, Model, graph_names
-from entropy.tables import quantise
-from train import loop, running, start, validation
-from train.data import Crops, Photographs, find
-from train.entropy_model import SCALE_HIGH, SCALE_LOW, SCALE_STEP, SCALES, level_weights
-from train.integer_networks import EXACT_LIMIT, HIDDEN_ONE, ContextNetwork, IntegerConv2d
-from train.networks import KEEPING, Codec
-from train.objective import Distortion
-from train.recipe import Stage
-from train.running import CHECKPOINT
+from metamer.codec import coding, decoders, files, latents, transforms
+from metamer.codec import model as models
+from metamer.codec.errors import ModelError, RecipeError
+from metamer.codec.model import ARRAYS, FORMAT, LIMITS, QUALITIES, Model, graph_names
+from metamer.entropy.tables import quantise
+from metamer.train import loop, running, start, validation
+from metamer.train.data import Crops, Photographs, find
+from metamer.train.entropy_model import SCALE_HIGH, SCALE_LOW, SCALE_STEP, SCALES, level_weights
+from metamer.train.integer_networks import EXACT_LIMIT, HIDDEN_ONE, ContextNetwork, IntegerConv2d
+from metamer.train.networks import KEEPING, Codec
+from metamer.train.objective import Distortion
+from metamer.train.recipe import Stage
+from metamer.train.running import CHECKPOINT
 
 TAIL = 1e-6  # probability beyond a table's reach, under the logistic
 MIN_REACH = 3

@@ -13,15 +13,15 @@ from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor
 from tqdm import tqdm
 
-from codec.errors import RecipeError
-from train import start as starts
-from train.data import Batches, Crops, Photographs, find
-from train.networks import KEEPING, Codec
-from train.objective import Distortion
-from train.recipe import Recipe, Stage, from_mapping
-from train.running import CHECKPOINT, LOG, Log, earlier, learning_rate, load, save
-from train.step import Trainer
-from train.validation import validate, validation_crops
+from metamer.codec.errors import RecipeError
+from metamer.train import start as starts
+from metamer.train.data import Batches, Crops, Photographs, find
+from metamer.train.networks import KEEPING, Codec
+from metamer.train.objective import Distortion
+from metamer.train.recipe import Recipe, Stage, from_mapping
+from metamer.train.running import CHECKPOINT, LOG, Log, earlier, learning_rate, load, save
+from metamer.train.step import Trainer
+from metamer.train.validation import validate, validation_crops
 
 START_CROP = 176  # crops that the lapped transform is fitted to
 

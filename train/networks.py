@@ -7,10 +7,10 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from codec.latents import STRIDE
-from train import axes, lapped
-from train.entropy_model import SCALE_STEP, Coded, EntropyModel, level_weights
-from train.transforms import Analysis, Synthesis
+from metamer.codec.latents import STRIDE
+from metamer.train import axes, lapped
+from metamer.train.entropy_model import SCALE_STEP, Coded, EntropyModel, level_weights
+from metamer.train.transforms import Analysis, Synthesis
 
 PARTS = {  # what a stage trains → the beginnings of its parameters' names
     "entropy": ("",),  # everything, the residual networks left out of the path

@@ -15,9 +15,9 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from codec.errors import RecipeError
-from perception.registry import from_spec
-from train.networks import Codec
+from metamer.codec.errors import RecipeError
+from metamer.perception.registry import from_spec
+from metamer.train.networks import Codec
 
 FLATTEST = 0.02  # a distance that falls by less than this share a level, anywhere, tells nothing of the rate
 

@@ -10,15 +10,15 @@ from typing import Any, get_origin
 
 import yaml
 
-from codec.errors import RecipeError
-from perception import registry
-from perception.backbones.imagenet import NETWORKS
-from perception.errors import PerceptionError
-from train.critic import PIXELS, CriticOptions
-from train.critic_losses import LOSSES
-from train.lapped import BLOCK
-from train.networks import KEEPING, PARTS, NetworkOptions
-from train.proxies import PROXIES
+from metamer.codec.errors import RecipeError
+from metamer.perception import registry
+from metamer.perception.backbones.imagenet import NETWORKS
+from metamer.perception.errors import PerceptionError
+from metamer.train.critic import PIXELS, CriticOptions
+from metamer.train.critic_losses import LOSSES
+from metamer.train.lapped import BLOCK
+from metamer.train.networks import KEEPING, PARTS, NetworkOptions
+from metamer.train.proxies import PROXIES
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
 BASIS = 3 * BLOCK * BLOCK  # a block has no more dimensions than that

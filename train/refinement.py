@@ -11,15 +11,15 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec.effort import Slope, View
-from codec.latents import FRACTION
-from codec.model import Model
-from perception.distance import Distance
-from perception.errors import MetricError
-from perception.registry import from_spec
-from train import axes, start
-from train.entropy_model import checkerboard, logistic_bits
-from train.networks import Codec
+from metamer.codec.effort import Slope, View
+from metamer.codec.latents import FRACTION
+from metamer.codec.model import Model
+from metamer.perception.distance import Distance
+from metamer.perception.errors import MetricError
+from metamer.perception.registry import from_spec
+from metamer.train import axes, start
+from metamer.train.entropy_model import checkerboard, logistic_bits
+from metamer.train.networks import Codec
 
 TANGENT = 0.35  # exponent: 0 for orthogonal transforms, 1 for what the gradient says (research/notes/LEVERS.md)
 PROBES = 2

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from codec.errors import MetamerError, RecipeError
+from metamer.codec.errors import MetamerError, RecipeError
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"

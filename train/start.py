@@ -12,14 +12,14 @@ import torch
 from google.protobuf.message import DecodeError
 from torch import Tensor, nn
 
-from codec import model as models
-from codec.errors import ModelError, RecipeError
-from codec.latents import FRACTION, MEAN_SHIFT
-from codec.model import SUFFIX, WEIGHTS, Model, graph_names
-from train import running
-from train.entropy_model import SCALE_LOW, SCALE_STEP
-from train.integer_networks import ContextNetwork, IntegerConv2d
-from train.networks import Codec, NetworkOptions
+from metamer.codec import model as models
+from metamer.codec.errors import ModelError, RecipeError
+from metamer.codec.latents import FRACTION, MEAN_SHIFT
+from metamer.codec.model import SUFFIX, WEIGHTS, Model, graph_names
+from metamer.train import running
+from metamer.train.entropy_model import SCALE_LOW, SCALE_STEP
+from metamer.train.integer_networks import ContextNetwork, IntegerConv2d
+from metamer.train.networks import Codec, NetworkOptions
 
 STORED = "_stored"  # what `train.export.shrink` calls a constant that it keeps in fewer bits
 

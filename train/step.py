@@ -11,12 +11,12 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from train.critic import Opponent
-from train.entropy_model import level_weights
-from train.networks import KEEPING, Codec
-from train.objective import Distortion, RateTarget
-from train.recipe import Recipe, Stage
-from train.running import learning_rate, uses_bf16
+from metamer.train.critic import Opponent
+from metamer.train.entropy_model import level_weights
+from metamer.train.networks import KEEPING, Codec
+from metamer.train.objective import Distortion, RateTarget
+from metamer.train.recipe import Recipe, Stage
+from metamer.train.running import learning_rate, uses_bf16
 
 
 def rate_distortion(

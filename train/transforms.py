@@ -9,7 +9,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from train.lapped import LinearInverse, LinearTransform, blocks, unblocks
+from metamer.train.lapped import LinearInverse, LinearTransform, blocks, unblocks
 
 
 class Asinh(torch.autograd.Function):

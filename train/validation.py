@@ -6,11 +6,11 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from train.data import Photographs, centre_crops
-from train.networks import Codec
-from train.objective import Distortion
-from train.recipe import Stage
-from train.step import rate_distortion
+from metamer.train.data import Photographs, centre_crops
+from metamer.train.networks import Codec
+from metamer.train.objective import Distortion
+from metamer.train.recipe import Stage
+from metamer.train.step import rate_distortion
 
 VALIDATION_CROPS = 16
 

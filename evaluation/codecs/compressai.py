@@ -19,10 +19,10 @@ from PIL import Image
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 
-from codec.errors import MetamerError
-from evaluation.codecs.interface import Codec, NetworkCost, parse_options
-from evaluation.images import from_tensor, to_tensor
-from perception.registry import suggestion
+from metamer.codec.errors import MetamerError
+from metamer.evaluation.codecs.interface import Codec, NetworkCost, parse_options
+from metamer.evaluation.images import from_tensor, to_tensor
+from metamer.perception.registry import suggestion
 
 MULTIPLE = 64
 QUALITY = "{quality}"

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from PIL import Image
 
-from codec.errors import MetamerError
+from metamer.codec.errors import MetamerError
 
 
 @dataclass(frozen=True)

@@ -10,11 +10,11 @@ import onnx
 import onnxruntime
 from PIL import Image
 
-from codec import archive, coding, decoders, latents, pixels, transforms
-from codec import model as models
-from codec.model import Model, graph_names
-from codec.session import checked
-from evaluation.codecs.interface import NetworkCost
+from metamer.codec import archive, coding, decoders, latents, pixels, transforms
+from metamer.codec import model as models
+from metamer.codec.model import Model, graph_names
+from metamer.codec.session import checked
+from metamer.evaluation.codecs.interface import NetworkCost
 
 
 class CountingModel:

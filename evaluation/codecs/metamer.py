@@ -5,11 +5,10 @@ from pathlib import Path
 
 from PIL import Image
 
-import codec as metamer
-from codec import decoders, effort
-from codec import model as models
-from codec.errors import MetamerError
-from evaluation.codecs.interface import Codec, NetworkCost, parse_options
+from metamer.codec import coding, decoders, effort
+from metamer.codec import model as models
+from metamer.codec.errors import MetamerError
+from metamer.evaluation.codecs.interface import Codec, NetworkCost, parse_options
 
 QUALITIES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 
@@ -29,16 +28,16 @@ def metamer_codec(name: str, threads: int) -> Codec:
     ladder = [100 * index / (models.QUALITIES - 1) for index in range(models.QUALITIES)]
 
     def encode(picture: Image.Image, setting: float) -> bytes:
-        return metamer.encode(picture, setting, model=model, threads=threads, **chosen)
+        return coding.encode(picture, setting, model=model, threads=threads, **chosen)
 
     # a model file that shares a shipped model's streams draws them only where it is named as the decoder
     own = decoder or (None if network.path.parent == models.WEIGHTS else str(network.path))
 
     def decode(data: bytes) -> Image.Image:
-        return metamer.decode(data, model=model, decoder=own, realism=realism, threads=threads)
+        return coding.decode(data, model=model, decoder=own, realism=realism, threads=threads)
 
     def count(picture: Image.Image, setting: float) -> NetworkCost:
-        from evaluation.codecs import macs  # onnx
+        from metamer.evaluation.codecs import macs  # onnx
 
         return macs.network_cost(model, decoder, picture, setting)
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import PIL
 from PIL import Image, features
 
-from codec.errors import MetamerError
-from evaluation.codecs.interface import Codec, parse_options
+from metamer.codec.errors import MetamerError
+from metamer.evaluation.codecs.interface import Codec, parse_options
 
 BOOLEAN, INTEGER, TEXT = (bool,), (int,), (str,)
 

@@ -27,9 +27,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from codec import pixels
-from codec.errors import FileError, ImageError, MetamerError
-from evaluation.codecs.interface import CallCost, Codec
+from metamer.codec import pixels
+from metamer.codec.errors import FileError, ImageError, MetamerError
+from metamer.evaluation.codecs.interface import CallCost, Codec
 
 SUFFIX = ".toml"
 NEEDED = {"encode": ("{input}", "{output}", "{quality}"), "decode": ("{input}", "{output}")}

@@ -2,10 +2,10 @@
 
 from functools import cache
 
-from codec.errors import MetamerError
-from evaluation.codecs import pillow, program
-from evaluation.codecs.interface import Codec
-from evaluation.codecs.metamer import metamer_codec
+from metamer.codec.errors import MetamerError
+from metamer.evaluation.codecs import pillow, program
+from metamer.evaluation.codecs.interface import Codec
+from metamer.evaluation.codecs.metamer import metamer_codec
 
 
 def pillow_codecs() -> dict[str, Codec]:
@@ -32,7 +32,7 @@ def get_codec(name: str, threads: int = 0) -> Codec:
     if first in formats:
         return formats[first].codec(first, rest if colon else None)
     if first == "compressai":
-        from evaluation.codecs import compressai  # torch
+        from metamer.evaluation.codecs import compressai  # torch
 
         return compressai.compressai_codec(rest)
     if name.endswith(program.SUFFIX):

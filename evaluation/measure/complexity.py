@@ -9,10 +9,10 @@ from pathlib import Path
 from PIL import Image
 from tqdm import tqdm
 
-from evaluation.codecs.interface import Codec, nearest_setting
-from evaluation.codecs.registry import get_codec
-from evaluation.images import read_image, save_image
-from evaluation.measure import machine, subprocesses
+from metamer.evaluation.codecs.interface import Codec, nearest_setting
+from metamer.evaluation.codecs.registry import get_codec
+from metamer.evaluation.images import read_image, save_image
+from metamer.evaluation.measure import machine, subprocesses
 
 THREADS = (1, 2)
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from PIL import Image
 
-from evaluation.codecs.registry import get_codec
-from evaluation.images import read_image, save_image
-from evaluation.measure.measurements import Point, Row
+from metamer.evaluation.codecs.registry import get_codec
+from metamer.evaluation.images import read_image, save_image
+from metamer.evaluation.measure.measurements import Point, Row
 
 ORIGINAL = "original"  # a folder next to those of codecs, whose names have an @
 

@@ -12,16 +12,16 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from codec import files
-from codec.errors import FileError, ImageError, MetamerError
-from evaluation import json_lines
-from evaluation.codecs.interface import CallCost, Codec, nearest_setting
-from evaluation.codecs.registry import get_codec
-from evaluation.images import read_image, save_image, to_tensor
-from evaluation.measure import machine, subprocesses
-from evaluation.measure.panel import Panel
-from perception import from_spec
-from perception.distance import Distance
+from metamer.codec import files
+from metamer.codec.errors import FileError, ImageError, MetamerError
+from metamer.evaluation import json_lines
+from metamer.evaluation.codecs.interface import CallCost, Codec, nearest_setting
+from metamer.evaluation.codecs.registry import get_codec
+from metamer.evaluation.images import read_image, save_image, to_tensor
+from metamer.evaluation.measure import machine, subprocesses
+from metamer.evaluation.measure.panel import Panel
+from metamer.perception import from_spec
+from metamer.perception.distance import Distance
 
 Row = dict[str, object]
 

@@ -6,10 +6,10 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor
 
-from perception.backbones.imagenet import Network
-from perception.distance import Distance
-from perception.distances.deep import DeepDistance
-from perception.distances.features import LayerSweep
+from metamer.perception.backbones.imagenet import Network
+from metamer.perception.distance import Distance
+from metamer.perception.distances.deep import DeepDistance
+from metamer.perception.distances.features import LayerSweep
 
 
 class Panel:

@@ -6,11 +6,11 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from codec.errors import FileError, MetamerError
-from evaluation import json_lines
-from evaluation.measure.measurements import Row
-from evaluation.measure.summary import MeanInterval, RateSummary
-from perception.registry import metrics
+from metamer.codec.errors import FileError, MetamerError
+from metamer.evaluation import json_lines
+from metamer.evaluation.measure.measurements import Row
+from metamer.evaluation.measure.summary import MeanInterval, RateSummary
+from metamer.perception.registry import metrics
 
 RESULT_FILES = ("results.jsonl", "matched.jsonl", "matched.json")
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 from PIL import Image
 
-from codec import pixels
-from codec.errors import MetamerError
-from evaluation.codecs.registry import get_codec
-from evaluation.measure import machine
+from metamer.codec import pixels
+from metamer.codec.errors import MetamerError
+from metamer.evaluation.codecs.registry import get_codec
+from metamer.evaluation.measure import machine
 
 DIRECTIONS = ("encode", "decode")
 IDLE = "nothing"  # what a process takes that only starts
@@ -45,7 +45,7 @@ def run_in_subprocess(
     environment |= {"OMP_NUM_THREADS": str(threads)} if threads else {}
     task = {"name": name, "way": way, "picture": str(picture), "stream": str(stream), "setting": setting, "runs": runs,
             "threads": threads}
-    command = [sys.executable, "-P", "-m", "evaluation.measure.subprocesses", json.dumps(task)]
+    command = [sys.executable, "-P", "-m", "metamer.evaluation.measure.subprocesses", json.dumps(task)]
     done = subprocess.run(command, capture_output=True, env=environment)
     if done.returncode:
         said = done.stderr.decode(errors="replace").strip().splitlines() or [f"status {done.returncode}"]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from evaluation.plots.labels import label_points
-from evaluation.plots.style import COLOURS, INK, MUTED, footnote, new_panels, save_figure, set_logarithmic
+from metamer.evaluation.plots.labels import label_points
+from metamer.evaluation.plots.style import COLOURS, INK, MUTED, footnote, new_panels, save_figure, set_logarithmic
 
 
 @dataclass(frozen=True)

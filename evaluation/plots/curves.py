@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.plots.labels import label_ends
-from evaluation.plots.style import Style, codec_styles, footnote, new_panels, save_figure, set_logarithmic
+from metamer.evaluation.plots.labels import label_ends
+from metamer.evaluation.plots.style import Style, codec_styles, footnote, new_panels, save_figure, set_logarithmic
 
 Curves = Mapping[str, np.ndarray]  # codec → (points, 2) bpp and metric, by rising rate
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.plots.style import MUTED, Style, codec_styles, footnote, new_panels, save_figure
+from metamer.evaluation.plots.style import MUTED, Style, codec_styles, footnote, new_panels, save_figure
 
 SPREAD = 0.28  # how far points of a codec stand from its line, so that none hides another
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.plots.style import COLOURS, plt, save_figure
+from metamer.evaluation.plots.style import COLOURS, plt, save_figure
 
 Interval = tuple[float, float, float]  # value, and the ends of its 95 % interval
 

@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.text import Annotation, Text
 from scipy.optimize import isotonic_regression
 
-from evaluation.plots.style import MUTED
+from metamer.evaluation.plots.style import MUTED
 
 LINE = 1.35  # height of a line of text, in sizes of its font
 LABEL_X = 1.035  # where labels of ends stand, in widths of a panel

@@ -10,8 +10,8 @@ from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter1d
 
-from evaluation.plots.labels import label_ends
-from evaluation.plots.style import COLOURS, MUTED, footnote, new_panels, save_figure, set_logarithmic
+from metamer.evaluation.plots.labels import label_ends
+from metamer.evaluation.plots.style import COLOURS, MUTED, footnote, new_panels, save_figure, set_logarithmic
 
 Log = Sequence[Mapping]  # what train.loop writes into log.jsonl
 UNPLOTTED = ("step", "seconds", "images_per_second")  # numbers of a row that are no panel

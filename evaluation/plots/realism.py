@@ -5,9 +5,9 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from evaluation.measure.summary import RateSummary, by_codec, realism_paths, realism_setting
-from evaluation.plots.labels import label_ends, label_points
-from evaluation.plots.style import (
+from metamer.evaluation.measure.summary import RateSummary, by_codec, realism_paths, realism_setting
+from metamer.evaluation.plots.labels import label_ends, label_points
+from metamer.evaluation.plots.style import (
     MUTED,
     Style,
     codec_styles,
@@ -17,8 +17,8 @@ from evaluation.plots.style import (
     save_figure,
     set_logarithmic,
 )
-from evaluation.realism.measures import RealismMeasure, common_measures
-from perception.registry import find
+from metamer.evaluation.realism.measures import RealismMeasure, common_measures
+from metamer.perception.registry import find
 
 
 def _interval(panel: Axes, x: float, figures: Sequence[float], colour: str) -> None:

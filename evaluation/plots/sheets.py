@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from evaluation.plots.style import plt, save_figure
+from metamer.evaluation.plots.style import plt, save_figure
 
 
 def plot_contact_sheet(pictures: list[tuple[Image.Image, str]], path: Path, title: str = "", columns: int = 6) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import matplotlib
 
-from codec import files
+from metamer.codec import files
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

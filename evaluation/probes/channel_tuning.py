@@ -6,15 +6,15 @@ from pathlib import Path
 
 import numpy as np
 
-from codec import files
-from evaluation import plots
-from evaluation.images import from_tensor, read_image, to_tensor
-from evaluation.plots.style import COLOURS, plt, save_figure
-from evaluation.probes import recovery
-from perception.backbones.efficacy import ChannelTuning, contrast_sensitivity, measure_tuning, peak_frequency
-from perception.backbones.imagenet import Network
-from perception.distances.features import DEFAULT_LAYER, Features
-from perception.registry import create
+from metamer.codec import files
+from metamer.evaluation import plots
+from metamer.evaluation.images import from_tensor, read_image, to_tensor
+from metamer.evaluation.plots.style import COLOURS, plt, save_figure
+from metamer.evaluation.probes import recovery
+from metamer.perception.backbones.efficacy import ChannelTuning, contrast_sensitivity, measure_tuning, peak_frequency
+from metamer.perception.backbones.imagenet import Network
+from metamer.perception.distances.features import DEFAULT_LAYER, Features
+from metamer.perception.registry import create
 
 SUBSETS = ("all", "H-10", "L-10")
 SMOOTHNESS = 1.0  # weight of total variation against the feature loss over its value at mid-grey; the inversion's prior

@@ -13,19 +13,18 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-import codec
-from codec import files
-from codec.errors import ImageError
-from evaluation import json_lines, plots
-from evaluation.images import from_tensor, read_image, to_tensor
-from evaluation.intervals import bootstrap_interval
-from evaluation.markdown import interval_text, markdown_table
-from evaluation.plots import plt
-from evaluation.probes.recovery import centre_crop, image_checksum, jpeg_round_trip
-from evaluation.ratings import agreement
-from perception import create
-from perception.distance import Distance
-from perception.distances.visibility import probability
+from metamer.codec import coding, files
+from metamer.codec.errors import ImageError
+from metamer.evaluation import json_lines, plots
+from metamer.evaluation.images import from_tensor, read_image, to_tensor
+from metamer.evaluation.intervals import bootstrap_interval
+from metamer.evaluation.markdown import interval_text, markdown_table
+from metamer.evaluation.plots import plt
+from metamer.evaluation.probes.recovery import centre_crop, image_checksum, jpeg_round_trip
+from metamer.evaluation.ratings import agreement
+from metamer.perception import create
+from metamer.perception.distance import Distance
+from metamer.perception.distances.visibility import probability
 
 SIDE = 256  # of the photograph's centre that is looked at
 QUALITIES = {"jpeg": tuple(range(1, 101)), "codec": tuple(range(0, 101, 10))}
@@ -66,7 +65,7 @@ def compressed(image: Tensor, kind: str, quality: int) -> Tensor:
     """The (1, 3, H, W) image as JPEG, or as this codec, gives it back."""
     if kind == "jpeg":
         return jpeg_round_trip(image, quality)
-    return to_tensor(codec.decode(codec.encode(from_tensor(image), quality=quality)))
+    return to_tensor(coding.decode(coding.encode(from_tensor(image), quality=quality)))
 
 
 @torch.no_grad()

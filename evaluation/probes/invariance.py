@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from codec import files, pixels
-from codec.errors import FileError, ImageError
-from evaluation import plots
-from evaluation.images import read_image, to_tensor
-from evaluation.intervals import bootstrap_interval
-from evaluation.probes.recovery import centre_crop
-from perception.distance import Distance
+from metamer.codec import files, pixels
+from metamer.codec.errors import FileError, ImageError
+from metamer.evaluation import plots
+from metamer.evaluation.images import read_image, to_tensor
+from metamer.evaluation.intervals import bootstrap_interval
+from metamer.evaluation.probes.recovery import centre_crop
+from metamer.perception.distance import Distance
 
 DEFAULT_DISTANCES = ("mse", "ms-ssim", "lpips-alex", "lpips-squeeze", "pim-1", "pim")
 SIDE = 256  # of the piece of a photograph that is changed

@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from evaluation.plots.style import COLOURS, plt, save_figure
-from perception.distances.cielab import lab
+from metamer.evaluation.plots.style import COLOURS, plt, save_figure
+from metamer.perception.distances.cielab import lab
 
 # MacAdam, "Visual sensitivities to color differences in daylight", JOSA 32(5), 1942, observer PGN, as tabulated by
 # Wyszecki & Stiles, Color Science, table 2(5.4.1): x, y, semi-axes times 1000 (standard deviations of matches), angle of

@@ -15,16 +15,16 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from codec import files
-from codec.errors import FileError
-from evaluation import plots
-from evaluation.images import read_image
-from evaluation.intervals import bootstrap_interval
-from evaluation.measure.panel import Panel
-from evaluation.ratings import agreement, datasets, resimulation
-from evaluation.ratings.judging import measure_pairs
-from perception import create
-from perception.distances.perceptnet import LAYERS, Decoder, Encoder, build_network, tensors_below
+from metamer.codec import files
+from metamer.codec.errors import FileError
+from metamer.evaluation import plots
+from metamer.evaluation.images import read_image
+from metamer.evaluation.intervals import bootstrap_interval
+from metamer.evaluation.measure.panel import Panel
+from metamer.evaluation.ratings import agreement, datasets, resimulation
+from metamer.evaluation.ratings.judging import measure_pairs
+from metamer.perception import create
+from metamer.perception.distances.perceptnet import LAYERS, Decoder, Encoder, build_network, tensors_below
 
 PARAMETERS = {  # objective → what its strength is
     "denoising": "σ of the noise, values in [0, 1]",

@@ -18,12 +18,12 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from codec import files
-from codec.errors import FileError, ImageError, MetamerError
-from evaluation import plots
-from evaluation.images import from_tensor, read_image, round_trip, save_image, to_tensor
-from perception import create
-from perception.distance import Distance
+from metamer.codec import files
+from metamer.codec.errors import FileError, ImageError, MetamerError
+from metamer.evaluation import plots
+from metamer.evaluation.images import from_tensor, read_image, round_trip, save_image, to_tensor
+from metamer.perception import create
+from metamer.perception.distance import Distance
 
 START_QUALITY = 5  # of the JPEG to start from, visibly ruined
 YARDSTICK_QUALITY = 10

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import bjontegaard
 import numpy as np
 
-from evaluation.intervals import bootstrap_interval
+from metamer.evaluation.intervals import bootstrap_interval
 
 METHODS = ("pchip", "akima")
 SAMPLES = 300  # bootstrap resamples of the pictures

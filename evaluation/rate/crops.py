@@ -6,10 +6,10 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from evaluation import plots
-from evaluation.images import read_image
-from evaluation.measure.decoded import decode_again
-from evaluation.measure.measurements import Point, Row
+from metamer.evaluation import plots
+from metamer.evaluation.images import read_image
+from metamer.evaluation.measure.decoded import decode_again
+from metamer.evaluation.measure.measurements import Point, Row
 
 SHEET_PICTURES = 4  # pictures on a sheet
 CROP = 192  # pixels a side

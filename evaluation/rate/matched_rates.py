@@ -11,19 +11,19 @@ from pathlib import Path
 
 import numpy as np
 
-from codec import files
-from codec.errors import MetamerError
-from evaluation.codecs.registry import get_codec
-from evaluation.images import held_out_paths, read_image
-from evaluation.intervals import bootstrap_interval
-from evaluation.measure import measurements
-from evaluation.measure.decoded import decode_again, decoded_path, save_originals
-from evaluation.measure.measurements import Point, Row
-from evaluation.measure.summary import MeanInterval, RateSummary
-from evaluation.rate.crops import save_crop_sheet
-from evaluation.rate.rate_distortion import DEFAULT_METRICS
-from evaluation.realism import comparison, measures
-from evaluation.realism.features import FeatureSampler
+from metamer.codec import files
+from metamer.codec.errors import MetamerError
+from metamer.evaluation.codecs.registry import get_codec
+from metamer.evaluation.images import held_out_paths, read_image
+from metamer.evaluation.intervals import bootstrap_interval
+from metamer.evaluation.measure import measurements
+from metamer.evaluation.measure.decoded import decode_again, decoded_path, save_originals
+from metamer.evaluation.measure.measurements import Point, Row
+from metamer.evaluation.measure.summary import MeanInterval, RateSummary
+from metamer.evaluation.rate.crops import save_crop_sheet
+from metamer.evaluation.rate.rate_distortion import DEFAULT_METRICS
+from metamer.evaluation.realism import comparison, measures
+from metamer.evaluation.realism.features import FeatureSampler
 
 
 def mean_with_interval(values: np.ndarray) -> MeanInterval:

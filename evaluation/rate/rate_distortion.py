@@ -8,19 +8,19 @@ from pathlib import Path
 
 import numpy as np
 
-from codec import files
-from codec.errors import MetamerError
-from evaluation import plots
-from evaluation.codecs.registry import get_codec
-from evaluation.images import held_out_paths
-from evaluation.intervals import bootstrap_interval
-from evaluation.measure import measurements
-from evaluation.measure.measurements import Point, Row
-from evaluation.rate import bjontegaard, published
-from evaluation.rate.bjontegaard import bd_rate
-from evaluation.rate.published import PublishedCodec
-from perception.metric import Metric
-from perception.registry import find
+from metamer.codec import files
+from metamer.codec.errors import MetamerError
+from metamer.evaluation import plots
+from metamer.evaluation.codecs.registry import get_codec
+from metamer.evaluation.images import held_out_paths
+from metamer.evaluation.intervals import bootstrap_interval
+from metamer.evaluation.measure import measurements
+from metamer.evaluation.measure.measurements import Point, Row
+from metamer.evaluation.rate import bjontegaard, published
+from metamer.evaluation.rate.bjontegaard import bd_rate
+from metamer.evaluation.rate.published import PublishedCodec
+from metamer.perception.metric import Metric
+from metamer.perception.registry import find
 
 DEFAULT_METRICS = ("psnr", "ms-ssim")
 FLOOR = 1e-10  # of what a logarithm is taken of

@@ -13,7 +13,7 @@ from scipy.optimize import OptimizeWarning, curve_fit
 from scipy.special import expit
 from scipy.stats import kendalltau, rankdata
 
-from evaluation.ratings.items import RatingsError
+from metamer.evaluation.ratings.items import RatingsError
 
 
 def _checked(*arrays: np.ndarray) -> list[np.ndarray]:

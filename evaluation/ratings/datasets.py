@@ -7,8 +7,8 @@ not there, is a RatingsError that names the file and, in a list, the line.
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-from evaluation.ratings.items import OpinionSet, RatedImage, RatedPair, RatedTriplet, RatingsError
-from evaluation.ratings.layouts import (
+from metamer.evaluation.ratings.items import OpinionSet, RatedImage, RatedPair, RatedTriplet, RatingsError
+from metamer.evaluation.ratings.layouts import (
     TID_KINDS,
     bapps_judgements,
     csiq_opinions,
@@ -16,7 +16,7 @@ from evaluation.ratings.layouts import (
     live_opinions,
     tid_opinions,
 )
-from perception.registry import suggestion
+from metamer.perception.registry import suggestion
 
 READERS: dict[str, tuple[Callable[[Path], Iterator[RatedImage]], bool]] = {  # and whether more is better
     # Ponomarenko et al., Signal Processing: Image Communication 30 (2015) 57-77; MOS, 0 to 9

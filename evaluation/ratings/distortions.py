@@ -26,7 +26,7 @@ import numpy as np
 from PIL import Image
 from scipy import fft, ndimage, spatial
 
-from evaluation.images import round_trip
+from metamer.evaluation.images import round_trip
 
 LEVELS = range(1, 6)
 VARIANCES = {level: 32.5 * 2 ** (level - 1) for level in LEVELS}  # of additive noise, squared 8-bit steps [true]

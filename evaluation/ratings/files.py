@@ -14,7 +14,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
-from evaluation.ratings.items import RatingsError
+from metamer.evaluation.ratings.items import RatingsError
 
 
 class Folder:

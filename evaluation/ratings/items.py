@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from codec.errors import MetamerError
+from metamer.codec.errors import MetamerError
 
 
 class RatingsError(MetamerError):

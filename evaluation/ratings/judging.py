@@ -12,16 +12,16 @@ from typing import TypeVar
 import numpy as np
 from tqdm import tqdm
 
-from codec import files
-from codec.errors import FileError, ImageError
-from evaluation import json_lines
-from evaluation.images import read_image, to_tensor
-from evaluation.intervals import bootstrap_interval
-from evaluation.measure.panel import Panel
-from evaluation.ratings import agreement
-from evaluation.ratings.items import OpinionSet, RatedImage, RatedPair, RatedTriplet
-from perception.errors import MetricError
-from perception.registry import suggestion
+from metamer.codec import files
+from metamer.codec.errors import FileError, ImageError
+from metamer.evaluation import json_lines
+from metamer.evaluation.images import read_image, to_tensor
+from metamer.evaluation.intervals import bootstrap_interval
+from metamer.evaluation.measure.panel import Panel
+from metamer.evaluation.ratings import agreement
+from metamer.evaluation.ratings.items import OpinionSet, RatedImage, RatedPair, RatedTriplet
+from metamer.perception.errors import MetricError
+from metamer.perception.registry import suggestion
 
 VALUES_FILE = "values.jsonl"
 SAMPLES = {"spearman": 1000, "kendall": 300, "pearson": 200, "jnd-map": 300}  # bootstrap resamples; fewer where slow

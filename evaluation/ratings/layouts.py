@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from scipy.io import loadmat
 
-from evaluation.ratings.files import (
+from metamer.evaluation.ratings.files import (
     Folder,
     home_folder,
     parse_score,
@@ -17,7 +17,7 @@ from evaluation.ratings.files import (
     split_cells,
     workbook_sheet,
 )
-from evaluation.ratings.items import RatedImage, RatingsError
+from metamer.evaluation.ratings.items import RatedImage, RatingsError
 
 TID_KINDS = (  # TID2008 has the first 17
     "additive Gaussian noise", "additive noise, stronger in colour", "spatially correlated noise", "masked noise",

@@ -15,11 +15,11 @@ from PIL import Image
 from scipy import optimize
 from tqdm import tqdm
 
-from codec import files
-from codec.errors import ImageError, MetamerError
-from evaluation.images import read_image, save_image, to_tensor
-from evaluation.ratings.distortions import DISTORTIONS, LEVELS, VARIANCES, Distortion
-from perception import create
+from metamer.codec import files
+from metamer.codec.errors import ImageError, MetamerError
+from metamer.evaluation.images import read_image, save_image, to_tensor
+from metamer.evaluation.ratings.distortions import DISTORTIONS, LEVELS, VARIANCES, Distortion
+from metamer.perception import create
 
 HEIGHT, WIDTH = 384, 512
 # top and left of TID's own crops where they are known, found by comparison with Kodak's photographs, bit for bit

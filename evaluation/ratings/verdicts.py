@@ -5,11 +5,11 @@ from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
-from codec import files
-from evaluation import plots
-from evaluation.ratings.judging import Verdict
-from perception.backbones.imagenet import resolve_network
-from perception.distances.features import sweep_labels
+from metamer.codec import files
+from metamer.evaluation import plots
+from metamer.evaluation.ratings.judging import Verdict
+from metamer.perception.backbones.imagenet import resolve_network
+from metamer.perception.distances.features import sweep_labels
 
 ORDER = ("spearman", "pearson", "kendall", "2afc", "jnd-map")
 DRAWN_SUBSETS = ("all", "H-10", "L-10", "efficacy")

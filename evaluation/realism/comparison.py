@@ -14,14 +14,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from codec import pixels
-from codec.errors import FileError, ImageError
-from evaluation.images import read_image
-from evaluation.intervals import LEAST_PICTURES, jackknife_interval
-from evaluation.realism import post_hoc_critic
-from evaluation.realism.features import LAYER, FeatureSampler, SetFeatures
-from evaluation.realism.frechet import frechet_distance_of_features, mean_frechet_distance, pooled_moments
-from evaluation.realism.kid import kid_of_subsets, squared_mmd
+from metamer.codec import pixels
+from metamer.codec.errors import FileError, ImageError
+from metamer.evaluation.images import read_image
+from metamer.evaluation.intervals import LEAST_PICTURES, jackknife_interval
+from metamer.evaluation.realism import post_hoc_critic
+from metamer.evaluation.realism.features import LAYER, FeatureSampler, SetFeatures
+from metamer.evaluation.realism.frechet import frechet_distance_of_features, mean_frechet_distance, pooled_moments
+from metamer.evaluation.realism.kid import kid_of_subsets, squared_mmd
 
 
 def compare_sets(originals: SetFeatures, images: SetFeatures) -> dict[str, float]:

@@ -8,13 +8,13 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from codec.errors import ImageError
-from evaluation.images import to_tensor
-from evaluation.realism.frechet import Moments, pim_moments
-from evaluation.realism.post_hoc_critic import Cells
-from perception import create
-from perception.backbones.imagenet import Network
-from perception.backbones.inception import Inception
+from metamer.codec.errors import ImageError
+from metamer.evaluation.images import to_tensor
+from metamer.evaluation.realism.frechet import Moments, pim_moments
+from metamer.evaluation.realism.post_hoc_critic import Cells
+from metamer.perception import create
+from metamer.perception.backbones.imagenet import Network
+from metamer.perception.backbones.inception import Inception
 
 SIDE = 256  # of patches
 BATCH = 16  # patches through a network at once

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Sequence
 import torch
 from torch import Tensor
 
-from perception.distances.pim import PimOne
+from metamer.perception.distances.pim import PimOne
 
 
 class Moments:

@@ -8,7 +8,7 @@ KID is that of Bińkowski et al., "Demystifying MMD GANs", ICLR 2018; Fréchet's
 import numpy as np
 from torch import Tensor
 
-from codec.errors import ImageError
+from metamer.codec.errors import ImageError
 
 SUBSETS, SUBSET = 100, 1000  # of KID, and the largest size of one
 

@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from evaluation.realism.features import SIDE
-from perception.backbones.imagenet import layer_widths
-from perception.backbones.inception import FEATURES
+from metamer.evaluation.realism.features import SIDE
+from metamer.perception.backbones.imagenet import layer_widths
+from metamer.perception.backbones.inception import FEATURES
 
 FEW_PICTURES = 20  # with fewer an interval is rough
 BIASED = "dimensions: biased far upwards, compare it only between codecs on these very pictures"

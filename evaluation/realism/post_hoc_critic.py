@@ -20,11 +20,11 @@ import torch.nn.functional as F
 from scipy.optimize import minimize_scalar
 from torch import Tensor, nn
 
-from codec.errors import ImageError
-from evaluation.intervals import LEAST_PICTURES, bootstrap_interval
-from perception.backbones.imagenet import Network
-from perception.distances.wasserstein import LAYERS
-from train.critic_losses import LOSSES
+from metamer.codec.errors import ImageError
+from metamer.evaluation.intervals import LEAST_PICTURES, bootstrap_interval
+from metamer.perception.backbones.imagenet import Network
+from metamer.perception.distances.wasserstein import LAYERS
+from metamer.train.critic_losses import LOSSES
 
 NETWORK = "squeezenet"
 SIDE = 16  # pixels of a cell

@@ -4,12 +4,12 @@ import json
 from collections.abc import Sequence
 from pathlib import Path
 
-from codec.errors import FileError, MetamerError
-from evaluation import plots
-from evaluation.measure.measurements import Row
-from evaluation.measure.results import Results, distance_labels, load_results
-from evaluation.plots.style import Style
-from evaluation.rate import published, rate_distortion
+from metamer.codec.errors import FileError, MetamerError
+from metamer.evaluation import plots
+from metamer.evaluation.measure.measurements import Row
+from metamer.evaluation.measure.results import Results, distance_labels, load_results
+from metamer.evaluation.plots.style import Style
+from metamer.evaluation.rate import published, rate_distortion
 
 
 def draw_figures(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("png",), specs: Sequence[str] = (),

@@ -6,14 +6,14 @@ from pathlib import Path
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from codec import files
-from codec.errors import FileError, MetamerError
-from evaluation import plots
-from evaluation.measure.results import load_results
-from evaluation.plots.style import round_ticks
-from evaluation.rate import published
-from evaluation.report.contents import distance_sections, picture_table, published_label, realism_section, six_digits
-from evaluation.report.viewer import viewer_section
+from metamer.codec import files
+from metamer.codec.errors import FileError, MetamerError
+from metamer.evaluation import plots
+from metamer.evaluation.measure.results import load_results
+from metamer.evaluation.plots.style import round_ticks
+from metamer.evaluation.rate import published
+from metamer.evaluation.report.contents import distance_sections, picture_table, published_label, realism_section, six_digits
+from metamer.evaluation.report.viewer import viewer_section
 
 HERE = Path(__file__).parent / "static"
 SCRIPTS = ("report.css", "charts.js", "curves.js", "realism.js", "rows.js", "viewer.js")

@@ -7,12 +7,12 @@ from urllib.parse import quote
 
 import numpy as np
 
-from evaluation.measure.decoded import ORIGINAL, decoded_path
-from evaluation.measure.measurements import Point, Row
-from evaluation.measure.results import Results, distance_labels
-from evaluation.plots.style import metric_title
-from evaluation.report.contents import decimals
-from perception.registry import find
+from metamer.evaluation.measure.decoded import ORIGINAL, decoded_path
+from metamer.evaluation.measure.measurements import Point, Row
+from metamer.evaluation.measure.results import Results, distance_labels
+from metamer.evaluation.plots.style import metric_title
+from metamer.evaluation.report.contents import decimals
+from metamer.perception.registry import find
 
 
 def decoded_pair(decoded: Sequence[Path], row: Row) -> tuple[Path, Path] | None:

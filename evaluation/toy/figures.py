@@ -8,11 +8,11 @@ import torch
 from matplotlib.colors import to_rgb
 from torch import Tensor, nn
 
-from evaluation import plots
-from evaluation.plots import COLOURS, plt
-from evaluation.toy import optima
-from evaluation.toy.sources import Source
-from evaluation.toy.training import METHODS, Score
+from metamer.evaluation import plots
+from metamer.evaluation.plots import COLOURS, plt
+from metamer.evaluation.toy import optima
+from metamer.evaluation.toy.sources import Source
+from metamer.evaluation.toy.training import METHODS, Score
 
 SEEN = 1 << 17  # vectors that tell how probable each codeword is
 GRID = 700  # points a side at which cells are distinguished

@@ -1,8 +1,8 @@
 """Scores as a table on the terminal and on a page."""
 
-from evaluation.markdown import markdown_table
-from evaluation.toy.optima import OPTIMA
-from evaluation.toy.training import METHODS, Score
+from metamer.evaluation.markdown import markdown_table
+from metamer.evaluation.toy.optima import OPTIMA
+from metamer.evaluation.toy.training import METHODS, Score
 
 HEADER = ["λ", "coder", "R (bits)", "D", "R + λD", "95 % interval"]
 

@@ -11,11 +11,11 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from codec import files
-from evaluation.toy import transform_coding, vector_quantiser
-from evaluation.toy.sources import Source
-from evaluation.toy.transform_coding import TransformCoder
-from evaluation.toy.vector_quantiser import VectorQuantiser
+from metamer.codec import files
+from metamer.evaluation.toy import transform_coding, vector_quantiser
+from metamer.evaluation.toy.sources import Source
+from metamer.evaluation.toy.transform_coding import TransformCoder
+from metamer.evaluation.toy.vector_quantiser import VectorQuantiser
 
 METHODS = {
     "klt": "Karhunen-Loève transform coding", "ltc": "linear transform coding", "ntc": "nonlinear transform coding",

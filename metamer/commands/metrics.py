@@ -7,11 +7,11 @@ from pathlib import Path
 
 import click
 
-from codec.errors import MetamerError
-from evaluation.commands.options import json_option, make_folder, metric_option, out_option
-from perception.errors import PerceptionError
-from perception.registry import from_spec
-from perception.registry import metrics as registered
+from metamer.codec.errors import MetamerError
+from metamer.commands.options import json_option, make_folder, metric_option, out_option
+from metamer.perception.errors import PerceptionError
+from metamer.perception.registry import from_spec
+from metamer.perception.registry import metrics as registered
 
 DEFAULT_METRICS = ("psnr", "cielab", "ms-ssim", "haarpsi", "lpips-squeeze")
 OPINION_SETS = ("tid2013", "tid2008", "kadid-10k", "csiq", "live")
@@ -82,7 +82,7 @@ def compare(reference: Path, images: tuple[Path, ...], specs: tuple[str, ...], a
     """Measure IMAGEs against REFERENCE."""
     import torch
 
-    from evaluation.images import read_image, to_tensor
+    from metamer.evaluation.images import read_image, to_tensor
 
     original = to_tensor(read_image(reference))
     distances = chosen_distances(specs, DEFAULT_METRICS, min(original.shape[-2:]))
@@ -118,11 +118,11 @@ def judge(dataset: str, folder: Path, specs: tuple[str, ...], networks: tuple[st
 
     Writes values.jsonl (an interrupted run continues), verdicts.json, table.txt and plots into --out.
     """
-    from evaluation.images import read_image
-    from evaluation.measure.panel import Panel
-    from evaluation.ratings import datasets, judging, resimulation
-    from evaluation.ratings import verdicts as reports
-    from perception.distances.features import LayerSweep
+    from metamer.evaluation.images import read_image
+    from metamer.evaluation.measure.panel import Panel
+    from metamer.evaluation.ratings import datasets, judging, resimulation
+    from metamer.evaluation.ratings import verdicts as reports
+    from metamer.perception.distances.features import LayerSweep
 
     if dataset in OPINION_SETS:
         judged, work = datasets.load_opinions(dataset, folder), judging.judge_opinions
@@ -150,7 +150,7 @@ def resimulate(kodak: Path, ratings_folder: Path, out: Path) -> None:
     TID2013 is the set's folder with mos_with_names.txt; where it has images.csv and images/, true pictures of the set, ours are
     compared with them.
     """
-    from evaluation.ratings import resimulation
+    from metamer.evaluation.ratings import resimulation
 
     resimulation.resimulate(kodak, ratings_folder, make_folder(out))
     if (ratings_folder / "images.csv").exists():
@@ -171,7 +171,7 @@ def recover(reference: Path, specs: tuple[str, ...], start: str, steps: int, sid
 
     Writes a picture for each distance, recoveries-START.json and a contact sheet into --out; results already there are kept.
     """
-    from evaluation.probes import recovery
+    from metamer.evaluation.probes import recovery
 
     trainable = [name for name, metric in registered().items() if metric.trainable]
     image = recovery.read_centre(reference, side)
@@ -191,7 +191,7 @@ def efficacy(network: str, layer: str | None, photo: Path | None, steps: int, pi
 
     Writes efficacy.csv (every channel of every layer) and the tuning curves of one layer into --out.
     """
-    from evaluation.probes import channel_tuning
+    from metamer.evaluation.probes import channel_tuning
 
     for path in channel_tuning.study_channels(network, layer, photo, steps, make_folder(out), pixels_per_degree):
         click.echo(path)
@@ -206,8 +206,8 @@ def tolerance(photos: Path, specs: tuple[str, ...], out: Path) -> None:
 
     A changed picture's distance is given relative to that of noise of equal mean squared error: below 1 is tolerant.
     """
-    from evaluation.images import held_out_paths
-    from evaluation.probes import invariance
+    from metamer.evaluation.images import held_out_paths
+    from metamer.evaluation.probes import invariance
 
     click.echo(
         invariance.study_tolerance(
@@ -222,7 +222,7 @@ def tolerance(photos: Path, specs: tuple[str, ...], out: Path) -> None:
 @out_option
 def neighbours(clips: tuple[Path, ...], specs: tuple[str, ...], out: Path) -> None:
     """Test whether neighbouring frames of video are found closer than others. CLIPs are folders of numbered frames."""
-    from evaluation.probes import invariance
+    from metamer.evaluation.probes import invariance
 
     frames = invariance.read_clips(clips)  # before distances are loaded: a wrong folder is reported at once, and alone
     click.echo(invariance.study_neighbours(frames, chosen_distances(specs, invariance.DEFAULT_DISTANCES), make_folder(out)))
@@ -245,7 +245,7 @@ def realism(references: Path, images: Path, layer: str, pim: str, critic: str | 
     FID/256, KID, Fréchet distances in a layer of a network and in PIM's z, and with --critic what a critic finds; each with a
     95 % interval over pictures.
     """
-    from evaluation.realism import comparison, measures
+    from metamer.evaluation.realism import comparison, measures
 
     result = comparison.compare_folders(references, images, layer, pim, critic)
     for line in measures.small_sample_cautions(result):
@@ -261,8 +261,8 @@ def detection(photos: Path, out: Path) -> None:
 
     Writes detection.json and detection.png into --out; an interrupted run continues.
     """
-    from evaluation.images import held_out_paths
-    from evaluation.probes import detection as study
+    from metamer.evaluation.images import held_out_paths
+    from metamer.evaluation.probes import detection as study
 
     click.echo(study.study_detection(held_out_paths(photos), make_folder(out)))
 

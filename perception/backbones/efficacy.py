@@ -13,7 +13,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor
 
-from perception.backbones.imagenet import NETWORKS, Network
+from metamer.perception.backbones.imagenet import NETWORKS, Network
 
 PIXELS_PER_DEGREE = 32.0  # a screen of 96 dots an inch at 49 cm
 SIZE = 256  # pixels a side: 8 degrees
@@ -109,7 +109,8 @@ def measure_tuning(
     return {layer: ChannelTuning(steps, by_frequency[layer], by_orientation[layer]) for layer in layers}
 
 
-TABLE = Path(__file__).parent / "efficacy.safetensors"  # `python -m perception.backbones.efficacy` writes it, tests check it
+# `python -m metamer.perception.backbones.efficacy` writes it, tests check it
+TABLE = Path(__file__).parent / "efficacy.safetensors"
 
 
 @cache

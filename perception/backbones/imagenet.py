@@ -11,9 +11,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from perception import weights
-from perception.errors import ImageError, MetricError
-from perception.registry import suggestion
+from metamer.perception import weights
+from metamer.perception.errors import ImageError, MetricError
+from metamer.perception.registry import suggestion
 
 MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet; LPIPS' shift and scale say the same
 

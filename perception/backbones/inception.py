@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from perception import weights
-from perception.errors import ImageError
+from metamer.perception import weights
+from metamer.perception.errors import ImageError
 
 SIDE = 299  # of what the network sees
 FEATURES = 2048

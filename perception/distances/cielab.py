@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from perception.distance import Distance
+from metamer.perception.distance import Distance
 
 # linear sRGB → CIE XYZ, IEC 61966-2-1; each row over the white point's value, so that white is (1, 1, 1)
 XYZ = ((0.4124, 0.3576, 0.1805), (0.2126, 0.7152, 0.0722), (0.0193, 0.1192, 0.9505))

@@ -4,10 +4,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from perception.distance import Distance
-from perception.errors import MetricError
-from perception.packages import import_package
-from perception.vision.display import to_8_bit_arrays
+from metamer.perception.distance import Distance
+from metamer.perception.errors import MetricError
+from metamer.perception.packages import import_package
+from metamer.perception.vision.display import to_8_bit_arrays
 
 
 class ColorVideoVDP(Distance):

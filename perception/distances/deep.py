@@ -1,7 +1,7 @@
 """What distances on the features of one network share."""
 
-from perception.backbones.imagenet import Network
-from perception.distance import Distance
+from metamer.perception.backbones.imagenet import Network
+from metamer.perception.distance import Distance
 
 
 class DeepDistance(Distance):

@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from perception import weights
-from perception.backbones.imagenet import Network
-from perception.distance import Distance
+from metamer.perception import weights
+from metamer.perception.backbones.imagenet import Network
+from metamer.perception.distance import Distance
 
 STAGES = ("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3")
 SHORT_SIDE = 256  # the paper's rescaling, "a reasonable viewing distance"

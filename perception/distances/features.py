@@ -10,10 +10,10 @@ from collections.abc import Sequence
 import torch
 from torch import Tensor, nn
 
-from perception.backbones.efficacy import efficacy
-from perception.backbones.imagenet import Network, layer_names, resolve_network
-from perception.distances.deep import DeepDistance
-from perception.errors import MetricError
+from metamer.perception.backbones.efficacy import efficacy
+from metamer.perception.backbones.imagenet import Network, layer_names, resolve_network
+from metamer.perception.distances.deep import DeepDistance
+from metamer.perception.errors import MetricError
 
 DEFAULT_LAYER = {"squeezenet": "fire3", "alexnet": "relu2", "vgg16": "relu2_2"}
 

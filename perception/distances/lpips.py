@@ -3,8 +3,8 @@
 import torch.nn.functional as F
 from torch import Tensor
 
-from perception import weights
-from perception.distances.deep import DeepDistance
+from metamer.perception import weights
+from metamer.perception.distances.deep import DeepDistance
 
 # network → the layers whose differences LPIPS weighs, and the name of its heads
 TAPS = {

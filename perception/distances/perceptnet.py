@@ -12,10 +12,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from perception.distance import Distance
-from perception.errors import MetricError, WeightsError
-from perception.registry import suggestion
-from perception.weights import load_trained
+from metamer.perception.distance import Distance
+from metamer.perception.errors import MetricError, WeightsError
+from metamer.perception.registry import suggestion
+from metamer.perception.weights import load_trained
 
 LAYERS = ("adaptation", "opponency", "contrast", "centre-surround", "lgn", "orientation", "v1")  # what they stand for, in order
 LINEAR = LAYERS[1::2]  # the others normalise

@@ -14,10 +14,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from perception import weights as pretrained
-from perception.distance import Distance
-from perception.errors import MetricError, WeightsError
-from perception.vision.steerable_pyramid import SteerablePyramid
+from metamer.perception import weights as pretrained
+from metamer.perception.distance import Distance
+from metamer.perception.errors import MetricError, WeightsError
+from metamer.perception.vision.steerable_pyramid import SteerablePyramid
 
 KERNEL = 5
 LAYERS = 4

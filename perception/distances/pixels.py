@@ -2,7 +2,7 @@
 
 from torch import Tensor
 
-from perception.distance import Distance
+from metamer.perception.distance import Distance
 
 PSNR_OF_IDENTICAL = 100.0  # dB; stands for infinity
 

@@ -7,9 +7,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from perception.distance import Distance
-from perception.packages import import_package
-from perception.vision.display import to_8_bit_arrays
+from metamer.perception.distance import Distance
+from metamer.perception.packages import import_package
+from metamer.perception.vision.display import to_8_bit_arrays
 
 
 class Ssimulacra2(Distance):

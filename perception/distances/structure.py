@@ -5,8 +5,8 @@ from collections.abc import Callable
 import pytorch_msssim
 from torch import Tensor
 
-from perception.distance import Distance
-from perception.packages import import_package
+from metamer.perception.distance import Distance
+from metamer.perception.packages import import_package
 
 LUMA = (0.299, 0.587, 0.114)  # of gamma-coded sRGB, ITU-R BT.601
 BLACK = 1e-6  # HaarPSI divides zero by zero for two black images; this, far below an 8-bit level, avoids it

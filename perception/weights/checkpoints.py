@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from perception.errors import WeightsError
+from metamer.perception.errors import WeightsError
 
 ARRAY_GLOBALS = {  # all that a pickle of arrays names
     ("numpy", "ndarray"): np.ndarray,

@@ -17,10 +17,10 @@ import pooch
 import requests
 from torch import Tensor
 
-from perception.errors import WeightsError
-from perception.weights.catalogue import CATALOGUE, Entry, find_entry
-from perception.weights.checkpoints import from_jax, from_script, from_torch
-from perception.weights.store import SHIPPED, cache_folder, is_intact, read_checked, tensor_digest, write_tensors
+from metamer.perception.errors import WeightsError
+from metamer.perception.weights.catalogue import CATALOGUE, Entry, find_entry
+from metamer.perception.weights.checkpoints import from_jax, from_script, from_torch
+from metamer.perception.weights.store import SHIPPED, cache_folder, is_intact, read_checked, tensor_digest, write_tensors
 
 PYPI = "https://pypi.org/simple"
 TIMEOUT = 30  # seconds without a byte

@@ -12,8 +12,8 @@ import torch
 from safetensors import SafetensorError
 from torch import Tensor
 
-from perception.errors import WeightsError
-from perception.weights.catalogue import CATALOGUE, Entry, find_entry
+from metamer.perception.errors import WeightsError
+from metamer.perception.weights.catalogue import CATALOGUE, Entry, find_entry
 
 SHIPPED = Path(__file__).parent / "shipped"
 

@@ -12,7 +12,7 @@ from unittest.mock import patch
 
 import torch
 
-from perception import create, packages, weights
+from metamer.perception import create, packages, weights
 
 
 def theirs():

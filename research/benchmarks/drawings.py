@@ -21,8 +21,8 @@ import numpy as np
 import PIL
 from PIL import Image, ImageFile
 
-import codec
-from codec.coding import LOSSLESS
+import metamer
+from metamer.codec.coding import LOSSLESS
 
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "drawings.json", HERE.parents[1] / "codec" / "DRAWINGS.md"
@@ -78,7 +78,7 @@ def setting_like(peer: str, photograph: Image.Image, wanted: float) -> int:
 
 
 def form(data: bytes) -> str:
-    found = codec.info(data)
+    found = metamer.info(data)
     return LOSSLESS if found.lossless else next((name for name in found.forms if name != "networks"), "networks")
 
 
@@ -87,7 +87,7 @@ def measure() -> dict:
 
     photograph, settings, rows = drawn.photograph(), {}, []
     for quality in QUALITIES:
-        wanted = psnr(photograph, codec.decode(codec.encode(photograph, quality)))
+        wanted = psnr(photograph, metamer.decode(metamer.encode(photograph, quality)))
         settings[str(quality)] = {peer: setting_like(peer, photograph, wanted) for peer in PEERS} | {"PSNR": wanted}
     for name, draw in drawn.PICTURES.items():
         picture = draw()
@@ -95,14 +95,14 @@ def measure() -> dict:
         for exact, (kind, options) in EXACT.items():
             plain = picture.convert("L") if picture.mode == "1" and kind == "WEBP" else picture
             row[LOSSLESS][exact] = len(save(plain, kind, options))
-        row[LOSSLESS]["Metamer"] = len(codec.encode(picture, lossless=True))
+        row[LOSSLESS]["Metamer"] = len(metamer.encode(picture, lossless=True))
         for quality in QUALITIES:
-            data = codec.encode(picture, quality)
+            data = metamer.encode(picture, quality)
             peers = {peer: with_peer(picture, peer, settings[str(quality)][peer]) for peer in PEERS}
-            row[str(quality)] = {"form": form(data), "Metamer": (len(data), psnr(picture, codec.decode(data)))} | peers
+            row[str(quality)] = {"form": form(data), "Metamer": (len(data), psnr(picture, metamer.decode(data)))} | peers
         rows.append(row)
         print(json.dumps(row), flush=True)
-    model = codec.info(codec.encode(photograph, 50)).model_id
+    model = metamer.info(metamer.encode(photograph, 50)).model_id
     return {"settings": settings, "pillow": PIL.__version__, "model": model, "rows": rows}
 
 
@@ -127,11 +127,11 @@ def crops() -> Image.Image:
     cells = []
     for name, (left, top) in CROPPED.items():
         picture, box = drawn.PICTURES[name](), (left, top, left + SIDE[0], top + SIDE[1])
-        data = codec.encode(picture, CROPPED_AT)
-        alone = nearest(lambda setting, picture=picture: codec.encode(picture, setting, lossless=False), len(data))
+        data = metamer.encode(picture, CROPPED_AT)
+        alone = nearest(lambda setting, picture=picture: metamer.encode(picture, setting, lossless=False), len(data))
         avif = nearest(functools.partial(with_avif, picture), len(data))
         print(f"{name}: Metamer {len(data)} bytes, networks alone {len(alone)}, AVIF {len(avif)}", flush=True)
-        shown = (picture, codec.decode(data), codec.decode(alone), Image.open(io.BytesIO(avif)).convert("RGB"))
+        shown = (picture, metamer.decode(data), metamer.decode(alone), Image.open(io.BytesIO(avif)).convert("RGB"))
         cells += [one.crop(box) for one in shown]
     sheet = Image.new("RGB", (4 * SIDE[0] + 12, len(CROPPED) * (SIDE[1] + 4) - 4), "black")
     for index, one in enumerate(cells):

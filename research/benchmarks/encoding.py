@@ -20,10 +20,10 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-import codec
-from codec import pixels, transforms
-from codec.model import WEIGHTS
-from evaluation.rate.bjontegaard import PictureCurves, bd_rate, bd_rate_interval
+import metamer
+from metamer.codec import pixels, transforms
+from metamer.codec.model import WEIGHTS
+from metamer.evaluation.rate.bjontegaard import PictureCurves, bd_rate, bd_rate_interval
 
 PLAIN = "as it is"
 CARDS = {  # what the model's card says otherwise
@@ -54,9 +54,9 @@ def colours_as_they_are() -> Iterator[None]:
 def measured(picture: Image.Image, quality: float, **options) -> tuple[float, float, float]:
     """Bits a pixel of the file, mean squared error of what it decodes to in [0, 1], seconds of encoding."""
     begun = time.process_time()
-    data = codec.encode(picture, quality, **options)
+    data = metamer.encode(picture, quality, **options)
     spent = time.process_time() - begun
-    error = (np.asarray(codec.decode(data), float) - np.asarray(picture)) / 255
+    error = (np.asarray(metamer.decode(data), float) - np.asarray(picture)) / 255
     return 8 * len(data) / (picture.width * picture.height), float(np.square(error).mean()), spent
 
 

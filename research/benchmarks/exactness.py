@@ -14,8 +14,8 @@ import shutil
 import subprocess
 import sys
 
-import codec
-from codec import files
+import metamer
+from metamer.codec import files
 
 # The oldest processor that NumPy's x86-64-v2 wheels run on: SSE4.2, but no AVX, FMA, AVX2 or AVX-512. ONNX Runtime picks
 # its kernels by what the processor says it has, so this runs others than any machine of the last decade does.
@@ -27,9 +27,9 @@ EMULATED = f"{PROCESSOR} (qemu)"
 def digest(name: str, model: str | None, threads: int) -> str:
     """SHA-256 of the latents as little-endian int32. Raises MetamerError that names the file."""
     try:
-        latents = codec.decode_latents(files.read(name), model=model, threads=threads)
-    except codec.MetamerError as problem:
-        raise codec.MetamerError(f"{name}: {problem}") from None
+        latents = metamer.decode_latents(files.read(name), model=model, threads=threads)
+    except metamer.MetamerError as problem:
+        raise metamer.MetamerError(f"{name}: {problem}") from None
     return hashlib.sha256(latents.astype("<i4").tobytes()).hexdigest()
 
 
@@ -65,7 +65,7 @@ def main() -> int:
             print("\n".join(rows["1 thread"]))
             return 0
         rows["2 threads"] = [digest(name, model, 2) for name in names]
-    except codec.MetamerError as problem:
+    except metamer.MetamerError as problem:
         parser.error(str(problem))
     reason, failed = why_not_emulated(), False
     if reason is None:

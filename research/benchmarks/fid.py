@@ -22,11 +22,11 @@ from PIL import Image, ImageFilter
 from torch import Tensor, nn
 from torch.utils.data import Dataset
 
-from evaluation.images import held_out_paths, read_image, round_trip
-from evaluation.realism.features import BATCH, patches
-from evaluation.realism.frechet import frechet_distance_of_features
-from perception import packages, weights
-from perception.backbones.inception import Inception, inception_layers
+from metamer.evaluation.images import held_out_paths, read_image, round_trip
+from metamer.evaluation.realism.features import BATCH, patches
+from metamer.evaluation.realism.frechet import frechet_distance_of_features
+from metamer.perception import packages, weights
+from metamer.perception.backbones.inception import Inception, inception_layers
 
 COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "JPEG 20": partial(round_trip, kind="JPEG", quality=20),

@@ -11,16 +11,16 @@ from pathlib import Path
 
 import numpy as np
 
-import codec
-from codec import fidelity, model, pixels
+import metamer
+from metamer.codec import fidelity, model, pixels
 
 
 def measure(names: list[Path], name: str, quality: float) -> tuple[float, float]:
     rows = []
     for path in names:
         picture = pixels.read(path)
-        data = codec.encode(picture, quality, model=name, lossless=False)
-        error = np.square(np.asarray(codec.decode(data), np.float32) - np.asarray(picture)).mean(dtype=np.float64)
+        data = metamer.encode(picture, quality, model=name, lossless=False)
+        error = np.square(np.asarray(metamer.decode(data), np.float32) - np.asarray(picture)).mean(dtype=np.float64)
         rows.append((8 * len(data) / (picture.width * picture.height), -10 * np.log10(error / 255**2)))
     rate, psnr = np.mean(rows, 0)
     return round(float(rate), 3), round(float(psnr), 2)

@@ -14,11 +14,11 @@ import numpy as np
 import onnx
 from PIL import Image
 
-import codec
-from codec import coding, container, latents, pixels, transforms
-from codec import model as models
-from codec.masking import LUMA
-from entropy.coder import Encoder, Meter
+import metamer
+from metamer.codec import coding, container, latents, pixels, transforms
+from metamer.codec import model as models
+from metamer.codec.masking import LUMA
+from metamer.entropy.coder import Encoder, Meter
 
 QUALITIES = (5, 20, 35, 50, 65, 80, 95)
 
@@ -33,9 +33,9 @@ def grey_energy(model: models.Model) -> np.ndarray:
 
 def luma_bits(picture: Image.Image, data: bytes, model: models.Model, energy: np.ndarray) -> np.ndarray:
     """(2,) bits of a colour file that are spent on luma, in both ways."""
-    index = coding.quality_index(codec.info(data).quality)
+    index = coding.quality_index(metamer.info(data).quality)
     _, hyper = transforms.analyse(pixels.to_planes(picture), index, model)
-    decoded = codec.decode_latents(data)
+    decoded = metamer.decode_latents(data)
     height, width, count = decoded.shape
     values, bits, meter = decoded.reshape(-1, count), np.zeros(count), Meter(model.tables)
     meter.write(hyper.ravel(), np.repeat(model.arrays["hyper_index"][index], hyper[0].size))
@@ -80,10 +80,10 @@ def main() -> None:
         for quality in QUALITIES:
             data = untouched(picture, coding.quality_index(quality), model)
             share.append(luma_bits(picture, data, model, energy))
-            at.append(psnr(np.asarray(codec.decode(data), float) @ LUMA, luma))
-            data = codec.encode(grey, quality, model=options.model)
+            at.append(psnr(np.asarray(metamer.decode(data), float) @ LUMA, luma))
+            data = metamer.encode(grey, quality, model=options.model)
             size.append(8 * len(data))
-            reached.append(psnr(np.asarray(codec.decode(data), float), np.asarray(grey, float)))
+            reached.append(psnr(np.asarray(metamer.decode(data), float), np.asarray(grey, float)))
         inside = (np.array(at) >= reached[0]) & (np.array(at) <= reached[-1])
         ratio = (np.exp(np.interp(at, reached, np.log(size)))[:, None] / np.array(share))[inside]
         ratios.append(ratio.mean(0))

@@ -36,7 +36,7 @@ def mirrored(photograph: Path, megapixels: float) -> np.ndarray:
 def measured(*arguments: object) -> dict[str, float]:
     """Seconds by the clock and of all processors, and peak resident MB, of a command."""
     start = time.perf_counter()
-    process = subprocess.Popen([sys.executable, "-P", "-m", "codec.cli", *map(str, arguments)])
+    process = subprocess.Popen([sys.executable, "-P", "-m", "metamer.cli", *map(str, arguments)])
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise click.ClickException(f"metamer {arguments[0]} failed")

@@ -21,12 +21,12 @@ import torch
 import yaml
 from scipy import stats
 
-from evaluation.rate.bjontegaard import bd_rate
-from train import loop, validation
-from train.data import find
-from train.objective import Distortion
-from train.recipe import Stage, changed, from_mapping
-from train.running import CHECKPOINT
+from metamer.evaluation.rate.bjontegaard import bd_rate
+from metamer.train import loop, validation
+from metamer.train.data import find
+from metamer.train.objective import Distortion
+from metamer.train.recipe import Stage, changed, from_mapping
+from metamer.train.running import CHECKPOINT
 
 RULE = "rule"
 MEASURED = Stage("measured", steps=1, tradeoff=22.0)  # as `codec.latents.choose_residuals` does with most models that ship

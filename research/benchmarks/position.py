@@ -30,14 +30,14 @@ from pathlib import Path
 
 from PIL import Image, ImageOps
 
-import codec
-from codec import pixels
-from evaluation.codecs import pillow
-from evaluation.codecs.interface import Codec, nearest_setting
-from evaluation.codecs.registry import get_codec
-from evaluation.measure import complexity, machine, results, subprocesses
-from evaluation.rate import published, rate_distortion
-from evaluation.rate.bjontegaard import bd_rate
+import metamer
+from metamer.codec import pixels
+from metamer.evaluation.codecs import pillow
+from metamer.evaluation.codecs.interface import Codec, nearest_setting
+from metamer.evaluation.codecs.registry import get_codec
+from metamer.evaluation.measure import complexity, machine, results, subprocesses
+from metamer.evaluation.rate import published, rate_distortion
+from metamer.evaluation.rate.bjontegaard import bd_rate
 
 SIZE = (768, 512)
 PEERS = ("avif", "jxl", "webp", "jpeg")
@@ -74,7 +74,7 @@ def entrants(model: str, picture: Image.Image, bpp: float, threads: int) -> tupl
             rates = [row["bpp"] for row in published.find_published(network).rows]
             nearest_rate = min(rates, key=lambda rate: abs(rate - bpp))
             chosen.append((get_codec(UNTRAINED.format(network)), 1 + rates.index(nearest_rate)))
-    except codec.MetamerError as problem:
+    except metamer.MetamerError as problem:
         left_out.append(f"CompressAI is left out: {problem}")
     return [Entrant(each, setting, picture, each.encode(picture, setting)) for each, setting in chosen], left_out
 
@@ -128,7 +128,7 @@ def cold_start(data: bytes, model: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         stream, target = Path(folder, "photo.mtm"), Path(folder, "photo.png")
         stream.write_bytes(data)
-        command = [sys.executable, "-m", "codec.cli", "decode", stream, "-o", target, "--force", "--model", model]
+        command = [sys.executable, "-m", "metamer.cli", "decode", stream, "-o", target, "--force", "--model", model]
         return statistics.median(timed(lambda: subprocess.run(command, check=True))[0] for _ in range(COLD_RUNS))
 
 
@@ -177,7 +177,7 @@ def table(found: dict) -> str:
     lines += ["", *found["left_out"]]
     lines += [f"{rows[0]['codec']} decodes {row['decode_ratio']:.1f} times as fast as CompressAI's mbt2018-mean; wanted: {GOAL}"
               for row in rows if row["codec"] == REQUIRED]
-    lines.append(f"Cold start, median of {COLD_RUNS}: `python -m codec.cli decode FILE -o OUT.png` "
+    lines.append(f"Cold start, median of {COLD_RUNS}: `python -m metamer.cli decode FILE -o OUT.png` "
                  f"{found['cold_start_seconds']:.2f} s")
     return "\n".join([*lines, ", ".join(f"{key} {value}" for key, value in found["machine"].items())])
 
@@ -207,9 +207,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     try:
         picture = ImageOps.fit(pixels.read(options.photo), SIZE, Image.Resampling.LANCZOS)
         found = benchmark(picture, options.model, options.bpp, options.runs, options.threads, options.results)
-    except codec.ImageError as problem:
+    except metamer.ImageError as problem:
         parser.error(f"{options.photo} {problem}")
-    except codec.MetamerError as problem:
+    except metamer.MetamerError as problem:
         parser.error(str(problem))
     if options.out:
         options.out.write_text(json.dumps(found, indent=1))

@@ -18,12 +18,12 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageOps
 
-import codec
-from codec import axes, latents, pixels
-from codec import model as models
-from entropy import coder
-from evaluation.codecs import macs
-from evaluation.measure import machine
+import metamer
+from metamer.codec import axes, latents, pixels
+from metamer.codec import model as models
+from metamer.entropy import coder
+from metamer.evaluation.codecs import macs
+from metamer.evaluation.measure import machine
 
 SIZE = (768, 512)
 EXAMPLE = Path(__file__).parents[2] / "examples" / "otters.png"
@@ -112,11 +112,11 @@ def main() -> None:
     try:
         picture = ImageOps.fit(pixels.read(options.photo), SIZE, Image.Resampling.LANCZOS)
         model = models.load(options.model, threads=1)
-        data = codec.encode(picture, options.quality, model=options.model, threads=1)
-        ways = {"encode": lambda: codec.encode(picture, options.quality, model=options.model, threads=1),
-                "decode": lambda: codec.decode(data, model=options.model, threads=1)}
+        data = metamer.encode(picture, options.quality, model=options.model, threads=1)
+        ways = {"encode": lambda: metamer.encode(picture, options.quality, model=options.model, threads=1),
+                "decode": lambda: metamer.decode(data, model=options.model, threads=1)}
         ways["decode"]()
-    except codec.MetamerError as problem:
+    except metamer.MetamerError as problem:
         parser.error(str(problem))
     stages = Stages()
     stages.watch(model)

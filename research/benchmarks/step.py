@@ -23,14 +23,14 @@ import json, sys, time
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.flop_counter import FlopCounterMode
-from train import start
-from train.networks import NetworkOptions
-from train.objective import Distortion
-from train.recipe import Stage
+from metamer.train import start
+from metamer.train.networks import NetworkOptions
+from metamer.train.objective import Distortion
+from metamer.train.recipe import Stage
 try:
-    from train.step import parameter_groups, rate_distortion, spread_levels
+    from metamer.train.step import parameter_groups, rate_distortion, spread_levels
 except ImportError:  # checkouts from before there was that module
-    from train.loop import parameter_groups, rate_distortion, spread_levels
+    from metamer.train.loop import parameter_groups, rate_distortion, spread_levels
 
 bf16, steps, batch, side, linear_rate, fused = json.loads(sys.argv[1])
 torch.set_num_threads(1)

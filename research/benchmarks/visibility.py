@@ -13,8 +13,8 @@ from collections.abc import Callable
 
 import torch
 
-from perception import create
-from perception.distance import Distance
+from metamer.perception import create
+from metamer.perception.distance import Distance
 
 SIZES = ((256, 256), (384, 512), (768, 1024))  # height, width
 

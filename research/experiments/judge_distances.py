@@ -9,18 +9,18 @@ import json
 import sys
 from pathlib import Path
 
-from codec import files
-from evaluation import plots
-from evaluation.measure.panel import Panel
-from evaluation.ratings import datasets, judging
-from evaluation.ratings.distortions import DISTORTIONS, GUESS
-from evaluation.ratings.items import OpinionSet
-from evaluation.ratings.judging import Verdict
-from evaluation.ratings.resimulation import TITLE
-from evaluation.ratings.verdicts import first_statistic, layer_curves
-from perception import from_spec, metrics
-from perception.backbones.imagenet import NETWORKS
-from perception.distances.features import LayerSweep
+from metamer.codec import files
+from metamer.evaluation import plots
+from metamer.evaluation.measure.panel import Panel
+from metamer.evaluation.ratings import datasets, judging
+from metamer.evaluation.ratings.distortions import DISTORTIONS, GUESS
+from metamer.evaluation.ratings.items import OpinionSet
+from metamer.evaluation.ratings.judging import Verdict
+from metamer.evaluation.ratings.resimulation import TITLE
+from metamer.evaluation.ratings.verdicts import first_statistic, layer_curves
+from metamer.perception import from_spec, metrics
+from metamer.perception.backbones.imagenet import NETWORKS
+from metamer.perception.distances.features import LayerSweep
 from research.recorded_results import ROOT
 
 MORE = ("features:channels=efficacy", "wasserstein:network=squeezenet")

@@ -14,12 +14,12 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from codec import files
-from codec.errors import ImageError
-from evaluation.images import held_out_paths, read_image, save_image, to_tensor
-from evaluation.ratings.distortions import DISTORTIONS, LEVELS
-from evaluation.ratings.resimulation import HEIGHT, WIDTH, distort, level_strengths
-from perception import create
+from metamer.codec import files
+from metamer.codec.errors import ImageError
+from metamer.evaluation.images import held_out_paths, read_image, save_image, to_tensor
+from metamer.evaluation.ratings.distortions import DISTORTIONS, LEVELS
+from metamer.evaluation.ratings.resimulation import HEIGHT, WIDTH, distort, level_strengths
+from metamer.perception import create
 
 REFERENCES = 16
 SLOW = 22  # colour quantisation takes as long as all others together

@@ -1,8 +1,8 @@
 """Writes the pages METRICS.md, SPACES.md, POINTS.md and TOY.md and two of their figures: python -m research.pages"""
 
-from evaluation import plots
-from evaluation.measure import results
-from evaluation.probes.macadam import plot_macadam
+from metamer.evaluation import plots
+from metamer.evaluation.measure import results
+from metamer.evaluation.probes.macadam import plot_macadam
 from research.pages.build import PAGES, page_text
 from research.recorded_results import ROOT, read_results
 

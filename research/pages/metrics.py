@@ -2,15 +2,15 @@
 
 from collections.abc import Iterable
 
-from evaluation.markdown import interval_text, markdown_table
-from evaluation.probes.macadam import chromaticity_to_lab, ellipse_outlines, roundness
-from evaluation.ratings.distortions import DISTORTIONS, GUESS
-from evaluation.ratings.judging import Verdict
-from evaluation.ratings.resimulation import CROPS
-from evaluation.ratings.verdicts import DRAWN_SUBSETS, layer_curves
-from perception.backbones.imagenet import NETWORKS
-from perception.catalogue import CATALOGUE
-from perception.metric import Metric
+from metamer.evaluation.markdown import interval_text, markdown_table
+from metamer.evaluation.probes.macadam import chromaticity_to_lab, ellipse_outlines, roundness
+from metamer.evaluation.ratings.distortions import DISTORTIONS, GUESS
+from metamer.evaluation.ratings.judging import Verdict
+from metamer.evaluation.ratings.resimulation import CROPS
+from metamer.evaluation.ratings.verdicts import DRAWN_SUBSETS, layer_curves
+from metamer.perception.backbones.imagenet import NETWORKS
+from metamer.perception.catalogue import CATALOGUE
+from metamer.perception.metric import Metric
 from research.experiments.judge_distances import DEFINED, LIVE, THREE, TWELVE
 from research.recorded_results import read_results
 

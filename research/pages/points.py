@@ -5,16 +5,16 @@ from pathlib import Path
 
 import numpy as np
 
-from codec import model as models
-from evaluation.markdown import markdown_table
-from evaluation.measure import results
-from evaluation.measure.measurements import Point
-from evaluation.measure.summary import RateSummary
-from evaluation.rate import matched_rates, published
-from evaluation.rate.rate_distortion import bd_rate, bd_scale
-from evaluation.realism import measures
-from perception.metric import Metric
-from perception.registry import find
+from metamer.codec import model as models
+from metamer.evaluation.markdown import markdown_table
+from metamer.evaluation.measure import results
+from metamer.evaluation.measure.measurements import Point
+from metamer.evaluation.measure.summary import RateSummary
+from metamer.evaluation.rate import matched_rates, published
+from metamer.evaluation.rate.rate_distortion import bd_rate, bd_scale
+from metamer.evaluation.realism import measures
+from metamer.perception.metric import Metric
+from metamer.perception.registry import find
 from research.recorded_results import read_results
 
 JUDGES = ("dists", "lpips-vgg", "ssimulacra2", "cvvdp")  # none of which a shipped model was trained on

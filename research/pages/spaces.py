@@ -1,8 +1,8 @@
 """The tables of research/SPACES.md: what the spaces trained here do."""
 
-from evaluation.markdown import interval_text, markdown_table
-from evaluation.probes.detection import HEADER, agreement_cells
-from evaluation.probes.perceptnet_sweep import READOUTS
+from metamer.evaluation.markdown import interval_text, markdown_table
+from metamer.evaluation.probes.detection import HEADER, agreement_cells
+from metamer.evaluation.probes.perceptnet_sweep import READOUTS
 from research.recorded_results import read_results
 
 

@@ -1,10 +1,10 @@
 """What research/TOY.md says of recorded scores."""
 
-from evaluation.markdown import markdown_table
-from evaluation.toy import tables
-from evaluation.toy.optima import OPTIMA
-from evaluation.toy.sources import SOURCES
-from evaluation.toy.training import METHODS, Score
+from metamer.evaluation.markdown import markdown_table
+from metamer.evaluation.toy import tables
+from metamer.evaluation.toy.optima import OPTIMA
+from metamer.evaluation.toy.sources import SOURCES
+from metamer.evaluation.toy.training import METHODS, Score
 from research.recorded_results import read_results
 
 TALK = {"ltc": 6.87, "ntc": 5.97, "vq": 5.95}  # R + λD of banana in Ballé's talk, λ not stated

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.model import WEIGHTS
+from metamer.codec.model import WEIGHTS
 
 FLOAT, INT64, BOOL = 1, 7, 9
 

@@ -6,28 +6,28 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import codec
-from codec import decoders, graph_check, onnx_wire
-from codec.errors import ModelError
-from codec.model import SUFFIX, load, shipped
-from codec.session import Session
+import metamer
+from metamer.codec import decoders, graph_check, onnx_wire
+from metamer.codec.errors import ModelError
+from metamer.codec.model import SUFFIX, load, shipped
+from metamer.codec.session import Session
 from tests.attacks import crafting
 from tests.attacks.crafting import FLOAT, INT64, decoder_file, external, field, node, numbers, plain, scalar, synthesis, tensor
 
-STREAM = codec.encode(Image.radial_gradient("L").convert("RGB").resize((48, 32)), 30)
+STREAM = metamer.encode(Image.radial_gradient("L").convert("RGB").resize((48, 32)), 30)
 
 
 def refusal(tmp_path, graph: bytes) -> str:
-    """What `codec.decode` says of a decoder file with that graph."""
+    """What `metamer.decode` says of a decoder file with that graph."""
     with pytest.raises(ModelError) as found:
-        codec.decode(STREAM, decoder=decoder_file(tmp_path / "evil.decoder", graph))
+        metamer.decode(STREAM, decoder=decoder_file(tmp_path / "evil.decoder", graph))
     assert "\n" not in str(found.value)
     return str(found.value)
 
 
 def test_a_good_graph_is_run(tmp_path):
     """So the others are refused for what is wrong with them."""
-    assert codec.decode(STREAM, decoder=decoder_file(tmp_path / "good.decoder", plain())).size == (48, 32)
+    assert metamer.decode(STREAM, decoder=decoder_file(tmp_path / "good.decoder", plain())).size == (48, 32)
 
 
 @pytest.mark.parametrize("location", ["secret.bin", "../secret.bin", "/etc/passwd", "{folder}/secret.bin", "/dev/zero"])

@@ -14,15 +14,15 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import codec
-from codec import atomic, coding, exif, files, pictures
-from codec.errors import FileError, ImageError
+import metamer
+from metamer.codec import atomic, coding, exif, files, pictures
+from metamer.codec.errors import FileError, ImageError
 from tests.codec import crafting
 from tests.codec.crafting import saved
 from tests.codec.odd_files import PHOTO
-from tests.conftest import metamer
+from tests.conftest import run_metamer
 
-METAMER = [sys.executable, "-m", "codec.cli"]
+METAMER = [sys.executable, "-m", "metamer.cli"]
 
 
 @pytest.fixture
@@ -118,7 +118,7 @@ def test_no_input_starts_another_program(data, monkeypatch, tmp_path):
     program.write_text(f"#!/bin/sh\ntouch {ran}\n")
     program.chmod(0o755)
     (tmp_path / "a.png").write_bytes(data)
-    done = metamer("encode", tmp_path / "a.png", env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    done = run_metamer("encode", tmp_path / "a.png", env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
     assert "not a picture" in told(done) and not ran.exists()
     assert not {"EPS", "PSD", "WMF", "FPX", "MIC"} & set(pictures.FORMATS)
 
@@ -149,7 +149,7 @@ def test_the_command_does_not_either(command, suffix, monkeypatch, photo):
     from tests.conftest import inside
 
     stream = photo.with_name("stream.mtm")
-    stream.write_bytes(codec.encode(photo))
+    stream.write_bytes(metamer.encode(photo))
     target = photo.with_name(f"out{suffix}")
     before = getattr(coding, command)
 
@@ -168,26 +168,26 @@ def test_the_command_does_not_either(command, suffix, monkeypatch, photo):
 
 def test_a_pipe_is_read_once(photo, tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for command, data, name in (("encode", photo.read_bytes(), "a.mtm"), ("decode", codec.encode(photo), "a.png")):
+    for command, data, name in (("encode", photo.read_bytes(), "a.mtm"), ("decode", metamer.encode(photo), "a.png")):
         writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(data,))
         writer.start()
-        done = metamer(command, tmp_path / "pipe", "-o", tmp_path / name)
+        done = run_metamer(command, tmp_path / "pipe", "-o", tmp_path / name)
         writer.join()
         assert done.returncode == 0, done.stderr.decode()
-    assert (tmp_path / "a.mtm").read_bytes() == codec.encode(photo)
+    assert (tmp_path / "a.mtm").read_bytes() == metamer.encode(photo)
 
 
 def test_what_a_shell_substitutes(photo, tmp_path):
-    script = f"{sys.executable} -m codec.cli encode <(cat {photo}) -o {tmp_path}/a.mtm"
+    script = f"{sys.executable} -m metamer.cli encode <(cat {photo}) -o {tmp_path}/a.mtm"
     done = subprocess.run(["bash", "-c", script], capture_output=True, timeout=120)
     assert done.returncode == 0, done.stderr.decode()
-    assert (tmp_path / "a.mtm").read_bytes() == codec.encode(photo)
+    assert (tmp_path / "a.mtm").read_bytes() == metamer.encode(photo)
 
 
 @pytest.mark.parametrize("command", ["encode", "decode", "info"])
 def test_devices_that_have_no_end_are_refused(command, tmp_path):
     output = () if command == "info" else ("-o", tmp_path / "a.png")
-    assert "is a device" in told(metamer(command, "/dev/zero", *output))
+    assert "is a device" in told(run_metamer(command, "/dev/zero", *output))
 
 
 def run(arguments, closed: str, **options) -> subprocess.CompletedProcess:
@@ -203,7 +203,7 @@ def run(arguments, closed: str, **options) -> subprocess.CompletedProcess:
     (("decode", "photo.mtm", "-o", "-"), ">&-", "standard output is closed"),
 ])
 def test_closed_streams_are_one_line(arguments, closed, line, photo):
-    photo.with_suffix(".mtm").write_bytes(codec.encode(photo))
+    photo.with_suffix(".mtm").write_bytes(metamer.encode(photo))
     assert line in told(run(arguments, closed, cwd=photo.parent))
 
 
@@ -213,10 +213,10 @@ def test_work_on_files_needs_no_streams(closed, photo):
     other = photo.with_name("other.png")
     other.write_bytes(photo.read_bytes())
     assert run(("encode", photo, other), closed).returncode == 0
-    assert photo.with_suffix(".mtm").read_bytes() == other.with_suffix(".mtm").read_bytes() == codec.encode(photo)
+    assert photo.with_suffix(".mtm").read_bytes() == other.with_suffix(".mtm").read_bytes() == metamer.encode(photo)
     assert run(("decode", photo.with_suffix(".mtm"), "-o", photo.with_name("back.png")), closed).returncode == 0
     back = np.asarray(Image.open(photo.with_name("back.png")))
-    np.testing.assert_array_equal(back, np.asarray(codec.decode(photo.with_suffix(".mtm"))))
+    np.testing.assert_array_equal(back, np.asarray(metamer.decode(photo.with_suffix(".mtm"))))
 
 
 # Names
@@ -227,14 +227,14 @@ ESCAPE = "a\x1b[31m\x07\x9b1mred\u202e.png"
 def test_names_are_shown_without_what_a_terminal_obeys(tmp_path):
     (tmp_path / ESCAPE).write_bytes(b"nothing")
     PHOTO.save(tmp_path / f"good{ESCAPE}")
-    done = metamer("encode", tmp_path / ESCAPE)
+    done = run_metamer("encode", tmp_path / ESCAPE)
     assert "\\x1b[31m\\x07\\x9b1mred\\u202e.png: is not a picture" in told(done)
-    assert metamer("encode", tmp_path / f"good{ESCAPE}").returncode == 0
+    assert run_metamer("encode", tmp_path / f"good{ESCAPE}").returncode == 0
     stream = (tmp_path / f"good{ESCAPE}").with_suffix(".mtm")
     for arguments in (("info", stream), ("info", "--json", stream),
                       ("decode", stream, "-o", tmp_path / f"no\x1b[0m{ESCAPE}/x.png"),
                       ("encode", stream, "-o", f"{tmp_path}/x\x1b[31m.mtm"), ("encode", tmp_path / f"absent{ESCAPE}")):
-        done = metamer(*arguments)
+        done = run_metamer(*arguments)
         assert not {b"\x1b", b"\x07"} & {bytes([byte]) for byte in done.stdout + done.stderr}
         assert b"Traceback" not in done.stderr and b"\xe2\x80\xae" not in done.stderr + done.stdout
 
@@ -243,55 +243,55 @@ def test_names_that_are_no_utf_8(tmp_path):
     name = os.fsdecode(b"caf\xe9.png")
     PHOTO.save(tmp_path / name)
     (tmp_path / os.fsdecode(b"bad\xff.png")).write_bytes(b"nothing")
-    done = metamer("encode", tmp_path / name, tmp_path / os.fsdecode(b"bad\xff.png"), "-j", 2)
+    done = run_metamer("encode", tmp_path / name, tmp_path / os.fsdecode(b"bad\xff.png"), "-j", 2)
     assert "bad\\xff.png: is not a picture" in told(done)
     stream = tmp_path / os.fsdecode(b"caf\xe9.mtm")
-    done = metamer("info", stream)
+    done = run_metamer("info", stream)
     assert done.returncode == 0 and b"caf\\xe9.mtm: 48x32" in done.stdout
-    assert json.loads(metamer("info", "--json", stream).stdout)["file"] == str(stream)
+    assert json.loads(run_metamer("info", "--json", stream).stdout)["file"] == str(stream)
 
 
 # What is given to the functions
 
 def test_bytes_of_every_kind_and_open_files(photo):
     data = photo.read_bytes()
-    wanted = codec.encode(photo)
+    wanted = metamer.encode(photo)
     for source in (data, bytearray(data), memoryview(data), io.BytesIO(data), str(photo)):
-        assert codec.encode(source) == wanted
+        assert metamer.encode(source) == wanted
     with photo.open("rb") as file:
-        assert codec.encode(file) == wanted
-    picture = codec.decode(wanted)
+        assert metamer.encode(file) == wanted
+    picture = metamer.decode(wanted)
     for stream in (bytearray(wanted), memoryview(wanted), io.BytesIO(wanted)):
-        assert codec.decode(stream) == picture
+        assert metamer.decode(stream) == picture
         if isinstance(stream, io.BytesIO):
             stream.seek(0)
-        assert codec.info(stream).width == 48
+        assert metamer.info(stream).width == 48
     with photo.open("r", encoding="latin-1") as file, pytest.raises(FileError, match="opened as text"):
-        codec.encode(file)
+        metamer.encode(file)
 
 
 @pytest.mark.parametrize("source", [None, 7, [1, 2], {"a": 1}, object()])
 def test_what_is_no_picture_at_all(source):
-    with pytest.raises(codec.MetamerError, match=r"is not a"):
-        codec.encode(source)
-    with pytest.raises(codec.MetamerError, match=r"is not a"):
-        codec.decode(source)
+    with pytest.raises(metamer.MetamerError, match=r"is not a"):
+        metamer.encode(source)
+    with pytest.raises(metamer.MetamerError, match=r"is not a"):
+        metamer.decode(source)
 
 
 @pytest.mark.parametrize("byte", range(256))
 def test_files_of_one_byte(byte):
     with pytest.raises(ImageError, match="is not a picture"):
-        codec.encode(bytes([byte]))
+        metamer.encode(bytes([byte]))
 
 
 @pytest.mark.parametrize("size", [(0, 5), (5, 0), (0, 0)])
 def test_pictures_without_pixels(size):
     with pytest.raises(ImageError, match=f"{size[0]}x{size[1]}"):
-        codec.encode(Image.new("RGB", size))
+        metamer.encode(Image.new("RGB", size))
     with pytest.raises(ImageError, match="arrays must be"):
-        codec.encode(np.zeros((*size, 3), np.uint8))
+        metamer.encode(np.zeros((*size, 3), np.uint8))
     with pytest.raises(ImageError):
-        codec.encode(b"P6 %d %d 255\n" % size)
+        metamer.encode(b"P6 %d %d 255\n" % size)
 
 
 def test_a_chain_of_pages_is_not_walked(monkeypatch):
@@ -312,9 +312,9 @@ def test_what_libraries_print_stays_out_of_sight(tmp_path):
     data = saved(PHOTO, "TIFF", compression="jpeg")
     assert data[8:12] == b"\xff\xd8\xff\xc0"
     (tmp_path / "a.tif").write_bytes(data[:11] + b"\xf5" + data[12:])  # "JPEGLib: Unsupported marker type 0xf5."
-    done = metamer("encode", tmp_path / "a.tif")
+    done = run_metamer("encode", tmp_path / "a.tif")
     assert "a.tif: cannot be decoded" in told(done)
-    assert b"JPEGLib" in metamer("--debug", "encode", tmp_path / "a.tif").stderr
+    assert b"JPEGLib" in run_metamer("--debug", "encode", tmp_path / "a.tif").stderr
 
 
 # Who watches is told
@@ -350,7 +350,7 @@ def test_a_person_is_told_what_was_done(photo, tmp_path):
     assert shown.startswith(f"photo.mtm → back.png {after} B → {back.stat().st_size / 1000:.1f} KB, 48x32, ")
     assert watching("encode", photo, "-f", "--quiet") == (0, "")
     assert watching("decode", stream, "-o", back, "-f", "--quiet") == (0, "")
-    assert metamer("encode", photo, "-f").stderr == b""  # nobody watches
+    assert run_metamer("encode", photo, "-f").stderr == b""  # nobody watches
 
 
 def test_several_files_are_told_one_by_one(photo, tmp_path):

@@ -5,16 +5,16 @@ import sys
 
 MEASURE = """
 import resource, sys
-import codec
-from codec import container
-from codec.container import Header, Kind, Section
-from codec.model import load
+import metamer
+from metamer.codec import container
+from metamer.codec.container import Header, Kind, Section
+from metamer.codec.model import load
 from PIL import Image
 
-codec.decode(codec.encode(Image.new("RGB", (64, 64)), model={model!r}, threads=1), threads=1)
+metamer.decode(metamer.encode(Image.new("RGB", (64, 64)), model={model!r}, threads=1), threads=1)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 header = Header(load({model!r}, 1).id, 0, 4096, 2048)
-codec.decode(container.pack(header, [Section(Kind.PICTURE, b"")]), threads=1, max_pixels=1 << 24)
+metamer.decode(container.pack(header, [Section(Kind.PICTURE, b"")]), threads=1, max_pixels=1 << 24)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4096 * 2048))
 """
 

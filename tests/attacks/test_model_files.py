@@ -15,13 +15,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import codec
-from codec import archive, decoders
-from codec.errors import ModelError
-from codec.model import Model, find, load
+import metamer
+from metamer.codec import archive, decoders
+from metamer.codec.errors import ModelError
+from metamer.codec.model import Model, find, load
 from tests.attacks import crafting
 from tests.attacks.crafting import array, model_file
-from tests.conftest import metamer
+from tests.conftest import run_metamer
 
 PICTURE = Image.radial_gradient("L").convert("RGB").resize((48, 32))
 
@@ -201,13 +201,13 @@ def test_decoder_cards(card, reason, tmp_path):
 def test_no_file_takes_a_shipped_models_place(tmp_path):
     """Base's tables and integer networks with another synthesis have base's id: what draws pictures is not part of it."""
     evil = str(model_file(tmp_path / "evil.metamer", {"name": "base"}, synthesis=crafting.plain()))
-    stream = codec.encode(PICTURE, 30)
+    stream = metamer.encode(PICTURE, 30)
     assert Model(evil).id == stream[4:8] == load("base").id
     assert find(stream[4:8], (evil,)).path == load("base").path
-    assert codec.decode(stream, model=evil) == codec.decode(stream)
-    assert codec.decode(stream, decoder=evil) != codec.decode(stream)  # who wants it says so
-    mine = codec.encode(PICTURE, 30, model=evil)
-    assert codec.decode(mine, decoder=evil).size == PICTURE.size and codec.decode(mine) == codec.decode(mine, model=evil)
+    assert metamer.decode(stream, model=evil) == metamer.decode(stream)
+    assert metamer.decode(stream, decoder=evil) != metamer.decode(stream)  # who wants it says so
+    mine = metamer.encode(PICTURE, 30, model=evil)
+    assert metamer.decode(mine, decoder=evil).size == PICTURE.size and metamer.decode(mine) == metamer.decode(mine, model=evil)
 
 
 def test_ids_are_made_of_what_decides_latents(tmp_path):
@@ -216,8 +216,8 @@ def test_ids_are_made_of_what_decides_latents(tmp_path):
     changed[0, 0] += 1
     other = model_file(tmp_path / "other.metamer", {"id": load("base").id.hex()}, mean_factor=changed)
     assert Model(other).id != load("base").id
-    stream = codec.encode(PICTURE, 30)
-    assert codec.decode(stream, model=str(other)) == codec.decode(stream)
+    stream = metamer.encode(PICTURE, 30)
+    assert metamer.decode(stream, model=str(other)) == metamer.decode(stream)
     whole = hashlib.sha256(b"24,88,272")
     arrays = ("frequencies", "reach", "hyper_index", "scale_offset", "mean_factor", "known_factor", "planes")
     for name, data in sorted(crafting.members("base.metamer").items()):
@@ -241,22 +241,22 @@ def test_graphs_that_break_the_passes(tmp_path):
                                [crafting.port("features", (1, 64, "H", "W"))], [*tensors, crafting.scalar("one", 1)])
         evil = str(model_file(tmp_path / f"evil{index}.metamer", features=graph))
         with pytest.raises(ModelError, match=reason):
-            codec.encode(PICTURE, 30, model=evil)
+            metamer.encode(PICTURE, 30, model=evil)
     nodes = [crafting.node("Reshape", ["context", "flat"], ["mean"]), crafting.node("Relu", ["mean"], ["scale"])]
     outputs = [crafting.port(name, ("n", 1)) for name in ("mean", "scale")]
     context = crafting.model(nodes, [crafting.port("context", (1, "h", "w", 73))], outputs, [crafting.numbers("flat", -1, 1)])
     with pytest.raises(ModelError, match="graph context0 gives an array"):
-        codec.encode(PICTURE, 30, model=str(model_file(tmp_path / "evil.metamer", context0=context)))
+        metamer.encode(PICTURE, 30, model=str(model_file(tmp_path / "evil.metamer", context0=context)))
 
 
 def test_the_command_says_it_in_a_line(tmp_path):
     PICTURE.save(tmp_path / "picture.png")
-    (tmp_path / "picture.mtm").write_bytes(codec.encode(PICTURE, 30))
+    (tmp_path / "picture.mtm").write_bytes(metamer.encode(PICTURE, 30))
     loop = crafting.decoder_file(tmp_path / "loop.decoder", crafting.plain([crafting.node("Loop", ["latent"], ["x"])]))
     nan = model_file(tmp_path / "nan.metamer", step=np.full((256, 384), np.nan, np.float32))
     for arguments in (("encode", tmp_path / "picture.png", "-o", tmp_path / "new.mtm", "--model", nan),
                       ("decode", tmp_path / "picture.mtm", "-o", tmp_path / "new.png", "--decoder", loop)):
-        done = metamer(*arguments)
+        done = run_metamer(*arguments)
         said = done.stderr.decode()
         assert done.returncode == 1 and said.count("\n") == 1 and "Traceback" not in said, said
     assert not (tmp_path / "new.mtm").exists() and not (tmp_path / "new.png").exists()
@@ -266,9 +266,9 @@ def test_the_runtime_does_without_onnx():
     script = """
 import sys
 sys.modules["onnx"] = None  # importing it raises ImportError
-import codec
+import metamer
 from PIL import Image
-codec.decode(codec.encode(Image.new("RGB", (40, 40))))
+metamer.decode(metamer.encode(Image.new("RGB", (40, 40))))
 """
     done = subprocess.run([sys.executable, "-c", script], capture_output=True)
     assert done.returncode == 0, done.stderr.decode()
@@ -278,7 +278,7 @@ def test_effort_believes_no_card(tmp_path):
     for recipe in ([], {"distortion": "mse"}, {"distortion": {"mse": "much"}}, {"distortion": {"mse": -1}}, {"distortion": {}}):
         evil = model_file(tmp_path / f"evil{len(json.dumps(recipe))}.metamer", {"recipe": recipe})
         with pytest.raises(ModelError, match="does not say what it was trained on"):
-            codec.encode(PICTURE, 30, model=str(evil), effort=1)
+            metamer.encode(PICTURE, 30, model=str(evil), effort=1)
 
 
 def test_what_no_coder_holds(tmp_path):
@@ -292,4 +292,4 @@ def test_what_no_coder_holds(tmp_path):
     outputs = [crafting.port("latent", (1, "h", "w", 384)), crafting.port("hyper", (1, 64, "a", "b"))]
     graph = crafting.model(nodes, inputs, outputs, [weight, coarse])
     with pytest.raises(ModelError, match="too far from what it codes"):
-        codec.encode(PICTURE, 30, model=str(model_file(tmp_path / "evil.metamer", analysis=graph)))
+        metamer.encode(PICTURE, 30, model=str(model_file(tmp_path / "evil.metamer", analysis=graph)))

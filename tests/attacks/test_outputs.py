@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec import colour, exif, outputs
-from codec.errors import ImageError
+from metamer.codec import colour, exif, outputs
+from metamer.codec.errors import ImageError
 from tests.codec import crafting
 from tests.codec.crafting import DISPLAY_P3, grey_profile
 from tests.codec.odd_files import GREY, PHOTO, with_alpha
-from tests.conftest import metamer
+from tests.conftest import run_metamer
 
 PICTURES = {"L": GREY, "LA": with_alpha(GREY), "RGB": PHOTO, "RGBA": with_alpha(PHOTO)}
 NUMBERS = (0, 1, 7, 5_000_000, 0xFFFFFFFF)
@@ -165,12 +165,12 @@ def test_what_is_too_long_for_jpeg_is_told_with_the_way_out(name, most):
 
 def test_the_command_line_strips_what_a_jpeg_cannot_hold(tmp_path):
     PHOTO.save(tmp_path / "a.png", exif=b"Exif\0\0" + crafting.exif(1).ljust(70_000, b"\0"))
-    assert metamer("encode", tmp_path / "a.png").returncode == 0
-    done = metamer("decode", tmp_path / "a.mtm", "-o", tmp_path / "a.jpg")
+    assert run_metamer("encode", tmp_path / "a.png").returncode == 0
+    done = run_metamer("decode", tmp_path / "a.mtm", "-o", tmp_path / "a.jpg")
     assert done.returncode == 1 and b"--metadata strip" in done.stderr and not (tmp_path / "a.jpg").exists()
-    assert metamer("decode", tmp_path / "a.mtm", "-o", tmp_path / "a.jpg", "--metadata", "strip").returncode == 0
+    assert run_metamer("decode", tmp_path / "a.mtm", "-o", tmp_path / "a.jpg", "--metadata", "strip").returncode == 0
     assert "exif" not in Image.open(tmp_path / "a.jpg").info
-    assert metamer("decode", tmp_path / "a.mtm", "-o", tmp_path / "a.webp").returncode == 0
+    assert run_metamer("decode", tmp_path / "a.mtm", "-o", tmp_path / "a.webp").returncode == 0
     assert len(Image.open(tmp_path / "a.webp").info["exif"]) >= 70_000
 
 

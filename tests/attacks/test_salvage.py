@@ -5,10 +5,10 @@ import zlib
 import pytest
 from PIL import Image
 
-import codec
-from codec import auxiliary, container, metadata, salvage
-from codec.container import HEADER_BYTES, Header, Kind, Section
-from codec.model import load
+import metamer
+from metamer.codec import auxiliary, container, metadata, salvage
+from metamer.codec.container import HEADER_BYTES, Header, Kind, Section
+from metamer.codec.model import load
 
 HEADER = Header(load("base").id, 50, 1040, 16, tiled=True)
 EMPTY = b"\x81\x00" + zlib.crc32(b"\x81\x00").to_bytes(4, "little")  # a section that nobody knows and everybody may skip
@@ -54,7 +54,7 @@ def test_the_first_of_several_is_what_is_attached():
 @pytest.mark.parametrize("count", [1, 400])
 def test_unknown_sections_behind_a_picture(count):
     """A good file may hold many: they are skipped in decoding, and no damage to salvage."""
-    data = codec.encode(Image.new("RGB", (16, 16), "navy"), 20)
+    data = metamer.encode(Image.new("RGB", (16, 16), "navy"), 20)
     header, sections = container.unpack(data)
     many = container.pack(header, [*sections, *[Section(0x81, b"")] * count])
-    assert codec.decode(many) == codec.decode(data) and codec.rescue(many).damage == ()
+    assert metamer.decode(many) == metamer.decode(data) and metamer.rescue(many).damage == ()

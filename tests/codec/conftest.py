@@ -3,7 +3,7 @@
 import pytest
 from PIL import Image
 
-import codec
+import metamer
 
 
 @pytest.fixture(scope="session")
@@ -14,4 +14,4 @@ def wide(otters) -> Image.Image:
 
 @pytest.fixture(scope="session")
 def stream(wide) -> bytes:
-    return codec.encode(wide, 35, tile=True)
+    return metamer.encode(wide, 35, tile=True)

@@ -7,7 +7,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from codec.colour import BRADFORD, D50, SRGB_CHROMATICITY, matrix_profile
+from metamer.codec.colour import BRADFORD, D50, SRGB_CHROMATICITY, matrix_profile
 
 ADAM7 = ((0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2), (1, 0, 2, 1))  # top, left, steps
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from codec.colour import SRGB_CHROMATICITY
+from metamer.codec.colour import SRGB_CHROMATICITY
 from tests.codec.crafting import (
     DISPLAY_P3,
     LINEAR,

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageDraw, ImageFilter
 
-import codec
-from codec import alpha
-from codec.errors import StreamError
-from codec.tiles import Box
+import metamer
+from metamer.codec import alpha
+from metamer.codec.errors import StreamError
+from metamer.codec.tiles import Box
 
 planes = st.tuples(st.integers(1, 24), st.integers(1, 24)).flatmap(lambda shape: arrays(np.uint8, shape))
 
@@ -107,7 +107,7 @@ def test_a_cut_out_costs_no_more_than_in_lossless_webp(otters, soft):
         image.save(buffer, "WEBP", method=6, **options)
         return buffer.getvalue()
 
-    ours = codec.info(codec.encode(cut)).sections["alpha"]
+    ours = metamer.info(metamer.encode(cut)).sections["alpha"]
     lossless = len(webp(cut, lossless=True, quality=75, exact=True)) - len(webp(picture, lossless=True, quality=75))
     lossy = webp(cut, quality=10, alpha_quality=100)
     chunk = lossy.index(b"ALPH")
@@ -122,13 +122,13 @@ def test_what_is_invisible_costs_little(otters, rng):
     noisy = np.asarray(picture).copy()
     noisy[hidden] = rng.integers(0, 256, (hidden.sum(), 3))
     noisy = Image.fromarray(noisy)
-    plain = len(codec.encode(picture, 60))
+    plain = len(metamer.encode(picture, 60))
     for cut in (picture.copy(), noisy):
         cut.putalpha(mask)
-        data = codec.encode(cut, 60)
-        coded = len(data) - codec.info(data).sections["alpha"]
+        data = metamer.encode(cut, 60)
+        coded = len(data) - metamer.info(data).sections["alpha"]
         assert coded < plain * (1 - 0.6 * hidden.mean())
-        decoded = np.asarray(codec.decode(data))
+        decoded = np.asarray(metamer.decode(data))
         assert (decoded[..., 3] == np.asarray(mask)).all()
         error = (decoded[..., :3].astype(float) - np.asarray(picture))[~hidden]
         assert -10 * np.log10(np.square(error).mean() / 255**2) > 30

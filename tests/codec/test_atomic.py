@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from codec import atomic, files
-from codec.errors import FileError
+from metamer.codec import atomic, files
+from metamer.codec.errors import FileError
 from tests.conftest import ROOT
 
 SIZES = 1 << 20, 3 << 19
@@ -21,7 +21,7 @@ CONTENTS = [bytes([1]) * SIZES[0], bytes([2]) * SIZES[1]]
 REWRITE = """
 import sys
 from pathlib import Path
-from codec import atomic
+from metamer.codec import atomic
 if sys.argv[2] == "named": atomic._nameless = lambda folder: None
 print(flush=True)
 while True:
@@ -119,7 +119,7 @@ def test_killed_between_name_and_place(tmp_path):
     """The one moment when something can be left beside an old file; the next to write it clears up."""
     target = tmp_path / "a.mtm"
     target.write_bytes(b"old")
-    script = "import os, sys; from codec import atomic; os.replace = lambda *_: os.kill(os.getpid(), 9)\n" \
+    script = "import os, sys; from metamer.codec import atomic; os.replace = lambda *_: os.kill(os.getpid(), 9)\n" \
              "atomic.write(atomic.Path(sys.argv[1]), b'new')"
     done = subprocess.run([sys.executable, "-P", "-c", script, target], env=os.environ | {"PYTHONPATH": str(ROOT)})
     assert done.returncode == -signal.SIGKILL

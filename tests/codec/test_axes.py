@@ -6,8 +6,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-import codec
-from codec import axes, container, transforms
+import metamer
+from metamer.codec import axes, container, transforms
 
 
 def coloured(seed: int, mixing: np.ndarray | None = None) -> np.ndarray:
@@ -86,21 +86,21 @@ def orange(otters) -> Image.Image:
 
 
 def test_turned_files_are_smaller_and_no_worse(orange, monkeypatch):
-    turned = codec.encode(orange, 50)
+    turned = metamer.encode(orange, 50)
     header, (section,) = container.unpack(turned)
     assert header.turned and container.version(turned) == 1
     assert section.body[: axes.BYTES] == transforms.axes_of(orange).pack()
     monkeypatch.setattr(transforms, "TURNED_FROM", orange.width * orange.height + 1)
-    plain = codec.encode(orange, 50)
+    plain = metamer.encode(orange, 50)
     assert not container.unpack(plain)[0].turned
     assert len(turned) < 0.97 * len(plain)
-    assert distance(codec.decode(turned), orange) < 0.9 * distance(codec.decode(plain), orange)
+    assert distance(metamer.decode(turned), orange) < 0.9 * distance(metamer.decode(plain), orange)
 
 
 def test_other_decoders_turn_back_too(orange):
-    data = codec.encode(orange, 60)
+    data = metamer.encode(orange, 60)
     for options in ({"realism": 1.0}, {"decoder": "pim"}):
-        assert distance(codec.decode(data, **options), orange) < 2 * distance(codec.decode(data), orange)
+        assert distance(metamer.decode(data, **options), orange) < 2 * distance(metamer.decode(data), orange)
 
 
 def test_small_and_grey_pictures_stay(otters):

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import codec
-from codec import container
-from codec.container import Kind, Section
-from codec.errors import ImageError, ModelError, StreamError
-from codec.model import WEIGHTS, load, shipped
+import metamer
+from metamer.codec import container
+from metamer.codec.container import Kind, Section
+from metamer.codec.errors import ImageError, ModelError, StreamError
+from metamer.codec.model import WEIGHTS, load, shipped
 
 
 def psnr(one: Image.Image, other: Image.Image) -> float:
@@ -21,16 +21,16 @@ def psnr(one: Image.Image, other: Image.Image) -> float:
 
 
 def test_quality_orders_size_and_fidelity(otters):
-    streams = [codec.encode(otters, quality) for quality in (0, 25, 50, 75, 100)]
+    streams = [metamer.encode(otters, quality) for quality in (0, 25, 50, 75, 100)]
     sizes = [len(data) for data in streams]
-    fidelity = [psnr(codec.decode(data), otters) for data in streams]
+    fidelity = [psnr(metamer.decode(data), otters) for data in streams]
     assert sizes == sorted(sizes) and fidelity == sorted(fidelity)
     assert sizes[0] * 8 / (736 * 414) < 0.2 and fidelity[-1] > 38
 
 
 def test_every_quality_in_between(otters):
     crop = otters.crop((200, 60, 360, 180))
-    sizes = [len(codec.encode(crop, quality)) for quality in np.linspace(0, 100, 41)]
+    sizes = [len(metamer.encode(crop, quality)) for quality in np.linspace(0, 100, 41)]
     rising = np.diff(sizes) > -0.01 * np.array(sizes[1:])
     assert rising.all() and len(set(sizes)) > 38
 
@@ -40,9 +40,9 @@ def test_every_quality_in_between(otters):
 def test_any_size(width, height, quality):
     rng = np.random.default_rng(width + 97 * height)
     picture = Image.fromarray(rng.integers(0, 256, (height, width, 3), dtype=np.uint8))
-    data = codec.encode(picture, quality)
-    assert codec.decode(data).size == (width, height)
-    assert codec.info(data).width == width and codec.info(data).height == height
+    data = metamer.encode(picture, quality)
+    assert metamer.decode(data).size == (width, height)
+    assert metamer.info(data).width == width and metamer.info(data).height == height
 
 
 def test_file_is_the_cross_entropy(otters, rng):
@@ -50,30 +50,30 @@ def test_file_is_the_cross_entropy(otters, rng):
     noise = Image.fromarray(rng.integers(0, 256, (90, 70, 3), dtype=np.uint8))
     for picture in (otters, otters.crop((0, 0, 64, 64)), otters.crop((5, 5, 6, 6)), Image.new("RGB", (300, 200)), noise):
         for quality in (0, 50, 100):
-            size, ideal = len(codec.encode(picture, quality, lossless=False)), codec.cross_entropy(picture, quality) / 8
+            size, ideal = len(metamer.encode(picture, quality, lossless=False)), metamer.cross_entropy(picture, quality) / 8
             assert ideal <= size <= ideal * 1.005 + 24, (picture.size, quality)
 
 
 def test_overhead_over_the_payload(otters):
-    data = codec.encode(otters.crop((0, 0, 64, 64)))
+    data = metamer.encode(otters.crop((0, 0, 64, 64)))
     assert len(data) - len(container.unpack(data)[1][0].body) <= 24
 
 
 @pytest.mark.parametrize("bpp", [0.1, 0.4, 1.5])
 def test_targets_are_met_from_below_and_closely(otters, bpp):
     limit = int(bpp * 736 * 414 / 8)
-    assert 0.96 * limit <= len(codec.encode(otters, bpp=bpp)) <= limit
-    assert len(codec.encode(otters, max_bytes=limit)) == len(codec.encode(otters, bpp=bpp))
+    assert 0.96 * limit <= len(metamer.encode(otters, bpp=bpp)) <= limit
+    assert len(metamer.encode(otters, max_bytes=limit)) == len(metamer.encode(otters, bpp=bpp))
 
 
 def test_impossible_targets(otters):
     with pytest.raises(ImageError, match="needs at least"):
-        codec.encode(otters, max_bytes=40)
+        metamer.encode(otters, max_bytes=40)
     with pytest.raises(ValueError, match="give one of"):
-        codec.encode(otters, max_bytes=40, bpp=1)
+        metamer.encode(otters, max_bytes=40, bpp=1)
     for quality in (-1, 101, float("nan")):
         with pytest.raises(ValueError, match="between 0 and 100"):
-            codec.encode(otters, quality)
+            metamer.encode(otters, quality)
 
 
 @pytest.mark.parametrize("options, reason", [
@@ -83,34 +83,34 @@ def test_impossible_targets(otters):
 ])
 def test_options_out_of_range(otters, options, reason):
     with pytest.raises(ValueError, match=reason):
-        codec.encode(otters, **options)
+        metamer.encode(otters, **options)
 
 
 def test_inputs_of_every_kind(otters, tmp_path):
     crop = otters.crop((0, 0, 50, 40))
     crop.save(tmp_path / "crop.png")
-    wanted = codec.encode(crop)
+    wanted = metamer.encode(crop)
     for source in (np.asarray(crop), tmp_path / "crop.png", str(tmp_path / "crop.png"), (tmp_path / "crop.png").read_bytes()):
-        assert codec.encode(source) == wanted
+        assert metamer.encode(source) == wanted
     with pytest.raises(ImageError, match="uint8"):
-        codec.encode(np.zeros((4, 4, 3)))
+        metamer.encode(np.zeros((4, 4, 3)))
     for shape in ((0, 4, 3), (4, 4, 5), (4,), (2, 4, 4, 3)):
         with pytest.raises(ImageError, match="arrays must be"):
-            codec.encode(np.zeros(shape, np.uint8))
+            metamer.encode(np.zeros(shape, np.uint8))
     (tmp_path / "crop.mtm").write_bytes(wanted)
-    assert codec.decode(tmp_path / "crop.mtm") == codec.decode(wanted)
+    assert metamer.decode(tmp_path / "crop.mtm") == metamer.decode(wanted)
 
 
 def test_damage_is_always_told(otters):
     """Cut at every length; every byte changed in turn."""
-    data = codec.encode(otters.crop((100, 100, 148, 132)), 30)
+    data = metamer.encode(otters.crop((100, 100, 148, 132)), 30)
     for length in range(len(data)):
         with pytest.raises(StreamError):
-            codec.decode(data[:length])
+            metamer.decode(data[:length])
     for place in range(len(data)):
         for change in (0x01, 0x80, 0xFF):
             with pytest.raises(StreamError):
-                codec.decode(data[:place] + bytes([data[place] ^ change]) + data[place + 1 :])
+                metamer.decode(data[:place] + bytes([data[place] ^ change]) + data[place + 1 :])
 
 
 @settings(max_examples=60)
@@ -119,22 +119,22 @@ def test_hostile_payloads_with_a_right_checksum(payload, quality, width, height)
     """They decode to some picture or are refused; they never crash or hang."""
     data = container.pack(container.Header(load("base").id, quality, width, height), [Section(Kind.PICTURE, payload)])
     with contextlib.suppress(StreamError):
-        assert codec.decode(data).size == (width, height)
+        assert metamer.decode(data).size == (width, height)
 
 
 def test_declared_sizes_are_checked_before_memory_is_taken():
     data = container.pack(container.Header(load("base").id, 50, 65536, 65536), [Section(Kind.PICTURE, b"")])
     with pytest.raises(StreamError, match="65536x65536"):
-        codec.decode(data)
+        metamer.decode(data)
 
 
 def test_unknown_models(otters):
     data = container.pack(container.Header(b"none", 50, 8, 8), [Section(Kind.PICTURE, b"")])
     with pytest.raises(ModelError, match="6e6f6e65"):
-        codec.decode(data)
-    assert codec.info(data).model is None
+        metamer.decode(data)
+    assert metamer.info(data).model is None
     with pytest.raises(ModelError, match="shipped are base"):
-        codec.encode(otters, model="bse")
+        metamer.encode(otters, model="bse")
 
 
 def test_models_are_small_and_carry_a_card():
@@ -154,8 +154,8 @@ def test_broken_model_files(tmp_path, damage):
 
 
 def test_threads_change_nothing(otters):
-    data = codec.encode(otters, 60)
-    one, two = (codec.decode_latents(data, threads=threads) for threads in (1, 2))
+    data = metamer.encode(otters, 60)
+    one, two = (metamer.decode_latents(data, threads=threads) for threads in (1, 2))
     np.testing.assert_array_equal(one, two)
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from codec import colour
+from metamer.codec import colour
 from tests.codec.crafting import DISPLAY_P3, P3_CHROMATICITY, grey_profile
 
 PICTURE = Image.merge("RGB", [Image.linear_gradient("L"), Image.radial_gradient("L"), Image.new("L", (256, 256), 90)])

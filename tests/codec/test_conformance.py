@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-import codec
-from bitstreams.check import LIST, check
-from codec import container, latents, pixels
-from codec.model import find
+import metamer
+from metamer.bitstreams.check import LIST, check
+from metamer.codec import container, latents, pixels
+from metamer.codec.model import find
 from tests import reference_decoder
 from tests.reference_decoder import RangeDecoder, read_pass
 
@@ -43,7 +43,7 @@ def test_independent_range_decoder_reads_the_streams(stem):
 
     height, width = (side // 16 for side in pixels.padded_size(header.height, header.width))
     found = latents.decode(model, header.quality, height, width, Reader())
-    assert (found == codec.decode_latents(data)).all()
+    assert (found == metamer.decode_latents(data)).all()
 
 
 @pytest.mark.parametrize("stem", [stem for stem in ENTRIES if "lossless" in stem or "drawn" in stem])
@@ -51,7 +51,7 @@ def test_independent_decoder_reads_the_overlays(stem):
     """Put on what the networks' sections alone decode to."""
     data = (LIST.parent / f"{stem}.mtm").read_bytes()
     header, sections = container.unpack(data)
-    decoded, seen = np.asarray(codec.decode(data)), 0
+    decoded, seen = np.asarray(metamer.decode(data)), 0
     for section in sections:
         if section.kind != container.Kind.OVERLAY:
             continue
@@ -61,7 +61,7 @@ def test_independent_decoder_reads_the_overlays(stem):
         shown = None
         if body[0] in (2, 3):
             networks = [section for section in sections if section.kind == container.Kind.PICTURE]
-            shown = np.asarray(codec.decode(container.pack(replace(header, overlaid=False), networks)))
+            shown = np.asarray(metamer.decode(container.pack(replace(header, overlaid=False), networks)))
         expected = reference_decoder.overlay(body, width, header.height, shown)
         here = decoded[:, left : left + width]
         assert (here == (expected[..., 1] if header.grey else expected)).all()

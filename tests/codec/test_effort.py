@@ -7,17 +7,17 @@ import pytest
 import torch
 from PIL import Image
 
-import codec
-import perception
-from codec import coding, decoding, effort, transforms
-from codec import model as models
-from codec.axes import Turn
-from codec.errors import ImageError, ModelError
-from codec.tiles import Box
-from perception.errors import MetricError
-from tests.conftest import metamer
-from train import refinement
-from train.refinement import Gradients
+import metamer
+from metamer import perception
+from metamer.codec import coding, decoding, effort, transforms
+from metamer.codec import model as models
+from metamer.codec.axes import Turn
+from metamer.codec.errors import ImageError, ModelError
+from metamer.codec.tiles import Box
+from metamer.perception.errors import MetricError
+from metamer.train import refinement
+from metamer.train.refinement import Gradients
+from tests.conftest import run_metamer
 
 QUALITY = 30
 
@@ -30,7 +30,7 @@ def picture(otters) -> Image.Image:
 @pytest.fixture(scope="module")
 def plain(picture):
     """Quality → the file without effort."""
-    return functools.cache(lambda quality: codec.encode(picture, quality))
+    return functools.cache(lambda quality: metamer.encode(picture, quality))
 
 
 @pytest.fixture(scope="module")
@@ -42,7 +42,7 @@ def worth(picture, plain) -> float:
 
 def error(picture: Image.Image, data: bytes) -> float:
     """Mean squared error of what is decoded, pixels in [0, 1]."""
-    difference = np.asarray(codec.decode(data), float) - np.asarray(picture, float)
+    difference = np.asarray(metamer.decode(data), float) - np.asarray(picture, float)
     return float(np.square(difference).mean() / 255**2)
 
 
@@ -50,14 +50,14 @@ def error(picture: Image.Image, data: bytes) -> float:
 def test_effort_finds_a_better_trade(picture, plain, worth, level, share):
     """bits + λ·error falls by at least this share."""
     before, after = (8 * len(data) + worth * error(picture, data)
-                     for data in (plain(QUALITY), codec.encode(picture, QUALITY, effort=level)))
+                     for data in (plain(QUALITY), metamer.encode(picture, QUALITY, effort=level)))
     assert after < (1 - share) * before
 
 
 def test_effort_changes_nothing_but_the_latents(picture, plain):
-    before, after = codec.info(plain(QUALITY)), codec.info(codec.encode(picture, QUALITY, effort=1))
+    before, after = metamer.info(plain(QUALITY)), metamer.info(metamer.encode(picture, QUALITY, effort=1))
     assert (after.quality, after.model_id, after.version) == (before.quality, before.model_id, before.version)
-    assert codec.encode(picture, QUALITY, effort=0) == plain(QUALITY)
+    assert metamer.encode(picture, QUALITY, effort=0) == plain(QUALITY)
 
 
 def test_more_steps_are_never_a_worse_trade(picture, worth):
@@ -78,13 +78,13 @@ def test_more_steps_are_never_a_worse_trade(picture, worth):
 @pytest.mark.parametrize("mode", ["RGB", "L"])
 def test_what_a_view_shows_is_what_a_file_shows(picture, mode):
     picture = picture.convert(mode)
-    data = codec.encode(picture, QUALITY)
+    data = metamer.encode(picture, QUALITY)
     model = models.load("base") if mode == "RGB" else models.load("base").grey_variant
     index, turn = coding.quality_index(QUALITY), transforms.axes_of(picture)
     view = effort.View(picture, decoding.positions(*picture.size), index, model, turn)
-    np.testing.assert_array_equal(view.shown(codec.decode_latents(data)), np.asarray(codec.decode(data)))
+    np.testing.assert_array_equal(view.shown(metamer.decode_latents(data)), np.asarray(metamer.decode(data)))
     decoded, bits = view.code(view.exact[view.inside], model.tradeoff[index])
-    np.testing.assert_array_equal(decoded, codec.decode_latents(data))
+    np.testing.assert_array_equal(decoded, metamer.decode_latents(data))
     assert bits == pytest.approx(coding.cross_entropy(picture, QUALITY))
 
 
@@ -149,24 +149,24 @@ def test_a_tile_is_refined_with_its_neighbours_in_view(picture):
     tile = effort.View(picture, Box(0, 64, whole.bottom, whole.right), 100, model, None)
     np.testing.assert_allclose(tile.exact, everything.exact[:, 64 - model.halo :], atol=2e-3)
     assert tile.original.shape == (64, 1100 - 1024, 3)
-    data = codec.encode(picture, QUALITY, tile=True, effort=1)
-    assert codec.info(data).tiles == 2 and codec.decode(data).size == picture.size
+    data = metamer.encode(picture, QUALITY, tile=True, effort=1)
+    assert metamer.info(data).tiles == 2 and metamer.decode(data).size == picture.size
 
 
 @pytest.mark.parametrize("size", [(1, 1), (17, 33)])
 @pytest.mark.parametrize("level", [1, 4])
 def test_pictures_without_a_slope_are_coded_as_ever(size, level):
     flat = Image.new("RGB", size, (7, 7, 7))
-    assert codec.decode(codec.encode(flat, effort=level, lossless=False)).size == size
+    assert metamer.decode(metamer.encode(flat, effort=level, lossless=False)).size == size
 
 
 def test_a_size_is_kept_and_used(picture, plain):
     limit = len(plain(QUALITY)) + 20
-    data = codec.encode(picture, max_bytes=limit, effort=2)
+    data = metamer.encode(picture, max_bytes=limit, effort=2)
     assert 0.95 * limit < len(data) <= limit
-    assert error(picture, data) < error(picture, codec.encode(picture, max_bytes=limit))
+    assert error(picture, data) < error(picture, metamer.encode(picture, max_bytes=limit))
     with pytest.raises(ImageError, match="needs at least"):
-        codec.encode(picture, max_bytes=20, effort=1)
+        metamer.encode(picture, max_bytes=20, effort=1)
 
 
 def test_other_distances_are_lowered_where_they_are_asked_for(otters):
@@ -174,29 +174,30 @@ def test_other_distances_are_lowered_where_they_are_asked_for(otters):
     picture, judge = otters.crop((100, 100, 292, 292)), perception.create("lpips-squeeze")
 
     def left(data: bytes) -> float:
-        images = (torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] for image in (picture, codec.decode(data)))
+        images = (torch.from_numpy(np.array(image)).permute(2, 0, 1)[None] for image in (picture, metamer.decode(data)))
         return float(judge.loss(*images))
 
-    limit = len(codec.encode(picture, 40))
-    usual, asked = (codec.encode(picture, max_bytes=limit, effort=5, distortion=mix) for mix in (None, {"lpips-squeeze": 1.0}))
+    limit = len(metamer.encode(picture, 40))
+    usual, asked = (metamer.encode(picture, max_bytes=limit, effort=5, distortion=mix)
+                    for mix in (None, {"lpips-squeeze": 1.0}))
     assert left(asked) < 0.95 * left(usual)
 
 
 def test_what_cannot_be_is_said(picture):
     with pytest.raises(ValueError, match="between 0 and 9"):
-        codec.encode(picture, effort=10)
+        metamer.encode(picture, effort=10)
     with pytest.raises(ModelError, match="squared error alone"):
-        codec.encode(picture, effort=2, model="perceptual")
+        metamer.encode(picture, effort=2, model="perceptual")
     with pytest.raises(ModelError, match="squared error alone"):
-        codec.encode(picture, effort=3, distortion={"lpips-squeeze": 1.0})
+        metamer.encode(picture, effort=3, distortion={"lpips-squeeze": 1.0})
     with pytest.raises(MetricError, match="can only judge"):
-        codec.encode(picture, effort=4, distortion={"psnr": 1.0})
+        metamer.encode(picture, effort=4, distortion={"psnr": 1.0})
 
 
 def test_the_command_line_takes_effort(picture, plain, tmp_path):
     source, target = tmp_path / "picture.png", tmp_path / "picture.mtm"
     picture.save(source)
-    done = metamer("encode", source, "-q", QUALITY, "--effort", 1)
-    assert done.returncode == 0 and target.read_bytes() == codec.encode(picture, QUALITY, effort=1) != plain(QUALITY)
-    done = metamer("encode", source, "-f", "--effort", 4, "--distortion", "psnr")
+    done = run_metamer("encode", source, "-q", QUALITY, "--effort", 1)
+    assert done.returncode == 0 and target.read_bytes() == metamer.encode(picture, QUALITY, effort=1) != plain(QUALITY)
+    done = run_metamer("encode", source, "-f", "--effort", 4, "--distortion", "psnr")
     assert done.returncode == 1 and done.stderr.count(b"\n") == 1 and b"can only judge" in done.stderr

@@ -10,14 +10,14 @@ import numpy as np
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-import codec
-from codec import coding, container, fidelity, forms, limits, overlays
-from codec.container import Kind, Section
-from codec.errors import StreamError
-from codec.overlays import Form, Overlay
-from codec.screening import Screening
-from codec.tiles import Box
-from tests.conftest import ROOT, inside, metamer
+import metamer
+from metamer.codec import coding, container, fidelity, forms, limits, overlays
+from metamer.codec.container import Kind, Section
+from metamer.codec.errors import StreamError
+from metamer.codec.overlays import Form, Overlay
+from metamer.codec.screening import Screening
+from metamer.codec.tiles import Box
+from tests.conftest import ROOT, inside, run_metamer
 
 HEADER = 18 + 12  # bytes: of the file, and of a section with form, length and checksum
 
@@ -73,37 +73,37 @@ def test_lossless_keeps_every_visible_pixel_and_needs_no_model(otters, mode, til
     picture = otters.crop((100, 50, 220, 130)).convert(mode)
     if mode == "RGBA":
         picture.putalpha(Image.linear_gradient("L").resize(picture.size).point(lambda level: max(0, 2 * level - 200)))
-    data = codec.encode(picture, lossless=True, tile=tile)
+    data = metamer.encode(picture, lossless=True, tile=tile)
     monkeypatch.setattr(coding, "find_model", None)
-    decoded = codec.decode(data)
+    decoded = metamer.decode(data)
     assert decoded.mode == mode and container.read_header(data).model_id == container.NO_MODEL
     visible = np.asarray(picture.getchannel("A")) > 0 if mode == "RGBA" else ...
     assert (np.asarray(decoded)[visible] == np.asarray(picture)[visible]).all()
     if mode == "RGBA":
         assert (np.asarray(decoded)[..., 3] == np.asarray(picture)[..., 3]).all()
-    found = codec.info(data)
+    found = metamer.info(data)
     assert found.lossless and found.forms == {"lossless": 1} and found.quality == 100 and found.model is None
     assert len(data) <= webp(picture) + HEADER
 
 
 def test_lossless_beyond_the_sides_of_webp():
     strip = Image.fromarray(np.random.default_rng(4).integers(0, 256, (1, 16400), dtype=np.uint8))
-    data = codec.encode(strip, lossless=True)
-    assert codec.decode(data) == strip and codec.info(data).tiles == 17
-    assert codec.decode(data, region=(16380, 0, 20, 1)) == strip.crop((16380, 0, 16400, 1))
+    data = metamer.encode(strip, lossless=True)
+    assert metamer.decode(data) == strip and metamer.info(data).tiles == 17
+    assert metamer.decode(data, region=(16380, 0, 20, 1)) == strip.crop((16380, 0, 16400, 1))
 
 
 def test_one_colour_is_no_trap():
     """Few bytes may declare many pixels where they need no network."""
-    data = codec.encode(Image.new("RGB", (2048, 2048), (34, 120, 200)), lossless=True)
+    data = metamer.encode(Image.new("RGB", (2048, 2048), (34, 120, 200)), lossless=True)
     assert 2**22 / limits.PIXELS_A_BYTE_OVERLAID < len(data) < 2**22 / limits.PIXELS_A_BYTE
-    assert codec.decode(data).getcolors() == [(2**22, (34, 120, 200))]
+    assert metamer.decode(data).getcolors() == [(2**22, (34, 120, 200))]
 
 
 def test_lossless_excludes_limits():
     for options in ({"bpp": 1.0}, {"max_bytes": 1000}):
         with pytest.raises(ValueError, match="give one of"):
-            codec.encode(Image.new("RGB", (9, 9)), lossless=True, **options)
+            metamer.encode(Image.new("RGB", (9, 9)), lossless=True, **options)
 
 
 @pytest.mark.parametrize("quality", [10, 50, 100])
@@ -113,10 +113,10 @@ def test_nothing_is_larger_than_lossless_webp(kind, quality):
         "checkerboard": checkerboard, "aliased text": lambda: text(200, 100, True),
         "gradient": lambda: Image.linear_gradient("L").convert("RGB"), "strip of noise": lambda: noise(500, 2),
     }[kind]()
-    data = codec.encode(picture, quality)
+    data = metamer.encode(picture, quality)
     assert len(data) <= webp(picture) + HEADER
-    if len(codec.encode(picture, quality, lossless=False)) >= len(codec.encode(picture, lossless=True)):
-        assert codec.decode(data) == picture
+    if len(metamer.encode(picture, quality, lossless=False)) >= len(metamer.encode(picture, lossless=True)):
+        assert metamer.decode(data) == picture
 
 
 @pytest.mark.parametrize("quality", [60, 90, 100])
@@ -124,10 +124,10 @@ def test_a_floor_under_quality(quality):
     picture = noise(80, 96)
     index = coding.quality_index(quality)
     least = -10 * math.log10(fidelity.promised("base", index) / 255**2)
-    assert psnr(picture, codec.decode(codec.encode(picture, quality, lossless=False))) < least
-    data = codec.encode(picture, quality)
-    assert psnr(picture, codec.decode(data)) >= least - 0.1 and len(data) < len(codec.encode(picture, lossless=True))
-    assert codec.info(data).forms == {"residual": 1}
+    assert psnr(picture, metamer.decode(metamer.encode(picture, quality, lossless=False))) < least
+    data = metamer.encode(picture, quality)
+    assert psnr(picture, metamer.decode(data)) >= least - 0.1 and len(data) < len(metamer.encode(picture, lossless=True))
+    assert metamer.info(data).forms == {"residual": 1}
 
 
 def test_promises_rise_with_quality_and_are_those_of_photographs(otters):
@@ -135,7 +135,7 @@ def test_promises_rise_with_quality_and_are_those_of_photographs(otters):
     limits = [fidelity.promised(model, index) for model in ("base", "one of mine") for index in range(153, 256)]
     assert all(limits) and sorted(limits[:103], reverse=True) == limits[:103]
     for quality in (60, 90):
-        error = 255**2 * 10 ** (-psnr(otters, codec.decode(codec.encode(otters, quality))) / 10)
+        error = 255**2 * 10 ** (-psnr(otters, metamer.decode(metamer.encode(otters, quality))) / 10)
         index = coding.quality_index(quality)
         assert fidelity.promised("base", index) / 10 < error < fidelity.promised("base", index)
     assert all(fidelity.price("base", index) > 0 for index in range(256))
@@ -144,65 +144,65 @@ def test_promises_rise_with_quality_and_are_those_of_photographs(otters):
 @pytest.mark.parametrize("quality", [5, 50, 90])
 def test_photographs_are_the_networks_alone(otters, quality):
     for picture in (otters, otters.convert("L").crop((200, 90, 350, 200))):
-        data = codec.encode(picture, quality)
-        assert data == codec.encode(picture, quality, lossless=False) and codec.info(data).forms == {"networks": 1}
+        data = metamer.encode(picture, quality)
+        assert data == metamer.encode(picture, quality, lossless=False) and metamer.info(data).forms == {"networks": 1}
 
 
 def test_a_photograph_in_a_page_of_text(otters):
     page = page_with(otters)
-    data, networks = codec.encode(page, 50), codec.encode(page, 50, lossless=False)
-    assert codec.info(data).forms == {"blocks": 1} and len(data) < len(codec.encode(page, lossless=True))
-    decoded, place = codec.decode(data), (0, 180, 320, 240)
+    data, networks = metamer.encode(page, 50), metamer.encode(page, 50, lossless=False)
+    assert metamer.info(data).forms == {"blocks": 1} and len(data) < len(metamer.encode(page, lossless=True))
+    decoded, place = metamer.decode(data), (0, 180, 320, 240)
     assert decoded.crop(place) == page.crop(place)
     photograph = page.crop((128, 64, 296, 160))
-    ours, theirs = (psnr(photograph, picture.crop((128, 64, 296, 160))) for picture in (decoded, codec.decode(networks)))
+    ours, theirs = (psnr(photograph, picture.crop((128, 64, 296, 160))) for picture in (decoded, metamer.decode(networks)))
     assert ours > theirs - 1
-    assert psnr(page, decoded) > psnr(page, codec.decode(networks)) + 3
+    assert psnr(page, decoded) > psnr(page, metamer.decode(networks)) + 3
     region = (100, 50, 90, 77)
-    part = np.asarray(codec.decode(data, region=region), int)
+    part = np.asarray(metamer.decode(data, region=region), int)
     assert np.abs(part - np.asarray(decoded.crop((100, 50, 190, 127)), int)).max() <= 1
-    assert codec.decode(data, preview=True).crop(place) == page.crop(place)
-    assert codec.decode(data, realism=1.0).crop(place) == page.crop(place)
+    assert metamer.decode(data, preview=True).crop(place) == page.crop(place)
+    assert metamer.decode(data, realism=1.0).crop(place) == page.crop(place)
 
 
 def test_tiles_choose_apart(two, monkeypatch):
-    data = codec.encode(two, 50, tile=True)
-    assert codec.info(data).forms == {"lossless": 1, "networks": 1} and not codec.info(data).lossless
-    decoded = codec.decode(data)
+    data = metamer.encode(two, 50, tile=True)
+    assert metamer.info(data).forms == {"lossless": 1, "networks": 1} and not metamer.info(data).lossless
+    decoded = metamer.decode(data)
     assert decoded.crop((0, 0, 1024, 96)) == two.crop((0, 0, 1024, 96))
     assert 28 < psnr(two.crop((1024, 0, 1200, 96)), decoded.crop((1024, 0, 1200, 96))) < 60
-    assert codec.decode_latents(data)[:, :64].any() == 0
+    assert metamer.decode_latents(data)[:, :64].any() == 0
     monkeypatch.setattr(coding, "find_model", None)  # what no network shows needs none
-    assert codec.decode(data, region=(300, 10, 724, 80)) == two.crop((300, 10, 1024, 90))
+    assert metamer.decode(data, region=(300, 10, 724, 80)) == two.crop((300, 10, 1024, 90))
 
 
 def test_salvage(two, otters):
-    data = codec.encode(two, 50, tile=True)
-    assert codec.rescue(data).damage == () and codec.rescue(data).picture == codec.decode(data)
-    found = codec.rescue(data[:-30])  # the overlay is the last section
+    data = metamer.encode(two, 50, tile=True)
+    assert metamer.rescue(data).damage == () and metamer.rescue(data).picture == metamer.decode(data)
+    found = metamer.rescue(data[:-30])  # the overlay is the last section
     assert found.lost == ((0, 0, 1024, 96),) and found.picture.getpixel((3, 40)) in ((128, 128, 128), (96, 96, 96))
-    assert found.picture.crop((1100, 0, 1200, 96)) == codec.decode(data).crop((1100, 0, 1200, 96))
-    data = codec.encode(page_with(otters), 50)
-    found = codec.rescue(data[:-30])  # the photograph is whole, and smooth where text was
+    assert found.picture.crop((1100, 0, 1200, 96)) == metamer.decode(data).crop((1100, 0, 1200, 96))
+    data = metamer.encode(page_with(otters), 50)
+    found = metamer.rescue(data[:-30])  # the photograph is whole, and smooth where text was
     assert found.lost == () and "cut off" in found.damage[0] and found.picture.size == (320, 240)
     with pytest.raises(StreamError, match="nothing of it"):
-        codec.rescue(codec.encode(text(200, 50), lossless=True)[:-30])
-    header, (section,) = container.unpack(codec.encode(text(200, 50), lossless=True))
+        metamer.rescue(metamer.encode(text(200, 50), lossless=True)[:-30])
+    header, (section,) = container.unpack(metamer.encode(text(200, 50), lossless=True))
     broken = container.pack(header, [Section(Kind.OVERLAY, section.body[:20])])
     with pytest.raises(StreamError, match="lossless data"):
-        codec.decode(broken)
-    assert codec.rescue(broken).lost == ((0, 0, 200, 50),)
+        metamer.decode(broken)
+    assert metamer.rescue(broken).lost == ((0, 0, 200, 50),)
 
 
 def test_best_within_a_size_may_be_lossless(otters):
     page, photograph = text(200, 100), otters.crop((200, 100, 300, 180))
-    exact = codec.encode(page, lossless=True)
-    assert codec.encode(page, max_bytes=len(exact)) == exact
-    assert codec.info(codec.encode(photograph, max_bytes=2000)).forms == {"networks": 1}
+    exact = metamer.encode(page, lossless=True)
+    assert metamer.encode(page, max_bytes=len(exact)) == exact
+    assert metamer.info(metamer.encode(photograph, max_bytes=2000)).forms == {"networks": 1}
 
 
 def test_damaged_overlays(two):
-    header, sections = container.unpack(codec.encode(two, 50, tile=True))
+    header, sections = container.unpack(metamer.encode(two, 50, tile=True))
     whole = sections[-1].body
     for body, reason in ((b"\0\0\x07data", "unknown form"), (b"\0\0\3\1data", "steps of 1"), (b"\0", "short"),
                          (b"\0\0\2\3abcdata", "decompressed"),
@@ -211,8 +211,8 @@ def test_damaged_overlays(two):
                          (b"\0\0\1" + whole[3:], "transparency")):
         data = container.pack(header, [*sections[:-1], Section(Kind.OVERLAY, body)])
         with pytest.raises(StreamError, match=reason):
-            codec.decode(data)
-        assert codec.rescue(data).damage
+            metamer.decode(data)
+        assert metamer.rescue(data).damage
 
 
 @pytest.mark.parametrize("form", list(Form))
@@ -252,7 +252,7 @@ def test_what_is_drawn_is_seen(otters):
 
 
 def test_command_and_plugin(tmp_path):
-    import codec.plugin
+    import metamer.codec.plugin
 
     picture = text(120, 60)
     picture.putalpha(Image.linear_gradient("L").resize(picture.size).point(lambda level: max(0, 2 * level - 150)))
@@ -262,8 +262,8 @@ def test_command_and_plugin(tmp_path):
     with Image.open(tmp_path / "one.mtm") as opened:
         assert opened.mode == "RGBA" and (np.asarray(opened)[..., 3] == np.asarray(picture)[..., 3]).all()
     text(120, 60).save(tmp_path / "two.mtm", quality=50, lossless=True)
-    assert codec.decode(tmp_path / "two.mtm") == text(120, 60)
-    done = metamer("encode", tmp_path / "one.png", "--lossless", "-q", "40")
+    assert metamer.decode(tmp_path / "two.mtm") == text(120, 60)
+    done = run_metamer("encode", tmp_path / "one.png", "--lossless", "-q", "40")
     assert done.returncode == 2 and b"give one of" in done.stderr
 
 

@@ -6,22 +6,22 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import codec
-from codec import container
-from codec.container import Header, Section
-from codec.errors import ModelError
-from codec.model import GREY, WEIGHTS, load, shipped
+import metamer
+from metamer.codec import container
+from metamer.codec.container import Header, Section
+from metamer.codec.errors import ModelError
+from metamer.codec.model import GREY, WEIGHTS, load, shipped
 
 
 def test_grey_is_decoded_as_grey_and_costs_less(otters):
     crop = otters.crop((180, 40, 436, 232)).convert("L")  # of a smaller file, what sections take is more than colour does
     for quality in (10, 50, 90):
-        data, thrice = codec.encode(crop, quality), codec.encode(crop.convert("RGB"), quality)
-        assert codec.info(data).grey and codec.decode(data).mode == "L" and codec.decode(data).size == crop.size
+        data, thrice = metamer.encode(crop, quality), metamer.encode(crop.convert("RGB"), quality)
+        assert metamer.info(data).grey and metamer.decode(data).mode == "L" and metamer.decode(data).size == crop.size
         assert len(data) < len(thrice)
 
         def error(data, crop=crop):
-            return np.square(np.asarray(codec.decode(data).convert("L"), float) - np.asarray(crop)).mean()
+            return np.square(np.asarray(metamer.decode(data).convert("L"), float) - np.asarray(crop)).mean()
 
         assert error(data) < error(thrice) * 1.02
 
@@ -32,16 +32,16 @@ def test_latents_of_colour_are_predicted_and_not_coded(otters, path):
     variant = model.grey_variant
     assert variant.grey and not model.grey and variant.id != model.id and variant.networks == model.id
     assert 0.6 < variant.coded.mean() < 0.97
-    data = codec.encode(otters.crop((0, 0, 64, 64)).convert("L"), 80, model=path.stem)
+    data = metamer.encode(otters.crop((0, 0, 64, 64)).convert("L"), 80, model=path.stem)
     header, found = container.unpack(data)
     assert header.grey and header.model_id == variant.id and len(found) == 1
 
 
 def test_decoders_and_realism_know_grey(otters):
-    data = codec.encode(otters.crop((100, 100, 180, 160)).convert("L"), 20)
-    plain, realistic = codec.decode(data), codec.decode(data, realism=1)
+    data = metamer.encode(otters.crop((100, 100, 180, 160)).convert("L"), 20)
+    plain, realistic = metamer.decode(data), metamer.decode(data, realism=1)
     assert plain.mode == realistic.mode == "L" and realistic != plain
-    assert codec.info(data).decoders == codec.info(codec.encode(otters.crop((0, 0, 16, 16)))).decoders
+    assert metamer.info(data).decoders == metamer.info(metamer.encode(otters.crop((0, 0, 16, 16)))).decoders
 
 
 def test_the_flag_and_the_model_must_agree():
@@ -49,16 +49,16 @@ def test_the_flag_and_the_model_must_agree():
     for model_id, grey in ((model.id, True), (model.grey_variant.id, False)):
         data = container.pack(Header(model_id, 50, 8, 8, grey=grey), [Section(1, b"")])
         with pytest.raises(ModelError, match="not installed"):
-            codec.decode(data)
+            metamer.decode(data)
 
 
 def test_preview_region_and_tiles_of_grey(otters):
     crop = otters.convert("L").crop((0, 0, 100, 80))
     crop.putalpha(Image.linear_gradient("L").resize(crop.size))
-    data = codec.encode(crop, 60, tile=True)
-    whole = codec.decode(data)
-    assert whole.mode == codec.decode(data, preview=True).mode == "LA"
-    assert codec.decode(data, region=(10, 20, 30, 40)) == whole.crop((10, 20, 40, 60))
+    data = metamer.encode(crop, 60, tile=True)
+    whole = metamer.decode(data)
+    assert whole.mode == metamer.decode(data, preview=True).mode == "LA"
+    assert metamer.decode(data, region=(10, 20, 30, 40)) == whole.crop((10, 20, 40, 60))
 
 
 def test_models_without_a_list_code_everything(otters, tmp_path):
@@ -69,7 +69,7 @@ def test_models_without_a_list_code_everything(otters, tmp_path):
     path = str(tmp_path / "old.metamer")
     assert load(path).id == load("base").id and load(path).grey_variant.coded is None
     crop = otters.crop((0, 0, 48, 48)).convert("L")
-    data = codec.encode(crop, model=path)
-    assert codec.decode(data, model=path).mode == "L"
+    data = metamer.encode(crop, model=path)
+    assert metamer.decode(data, model=path).mode == "L"
     with pytest.raises(ModelError, match="not installed"):  # the shipped one decodes other latents
-        codec.decode(data)
+        metamer.decode(data)

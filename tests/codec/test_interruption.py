@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-import codec
-from tests.conftest import ROOT, metamer
+import metamer
+from tests.conftest import ROOT, run_metamer
 
-COMMAND = [sys.executable, "-P", "-m", "codec.cli"]
+COMMAND = [sys.executable, "-P", "-m", "metamer.cli"]
 ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 
 
@@ -80,7 +80,7 @@ def test_signals(pictures, tmp_path, number, jobs):
     written = list(out.iterdir())
     assert 0 < len(written) < len(pictures)
     for path in written:
-        assert path.suffix == ".mtm" and codec.info(path).width == 736
+        assert path.suffix == ".mtm" and metamer.info(path).width == 736
 
 
 def test_a_killed_worker_takes_one_file_along(pictures, tmp_path):
@@ -97,7 +97,7 @@ def test_a_killed_worker_takes_one_file_along(pictures, tmp_path):
 def test_killed_at_random_moments(tmp_path, otters):
     otters.crop((0, 0, 96, 64)).save(tmp_path / "a.png")
     target = tmp_path / "a.mtm"
-    whole = [codec.encode(tmp_path / "a.png", quality) for quality in (20, 90)]
+    whole = [metamer.encode(tmp_path / "a.png", quality) for quality in (20, 90)]
     target.write_bytes(whole[0])
     for _ in range(6):
         process = start("encode", tmp_path / "a.png", "-q", 90, "--force")
@@ -106,7 +106,7 @@ def test_killed_at_random_moments(tmp_path, otters):
         process.communicate()
         assert target.read_bytes() in whole
         assert sum(path.suffix == ".mtm" for path in tmp_path.iterdir()) == 1
-    assert metamer("encode", tmp_path / "a.png", "-q", 90, "--force").returncode == 0
+    assert run_metamer("encode", tmp_path / "a.png", "-q", 90, "--force").returncode == 0
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", "a.mtm"}
 
 

@@ -4,12 +4,12 @@ import multiprocessing
 
 import pytest
 
-import codec
-from codec import jobs
-from codec.errors import ImageError
-from codec.jobs import Report
+import metamer
+from metamer.codec import jobs
+from metamer.codec.errors import ImageError
+from metamer.codec.jobs import Report
 from tests.codec.test_cli import told
-from tests.conftest import metamer
+from tests.conftest import run_metamer
 
 
 def work(name: str) -> Report:
@@ -53,30 +53,30 @@ def test_mistakes_are_raised_with_where_they_arose(name, kind):
 
 def test_the_same_bytes(pictures, tmp_path):
     """Whatever the number of jobs and of threads."""
-    assert metamer("encode", *pictures, "-o", tmp_path / "one").returncode == 0
-    assert metamer("encode", *pictures, "-o", tmp_path / "three", "-j", 3, "--threads", 7).returncode == 0
+    assert run_metamer("encode", *pictures, "-o", tmp_path / "one").returncode == 0
+    assert run_metamer("encode", *pictures, "-o", tmp_path / "three", "-j", 3, "--threads", 7).returncode == 0
     streams = {path.name: path.read_bytes() for path in (tmp_path / "one").iterdir()}
     assert len(streams) == 5 and streams == {path.name: path.read_bytes() for path in (tmp_path / "three").iterdir()}
     for path in pictures:
-        assert {codec.encode(path, threads=threads) for threads in (1, 2, 3)} == {streams[f"{path.stem}.mtm"]}
+        assert {metamer.encode(path, threads=threads) for threads in (1, 2, 3)} == {streams[f"{path.stem}.mtm"]}
     for folder, count in (("one", 1), ("three", 2)):
-        assert metamer("decode", *(tmp_path / folder).glob("*.mtm"), "-j", count).returncode == 0
+        assert run_metamer("decode", *(tmp_path / folder).glob("*.mtm"), "-j", count).returncode == 0
     for path in (tmp_path / "one").glob("*.png"):
         assert path.read_bytes() == (tmp_path / "three" / path.name).read_bytes()
 
 
 def test_a_failure_is_named_and_the_rest_done(pictures, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"nothing")
-    line = told(metamer("encode", *pictures[:2], tmp_path / "bad.png", "-o", tmp_path / "out", "-j", 0))
+    line = told(run_metamer("encode", *pictures[:2], tmp_path / "bad.png", "-o", tmp_path / "out", "-j", 0))
     assert "bad.png: is not a picture" in line and len(list((tmp_path / "out").iterdir())) == 2
-    shown = metamer("--debug", "encode", *pictures[:2], tmp_path / "bad.png", "-o", tmp_path / "more", "-j", 2)
+    shown = run_metamer("--debug", "encode", *pictures[:2], tmp_path / "bad.png", "-o", tmp_path / "more", "-j", 2)
     assert shown.returncode == 1 and b"encode_file" in shown.stderr and b"ImageError" in shown.stderr
 
 
 def test_standard_input_among_several(pictures, tmp_path):
-    done = metamer("encode", "-", pictures[0], pictures[1], "-o", tmp_path / "out", "-j", 2, input=pictures[2].read_bytes())
+    done = run_metamer("encode", "-", pictures[0], pictures[1], "-o", tmp_path / "out", "-j", 2, input=pictures[2].read_bytes())
     assert done.returncode == 0, done.stderr
-    assert (tmp_path / "out" / "stdin.mtm").read_bytes() == codec.encode(pictures[2])
+    assert (tmp_path / "out" / "stdin.mtm").read_bytes() == metamer.encode(pictures[2])
     assert len(list((tmp_path / "out").iterdir())) == 3
 
 

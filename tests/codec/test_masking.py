@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-import codec
-from codec import pixels
-from codec.errors import ModelError
-from codec.masking import REACH, error_weights, log_variance
-from codec.model import WEIGHTS, load
+import metamer
+from metamer.codec import pixels
+from metamer.codec.errors import ModelError
+from metamer.codec.masking import REACH, error_weights, log_variance
+from metamer.codec.model import WEIGHTS, load
 
 
 @pytest.fixture(scope="module")
@@ -60,12 +60,12 @@ def test_a_masking_model_spends_bits_where_errors_show(masked, otters):
     """At equal size the smooth half of a picture comes out better, the textured one worse."""
     picture = otters.crop((0, 100, 416, 388))
     plain, sparing = masked(), masked(masking=0.5)
-    data = codec.encode(picture, 30, model=plain)
-    quality = min(np.arange(30, 45, 0.5), key=lambda q: abs(len(codec.encode(picture, q, model=sparing)) - len(data)))
+    data = metamer.encode(picture, 30, model=plain)
+    quality = min(np.arange(30, 45, 0.5), key=lambda q: abs(len(metamer.encode(picture, q, model=sparing)) - len(data)))
     weights = np.kron(error_weights(log_variance(pixels.to_planes(picture)), 0.5), np.ones((16, 16)))
     change = []
-    for stream in (data, codec.encode(picture, quality, model=sparing)):
-        error = np.square(np.asarray(codec.decode(stream), float) - np.asarray(picture, float)).mean(2)
+    for stream in (data, metamer.encode(picture, quality, model=sparing)):
+        error = np.square(np.asarray(metamer.decode(stream), float) - np.asarray(picture, float)).mean(2)
         change.append([error[weights > np.median(weights)].mean(), error[weights <= np.median(weights)].mean()])
     (smooth, textured), (smooth_masked, textured_masked) = change
     assert smooth_masked < smooth and textured_masked > textured
@@ -73,9 +73,9 @@ def test_a_masking_model_spends_bits_where_errors_show(masked, otters):
 
 def test_the_stream_and_its_decoding_do_not_depend_on_it(masked, otters):
     picture, sparing = otters.crop((0, 100, 116, 188)), masked(masking=1.0, tradeoff=[60.0])
-    stream = codec.encode(picture, 40, model=sparing)
+    stream = metamer.encode(picture, 40, model=sparing)
     assert load(sparing).id == load("base").id
-    assert codec.decode(stream).tobytes() == codec.decode(stream, model=sparing).tobytes()
+    assert metamer.decode(stream).tobytes() == metamer.decode(stream, model=sparing).tobytes()
 
 
 def test_the_tradeoff_is_interpolated_between_levels(masked):
@@ -92,7 +92,7 @@ def test_the_worth_of_groups_and_steps(masked):
 
 def test_a_low_tradeoff_reaches_lower_rates(masked, otters):
     picture = otters.crop((100, 100, 356, 292))
-    low, usual = (len(codec.encode(picture, 0, model=masked(tradeoff=[tradeoff]))) for tradeoff in (5.0, 22.0))
+    low, usual = (len(metamer.encode(picture, 0, model=masked(tradeoff=[tradeoff]))) for tradeoff in (5.0, 22.0))
     assert low < 0.85 * usual
 
 

@@ -7,8 +7,8 @@ import zipfile
 import numpy as np
 import pytest
 
-from codec.errors import ModelError
-from codec.model import WEIGHTS, Model, load
+from metamer.codec.errors import ModelError
+from metamer.codec.model import WEIGHTS, Model, load
 
 WHOLE = WEIGHTS / "base.metamer"
 

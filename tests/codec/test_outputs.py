@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import codec
-from codec import outputs, tiff
-from codec.errors import ImageError
+import metamer
+from metamer.codec import outputs, tiff
+from metamer.codec.errors import ImageError
 from tests.codec.crafting import DISPLAY_P3, grey_profile
 from tests.codec.odd_files import GREY, IN_P3, LINEAR_GREY, PHOTO, with_alpha
-from tests.conftest import metamer
+from tests.conftest import run_metamer
 
 MODES = {"L": GREY, "LA": with_alpha(GREY), "RGB": PHOTO, "RGBA": with_alpha(PHOTO)}
 
@@ -71,15 +71,15 @@ def test_colours_are_converted_where_no_profile_can_be_carried():
 
 def test_transparent_pictures_through_the_command_line(tmp_path):
     MODES["RGBA"].save(tmp_path / "cut.png")
-    assert metamer("encode", tmp_path / "cut.png").returncode == 0
+    assert run_metamer("encode", tmp_path / "cut.png").returncode == 0
     stream = tmp_path / "cut.mtm"
-    assert metamer("decode", stream, "-o", tmp_path / "back.webp").returncode == 0
+    assert run_metamer("decode", stream, "-o", tmp_path / "back.webp").returncode == 0
     assert Image.open(tmp_path / "back.webp").getchannel("A").tobytes() == MODES["RGBA"].getchannel("A").tobytes()
-    done = metamer("decode", stream, "-o", tmp_path / "back.jpg")
+    done = run_metamer("decode", stream, "-o", tmp_path / "back.jpg")
     assert done.returncode == 1 and b"--background" in done.stderr and not (tmp_path / "back.jpg").exists()
-    assert metamer("decode", stream, "-o", tmp_path / "back.jpg", "--background", "white").returncode == 0
-    assert b"alpha" in metamer("info", stream).stdout
-    assert len(codec.encode(MODES["RGBA"], alpha_quality=0)) < stream.stat().st_size
+    assert run_metamer("decode", stream, "-o", tmp_path / "back.jpg", "--background", "white").returncode == 0
+    assert b"alpha" in run_metamer("info", stream).stdout
+    assert len(metamer.encode(MODES["RGBA"], alpha_quality=0)) < stream.stat().st_size
 
 
 def test_what_pillow_cannot_write_is_one_line():

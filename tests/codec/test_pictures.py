@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec import pictures
-from codec.errors import ImageError
+from metamer.codec import pictures
+from metamer.codec.errors import ImageError
 from tests.codec import crafting
 from tests.codec.odd_files import ODD, PAGE, PHOTO, Odd, rows, saved
-from tests.conftest import metamer
+from tests.conftest import run_metamer
 
 UNREADABLE = "needs a package that is not installed"
 
@@ -56,14 +56,14 @@ def test_odd_files_through_the_command_line(choice, tmp_path):
     made = {stem: (odd, data) for stem, (odd, data) in made.items() if data is not None}
     for stem, (odd, data) in made.items():
         (tmp_path / f"{stem}{odd.suffix}").write_bytes(data)
-    done = metamer("encode", *sorted(tmp_path.iterdir()), *choice, "-q", 95, "-o", f"{tmp_path}/out/")
+    done = run_metamer("encode", *sorted(tmp_path.iterdir()), *choice, "-q", 95, "-o", f"{tmp_path}/out/")
     told = done.stderr.decode()
     assert done.returncode == any(odd.refusal for odd, _ in made.values()) and "Traceback" not in told
     for stem, (odd, _) in made.items():
         assert (tmp_path / "out" / f"{stem}.mtm").exists() == (not odd.refusal)
         lines = [line for line in told.splitlines() if f"{stem}{odd.suffix}: " in line]
         assert len(lines) == bool(odd.refusal) and all(odd.refusal in line for line in lines)
-    done = metamer("decode", *sorted((tmp_path / "out").iterdir()), "-o", f"{tmp_path}/back/")
+    done = run_metamer("decode", *sorted((tmp_path / "out").iterdir()), "-o", f"{tmp_path}/back/")
     assert done.returncode == 0, done.stderr.decode()
     for stem, (odd, _) in made.items():
         if not odd.refusal:
@@ -90,7 +90,7 @@ def test_missing_packages_are_named(package, kind, tmp_path):
     (tmp_path / "photo").write_bytes(head)
     (tmp_path / f"{package}.py").write_text("raise ImportError")
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    done = metamer("encode", tmp_path / "photo", env={**os.environ, "PYTHONPATH": path})
+    done = run_metamer("encode", tmp_path / "photo", env={**os.environ, "PYTHONPATH": path})
     assert done.returncode == 1 and f"is {kind}, which the package" in done.stderr.decode()
 
 

@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image, ImageCms
 
-from codec import pixels
-from codec.errors import ImageError
+from metamer.codec import pixels
+from metamer.codec.errors import ImageError
 
 
 def saved(image: Image.Image, kind: str, **options) -> io.BytesIO:

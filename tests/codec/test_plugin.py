@@ -10,8 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import codec
-import codec.plugin
+import metamer
+import metamer.codec.plugin
+from metamer.codec import coding
 from tests.conftest import ROOT
 
 
@@ -27,11 +28,11 @@ def path(crop, tmp_path):
 
 
 def test_saved_and_opened(crop, path):
-    assert path.read_bytes() == codec.encode(crop, 40)
+    assert path.read_bytes() == metamer.encode(crop, 40)
     with Image.open(path) as picture:
         assert (picture.size, picture.mode, picture.format) == ((96, 64), "RGB", "MTM")
         assert picture.get_format_mimetype() == "image/x-metamer"
-        np.testing.assert_array_equal(np.asarray(picture), np.asarray(codec.decode(path)))
+        np.testing.assert_array_equal(np.asarray(picture), np.asarray(metamer.decode(path)))
         assert picture.format == "MTM" and picture.load()[0, 0] == picture.getpixel((0, 0))
 
 
@@ -39,12 +40,12 @@ def test_saved_and_opened(crop, path):
 def test_options_are_those_of_encode(crop, options):
     file = io.BytesIO()
     crop.save(file, "MTM", optimize=True, **options)  # what other formats know is passed over, as Pillow's own do
-    assert file.getvalue() == codec.encode(crop, **options)
+    assert file.getvalue() == metamer.encode(crop, **options)
 
 
 def test_pixels_are_decoded_when_used_and_once(path, monkeypatch):
-    calls, decode = [], codec.decode
-    monkeypatch.setattr(codec, "decode", lambda data: calls.append(1) or decode(data))
+    calls, decode = [], coding.decode
+    monkeypatch.setattr(coding, "decode", lambda data: calls.append(1) or decode(data))
     picture = Image.open(path)
     assert not calls
     copy = picture.resize((48, 32))
@@ -102,7 +103,7 @@ def test_opening_loads_no_runtime(path):
 import sys
 for name in ("torch", "onnxruntime", "constriction"):
     sys.modules[name] = None  # importing it raises ImportError
-import codec.plugin
+import metamer.codec.plugin
 from PIL import Image
 assert Image.open(sys.argv[1]).size == (96, 64)
 """
@@ -112,7 +113,7 @@ assert Image.open(sys.argv[1]).size == (96, 64)
 
 def test_imageio(path, crop, tmp_path):
     imageio = pytest.importorskip("imageio.v3")
-    np.testing.assert_array_equal(imageio.imread(path), np.asarray(codec.decode(path)))
+    np.testing.assert_array_equal(imageio.imread(path), np.asarray(metamer.decode(path)))
     imageio.imwrite(tmp_path / "b.mtm", np.asarray(crop), quality=40)
     assert (tmp_path / "b.mtm").read_bytes() == path.read_bytes()
     assert imageio.improps(path).shape == (64, 96, 3)
@@ -127,7 +128,7 @@ def test_modes_are_known_before_pixels(mode, otters, tmp_path):
     opened = Image.open(tmp_path / "a.mtm")
     assert (opened.mode, opened.size) == (mode, (64, 48))
     opened.load()
-    assert opened.mode == mode and opened.tobytes() == codec.decode(tmp_path / "a.mtm").tobytes()
+    assert opened.mode == mode and opened.tobytes() == metamer.decode(tmp_path / "a.mtm").tobytes()
 
 
 def test_metadata_travel(otters, tmp_path):

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-import codec
-from codec import axes, container, decoding, salvage
-from codec.container import HEADER_BYTES, Header, Kind, Section
-from codec.errors import StreamError
-from codec.model import load
-from tests.conftest import metamer
+import metamer
+from metamer.codec import axes, container, decoding, salvage
+from metamer.codec.container import HEADER_BYTES, Header, Kind, Section
+from metamer.codec.errors import StreamError
+from metamer.codec.model import load
+from tests.conftest import run_metamer
 
 PLACES = [(0, 0, 1024, 1024), (1024, 0, 16, 1024), (0, 1024, 1024, 51), (1024, 1024, 16, 51)]  # of `wide`
 
@@ -37,18 +37,18 @@ def changed(data: bytes, *places: int) -> bytes:
 
 def test_whole_files_decode_as_ever(otters):
     for tile in (False, True):
-        data = codec.encode(otters.crop((0, 0, 60, 50)), 40, tile=tile)
-        found = codec.rescue(data)
-        assert found.damage == () and found.lost == () and found.picture == codec.decode(data)
+        data = metamer.encode(otters.crop((0, 0, 60, 50)), 40, tile=tile)
+        found = metamer.rescue(data)
+        assert found.damage == () and found.lost == () and found.picture == metamer.decode(data)
 
 
 @pytest.mark.parametrize("where", ["body", "kind", "length", "checksum"])
 def test_a_damaged_tile_is_crossed_out_and_the_rest_is_right(stream, where):
-    whole, begin = np.asarray(codec.decode(stream), int), ends(stream)[2]  # of tile 2, below
+    whole, begin = np.asarray(metamer.decode(stream), int), ends(stream)[2]  # of tile 2, below
     data = changed(stream, begin + {"body": 60, "kind": 0, "length": 1, "checksum": 4}[where])
     with pytest.raises(StreamError):
-        codec.decode(data)
-    found = codec.rescue(data)
+        metamer.decode(data)
+    found = metamer.rescue(data)
     assert found.lost == (PLACES[2],) and found.damage[-1] == "tile 2 is lost: 1024x51 pixels at 0,1024"
     pixels = np.asarray(found.picture, int)
     assert set(np.unique(pixels[1024:, :1024])) == {96, 128}
@@ -59,20 +59,20 @@ def test_a_damaged_tile_is_crossed_out_and_the_rest_is_right(stream, where):
 def test_several_damaged_tiles(stream, tiles):
     begins = ends(stream)
     data = changed(stream, *(begins[tile] + 30 for tile in tiles))
-    assert codec.rescue(data, region=(1000, 1000, 40, 40)).lost == tuple(PLACES[tile] for tile in tiles)
+    assert metamer.rescue(data, region=(1000, 1000, 40, 40)).lost == tuple(PLACES[tile] for tile in tiles)
 
 
 @pytest.mark.parametrize("kept", [1, 2, 3])
 def test_a_file_cut_off(stream, kept):
     for length in (ends(stream)[kept], ends(stream)[kept] + 9):
-        found = codec.rescue(stream[:length], region=(1030, 1000, 10, 75))
+        found = metamer.rescue(stream[:length], region=(1030, 1000, 10, 75))
         assert found.lost == tuple(PLACES[kept:]) and "cut off" in found.damage[0]
 
 
 def test_bytes_lost_and_bytes_added_in_the_middle(stream):
     place = ends(stream)[1] + 20
     for data in (stream[:place] + stream[place + 100 :], stream[:place] + b"\x01\x45" * 77 + stream[place:]):
-        found = codec.rescue(data, region=(1030, 1000, 10, 75))
+        found = metamer.rescue(data, region=(1030, 1000, 10, 75))
         assert found.lost == (PLACES[1],) and "are damaged" in found.damage[0]
 
 
@@ -81,49 +81,49 @@ def test_words_that_no_symbol_maps_to_under_a_right_checksum(stream):
     sections[1] = Section(Kind.PICTURE, sections[1].body[:8] + b"\xff" * 400)
     data = container.pack(header, sections)
     with pytest.raises(StreamError, match="damaged"):
-        codec.decode(data)
-    assert codec.rescue(data, region=(1030, 0, 10, 10)).lost == (PLACES[1],)
+        metamer.decode(data)
+    assert metamer.rescue(data, region=(1030, 0, 10, 10)).lost == (PLACES[1],)
 
 
 def test_a_picture_in_one_piece_is_decoded_and_not_trusted(otters):
     picture = otters.crop((100, 0, 300, 150))
-    data = codec.encode(picture, 60)
+    data = metamer.encode(picture, 60)
     late, early = changed(data, len(data) - 40), changed(data, 30)
-    found = codec.rescue(late)
+    found = metamer.rescue(late)
     assert "nothing tells" in found.damage[0] and found.lost == () and found.picture.size == picture.size
 
     def error(other):
         return np.square(np.asarray(other, float) - np.asarray(picture, float)).mean()
 
-    assert error(codec.decode(data)) < error(found.picture) < error(codec.rescue(early).picture)
-    assert codec.rescue(data[: len(data) // 2]).picture.size == picture.size
+    assert error(metamer.decode(data)) < error(found.picture) < error(metamer.rescue(early).picture)
+    assert metamer.rescue(data[: len(data) // 2]).picture.size == picture.size
 
 
 def test_a_picture_in_one_piece_of_version_2(otters):
-    header, sections = container.unpack(codec.encode(otters.crop((220, 120, 280, 170)), 40))
+    header, sections = container.unpack(metamer.encode(otters.crop((220, 120, 280, 170)), 40))
     data = container.pack(header, [*sections, Section(Kind.XMP, b"\0somethin")])
-    found = codec.rescue(changed(data, 60))
+    found = metamer.rescue(changed(data, 60))
     assert found.picture.size == (60, 50) and "nothing tells" in found.damage[-1]
-    found = codec.rescue(changed(data, len(data) - 2))
+    found = metamer.rescue(changed(data, len(data) - 2))
     assert found.damage == (f"bytes {len(data) - 15} to {len(data) - 1} are damaged, or cut off",)
     with pytest.raises(StreamError, match="nothing of it"):
-        codec.rescue(data[: HEADER_BYTES + 3])
+        metamer.rescue(data[: HEADER_BYTES + 3])
 
 
 def test_what_cannot_be_salvaged(stream):
     for data in (b"", b"junk", stream[:17], changed(stream, 9)):
         with pytest.raises(StreamError):
-            codec.rescue(data)
+            metamer.rescue(data)
     header, sections = container.unpack(stream)
     later = b"\x47\x00"
     data = container.pack(header, sections)[: ends(stream)[-2]]
     with pytest.raises(StreamError, match="section 7"):
-        codec.rescue(data + later + zlib.crc32(later).to_bytes(4, "little"))
+        metamer.rescue(data + later + zlib.crc32(later).to_bytes(4, "little"))
 
 
 HEADER = Header(load("base").id, 50, 16, 16, tiled=True)
 RED = Image.new("RGB", (16, 16), (200, 20, 60))
-LITTLE = [codec.encode(RED, 50, tile=True, lossless=lossless) for lossless in (False, True)]
+LITTLE = [metamer.encode(RED, 50, tile=True, lossless=lossless) for lossless in (False, True)]
 
 
 @settings(max_examples=60)
@@ -133,7 +133,7 @@ def test_any_damage_is_told(whole, place, cut, put):
     start = HEADER_BYTES + place % (len(whole) - HEADER_BYTES)
     data = whole[:start] + put + whole[start + cut :]
     with contextlib.suppress(StreamError):
-        found = codec.rescue(data)
+        found = metamer.rescue(data)
         assert found.picture.size == (16, 16) and bool(found.damage) == (data != whole)
 
 
@@ -148,7 +148,7 @@ def test_hostile_files_cost_a_bounded_search(monkeypatch):
 
     monkeypatch.setattr(container, "read_section", counting)
     data = container.pack(HEADER, [Section(Kind.PICTURE, b"")])[:HEADER_BYTES] + b"\x02\xf0\x81\x02" * 20000
-    assert codec.rescue(data).lost == ((0, 0, 16, 16),)
+    assert metamer.rescue(data).lost == ((0, 0, 16, 16),)
     assert sum(summed) < (1 << 20) + 2 * len(data)
 
 
@@ -171,7 +171,7 @@ PICTURE, XMP = Section(Kind.PICTURE, b""), Section(Kind.XMP, b"\0x")
 @pytest.mark.parametrize("kind", [b"\x42", b"\x00", b"\x7f", b"\xc1"])
 def test_a_picture_in_one_piece_whose_kind_is_damaged(kind):
     data = container.pack(GREY, [PICTURE])
-    found = codec.rescue(data[:HEADER_BYTES] + kind + data[HEADER_BYTES + 1 :])
+    found = metamer.rescue(data[:HEADER_BYTES] + kind + data[HEADER_BYTES + 1 :])
     assert found.picture.size == (16, 16) and "its picture is damaged" in found.damage[-1]
 
 
@@ -191,43 +191,43 @@ def said(header: Header, sections: list[Section]) -> bytes:
 def test_whole_sections_in_disorder_are_told(header, sections):
     data = said(header, sections)
     with pytest.raises(StreamError):
-        codec.decode(data)
-    assert "not as the format has" in codec.rescue(data).damage[0]
+        metamer.decode(data)
+    assert "not as the format has" in metamer.rescue(data).damage[0]
 
 
 def test_a_file_without_a_picture_is_refused():
     with pytest.raises(StreamError, match="no picture"):
-        codec.rescue(said(GREY, [XMP]))
+        metamer.rescue(said(GREY, [XMP]))
 
 
 def test_the_command_line(stream, tmp_path):
     (tmp_path / "bad.mtm").write_bytes(changed(stream, ends(stream)[1] + 30))
     (tmp_path / "good.mtm").write_bytes(stream)
-    done = metamer("decode", tmp_path / "bad.mtm")
+    done = run_metamer("decode", tmp_path / "bad.mtm")
     assert done.returncode == 1 and not (tmp_path / "bad.png").exists()
     both = (tmp_path / "bad.mtm", tmp_path / "good.mtm")
-    done = metamer("decode", *both, "--salvage", "--region", "1000,0,40,40", "-o", tmp_path)
+    done = run_metamer("decode", *both, "--salvage", "--region", "1000,0,40,40", "-o", tmp_path)
     assert done.returncode == 3 and b"bad.mtm: tile 1 is lost: 16x1024 pixels at 1024,0" in done.stderr
     assert b"good.mtm" not in done.stderr and Image.open(tmp_path / "bad.png").size == (40, 40)
-    done = metamer("decode", tmp_path / "good.mtm", "--salvage", "--region", "1000,0,40,40", "-o", tmp_path / "again.png")
+    done = run_metamer("decode", tmp_path / "good.mtm", "--salvage", "--region", "1000,0,40,40", "-o", tmp_path / "again.png")
     assert done.returncode == 0 and not done.stderr
 
 
 def test_bytes_behind_the_last_section_are_told():
-    found = codec.rescue(LITTLE[0] + b"more")
-    assert found.damage == ("4 bytes follow its last section",) and found.picture == codec.decode(LITTLE[0])
+    found = metamer.rescue(LITTLE[0] + b"more")
+    assert found.damage == ("4 bytes follow its last section",) and found.picture == metamer.decode(LITTLE[0])
 
 
 def test_words_that_no_symbol_maps_to_in_a_picture_in_one_piece():
     """Every checksum is right, so nothing is damaged: such a file never was a picture."""
     data = container.pack(Header(HEADER.model_id, 50, 64, 64), [Section(Kind.PICTURE, b"\xff" * 400)])
     with pytest.raises(StreamError, match="damaged"):
-        codec.rescue(data)
+        metamer.rescue(data)
 
 
 def test_what_is_beside_the_picture_and_makes_no_sense():
     sections = [Section(Kind.PICTURE, b"\0\0"), Section(Kind.ALPHA, b"\1\0"), Section(Kind.EXIF, b"\7"), XMP]
-    found = codec.rescue(container.pack(HEADER, sections))
+    found = metamer.rescue(container.pack(HEADER, sections))
     assert [line.split(":")[0] for line in found.damage] == ["its transparency is lost", "its EXIF is lost"]
     assert found.picture.mode == "RGB" and found.picture.info == {"xmp": b"x"}
 
@@ -237,8 +237,8 @@ def test_tiles_whose_colours_were_turned_otherwise():
     header = Header(HEADER.model_id, 50, 1040, 16, tiled=True, turned=True)
     data = container.pack(header, [Section(Kind.PICTURE, decoding.wrap(header, *pair, b"")) for pair in enumerate(turns)])
     with pytest.raises(StreamError, match="tiles differ in how colours were turned"):
-        codec.info(data)
-    assert codec.rescue(data, region=(0, 0, 8, 8)).damage == (
+        metamer.info(data)
+    assert metamer.rescue(data, region=(0, 0, 8, 8)).damage == (
         "it is not as the format has it: tiles differ in how colours were turned",)
 
 

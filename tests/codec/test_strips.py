@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-import codec
-from codec import latents
+import metamer
+from metamer.codec import latents
 
 
 @pytest.mark.parametrize("strip, rows", [(1, 2), (20, 2), (64, 4), (1 << 20, 16)])
@@ -13,13 +13,13 @@ def test_strips_change_nothing(strip, rows, model, otters, monkeypatch):
     """Models of both formats, odd and even widths and heights, grey."""
     for size, mode in (((90, 210), "RGB"), ((112, 16), "RGB"), ((16, 230), "L"), ((17, 33), "RGB")):
         picture = otters.crop((200, 60, 200 + size[0], 60 + size[1])).convert(mode)
-        data = codec.encode(picture, 60, model=model)
-        wanted = codec.decode_latents(data)
+        data = metamer.encode(picture, 60, model=model)
+        wanted = metamer.decode_latents(data)
         with monkeypatch.context() as patch:
             patch.setattr(latents, "STRIP", strip)
             patch.setattr(latents, "LEAST_ROWS", rows)
-            assert codec.encode(picture, 60, model=model) == data
-            np.testing.assert_array_equal(codec.decode_latents(data), wanted)
+            assert metamer.encode(picture, 60, model=model) == data
+            np.testing.assert_array_equal(metamer.decode_latents(data), wanted)
 
 
 def test_strips_cover_all_rows():

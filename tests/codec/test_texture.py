@@ -7,15 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
-import codec
-from codec import coding, decoders, latents, pixels, texture
-from codec.errors import ModelError
-from codec.model import load
-from entropy.coder import Decoder, Encoder
+import metamer
+from metamer.codec import coding, decoders, latents, pixels, texture
+from metamer.codec.errors import ModelError
+from metamer.codec.model import load
+from metamer.entropy.coder import Decoder, Encoder
+from metamer.train import export, start
+from metamer.train.entropy_model import SCALE_HIGH, SCALE_LOW, SCALES
+from metamer.train.proxies import dither, within_cell
 from tests.codec.test_decoders import replaced
-from train import export, start
-from train.entropy_model import SCALE_HIGH, SCALE_LOW, SCALES
-from train.proxies import dither, within_cell
 
 RANGE = (SCALE_LOW, SCALE_HIGH)
 
@@ -74,15 +74,15 @@ def textured(tmp_path_factory):
 
 
 def test_decoders_are_given_as_much_as_they_ask_for(otters, textured):
-    data = codec.encode(otters.crop((0, 0, 192, 128)), 15)
-    own = np.asarray(codec.decode(data), float)
-    found = [np.asarray(codec.decode(data, decoder=textured, realism=realism), float) for realism in (0, 0.25, 0.5, 1)]
-    again = np.asarray(codec.decode(data, decoder=textured))
+    data = metamer.encode(otters.crop((0, 0, 192, 128)), 15)
+    own = np.asarray(metamer.decode(data), float)
+    found = [np.asarray(metamer.decode(data, decoder=textured, realism=realism), float) for realism in (0, 0.25, 0.5, 1)]
+    again = np.asarray(metamer.decode(data, decoder=textured))
     assert np.array_equal(found[0], own) and np.array_equal(found[-1], again)
     away = [np.sqrt(np.square(image - own).mean()) for image in found]
     assert 0 < away[1] < away[2] < away[3] < 12  # levels of 255
     assert away[2] == pytest.approx(away[3] / 2, rel=0.25)  # weights are the model's own: texture alone makes the change
-    assert np.array_equal(codec.decode_latents(data), codec.decode_latents(data))
+    assert np.array_equal(metamer.decode_latents(data), metamer.decode_latents(data))
 
 
 @pytest.mark.parametrize("card", [{"texture": [-1, 0, 0]}, {"texture": "much"}, {"texture": 1}, {"scales": [0, 1]},
@@ -98,4 +98,4 @@ def test_textures_for_other_groups_are_refused(otters, textured, tmp_path):
     other = tmp_path / "other.decoder"
     replaced(textured, other, texture=[1, 1])
     with pytest.raises(ModelError, match="texture for 2 groups of latents, not 3"):
-        codec.decode(codec.encode(otters.crop((0, 0, 32, 32)), 15), decoder=other)
+        metamer.decode(metamer.encode(otters.crop((0, 0, 32, 32)), 15), decoder=other)

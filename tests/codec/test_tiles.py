@@ -10,14 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-import codec
-import codec.plugin
-from codec import axes, container, decoders, decoding, latents, limits, pixels, tiles, transforms
-from codec.container import Header, Kind, Section
-from codec.errors import ImageError, ModelError, StreamError
-from codec.model import Model, load, shipped
-from codec.tiles import Box, split, windows
-from tests.conftest import inside, metamer
+import metamer
+import metamer.codec.plugin
+from metamer.codec import axes, container, decoders, decoding, latents, limits, pixels, tiles, transforms
+from metamer.codec.container import Header, Kind, Section
+from metamer.codec.errors import ImageError, ModelError, StreamError
+from metamer.codec.model import Model, load, shipped
+from metamer.codec.tiles import Box, split, windows
+from tests.conftest import inside, run_metamer
 
 
 @pytest.fixture
@@ -107,7 +107,7 @@ def in_one_run(data: bytes) -> np.ndarray:
     """The pixels of a file, its synthesis run once for all of them."""
     header, sections = container.unpack(data)
     model, turn = load("base"), decoding.coded(header, sections).turn
-    latent = latents.dequantise(model, header.quality, codec.decode_latents(data))
+    latent = latents.dequantise(model, header.quality, metamer.decode_latents(data))
     weights = model.arrays["level_weights"][header.quality : header.quality + 1]
     planes = model.run("synthesis", latent=latent, weights=weights)[0]
     return np.asarray(pixels.from_planes(axes.restore(planes, turn.affine()) if turn else planes, header.width, header.height))
@@ -115,42 +115,42 @@ def in_one_run(data: bytes) -> np.ndarray:
 
 @pytest.mark.parametrize("size", [(1, 1), (33, 16), (250, 190), (736, 414)])
 def test_windows_of_the_synthesis_have_no_seams(otters, size, small_windows):
-    data = codec.encode(otters.resize(size), 40)
-    assert np.abs(np.asarray(codec.decode(data), int) - in_one_run(data)).max() <= 1
+    data = metamer.encode(otters.resize(size), 40)
+    assert np.abs(np.asarray(metamer.decode(data), int) - in_one_run(data)).max() <= 1
 
 
 def test_tiles_in_windows_have_no_seams(stream, small_windows):
     assert container.unpack(stream)[0].turned
-    assert np.abs(np.asarray(codec.decode(stream), int) - in_one_run(stream)).max() <= 1
+    assert np.abs(np.asarray(metamer.decode(stream), int) - in_one_run(stream)).max() <= 1
 
 
 def test_a_tile_is_coded_as_a_picture_of_its_own(stream):
     """Its latents come out of its payload alone, by the rules for a whole picture."""
     header, sections = container.unpack(stream)
     assert [section.body[:2] for section in sections] == [number.to_bytes(2, "little") for number in range(4)]
-    whole = codec.decode_latents(stream)
+    whole = metamer.decode_latents(stream)
     for section, (top, left, height, width) in zip(sections, [(0, 0, 64, 64), (0, 64, 64, 1), (64, 0, 4, 64), (64, 64, 4, 1)],
                                                    strict=True):
         if width > 1:  # a picture has two positions at least
             alone = container.pack(Header(header.model_id, header.quality, 16 * width, 16 * height, turned=header.turned),
                                    [Section(Kind.PICTURE, section.body[2:])])
-            assert np.array_equal(codec.decode_latents(alone), whole[top : top + height, left : left + width])
+            assert np.array_equal(metamer.decode_latents(alone), whole[top : top + height, left : left + width])
 
 
 def test_tiles_cost_little(wide, stream):
-    assert len(stream) < 1.02 * len(codec.encode(wide, 35)) + 100
+    assert len(stream) < 1.02 * len(metamer.encode(wide, 35)) + 100
 
 
 def test_pictures_above_a_size_are_tiled(otters, monkeypatch):
     picture = otters.crop((0, 0, 200, 100))
-    assert codec.info(codec.encode(picture)).tiles == 0
-    monkeypatch.setattr("codec.coding.TILED_ABOVE", 19999)
-    assert codec.info(codec.encode(picture)).tiles == 1
+    assert metamer.info(metamer.encode(picture)).tiles == 0
+    monkeypatch.setattr("metamer.codec.coding.TILED_ABOVE", 19999)
+    assert metamer.info(metamer.encode(picture)).tiles == 1
 
 
 def test_byte_limits_hold_for_tiles(otters):
-    data = codec.encode(otters.crop((0, 0, 150, 100)), max_bytes=600, tile=True)
-    assert 550 < len(data) <= 600 and codec.info(data).version == 2
+    data = metamer.encode(otters.crop((0, 0, 150, 100)), max_bytes=600, tile=True)
+    assert 550 < len(data) <= 600 and metamer.info(data).version == 2
 
 
 def test_masking_goes_by_the_whole_picture(monkeypatch, otters, small_windows):
@@ -166,12 +166,12 @@ def test_masking_goes_by_the_whole_picture(monkeypatch, otters, small_windows):
 )
 @pytest.mark.parametrize("tile", [True, False])
 def test_regions_are_crops(wide, stream, region, tile, monkeypatch):
-    data = stream if tile else codec.encode(wide, 35)
+    data = stream if tile else metamer.encode(wide, 35)
     x, y, width, height = region
-    wanted = codec.decode(data).crop((x, y, x + width, y + height))
+    wanted = metamer.decode(data).crop((x, y, x + width, y + height))
     decoded, before = [], decoding.Tiles.__call__
     monkeypatch.setattr(decoding.Tiles, "__call__", lambda self, number: (decoded.append(number), before(self, number))[1])
-    found = codec.decode(data, region=region)
+    found = metamer.decode(data, region=region)
     assert np.abs(np.asarray(found, int) - np.asarray(wanted)).max() <= 1
     if tile:
         assert decoded == {(0, 0, 1, 1): [0], (3, 1030, 200, 40): [0, 2], (1020, 0, 10, 30): [0, 1]}.get(region, [0, 1, 2, 3])
@@ -180,21 +180,21 @@ def test_regions_are_crops(wide, stream, region, tile, monkeypatch):
 @pytest.mark.parametrize("region", [(-1, 0, 5, 5), (0, 0, 0, 5), (1036, 0, 5, 5), (0, 1070, 5, 6)])
 def test_regions_outside_are_refused(stream, region):
     with pytest.raises(ImageError, match="not inside"):
-        codec.decode(stream, region=region)
+        metamer.decode(stream, region=region)
 
 
 def test_preview_is_coarse_and_alike(wide, stream):
     def error(picture):
         return np.square(np.asarray(picture, float) - np.asarray(wide, float)).mean()
 
-    preview = codec.decode(stream, preview=True)
+    preview = metamer.decode(stream, preview=True)
     assert preview.size == wide.size
-    assert error(codec.decode(stream)) < error(preview) < 0.1 * np.asarray(wide, float).var()
+    assert error(metamer.decode(stream)) < error(preview) < 0.1 * np.asarray(wide, float).var()
 
 
 def test_textured_decoders_give_tiles_the_same_whichever_are_decoded(stream):
-    whole = codec.decode(stream, realism=1.0)
-    part = codec.decode(stream, realism=1.0, region=(1000, 1000, 40, 75))
+    whole = metamer.decode(stream, realism=1.0)
+    part = metamer.decode(stream, realism=1.0, region=(1000, 1000, 40, 75))
     assert np.abs(np.asarray(part, int) - np.asarray(whole.crop((1000, 1000, 1040, 1075)))).max() <= 1
 
 
@@ -213,7 +213,7 @@ def test_tiles_out_of_order_are_refused(stream, change):
     if change == "untiled":
         header = Header(header.model_id, header.quality, 64, 64, tiled=True, turned=header.turned)
     data = container.pack(header, other)
-    for work in (codec.decode, codec.decode_latents, codec.info):
+    for work in (metamer.decode, metamer.decode_latents, metamer.info):
         with pytest.raises(StreamError, match="too short" if change == "short" else "not as the format has it"):
             work(data)
     with pytest.raises(OSError, match="too short" if change == "short" else "not as the format has it"):
@@ -243,18 +243,18 @@ def test_a_file_that_claims_much_is_refused_before_anything_is_decoded(monkeypat
         (claims(65536, 99), "65536x65536"), (claims(12000, 99), "trap"), (claims(9000, 9000, False), "one piece"),
         (claims(1100, 9), "trap"), (claims(12000, 9000), "1 of 144 tiles"),
     ):
-        for work in (codec.decode, codec.decode_latents):
+        for work in (metamer.decode, metamer.decode_latents):
             with pytest.raises(StreamError, match=reason):
                 work(data)
     with pytest.raises(StreamError, match="1 of 4096 tiles"):  # it may be raised, and then the rest is still looked at
-        codec.decode(claims(65536, 99), max_pixels=2**32)
+        metamer.decode(claims(65536, 99), max_pixels=2**32)
     with pytest.raises(StreamError, match="at most 1000 "):
-        codec.decode(claims(100, 99), max_pixels=1000)
+        metamer.decode(claims(100, 99), max_pixels=1000)
 
 
 @pytest.mark.parametrize("name", [path.stem for path in shipped()])
 def test_honest_files_are_far_from_the_limit(name):
-    data = codec.encode(Image.new("RGB", (1024, 1024), (128, 128, 128)), 0, model=name, lossless=False)
+    data = metamer.encode(Image.new("RGB", (1024, 1024), (128, 128, 128)), 0, model=name, lossless=False)
     assert 2**20 / len(data) < limits.PIXELS_A_BYTE / 8
 
 
@@ -262,8 +262,8 @@ def test_large_inputs_are_refused_unless_asked_for(otters, tmp_path):
     otters.crop((0, 0, 90, 50)).save(tmp_path / "picture.png")
     for source in (tmp_path / "picture.png", otters.crop((0, 0, 90, 50)), np.zeros((50, 90, 3), np.uint8)):
         with pytest.raises(ImageError, match="has 4500 pixels; at most 4000"):
-            codec.encode(source, max_pixels=4000)
-        assert codec.encode(source, max_pixels=4500)
+            metamer.encode(source, max_pixels=4000)
+        assert metamer.encode(source, max_pixels=4500)
     assert Image.MAX_IMAGE_PIXELS == 89478485
 
 
@@ -280,13 +280,13 @@ def test_halos_that_cannot_be(tmp_path):
 
 def test_the_command_line(otters, tmp_path):
     otters.crop((0, 0, 90, 50)).save(tmp_path / "picture.png")
-    assert metamer("encode", tmp_path / "picture.png", "--tile", "--max-pixels", 5000).returncode == 0
+    assert run_metamer("encode", tmp_path / "picture.png", "--tile", "--max-pixels", 5000).returncode == 0
     stream = tmp_path / "picture.mtm"
-    assert b"in 1 tiles" in metamer("info", stream).stdout
-    assert metamer("decode", stream, "--region", "10,20,30,25", "--preview", "-o", tmp_path / "part.png").returncode == 0
-    wanted = codec.decode(stream, region=(10, 20, 30, 25), preview=True)
+    assert b"in 1 tiles" in run_metamer("info", stream).stdout
+    assert run_metamer("decode", stream, "--region", "10,20,30,25", "--preview", "-o", tmp_path / "part.png").returncode == 0
+    wanted = metamer.decode(stream, region=(10, 20, 30, 25), preview=True)
     assert np.array_equal(np.asarray(Image.open(tmp_path / "part.png")), np.asarray(wanted))
-    assert b"four whole numbers" in metamer("decode", stream, "--region", "10,20", "-o", tmp_path / "no.png").stderr
-    assert b"not inside" in metamer("decode", stream, "--region", "10,20,90,1", "-o", tmp_path / "no.png").stderr
-    assert b"at most 4000" in metamer("decode", stream, "--max-pixels", 4000, "-o", tmp_path / "no.png").stderr
+    assert b"four whole numbers" in run_metamer("decode", stream, "--region", "10,20", "-o", tmp_path / "no.png").stderr
+    assert b"not inside" in run_metamer("decode", stream, "--region", "10,20,90,1", "-o", tmp_path / "no.png").stderr
+    assert b"at most 4000" in run_metamer("decode", stream, "--max-pixels", 4000, "-o", tmp_path / "no.png").stderr
     assert not (tmp_path / "no.png").exists()

@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from entropy.coder import MAX_RESIDUAL, DamagedError, Decoder, Encoder, Meter
-from entropy.order import by_table
-from entropy.tables import TOTAL, Tables, quantise
+from metamer.entropy.coder import MAX_RESIDUAL, DamagedError, Decoder, Encoder, Meter
+from metamer.entropy.order import by_table
+from metamer.entropy.tables import TOTAL, Tables, quantise
 from tests.reference_decoder import RangeDecoder, read_pass
 
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from codec.errors import MetamerError
-from evaluation.intervals import bootstrap_interval
-from evaluation.ratings import agreement
+from metamer.codec.errors import MetamerError
+from metamer.evaluation.intervals import bootstrap_interval
+from metamer.evaluation.ratings import agreement
 
 
 def mean(array):

@@ -15,9 +15,9 @@ import zlib
 
 import numpy as np
 
-from codec import auxiliary, exif, pictures
-from codec.errors import ImageError
-from codec.exif import upright  # as it is, whatever a test makes of the module's
+from metamer.codec import auxiliary, exif, pictures
+from metamer.codec.errors import ImageError
+from metamer.codec.exif import upright  # as it is, whatever a test makes of the module's
 from tests.codec import crafting
 from tests.codec.odd_files import ODD
 from tests.fuzz import mutation, outputs

@@ -16,8 +16,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from codec.graph_check import OPERATORS
-from codec.model import QUALITIES
+from metamer.codec.graph_check import OPERATORS
+from metamer.codec.model import QUALITIES
 from tests.attacks.crafting import FLOAT, INT64, field, model, node, npy, numbers, port, scalar, tensor
 from tests.fuzz.mutation import damage
 

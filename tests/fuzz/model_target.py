@@ -18,11 +18,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-import codec
-from codec import archive, decoders, graph_check, onnx_wire
-from codec.errors import MetamerError, ModelError
-from codec.model import Model
-from codec.session import Session
+import metamer
+from metamer.codec import archive, decoders, graph_check, onnx_wire
+from metamer.codec.errors import MetamerError, ModelError
+from metamer.codec.model import Model
+from metamer.codec.session import Session
 from tests.fuzz import model_mutation as mutation
 from tests.fuzz.harness import MEMORY, SilentError
 
@@ -52,7 +52,7 @@ class Target:
         self._good = str(good)
         levels = np.add.outer(np.arange(48) * 3, np.arange(80) * 2).astype(np.uint8)
         self._picture = Image.fromarray(np.dstack([levels, levels.T.copy().reshape(48, 80), 255 - levels]))
-        self._stream = codec.encode(self._picture, 50, model=self._good, threads=1)
+        self._stream = metamer.encode(self._picture, 50, model=self._good, threads=1)
         decodes = Model(good).id.hex()
         self.decoders = [mutation.decoder_members(decodes, slider) for slider in (False, True)]
         self.graphs = [data for name, data in [*self.model.items(), *self.decoders[1].items()] if name.endswith(".onnx")]
@@ -128,9 +128,9 @@ class Target:
         self.reached["models accepted"] += 1
         if mutation.drawn(data) < self.share:
             self.reached["through the networks"] += 1
-            stream = codec.encode(self._picture, 50, model=str(path), threads=1)
+            stream = metamer.encode(self._picture, 50, model=str(path), threads=1)
             self.reached["encoded"] += 1
-            if codec.decode(stream, model=str(path), threads=1).size != self._picture.size:
+            if metamer.decode(stream, model=str(path), threads=1).size != self._picture.size:
                 raise SilentError("a picture of another size")
             self.reached["decoded"] += 1
 
@@ -145,7 +145,7 @@ class Target:
         self.reached["decoders accepted"] += 1
         if mutation.drawn(data) < self.share:
             self.reached["through the networks"] += 1
-            picture = codec.decode(self._stream, model=self._good, decoder=path, threads=1)
+            picture = metamer.decode(self._stream, model=self._good, decoder=path, threads=1)
             if picture.size != self._picture.size:
                 raise SilentError("a picture of another size")
             self.reached["decoded"] += 1

@@ -13,11 +13,24 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from codec import axes, metadata
-from codec import model as models
-from codec.container import ANCILLARY, GREY, HEADER_BYTES, LAST, TILED, TURNED, Kind, Section, leb128, pack, read_start, unpack
-from codec.decoding import NUMBER
-from codec.errors import StreamError
+from metamer.codec import axes, metadata
+from metamer.codec import model as models
+from metamer.codec.container import (
+    ANCILLARY,
+    GREY,
+    HEADER_BYTES,
+    LAST,
+    TILED,
+    TURNED,
+    Kind,
+    Section,
+    leb128,
+    pack,
+    read_start,
+    unpack,
+)
+from metamer.codec.decoding import NUMBER
+from metamer.codec.errors import StreamError
 
 STREAMS = Path(__file__).parents[2] / "bitstreams"
 NAMES = ("pixel-1x1-q50", "crop-17x33-q20", "flat-48x80-q50", "grey-64x64-q20", "alpha-72x40-q40", "tiles-1072x24-q15",

@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from codec import colour, exif, outputs
-from codec.colour import suits  # as they are, whatever a test makes of the module's
-from codec.errors import ImageError
+from metamer.codec import colour, exif, outputs
+from metamer.codec.colour import suits  # as they are, whatever a test makes of the module's
+from metamer.codec.errors import ImageError
 from tests.codec import crafting
 from tests.fuzz import mutation
 from tests.fuzz.harness import Harness, SilentError

@@ -9,13 +9,13 @@ import zlib
 
 import numpy as np
 
-import codec
-from codec import auxiliary, container, decoding, limits, metadata, outputs, salvage
-from codec import model as models
-from codec.container import Header, Section
-from codec.errors import MetamerError, StreamError
-from codec.tiles import Box
-from entropy.coder import DamagedError, Decoder
+import metamer
+from metamer.codec import auxiliary, container, decoding, limits, metadata, outputs, salvage
+from metamer.codec import model as models
+from metamer.codec.container import Header, Section
+from metamer.codec.errors import MetamerError, StreamError
+from metamer.codec.tiles import Box
+from metamer.entropy.coder import DamagedError, Decoder
 from tests.fuzz import mutation
 from tests.fuzz.harness import Harness, SilentError
 
@@ -114,15 +114,15 @@ class Target(Harness):
         size = region[2:] if "region" in options else (header.width, header.height)
         picture = None
         try:
-            codec.info(data)
-            picture = codec.decode(data, threads=1, **options)
+            metamer.info(data)
+            picture = metamer.decode(data, threads=1, **options)
             if not whole or picture.size != size:
                 raise SilentError("a picture of what is refused, or of another size")
             self.reached["decoded"] += 1
         except MetamerError:
             self.reached["decoding refused"] += 1
         try:
-            salvaged = codec.rescue(data, threads=1, **options)
+            salvaged = metamer.rescue(data, threads=1, **options)
         except MetamerError:
             if picture is not None:
                 raise SilentError("what decodes cannot be salvaged") from None

@@ -5,9 +5,9 @@ import warnings
 
 import pytest
 
-from codec import alpha, colour, container, decoding, exif, metadata, outputs, pictures, salvage, tiff
-from codec.container import LAST, Section
-from codec.errors import StreamError
+from metamer.codec import alpha, colour, container, decoding, exif, metadata, outputs, pictures, salvage, tiff
+from metamer.codec.container import LAST, Section
+from metamer.codec.errors import StreamError
 from tests.fuzz import harness, inputs, mutation
 from tests.fuzz import outputs as said
 from tests.fuzz.target import Target

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import codec
-import codec.coding
-from codec import cli
-from perception.errors import PerceptionError
-from tests.conftest import ROOT, inside, metamer
+import metamer
+import metamer.codec.coding
+from metamer import cli
+from metamer.perception.errors import PerceptionError
+from tests.conftest import ROOT, inside, run_metamer
 
 OTTERS = ROOT / "examples" / "otters.png"
 
@@ -33,70 +33,71 @@ def told(done) -> str:
 
 
 def test_encode_info_decode(small, tmp_path):
-    assert metamer("encode", small).returncode == 0
+    assert run_metamer("encode", small).returncode == 0
     stream = tmp_path / "small.mtm"
-    assert stream.read_bytes() == codec.encode(small)
-    done = metamer("info", "--json", stream)
+    assert stream.read_bytes() == metamer.encode(small)
+    done = run_metamer("info", "--json", stream)
     found = json.loads(done.stdout)
     assert found["width"] == 96 and found["height"] == 64 and found["model"] == "base"
     assert found["bytes"] == stream.stat().st_size and found["bpp"] == pytest.approx(8 * found["bytes"] / 96 / 64, abs=1e-4)
-    assert b"96x64" in metamer("info", stream).stdout
-    assert metamer("decode", stream, "-o", tmp_path / "back.png").returncode == 0
-    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "back.png")), np.asarray(codec.decode(stream.read_bytes())))
+    assert b"96x64" in run_metamer("info", stream).stdout
+    assert run_metamer("decode", stream, "-o", tmp_path / "back.png").returncode == 0
+    decoded = np.asarray(metamer.decode(stream.read_bytes()))
+    np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "back.png")), decoded)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["back.png", "small.mtm", "small.png"]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".ppm", ".webp", ".tiff", ".bmp", ".jpg"])
 def test_output_formats(small, tmp_path, suffix):
-    metamer("encode", small)
-    assert metamer("decode", tmp_path / "small.mtm", "-o", tmp_path / f"back{suffix}").returncode == 0
+    run_metamer("encode", small)
+    assert run_metamer("decode", tmp_path / "small.mtm", "-o", tmp_path / f"back{suffix}").returncode == 0
     assert Image.open(tmp_path / f"back{suffix}").size == (96, 64)
 
 
 def test_standard_streams(small):
-    encoded = metamer("encode", "-", "-q", 80, input=small.read_bytes())
-    assert encoded.returncode == 0 and encoded.stdout == codec.encode(small, 80)
-    decoded = metamer("decode", "-", input=encoded.stdout)
+    encoded = run_metamer("encode", "-", "-q", 80, input=small.read_bytes())
+    assert encoded.returncode == 0 and encoded.stdout == metamer.encode(small, 80)
+    decoded = run_metamer("decode", "-", input=encoded.stdout)
     assert decoded.stdout[:8] == b"\x89PNG\r\n\x1a\n"
-    assert metamer("info", "-", "--json", input=encoded.stdout).returncode == 0
+    assert run_metamer("info", "-", "--json", input=encoded.stdout).returncode == 0
 
 
 def test_limits(small, tmp_path):
     for option, value, limit in (("--max-bytes", 700, 700), ("--bpp", 1.0, 96 * 64 / 8)):
-        assert metamer("encode", small, option, value, "-f").returncode == 0
+        assert run_metamer("encode", small, option, value, "-f").returncode == 0
         assert (tmp_path / "small.mtm").stat().st_size <= limit
 
 
 def test_several_files_into_a_folder_with_a_failure_named(small, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"nothing")
-    done = metamer("encode", small, tmp_path / "bad.png", OTTERS, "-o", tmp_path / "out", "-q", 20)
+    done = run_metamer("encode", small, tmp_path / "bad.png", OTTERS, "-o", tmp_path / "out", "-q", 20)
     assert done.returncode == 1
     assert "bad.png: is not a picture" in done.stderr.decode() and "Traceback" not in done.stderr.decode()
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["otters.mtm", "small.mtm"]
-    done = metamer("decode", *sorted((tmp_path / "out").glob("*.mtm")))
+    done = run_metamer("decode", *sorted((tmp_path / "out").glob("*.mtm")))
     assert done.returncode == 0 and (tmp_path / "out" / "otters.png").exists()
 
 
 def test_the_output_folder_is_made_and_names_do_not_collide(small, tmp_path):
-    assert metamer("encode", small, "-o", f"{tmp_path}/new/").returncode == 0
+    assert run_metamer("encode", small, "-o", f"{tmp_path}/new/").returncode == 0
     assert (tmp_path / "new" / "small.mtm").exists()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "small.png").write_bytes(small.read_bytes())
-    assert "both be written" in told(metamer("encode", small, tmp_path / "other" / "small.png", "-o", tmp_path / "two"))
-    assert "standard output" in told(metamer("encode", small, OTTERS, "-o", "-"))
-    assert "the input itself" in told(metamer("encode", small, "-o", small, "--force"))
+    assert "both be written" in told(run_metamer("encode", small, tmp_path / "other" / "small.png", "-o", tmp_path / "two"))
+    assert "standard output" in told(run_metamer("encode", small, OTTERS, "-o", "-"))
+    assert "the input itself" in told(run_metamer("encode", small, "-o", small, "--force"))
     assert Image.open(small).size == (96, 64)
 
 
 def test_nothing_is_overwritten_without_force(small, tmp_path):
     (tmp_path / "small.mtm").write_bytes(b"precious")
-    assert "--force" in told(metamer("encode", small))
+    assert "--force" in told(run_metamer("encode", small))
     assert (tmp_path / "small.mtm").read_bytes() == b"precious"
-    assert metamer("encode", small, "--force").returncode == 0
+    assert run_metamer("encode", small, "--force").returncode == 0
 
 
 def test_bad_input_is_one_line_and_no_file(small, tmp_path):
-    metamer("encode", small)
+    run_metamer("encode", small)
     stream = (tmp_path / "small.mtm").read_bytes()
     cases = {
         "absent.mtm": (None, "no such file"),
@@ -108,43 +109,43 @@ def test_bad_input_is_one_line_and_no_file(small, tmp_path):
     for name, (data, reason) in cases.items():
         if data is not None:
             (tmp_path / name).write_bytes(data)
-        assert reason in told(metamer("decode", tmp_path / name, "-o", tmp_path / "out.png"))
+        assert reason in told(run_metamer("decode", tmp_path / name, "-o", tmp_path / "out.png"))
         assert not (tmp_path / "out.png").exists()
-        assert reason in told(metamer("info", tmp_path / name))
-    assert "not a picture" in told(metamer("encode", tmp_path / "foreign.mtm", "-o", tmp_path / "out.mtm"))
-    assert "cannot write '.xyz'" in told(metamer("decode", tmp_path / "small.mtm", "-o", tmp_path / "out.xyz"))
-    assert "no model 'nosuch'" in told(metamer("encode", small, "--model", "nosuch", "-f"))
-    assert "cannot be written" in told(metamer("encode", small, "-o", tmp_path / "absent" / "out.mtm"))
+        assert reason in told(run_metamer("info", tmp_path / name))
+    assert "not a picture" in told(run_metamer("encode", tmp_path / "foreign.mtm", "-o", tmp_path / "out.mtm"))
+    assert "cannot write '.xyz'" in told(run_metamer("decode", tmp_path / "small.mtm", "-o", tmp_path / "out.xyz"))
+    assert "no model 'nosuch'" in told(run_metamer("encode", small, "--model", "nosuch", "-f"))
+    assert "cannot be written" in told(run_metamer("encode", small, "-o", tmp_path / "absent" / "out.mtm"))
     assert not list(tmp_path.glob(".*"))
 
 
 def test_debug_shows_where(tmp_path):
     (tmp_path / "bad.mtm").write_bytes(b"nothing")
-    assert b"Traceback" in metamer("--debug", "decode", tmp_path / "bad.mtm").stderr
+    assert b"Traceback" in run_metamer("--debug", "decode", tmp_path / "bad.mtm").stderr
 
 
 def test_usage_errors(small, tmp_path):
-    assert metamer("encode", small, "-q", 101).returncode == 2
-    assert b"give one of" in metamer("encode", small, "-q", 10, "--bpp", 1).stderr
+    assert run_metamer("encode", small, "-q", 101).returncode == 2
+    assert b"give one of" in run_metamer("encode", small, "-q", 10, "--bpp", 1).stderr
     for value in ("nan", "inf"):
-        assert metamer("encode", small, "-q", value).returncode == 2
-        assert metamer("encode", small, "--bpp", value).returncode == 2
-    assert "is a folder" in told(metamer("encode", "."))
+        assert run_metamer("encode", small, "-q", value).returncode == 2
+        assert run_metamer("encode", small, "--bpp", value).returncode == 2
+    assert "is a folder" in told(run_metamer("encode", "."))
 
 
 def test_exit_status_of_a_mistake_of_ours(monkeypatch, small):
     """Not one line: a traceback, whatever was asked for."""
     with pytest.raises(ZeroDivisionError):
-        monkeypatch.setattr(codec.coding, "encode", lambda *_, **__: 1 / 0)
+        monkeypatch.setattr(metamer.codec.coding, "encode", lambda *_, **__: 1 / 0)
         cli.main(["encode", str(small)], standalone_mode=False)
 
 
 def test_nobody_reads_on(small, tmp_path):
     stream = tmp_path / "small.mtm"
-    stream.write_bytes(codec.encode(small))
+    stream.write_bytes(metamer.encode(small))
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run([sys.executable, "-P", "-m", "codec.cli", "info", stream], stdout=writer, stderr=subprocess.PIPE,
+    done = subprocess.run([sys.executable, "-P", "-m", "metamer.cli", "info", stream], stdout=writer, stderr=subprocess.PIPE,
                           env=os.environ | {"PYTHONPATH": str(ROOT)})
     os.close(writer)
     assert done.returncode == 1 and not done.stderr
@@ -152,9 +153,9 @@ def test_nobody_reads_on(small, tmp_path):
 
 def test_training_mistakes_are_one_line(tmp_path):
     (tmp_path / "recipe.yaml").write_text("stages: [{name: a, steps: 3, croq: 64}]")
-    line = told(metamer("train", tmp_path / "recipe.yaml", "--data", tmp_path, "--out", tmp_path / "run"))
+    line = told(run_metamer("train", tmp_path / "recipe.yaml", "--data", tmp_path, "--out", tmp_path / "run"))
     assert "did you mean 'crop'" in line and not (tmp_path / "run").exists()
-    assert "no checkpoint" in told(metamer("export", tmp_path, "--data", tmp_path))
+    assert "no checkpoint" in told(run_metamer("export", tmp_path, "--data", tmp_path))
 
 
 @pytest.mark.parametrize("shell, sign", [("bash", b"complete -o"), ("zsh", b"#compdef metamer"), ("fish", b"complete --")])
@@ -182,7 +183,7 @@ def test_what_the_machine_or_a_distance_lacks_is_one_line(problem, line, monkeyp
     def fail(*_):
         raise problem
 
-    monkeypatch.setattr("train.command.train", fail)
+    monkeypatch.setattr("metamer.train.command.train", fail)
     done = inside("train", "recipe.yaml", "--data", ".", "--out", "out")
     assert done.returncode == 1 and done.stderr.decode().startswith("metamer: ") and done.stderr.decode().endswith(f"{line}\n")
     with pytest.raises(type(problem)):
@@ -191,7 +192,7 @@ def test_what_the_machine_or_a_distance_lacks_is_one_line(problem, line, monkeyp
 
 def test_mistakes_of_ours_are_no_fault_of_the_input():
     assert not cli.is_input_fault(ValueError("a quality of 101"))
-    assert cli.is_input_fault(PerceptionError("no such distance")) and cli.is_input_fault(codec.StreamError("is damaged"))
+    assert cli.is_input_fault(PerceptionError("no such distance")) and cli.is_input_fault(metamer.StreamError("is damaged"))
 
 
 @pytest.mark.parametrize("arguments, reason", [
@@ -213,6 +214,6 @@ def test_workshop_options_that_do_not_go_together(arguments, reason, tmp_path):
     ("space", ("--no-slider",), "trained a decoder alone"), ("space", ("-o", "absent/a.safetensors"), "absent: no such folder"),
 ])
 def test_export_options_that_do_not_go_with_a_run(kind, arguments, reason, monkeypatch, tmp_path):
-    monkeypatch.setattr("train.command.kind", lambda run: kind)
+    monkeypatch.setattr("metamer.train.command.kind", lambda run: kind)
     done = inside("export", tmp_path, *arguments, cwd=tmp_path)
     assert done.returncode in (1, 2) and reason in " ".join(done.stderr.decode().split()) and not list(tmp_path.iterdir())

@@ -5,9 +5,9 @@ from importlib.metadata import EntryPoint
 import pytest
 import torch
 
-from perception import Metric, MetricError, create, find, from_spec, metrics, registry
-from perception.catalogue import CATALOGUE
-from perception.distance import Distance
+from metamer.perception import Metric, MetricError, create, find, from_spec, metrics, registry
+from metamer.perception.catalogue import CATALOGUE
+from metamer.perception.distance import Distance
 
 
 def test_names_and_aliases_are_unique():

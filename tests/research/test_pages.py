@@ -4,8 +4,8 @@ from importlib.metadata import EntryPoint
 
 import pytest
 
-from perception import Metric, metrics, registry
-from perception.catalogue import CATALOGUE
+from metamer.perception import Metric, metrics, registry
+from metamer.perception.catalogue import CATALOGUE
 from research.pages.build import PAGES, page_text
 from research.recorded_results import ROOT, read_results
 

@@ -5,9 +5,9 @@ import zipfile
 
 import pytest
 
-from codec import decoders
-from codec import model as models
-from evaluation.measure.summary import MeanInterval, RateSummary
+from metamer.codec import decoders
+from metamer.codec import model as models
+from metamer.evaluation.measure.summary import MeanInterval, RateSummary
 from research.pages import points
 
 

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from codec import axes as codec_axes
+from metamer.codec import axes as codec_axes
+from metamer.train import axes
+from metamer.train.data import Batches, Crops, Photographs, find
 from tests.codec.test_axes import coloured
-from train import axes
-from train.data import Batches, Crops, Photographs, find
 
 
 def test_as_the_encoder_does():

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from torch.nn import functional as F
 
-from train.critic import CriticOptions, FeatureCritic, Opponent, PatchCritic
-from train.critic_losses import LOSSES
-from train.entropy_model import level_weights
-from train.networks import Codec, NetworkOptions
+from metamer.train.critic import CriticOptions, FeatureCritic, Opponent, PatchCritic
+from metamer.train.critic_losses import LOSSES
+from metamer.train.entropy_model import level_weights
+from metamer.train.networks import Codec, NetworkOptions
 
 LATENTS, LEVELS = 6, 3
 P, Q = torch.tensor([1, 2, 5, 4]) / 12, torch.tensor([4, 2, 2, 4]) / 12  # what photographs and decodes show, with what odds

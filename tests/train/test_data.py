@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from codec.errors import RecipeError
-from train.data import Crops, Photographs, centre_crops, find
+from metamer.codec.errors import RecipeError
+from metamer.train.data import Crops, Photographs, centre_crops, find
 
 
 def test_every_format_is_found_and_the_list_held_out(photographs):

@@ -10,13 +10,13 @@ import pytest
 import torch
 from PIL import Image
 
-import codec
-from codec import decoders, latents, pixels, transforms
-from codec.errors import ModelError, RecipeError
-from codec.model import LIMITS, Model, graph_names, load
-from entropy.coder import Meter
-from tests.conftest import metamer
-from train import command, export, loop, recipe, running, start
+import metamer
+from metamer.codec import decoders, latents, pixels, transforms
+from metamer.codec.errors import ModelError, RecipeError
+from metamer.codec.model import LIMITS, Model, graph_names, load
+from metamer.entropy.coder import Meter
+from metamer.train import command, export, loop, recipe, running, start
+from tests.conftest import run_metamer
 
 
 def trained(tiny_run):
@@ -93,8 +93,8 @@ def test_runtime_codes_what_training_saw(tiny_run, photographs, otters, tmp_path
 
 def test_round_trip_of_a_fresh_model(tiny_model, otters):
     picture = otters.crop((200, 60, 343, 160))
-    data = codec.encode(picture, 80, model=tiny_model)
-    decoded = codec.decode(data, model=tiny_model)
+    data = metamer.encode(picture, 80, model=tiny_model)
+    decoded = metamer.decode(data, model=tiny_model)
     error = np.square(np.asarray(decoded, float) - np.asarray(picture, float)).mean()
     assert decoded.size == picture.size and -10 * np.log10(error / 255**2) > 25
 
@@ -102,8 +102,8 @@ def test_round_trip_of_a_fresh_model(tiny_model, otters):
 def test_a_tile_of_one_position_has_no_second_pass(tiny_model):
     """The last tile of 65x65 positions."""
     picture = Image.effect_noise((1025, 1025), 40).convert("RGB")
-    data = codec.encode(picture, 20, model=tiny_model, tile=True, lossless=False)
-    whole, corner = (codec.decode(data, model=tiny_model, region=region) for region in (None, (1000, 1000, 25, 25)))
+    data = metamer.encode(picture, 20, model=tiny_model, tile=True, lossless=False)
+    whole, corner = (metamer.decode(data, model=tiny_model, region=region) for region in (None, (1000, 1000, 25, 25)))
     np.testing.assert_allclose(np.asarray(whole, int)[1000:, 1000:], np.asarray(corner, int), atol=1)
 
 
@@ -113,8 +113,8 @@ def test_encoder_and_decoder_see_the_same_latents(tiny_model, otters):
         latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, network)
         sink = export.Counter([9999] * len(network.tables))
         mine = latents.encode(network, quality, latent, hyper, sink, network.tradeoff[quality])
-        stream = codec.encode(picture, quality / 2.55, model=tiny_model)
-        np.testing.assert_array_equal(codec.decode_latents(stream, model=tiny_model), mine)
+        stream = metamer.encode(picture, quality / 2.55, model=tiny_model)
+        np.testing.assert_array_equal(metamer.decode_latents(stream, model=tiny_model), mine)
 
 
 def test_exporting_twice_gives_the_same_file_and_no_code(tiny_run, tiny_model, photographs, tmp_path):
@@ -147,12 +147,12 @@ def test_tables_cover_heavy_tails():
 
 
 def test_pictures_of_any_mode(tiny_model, otters):
-    grey = codec.decode(codec.encode(otters.crop((0, 0, 64, 64)).convert("L"), 90, model=tiny_model), model=tiny_model)
+    grey = metamer.decode(metamer.encode(otters.crop((0, 0, 64, 64)).convert("L"), 90, model=tiny_model), model=tiny_model)
     assert grey.mode == "L" and grey.size == (64, 64)
     share = load(tiny_model).grey_variant.coded.mean()
     assert 0.3 < share <= 1  # the largest of 32 basis vectors are of luma
-    flat = codec.encode(np.full((20, 30, 3), 77, np.uint8), 90, model=tiny_model, lossless=False)
-    assert codec.decode(flat, model=tiny_model).size == (30, 20)
+    flat = metamer.encode(np.full((20, 30, 3), 77, np.uint8), 90, model=tiny_model, lossless=False)
+    assert metamer.decode(flat, model=tiny_model).size == (30, 20)
     assert isinstance(grey, Image.Image)
 
 
@@ -173,10 +173,10 @@ def decoder_run(folder, source, model, critic=None, parts="decoder"):
 
 def test_a_decoder_run_exports_a_decoder_file(tiny_model, tmp_path, otters):
     """Without photographs; with realism to choose if it had a critic, or if told so."""
-    stream = codec.encode(otters.crop((0, 0, 80, 64)), 60, model=tiny_model)
+    stream = metamer.encode(otters.crop((0, 0, 80, 64)), 60, model=tiny_model)
     for critic, option, slider in ((None, None, False), ({}, None, True), (None, "--slider", True), ({}, "--no-slider", False)):
         run = decoder_run(tmp_path / f"run{slider}{option}", tiny_model, tiny_model, critic)
-        done = metamer("export", run, "--name", "sharp", *[option] * (option is not None))
+        done = run_metamer("export", run, "--name", "sharp", *[option] * (option is not None))
         assert done.returncode == 0, done.stderr.decode()
         assert Model(tiny_model).id.hex() in done.stdout.decode() and (b"realism 0 to 1" in done.stdout) == slider
         path = run / "synthesis.decoder"
@@ -184,7 +184,7 @@ def test_a_decoder_run_exports_a_decoder_file(tiny_model, tmp_path, otters):
         assert (decoder.name, decoder.decodes, decoder.slider) == ("sharp", Model(tiny_model).id, slider)
         export.export_decoder_run(run, tmp_path / "again", "sharp", slider)
         assert (tmp_path / "again").read_bytes() == path.read_bytes()
-        assert codec.decode(stream, model=tiny_model, decoder=path) != codec.decode(stream, model=tiny_model)
+        assert metamer.decode(stream, model=tiny_model, decoder=path) != metamer.decode(stream, model=tiny_model)
         with zipfile.ZipFile(path) as archive:
             assert archive.namelist() == ["model.json", "synthesis.onnx"]
             onnx.checker.check_model(onnx.load_from_string(archive.read("synthesis.onnx")))
@@ -219,9 +219,9 @@ def test_what_a_run_exports(tiny_run, tiny_model, tmp_path):
     assert command.kind(tiny_run) == "codec"
     for parts, kind in (("decoder", "decoder"), ("transforms", "codec")):
         assert command.kind(decoder_run(tmp_path / parts, tiny_model, tiny_model, parts=parts)) == kind
-    done = metamer("export", tiny_run, "--data", tmp_path, "--slider", "-o", tmp_path / "model.metamer")
+    done = run_metamer("export", tiny_run, "--data", tmp_path, "--slider", "-o", tmp_path / "model.metamer")
     assert done.returncode == 2 and b"decoder alone" in done.stderr
-    assert metamer("export", tiny_run, "-o", tmp_path / "model.metamer").returncode == 2
+    assert run_metamer("export", tiny_run, "-o", tmp_path / "model.metamer").returncode == 2
     assert not (tmp_path / "model.metamer").exists()
 
 
@@ -240,8 +240,8 @@ def test_transforms_alone_keep_their_models_streams(tiny_model, photographs, tmp
     export.export_run(tmp_path / "run", [photographs], tmp_path / "both.metamer", "both", 8, {"masking": 0.5})
     both, picture = load(str(tmp_path / "both.metamer")), otters.crop((0, 0, 96, 80))
     assert both.id == load(tiny_model).id and both.masking == 0.5
-    data, other = (codec.encode(picture, 60, model=name) for name in (str(both.path), tiny_model))
+    data, other = (metamer.encode(picture, 60, model=name) for name in (str(both.path), tiny_model))
     assert data != other
     for stream in (data, other):
-        ours, theirs = (np.asarray(codec.decode(stream, model=name), float) for name in (str(both.path), tiny_model))
+        ours, theirs = (np.asarray(metamer.decode(stream, model=name), float) for name in (str(both.path), tiny_model))
         assert 0 < np.abs(ours - theirs).mean() < 4

@@ -6,8 +6,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from train.export import FrozenConv, freeze
-from train.integer_networks import EXACT_LIMIT, ContextNetwork, HyperSynthesis, IntegerConv2d, hidden, set_quantised
+from metamer.train.export import FrozenConv, freeze
+from metamer.train.integer_networks import EXACT_LIMIT, ContextNetwork, HyperSynthesis, IntegerConv2d, hidden, set_quantised
 
 
 def layer(seed: int, size: float, kernel: int, channels: int = 24) -> IntegerConv2d:

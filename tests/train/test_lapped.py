@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from train.data import Crops, Photographs, find
-from train.lapped import LinearInverse, LinearTransform, boundary_filter, filter_boundaries, fit
+from metamer.train.data import Crops, Photographs, find
+from metamer.train.lapped import LinearInverse, LinearTransform, boundary_filter, filter_boundaries, fit
 
 
 @pytest.fixture(scope="module")

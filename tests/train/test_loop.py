@@ -13,13 +13,13 @@ import pytest
 import torch
 import yaml
 
-from tests.conftest import ROOT, TINY_RECIPE, metamer
-from train import loop, recipe, running, step
-from train.data import Photographs, find
-from train.networks import Codec
-from train.objective import Distortion
-from train.running import DivergedError, learning_rate
-from train.step import rate_distortion, spread_levels
+from metamer.train import loop, recipe, running, step
+from metamer.train.data import Photographs, find
+from metamer.train.networks import Codec
+from metamer.train.objective import Distortion
+from metamer.train.running import DivergedError, learning_rate
+from metamer.train.step import rate_distortion, spread_levels
+from tests.conftest import ROOT, TINY_RECIPE, run_metamer
 
 
 @pytest.fixture
@@ -105,7 +105,7 @@ def test_training_learns(tiny_run):
 
 def test_progress_line_tells_loss_rate_psnr_speed_and_time_left(photographs, tmp_path):
     (tmp_path / "recipe.yaml").write_text(TINY_RECIPE.replace("steps: 40", "steps: 4"))
-    done = metamer("train", tmp_path / "recipe.yaml", "--data", photographs, "--out", tmp_path / "run")
+    done = run_metamer("train", tmp_path / "recipe.yaml", "--data", photographs, "--out", tmp_path / "run")
     line = done.stderr.decode()
     for word in ("loss", "bpp", "PSNR", "images/s", "<"):
         assert word in line
@@ -219,7 +219,7 @@ def test_a_run_of_everything_resumes_to_the_last_bit(mixed_run, beginning, photo
 
 KILLER = """
 import os, signal, sys
-from train import command, running
+from metamer.train import command, running
 moment, save, step = int(sys.argv[1]), running.torch.save, running.Log.step
 
 def half(state, path):
@@ -265,7 +265,7 @@ def test_two_processes_end_with_the_weights_of_one(mixed_run, beginning, photogr
     """
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(mixture(beginning)))
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "codec.cli", "train",
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "metamer.cli", "train",
          str(tmp_path / "recipe.yaml"), "--data", str(photographs), "--out", str(tmp_path / "run")],
         capture_output=True, timeout=300, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
@@ -426,8 +426,8 @@ def test_the_commands_start_goes_before_the_recipes(tiny_run, photographs, tmp_p
     stages = [stage("decoder", 1, parts="decoder")]
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({**yaml.safe_load(TINY_RECIPE), "stages": stages}))
     command = ("train", tmp_path / "recipe.yaml", "--data", photographs, "--out", tmp_path / "run")
-    refused = metamer(*command)
+    refused = run_metamer(*command)
     assert refused.returncode == 1 and "say start: base" in refused.stderr.decode()
-    done = metamer(*command, "--start", tiny_run / "checkpoint.pt")
+    done = run_metamer(*command, "--start", tiny_run / "checkpoint.pt")
     assert done.returncode == 0, done.stderr.decode()
     assert loop.load(tmp_path / "run" / "checkpoint.pt")["recipe"]["start"] == str(tiny_run / "checkpoint.pt")

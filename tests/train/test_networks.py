@@ -9,14 +9,22 @@ from PIL import Image
 from scipy.stats import logistic
 from torch.utils.flop_counter import FlopCounterMode
 
-from codec import latents
-from codec.model import load
-from entropy.tables import Tables
-from evaluation.codecs import macs
-from train.data import Crops, Photographs, find
-from train.entropy_model import SCALE_LOW, SCALE_STEP, SCALES, EntropyModel, chosen_residuals, level_weights, logistic_bits
-from train.export import logistic_tables, pack_tables
-from train.networks import Codec, NetworkOptions
+from metamer.codec import latents
+from metamer.codec.model import load
+from metamer.entropy.tables import Tables
+from metamer.evaluation.codecs import macs
+from metamer.train.data import Crops, Photographs, find
+from metamer.train.entropy_model import (
+    SCALE_LOW,
+    SCALE_STEP,
+    SCALES,
+    EntropyModel,
+    chosen_residuals,
+    level_weights,
+    logistic_bits,
+)
+from metamer.train.export import logistic_tables, pack_tables
+from metamer.train.networks import Codec, NetworkOptions
 
 SIDE = 256
 

@@ -9,12 +9,12 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from codec.errors import RecipeError
-from perception import registry
-from perception.distance import Distance
-from perception.metric import Metric
-from train.entropy_model import level_weights
-from train.objective import Distortion, RateTarget, slopes
+from metamer.codec.errors import RecipeError
+from metamer.perception import registry
+from metamer.perception.distance import Distance
+from metamer.perception.metric import Metric
+from metamer.train.entropy_model import level_weights
+from metamer.train.objective import Distortion, RateTarget, slopes
 
 LEVELS = 6
 LEVEL = torch.arange(LEVELS)

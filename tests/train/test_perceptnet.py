@@ -9,14 +9,14 @@ import torch
 import yaml
 from scipy.ndimage import gaussian_filter
 
-from codec.errors import RecipeError
-from perception import create
-from perception.distances.perceptnet import LAYERS
-from perception.vision import receptive_fields
-from tests.conftest import ROOT, metamer
-from train.running import CHECKPOINT, load
-from train.spaces import loop, recipe, sweep
-from train.spaces.perceptnet import OBJECTIVES, Autoencoder, PerceptNetOptions, PerceptNetTask, blurred
+from metamer.codec.errors import RecipeError
+from metamer.perception import create
+from metamer.perception.distances.perceptnet import LAYERS
+from metamer.perception.vision import receptive_fields
+from metamer.train.running import CHECKPOINT, load
+from metamer.train.spaces import loop, recipe, sweep
+from metamer.train.spaces.perceptnet import OBJECTIVES, Autoencoder, PerceptNetOptions, PerceptNetTask, blurred
+from tests.conftest import ROOT, run_metamer
 
 TINY = {"steps": 6, "batch": 2, "crop": 32, "warmup": 1, "average": 0.5, "learning_rate": 0.01,
         "save_every": 4, "validate_every": 3, "log_every": 2}  # fmt: skip
@@ -155,7 +155,7 @@ def test_command_resumes_to_the_same_weights_and_they_export(photographs, writte
     with pytest.raises(KeyboardInterrupt):
         loop.train(recipe.load(path), [photographs], tmp_path / "broken")
     assert load(tmp_path / "broken" / CHECKPOINT)["step"] == 4
-    done = metamer("train", path, "--data", photographs, "--out", tmp_path / "broken", "--resume")
+    done = run_metamer("train", path, "--data", photographs, "--out", tmp_path / "broken", "--resume")
     assert done.returncode == 0, done.stderr.decode()
     weights = [load(tmp_path / run / CHECKPOINT) for run in ("whole", "broken")]
     for kind in ("model", "average"):

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import torch
 
-from codec.errors import RecipeError
-from perception import create
-from perception.distances.pim import PimSpace
-from tests.conftest import metamer
-from train.spaces import loop, pim, recipe
-from train.spaces.pim import Options, PimTask, ixyz, windows
+from metamer.codec.errors import RecipeError
+from metamer.perception import create
+from metamer.perception.distances.pim import PimSpace
+from metamer.train.spaces import loop, pim, recipe
+from metamer.train.spaces.pim import Options, PimTask, ixyz, windows
+from tests.conftest import run_metamer
 
 RECIPE = """
 space: pim
@@ -135,7 +135,7 @@ def test_what_cannot_be_trained_is_said(clips, photographs, tmp_path):
 def test_training_resumes_and_ships(clips, photographs, tmp_path):
     (tmp_path / "recipe.yaml").write_text(RECIPE)
     data = ("--data", clips, "--data", photographs)
-    whole = metamer("train", tmp_path / "recipe.yaml", *data, "--out", tmp_path / "whole")
+    whole = run_metamer("train", tmp_path / "recipe.yaml", *data, "--out", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr.decode()
     rows = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
     losses = [row["loss"] for row in rows if "loss" in row]

@@ -5,12 +5,12 @@ import dataclasses
 import pytest
 import yaml
 
-from codec.errors import RecipeError
+from metamer.codec.errors import RecipeError
+from metamer.train.critic import CriticOptions
+from metamer.train.recipe import changed, from_mapping, load
+from metamer.train.spaces import recipe as spaces
+from metamer.train.spaces import sweep
 from tests.conftest import ROOT
-from train.critic import CriticOptions
-from train.recipe import changed, from_mapping, load
-from train.spaces import recipe as spaces
-from train.spaces import sweep
 
 STAGE = {"name": "one", "steps": 5}
 

@@ -8,11 +8,11 @@ import safetensors.torch
 import torch
 from torch import nn
 
-from codec.errors import RecipeError
-from tests.conftest import metamer
-from train import command, running
-from train.spaces import loop, recipe
-from train.spaces.task import Task
+from metamer.codec.errors import RecipeError
+from metamer.train import command, running
+from metamer.train.spaces import loop, recipe
+from metamer.train.spaces.task import Task
+from tests.conftest import run_metamer
 
 
 @dataclass
@@ -195,7 +195,7 @@ def test_a_space_takes_no_start(path, tmp_path):
 
 def test_the_command_line_says_what_is_wrong(tmp_path):
     (tmp_path / "bad.yaml").write_text(RECIPE.replace("space: line", "space: pimm"))
-    done = metamer("train", tmp_path / "bad.yaml", "--data", tmp_path, "--out", tmp_path / "run")
+    done = run_metamer("train", tmp_path / "bad.yaml", "--data", tmp_path, "--out", tmp_path / "run")
     assert done.returncode == 1 and done.stderr.decode().count("\n") == 1 and "did you mean 'pim'" in done.stderr.decode()
-    done = metamer("export", tmp_path / "absent")
+    done = run_metamer("export", tmp_path / "absent")
     assert done.returncode == 1 and done.stderr.decode().count("\n") == 1

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-import codec
-from codec import axes, coding, container, decoding, latents, pixels, transforms
-from codec.errors import ModelError, RecipeError
-from codec.model import Model, graph_names
-from codec.model import load as shipped
-from entropy.coder import Meter
-from train import loop, running, start
-from train.entropy_model import level_weights
-from train.export import quality_arrays
-from train.integer_networks import IntegerConv2d
-from train.networks import NetworkOptions
+import metamer
+from metamer.codec import axes, coding, container, decoding, latents, pixels, transforms
+from metamer.codec.errors import ModelError, RecipeError
+from metamer.codec.model import Model, graph_names
+from metamer.codec.model import load as shipped
+from metamer.entropy.coder import Meter
+from metamer.train import loop, running, start
+from metamer.train.entropy_model import level_weights
+from metamer.train.export import quality_arrays
+from metamer.train.integer_networks import IntegerConv2d
+from metamer.train.networks import NetworkOptions
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +99,14 @@ def test_the_shipped_model_codes_as_before(base, otters, quality):
 
 @pytest.mark.parametrize("quality", [10, 60, 100])
 def test_the_shipped_model_decodes_as_before(base, otters, quality):
-    stream = codec.encode(otters.crop((60, 20, 60 + 192, 20 + 128)), quality)
+    stream = metamer.encode(otters.crop((60, 20, 60 + 192, 20 + 128)), quality)
     index = coding.quality_index(quality)
-    latent = latents.dequantise(shipped("base"), index, codec.decode_latents(stream))
+    latent = latents.dequantise(shipped("base"), index, metamer.decode_latents(stream))
     with torch.no_grad():
         image = base.synthesis(torch.from_numpy(latent).permute(0, 3, 1, 2), level_weights(torch.tensor([index / 255 * 8]), 9))
     header, sections = container.unpack(stream)
     restored = axes.restore(image.numpy(), decoding.coded(header, sections).turn.affine())[0]
-    off = np.abs(restored.transpose(1, 2, 0).clip(0, 1) * 255 - np.asarray(codec.decode(stream)))
+    off = np.abs(restored.transpose(1, 2, 0).clip(0, 1) * 255 - np.asarray(metamer.decode(stream)))
     assert off.max() < 0.5 + 1e-2  # a level's half: rounding to 8 bits
 
 

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 import torch
 
-from codec.errors import RecipeError
-from perception import create
-from perception.distances.visibility import Detector
-from tests.conftest import metamer
-from train import running
-from train.data import find
-from train.spaces import labels, loop, recipe, visibility
-from train.spaces.labels import KINDS, OTHERS, SHARD, VERSIONS, Labels, distorted
+from metamer.codec.errors import RecipeError
+from metamer.perception import create
+from metamer.perception.distances.visibility import Detector
+from metamer.train import running
+from metamer.train.data import find
+from metamer.train.spaces import labels, loop, recipe, visibility
+from metamer.train.spaces.labels import KINDS, OTHERS, SHARD, VERSIONS, Labels, distorted
+from tests.conftest import run_metamer
 
 SIDE, CROPS = 32, 6  # of the files of labels here
 RECIPE = f"""
@@ -95,7 +95,7 @@ def test_training_through_the_command_learns_resumes_and_ships(run, photographs,
     """The command's run equals, bit for bit, one that is interrupted and resumed."""
     parts = run.with_name("parts")
     shutil.copytree(run, parts)
-    done = metamer("train", run.parent / "recipe.yaml", "--data", photographs, "--out", run)
+    done = run_metamer("train", run.parent / "recipe.yaml", "--data", photographs, "--out", run)
     assert done.returncode == 0, done.stderr.decode()
 
     original = visibility.VisibilityTask.draw

@@ -18,11 +18,10 @@ from safetensors import SafetensorError
 from torch import Tensor
 from tqdm import tqdm
 
-import codec
-from codec import files
-from codec.errors import RecipeError
-from perception import create
-from train.data import Crops, Photographs
+from metamer.codec import coding, files
+from metamer.codec.errors import RecipeError
+from metamer.perception import create
+from metamer.train.data import Crops, Photographs
 
 VERSIONS = 4  # distorted versions of every crop
 SHARD = 32  # crops in a file: half a minute of labelling on one thread, the most that an interruption costs
@@ -52,7 +51,7 @@ def jpeg(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.nda
 
 
 def own_codec(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    return np.asarray(codec.decode(codec.encode(image, quality=100 * (1 - strength), threads=1), threads=1))
+    return np.asarray(coding.decode(coding.encode(image, quality=100 * (1 - strength), threads=1), threads=1))
 
 
 def jpeg2000(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:

@@ -11,10 +11,10 @@ from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from codec import files
-from codec.errors import RecipeError
-from train.running import CHECKPOINT, LOG, Log, earlier, learning_rate, load, save, uses_bf16
-from train.spaces.recipe import SpaceRecipe, task_of
+from metamer.codec import files
+from metamer.codec.errors import RecipeError
+from metamer.train.running import CHECKPOINT, LOG, Log, earlier, learning_rate, load, save, uses_bf16
+from metamer.train.spaces.recipe import SpaceRecipe, task_of
 
 HABITS = ("save_every", "validate_every", "log_every")  # may differ when a run is resumed
 

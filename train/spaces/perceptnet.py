@@ -13,8 +13,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.errors import RecipeError
-from perception.distances.perceptnet import (
+from metamer.codec.errors import RecipeError
+from metamer.perception.distances.perceptnet import (
     CHANNELS,
     KERNELS,
     LAYERS,
@@ -23,9 +23,9 @@ from perception.distances.perceptnet import (
     Decoder,
     Encoder,
 )
-from perception.vision import receptive_fields
-from train.data import Crops, Photographs, centre_crops, find
-from train.spaces.task import Task
+from metamer.perception.vision import receptive_fields
+from metamer.train.data import Crops, Photographs, centre_crops, find
+from metamer.train.spaces.task import Task
 
 OBJECTIVES = ("reconstruction", "denoising", "deblurring", "sparsity")
 INITIALISATIONS = ("original", "parametric")

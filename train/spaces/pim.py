@@ -15,11 +15,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from codec.errors import RecipeError
-from perception.distances.pim import MARGIN, Mixture, PimSpace, log_density, pointwise
-from perception.vision.steerable_pyramid import SteerablePyramid, filtered
-from train.data import Photographs, find
-from train.spaces.task import Task
+from metamer.codec.errors import RecipeError
+from metamer.perception.distances.pim import MARGIN, Mixture, PimSpace, log_density, pointwise
+from metamer.perception.vision.steerable_pyramid import SteerablePyramid, filtered
+from metamer.train.data import Photographs, find
+from metamer.train.spaces.task import Task
 
 START_CROPS = 32  # that scales are measured on
 VALIDATION_SEED = 20_201_206

@@ -6,15 +6,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from codec.errors import RecipeError
-from perception.registry import suggestion
-from train.recipe import PRECISIONS, at_least, build, changed, read
-from train.spaces.task import Task
+from metamer.codec.errors import RecipeError
+from metamer.perception.registry import suggestion
+from metamer.train.recipe import PRECISIONS, at_least, build, changed, read
+from metamer.train.spaces.task import Task
 
 TASKS = {  # space → who trains it
-    "perceptnet": "train.spaces.perceptnet:PerceptNetTask",
-    "pim": "train.spaces.pim:PimTask",
-    "visibility": "train.spaces.visibility:VisibilityTask",
+    "perceptnet": "metamer.train.spaces.perceptnet:PerceptNetTask",
+    "pim": "metamer.train.spaces.pim:PimTask",
+    "visibility": "metamer.train.spaces.visibility:VisibilityTask",
 }
 
 

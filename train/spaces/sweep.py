@@ -10,13 +10,13 @@ from typing import Any
 
 import safetensors.torch
 
-from codec import files
-from codec.errors import RecipeError
-from train.recipe import build, read
-from train.running import CHECKPOINT, load
-from train.spaces import loop
-from train.spaces.perceptnet import PerceptNetOptions
-from train.spaces.recipe import SpaceRecipe, from_mapping
+from metamer.codec import files
+from metamer.codec.errors import RecipeError
+from metamer.train.recipe import build, read
+from metamer.train.running import CHECKPOINT, load
+from metamer.train.spaces import loop
+from metamer.train.spaces.perceptnet import PerceptNetOptions
+from metamer.train.spaces.recipe import SpaceRecipe, from_mapping
 
 MODEL = "model.safetensors"
 SPACE = "perceptnet"

@@ -15,13 +15,13 @@ import torch.nn.functional as F
 from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor, nn
 
-from codec.errors import RecipeError
-from perception.distances.visibility import CELL, GRID, RESPONSE, Detector, cells, probability
-from perception.vision import retina
-from perception.vision.display import STANDARD_4K
-from train.data import find
-from train.spaces.labels import KINDS, Labels
-from train.spaces.task import Task
+from metamer.codec.errors import RecipeError
+from metamer.perception.distances.visibility import CELL, GRID, RESPONSE, Detector, cells, probability
+from metamer.perception.vision import retina
+from metamer.perception.vision.display import STANDARD_4K
+from metamer.train.data import find
+from metamer.train.spaces.labels import KINDS, Labels
+from metamer.train.spaces.task import Task
 
 FOLDER = "labels"  # in the run's folder
 VALIDATION_BATCH = 32

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import numpy as np
 
-from codec.errors import MetamerError
-from evaluation.images import read_image
-from evaluation.rate.bjontegaard import bd_rate
-from perception.registry import suggestion
+from metamer.codec.errors import MetamerError
+from metamer.evaluation.images import read_image
+from metamer.evaluation.rate.bjontegaard import bd_rate
+from metamer.perception.registry import suggestion
 
 FOLDER = Path(__file__).parent
 WORDS = ("codec", "source", "licence")  # columns that hold no number

@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch.nn import functional
 
-from codec.errors import MetamerError
-from evaluation.codecs import compressai as compressai_codecs
-from evaluation.codecs.registry import get_codec
-from evaluation.images import to_tensor
+from metamer.codec.errors import MetamerError
+from metamer.evaluation.codecs import compressai as compressai_codecs
+from metamer.evaluation.codecs.registry import get_codec
+from metamer.evaluation.images import to_tensor
 
 NAME = "compressai:bmshj2018-hyperprior"
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec.errors import FileError, MetamerError
-from evaluation.codecs import program, registry
-from evaluation.codecs.registry import get_codec
-from evaluation.measure import subprocesses
+from metamer.codec.errors import FileError, MetamerError
+from metamer.evaluation.codecs import program, registry
+from metamer.evaluation.codecs.registry import get_codec
+from metamer.evaluation.measure import subprocesses
 from tests.conftest import ROOT, inside
 
 SCRIPT = """

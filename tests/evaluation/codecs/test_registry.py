@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from PIL import Image
 
-import codec
-from codec.errors import MetamerError
-from codec.model import load
-from evaluation.codecs import interface, registry
-from train import export, start
+import metamer
+from metamer.codec.errors import MetamerError
+from metamer.codec.model import load
+from metamer.evaluation.codecs import interface, registry
+from metamer.train import export, start
 
 
 @pytest.fixture(scope="module")
@@ -49,8 +49,8 @@ def test_settings_a_codec_does_not_have_are_refused():
 def test_metamer_is_itself(crop):
     found = registry.get_codec("base")
     data = found.encode(crop, 30)
-    assert data == codec.encode(crop, 30) and found.version == load("base").id.hex()
-    assert np.array_equal(found.decode(data), codec.decode(data))
+    assert data == metamer.encode(crop, 30) and found.version == load("base").id.hex()
+    assert np.array_equal(found.decode(data), metamer.decode(data))
 
 
 def test_a_decoder_shares_the_stream_and_has_its_own_version(crop, decoder):
@@ -59,7 +59,7 @@ def test_a_decoder_shares_the_stream_and_has_its_own_version(crop, decoder):
     assert len({found.version for found in (plain, whole, half)}) == 3
     data = plain.encode(crop, 40)
     assert data == half.encode(crop, 40)
-    assert np.array_equal(half.decode(data), codec.decode(data, decoder=decoder, realism=0.5))
+    assert np.array_equal(half.decode(data), metamer.decode(data, decoder=decoder, realism=0.5))
     first, middle, last = (np.asarray(found.decode(data)).astype(float) for found in (plain, half, whole))
     assert 0 < np.abs(middle - first).mean() < np.abs(last - first).mean()
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from evaluation.codecs import macs as counting
-from evaluation.measure import machine
+from metamer.evaluation.codecs import macs as counting
+from metamer.evaluation.measure import machine
 from tests.conftest import inside
 
 

@@ -6,12 +6,12 @@ import PIL
 import pytest
 from PIL import Image
 
-from codec.errors import FileError, ImageError, MetamerError
-from evaluation.codecs.registry import get_codec
-from evaluation.images import held_out_paths, to_tensor
-from evaluation.measure import measurements
-from evaluation.measure.measurements import Point
-from perception import MetricError, create
+from metamer.codec.errors import FileError, ImageError, MetamerError
+from metamer.evaluation.codecs.registry import get_codec
+from metamer.evaluation.images import held_out_paths, to_tensor
+from metamer.evaluation.measure import measurements
+from metamer.evaluation.measure.measurements import Point
+from metamer.perception import MetricError, create
 
 SPECS = ("psnr", "cielab")
 POINTS = [Point("jpeg", 30), Point("jpeg", target=0.8)]

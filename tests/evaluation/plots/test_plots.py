@@ -11,13 +11,13 @@ from hypothesis import strategies as st
 from matplotlib.text import Text
 from PIL import Image
 
-from codec.cli import main
-from codec.errors import MetamerError
-from evaluation import plots
-from evaluation.measure import results
-from evaluation.measure.summary import MeanInterval, RateSummary, realism_paths
-from evaluation.plots import labels, logs, realism, style
-from evaluation.realism import measures
+from metamer.cli import main
+from metamer.codec.errors import MetamerError
+from metamer.evaluation import plots
+from metamer.evaluation.measure import results
+from metamer.evaluation.measure.summary import MeanInterval, RateSummary, realism_paths
+from metamer.evaluation.plots import labels, logs, realism, style
+from metamer.evaluation.realism import measures
 
 BASE = {"image": "", "version": "1", "width": 64, "height": 64, "bytes": 1, "encode_seconds": 0.1, "decode_seconds": 0.1}
 

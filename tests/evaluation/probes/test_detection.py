@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 import torch
 
-from codec.errors import FileError, ImageError
-from evaluation import json_lines
-from evaluation.probes import detection
-from evaluation.probes.detection import DetectionRow, agreement_with_teacher
-from perception import create
+from metamer.codec.errors import FileError, ImageError
+from metamer.evaluation import json_lines
+from metamer.evaluation.probes import detection
+from metamer.evaluation.probes.detection import DetectionRow, agreement_with_teacher
+from metamer.perception import create
 
 
 @pytest.fixture

@@ -7,11 +7,11 @@ import pytest
 import torch
 from PIL import Image
 
-from codec.errors import ImageError
-from evaluation.images import to_tensor
-from evaluation.probes import invariance
-from perception import Metric, create
-from perception.distance import Distance
+from metamer.codec.errors import ImageError
+from metamer.evaluation.images import to_tensor
+from metamer.evaluation.probes import invariance
+from metamer.perception import Metric, create
+from metamer.perception.distance import Distance
 
 
 class MeanColour(Distance):

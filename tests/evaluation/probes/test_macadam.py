@@ -5,8 +5,8 @@ import pytest
 import torch
 from PIL import Image
 
-from evaluation.probes.macadam import ELLIPSES, WHITE, chromaticity_to_lab, ellipse_outlines, plot_macadam, roundness
-from perception.distances.cielab import srgb_to_lab
+from metamer.evaluation.probes.macadam import ELLIPSES, WHITE, chromaticity_to_lab, ellipse_outlines, plot_macadam, roundness
+from metamer.perception.distances.cielab import srgb_to_lab
 
 
 def test_outlines_have_the_axes_of_the_table():

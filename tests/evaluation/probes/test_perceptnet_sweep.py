@@ -8,13 +8,13 @@ import safetensors.torch
 import torch
 from PIL import Image
 
-from codec.errors import FileError
-from evaluation.images import read_image, to_tensor
-from evaluation.probes import perceptnet_sweep
-from evaluation.ratings import agreement
-from perception import create
-from perception.distances.perceptnet import LAYERS, Decoder, Encoder
-from perception.errors import WeightsError
+from metamer.codec.errors import FileError
+from metamer.evaluation.images import read_image, to_tensor
+from metamer.evaluation.probes import perceptnet_sweep
+from metamer.evaluation.ratings import agreement
+from metamer.perception import create
+from metamer.perception.distances.perceptnet import LAYERS, Decoder, Encoder
+from metamer.perception.errors import WeightsError
 from tests.conftest import inside
 
 SIDE = 168

@@ -6,11 +6,11 @@ import pytest
 import torch
 from PIL import Image
 
-from codec.errors import FileError, ImageError, MetamerError
-from evaluation.images import from_tensor, to_tensor
-from evaluation.probes import recovery
-from perception import Metric, create
-from perception.distance import Distance
+from metamer.codec.errors import FileError, ImageError, MetamerError
+from metamer.evaluation.images import from_tensor, to_tensor
+from metamer.evaluation.probes import recovery
+from metamer.perception import Metric, create
+from metamer.perception.distance import Distance
 
 
 class MeanColour(Distance):

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.rate import bjontegaard, published
+from metamer.evaluation.rate import bjontegaard, published
 
 ANCHOR = np.array([[0.1, 28.0], [0.3, 32.0], [0.8, 36.0], [2.0, 40.0]])
 

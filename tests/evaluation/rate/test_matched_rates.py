@@ -7,12 +7,12 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from codec.cli import main
-from evaluation.measure.decoded import decoded_path
-from evaluation.measure.measurements import Point
-from evaluation.measure.summary import MeanInterval
-from evaluation.rate import matched_rates
-from evaluation.rate.crops import busiest_crop
+from metamer.cli import main
+from metamer.evaluation.measure.decoded import decoded_path
+from metamer.evaluation.measure.measurements import Point
+from metamer.evaluation.measure.summary import MeanInterval
+from metamer.evaluation.rate import matched_rates
+from metamer.evaluation.rate.crops import busiest_crop
 from tests.conftest import inside
 
 

@@ -5,11 +5,11 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from codec import cli
-from codec.errors import MetamerError
-from evaluation.codecs import registry
-from evaluation.rate import published, rate_distortion
-from perception.registry import find
+from metamer import cli
+from metamer.codec.errors import MetamerError
+from metamer.evaluation.codecs import registry
+from metamer.evaluation.rate import published, rate_distortion
+from metamer.perception.registry import find
 from tests.conftest import SHARED
 
 KODAK = SHARED / "kodak"

@@ -7,11 +7,11 @@ import pytest
 from PIL import Image
 from scipy.interpolate import PchipInterpolator
 
-from codec.errors import MetamerError
-from evaluation.codecs import metamer
-from evaluation.measure import measurements
-from evaluation.rate import rate_distortion
-from perception.registry import find
+from metamer.codec.errors import MetamerError
+from metamer.evaluation.codecs import metamer
+from metamer.evaluation.measure import measurements
+from metamer.evaluation.rate import rate_distortion
+from metamer.perception.registry import find
 from tests.conftest import SHARED, inside
 
 

@@ -6,8 +6,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from scipy import stats
 
-from evaluation.ratings import agreement
-from evaluation.ratings.items import RatingsError
+from metamer.evaluation.ratings import agreement
+from metamer.evaluation.ratings.items import RatingsError
 
 CORRELATIONS = (agreement.spearman, agreement.kendall, agreement.pearson)
 whole = st.integers(-50, 50)

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 from scipy.io import savemat
 
-from evaluation.ratings import datasets
-from evaluation.ratings.items import RatingsError
+from metamer.evaluation.ratings import datasets
+from metamer.evaluation.ratings.items import RatingsError
 from tests.conftest import SHARED
 
 LISTS = SHARED / "ratings"

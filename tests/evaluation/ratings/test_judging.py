@@ -7,13 +7,13 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from codec.errors import FileError, ImageError
-from evaluation.measure.panel import Panel
-from evaluation.ratings import datasets, judging
-from evaluation.ratings import verdicts as reports
-from perception import create
-from perception.distances.features import LayerSweep
-from perception.errors import MetricError
+from metamer.codec.errors import FileError, ImageError
+from metamer.evaluation.measure.panel import Panel
+from metamer.evaluation.ratings import datasets, judging
+from metamer.evaluation.ratings import verdicts as reports
+from metamer.perception import create
+from metamer.perception.distances.features import LayerSweep
+from metamer.perception.errors import MetricError
 from tests.conftest import inside
 
 
@@ -63,7 +63,7 @@ def test_values_are_those_of_single_distances_and_are_kept(tid, tmp_path):
     items = datasets.load_opinions("tid2013", tid).items[:3]
     pairs = [(item.reference, item.image) for item in items]
     rows = judging.measure_pairs(pairs, panel, tmp_path)
-    from evaluation.images import read_image, to_tensor
+    from metamer.evaluation.images import read_image, to_tensor
 
     for (reference, image), row in zip(pairs, rows, strict=True):
         value = create("lpips-squeeze")(to_tensor(read_image(reference)), to_tensor(read_image(image))).item()

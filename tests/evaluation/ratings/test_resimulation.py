@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 from scipy import ndimage
 
-from codec.errors import MetamerError
-from evaluation.ratings import distortions, resimulation
-from evaluation.ratings.distortions import DISTORTIONS, LEVELS
-from evaluation.ratings.resimulation import TARGETS, distort, level_strengths, psnr, solve_strength
+from metamer.codec.errors import MetamerError
+from metamer.evaluation.ratings import distortions, resimulation
+from metamer.evaluation.ratings.distortions import DISTORTIONS, LEVELS
+from metamer.evaluation.ratings.resimulation import TARGETS, distort, level_strengths, psnr, solve_strength
 from tests.conftest import SHARED
 
 KODAK, RATINGS = SHARED / "kodak", SHARED / "ratings" / "tid2013"

@@ -7,9 +7,9 @@ import torch
 from click.testing import CliRunner
 from PIL import Image, ImageFilter
 
-from codec.cli import main
-from codec.errors import FileError, ImageError
-from evaluation.realism import comparison, features, measures
+from metamer.cli import main
+from metamer.codec.errors import FileError, ImageError
+from metamer.evaluation.realism import comparison, features, measures
 
 
 def test_patches_are_a_grid_and_a_shifted_one():

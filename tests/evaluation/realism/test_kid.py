@@ -5,10 +5,10 @@ import pytest
 import torch
 from scipy.linalg import sqrtm
 
-from codec.errors import ImageError
-from evaluation.intervals import jackknife_interval
-from evaluation.realism import kid
-from evaluation.realism.frechet import frechet_distance_of_features
+from metamer.codec.errors import ImageError
+from metamer.evaluation.intervals import jackknife_interval
+from metamer.evaluation.realism import kid
+from metamer.evaluation.realism.frechet import frechet_distance_of_features
 
 
 @pytest.fixture

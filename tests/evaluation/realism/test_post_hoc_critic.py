@@ -7,10 +7,10 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-import perception
-from codec.errors import ImageError
-from evaluation.images import to_tensor
-from evaluation.realism import post_hoc_critic
+from metamer import perception
+from metamer.codec.errors import ImageError
+from metamer.evaluation.images import to_tensor
+from metamer.evaluation.realism import post_hoc_critic
 
 PICTURES, CELLS = 16, 256
 

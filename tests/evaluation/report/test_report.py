@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from codec.cli import main
-from evaluation.report import contents
+from metamer.cli import main
+from metamer.evaluation.report import contents
 from tests.conftest import ROOT
 
 HEIGHTS = (192, 176, 256)  # of pictures 192 wide, whose names an address has to escape

@@ -12,12 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
-from codec.cli import main
-from evaluation.toy import optima, sources, training, transform_coding, vector_quantiser
-from evaluation.toy.prior import FactorisedPrior
-from evaluation.toy.sources import SOURCES
-from evaluation.toy.transform_coding import TransformCoder, klt
-from train.proxies import soft_round_conditional_mean
+from metamer.cli import main
+from metamer.evaluation.toy import optima, sources, training, transform_coding, vector_quantiser
+from metamer.evaluation.toy.prior import FactorisedPrior
+from metamer.evaluation.toy.sources import SOURCES
+from metamer.evaluation.toy.transform_coding import TransformCoder, klt
+from metamer.train.proxies import soft_round_conditional_mean
 
 
 def shrunk(name: str, **sizes):

@@ -6,8 +6,8 @@ import json
 import pytest
 from PIL import Image
 
-from perception import metrics
-from tests.conftest import ROOT, inside, metamer
+from metamer.perception import metrics
+from tests.conftest import ROOT, inside, run_metamer
 
 OTTERS = ROOT / "examples" / "otters.png"
 
@@ -77,15 +77,15 @@ def test_missing_weights_say_how_to_get_them(tmp_path, coarse):
     import os
 
     bare = {**os.environ, "METAMER_CACHE": str(tmp_path), "METAMER_WEIGHTS": ""}
-    line = told(metamer("metrics", "compare", OTTERS, coarse, "-m", "lpips", env=bare))
+    line = told(run_metamer("metrics", "compare", OTTERS, coarse, "-m", "lpips", env=bare))
     assert "run `metamer weights fetch`" in line
-    rows = json.loads(metamer("weights", "list", "--json", env=bare).stdout)
+    rows = json.loads(run_metamer("weights", "list", "--json", env=bare).stdout)
     assert {row["name"] for row in rows if row["path"] is None} == {"alexnet", "vgg16", "inception"}
     assert all(row["licence"] for row in rows)
 
 
 def test_recover_draws_a_sheet(tmp_path):
-    done = metamer("metrics", "recover", OTTERS, "-m", "mse", "--steps", "3", "--side", "168", "--out", tmp_path)
+    done = run_metamer("metrics", "recover", OTTERS, "-m", "mse", "--steps", "3", "--side", "168", "--out", tmp_path)
     assert done.returncode == 0 and done.stdout.startswith(b"mse: ")
     assert Image.open(tmp_path / "recoveries-noise.png").width > 300
 

@@ -14,8 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from perception.backbones.inception import SIDE
-from perception.weights.download import SOURCES
+from metamer.perception.backbones.inception import SIDE
+from metamer.perception.weights.download import SOURCES
 from tests.perception.distances.pairs import patches
 
 RECORD = Path(__file__).parent / "reference_inception.json"

@@ -5,8 +5,15 @@ import json
 import pytest
 import torch
 
-from perception import ImageError
-from perception.backbones.inception import FEATURES, SIDE, Inception, fold_normalisation, inception_layers, resize_matrix
+from metamer.perception import ImageError
+from metamer.perception.backbones.inception import (
+    FEATURES,
+    SIDE,
+    Inception,
+    fold_normalisation,
+    inception_layers,
+    resize_matrix,
+)
 from tests.perception.backbones.record_inception import KEPT, RECORD, resized
 from tests.perception.distances.pairs import patches
 

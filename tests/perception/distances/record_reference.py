@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import torch
 
-from perception import packages, weights
+from metamer.perception import packages, weights
 from tests.perception.distances.pairs import pairs
 
 RECORD = Path(__file__).parent / "reference_values.json"

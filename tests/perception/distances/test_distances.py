@@ -10,8 +10,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception import ImageError, create, find, packages
-from perception.catalogue import CATALOGUE
+from metamer.perception import ImageError, create, find, packages
+from metamer.perception.catalogue import CATALOGUE
 from tests.perception.distances.pairs import pairs
 
 VALUES = json.loads((Path(__file__).parent / "reference_values.json").read_text())
@@ -21,7 +21,7 @@ pytestmark = pytest.mark.usefixtures("all_weights")
 
 @functools.cache
 def made(spec: str):
-    from perception import from_spec
+    from metamer.perception import from_spec
 
     return from_spec(spec)
 

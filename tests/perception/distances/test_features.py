@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from perception import ImageError, create
-from perception.backbones.efficacy import (
+from metamer.perception import ImageError, create
+from metamer.perception.backbones.efficacy import (
     CONTRAST,
     ChannelTuning,
     efficacy,
@@ -14,8 +14,8 @@ from perception.backbones.efficacy import (
     peak_frequency,
     radial_gratings,
 )
-from perception.backbones.imagenet import NETWORKS, Network
-from perception.distances.features import SUBSETS, LayerSweep, channel_weights
+from metamer.perception.backbones.imagenet import NETWORKS, Network
+from metamer.perception.distances.features import SUBSETS, LayerSweep, channel_weights
 
 pytestmark = pytest.mark.usefixtures("all_weights")
 WIDTHS = {
@@ -69,7 +69,7 @@ def test_the_feature_loss_is_equation_1(squeeze):
 
 
 def test_a_sweep_says_what_single_distances_say():
-    from perception import from_spec
+    from metamer.perception import from_spec
 
     sweep = LayerSweep("squeezenet")
     first, second = torch.rand(2, 1, 3, 48, 48)
@@ -131,7 +131,7 @@ def test_wasserstein_takes_a_map_of_widths():
 
 
 def test_no_pooling_is_plain_feature_difference(squeeze):
-    from perception.distances.wasserstein import LAYERS
+    from metamer.perception.distances.wasserstein import LAYERS
 
     first, second = torch.rand(2, 1, 3, 64, 64)
     ours, theirs = (squeeze(x, LAYERS["squeezenet"]) for x in (first, second))

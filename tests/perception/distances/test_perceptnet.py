@@ -9,8 +9,8 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from perception import create
-from perception.distances.perceptnet import (
+from metamer.perception import create
+from metamer.perception.distances.perceptnet import (
     LAYERS,
     PARAMETRIC_CHANNELS,
     PARAMETRIC_KERNELS,
@@ -21,8 +21,8 @@ from perception.distances.perceptnet import (
     root_mean_square,
     tensors_below,
 )
-from perception.errors import MetricError, WeightsError
-from perception.vision import receptive_fields
+from metamer.perception.errors import MetricError, WeightsError
+from metamer.perception.vision import receptive_fields
 
 
 def prefixed(network: torch.nn.Module, name: str) -> dict[str, torch.Tensor]:

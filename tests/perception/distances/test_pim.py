@@ -5,8 +5,8 @@ import torch
 from safetensors.torch import save_file
 from torch import Tensor
 
-from evaluation.images import to_tensor
-from evaluation.realism.frechet import (
+from metamer.evaluation.images import to_tensor
+from metamer.evaluation.realism.frechet import (
     Moments,
     frechet_distance,
     frechet_distance_of_features,
@@ -14,9 +14,9 @@ from evaluation.realism.frechet import (
     pim_moments,
     pooled_moments,
 )
-from perception import MetricError, WeightsError, create
-from perception.distances.pim import Mixture, PimSpace, sampled, variational
-from train.spaces.pim import standardise
+from metamer.perception import MetricError, WeightsError, create
+from metamer.perception.distances.pim import Mixture, PimSpace, sampled, variational
+from metamer.train.spaces.pim import standardise
 
 NAMES = ("pim-1", "pim")
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from perception import create
-from perception.distances.cielab import linear_light, srgb_to_lab
+from metamer.perception import create
+from metamer.perception.distances.cielab import linear_light, srgb_to_lab
 
 
 @pytest.mark.parametrize(("rgb", "expected"), [

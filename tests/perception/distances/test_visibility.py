@@ -9,11 +9,11 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from evaluation.images import to_tensor
-from evaluation.probes.recovery import jpeg_round_trip
-from perception import ImageError, WeightsError, create
-from perception.distances.visibility import CURVE, Detector, Pathway, Selu, build_detector, probability
-from perception.vision.display import STANDARD_4K
+from metamer.evaluation.images import to_tensor
+from metamer.evaluation.probes.recovery import jpeg_round_trip
+from metamer.perception import ImageError, WeightsError, create
+from metamer.perception.distances.visibility import CURVE, Detector, Pathway, Selu, build_detector, probability
+from metamer.perception.vision.display import STANDARD_4K
 
 
 @functools.cache

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from perception import create
-from perception.vision import retina
-from perception.vision.display import STANDARD_4K, Display, luminance
+from metamer.perception import create
+from metamer.perception.vision import retina
+from metamer.perception.vision.display import STANDARD_4K, Display, luminance
 
 
 def grey(value: float, side: int = 4) -> torch.Tensor:

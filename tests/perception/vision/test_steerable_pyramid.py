@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from evaluation.images import to_tensor
-from perception.vision.steerable_pyramid import SteerablePyramid
+from metamer.evaluation.images import to_tensor
+from metamer.perception.vision.steerable_pyramid import SteerablePyramid
 
 # Sub-bands of `pattern` at row 3, column 2 and at row 4, column 5, as pyrtools 1.1.1 has them (edge_type="repeat")
 RECORDED = [

@@ -18,9 +18,9 @@ import requests
 import safetensors.torch
 import torch
 
-from perception import weights
-from perception.errors import WeightsError
-from perception.weights import checkpoints, download, store
+from metamer.perception import weights
+from metamer.perception.errors import WeightsError
+from metamer.perception.weights import checkpoints, download, store
 from tests.conftest import ROOT, SHARED
 
 SHIPPED = ("squeezenet1_1", "lpips-squeeze", "lpips-alex", "lpips-vgg", "dists")

@@ -1,0 +1,54 @@
+"""Metamer, a learned image codec: photographs to small files and back, on a plain CPU.
+
+>>> import metamer
+>>> from PIL import Image
+>>> data = metamer.encode(Image.new("RGB", (64, 48), (200, 120, 40)), quality=30)
+>>> metamer.decode(data).size
+(64, 48)
+
+`metamer.codec` and `metamer.entropy` are the runtime, whose functions stand here too; `metamer.perception`, `metamer.train` and
+`metamer.evaluation` want their extras.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+from metamer.codec.errors import FileError, ImageError, MetamerError, ModelError, RecipeError, StreamError
+
+if TYPE_CHECKING:
+    from metamer.codec.coding import Info, cross_entropy, decode, decode_latents, encode, info, rescue
+    from metamer.codec.salvage import Salvaged
+
+_HOMES = {"Salvaged": "metamer.codec.salvage"} | dict.fromkeys(
+    ("Info", "cross_entropy", "decode", "decode_latents", "encode", "info", "rescue"), "metamer.codec.coding")
+_ROOMS = ("bitstreams", "codec", "entropy", "evaluation", "perception", "train")
+
+__all__ = [
+    "FileError",
+    "ImageError",
+    "Info",
+    "MetamerError",
+    "ModelError",
+    "RecipeError",
+    "Salvaged",
+    "StreamError",
+    "cross_entropy",
+    "decode",
+    "decode_latents",
+    "encode",
+    "info",
+    "rescue",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """What is not bound above, imported when first used: command and plugin start without the runtime."""
+    if name in _ROOMS:
+        return importlib.import_module(f"metamer.{name}")
+    if name not in _HOMES:
+        raise AttributeError(f"module 'metamer' has no attribute '{name}'")
+    return globals().setdefault(name, getattr(importlib.import_module(_HOMES[name]), name))
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__, *_ROOMS})
