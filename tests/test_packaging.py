@@ -112,7 +112,7 @@ def test_the_wheel_holds_what_it_should(wheel):
     for package in PACKAGES:
         modules = {str(path.relative_to(ROOT)) for path in (ROOT / package).rglob("*.py")}
         assert modules == {name for name in names if name.startswith(f"{package}/") and name.endswith(".py")}
-    for pattern in ("codec/weights/*", "perception/weights/*", "train/recipes/*", "bitstreams/*.mtm", "*/py.typed"):
+    for pattern in ("codec/[wv]*/*", "perception/weights/*", "train/recipes/*", "bitstreams/*.mtm", "*/py.typed"):
         assert {str(path.relative_to(ROOT)) for path in ROOT.glob(pattern)} <= {*names}, pattern
     assert any(name.endswith("share/man/man1/metamer.1") for name in names)
     assert b"metamer = codec.cli:main" in entry
