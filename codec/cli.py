@@ -410,13 +410,22 @@ def sweep(recipe, folders, ratings, encoders_only, out) -> None:
               "from the coarsest on, times the square of its step; repeatable, once for each group. Default: all alike.")
 @click.option("--masking", type=Finite(0, 2), help="How much a codec's encoder spares smooth places at the cost of texture; "
               "default 0, 1 as structural similarity does.")
+@click.option("--web", is_flag=True, help="RUN is a shipped model or a model file: write it and its decoders as files for "
+              "browsers, into the folder that --output names; default: models.")
 @force_option
-def export(run, folders, output, name, crops, slider, tradeoffs, worth, masking, force) -> None:
+def export(run, folders, output, name, crops, slider, tradeoffs, worth, masking, web, force) -> None:
     """Turn a training run into a file.
 
     A codec becomes a model, which encode and decode load; where the decoder alone was trained, a decoder file, which decode
     loads; a perceptual space its weights.
     """
+    if web:
+        from train import web_export
+
+        folder = output or Path("models")
+        for file, size in web_export.export(str(run), folder).items():
+            click.echo(f"{folder / file}: {size / 1e6:.2f} MB")
+        return
     from codec import decoders
     from codec.model import SUFFIX
     from train import command
