@@ -334,6 +334,20 @@ def info(names, as_json) -> None:
 
 
 @main.command()
+@click.argument("folder", type=click.Path(path_type=Path))
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; others can reach only what is "
+              "not of this machine alone.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8600, show_default=True, help="0 takes any that is free.")
+def serve(folder, host, port) -> None:
+    """Show the pictures of FOLDER, .mtm files among them, on a page for browsers of this machine. Ctrl-C ends it."""
+    from metamer.codec import serving
+
+    with serving.Server(folder, host, port) as server:
+        click.echo(server.address)
+        server.serve_forever()
+
+
+@main.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish"]))
 def completions(shell: str) -> None:
     """Print what completes this command in SHELL.
@@ -403,13 +417,22 @@ def sweep(recipe, folders, ratings, encoders_only, out) -> None:
               "from the coarsest on, times the square of its step; repeatable, once for each group. Default: all alike.")
 @click.option("--masking", type=Finite(0, 2), help="How much a codec's encoder spares smooth places at the cost of texture; "
               "default 0, 1 as structural similarity does.")
+@click.option("--web", is_flag=True, help="RUN is a shipped model or a model file: write it and its decoders as files for "
+              "browsers, into the folder that --output names; default: models.")
 @force_option
-def export(run, folders, output, name, crops, slider, tradeoffs, worth, masking, force) -> None:
+def export(run, folders, output, name, crops, slider, tradeoffs, worth, masking, web, force) -> None:
     """Turn a training run into a file.
 
     A codec becomes a model, which encode and decode load; where the decoder alone was trained, a decoder file, which decode
     loads; a perceptual space its weights.
     """
+    if web:
+        from metamer.train import web_export
+
+        folder = output or Path("models")
+        for file, size in web_export.export(str(run), folder).items():
+            click.echo(f"{folder / file}: {size / 1e6:.2f} MB")
+        return
     from metamer.codec import decoders
     from metamer.codec.model import SUFFIX
     from metamer.train import command

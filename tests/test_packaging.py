@@ -114,7 +114,7 @@ def test_the_wheel_holds_what_it_should(wheel):
                 for path in (ROOT / "metamer").glob(pattern)}
     assert modules == {name for name in names if name.startswith("metamer/") and name.endswith(".py")}
     for pattern in (
-        "codec/weights/*",
+        "codec/[wv]*/*",
         "perception/weights/shipped/*",
         "perception/backbones/*.safetensors",
         "evaluation/rate/published/*.csv",

@@ -31,10 +31,15 @@ def is_model(source: str) -> bool:
 
 def constants(model: Model, graph: str) -> dict[str, Tensor]:
     """The constants of one of a model's graphs, float32, by the names they have in torch."""
+    return graph_constants(model.graph(graph), f"{model.path}: graph {graph}")
+
+
+def graph_constants(graph: bytes, name: str) -> dict[str, Tensor]:
+    """The same of a serialised graph, which errors call ``name``. Raises ModelError."""
     try:
-        proto = onnx.load_model_from_string(model.graph(graph))
+        proto = onnx.load_model_from_string(graph)
     except DecodeError:
-        raise ModelError(f"{model.path}: graph {graph} is damaged") from None
+        raise ModelError(f"{name} is damaged") from None
     arrays = {constant.name: onnx.numpy_helper.to_array(constant) for constant in proto.graph.initializer}
     return {name.removesuffix(STORED): torch.from_numpy(np.array(value, np.float32)) for name, value in arrays.items()}
 

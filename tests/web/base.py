@@ -1,0 +1,10 @@
+"""What the tests need to know of the shipped model `base`, whichever that is."""
+
+from metamer.codec import decoders, model
+
+ID = model.load("base").id.hex()  # what its conformance streams' names begin with
+DECODERS = {decoder.name: decoder.slider for decoder in decoders.shipped() if decoder.decodes.hex() == ID}
+PLAIN = [name for name, slider in DECODERS.items() if not slider]  # those of one realism
+
+PHOTOGRAPH, TILED, DAMAGED = f"{ID}-landscape-184x104-q45", f"{ID}-tiles-1072x24-q50", "damaged"
+ALPHA, FLAT, GREY, CROP = f"{ID}-alpha-72x40-q40", f"{ID}-flat-48x80-q50", f"{ID}-grey-64x64-q20", f"{ID}-crop-64x64-q50"

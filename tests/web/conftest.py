@@ -1,0 +1,126 @@
+"""Models for browsers, Node, and Chromium; tests skip where a program is not there."""
+
+import contextlib
+import hashlib
+import importlib.util
+import shutil
+import tempfile
+import threading
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+
+from metamer.bitstreams.check import FOLDER as STREAMS
+from tests.conftest import ROOT
+from tests.web import base
+from tests.web.node import Node
+
+
+@pytest.fixture(scope="session")
+def models(pytestconfig) -> Path:
+    """All shipped models, as `metamer export --web` writes them; kept for the next session while their sources stay."""
+    pytest.importorskip("onnx")
+    from metamer.codec import model
+    from metamer.train import web_export
+
+    sources = [*sorted(model.WEIGHTS.glob("*.[md]e*r")), Path(web_export.__file__)]
+    digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
+    folder = Path(pytestconfig.cache.mkdir("web")) / digest[:16]
+    if not folder.exists():
+        with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
+            for path in model.shipped():
+                web_export.export(path.stem, Path(draft) / "models")
+            with contextlib.suppress(OSError):  # another worker was first
+                (Path(draft) / "models").rename(folder)
+    return folder
+
+
+def program(name: str) -> str:
+    found = shutil.which(name)
+    if not found:
+        pytest.skip(f"no {name} here")
+    return found
+
+
+@pytest.fixture(scope="session")
+def node(models, tmp_path_factory):
+    """The package in Node."""
+    made = Node(program("node"), models, tmp_path_factory.mktemp("node") / "out")
+    yield made
+    made.close()
+
+
+@pytest.fixture(scope="session")
+def site(models, tmp_path_factory) -> Path:
+    """The demo page as it is built, with the conformance streams and pages for tests beside it."""
+    spec = importlib.util.spec_from_file_location("build", ROOT / "web" / "demo" / "build.py")
+    assert spec and spec.loader
+    build = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(build)
+    folder = tmp_path_factory.mktemp("site") / "site"
+    build.build(folder, models)
+    shutil.copytree(STREAMS, folder / "streams", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    for name, stem in (("photograph", base.PHOTOGRAPH), ("alpha", base.ALPHA), ("flat", base.FLAT)):
+        shutil.copy(STREAMS / f"{stem}.mtm", folder / "streams" / f"{name}.mtm")
+    whole = (STREAMS / f"{base.CROP}.mtm").read_bytes()
+    (folder / "streams" / "damaged.mtm").write_bytes(whole[:-9] + b"\0" + whole[-8:])
+    for page in (Path(__file__).parent / "pages").iterdir():
+        shutil.copy(page, folder)
+    return folder
+
+
+class Site(ThreadingHTTPServer):
+    """A plain server of static files that counts what it sent."""
+
+    daemon_threads = True
+
+    def __init__(self, folder: Path):
+        site, self.sent = self, 0
+
+        class Handler(SimpleHTTPRequestHandler):
+            def __init__(self, *arguments):
+                super().__init__(*arguments, directory=str(folder))
+
+            def copyfile(self, source, target):
+                data = source.read()
+                site.sent += len(data)
+                target.write(data)
+
+            def log_message(self, *_):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/"
+
+
+@pytest.fixture(scope="module")
+def server(site):
+    with Site(site) as running:
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    """A headless Chromium with a profile of its own."""
+    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    if not browser:
+        pytest.skip("no Chromium here")
+    driver = program("chromedriver")
+    webdriver = pytest.importorskip("selenium.webdriver")
+    options = webdriver.ChromeOptions()
+    options.binary_location = browser
+    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
+                     "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage",
+                     f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+        options.add_argument(f"--{argument}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    running = webdriver.Chrome(options, webdriver.chrome.service.Service(driver))
+    running.set_script_timeout(300)
+    yield running
+    running.quit()

@@ -1,0 +1,246 @@
+"""The package decodes and encodes as Python does."""
+
+import hashlib
+import io
+import json
+import random
+import struct
+import subprocess
+from collections import Counter
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from PIL import Image, ImageCms
+
+import metamer
+from metamer.bitstreams.check import FOLDER, LIST
+from metamer.codec import alpha, container
+from metamer.codec.tiles import Box
+from tests.conftest import ROOT
+from tests.web import verdicts
+from tests.web.base import ALPHA, DECODERS, FLAT, GREY, PHOTOGRAPH, PLAIN, TILED
+from tests.web.conftest import program
+from tests.web.node import Refused
+
+STREAMS = json.loads(LIST.read_text())
+
+
+def shown(node, data, **options) -> np.ndarray:
+    """(H, W, 4) of what the package decodes."""
+    size = node.ask("decode", data, **options)
+    return np.frombuffer(node.bytes("decode", data, **options), np.uint8).reshape(size["height"], size["width"], 4)
+
+
+def levels(one, other) -> int:
+    """How far two pictures are apart at most."""
+    one, other = (np.asarray(each.convert("RGBA") if isinstance(each, Image.Image) else each, int) for each in (one, other))
+    assert one.shape == other.shape
+    return int(np.abs(one - other).max())
+
+
+@pytest.mark.parametrize("stem", sorted(STREAMS))
+def test_conformance_streams(node, stem):
+    data = FOLDER / f"{stem}.mtm"
+    assert hashlib.sha256(node.bytes("latents", data)).hexdigest() == STREAMS[stem]["latents"]
+    assert levels(shown(node, data), Image.open(FOLDER / f"{stem}.png")) <= 1
+
+
+def test_pixels_lose_nothing_to_rounded_weights(node, otters):
+    """At most 0.02 dB, at low quality and at the highest."""
+    for quality in (20, 100):
+        picture = otters.crop((100, 60, 420, 300))
+        data = metamer.encode(picture, quality)
+        errors = [np.square(np.asarray(made, float)[..., :3] - np.asarray(picture)).mean()
+                  for made in (metamer.decode(data), shown(node, data))]
+        assert abs(10 * np.log10(errors[1] / errors[0])) < 0.02
+
+
+def test_verdicts_on_hostile_files(node):
+    reached: Counter = Counter()
+    for data in verdicts.inputs(300, 3):
+        verdicts.compare(node, data, reached, share=0.5)
+    assert reached["largest difference"] <= 1
+    assert min(reached[key] for key in ("info refused", "decoding refused", "decoded")) > 5, reached
+
+
+def test_options(node):
+    data = (FOLDER / f"{PHOTOGRAPH}.mtm").read_bytes()
+    sliding = ({"realism": 1}, {"realism": 0.4}, {"realism": 0}) if "realism" in DECODERS else ()
+    for options in (*sliding, *({"decoder": name} for name in PLAIN), {"region": (50, 20, 71, 33)}):
+        assert levels(shown(node, data, **options), metamer.decode(data, **options)) <= 1, options
+    tiled = (FOLDER / f"{TILED}.mtm").read_bytes()
+    assert levels(shown(node, tiled, region=(1000, 3, 60, 20)), metamer.decode(tiled, region=(1000, 3, 60, 20))) <= 1
+
+
+def test_previews_are_near(node):
+    data = (FOLDER / f"{PHOTOGRAPH}.mtm").read_bytes()
+    preview, picture = (np.asarray(metamer.decode(data, preview=coarse).convert("RGBA"), float) for coarse in (True, False))
+    off = shown(node, data, preview=True) - preview
+    assert 0 < np.square(off).mean() < 0.1 * np.square(preview - picture).mean()
+
+
+@pytest.mark.parametrize(("options", "name"), [
+    ({"region": (0, 0, 185, 104)}, "ImageError"), ({"region": (-1, 0, 5, 5)}, "ImageError"),
+    ({"region": (0, 0, 0, 5)}, "ImageError"), ({"region": (0.5, 0, 5, 5)}, "ImageError"),
+    ({"decoder": "nothing"}, "ModelError"), *(({"decoder": name, "realism": 0.5}, "ModelError") for name in PLAIN),
+    ({"decoder": "__proto__"}, "ModelError"), ({"realism": 2}, "RangeError"), ({"maxPixels": 184 * 104 - 1}, "StreamError"),
+])
+def test_options_that_cannot_be(node, options, name):
+    with pytest.raises(Refused) as refused:
+        node.ask("decode", FOLDER / f"{PHOTOGRAPH}.mtm", **options)
+    assert refused.value.name == name
+
+
+def test_more_pixels_where_told(node):
+    header, (section,) = container.unpack((FOLDER / f"{FLAT}.mtm").read_bytes())
+    large = container.Header(header.model_id, header.quality, 2048, 1024)
+    data = container.pack(large, [section])
+    with pytest.raises(Refused, match="trap"):
+        node.ask("decode", data)
+    with pytest.raises(Refused, match="damaged"):  # by its words: the limit is gone
+        node.ask("decode", data, maxPixels=1 << 21)
+
+
+@pytest.mark.parametrize("stem", [PHOTOGRAPH, TILED, ALPHA, GREY])
+def test_info(node, stem):
+    path = FOLDER / f"{stem}.mtm"
+    ours, theirs = metamer.info(path), node.ask("info", path)
+    assert theirs.pop("modelId") == ours.model_id and theirs.pop("bpp") == pytest.approx(ours.bpp)
+    assert {**theirs, "decoders": tuple(theirs["decoders"])} == {key: getattr(ours, key) for key in theirs}
+
+
+def test_models_that_are_not_there(node):
+    header, sections = container.unpack((FOLDER / f"{PHOTOGRAPH}.mtm").read_bytes())
+    data = container.pack(replace(header, model_id=b"none"), sections)
+    assert node.ask("info", data)["model"] is None
+    with pytest.raises(Refused, match=r"ModelError: needs model 6e6f6e65"):
+        node.ask("decode", data)
+
+
+def encoded(node, picture: Image.Image, **options) -> bytes:
+    return node.bytes("encode", picture.convert("RGBA").tobytes(), width=picture.width, height=picture.height, **options)
+
+
+@pytest.mark.parametrize(("box", "quality", "tile"), [
+    ((100, 60, 340, 240), 50, False), ((250, 120, 267, 153), 80, False), ((0, 300, 736, 320), 100, False),
+    ((5, 5, 6, 6), 0, False),
+])
+def test_encoding_gives_the_same_bytes(node, otters, box, quality, tile):
+    """As Python, where floating point agrees, as it has so far."""
+    picture = otters.crop(box)
+    assert encoded(node, picture, quality=quality, tile=tile) == metamer.encode(picture, quality, tile=tile)
+
+
+def test_encoding_in_tiles(node, otters):
+    picture = otters.resize((1100, 60))
+    data = encoded(node, picture, quality=40, tile=True)
+    assert data == metamer.encode(picture, 40, tile=True) and metamer.info(data).tiles == 2
+
+
+def test_encoding_grey_and_transparent(node, otters):
+    grey = otters.crop((100, 60, 300, 200)).convert("L")
+    assert encoded(node, grey.convert("RGB"), quality=30) == metamer.encode(grey, 30)
+    picture = otters.crop((100, 60, 300, 200))
+    picture.putalpha(Image.radial_gradient("L").resize(picture.size))
+    decoded = metamer.decode(encoded(node, picture, quality=30))
+    assert decoded.getchannel("A").tobytes() == picture.getchannel("A").tobytes()
+    assert np.abs(np.asarray(decoded.convert("RGB"), int) - np.asarray(picture.convert("RGB"), int)).mean() < 8
+
+
+@pytest.mark.parametrize(("options", "name"), [
+    ({"width": 3, "height": 3}, "ImageError"), ({"width": 2, "height": 2, "quality": 101}, "RangeError"),
+    ({"width": 2, "height": 2, "model": "none"}, "ModelError"), ({"width": 2, "height": 2, "maxPixels": 3}, "ImageError"),
+])
+def test_what_cannot_be_encoded(node, options, name):
+    with pytest.raises(Refused) as refused:
+        node.ask("encode", bytes(16), **options)
+    assert refused.value.name == name
+
+
+def webp_stream(picture: Image.Image, **options) -> bytes:
+    """The image stream of lossless WebP without its header."""
+    buffer = io.BytesIO()
+    picture.save(buffer, "WEBP", lossless=True, **options)
+    (length,) = struct.unpack_from("<I", buffer.getvalue(), 16)
+    return buffer.getvalue()[25 : 20 + length]
+
+
+@pytest.mark.parametrize("options", [{"method": 0, "quality": 0}, {"method": 3, "quality": 40}, {"method": 6, "quality": 100}])
+def test_lossless_webp(node, otters, rng, options):
+    small = otters.resize((61, 43))
+    for picture in (small, otters.resize((300, 170)), small.quantize(2).convert("RGB"), small.quantize(4).convert("RGB"),
+                    small.quantize(13).convert("RGB"), otters.quantize(200).convert("RGB").crop((0, 0, 150, 90)),
+                    Image.fromarray(rng.integers(0, 256, (50, 70, 3), dtype=np.uint8)), Image.new("RGB", (5, 3), "red")):
+        made = node.bytes("vp8l", webp_stream(picture, **options), width=picture.width, height=picture.height)
+        colours = np.frombuffer(made, np.uint8).reshape(picture.height, picture.width, 4)[..., 2::-1]
+        assert np.array_equal(colours, np.asarray(picture))
+
+
+def test_transparency_both_ways(node, rng):
+    gradient = Image.radial_gradient("L")
+    planes = [gradient.resize((90, 41)), Image.new("L", (1, 1), 7), Image.new("L", (2100, 3), 255), gradient.resize((2060, 9)),
+              Image.fromarray(rng.integers(0, 256, (33, 64), dtype=np.uint8)), gradient.point(lambda level: 255 * (level > 99))]
+    for plane in planes:
+        width, height = plane.size
+        whole = Box(0, 0, height, width)
+        body = node.bytes("writeAlpha", plane.tobytes(), width=width, height=height)
+        assert alpha.decode(body, width, height, whole).tobytes() == plane.tobytes()
+        left, top = width // 3, height // 3
+        region = (left, top, width - left, height - top)
+        part = node.bytes("alpha", alpha.encode(plane), width=width, height=height, region=region)
+        assert part == plane.crop((left, top, width, height)).tobytes()
+
+
+def test_png_files(node, otters):
+    picture = otters.crop((100, 60, 200, 120))
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[0x010F] = "Maker"
+    for mode in ("RGB", "RGBA", "L", "LA"):
+        source, drawn = io.BytesIO(), picture.convert(mode.removesuffix("A"))
+        if mode.endswith("A"):
+            drawn.putalpha(Image.radial_gradient("L").resize(drawn.size))
+        drawn.save(source, "PNG", icc_profile=profile if mode == "RGBA" else None, exif=exif)
+        data = metamer.encode(source.getvalue(), icc="keep")
+        made = Image.open(io.BytesIO(node.bytes("png", data)))
+        made.load()
+        assert made.mode == mode and levels(made, metamer.decode(data)) <= 1
+        assert made.getexif()[0x010F] == "Maker"
+        assert made.info.get("icc_profile") == metamer.decode(data).info.get("icc_profile")
+
+
+def test_kernels_are_built_from_their_sources():
+    folder = ROOT / "web" / "kernels"
+    sources = b"".join((folder / name).read_bytes() for name in ("build.sh", "common.h", "range.c", "networks.c", "pixels.c"))
+    assert hashlib.sha256(sources).hexdigest() == (folder / "kernels.wasm.sources").read_text().strip(), "web/kernels/build.sh"
+
+
+def test_the_package_is_small():
+    done = subprocess.run([program("npm"), "pack", "--dry-run", "--json"], cwd=ROOT / "web", capture_output=True, check=True)
+    (packed,) = json.loads(done.stdout)
+    names = {file["path"] for file in packed["files"]}
+    assert packed["size"] < 300_000 and {"src/index.js", "src/index.d.ts", "kernels/kernels.wasm", "README.md"} <= names
+    assert not any(name.startswith(("models", "demo")) for name in names)
+
+
+def test_random_bytes(node):
+    rng = random.Random(7)
+    for size in (0, 1, 17, 18, 19, 200):
+        data = rng.randbytes(size)
+        with pytest.raises(Refused, match="StreamError"):
+            node.ask("decode", data)
+
+
+def test_types(tmp_path):
+    """The declarations say what usage.ts needs, and refuse what it marks as wrong."""
+    compiler = ROOT / "web" / "node_modules" / "typescript" / "bin" / "tsc"
+    if not compiler.exists():
+        pytest.skip("no TypeScript here: npm ci --prefix web")
+    (tmp_path / "node_modules").mkdir()
+    (tmp_path / "node_modules" / "metamer-web").symlink_to(ROOT / "web")
+    (tmp_path / "usage.ts").write_text((ROOT / "tests" / "web" / "usage.ts").read_text())
+    (tmp_path / "package.json").write_text('{"type": "module"}')
+    options = ["--noEmit", "--strict", "--target", "es2022", "--module", "nodenext"]
+    done = subprocess.run([program("node"), compiler, *options, "usage.ts"], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout

@@ -1,0 +1,87 @@
+"""`metamer export --web`."""
+
+import gzip
+import json
+import shutil
+
+import numpy as np
+import pytest
+
+from metamer.codec import decoders, model
+from metamer.codec.errors import FileError, ModelError
+from metamer.train import web_export
+from tests.conftest import inside
+
+
+def test_what_is_written(models):
+    index = json.loads((models / "index.json").read_text())
+    base = model.load("base")
+    entry = index["models"][base.id.hex()]
+    assert entry["name"] == "base" and index["grey"][base.grey_variant.id.hex()] == base.id.hex()
+    theirs = {decoder.name: decoder.slider for decoder in decoders.shipped() if decoder.decodes == base.id}
+    assert {name: held["realism"] for name, held in entry["decoders"].items()} == theirs
+    files = [entry["model"], entry["encoder"], *(held["file"] for held in entry["decoders"].values())]
+    assert all((models / file).exists() for file in files)
+    assert {path.name for path in model.shipped()} == {f"{held['name']}.metamer" for held in index["models"].values()}
+
+
+def test_models_are_small(models):
+    """At most 3.5 MB to fetch for a picture."""
+    for entry in json.loads((models / "index.json").read_text())["models"].values():
+        assert (models / entry["model"]).stat().st_size < 3_500_000
+
+
+def test_arrays_come_back():
+    """Planes of bytes and differences are undone by the reverse."""
+    tensors, rng = web_export.Tensors(), np.random.default_rng(1)
+    arrays = [rng.integers(-30000, 30000, (5, 3), dtype=np.int16), rng.random((4, 2), np.float32)]
+    for index, array in enumerate(arrays):
+        tensors.add(str(index), array, differences=index + 1)
+    data = gzip.decompress(tensors.bytes({"kind": "test"}))
+    length = int.from_bytes(data[:4], "little")
+    header, place = json.loads(data[4 : 4 + length]), 4 + length
+    assert header["kind"] == "test" and header["format"] == web_export.FORMAT
+    for entry, array in zip(header["tensors"], arrays, strict=True):
+        planes = np.frombuffer(data, np.uint8, array.nbytes, place).reshape(array.itemsize, -1).T
+        words = np.ascontiguousarray(planes).view(f"<u{array.itemsize}").reshape(array.shape)
+        for _ in range(entry["differences"]):
+            words = np.cumsum(words, 0, dtype=words.dtype)
+        assert np.array_equal(words.view(array.dtype), array)
+        place += array.nbytes
+    assert place == len(data)
+
+
+def test_the_same_bytes_again(models, tmp_path):
+    folder = tmp_path / "again"
+    done = inside("export", "base", "--web", "-o", folder)
+    assert done.returncode == 0 and b"base-" in done.stdout
+    for path in folder.iterdir():
+        if path.name != "index.json":
+            assert path.read_bytes() == (models / path.name).read_bytes()
+
+
+def test_a_model_of_ones_own(tiny_model, tmp_path):
+    sizes = web_export.export(tiny_model, tmp_path / "models")
+    own = model.load(tiny_model)
+    assert sorted(name.rpartition(".")[2] for name in sizes) == ["encoder", "model"]
+    assert all(name.startswith(f"tiny-{own.id.hex()}-") for name in sizes)
+
+
+def test_one_line_where_it_cannot_be(tmp_path):
+    with pytest.raises(ModelError):
+        web_export.export("no-such-model", tmp_path)
+    with pytest.raises(FileError):
+        web_export.export("base", tmp_path / "not" / "there")
+    (tmp_path / "index.json").write_text("[]")
+    with pytest.raises(ModelError, match="index"):
+        web_export.export("base", tmp_path)
+    assert [path.name for path in tmp_path.iterdir()] == ["index.json"]
+    assert inside("export", "no-such-model", "--web", "-o", tmp_path).returncode == 1
+
+
+def test_textures_are_not_for_browsers(tmp_path):
+    decoder = next(decoder for decoder in decoders.shipped() if decoder.slider)
+    shutil.copy(decoder.path, tmp_path / "copy.decoder")
+    asking = decoders.Decoder(**{**vars(decoder), "texture": (0.5, 0.5, 0.5), "scales": (0.1, 1.0)})
+    with pytest.raises(ModelError, match="texture"):
+        web_export.decoder_file(asking)

@@ -1,0 +1,236 @@
+"""The package in Chromium: conformance streams, worker, service worker, element and the demo page."""
+
+import base64
+import io
+import json
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import metamer
+from metamer.bitstreams.check import FOLDER, LIST
+from tests.web.base import DECODERS, PHOTOGRAPH
+from tests.web.conftest import Site
+
+STREAMS = json.loads(LIST.read_text())
+WAIT = 120  # seconds; machines may be busy
+RUN = """const done = arguments[arguments.length - 1];
+const failed = (problem) => done([null, `${problem.name}: ${problem.message}`]);
+(async (given) => { %s })(arguments[0]).then((value) => done([value ?? null, null]), failed);"""
+IMPORT = """const { configure, decode, encode, info, toPng } = await import("/metamer/src/index.js");
+configure({ models: "/models/" });
+const load = async (name) => new Uint8Array(await (await fetch(`/streams/${name}.mtm`)).arrayBuffer());"""
+
+
+def run(browser, script: str, given=None):
+    """What an asynchronous script returns. Raises AssertionError with what it rejects with."""
+    value, problem = browser.execute_async_script(RUN % script, given)
+    assert problem is None, problem
+    return value
+
+
+def until(browser, condition):
+    from selenium.webdriver.support.wait import WebDriverWait
+
+    return WebDriverWait(browser, WAIT, 0.1).until(lambda _: condition())
+
+
+def one(browser, selector: str):
+    return browser.find_element("css selector", selector)
+
+
+def quiet(browser, expected: str = "") -> None:
+    """The console holds nothing, or nothing without ``expected`` in it."""
+    entries = [entry["message"] for entry in browser.get_log("browser")]
+    assert all(expected and expected in entry for entry in entries), entries
+
+
+def levels(one, other) -> int:
+    one, other = (np.asarray(each.convert("RGBA"), int) for each in (one, other))
+    return int(np.abs(one - other).max())
+
+
+def test_conformance_streams(chromium, server):
+    """In the worker, by way of PNG files; latents in the page."""
+    chromium.get(server.address + "element.html")
+    script = IMPORT + """
+        const { Store, decodeLatents } = await import("/metamer/src/codec.js"), all = {};
+        const store = new Store(new URL("/models/", location));
+        for (const stem of given) {
+            const bytes = await load(stem), { values } = await decodeLatents(bytes, store), png = await toPng(bytes);
+            const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", values)), url = new FileReader();
+            await new Promise((resolve) => { url.onload = resolve; url.readAsDataURL(png); });
+            all[stem] = [Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join(""), url.result.split(",")[1]];
+        }
+        return all;"""
+    for stem, (digest, png) in run(chromium, script, sorted(STREAMS)).items():
+        assert digest == STREAMS[stem]["latents"], stem
+        assert levels(Image.open(io.BytesIO(base64.b64decode(png))), Image.open(FOLDER / f"{stem}.png")) <= 1, stem
+    quiet(chromium)
+
+
+def test_the_worker(chromium, server):
+    chromium.get(server.address + "element.html")
+    script = IMPORT + """
+        const bytes = await load(given), picture = await decode(bytes), about = await info(new Blob([bytes]));
+        const part = await decode(bytes.buffer, { region: [10, 20, 30, 40] }), again = await encode(picture, { quality: 40 });
+        return [picture.constructor.name, picture.width, part.width, part.height, about.model, (await info(again)).width];"""
+    assert run(chromium, script, PHOTOGRAPH) == ["ImageData", 184, 30, 40, "base", 184]
+    script = IMPORT + """
+        const { StreamError } = await import("/metamer/src/index.js"), bytes = await load("damaged");
+        const told = (problem) => problem instanceof StreamError && problem.message;
+        return decode(bytes).then(() => "decoded", told);"""
+    assert "damaged" in run(chromium, script)
+
+
+def test_an_aborted_request_leaves_the_others(chromium, server):
+    chromium.get(server.address + "element.html")
+    script = IMPORT + """
+        const bytes = await load(given), stop = new AbortController(), named = (problem) => problem.name;
+        const first = decode(bytes, { signal: stop.signal }), second = decode(bytes);
+        stop.abort();
+        const outcome = await first.then(() => "decoded", named), width = (await second).width;
+        return [outcome, width, await decode(bytes, { signal: AbortSignal.abort() }).catch(named)];"""
+    assert run(chromium, script, PHOTOGRAPH) == ["AbortError", 184, "AbortError"]
+
+
+def test_the_element(chromium, server):
+    chromium.get(server.address + "element.html")
+    until(chromium, lambda: chromium.execute_script("return window.ready"))
+    chromium.execute_script("""document.querySelector("#whole").src = "/pictures/otters-40.mtm";
+        document.querySelector("#damaged").src = "/streams/damaged.mtm";""")
+    until(chromium, lambda: len(chromium.execute_script("return window.events")) == 3)
+    assert sorted(chromium.execute_script("return window.events")) == [
+        ["damaged", "error", "StreamError"], ["whole", "load", ""], ["whole", "preview", ""]]
+    image = "document.querySelector('#whole').shadowRoot.querySelector('img')"
+    assert chromium.execute_script(f"return [{image}.naturalWidth, {image}.alt]") == [736, "Otters"]
+    quiet(chromium)
+
+
+def ready(browser, before=None) -> str:
+    """The demo page's status once it shows a picture other than that of ``before``, a number of its own."""
+    until(browser, lambda: browser.execute_script("return document.body.dataset.shown ?? null") not in (None, before))
+    return one(browser, "#status").text
+
+
+def shown(browser) -> str | None:
+    return browser.execute_script("return document.body.dataset.shown ?? null")
+
+
+def turned_to(browser, control: str, value) -> str:
+    """The status after a control has been set."""
+    before = shown(browser)
+    browser.execute_script("""const control = document.querySelector(arguments[0]); control.value = arguments[1];
+        for (const name of ["input", "change"]) control.dispatchEvent(new Event(name));""", f"#{control}", value)
+    return ready(browser, before)
+
+
+@pytest.fixture
+def demo(chromium, server):
+    chromium.get(server.address)
+    ready(chromium)
+    until(chromium, lambda: chromium.execute_script("return document.querySelector('#plain').naturalWidth") == 736)
+    yield chromium
+    quiet(chromium)
+
+
+def canvas(browser) -> np.ndarray:
+    data = browser.execute_script("return document.querySelector('#ours').toDataURL()").split(",")[1]
+    return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"), int)
+
+
+def test_the_demo(demo, server, site):
+    points = json.loads((site / "pictures" / "otters.json").read_text())["points"]
+    for quality in (5, 70):
+        status = turned_to(demo, "quality", quality)
+        point = next(point for point in points if point["quality"] == quality)
+        path = site / "pictures" / point["mtm"]
+        assert f"736×414, {path.stat().st_size:,} bytes" in status and "AVIF" in status
+        assert np.abs(canvas(demo) - np.asarray(metamer.decode(path), int)).max() <= 1
+    if "realism" not in DECODERS:
+        return
+    plain = canvas(demo)
+    turned_to(demo, "realism", 1)
+    assert np.abs(canvas(demo) - np.asarray(metamer.decode(path, realism=1), int)).max() <= 1
+    assert np.abs(canvas(demo) - plain).max() > 1
+
+
+def test_the_divider(demo):
+    from selenium.webdriver import Keys
+    from selenium.webdriver.common.action_chains import ActionChains
+
+    def place() -> float:
+        script = "return getComputedStyle(document.querySelector('#stage')).getPropertyValue('--at')"
+        return float(demo.execute_script(script).rstrip("%"))
+
+    one(demo, "#divider").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
+    assert place() == 52
+    stage, width = one(demo, "#stage"), one(demo, "#stage").rect["width"]
+    actions = ActionChains(demo).move_to_element_with_offset(stage, -round(width / 4), 0).click_and_hold()
+    actions.move_by_offset(-round(width / 8), 0).release().perform()
+    assert abs(place() - 12.5) < 1
+
+
+def test_a_photograph_is_encoded(demo, tmp_path, otters):
+    picture = otters.crop((100, 60, 420, 260))
+    picture.save(tmp_path / "mine.png")
+    before = shown(demo)
+    one(demo, "#file").send_keys(str(tmp_path / "mine.png"))
+    assert "320×200" in ready(demo, before) and one(demo, "#save").get_attribute("download") == "mine.mtm"
+    data = bytes(run(demo, """const response = await fetch(document.querySelector("#save").href);
+        return Array.from(new Uint8Array(await response.arrayBuffer()));"""))
+    assert data == metamer.encode(picture, int(one(demo, "#quality").get_attribute("value")))
+    assert np.abs(canvas(demo) - np.asarray(metamer.decode(data), int)).max() <= 1
+    before = shown(demo)
+    one(demo, "#file").send_keys(str(FOLDER / f"{PHOTOGRAPH}.mtm"))
+    assert "184×104" in ready(demo, before) and not one(demo, "#rival").is_enabled()
+
+
+def test_damaged_files_are_told(demo, site):
+    one(demo, "#file").send_keys(str(site / "streams" / "damaged.mtm"))
+    until(demo, lambda: "damaged" in one(demo, "#status").text)
+
+
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")])
+def test_it_fits(demo, width, scheme):
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
+    demo.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+    demo.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    try:
+        assert demo.execute_script("return document.documentElement.scrollWidth") <= width
+        ground = demo.execute_script("return getComputedStyle(document.body).backgroundColor")
+        assert (ground == "rgb(255, 255, 255)") == (scheme == "light")
+    finally:
+        demo.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+
+
+def test_pictures_anywhere(demo, server):
+    """With the demo's service worker: <img>, srcset, a background; a damaged file is a broken picture."""
+    demo.get(server.address + "plain.html")
+    sizes = """return ["src", "srcset", "damaged"].map((id) => document.getElementById(id))
+        .map((image) => image.complete && image.naturalWidth)"""
+    until(demo, lambda: demo.execute_script(sizes) == [184, 72, 0])
+
+    def background() -> np.ndarray:
+        shot = Image.open(io.BytesIO(one(demo, "#background").screenshot_as_png))
+        return np.asarray(shot.convert("RGB"), int)[9, 9]
+
+    until(demo, lambda: np.abs(background() - (230, 20, 60)).max() < 12)
+    quiet(demo, "damaged.mtm")
+
+
+def test_it_works_offline(chromium, site):
+    with Site(site) as server:
+        address = server.address
+        chromium.get(address)
+        ready(chromium)
+        until(chromium, lambda: chromium.execute_script("return document.querySelector('#plain').naturalWidth") == 736)
+        until(chromium, lambda: run(chromium, "return (await caches.keys()).length") == 2)
+        server.shutdown()
+    chromium.get(address)
+    assert "736×414" in ready(chromium)
+    until(chromium, lambda: chromium.execute_script("return document.querySelector('#plain').naturalWidth") == 736)
+    chromium.get("about:blank")
+    chromium.get_log("browser")
+

@@ -1,0 +1,178 @@
+// Latents to planes of colour: the inverse lapped transform, and a residual network at 1/8 (train/transforms.py).
+
+import { Epilogue } from "./engine.js";
+
+const BLOCK = 16,
+  DETAIL = 8; // pixels a side of a latent position, and of one of the network's
+const FRACTION = 16; // decoded latents are whole sixteenths of a quantiser step
+const CHUNK = 32; // positions that `block` has room for
+
+/** Weights of a synthesis by name, those of two mixed where realism lies between them. */
+export function mixed(own, trained, realism) {
+  if (!trained || realism === 0) return (name) => own.floats(name);
+  if (realism === 1) return (name) => trained.floats(name);
+  return (name) => {
+    const [one, other] = [own.floats(name), trained.floats(name)];
+    return one.map((value, i) => (1 - realism) * value + realism * other[i]);
+  };
+}
+
+/** The residual blocks of a transform. */
+export function blocks(engine, tensors, weights) {
+  const made = [];
+  for (let index = 0; tensors.has(`blocks.${index}.expand.weight`); index++) {
+    const name = `blocks.${index}`,
+      [expanded, channels] = tensors.shape(`${name}.expand.weight`);
+    made.push({
+      channels,
+      expanded,
+      depthwise: [engine.put(weights(`${name}.depthwise.weight`)), engine.put(weights(`${name}.depthwise.bias`))],
+      expand: engine.layer(weights(`${name}.expand.weight`), expanded, { offset: weights(`${name}.expand.bias`) }),
+      project: engine.layer(weights(`${name}.project.weight`), channels, { offset: weights(`${name}.project.bias`) }),
+    });
+  }
+  return made;
+}
+
+/** Runs blocks on (height, width, channels) at x; other: room for as much. Returns where the result is. */
+export function runBlocks(engine, list, x, other, height, width) {
+  const mark = engine.mark();
+  let [from, to] = [x, other];
+  for (const { channels, expanded, depthwise, expand, project } of list) {
+    const work = engine.floats(CHUNK * (channels + expanded));
+    engine.kernels.block(
+      from,
+      height,
+      width,
+      channels,
+      expanded,
+      ...depthwise,
+      expand.weights,
+      expand.offset,
+      project.weights,
+      project.offset,
+      work,
+      to,
+    );
+    [from, to] = [to, from];
+    engine.release(mark);
+  }
+  return from;
+}
+
+/** Interpolated rows of a modulation table (levels, 2 · width): scale and shift of features, for a quality. */
+export function modulation(table, levelWeights, quality) {
+  const levels = levelWeights.length / 256,
+    size = table.length / levels,
+    row = new Float32Array(size);
+  for (let level = 0; level < levels; level++)
+    for (let i = 0; i < size; i++) row[i] += levelWeights[quality * levels + level] * table[level * size + i];
+  return { scale: row.subarray(0, size / 2).map((value) => 1 + value), shift: row.subarray(size / 2) };
+}
+
+/** A transform's matrix of a filter across block boundaries, as `filter` takes it. */
+export const crossing = (engine, matrix) => [engine.layer(matrix, BLOCK).weights, engine.put(matrix)];
+
+export class Synthesis {
+  /** tensors: of the file whose shapes count; weights: by name; model: tensors of the model that it belongs to. */
+  constructor(engine, tensors, weights, model) {
+    this.engine = engine;
+    this.tables = model;
+    this.deviation = engine.put(weights("deviation").map((value) => 1 / value));
+    this.latents = tensors.shape("deviation")[0];
+    this.#addBasis(weights("linear.basis"), model.header.groups[0]);
+    this.crossing = crossing(engine, weights("linear.crossing"));
+    this.stemBias = weights("stem.bias");
+    this.modulation = weights("modulation");
+    this.stem = engine.layer(weights("stem.weight"), this.stemBias.length, { factor: this.stemBias, offset: this.stemBias });
+    this.width = this.stemBias.length / 4;
+    this.blocks = blocks(engine, tensors, weights);
+    this.head = engine.layer(weights("head.weight"), 3 * DETAIL * DETAIL, { offset: weights("head.bias") });
+    this.step = engine.floats(this.latents);
+  }
+
+  /** The linear transform's matrix, and the part of it that the first `channels` latents take. */
+  #addBasis(matrix, channels) {
+    const outputs = 3 * BLOCK * BLOCK,
+      coarse = new Float32Array(outputs * channels);
+    for (let i = 0; i < coarse.length; i++) coarse[i] = matrix[Math.floor(i / channels) * this.latents + (i % channels)];
+    this.basis = this.engine.layer(matrix, outputs);
+    this.coarse = this.engine.layer(coarse, outputs);
+  }
+
+  /** Puts in what depends on the quality. */
+  #prepare(quality) {
+    const { engine, latents, width, stemBias } = this,
+      steps = this.tables.array("step");
+    const { scale, shift } = modulation(this.modulation, this.tables.array("level_weights"), quality);
+    const factor = engine.view(Float32Array, this.stem.factor, 4 * width),
+      offset = engine.view(Float32Array, this.stem.offset, 4 * width);
+    for (let i = 0; i < 4 * width; i++) {
+      factor[i] = scale[i % width];
+      offset[i] = stemBias[i] * scale[i % width] + shift[i % width];
+    }
+    const step = engine.view(Float32Array, this.step, latents);
+    for (let i = 0; i < latents; i++) step[i] = steps[quality * latents + i] / FRACTION;
+  }
+
+  /** Address of planes (3, 16 · height, 16 · width), to which 0.5 is still to be added. values: (height, width, M) sixteenths of
+   * a step. What is above the address stays taken until the caller releases it. */
+  run(values, height, width, quality) {
+    this.#prepare(quality);
+    const { engine, latents } = this,
+      { kernels } = engine,
+      n = height * width,
+      features = this.width;
+    const planes = engine.floats(3 * BLOCK * BLOCK * n),
+      mark = engine.mark();
+    const latent = engine.floats(n * latents),
+      whole = engine.put(values);
+    kernels.dequantise(whole, n, latents, this.step, latent);
+    kernels.compress(latent, n, latents, this.deviation, whole, latents); // in the place of the whole numbers
+    const x = engine.floats(4 * n * features),
+      other = engine.floats(4 * n * features),
+      line = this.#line(width);
+    for (let row = 0; row < height; row++) {
+      engine.multiply(this.stem, whole + 4 * row * width * latents, latents, width, line, 4 * features);
+      engine.spread(line, width, 2, features, x, row);
+    }
+    const done = runBlocks(engine, this.blocks, x, other, 2 * height, 2 * width);
+    this.#linear(this.basis, latent, height, width, line, planes);
+    for (let row = 0; row < 2 * height; row++) {
+      engine.multiply(this.head, done + 8 * row * width * features, features, 2 * width, line, 3 * DETAIL * DETAIL);
+      kernels.place_blocks(line, DETAIL, row, 2 * height, 2 * width, 1, planes);
+    }
+    engine.release(mark);
+    return planes;
+  }
+
+  /** The same from the first group of latents alone and without the network, in a tenth of the time. */
+  preview(values, height, width, quality) {
+    this.#prepare(quality);
+    const { engine, latents } = this,
+      n = height * width;
+    const planes = engine.floats(3 * BLOCK * BLOCK * n),
+      mark = engine.mark(),
+      latent = engine.floats(n * latents);
+    engine.kernels.dequantise(engine.put(values), n, latents, this.step, latent);
+    this.#linear(this.coarse, latent, height, width, this.#line(width), planes);
+    engine.release(mark);
+    return planes;
+  }
+
+  /** Room for what a layer makes of a row. */
+  #line(width) {
+    return this.engine.floats(width * Math.max(4 * this.width, 3 * BLOCK * BLOCK));
+  }
+
+  /** The lapped transform alone, onto planes. */
+  #linear(basis, latent, height, width, line, planes) {
+    const { engine, latents } = this,
+      { kernels } = engine;
+    for (let row = 0; row < height; row++) {
+      engine.multiply(basis, latent + 4 * row * width * latents, latents, width, line, 3 * BLOCK * BLOCK);
+      kernels.place_blocks(line, BLOCK, row, height, width, 0, planes);
+    }
+    kernels.filter(planes, BLOCK * height, BLOCK * width, ...this.crossing, line);
+  }
+}
