@@ -24,8 +24,8 @@ from metamer.codec import decoders
 from metamer.codec.errors import MetamerError, ModelError
 from metamer.codec.model import Model, load, shipped
 from metamer.train import export, start
-from tests.codec.test_cli import told
 from tests.conftest import ROOT, run_metamer
+from tests.metamer.test_cli import told
 
 
 @pytest.fixture(scope="module")

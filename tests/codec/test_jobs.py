@@ -8,8 +8,8 @@ import metamer
 from metamer.codec import jobs
 from metamer.codec.errors import ImageError
 from metamer.codec.jobs import Report
-from tests.codec.test_cli import told
 from tests.conftest import run_metamer
+from tests.metamer.test_cli import told
 
 
 def work(name: str) -> Report:
