@@ -4,9 +4,7 @@ import inspect
 
 import click
 
-from metamer.cli import WORKSHOP, main
-
-FULL = ("encode", "decode", "info", "completions")  # the rest is the workshop's, whose own --help says what it does
+from metamer.cli import RUNTIME, WORKSHOP, main
 
 EXAMPLES = {
     "metamer encode *.jpg -o small/ -q 40": "Encode photographs into a folder.",
@@ -65,15 +63,14 @@ def page() -> str:
         ".SH SYNOPSIS", r"\fBmetamer\fR [\fIOPTION\fR]... \fICOMMAND\fR [\fIARGUMENT\fR]...",
         ".SH DESCRIPTION", *paragraphs(main.help or ""), ".SH OPTIONS", *options(main), ".SH COMMANDS",
     ]
-    for name in FULL:
-        command = main.commands[name]
+    for name in RUNTIME:  # the rest is the workshop's, whose own --help says what it does
+        command = main.get_command(click.Context(main), name)
         context = click.Context(command, info_name=name, parent=root)
         usage = escaped(" ".join([f"metamer {name}", *command.collect_usage_pieces(context)]))
         lines += [f".SS {usage}", *paragraphs(command.help or ""), *options(command)]
-    others = sorted({*main.commands, *WORKSHOP} - {*FULL})
-    told = ", ".join(others[:-1]) + f" and {others[-1]}"
-    lines += [".SS Workshop", escaped(f"To train, measure and draw there are {told}; they need the package's extras, and their "
-                                      "--help describes them.")]
+    workshop = ", ".join(WORKSHOP[:-1]) + f" and {WORKSHOP[-1]}"
+    lines += [".SS Workshop", escaped(f"To train, measure and draw there are {workshop}; they need the package's extras, and "
+                                      "their --help describes them.")]
     for title, entries in (("EXIT STATUS", EXIT_STATUS), ("EXAMPLES", EXAMPLES)):
         lines += [f".SH {title}", *(line for term, text in entries.items() for line in tagged(term, text))]
     return "\n".join([*lines, ".SH SEE ALSO", r"\fBcwebp\fR(1), \fBavifenc\fR(1), \fBcjxl\fR(1)"]) + "\n"

@@ -1,11 +1,49 @@
-"""Options and arguments that several commands share."""
+"""Options, arguments and their types that several commands share."""
 
+import math
 from pathlib import Path
 
 import click
+from click.shell_completion import CompletionItem
 
+from metamer.codec import limits
 from metamer.codec.errors import FileError
 
+
+class Region(click.ParamType):
+    """Four whole numbers, as in 0,0,640,480."""
+
+    name = "x,y,w,h"
+
+    def convert(self, value, param, context):
+        try:
+            left, top, width, height = map(int, value.split(","))
+        except ValueError:
+            self.fail(f"'{value}' is not four whole numbers x,y,w,h", param, context)
+        return left, top, width, height
+
+
+class Finite(click.FloatRange):
+    """A float range that takes neither infinity nor NaN."""
+
+    def convert(self, value, param, context):
+        number = super().convert(value, param, context)
+        if not math.isfinite(number):
+            self.fail(f"{value} is not a number to work with", param, context)
+        return number
+
+
+quiet_option = click.option("--quiet", is_flag=True, help="Tell of failures alone, a terminal too.")
+force_option = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
+max_pixels_option = click.option("--max-pixels", type=click.IntRange(1), help="How many pixels a picture may have. Default: "
+                                 f"{limits.MAX_PIXELS}, and of a small file fewer.")
+threads_option = click.option("--threads", type=click.IntRange(0), default=0,
+                              help="Threads to use, of all jobs together; 0 means every core. Results do not depend on it.")
+jobs_option = click.option("-j", "--jobs", "count", type=click.IntRange(0), default=1, show_default=True,
+                           help="Files to work on at once, each in a process of its own; 0 means as many as there are cores.")
+files_argument = click.argument("names", nargs=-1, required=True, metavar="FILE…", type=click.Path(allow_dash=True))
+data_option = click.option("--data", "folders", type=click.Path(path_type=Path), required=True, multiple=True,
+                           help="Pictures to train on; its validation.txt is held out. Repeatable.")
 metric_option = click.option("-m", "--metric", "specs", multiple=True, metavar="NAME[:OPTION=VALUE,…]",
                              help="Distance to use; repeatable. `all` for every one that can be used here.")
 out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for results.")
@@ -22,3 +60,12 @@ def make_folder(folder: Path) -> Path:
     except OSError as problem:
         raise FileError(f"{folder}: {problem.strerror.lower()}") from None
     return folder
+
+
+def complete_models(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """For shells: the shipped models by name, and files."""
+    from metamer.codec.model import shipped
+
+    names = (path.stem for path in shipped())
+    # files first: click's script for bash forgets what comes before them
+    return [CompletionItem(incomplete, type="file"), *(CompletionItem(name) for name in names if name.startswith(incomplete))]

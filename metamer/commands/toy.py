@@ -5,9 +5,9 @@ from pathlib import Path
 
 import click
 
-from metamer.cli import Finite
 from metamer.codec import files
 from metamer.codec.errors import FileError
+from metamer.commands.options import Finite
 
 SOURCES = ("banana", "laplace", "sawbridge")
 METHODS = ("klt", "ltc", "ntc", "vq")

@@ -12,6 +12,8 @@ from PIL import Image
 import metamer
 import metamer.codec.coding
 from metamer import cli
+from metamer.commands import options
+from metamer.messages import is_input_fault
 from metamer.perception.errors import PerceptionError
 from tests.conftest import ROOT, inside, run_metamer
 
@@ -164,7 +166,7 @@ def test_completions(shell, sign):
 
 
 def test_models_are_completed_after_files():
-    found = cli.complete_models(None, None, "ba")
+    found = options.complete_models(None, None, "ba")
     assert [(item.value, item.type) for item in found] == [("ba", "file"), ("base", "plain"), ("base-1", "plain")]
 
 
@@ -191,8 +193,8 @@ def test_what_the_machine_or_a_distance_lacks_is_one_line(problem, line, monkeyp
 
 
 def test_mistakes_of_ours_are_no_fault_of_the_input():
-    assert not cli.is_input_fault(ValueError("a quality of 101"))
-    assert cli.is_input_fault(PerceptionError("no such distance")) and cli.is_input_fault(metamer.StreamError("is damaged"))
+    assert not is_input_fault(ValueError("a quality of 101"))
+    assert is_input_fault(PerceptionError("no such distance")) and is_input_fault(metamer.StreamError("is damaged"))
 
 
 @pytest.mark.parametrize("arguments, reason", [

@@ -1,0 +1,29 @@
+"""What the command says on standard error."""
+
+import click
+
+from metamer.codec import terminal
+from metamer.codec.errors import MetamerError
+
+
+def is_input_fault(problem: Exception) -> bool:
+    """Whether an error tells of the input rather than of a mistake here: of all ValueErrors, those of `perception` alone."""
+    if not isinstance(problem, ValueError) or isinstance(problem, MetamerError):
+        return True
+    from metamer.perception.errors import PerceptionError
+
+    return isinstance(problem, PerceptionError)
+
+
+def explain(problem: Exception) -> str:
+    """One line for a person."""
+    if isinstance(problem, MemoryError):
+        return "not enough memory"
+    if isinstance(problem, ImportError):
+        return f"this command needs the extras [train,evaluate,judges]: {problem.name or problem} is missing"
+    return " ".join(str(problem).split())
+
+
+def say(line: str) -> None:
+    """A line on standard error, without what a terminal would obey."""
+    click.echo(terminal.printable(line), err=True)
