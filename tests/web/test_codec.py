@@ -6,6 +6,7 @@ import json
 import random
 import struct
 import subprocess
+import zlib
 from collections import Counter
 from dataclasses import replace
 
@@ -78,6 +79,17 @@ def test_previews_are_near(node):
     preview, picture = (np.asarray(metamer.decode(data, preview=coarse).convert("RGBA"), float) for coarse in (True, False))
     off = shown(node, data, preview=True) - preview
     assert 0 < np.square(off).mean() < 0.1 * np.square(preview - picture).mean()
+
+
+@pytest.mark.parametrize(("more", "refused"), [
+    (b"", None), (b"\0", "StreamError"), (zlib.compress(b"II*\0" + bytes(40)), "StreamError"),
+])
+def test_metadata_ends_where_it_should(node, more, refused):
+    """Also in Node, whose decompressor takes no offence at what follows."""
+    header, sections = container.unpack((FOLDER / f"{FLAT}.mtm").read_bytes())
+    exif = container.Section(container.Kind.EXIF, b"\x01" + zlib.compress(b"II*\0" + bytes(40)) + more)
+    data = container.pack(header, [*sections, exif])
+    assert verdicts.verdict(lambda: metamer.decode(data)) == verdicts.verdict(lambda: node.ask("decode", data)) == refused
 
 
 @pytest.mark.parametrize(("options", "name"), [
