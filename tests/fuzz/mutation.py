@@ -20,24 +20,28 @@ from metamer.codec.container import (
     GREY,
     HEADER_BYTES,
     LAST,
+    NO_MODEL,
     TILED,
     TURNED,
     Kind,
     Section,
     leb128,
     pack,
+    read_leb128,
     read_start,
     unpack,
 )
 from metamer.codec.decoding import NUMBER
 from metamer.codec.errors import StreamError
+from metamer.codec.overlays import Form
 
 STREAMS = Path(__file__).parents[2] / "bitstreams"
 NAMES = ("pixel-1x1-q50", "crop-17x33-q20", "flat-48x80-q50", "grey-64x64-q20", "alpha-72x40-q40", "tiles-1072x24-q15",
-         "turned-144x120-q35", "tiled-turned-1060x36-q20")
+         "turned-144x120-q35", "tiled-turned-1060x36-q20", "lossless-grey-33x17", "lossless-alpha-72x40",
+         "lossless-tiles-1072x20", "drawn-blocks-200x90-q50", "drawn-residual-56x40-q90", "drawn-tiles-1072x96-q50")
 TURN = axes.Turn((-20, 3, 150), (20, 31, 40)).pack()
 SIDES = (1, 2, 15, 16, 17, 32, 33, 64, 255, 1023, 1024, 1025, 2048, 2049, 32768, 65535, 65536)
-KINDS = (*Kind, 0, 6, 63, ANCILLARY, ANCILLARY + 7, ANCILLARY + 63)
+KINDS = (*Kind, 0, 7, 63, ANCILLARY, ANCILLARY + 7, ANCILLARY + 63)
 BYTES = (0x00, 0x01, 0x02, 0x3F, 0x40, 0x41, 0x7F, 0x80, 0x81, 0xC0, 0xFE, 0xFF)
 LENGTHS = (b"\x80\x00", b"\xff" * 5, b"\xff\xff\xff\xff\x7f", b"\x80\x80\x80\x80\x10", b"\x80", b"\xff\xff\x03", b"\0", b"\x7f")
 _FIELDS, _CHECKSUM = struct.Struct("<3sB4sBBHH"), struct.Struct("<I")
@@ -160,7 +164,7 @@ def _header(draft: Draft, rng: random.Random) -> None:
         case 0:
             draft.quality = rng.randrange(256)
         case 1:
-            draft.flags ^= 1 << rng.choice((0, 0, 1, 1, 2, 7))
+            draft.flags ^= 1 << rng.choice((0, 0, 1, 1, 2, 3, 7))
         case 2:
             draft.width = rng.choice(SIDES)
         case 3:
@@ -169,7 +173,8 @@ def _header(draft: Draft, rng: random.Random) -> None:
             draft.version = rng.choice((1, 2, 2, 0, 3, 255))
         case 5:
             networks = [models.load(path.stem) for path in models.shipped()]
-            draft.model_id = rng.choice([*(n.id for n in networks), *(n.grey_variant.id for n in networks), rng.randbytes(4)])
+            ids = [*(n.id for n in networks), *(n.grey_variant.id for n in networks)]
+            draft.model_id = rng.choice([*ids, NO_MODEL, rng.randbytes(4)])
         case 6:  # another size that is not large
             draft.width, draft.height = rng.randrange(1, 100), rng.randrange(1, 100)
 
@@ -225,6 +230,12 @@ def _body(draft: Draft, rng: random.Random) -> None:
         part.body = _alpha(part.body, rng)
     elif kind in (Kind.ICC, Kind.EXIF, Kind.XMP):
         part.body = _metadata(part.body, rng)
+    elif kind == Kind.OVERLAY:
+        begin = NUMBER.size * bool(draft.flags & TILED)
+        number = part.body[:begin]
+        if number and rng.random() < 0.2:
+            number = NUMBER.pack(rng.choice((0, 1, 2, 255, 65535)))
+        part.body = number + _overlay(part.body[begin:], rng)
     else:
         part.body = damage(part.body, rng)
 
@@ -262,6 +273,43 @@ def _alpha(body: bytes, rng: random.Random) -> bytes:
             return body + body
         case _:
             return damage(body, rng)
+
+
+def _overlay(body: bytes, rng: random.Random) -> bytes:
+    """Behind the tile's number: another form, step or map of blocks, or other data."""
+    form = body[0] if body else 0
+    match rng.randrange(5):
+        case 0:
+            return bytes([rng.randrange(6)]) + body[1:]
+        case 1 if form == Form.RESIDUAL:
+            return bytes([form, rng.choice((0, 1, 2, 3, 128, 255))]) + body[2:]
+        case 1 | 2 if form == Form.BLOCKS:
+            with contextlib.suppress(StreamError, zlib.error):
+                length, place = read_leb128(body, 1)
+                return bytes([form]) + _map(body[place : place + length], rng) + body[place + length :]
+        case 3:
+            place = min(len(body), 2 if form == Form.RESIDUAL else 1)
+            return body[:place] + damage(body[place:], rng)
+    return damage(body, rng)
+
+
+def _map(packed: bytes, rng: random.Random) -> bytes:
+    """Of an overlay's blocks, and its length: other bits, too many or too few, or no whole stream."""
+    count = len(zlib.decompressobj().decompress(packed))
+    match rng.randrange(6):
+        case 0:
+            packed = zlib.compress(rng.randbytes(max(0, count + rng.choice((-1, 0, 0, 1, 5000)))))
+        case 1:
+            packed += rng.choice((b"\0", packed, rng.randbytes(3)))
+        case 2:
+            packed = packed[: rng.randrange(len(packed) + 1)]
+        case 3:
+            packed = damage(packed, rng)
+        case 4:
+            return rng.choice(LENGTHS) + packed
+        case _:
+            packed = zlib.compress(rng.randbytes(count))
+    return leb128(len(packed)) + packed
 
 
 def _metadata(body: bytes, rng: random.Random) -> bytes:

@@ -23,7 +23,7 @@ def run(inputs: int, share: float, seed: int) -> Target:
 
 
 def test_nothing_but_refusals():
-    target = run(500, 0.1, 7)
+    target = run(600, 0.1, 1)
     assert not target.failures, "\n".join(trace for _, trace in target.failures.values())
     some = ("accepted", "salvageable", "damaged, checksums as they were", "networks", "networks, colours turned",
             "decoding refused", "salvaged", "words read", "alpha decoded", "alpha refused", "metadata unpacked",

@@ -10,7 +10,9 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+import metamer
 from metamer.bitstreams.check import FOLDER as STREAMS
 from tests.conftest import ROOT
 from tests.web import base
@@ -65,6 +67,8 @@ def site(models, tmp_path_factory) -> Path:
         shutil.copy(STREAMS / f"{stem}.mtm", folder / "streams" / f"{name}.mtm")
     whole = (STREAMS / f"{base.CROP}.mtm").read_bytes()
     (folder / "streams" / "damaged.mtm").write_bytes(whole[:-9] + b"\0" + whole[-8:])
+    large = metamer.encode(Image.new("RGB", (640, 480), "teal"), lossless=True)  # enough pixels for a preview
+    (folder / "streams" / "lossless.mtm").write_bytes(large)
     for page in (Path(__file__).parent / "pages").iterdir():
         shutil.copy(page, folder)
     return folder

@@ -6,6 +6,7 @@ import json
 import random
 import struct
 import subprocess
+import zlib
 from collections import Counter
 from dataclasses import replace
 
@@ -15,13 +16,28 @@ from PIL import Image, ImageCms
 
 import metamer
 from metamer.bitstreams.check import FOLDER, LIST
-from metamer.codec import alpha, container
+from metamer.codec import alpha, container, decoding, overlays
+from metamer.codec.overlays import Form
 from metamer.codec.tiles import Box
 from tests.conftest import ROOT
 from tests.web import verdicts
-from tests.web.base import ALPHA, DECODERS, FLAT, GREY, PHOTOGRAPH, PLAIN, TILED
+from tests.web.base import (
+    ALPHA,
+    BLOCKS,
+    DECODERS,
+    FLAT,
+    GREY,
+    LOSSLESS,
+    LOSSLESS_ALPHA,
+    LOSSLESS_GREY,
+    MIXED,
+    PHOTOGRAPH,
+    PLAIN,
+    RESIDUAL,
+    TILED,
+)
 from tests.web.conftest import program
-from tests.web.node import Refused
+from tests.web.node import Node, Refused
 
 STREAMS = json.loads(LIST.read_text())
 
@@ -80,6 +96,108 @@ def test_previews_are_near(node):
     assert 0 < np.square(off).mean() < 0.1 * np.square(preview - picture).mean()
 
 
+@pytest.mark.parametrize(("stem", "regions"), [
+    (BLOCKS, [(37, 11, 101, 60)]), (RESIDUAL, [(9, 17, 30, 20)]), (MIXED, [(1000, 30, 60, 50), (1030, 5, 9, 9)]),
+    (LOSSLESS, [(1020, 3, 11, 15)]), (LOSSLESS_ALPHA, [(20, 9, 31, 22)]), (LOSSLESS_GREY, [(3, 2, 20, 9)]),
+])
+def test_parts_of_overlaid_pictures(node, stem, regions):
+    data = (FOLDER / f"{stem}.mtm").read_bytes()
+    for region in regions:
+        for options in ({}, *({"decoder": name} for name in PLAIN), *([{"realism": 0.6}] if "realism" in DECODERS else [])):
+            made, picture = (shown(node, data, region=region, **options), metamer.decode(data, region=region, **options))
+            assert levels(made, picture) <= metamer.info(data).lossless ^ 1, options
+    assert node.ask("decode", data)["transparent"] == (stem == LOSSLESS_ALPHA)
+
+
+def test_previews_show_overlays(node):
+    """Exactly where they are without loss; residuals are of what is not looked at, but as in Python."""
+    for stem in (LOSSLESS, LOSSLESS_ALPHA, LOSSLESS_GREY):
+        assert levels(shown(node, FOLDER / f"{stem}.mtm", preview=True), Image.open(FOLDER / f"{stem}.png")) == 0
+    for stem, form in ((BLOCKS, Form.BLOCKS), (MIXED, Form.WHOLE)):
+        path = FOLDER / f"{stem}.mtm"
+        made = shown(node, path, preview=True)[..., :3]
+        overlay = decoding.coded(*container.unpack(path.read_bytes())).overlays[0]
+        assert overlay and overlay.form == form
+        width, height = (1024, made.shape[0]) if form == Form.WHOLE else made.shape[1::-1]
+        blocks = np.ones(overlays.blocks_of(width, height), bool) if overlay.blocks is None else overlay.blocks
+        inside = np.asarray(overlays.mask(blocks, width, height)) > 0
+        exact = np.asarray(Image.open(FOLDER / f"{stem}.png"))[:, :width]
+        assert np.array_equal(made[:, :width][inside], exact[inside])
+    assert not np.array_equal(made, Image.open(FOLDER / f"{MIXED}.png"))  # the networks' tile is coarse
+
+
+def test_without_models(models, tmp_path):
+    """What needs no model is shown where there are none."""
+    alone = Node(program("node"), tmp_path, tmp_path / "out")
+    try:
+        for stem in (LOSSLESS, LOSSLESS_ALPHA):
+            path = FOLDER / f"{stem}.mtm"
+            assert levels(shown(alone, path), Image.open(FOLDER / f"{stem}.png")) == 0
+            assert alone.ask("info", path)["lossless"] and alone.bytes("latents", path) == b""
+        for method in ("decode", "info"):
+            with pytest.raises(Refused, match="ModelError"):
+                alone.ask(method, FOLDER / f"{BLOCKS}.mtm")
+    finally:
+        alone.close()
+
+
+def test_only_what_is_seen_needs_a_model(node):
+    """A part that overlays hold whole is decoded where the file's model is not there."""
+    header, sections = container.unpack((FOLDER / f"{MIXED}.mtm").read_bytes())
+    data = container.pack(replace(header, model_id=b"none"), sections)
+    assert levels(shown(node, data, region=(900, 10, 124, 50)), metamer.decode(data, region=(900, 10, 124, 50))) == 0
+    with pytest.raises(Refused, match="ModelError: needs model"):
+        node.ask("decode", data, region=(900, 10, 125, 50))
+
+
+def test_one_colour_is_no_trap(node):
+    """Few bytes may declare many pixels where they need no network."""
+    picture = Image.new("RGB", (2048, 2048), (34, 120, 200))
+    data = metamer.encode(picture, lossless=True)
+    assert levels(shown(node, data), picture) == 0
+    header, sections = container.unpack(data)
+    with pytest.raises(Refused, match="StreamError: declares 65536x2048 pixels in"):
+        node.ask("decode", container.pack(replace(header, width=65536, height=2048, tiled=True), sections))
+
+
+@pytest.mark.parametrize(("stem", "change"), [
+    (BLOCKS, lambda body: b"\x04" + body[1:]), (BLOCKS, lambda body: body[:1]),
+    (BLOCKS, lambda body: _mapped(bytes(9))), (BLOCKS, lambda body: _mapped(bytes(11))),  # a bit for each of 13 x 6 blocks
+    (BLOCKS, lambda body: _mapped(bytes(10), b"\0")), (BLOCKS, lambda body: body[:1] + b"\x03" + zlib.compress(bytes(10))[:3]),
+    (BLOCKS, lambda body: body[:1] + b"\x80\0" + body[2:]), (RESIDUAL, lambda body: body[:1] + b"\x01" + body[2:]),
+    (RESIDUAL, lambda body: b"\x01" + body[2:]), (RESIDUAL, lambda body: b"\x00" + body[2:]),
+    (LOSSLESS, lambda body: b"\x02" + body[1:]), (LOSSLESS, lambda body: body[:2] + b"\x01" + body[3:]),
+    (LOSSLESS, lambda body: body[:2] + b"\x03\x02" + body[3:]), (LOSSLESS, lambda body: body[:1]),
+])
+def test_overlays_that_cannot_be(node, stem, change):
+    """Refused before anything is decoded, as in Python."""
+    header, sections = container.unpack((FOLDER / f"{stem}.mtm").read_bytes())
+    place = [section.kind for section in sections].index(container.Kind.OVERLAY)
+    sections[place] = container.Section(container.Kind.OVERLAY, change(sections[place].body))
+    data = container.pack(header, sections)
+    with pytest.raises(metamer.StreamError):
+        metamer.info(data)
+    with pytest.raises(Refused, match="StreamError"):
+        node.ask("info", data)
+
+
+def _mapped(bits: bytes, more: bytes = b"") -> bytes:
+    """An overlay of blocks, with a map of such bits and what follows its zlib stream."""
+    packed = zlib.compress(bits) + more
+    return bytes([Form.BLOCKS]) + container.leb128(len(packed)) + packed + b"\0"
+
+
+@pytest.mark.parametrize(("more", "refused"), [
+    (b"", None), (b"\0", "StreamError"), (zlib.compress(b"II*\0" + bytes(40)), "StreamError"),
+])
+def test_metadata_ends_where_it_should(node, more, refused):
+    """Also in Node, whose decompressor takes no offence at what follows."""
+    header, sections = container.unpack((FOLDER / f"{FLAT}.mtm").read_bytes())
+    exif = container.Section(container.Kind.EXIF, b"\x01" + zlib.compress(b"II*\0" + bytes(40)) + more)
+    data = container.pack(header, [*sections, exif])
+    assert verdicts.verdict(lambda: metamer.decode(data)) == verdicts.verdict(lambda: node.ask("decode", data)) == refused
+
+
 @pytest.mark.parametrize(("options", "name"), [
     ({"region": (0, 0, 185, 104)}, "ImageError"), ({"region": (-1, 0, 5, 5)}, "ImageError"),
     ({"region": (0, 0, 0, 5)}, "ImageError"), ({"region": (0.5, 0, 5, 5)}, "ImageError"),
@@ -102,7 +220,7 @@ def test_more_pixels_where_told(node):
         node.ask("decode", data, maxPixels=1 << 21)
 
 
-@pytest.mark.parametrize("stem", [PHOTOGRAPH, TILED, ALPHA, GREY])
+@pytest.mark.parametrize("stem", [PHOTOGRAPH, TILED, ALPHA, GREY, BLOCKS, RESIDUAL, MIXED, LOSSLESS, LOSSLESS_GREY])
 def test_info(node, stem):
     path = FOLDER / f"{stem}.mtm"
     ours, theirs = metamer.info(path), node.ask("info", path)

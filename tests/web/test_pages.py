@@ -108,6 +108,15 @@ def test_the_element(chromium, server):
     quiet(chromium)
 
 
+def test_the_element_shows_what_is_lossless_once(chromium, server):
+    chromium.get(server.address + "element.html")
+    until(chromium, lambda: chromium.execute_script("return window.ready"))
+    chromium.execute_script("document.querySelector('#whole').src = '/streams/lossless.mtm'")
+    until(chromium, lambda: chromium.execute_script("return window.events.some(([, name]) => name !== 'preview')"))
+    assert chromium.execute_script("return window.events") == [["whole", "load", ""]]
+    quiet(chromium)
+
+
 def ready(browser, before=None) -> str:
     """The demo page's status once it shows a picture other than that of ``before``, a number of its own."""
     until(browser, lambda: browser.execute_script("return document.body.dataset.shown ?? null") not in (None, before))

@@ -13,6 +13,7 @@ const png: Blob = await toPng(again.slice().buffer, { preview: true });
 const held = (await decodeHere(bytes, new Store("https://example.org/models/"))).icc?.length ?? about.sections.icc;
 document.querySelector("metamer-picture")!.src = URL.createObjectURL(png);
 await registerServiceWorker("/sw.js", "/").catch((problem: unknown) => problem instanceof StreamError && held);
+const exact: boolean = about.lossless && about.forms.lossless !== about.tiles;
 // @ts-expect-error: a decoder is a name
 await decode(bytes, { decoder: 3 });
 // @ts-expect-error: there is no such option

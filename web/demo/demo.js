@@ -119,7 +119,7 @@ async function refresh() {
       about = await info(bytes);
     if (mine !== turn) return;
     at("realism").disabled = !about.decoders.includes("realism");
-    if (about.width * about.height >= PREVIEW_FROM) draw(await decode(bytes, { preview: true }), mine);
+    if (about.width * about.height >= PREVIEW_FROM && !about.lossless) draw(await decode(bytes, { preview: true }), mine);
     const begin = performance.now(),
       options = realism && !at("realism").disabled ? { realism } : {};
     draw(await decode(bytes, options), mine);

@@ -17,7 +17,8 @@ export interface Picture extends Pixels {
 
 /** As in index.js, in the thread that calls; also for Node. */
 export function decode(bytes: Uint8Array, store: Store, options?: Omit<DecodeOptions, "signal">): Promise<Picture>;
-/** Decoded latents (height, width, latents), whole sixteenths of a quantiser step: the same on every machine, to the bit. */
+/** Decoded latents (height, width, latents), whole sixteenths of a quantiser step: the same on every machine, to the bit. None in a
+ * file that needs no model; 0 where a tile is coded without the networks. */
 export function decodeLatents(
   bytes: Uint8Array,
   store: Store,

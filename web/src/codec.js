@@ -2,9 +2,10 @@
 
 import { ImageError, ModelError } from "./errors.js";
 import { decodeAlpha } from "./format/alpha.js";
-import { Kind, unpack } from "./format/container.js";
+import { Kind, NO_MODEL, unpack } from "./format/container.js";
 import { checkStream } from "./format/limits.js";
 import { unpackMetadata } from "./format/metadata.js";
+import { Form, isWhole, paint } from "./format/overlays.js";
 import { coded } from "./format/picture.js";
 import { STRIDE, box, covering, grown, meets, positions, scaled, windows } from "./format/tiles.js";
 import { inverse } from "./format/turn.js";
@@ -18,13 +19,20 @@ const PREVIEW_GROUPS = 1; // of channels, the coarsest first
 const QUALITIES = 256;
 const METADATA = { [Kind.ICC]: "icc", [Kind.EXIF]: "exif", [Kind.XMP]: "xmp" };
 const SECTIONS = { [Kind.ALPHA]: "alpha", ...METADATA };
+const FORMS = { [Form.BLOCKS]: "blocks", [Form.RESIDUAL]: "residual" },
+  LOSSLESS = "lossless";
 
 /** What a file says of itself; every checksum is verified. */
 export async function info(bytes, store) {
   const { header, sections } = unpack(bytes),
     { width, height } = header;
-  const tiles = header.tiled ? coded(header, sections).tiles.length : 0,
-    entry = await store.entry(header);
+  const picture = await coded(header, sections),
+    entry = await store.entry(header),
+    forms = {};
+  for (const overlay of picture.overlays) {
+    const form = !overlay ? "networks" : isWhole(overlay) ? LOSSLESS : FORMS[overlay.form];
+    forms[form] = (forms[form] ?? 0) + 1;
+  }
   return {
     width,
     height,
@@ -34,12 +42,14 @@ export async function info(bytes, store) {
     version: header.version,
     bytes: bytes.length,
     bpp: (8 * bytes.length) / (width * height),
-    tiles,
+    tiles: header.tiled ? picture.tiles.length : 0,
     grey: header.grey,
     decoders: Object.keys(entry?.decoders ?? {}),
     sections: Object.fromEntries(
       sections.filter(({ kind }) => kind in SECTIONS).map(({ kind, body }) => [SECTIONS[kind], body.length]),
     ),
+    forms,
+    lossless: forms[LOSSLESS] === picture.tiles.length,
   };
 }
 
@@ -56,28 +66,37 @@ export async function decode(bytes, store, { region, preview = false, decoder, r
   const { header, sections } = unpack(bytes);
   checkStream(header, bytes.length, maxPixels);
   const area = areaOf(region, header),
-    picture = coded(header, sections),
-    entry = await find(header, store);
-  const networks = await store.synthesis(entry, decoder, realism);
+    picture = await coded(header, sections),
+    here = (_, number) => meets(picture.areas[number], area);
+  const networks = picture.payloads.filter(here).some((payload) => payload)
+    ? await store.synthesis(await find(header, store), decoder, realism)
+    : null;
   const alpha = sections.find(({ kind }) => kind === Kind.ALPHA);
   const transparency = alpha ? decodeAlpha(alpha.body, header.width, header.height, area) : null;
   const held = {};
   for (const { kind, body } of sections) if (kind in METADATA) held[METADATA[kind]] = await unpackMetadata(body);
-  const tile = tileDecoder(networks.entropy, header, picture, preview ? PREVIEW_GROUPS : undefined);
-  const data = synthesise(networks, header, picture, area, tile, preview);
+  const data = networks
+    ? synthesise(networks, header, picture, area, preview)
+    : new Uint8ClampedArray(4 * area.width * area.height);
+  picture.overlays.forEach((overlay, number) => {
+    if (overlay && here(overlay, number)) paint(overlay, picture.areas[number], area, header.grey, data);
+  });
   if (transparency) for (let i = 0; i < transparency.length; i++) data[4 * i + 3] = transparency[i];
   store.trim();
-  return { width: area.width, height: area.height, data, transparent: Boolean(transparency), grey: header.grey, ...held };
+  const transparent = Boolean(transparency) || picture.overlays[0]?.form === Form.WITH_OPACITY;
+  return { width: area.width, height: area.height, data, transparent, grey: header.grey, ...held };
 }
 
-/** Decoded latents (h, w, M), whole sixteenths of a quantiser step: the same on every machine. */
+/** Decoded latents (h, w, M), whole sixteenths of a quantiser step: the same on every machine. M is 0 in a file that needs no
+ * model; where a tile is coded without the networks, latents are 0. */
 export async function decodeLatents(bytes, store, { maxPixels } = {}) {
   const { header, sections } = unpack(bytes);
   checkStream(header, bytes.length, maxPixels);
-  const picture = coded(header, sections),
-    { entropy } = await store.networks(await find(header, store));
-  const tile = tileDecoder(entropy, header, picture),
+  const picture = await coded(header, sections),
     whole = positions(header.width, header.height);
+  if (header.modelId === NO_MODEL) return { height: whole.height, width: whole.width, latents: 0, values: new Int32Array() };
+  const { entropy } = await store.networks(await find(header, store));
+  const tile = tileDecoder(entropy, header, picture);
   const tiles = new Map(picture.tiles.map((_, number) => [number, tile(number)]));
   return {
     height: whole.height,
@@ -90,8 +109,11 @@ export async function decodeLatents(bytes, store, { maxPixels } = {}) {
 /** A function from a tile's number to its latents. */
 function tileDecoder(entropy, header, picture, groups) {
   return (number) => {
-    const place = picture.tiles[number];
-    return compact(entropy.decode(header.quality, place.height, place.width, picture.payloads[number], header.grey, groups));
+    const place = picture.tiles[number],
+      words = picture.payloads[number];
+    // all that is seen of a tile without words is in its overlay; its neighbours' networks look here
+    if (!words) return new Int16Array(place.height * place.width * entropy.latents);
+    return compact(entropy.decode(header.quality, place.height, place.width, words, header.grey, groups));
   };
 }
 
@@ -121,9 +143,10 @@ function gathered(tiles, places, around, latents) {
 }
 
 /** RGBA of the pixels `area`, a window at a time; tiles are decoded when a window first needs them, and dropped behind it. */
-function synthesise({ engine, entropy, synthesis }, header, picture, area, tile, preview) {
-  const { network, halo } = synthesis,
-    whole = positions(header.width, header.height),
+function synthesise({ engine, entropy, synthesis }, header, picture, area, preview) {
+  const tile = tileDecoder(entropy, header, picture, preview ? PREVIEW_GROUPS : undefined),
+    { network, halo } = synthesis;
+  const whole = positions(header.width, header.height),
     tiles = new Map();
   const data = new Uint8ClampedArray(4 * area.width * area.height);
   const affine = engine.mark(),

@@ -48,12 +48,12 @@ export class MetamerPicture extends HTMLElement {
       const response = await fetch(new URL(this.src, this.baseURI), { signal });
       if (!response.ok) throw new Error(`${this.src} cannot be fetched: status ${response.status}`);
       const bytes = new Uint8Array(await response.arrayBuffer()),
-        { width, height } = await info(bytes);
+        { width, height, lossless } = await info(bytes);
       signal.throwIfAborted();
       [this.#image.width, this.#image.height] = [width, height];
       const decoder = this.getAttribute("decoder") ?? undefined;
       const realism = this.hasAttribute("realism") ? Number(this.getAttribute("realism")) : undefined;
-      if (width * height >= PREVIEW_FROM) await this.#put(await toPng(bytes, { preview: true }), "preview", signal);
+      if (width * height >= PREVIEW_FROM && !lossless) await this.#put(await toPng(bytes, { preview: true }), "preview", signal);
       await this.#put(await toPng(bytes, { decoder, realism }), "load", signal);
     } catch (error) {
       if (!signal.aborted) this.dispatchEvent(Object.assign(new Event("error"), { error }));

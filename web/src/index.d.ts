@@ -30,7 +30,7 @@ export interface Info {
   height: number;
   /** 0 to 100 */
   quality: number;
-  /** The model's name; null where it is not among the models. */
+  /** The model's name; null where it is not among the models, or none is needed. */
   model: string | null;
   modelId: string;
   version: 1 | 2;
@@ -43,6 +43,10 @@ export interface Info {
   decoders: string[];
   /** Bytes of what is there of alpha, icc, exif and xmp. */
   sections: { alpha?: number; icc?: number; exif?: number; xmp?: number };
+  /** How many tiles are coded how: by the networks alone, with blocks or a residual on top, or without loss and networks. */
+  forms: { networks?: number; blocks?: number; residual?: number; lossless?: number };
+  /** Whether every visible pixel is as it was, and no model is needed. */
+  lossless: boolean;
 }
 
 export interface EncodeOptions {

@@ -7,14 +7,17 @@ export const VERSION = 2;
 export const HEADER_BYTES = 18;
 export const GREY = 1,
   TILED = 2,
-  TURNED = 4; // flags
+  TURNED = 4,
+  OVERLAID = 8; // flags
+export const NO_MODEL = "00000000"; // the model id of a file that no network is needed for
 export const LAST = 0x40,
   ANCILLARY = 0x80; // bits of a section's first byte
 const FIELDS = 14; // bytes of the header before its checksum
 const LENGTH_BYTES = 5; // that a length has at most
 
-/** Kinds of sections, in the order of a file; only pictures, of tiles, repeat. A new kind that decoders must know goes here. */
-export const Kind = Object.freeze({ PICTURE: 1, ALPHA: 2, ICC: 3, EXIF: 4, XMP: 5 });
+/** Kinds of sections, in the order of a file; pictures and overlays, of tiles, repeat. A new kind that decoders must know goes
+ * here. */
+export const Kind = Object.freeze({ PICTURE: 1, ALPHA: 2, ICC: 3, EXIF: 4, XMP: 5, OVERLAY: 6 });
 const KINDS = new Set(Object.values(Kind));
 
 const view = (bytes) => new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -34,7 +37,7 @@ export function readHeader(bytes) {
   if (version < 1) throw new StreamError("is damaged: format version 0 does not exist");
   if (version === 2 && crc32(bytes.subarray(0, FIELDS)) !== fields.getUint32(FIELDS, true))
     throw new StreamError("is damaged: the header's checksum does not match");
-  const unknown = flags & ~(version === 1 ? TURNED : GREY | TILED | TURNED);
+  const unknown = flags & ~(version === 1 ? TURNED : GREY | TILED | TURNED | OVERLAID);
   if (unknown)
     throw new StreamError(`is damaged or uses features (flags 0x${unknown.toString(16)}) that this program does not know`);
   return {
@@ -46,6 +49,7 @@ export function readHeader(bytes) {
     grey: Boolean(flags & GREY),
     tiled: Boolean(flags & TILED),
     turned: Boolean(flags & TURNED),
+    overlaid: Boolean(flags & OVERLAID),
   };
 }
 
@@ -90,11 +94,14 @@ function readSection(bytes, place) {
 
 /** What is wrong with the kinds of a file's sections, in order; nothing, as a rule. */
 function disorder(header, kinds) {
-  if (kinds[0] !== Kind.PICTURE) return "a file begins with its picture";
+  if (!header.overlaid && kinds[0] !== Kind.PICTURE) return "a file begins with its picture";
+  if (header.overlaid !== kinds.includes(Kind.OVERLAY))
+    return "overlays are there where the header says so, and nowhere else";
+  const several = header.tiled ? [Kind.PICTURE, Kind.OVERLAY] : [];
   for (let place = 1; place < kinds.length; place++) {
     const [before, kind] = [kinds[place - 1], kinds[place]];
     if (before > kind) return "sections are out of order";
-    if (before === kind && kind < ANCILLARY && !(kind === Kind.PICTURE && header.tiled))
+    if (before === kind && kind < ANCILLARY && !several.includes(kind))
       return "a section that may be there only once is there twice";
   }
   return null;

@@ -14,6 +14,7 @@ const PREDICTOR = 0,
   COLOUR = 1,
   SUBTRACT_GREEN = 2,
   INDEXING = 3; // transforms
+const MAX_SIDE = 1 << 14; // pixels
 const OPAQUE_BLACK = 0xff000000;
 // Section 3.4.2.2: rows above in the high four bits, 8 less the columns to the left in the low ones, nearest first
 const NEAR =
@@ -220,6 +221,7 @@ const sub = (size, bits) => (size + (1 << bits) - 1) >> bits;
 
 /** ARGB of a picture, a number a pixel. */
 export function decodeVp8l(bytes, width, height) {
+  if (Math.max(width, height) > MAX_SIDE) throw damaged(`${width}x${height} pixels`);
   const bits = new Bits(bytes),
     transforms = [];
   let columns = width;

@@ -1,6 +1,7 @@
 // Models: looked up in an index, fetched when first needed, kept by id in the browser's cache and, loaded, in memory.
 
 import { ModelError } from "../errors.js";
+import { NO_MODEL } from "../format/container.js";
 import { Engine } from "./engine.js";
 import { EntropyModel } from "./entropy.js";
 import { load } from "./load.js";
@@ -33,8 +34,9 @@ export class Store {
     return this.#index;
   }
 
-  /** What the index says of the model that a stream names; null where there is none. */
+  /** What the index says of the model that a stream names; null where there is none, or it needs none. */
   async entry(header) {
+    if (header.modelId === NO_MODEL) return null;
     const { models, grey } = await this.index(),
       id = header.grey ? grey[header.modelId] : header.modelId;
     return id && Object.hasOwn(models, id) ? { id, ...models[id] } : null;
