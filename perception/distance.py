@@ -77,7 +77,11 @@ class Distance(nn.Module):
         raise NotImplementedError
 
     def prepared(self, image: Tensor) -> Tensor:
-        """float32 in [0, 1], or an `ImageError` that says what is wrong."""
+        """float32 in [0, 1], or an `ImageError` that says what is wrong.
+
+        What is not finite is found in images alone that no gradient is asked for: one that a network in training made is
+        its loop's to watch, and to look here would make a GPU wait.
+        """
         if image.ndim != 4 or image.shape[1] != 3 or not len(image):
             raise ImageError(f"{self} compares (N, 3, H, W) images, not {tuple(image.shape)}")
         height, width = image.shape[-2:]
@@ -88,7 +92,7 @@ class Distance(nn.Module):
         if not image.is_floating_point():
             raise ImageError(f"{self} takes floating point images in [0, 1] or uint8, not {image.dtype}")
         image = image.float()
-        if not torch.isfinite(image.sum()):  # thirty times as fast as to look at each value
+        if not image.requires_grad and not torch.isfinite(image.sum()):  # thirty times as fast as to look at each value
             raise ImageError(f"{self}: the image has values that are NaN or infinite")
         return image
 

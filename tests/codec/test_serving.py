@@ -142,8 +142,10 @@ def test_the_viewer(ask):
 
 
 def test_the_command(folder):
+    # what a shell starts in the background, these tests maybe, ignores the signal
     process = subprocess.Popen([sys.executable, "-m", "metamer.cli", "serve", folder, "--port", "0"], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True)
+                               stderr=subprocess.PIPE, text=True,
+                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
     address = process.stdout.readline().strip()
     connection = http.client.HTTPConnection(address.removeprefix("http://").rstrip("/"))
     connection.request("GET", "/list")
