@@ -23,14 +23,14 @@ import json, sys, time
 import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.flop_counter import FlopCounterMode
-from metamer.train import start
-from metamer.train.networks import NetworkOptions
-from metamer.train.objective import Distortion
-from metamer.train.recipe import Stage
+from PACKAGE import start
+from PACKAGE.networks import NetworkOptions
+from PACKAGE.objective import Distortion
+from PACKAGE.recipe import Stage
 try:
-    from metamer.train.step import parameter_groups, rate_distortion, spread_levels
+    from PACKAGE.step import parameter_groups, rate_distortion, spread_levels
 except ImportError:  # checkouts from before there was that module
-    from metamer.train.loop import parameter_groups, rate_distortion, spread_levels
+    from PACKAGE.loop import parameter_groups, rate_distortion, spread_levels
 
 bf16, steps, batch, side, linear_rate, fused = json.loads(sys.argv[1])
 torch.set_num_threads(1)
@@ -76,8 +76,10 @@ def measured(checkout: Path, bf16: bool, steps: int) -> dict:
     """One process's steps with the code of ``checkout``."""
     fused = (checkout / "train" / "step.py").exists()
     options = json.dumps([bf16, steps, BATCH, SIDE, LINEAR_RATE, fused])
+    package = "metamer.train" if (checkout / "metamer").exists() else "train"  # as it was called before there was one name
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
-    done = subprocess.run([sys.executable, "-c", STEP, options], cwd=checkout, env=environment, check=True, capture_output=True)
+    command = [sys.executable, "-c", STEP.replace("PACKAGE", package), options]
+    done = subprocess.run(command, cwd=checkout, env=environment, check=True, capture_output=True)
     return json.loads(done.stdout.splitlines()[-1])
 
 
