@@ -1,0 +1,38 @@
+"""BD-rate of a training run's validation rows against the model that it started from, measured alike.
+
+    python research/benchmarks/validation_curve.py RUN PHOTOS [--against base]
+
+PSNR against the proxy's rate, without headers, on the run's own validation crops, rounded as its first stage rounds.
+"""
+
+import argparse
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from metamer.evaluation.rate.bjontegaard import bd_rate
+from metamer.train import recipe, running, start, validation
+from metamer.train.data import find
+from metamer.train.objective import Distortion
+
+
+def curve(rows: list[dict]) -> np.ndarray:
+    return np.array([[row["bpp"], row["psnr"]] for row in rows])
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("photographs", type=Path)
+    parser.add_argument("--against", default="base")
+    arguments = parser.parse_args()
+    made = recipe.from_mapping(running.load(arguments.run / running.CHECKPOINT)["recipe"])
+    crops = validation.validation_crops(find(arguments.photographs)[1])
+    distortion, cpu = Distortion({"mse": 1.0}, made.network.levels), torch.device("cpu")
+    anchor = curve(validation.validate(start.load(arguments.against, made.network), distortion, crops, made.stages[0], cpu))
+    for line in (arguments.run / running.LOG).read_text().splitlines():
+        row = json.loads(line)
+        if "validation" in row:
+            print(f"{row['step']:8d}  {bd_rate(anchor, curve(row['validation']))[0]:+.2f} %")
