@@ -1,6 +1,6 @@
 """Decodes the conformance streams and compares; exit status 1 when one differs.
 
-    python -m metamer.bitstreams.check [THREADS]
+python -m metamer.bitstreams.check [THREADS]
 """
 
 import hashlib
@@ -30,7 +30,9 @@ def pixel_digest(picture: Image.Image) -> str:
 
 
 def check(stem: str, expected: dict[str, str], threads: int = 0) -> tuple[bool, int]:
-    """Whether the latents of one stream are right, and how many levels its pixels are off at most (0: the same)."""
+    """Whether the latents of one stream are right, and how many levels its pixels are off at most
+    (0: the same).
+    """
     data = (FOLDER / f"{stem}.mtm").read_bytes()
     same = latent_digest(coding.decode_latents(data, threads=threads)) == expected["latents"]
     picture = coding.decode(data, threads=threads)
@@ -45,8 +47,12 @@ def main(threads: int = 0) -> int:
     for stem, expected in json.loads(LIST.read_text()).items():
         same, levels = check(stem, expected, threads)
         failed += not same or levels > 1
-        print(f"{stem}: latents {'equal' if same else 'DIFFER'}, pixels {'equal' if not levels else f'within {levels}'}")
-    here = f"{platform.machine()} {platform.system()}, ONNX Runtime {onnxruntime.__version__}, {threads or 'all'} threads"
+        print(
+            f"{stem}: latents {'equal' if same else 'DIFFER'}, pixels "
+            f"{'equal' if not levels else f'within {levels}'}"
+        )
+    machine = f"{platform.machine()} {platform.system()}"
+    here = f"{machine}, ONNX Runtime {onnxruntime.__version__}, {threads or 'all'} threads"
     print(f"{here}: {'all streams conform' if not failed else f'{failed} streams differ'}")
     return 1 if failed else 0
 

@@ -1,7 +1,8 @@
-"""Transparency: coded without loss as WebP codes it (VP8L, RFC 9649), and invisible colours filled so that they cost little.
+"""Transparency: coded without loss as WebP codes it (VP8L, RFC 9649), and invisible colours filled
+so that they cost little.
 
-A section holds tiles in raster order, each its length (LEB128), a filter, and VP8L data without the five bytes of header
-that its size gives.
+A section holds tiles in raster order, each its length (LEB128), a filter, and VP8L data without the
+five bytes of header that its size gives.
 """
 
 import numpy as np
@@ -13,10 +14,14 @@ from metamer.codec.errors import StreamError
 from metamer.codec.tiles import Box, split
 
 TILE = 2048  # pixels a side: bounds memory, far below the 16,384 that VP8L can hold
-NONE, HORIZONTAL, VERTICAL, GRADIENT = range(4)  # filters, those of WebP's ALPH chunk (RFC 9649 section 2.7.1.2)
-# of libwebp's lossless encoder, whose sizes do not fall steadily with them; the last tries everything, which takes seconds a
-# megapixel, so it is left out of larger pictures
-EFFORTS, EXHAUSTIVE = ({"quality": 40, "method": 3}, {"quality": 75, "method": 6}), {"quality": 100, "method": 6}
+# filters, those of WebP's ALPH chunk (RFC 9649 section 2.7.1.2)
+NONE, HORIZONTAL, VERTICAL, GRADIENT = range(4)
+# of libwebp's lossless encoder, whose sizes do not fall steadily with them; the last tries
+# everything, which takes seconds a megapixel, so it is left out of larger pictures
+EFFORTS, EXHAUSTIVE = (
+    ({"quality": 40, "method": 3}, {"quality": 75, "method": 6}),
+    {"quality": 100, "method": 6},
+)
 EXHAUSTIVE_UP_TO = 1 << 22  # pixels
 CONTENDERS = 2  # filters that it is tried with
 
@@ -29,17 +34,24 @@ def encode(plane: Image.Image) -> bytes:
         found = []
         for kind in (NONE, HORIZONTAL, VERTICAL, GRADIENT):
             residuals = _filter(levels, kind)
-            found.append(min((bytes([kind]) + _vp8l(residuals, effort) for effort in EFFORTS), key=len))
+            found.append(
+                min((bytes([kind]) + _vp8l(residuals, effort) for effort in EFFORTS), key=len)
+            )
         found.sort(key=len)
         if plane.width * plane.height <= EXHAUSTIVE_UP_TO:
-            found += [data[:1] + _vp8l(_filter(levels, data[0]), EXHAUSTIVE) for data in found[:CONTENDERS]]
+            found += [
+                data[:1] + _vp8l(_filter(levels, data[0]), EXHAUSTIVE)
+                for data in found[:CONTENDERS]
+            ]
         data = min(found, key=len)
         body += leb128(len(data)) + data
     return bytes(body)
 
 
 def decode(body: bytes, width: int, height: int, region: Box) -> Image.Image:
-    """The pixels ``region`` of the plane that `encode` was given; other tiles are not decoded. Raises StreamError."""
+    """The pixels ``region`` of the plane that `encode` was given; other tiles are not decoded.
+    Raises StreamError.
+    """
     plane, place = Image.new("L", (region.width, region.height)), 0
     for box in split(Box(0, 0, height, width), TILE):
         length, place = read_leb128(body, place)
@@ -55,12 +67,15 @@ def decode(body: bytes, width: int, height: int, region: Box) -> Image.Image:
 
 
 def quantise(plane: Image.Image, quality: int) -> Image.Image:
-    """Fewer levels, 0 and 255 always among them, chosen for least squared error (Lloyd's algorithm), as many as WebP takes.
+    """Fewer levels, 0 and 255 always among them, chosen for least squared error (Lloyd's
+    algorithm), as many as WebP takes.
 
     quality: 0 … 100; 100 changes nothing.
     """
     count = np.asarray(plane.histogram(), float)
-    wanted = 256 if quality >= 100 else 2 + quality // 5 if quality <= 70 else 16 + (quality - 70) * 8
+    wanted = (
+        256 if quality >= 100 else 2 + quality // 5 if quality <= 70 else 16 + (quality - 70) * 8
+    )
     used = np.flatnonzero(count)
     if len(used) <= wanted:
         return plane
@@ -78,7 +93,8 @@ def quantise(plane: Image.Image, quality: int) -> Image.Image:
 def fill(image: Image.Image, plane: Image.Image) -> Image.Image:
     """The picture, L or RGB, with what is fully transparent filled smoothly from what is not.
 
-    It costs few bits then, and does not bleed into edges. By pull-push (Gortler et al., "The lumigraph", SIGGRAPH 1996).
+    It costs few bits then, and does not bleed into edges. By pull-push (Gortler et al., "The
+    lumigraph", SIGGRAPH 1996).
     """
     known = plane.point([0] + [255] * 255)
     return _filled(image.convert("RGB"), known).convert(image.mode)
@@ -90,13 +106,16 @@ def _filled(image: Image.Image, known: Image.Image) -> Image.Image:
         return image if low else Image.new("RGB", image.size, (128, 128, 128))
     joined = image.copy()
     joined.putalpha(known)
-    half = joined.convert("RGBa").reduce(2).convert("RGBA")  # premultiplied: the mean of what is known alone
+    # premultiplied: the mean of what is known alone
+    half = joined.convert("RGBa").reduce(2).convert("RGBA")
     coarse = _filled(half.convert("RGB"), half.getchannel("A").point([0] + [255] * 255))
     return Image.composite(image, coarse.resize(image.size, Image.Resampling.BILINEAR), known)
 
 
 def _filter(levels: np.ndarray, kind: int) -> np.ndarray:
-    """Residuals modulo 256; the first row is always predicted from the left, the first column from above."""
+    """Residuals modulo 256; the first row is always predicted from the left, the first column from
+    above.
+    """
     if kind == NONE:
         return levels
     left, above = np.zeros_like(levels), np.zeros_like(levels)
@@ -127,9 +146,17 @@ def _unfilter(residuals: np.ndarray, kind: int) -> np.ndarray:
         first, last = max(1, diagonal - width + 1), min(diagonal, height) - 1
         if last < first:
             continue
-        begin, end, step = diagonal + first * (width - 1), diagonal + last * (width - 1) + 1, width - 1
-        left, above, corner = (flat[begin - back : end - back : step] for back in (1, width, width + 1))
-        flat[begin:end:step] += (left.astype(np.int16) + above - corner).clip(0, 255).astype(np.uint8)
+        begin, end, step = (
+            diagonal + first * (width - 1),
+            diagonal + last * (width - 1) + 1,
+            width - 1,
+        )
+        left, above, corner = (
+            flat[begin - back : end - back : step] for back in (1, width, width + 1)
+        )
+        flat[begin:end:step] += (
+            (left.astype(np.int16) + above - corner).clip(0, 255).astype(np.uint8)
+        )
     return levels
 
 

@@ -1,7 +1,9 @@
-"""The zip file that a model or a decoder is shipped as, read so that nothing in it can take more than its share.
+"""The zip file that a model or a decoder is shipped as, read so that nothing in it can take more
+than its share.
 
-Zip, JSON and `.npy` have corners that our exporter does not use and that have hurt others: members that unpack to a thousand
-times their size, directories of a million entries, pickles inside of arrays. Only what train/export.py writes is read.
+Zip, JSON and `.npy` have corners that our exporter does not use and that have hurt others: members
+that unpack to a thousand times their size, directories of a million entries, pickles inside of
+arrays. Only what train/export.py writes is read.
 """
 
 import contextlib
@@ -19,13 +21,17 @@ from typing import BinaryIO
 
 import numpy as np
 
-MEMBER, ALL = 64 << 20, 128 << 20  # bytes of a member, and of what is read of a file; ours have 2 MB and 9 MB
+# bytes of a member, and of what is read of a file; ours have 2 MB and 9 MB
+MEMBER, ALL = 64 << 20, 128 << 20
 DIRECTORY = 1 << 16  # bytes, at the end of the file: some thousand members
-END, LOCATOR = 22, 20  # bytes: end of central directory, which must be the file's, and zip64's locator before it
+# bytes: end of central directory, which must be the file's, and zip64's locator before it
+END, LOCATOR = 22, 20
 DEPTH = 40  # of brackets in a card
 _NPY = b"\x93NUMPY\x01\x00"
-_NPY_HEADER = re.compile(rb"\{'descr': '([<|][uif][1248])', 'fortran_order': (False|True), "
-                         rb"'shape': \(((?:[0-9]{1,9},|[0-9]{1,9}(?:, [0-9]{1,9})+,?)?)\), \} *\n")
+_NPY_HEADER = re.compile(
+    rb"\{'descr': '([<|][uif][1248])', 'fortran_order': (False|True), "
+    rb"'shape': \(((?:[0-9]{1,9},|[0-9]{1,9}(?:, [0-9]{1,9})+,?)?)\), \} *\n"
+)
 
 
 class ArchiveError(ValueError):
@@ -47,13 +53,22 @@ def checksums(path: Path) -> dict[str, int]:
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[zipfile.ZipFile]:
     try:
-        if not stat.S_ISREG(os.stat(path).st_mode):  # opening a pipe would wait for somebody to write to it
+        # opening a pipe would wait for somebody to write to it
+        if not stat.S_ISREG(os.stat(path).st_mode):
             raise ArchiveError("is not a regular file")
         with open(path, "rb") as file:
             _check_end(file)
             with zipfile.ZipFile(file) as archive:
                 yield archive
-    except (EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, UnicodeError, struct.error) as problem:
+    except (
+        EOFError,
+        zipfile.BadZipFile,
+        zlib.error,
+        NotImplementedError,
+        RuntimeError,
+        UnicodeError,
+        struct.error,
+    ) as problem:
         raise ArchiveError(str(problem) or "it ends early") from None
 
 
@@ -62,7 +77,12 @@ def _check_end(file: BinaryIO) -> None:
     file.seek(max(0, size - END - LOCATOR))
     end = file.read(END + LOCATOR)
     record = end[-END:]
-    if size > ALL or record[:4] != b"PK\5\6" or record[-2:] != b"\0\0" or end[:-END].startswith(b"PK\6\7"):
+    if (
+        size > ALL
+        or record[:4] != b"PK\5\6"
+        or record[-2:] != b"\0\0"
+        or end[:-END].startswith(b"PK\6\7")
+    ):
         raise ArchiveError(f"is no zip file of at most {ALL >> 20} MB that ends without a comment")
     if int.from_bytes(record[12:16], "little") > DIRECTORY:
         raise ArchiveError("lists too many members")
@@ -73,24 +93,33 @@ def _members(archive: zipfile.ZipFile, wanted: set[str]) -> dict[str, bytes]:
     if len({entry.filename for entry in entries}) < len(entries):
         raise ArchiveError("holds two members of the same name")
     for entry in entries:
-        if entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED) or entry.flag_bits & 1:
+        if (
+            entry.compress_type not in (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+            or entry.flag_bits & 1
+        ):
             raise ArchiveError(f"member {entry.filename} is packed in a way that is not read")
         if entry.file_size > MEMBER:
-            raise ArchiveError(f"member {entry.filename} unpacks to {entry.file_size} bytes; at most {MEMBER} are read")
+            raise ArchiveError(
+                f"member {entry.filename} unpacks to {entry.file_size} bytes; at most {MEMBER} are "
+                "read"
+            )
     total = sum(entry.file_size for entry in entries)
     if total > ALL:
         raise ArchiveError(f"unpacks to {total} bytes; at most {ALL} are read")
     found = {}
     for entry in entries:
         with archive.open(entry) as member:
-            found[entry.filename] = member.read(entry.file_size + 1)  # read() unpacks all there is, whatever the size says
+            # read() unpacks all there is, whatever the size says
+            found[entry.filename] = member.read(entry.file_size + 1)
         if len(found[entry.filename]) != entry.file_size:
             raise ArchiveError(f"member {entry.filename} is not as long as it says")
     return found
 
 
 def card(data: bytes) -> dict:
-    """The object that `model.json` holds: no NaN or infinity, no deep nesting. Raises ArchiveError."""
+    """The object that `model.json` holds: no NaN or infinity, no deep nesting. Raises
+    ArchiveError.
+    """
     if data.count(b"[") + data.count(b"{") > 1 << 16 or _depth(data) > DEPTH:
         raise ArchiveError("its card is too deep or too long")
     try:
@@ -125,7 +154,9 @@ def _finite(text: str) -> float:
 
 
 def array(name: str, data: bytes, dtype: str, dimensions: int) -> np.ndarray:
-    """A `.npy` member of that type and so many dimensions, all of them positive and all values finite. Raises ArchiveError."""
+    """A `.npy` member of that type and so many dimensions, all of them positive and all values
+    finite. Raises ArchiveError.
+    """
     wrong = ArchiveError(f"array {name} has the wrong type or shape")
     start = len(_NPY) + 2
     end = start + int.from_bytes(data[len(_NPY) : start], "little")
@@ -138,7 +169,11 @@ def array(name: str, data: bytes, dtype: str, dimensions: int) -> np.ndarray:
         raise wrong
     if math.prod(shape) * kind.itemsize != len(data) - end:
         raise ArchiveError(f"array {name} is not as long as it says")
-    found = np.frombuffer(data, kind, offset=end).reshape(shape, order="F" if header[2] == b"True" else "C").copy()
+    found = (
+        np.frombuffer(data, kind, offset=end)
+        .reshape(shape, order="F" if header[2] == b"True" else "C")
+        .copy()
+    )
     if found.dtype.kind == "f" and not np.isfinite(found).all():
         raise ArchiveError(f"array {name} holds infinity or what is not a number")
     return found

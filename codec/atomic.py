@@ -1,9 +1,10 @@
 """A file whole or not at all, whatever happens meanwhile, and nothing left beside it.
 
-Data go to a file without a name where the system has such (O_TMPFILE, open(2)): the kernel frees it when its process dies. They
-are brought to the disk, and only then get the name. One that is taken cannot be given at once, so the file is first called
-`.NAME.….part` and then moved; systems without nameless files write under that name from the start. Who writes holds a lock
-on the file, and locks die with their process: what a killed one left, the next to write the same file removes.
+Data go to a file without a name where the system has such (O_TMPFILE, open(2)): the kernel frees it
+when its process dies. They are brought to the disk, and only then get the name. One that is taken
+cannot be given at once, so the file is first called `.NAME.….part` and then moved; systems without
+nameless files write under that name from the start. Who writes holds a lock on the file, and locks
+die with their process: what a killed one left, the next to write the same file removes.
 """
 
 import contextlib
@@ -19,14 +20,18 @@ if sys.platform != "win32":
 
 
 def part(path: Path) -> Path:
-    """What a new ``path`` is called until it is complete; short enough wherever the name of ``path`` is."""
+    """What a new ``path`` is called until it is complete; short enough wherever the name of
+    ``path`` is.
+    """
     return path.with_name(f".{path.name[:48]}.{zlib.crc32(os.fsencode(path.name)):08x}.part")
 
 
 def write(path: Path, data: bytes, replace: bool = True) -> None:
-    """Makes ``path`` a regular file that holds ``data``, with the permissions of the one that it replaces.
+    """Makes ``path`` a regular file that holds ``data``, with the permissions of the one that it
+    replaces.
 
-    Raises OSError; FileExistsError where there is such a file, however late it came, and ``replace`` does not allow it.
+    Raises OSError; FileExistsError where there is such a file, however late it came, and
+    ``replace`` does not allow it.
     """
     beside, handle = part(path), None
     waiting = False  # under the name `beside`, which is ours to remove then
@@ -71,7 +76,9 @@ def write(path: Path, data: bytes, replace: bool = True) -> None:
 
 
 def _nameless(folder: Path) -> int | None:
-    """A new file in ``folder`` without a name, or None where there are none, or none could be named."""
+    """A new file in ``folder`` without a name, or None where there are none, or none could be
+    named.
+    """
     if sys.platform != "linux" or not os.path.exists("/proc/self/fd"):
         return None
     try:
@@ -82,7 +89,8 @@ def _nameless(folder: Path) -> int | None:
 
 def _link(handle: int, name: Path) -> bool:
     """Gives a file without a name one; False if it is taken."""
-    folder = os.open(name.parent, os.O_RDONLY)  # Python follows the link in /proc only when given a folder: linkat(2)
+    # Python follows the link in /proc only when given a folder: linkat(2)
+    folder = os.open(name.parent, os.O_RDONLY)
     try:
         os.link(f"/proc/self/fd/{handle}", name.name, dst_dir_fd=folder, follow_symlinks=True)
     except FileExistsError:

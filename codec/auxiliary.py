@@ -7,12 +7,17 @@ from metamer.codec.container import Header, Kind, Section
 from metamer.codec.pictures import Picture
 from metamer.codec.tiles import Box
 
-INFO: dict[int, str] = {Kind.ICC: "icc_profile", Kind.EXIF: "exif", Kind.XMP: "xmp"}  # where Pillow's pictures carry each
+# where Pillow's pictures carry each
+INFO: dict[int, str] = {Kind.ICC: "icc_profile", Kind.EXIF: "exif", Kind.XMP: "xmp"}
 
 
 def sections(picture: Picture) -> list[Section]:
     """The sections of all that ``picture`` has besides pixels, in the order of a file."""
-    found = [] if picture.transparency is None else [Section(Kind.ALPHA, alpha.encode(picture.transparency))]
+    found = (
+        []
+        if picture.transparency is None
+        else [Section(Kind.ALPHA, alpha.encode(picture.transparency))]
+    )
     carried = {Kind.ICC: picture.icc, Kind.EXIF: picture.exif, Kind.XMP: picture.xmp}
     return found + [Section(kind, metadata.pack(data)) for kind, data in carried.items() if data]
 
@@ -25,10 +30,16 @@ def transparency(header: Header, sections: list[Section], region: Box) -> Image.
 
 def info(sections: list[Section]) -> dict[str, bytes]:
     """Metadata under the names that Pillow has for them. Raises StreamError."""
-    return {INFO[section.kind]: metadata.unpack(section.body) for section in sections if section.kind in INFO}
+    return {
+        INFO[section.kind]: metadata.unpack(section.body)
+        for section in sections
+        if section.kind in INFO
+    }
 
 
-def attach(picture: Image.Image, transparency: Image.Image | None, info: dict[str, bytes]) -> Image.Image:
+def attach(
+    picture: Image.Image, transparency: Image.Image | None, info: dict[str, bytes]
+) -> Image.Image:
     """The decoded picture with its transparency and metadata; changes ``picture``."""
     if transparency is not None:
         picture.putalpha(transparency)

@@ -1,10 +1,12 @@
-"""Colours of a picture turned to where its detail is: a rotation of RGB about the mean colour, six bytes of the file.
+"""Colours of a picture turned to where its detail is: a rotation of RGB about the mean colour, six
+bytes of the file.
 
-In most photographs detail is grey: R, G and B rise and fall together, and the transforms learn that. Where a picture is all
-orange or green, its detail lies along another line of the colour cube, and what should be one strong plane spills over into
-three. So the encoder turns the cube: the line along which neighbouring pixels differ most becomes the grey axis, the next the
-axis from blue to red (the Karhunen-Loève transform of colour, for each picture), and the mean colour becomes grey. A rotation
-leaves squared errors as they are.
+In most photographs detail is grey: R, G and B rise and fall together, and the transforms learn
+that. Where a picture is all orange or green, its detail lies along another line of the colour cube,
+and what should be one strong plane spills over into three. So the encoder turns the cube: the line
+along which neighbouring pixels differ most becomes the grey axis, the next the axis from blue to
+red (the Karhunen-Loève transform of colour, for each picture), and the mean colour becomes grey. A
+rotation leaves squared errors as they are.
 """
 
 from collections.abc import Iterable
@@ -12,7 +14,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-AXES = np.array([[1, 1, 1], [1, 0, -1], [-1, 2, -1]]) / np.sqrt([[3], [2], [6]])  # where detail is as a rule, most first
+# where detail is as a rule, most first
+AXES = np.array([[1, 1, 1], [1, 0, -1], [-1, 2, -1]]) / np.sqrt([[3], [2], [6]])
 EVERY = 4  # rows: one of so many is looked at, with the one below it
 ROTATION_BITS, CENTRE_BITS = 10, 6
 STEPS = (1 << ROTATION_BITS - 1) - 1  # of each component of the quaternion, either side of 0
@@ -21,20 +24,28 @@ BYTES = 6
 
 @dataclass(frozen=True)
 class Turn:
-    """rotation: x, y, z of a unit quaternion with w ≥ 0, in units of 1/511; centre: the colour that becomes grey, 0…63 each."""
+    """rotation: x, y, z of a unit quaternion with w ≥ 0, in units of 1/511; centre: the colour that
+    becomes grey, 0…63 each.
+    """
 
     rotation: tuple[int, int, int]
     centre: tuple[int, int, int]
 
     def affine(self) -> np.ndarray:
-        """(3, 4) float32: a rotation and, in its last column, what is added to the rotated colours."""
+        """(3, 4) float32: a rotation and, in its last column, what is added to the rotated
+        colours.
+        """
         rotation = matrix(self.rotation)
         centre = np.array(self.centre) / ((1 << CENTRE_BITS) - 1)
         return np.column_stack([rotation, centre.mean() - rotation @ centre]).astype(np.float32)
 
     def pack(self) -> bytes:
-        """48 bits, little-endian: the rotation in the lowest thirty, x first, each plus 511; then the centre, red first."""
-        parts = [(part + STEPS, ROTATION_BITS) for part in self.rotation] + [(part, CENTRE_BITS) for part in self.centre]
+        """48 bits, little-endian: the rotation in the lowest thirty, x first, each plus 511; then
+        the centre, red first.
+        """
+        parts = [(part + STEPS, ROTATION_BITS) for part in self.rotation] + [
+            (part, CENTRE_BITS) for part in self.centre
+        ]
         packed = place = 0
         for value, bits in parts:
             packed |= value << place
@@ -57,14 +68,17 @@ def unpack(data: bytes) -> Turn:
 
 
 def principal(strips: Iterable[np.ndarray]) -> Turn | None:
-    """The turn for a picture, given as one or more (h, W, 3) uint8 parts of it; None if it is grey, or has no detail.
+    """The turn for a picture, given as one or more (h, W, 3) uint8 parts of it; None if it is grey,
+    or has no detail.
 
     >>> principal([np.full((4, 4, 3), 7, np.uint8)]) is None
     True
     """
     covariance, total, count = np.zeros((3, 3)), np.zeros(3), 0
     for strip in strips:
-        rows, below = (strip[first::EVERY].transpose(2, 0, 1).astype(np.float32, order="C") for first in (0, 1))
+        rows, below = (
+            strip[first::EVERY].transpose(2, 0, 1).astype(np.float32, order="C") for first in (0, 1)
+        )
         for step in (np.diff(rows, axis=2), below - rows[:, : below.shape[1]]):
             flat = step.reshape(3, -1)
             covariance += flat @ flat.T
@@ -77,7 +91,9 @@ def principal(strips: Iterable[np.ndarray]) -> Turn | None:
 
 
 def aligned(lines: np.ndarray) -> np.ndarray:
-    """The rotation (3, 3) that takes orthonormal ``lines`` (3, 3), a line a row, to `AXES`; each is pointed the nearer way."""
+    """The rotation (3, 3) that takes orthonormal ``lines`` (3, 3), a line a row, to `AXES`; each is
+    pointed the nearer way.
+    """
     lines = lines * np.where((lines * AXES).sum(1) < 0, -1, 1)[:, None]
     if np.linalg.det(lines) * np.linalg.det(AXES) < 0:
         lines[2] *= -1
@@ -85,10 +101,18 @@ def aligned(lines: np.ndarray) -> np.ndarray:
 
 
 def quaternion(rotation: np.ndarray) -> tuple[int, int, int]:
-    """A rotation matrix as `Turn.rotation` (Bar-Itzhack, J. Guidance 2000: the largest eigenvector of a symmetric matrix)."""
+    """A rotation matrix as `Turn.rotation` (Bar-Itzhack, J. Guidance 2000: the largest eigenvector
+    of a symmetric matrix).
+    """
     (a, b, c), (d, e, f), (g, h, i) = rotation
-    symmetric = np.array([[a + e + i, h - f, c - g, d - b], [h - f, a - e - i, b + d, c + g],
-                          [c - g, b + d, e - a - i, f + h], [d - b, c + g, f + h, i - a - e]])
+    symmetric = np.array(
+        [
+            [a + e + i, h - f, c - g, d - b],
+            [h - f, a - e - i, b + d, c + g],
+            [c - g, b + d, e - a - i, f + h],
+            [d - b, c + g, f + h, i - a - e],
+        ]
+    )
     w, *rest = np.linalg.eigh(symmetric)[1][:, -1]
     x, y, z = (int(np.rint(STEPS * part * (-1 if w < 0 else 1))) for part in rest)
     return x, y, z
@@ -98,10 +122,15 @@ def matrix(rotation: tuple[int, int, int]) -> np.ndarray:
     """(3, 3) float64, orthogonal, of `Turn.rotation`."""
     vector = np.array(rotation) / STEPS
     w = np.sqrt(np.maximum(0, 1 - vector @ vector))
-    x, y, z = vector / np.maximum(1, np.linalg.norm(vector))  # rounded ones may be a little longer than 1
-    return np.array([[1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
-                     [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
-                     [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]])
+    # rounded ones may be a little longer than 1
+    x, y, z = vector / np.maximum(1, np.linalg.norm(vector))
+    return np.array(
+        [
+            [1 - 2 * (y * y + z * z), 2 * (x * y - z * w), 2 * (x * z + y * w)],
+            [2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w)],
+            [2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)],
+        ]
+    )
 
 
 def turn(planes: np.ndarray, affine: np.ndarray) -> np.ndarray:

@@ -1,6 +1,8 @@
-"""The `.mtm` file: 18 bytes of header, then the coded parts. bitstreams/FORMAT.md is the normative text.
+"""The `.mtm` file: 18 bytes of header, then the coded parts. bitstreams/FORMAT.md is the normative
+text.
 
-Version 1 holds one colour picture coded in one piece and nothing else. Version 2 holds sections, each with its own checksum.
+Version 1 holds one colour picture coded in one piece and nothing else. Version 2 holds sections,
+each with its own checksum.
 """
 
 import struct
@@ -20,13 +22,16 @@ LAST = 0x40  # in a section's first byte: none follows
 ANCILLARY = 0x80  # and: a reader that does not know the kind may skip it
 LENGTH_BYTES = 5  # at most
 WITH_OPACITY = 1  # form of an overlay: its first byte, in tiled pictures the third
-_FIELDS = struct.Struct("<3sB4sBBHH")  # magic, version, model id, quality, flags, width − 1, height − 1
+# magic, version, model id, quality, flags, width − 1, height − 1
+_FIELDS = struct.Struct("<3sB4sBBHH")
 _CHECKSUM = struct.Struct("<I")
 HEADER_BYTES = _FIELDS.size + _CHECKSUM.size
 
 
 class Kind(IntEnum):
-    """What a section may hold, in the order of the file; `PICTURE` and `OVERLAY` repeat in tiled pictures."""
+    """What a section may hold, in the order of the file; `PICTURE` and `OVERLAY` repeat in tiled
+    pictures.
+    """
 
     PICTURE = 1
     ALPHA = 2
@@ -38,10 +43,12 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class Header:
-    """model_id: 4 bytes; quality: 0…255; width, height: 1…65536 pixels; grey: one plane; tiled: one picture section a tile.
+    """model_id: 4 bytes; quality: 0…255; width, height: 1…65536 pixels; grey: one plane; tiled: one
+    picture section a tile.
 
-    turned: picture sections say how colours were turned (`codec.axes`). overlaid: some tiles have a section of what is coded
-    without the networks (`codec.overlays`); those that it holds whole have no picture section.
+    turned: picture sections say how colours were turned (`codec.axes`). overlaid: some tiles have a
+    section of what is coded without the networks (`codec.overlays`); those that it holds whole have
+    no picture section.
     """
 
     model_id: bytes
@@ -63,25 +70,37 @@ class Section:
 
 
 def pack(header: Header, sections: Sequence[Section]) -> bytes:
-    """The whole file, in the oldest version that can hold it. Raises ValueError for sections in a wrong order or number."""
+    """The whole file, in the oldest version that can hold it. Raises ValueError for sections in a
+    wrong order or number.
+    """
     problem = disorder(header, [section.kind for section in sections])
     if problem:
         raise ValueError(problem)
-    flags = GREY * header.grey | TILED * header.tiled | TURNED * header.turned | OVERLAID * header.overlaid
+    flags = (
+        GREY * header.grey
+        | TILED * header.tiled
+        | TURNED * header.turned
+        | OVERLAID * header.overlaid
+    )
     version = 2 if flags & ~TURNED or len(sections) > 1 else 1
-    fields = _FIELDS.pack(MAGIC, version, header.model_id, header.quality, flags, header.width - 1, header.height - 1)
+    fields = _FIELDS.pack(
+        MAGIC, version, header.model_id, header.quality, flags, header.width - 1, header.height - 1
+    )
     if version == 1:
         body = sections[0].body
         return fields + _CHECKSUM.pack(zlib.crc32(body, zlib.crc32(fields))) + body
     parts = [fields, _CHECKSUM.pack(zlib.crc32(fields))]
     for number, section in enumerate(sections, 1):
-        start = bytes([section.kind | (LAST if number == len(sections) else 0)]) + leb128(len(section.body))
+        start = bytes([section.kind | (LAST if number == len(sections) else 0)]) + leb128(
+            len(section.body)
+        )
         parts += [start, _CHECKSUM.pack(zlib.crc32(section.body, zlib.crc32(start))), section.body]
     return b"".join(parts)
 
 
 def unpack(data: bytes) -> tuple[Header, list[Section]]:
-    """Header and sections of a whole file, every checksum verified; version 1 gives one section. Raises StreamError.
+    """Header and sections of a whole file, every checksum verified; version 1 gives one section.
+    Raises StreamError.
 
     What is inside of sections is not looked at: `decoding.coded` tells whether all tiles are there.
     """
@@ -104,27 +123,36 @@ def version(data: bytes) -> int:
 
 
 def read_header(data: bytes) -> Header:
-    """What the first 18 bytes say; version 1 has no checksum of them alone, `unpack` verifies it. Raises StreamError."""
+    """What the first 18 bytes say; version 1 has no checksum of them alone, `unpack` verifies it.
+    Raises StreamError.
+    """
     if data[: len(MAGIC)] != MAGIC[: len(data)] or not data:
         raise StreamError("is not a Metamer file")
     if len(data) < HEADER_BYTES:
         raise StreamError("is truncated: the header is incomplete")
     _, version, model_id, quality, flags, width, height = _FIELDS.unpack_from(data)
     if version > VERSION:
-        raise StreamError(f"is format version {version} or damaged; this program reads up to version {VERSION}")
+        raise StreamError(
+            f"is format version {version} or damaged; this program reads up to version {VERSION}"
+        )
     if version < 1:
         raise StreamError("is damaged: format version 0 does not exist")
     if version == 2 and zlib.crc32(data[: _FIELDS.size]) != _checksum(data):
         raise StreamError("is damaged: the header's checksum does not match")
     known = TURNED if version == 1 else GREY | TILED | TURNED | OVERLAID
     if flags & ~known:
-        raise StreamError(f"is damaged or uses features (flags {flags & ~known:#04x}) that this program does not know")
+        raise StreamError(
+            f"is damaged or uses features (flags {flags & ~known:#04x}) that this program does not "
+            "know"
+        )
     grey, tiled, turned, overlaid = (bool(flags & flag) for flag in (GREY, TILED, TURNED, OVERLAID))
     return Header(model_id, quality, width + 1, height + 1, grey, tiled, turned, overlaid)
 
 
 def read_section(data: bytes, place: int) -> tuple[Section, bool, int]:
-    """The section that begins at ``place``, whether it is the last, and where the next begins. Raises StreamError."""
+    """The section that begins at ``place``, whether it is the last, and where the next begins.
+    Raises StreamError.
+    """
     kind, start, end = read_start(data, place)
     if end > len(data):
         raise StreamError("is truncated: a section ends early")
@@ -136,7 +164,9 @@ def read_section(data: bytes, place: int) -> tuple[Section, bool, int]:
 
 
 def read_start(data: bytes, place: int) -> tuple[int, int, int]:
-    """First byte of the section at ``place``, where its body begins and ends, all unverified. Raises StreamError."""
+    """First byte of the section at ``place``, where its body begins and ends, all unverified.
+    Raises StreamError.
+    """
     length, end = read_leb128(data, place + 1)
     start = end + _CHECKSUM.size
     if start > len(data):
@@ -149,7 +179,9 @@ def _sections(data: bytes) -> Iterator[Section]:
     while not last:
         section, last, place = read_section(data, place)
         if section.kind < ANCILLARY and section.kind not in list(Kind):
-            raise StreamError(f"uses features (section {section.kind}) that this program does not know")
+            raise StreamError(
+                f"uses features (section {section.kind}) that this program does not know"
+            )
         yield section
     if place < len(data):
         raise StreamError(f"is damaged: {len(data) - place} bytes follow the last section")
@@ -190,7 +222,9 @@ def leb128(number: int) -> bytes:
 
 
 def read_leb128(data: bytes, place: int) -> tuple[int, int]:
-    """The number that `leb128` wrote at ``place``, and where it ends. Raises StreamError, also for any other form of it."""
+    """The number that `leb128` wrote at ``place``, and where it ends. Raises StreamError, also for
+    any other form of it.
+    """
     number = 0
     for index, byte in enumerate(data[place : place + LENGTH_BYTES]):
         number |= (byte & 0x7F) << 7 * index

@@ -1,4 +1,6 @@
-"""A file's sections to latents, tile by tile. A picture that was coded in one piece is one tile here."""
+"""A file's sections to latents, tile by tile. A picture that was coded in one piece is one tile
+here.
+"""
 
 import struct
 import zlib
@@ -18,7 +20,8 @@ from metamer.codec.overlays import Form, Overlay
 from metamer.codec.tiles import Box, split
 from metamer.entropy.coder import DamagedError, Decoder
 
-NUMBER = struct.Struct("<H")  # of a tile, before what is coded of it: what is salvaged knows its place
+# of a tile, before what is coded of it: what is salvaged knows its place
+NUMBER = struct.Struct("<H")
 
 
 def positions(width: int, height: int) -> Box:
@@ -31,8 +34,8 @@ def positions(width: int, height: int) -> Box:
 class Coded:
     """A picture as coded: the tiles' places, and how colours were turned.
 
-    payloads: of the networks' words, tile by tile; None for a tile that has none, because its overlay holds all of it or it is
-    lost. overlays: None where a tile has none.
+    payloads: of the networks' words, tile by tile; None for a tile that has none, because its
+    overlay holds all of it or it is lost. overlays: None where a tile has none.
     """
 
     header: Header
@@ -47,11 +50,16 @@ class Coded:
 
     def networked(self, area: Box) -> bool:
         """Whether networks decode any of the pixels ``area``."""
-        return any(payload is not None and self.area(number).meets(area) for number, payload in enumerate(self.payloads))
+        return any(
+            payload is not None and self.area(number).meets(area)
+            for number, payload in enumerate(self.payloads)
+        )
 
 
 def wrap(header: Header, number: int, turn: axes.Turn | None, words: bytes) -> bytes:
-    """The body of a picture section: before the words a tile's number and the turn of colours, where the header says so."""
+    """The body of a picture section: before the words a tile's number and the turn of colours,
+    where the header says so.
+    """
     return (NUMBER.pack(number) if header.tiled else b"") + (turn.pack() if turn else b"") + words
 
 
@@ -69,11 +77,15 @@ def unwrap(header: Header, body: bytes) -> tuple[int, axes.Turn | None, bytes]:
 
 
 def coded(header: Header, sections: Sequence[Section]) -> Coded:
-    """The picture of a file. Raises StreamError where its tiles are not all there, in raster order."""
+    """The picture of a file. Raises StreamError where its tiles are not all there, in
+    raster order.
+    """
     tiles = places(header)
     bodies = [section.body for section in sections if section.kind == Kind.PICTURE]
     over = dict(overlaid(header, sections))
-    networks = [number for number in range(len(tiles)) if number not in over or not over[number].whole]
+    networks = [
+        number for number in range(len(tiles)) if number not in over or not over[number].whole
+    ]
     if len(bodies) != len(networks):
         raise StreamError(f"is not as the format has it: {len(bodies)} of {len(networks)} tiles")
     pieces = [unwrap(header, body) for body in bodies]
@@ -83,19 +95,32 @@ def coded(header: Header, sections: Sequence[Section]) -> Coded:
         raise StreamError("is not as the format has it: tiles differ in how colours were turned")
     payloads = {number: words for number, _, words in pieces}
     everywhere = range(len(tiles))
-    return Coded(header, tiles, tuple(payloads.get(number) for number in everywhere), pieces[0][1] if pieces else None,
-                 tuple(over.get(number) for number in everywhere))
+    return Coded(
+        header,
+        tiles,
+        tuple(payloads.get(number) for number in everywhere),
+        pieces[0][1] if pieces else None,
+        tuple(over.get(number) for number in everywhere),
+    )
 
 
 def overlaid(header: Header, sections: Sequence[Section]) -> list[tuple[int, Overlay]]:
     """Overlays with the numbers of their tiles, ascending. Raises StreamError."""
     tiles = places(header)
-    pairs = [unwrap_overlay(header, tiles, section.body) for section in sections if section.kind == Kind.OVERLAY]
+    pairs = [
+        unwrap_overlay(header, tiles, section.body)
+        for section in sections
+        if section.kind == Kind.OVERLAY
+    ]
     if any(one >= other for (one, _), (other, _) in pairwise(pairs)):
         raise StreamError("is not as the format has it: overlays are out of order")
     opacity = [overlay.form == Form.WITH_OPACITY for _, overlay in pairs]
-    if any(opacity) and (not all(opacity) or len(pairs) < len(tiles) or any(s.kind == Kind.ALPHA for s in sections)):
-        raise StreamError("is not as the format has it: transparency is in some overlays, or there twice")
+    if any(opacity) and (
+        not all(opacity) or len(pairs) < len(tiles) or any(s.kind == Kind.ALPHA for s in sections)
+    ):
+        raise StreamError(
+            "is not as the format has it: transparency is in some overlays, or there twice"
+        )
     return pairs
 
 
@@ -113,7 +138,9 @@ def unwrap_overlay(header: Header, tiles: Sequence[Box], body: bytes) -> tuple[i
         (number,) = NUMBER.unpack_from(body)
         body = body[NUMBER.size :]
     if number >= len(tiles):
-        raise StreamError(f"is not as the format has it: an overlay of tile {number}, of {len(tiles)}")
+        raise StreamError(
+            f"is not as the format has it: an overlay of tile {number}, of {len(tiles)}"
+        )
     area = overlays.pixels_of(tiles[number], header)
     return number, overlays.unpack(body, area.width, area.height)
 
@@ -127,12 +154,17 @@ def places(header: Header) -> tuple[Box, ...]:
 class Tiles:
     """Decoded latents of a picture's tiles, by number; call it.
 
-    Each is (h, w, M), in sixteenths of a step: int16 if that holds them, else int32; or float32 with the texture that ``given``
-    asks for. groups: as in `latents.decode`. reader: makes an entropy.coder Decoder of tables and a payload.
+    Each is (h, w, M), in sixteenths of a step: int16 if that holds them, else int32; or float32
+    with the texture that ``given`` asks for. groups: as in `latents.decode`. reader: makes an
+    entropy.coder Decoder of tables and a payload.
     """
 
     def __init__(
-        self, picture: Coded, model: Model, given: Synthesis | None = None, groups: int | None = None,
+        self,
+        picture: Coded,
+        model: Model,
+        given: Synthesis | None = None,
+        groups: int | None = None,
         reader: Callable = Decoder,
     ):
         self._picture, self._model, self._groups, self._reader = picture, model, groups, reader
@@ -140,31 +172,56 @@ class Tiles:
 
     def __call__(self, number: int) -> np.ndarray:
         """Raises StreamError for a damaged tile."""
-        box, payload, model = self._picture.tiles[number], self._picture.payloads[number], self._model
+        box, payload, model = (
+            self._picture.tiles[number],
+            self._picture.payloads[number],
+            self._model,
+        )
         shape = (box.height, box.width, model.latents)
-        if payload is None:  # all that is seen of it is in an overlay; its neighbours' networks look here
+        # all that is seen of it is in an overlay; its neighbours' networks look here
+        if payload is None:
             return np.zeros(shape, np.int16)
         nothing = np.full(shape, texture.KEPT, np.uint8) if self._given else None
         try:
             reader = self._reader(model.tables, payload)
-            decoded = latents.decode(model, self._picture.header.quality, box.height, box.width, reader, nothing, self._groups)
+            decoded = latents.decode(
+                model,
+                self._picture.header.quality,
+                box.height,
+                box.width,
+                reader,
+                nothing,
+                self._groups,
+            )
         except DamagedError as problem:
             raise StreamError(f"is damaged: {problem}") from None
         if self._given is None or nothing is None:
             return compact(decoded)
         # the same for a file, always
         drawn = texture.noise(nothing, self._given.scales, len(model.tables), zlib.crc32(payload))
-        return decoded + np.repeat(np.asarray(self._given.texture, np.float32) * latents.FRACTION, model.groups) * drawn
+        return (
+            decoded
+            + np.repeat(
+                np.asarray(self._given.texture, np.float32) * latents.FRACTION, model.groups
+            )
+            * drawn
+        )
 
 
 def compact(values: np.ndarray) -> np.ndarray:
     """The same integers in 16 bits each if they fit."""
     limits = np.iinfo(np.int16)
-    return values.astype(np.int16) if limits.min <= values.min() and values.max() <= limits.max else values
+    return (
+        values.astype(np.int16)
+        if limits.min <= values.min() and values.max() <= limits.max
+        else values
+    )
 
 
 def paint(picture: Coded, area: Box, image: Image.Image) -> Image.Image | None:
-    """Puts overlays into ``image``, which shows the pixels ``area``; returns their opacity, mode L. Raises StreamError."""
+    """Puts overlays into ``image``, which shows the pixels ``area``; returns their opacity, mode L.
+    Raises StreamError.
+    """
     opacity = None
     for number, overlay in enumerate(picture.overlays):
         if overlay is not None and picture.area(number).meets(area):

@@ -14,7 +14,9 @@ class ImageError(MetamerError):
 
 
 class StreamError(MetamerError):
-    """A file that is not a Metamer stream, is damaged, or needs a model or version that is not here."""
+    """A file that is not a Metamer stream, is damaged, or needs a model or version that is not
+    here.
+    """
 
 
 class ModelError(MetamerError):

@@ -1,4 +1,5 @@
-"""EXIF as files carry it, a TIFF header and directories, read without trust in anything that it says.
+"""EXIF as files carry it, a TIFF header and directories, read without trust in anything that it
+says.
 
 Only what is needed here: how the picture stands, and the tags that tell of the photograph.
 """
@@ -11,15 +12,19 @@ PREFIX = b"Exif\0\0"  # before it in JPEG
 ORIENTATION = 0x0112
 EXIF_DIRECTORY, GPS_DIRECTORY = 0x8769, 0x8825
 BYTE, ASCII, SHORT, LONG = 1, 2, 3, 4  # types of values: TIFF 6.0, section 2
-SIZES = {BYTE: 1, ASCII: 1, SHORT: 2, LONG: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}  # bytes of one value
+# bytes of one value
+SIZES = {BYTE: 1, ASCII: 1, SHORT: 2, LONG: 4, 5: 8, 6: 1, 7: 1, 8: 2, 9: 4, 10: 8, 11: 4, 12: 8}
 INTEGERS = {BYTE: "B", SHORT: "H", LONG: "I", 6: "b", 8: "h", 9: "i"}
-OVERLAP = 2  # values may come to so many times the data that they lie in: some writers share one value among tags
+# values may come to so many times the data that they lie in: some writers share one value among
+# tags
+OVERLAP = 2
 _ORDERS = {b"II*\0": "<", b"MM\0*": ">"}
 _HEADER = 8
 
 
 class Entry(NamedTuple):
-    """tag; kind: type of the values; number: how many; place: of the entry's 12 bytes; start, size: of its values, in bytes.
+    """tag; kind: type of the values; number: how many; place: of the entry's 12 bytes; start, size:
+    of its values, in bytes.
 
     Values are not copied along: sixty thousand entries may name the same sixteen megabytes.
     """
@@ -38,7 +43,9 @@ def byte_order(data: bytes) -> str | None:
 
 
 def _rows(data: bytes, place: int) -> range:
-    """Where the entries of the directory at ``place`` begin, of those that lie inside of ``data``."""
+    """Where the entries of the directory at ``place`` begin, of those that lie inside of
+    ``data``.
+    """
     order = byte_order(data)
     if order is None or not _HEADER <= place <= len(data) - 2:
         return range(0)
@@ -47,7 +54,9 @@ def _rows(data: bytes, place: int) -> range:
 
 
 def directory(data: bytes, place: int) -> Iterator[Entry]:
-    """The entries of the directory at ``place`` that hold values of a known type which lie inside of ``data``."""
+    """The entries of the directory at ``place`` that hold values of a known type which lie inside
+    of ``data``.
+    """
     order = byte_order(data)
     for start in _rows(data, place):
         tag, kind, number = struct.unpack_from(f"{order}2HI", data, start)
@@ -72,21 +81,29 @@ def integer(data: bytes, entry: Entry) -> int | None:
 
 def sub_directory(data: bytes, tag: int) -> list[Entry]:
     """The entries of the directory that ``tag`` of the first one points to."""
-    places = (integer(data, entry) for entry in directory(data, first_directory(data)) if entry.tag == tag)
+    places = (
+        integer(data, entry) for entry in directory(data, first_directory(data)) if entry.tag == tag
+    )
     return list(directory(data, next(places, None) or 0))
 
 
 def orientation(data: bytes) -> int | None:
     """How the picture stands, 1 to 8; None where EXIF does not say."""
-    values = (integer(data, entry) for entry in directory(data, first_directory(data)) if entry.tag == ORIENTATION)
+    values = (
+        integer(data, entry)
+        for entry in directory(data, first_directory(data))
+        if entry.tag == ORIENTATION
+    )
     value = next(values, None)
     return value if value in range(1, 9) else None
 
 
 def upright(data: bytes) -> bytes:
-    """EXIF whose orientation, whatever its type, is the SHORT 1, and all else as it was; empty where it is broken.
+    """EXIF whose orientation, whatever its type, is the SHORT 1, and all else as it was; empty
+    where it is broken.
 
-    Broken is what does not begin as EXIF does, or whose values overlap so that a reader would take many times its size.
+    Broken is what does not begin as EXIF does, or whose values overlap so that a reader would take
+    many times its size.
     """
     order, place = byte_order(data), first_directory(data)
     if order is None or not _HEADER <= place <= len(data) - 2:

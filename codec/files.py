@@ -1,4 +1,6 @@
-"""Whole files in and out: `-` for the standard streams, outputs moved into place only when complete."""
+"""Whole files in and out: `-` for the standard streams, outputs moved into place only when
+complete.
+"""
 
 import os
 import stat
@@ -32,7 +34,9 @@ def is_device(status: os.stat_result) -> bool:
 
 
 def contents(source: object) -> bytes | None:
-    """The bytes of what holds some: bytes, bytearray, memoryview, an open binary file; None for all else. Raises FileError."""
+    """The bytes of what holds some: bytes, bytearray, memoryview, an open binary file; None for all
+    else. Raises FileError.
+    """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)
     read = getattr(source, "read", None)
@@ -45,9 +49,11 @@ def contents(source: object) -> bytes | None:
 
 
 def target_for(name: str, output: str | None, suffix: str, several: bool) -> str:
-    """Where the result for the input ``name`` goes: beside it, into the folder ``output``, or to ``output`` itself.
+    """Where the result for the input ``name`` goes: beside it, into the folder ``output``, or to
+    ``output`` itself.
 
-    ``output`` is a folder when it is one, ends in a separator, or has to hold several results; it is made if need be.
+    ``output`` is a folder when it is one, ends in a separator, or has to hold several results; it
+    is made if need be.
     """
     if output is None:
         return STREAM if name == STREAM else str(Path(name).with_suffix(suffix))
@@ -83,15 +89,22 @@ def check_free(target: str, force: bool, source: str | None = None) -> None:
     """Raises FileError when ``target`` is ``source``, or exists and may not be replaced."""
     if target == STREAM:
         return
-    if source not in (None, STREAM) and Path(target).exists() and Path(source).exists() and os.path.samefile(target, source):
+    if (
+        source not in (None, STREAM)
+        and Path(target).exists()
+        and Path(source).exists()
+        and os.path.samefile(target, source)
+    ):
         raise FileError(f"{target} is the input itself")
     if not force and Path(target).exists():
         raise FileError(TAKEN.format(target))
 
 
 def write(target: str, data: bytes, force: bool = True) -> None:
-    """Writes a whole file or none, as `codec.atomic` does. Devices and pipes are written to as they are; a symbolic link
-    stays one. force: whether a file that is there by then may be replaced. Raises FileError."""
+    """Writes a whole file or none, as `codec.atomic` does. Devices and pipes are written to as they
+    are; a symbolic link stays one. force: whether a file that is there by then may be replaced.
+    Raises FileError.
+    """
     try:
         if target == STREAM:
             if sys.stdout is None:
@@ -110,4 +123,6 @@ def write(target: str, data: bytes, force: bool = True) -> None:
         raise FileError(TAKEN.format(target)) from None
     except OSError as problem:
         name = "standard output" if target == STREAM else target
-        raise FileError(f"{name} cannot be written: {(problem.strerror or str(problem)).lower()}") from None
+        raise FileError(
+            f"{name} cannot be written: {(problem.strerror or str(problem)).lower()}"
+        ) from None

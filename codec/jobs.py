@@ -1,4 +1,6 @@
-"""One piece of work for each of many files, in several processes. Each loads its model once and ends with its parent."""
+"""One piece of work for each of many files, in several processes. Each loads its model once and
+ends with its parent.
+"""
 
 import contextlib
 import itertools
@@ -21,7 +23,9 @@ from metamer.codec.files import STREAM
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a file. notices: what was wrong with it; summary: what was done, for who watches; seconds: that it took."""
+    """What came of a file. notices: what was wrong with it; summary: what was done, for who
+    watches; seconds: that it took.
+    """
 
     notices: tuple[str, ...] = ()
     summary: str = ""
@@ -39,7 +43,8 @@ def cores() -> int:
 
 
 def threads_each(threads: int, jobs: int) -> int:
-    """Threads for one of ``jobs`` that share ``threads`` (0: every core) among them; one job has them all.
+    """Threads for one of ``jobs`` that share ``threads`` (0: every core) among them; one job has
+    them all.
 
     >>> threads_each(8, 3), threads_each(2, 4), threads_each(0, 1)
     (2, 1, 0)
@@ -48,14 +53,18 @@ def threads_each(threads: int, jobs: int) -> int:
 
 
 def outcomes(work: Work, names: Sequence[str], jobs: int) -> Generator[Outcome, None, None]:
-    """Yields (name, report, what ``work(name)`` raised if the file was at fault) for all, as they end. Raises other errors.
+    """Yields (name, report, what ``work(name)`` raised if the file was at fault) for all, as they
+    end. Raises other errors.
 
-    A process that dies takes its file alone with it: the error is a MetamerError, and another takes its place.
+    A process that dies takes its file alone with it: the error is a MetamerError, and another takes
+    its place.
     """
     several = jobs > 1 and len(names) > 1
     here = [name for name in names if name == STREAM or not several]  # standard input is ours alone
     beside = [name for name in names if name != STREAM and several]
-    for name, report, problem in itertools.chain(_here(work, here), _side_by_side(work, beside, jobs)):
+    for name, report, problem in itertools.chain(
+        _here(work, here), _side_by_side(work, beside, jobs)
+    ):
         if problem and not isinstance(problem, (MetamerError, MemoryError)):
             raise problem
         yield name, report, problem
@@ -98,7 +107,9 @@ class _Worker:
 
 
 def _serve(pipe: connection.Connection, work: Work) -> None:
-    """What a worker does: work on names until the pipe closes, which an interrupted parent's may do before it ends us."""
+    """What a worker does: work on names until the pipe closes, which an interrupted parent's may do
+    before it ends us.
+    """
     threading.Thread(target=_end_with_parent, daemon=True).start()
     with contextlib.suppress(EOFError, ConnectionError):
         while True:
@@ -114,11 +125,14 @@ def _serve(pipe: connection.Connection, work: Work) -> None:
 
 @contextlib.contextmanager
 def _without_interrupts() -> Iterator[None]:
-    """Ctrl-C reaches a whole process group; processes started in here never see it, and their parent ends them."""
+    """Ctrl-C reaches a whole process group; processes started in here never see it, and their
+    parent ends them.
+    """
     if not hasattr(signal, "pthread_sigmask"):
         yield
         return
-    resource_tracker.ensure_running()  # the first start() would do it in here, and then let interrupts in again
+    # the first start() would do it in here, and then let interrupts in again
+    resource_tracker.ensure_running()
     before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
@@ -134,7 +148,8 @@ def _end_with_parent() -> None:
 
 
 def _side_by_side(work: Work, names: Sequence[str], jobs: int) -> Iterator[Outcome]:
-    context = multiprocessing.get_context("spawn")  # a fork would take the parent's threads' locks along
+    # a fork would take the parent's threads' locks along
+    context = multiprocessing.get_context("spawn")
     todo = deque(names)
     busy: dict[connection.Connection, _Worker] = {}
 

@@ -1,11 +1,16 @@
-"""How large a picture may be before memory is taken for it. Callers who know better raise ``max_pixels``."""
+"""How large a picture may be before memory is taken for it. Callers who know better raise
+``max_pixels``.
+"""
 
 from metamer.codec.container import Header
 from metamer.codec.errors import ImageError, StreamError
 
-MAX_PIXELS = 178_956_970  # where Pillow takes a picture for a bomb: the PNG that a larger one decodes to would not open again
-MAX_UNTILED = 24 << 20  # what is coded in one piece, in version 1 and 2; decoding takes 28 bytes a pixel
-PIXELS_A_BYTE = 1 << 14  # plain colour at the lowest quality, all in one, comes to a fifteenth of this
+# where Pillow takes a picture for a bomb: the PNG that a larger one decodes to would not open again
+MAX_PIXELS = 178_956_970
+# what is coded in one piece, in version 1 and 2; decoding takes 28 bytes a pixel
+MAX_UNTILED = 24 << 20
+# plain colour at the lowest quality, all in one, comes to a fifteenth of this
+PIXELS_A_BYTE = 1 << 14
 PIXELS_A_BYTE_OVERLAID = 1 << 17  # of plain colour without loss: 2²² pixels in some 50 bytes
 ALWAYS = 1 << 20  # pixels that any number of bytes may declare
 
@@ -14,21 +19,33 @@ def check_picture(width: int, height: int, max_pixels: int | None) -> None:
     """Raises ImageError for a picture that is too large to be encoded."""
     limit = MAX_PIXELS if max_pixels is None else max_pixels
     if width * height > limit:
-        raise ImageError(f"has {width * height} pixels; at most {limit} are coded unless max-pixels says more")
+        raise ImageError(
+            f"has {width * height} pixels; at most {limit} are coded unless max-pixels says more"
+        )
 
 
 def check_stream(header: Header, size: int, max_pixels: int | None) -> None:
-    """Raises StreamError for a file of ``size`` bytes that declares more pixels than should be decoded.
+    """Raises StreamError for a file of ``size`` bytes that declares more pixels than should be
+    decoded.
 
-    max_pixels: None for `MAX_PIXELS`, and no more than what ``size`` makes plausible; a number alone decides.
+    max_pixels: None for `MAX_PIXELS`, and no more than what ``size`` makes plausible; a number
+    alone decides.
     """
-    count, declares = header.width * header.height, f"declares {header.width}x{header.height} pixels"
+    count, declares = (
+        header.width * header.height,
+        f"declares {header.width}x{header.height} pixels",
+    )
     limit = MAX_PIXELS if max_pixels is None else max_pixels
     if count > limit:
         raise StreamError(f"{declares}; at most {limit} are decoded unless max-pixels says more")
     if max_pixels is not None:
         return
     if not header.tiled and count > MAX_UNTILED:
-        raise StreamError(f"{declares} in one piece; at most {MAX_UNTILED} are decoded unless max-pixels says more")
+        raise StreamError(
+            f"{declares} in one piece; at most {MAX_UNTILED} are decoded unless max-pixels says "
+            "more"
+        )
     if count > max(ALWAYS, (PIXELS_A_BYTE_OVERLAID if header.overlaid else PIXELS_A_BYTE) * size):
-        raise StreamError(f"{declares} in {size} bytes, which looks like a trap; max-pixels lets it be decoded")
+        raise StreamError(
+            f"{declares} in {size} bytes, which looks like a trap; max-pixels lets it be decoded"
+        )

@@ -1,4 +1,6 @@
-"""EXIF, XMP and colour profiles of a picture: collected, compressed, and kept true of an upright picture."""
+"""EXIF, XMP and colour profiles of a picture: collected, compressed, and kept true of an upright
+picture.
+"""
 
 import itertools
 import re
@@ -13,14 +15,16 @@ from metamer.codec.exif import PREFIX
 LIMIT = 16 << 20  # bytes of one of them, uncompressed
 STORED, DEFLATED = 0, 1  # first byte of a section's body
 PREFIXES = 8  # of XML for one namespace, that are looked at in a packet
-_NAMESPACE = re.compile(rb"xmlns:([\w.-]+)\s*=\s*[\"']http://ns\.adobe\.com/tiff/1\.0/")  # XMP part 1, section 8.3
+# XMP part 1, section 8.3
+_NAMESPACE = re.compile(rb"xmlns:([\w.-]+)\s*=\s*[\"']http://ns\.adobe\.com/tiff/1\.0/")
 
 
 def collect(image: Image.Image, strip: bool = False) -> tuple[bytes, bytes, int]:
     """EXIF without its prefix and the XMP packet of a loaded picture, and how it stands, 1 to 8.
 
-    Both are as of a picture that stands upright, and empty if there is none, or with ``strip``. EXIF keeps its bytes, so that
-    what makers note at offsets of their own stays readable; broken EXIF is left out. Pillow turns TIFF itself.
+    Both are as of a picture that stands upright, and empty if there is none, or with ``strip``.
+    EXIF keeps its bytes, so that what makers note at offsets of their own stays readable; broken
+    EXIF is left out. Pillow turns TIFF itself.
     """
     held, xmp = _exif(image), image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
     xmp = (xmp.encode() if isinstance(xmp, str) else bytes(xmp)).rstrip(b"\0")
@@ -28,12 +32,17 @@ def collect(image: Image.Image, strip: bool = False) -> tuple[bytes, bytes, int]
     held, xmp = (b"", b"") if strip else (exif.upright(held), upright_xmp(xmp))
     for name, data in (("EXIF", held), ("XMP", xmp)):
         if len(data) > LIMIT:
-            raise ImageError(f"holds {len(data)} bytes of {name}; at most {LIMIT} are kept: --metadata strip leaves them out")
+            raise ImageError(
+                f"holds {len(data)} bytes of {name}; at most {LIMIT} are kept: --metadata strip "
+                "leaves them out"
+            )
     return held, xmp, stands
 
 
 def _said(xmp: bytes) -> re.Pattern[bytes]:
-    """What finds the orientation in an XMP packet: what stands before the digit, and the digit. Readers look no further."""
+    """What finds the orientation in an XMP packet: what stands before the digit, and the digit.
+    Readers look no further.
+    """
     names = [match[1] for match in itertools.islice(_NAMESPACE.finditer(xmp), PREFIXES)]
     prefixes = b"|".join(sorted({b"tiff", *map(re.escape, names)}))
     return re.compile(rb"((?:" + prefixes + rb"):Orientation\s*(?:=\s*[\"']|>)\s*)([0-9])")
@@ -54,7 +63,8 @@ def _exif(image: Image.Image) -> bytes:
     if given:
         return bytes(given).removeprefix(PREFIX)
     try:
-        profile = image.info.get("Raw profile type exif")  # as ImageMagick writes it into PNG: three lines, then hexadecimal
+        # as ImageMagick writes it into PNG: three lines, then hexadecimal
+        profile = image.info.get("Raw profile type exif")
         if profile:
             return bytes.fromhex("".join(profile.split("\n")[3:])).removeprefix(PREFIX)
         if image.format != "TIFF":
@@ -77,7 +87,9 @@ def pack(data: bytes) -> bytes:
 
 
 def unpack(body: bytes) -> bytes:
-    """What `pack` was given. Raises StreamError, and takes no more memory than `LIMIT` whatever the body says."""
+    """What `pack` was given. Raises StreamError, and takes no more memory than `LIMIT` whatever the
+    body says.
+    """
     if not body or body[0] not in (STORED, DEFLATED):
         raise StreamError("is damaged: metadata of an unknown form")
     if body[0] == STORED:

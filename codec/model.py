@@ -1,12 +1,15 @@
-"""A trained model as shipped: one zip file of ONNX graphs, integer tables and a JSON card. Loading executes nothing.
+"""A trained model as shipped: one zip file of ONNX graphs, integer tables and a JSON card. Loading
+executes nothing.
 
-A model file may come from anywhere, so nothing in it is believed: `codec.archive` reads its members, `codec.graph_check` says
-what a graph may do, and what is wrong is a ModelError of one line (SECURITY.md).
+A model file may come from anywhere, so nothing in it is believed: `codec.archive` reads its
+members, `codec.graph_check` says what a graph may do, and what is wrong is a ModelError of one line
+(SECURITY.md).
 
-Members: `model.json` (name, format, groups, halo, steps of training, …), `analysis.onnx`, `synthesis.onnx`, `features.onnx`,
-`context0.onnx` …, and arrays as `.npy`. ``id``, written into every stream, is the start of a SHA-256 over the members
-that decoded latents depend on; a new synthesis keeps it. `grey.npy`, if there, names the latents that grey pictures need;
-their streams bear an id that depends on it too.
+Members: `model.json` (name, format, groups, halo, steps of training, …), `analysis.onnx`,
+`synthesis.onnx`, `features.onnx`, `context0.onnx` …, and arrays as `.npy`. ``id``, written into
+every stream, is the start of a SHA-256 over the members that decoded latents depend on; a new
+synthesis keeps it. `grey.npy`, if there, names the latents that grey pictures need; their streams
+bear an id that depends on it too.
 """
 
 import copy
@@ -26,7 +29,8 @@ from metamer.codec.session import Session
 from metamer.entropy.tables import Tables
 
 QUALITIES = 256
-HALO = 3  # latent positions: six 3x3 convolutions, as all shipped networks have, at half a position a pixel
+# latent positions: six 3x3 convolutions, as all shipped networks have, at half a position a pixel
+HALO = 3
 MAX_HALO = 64
 TRADEOFF = 22.0  # see latents.choose_residuals; least rate at equal PSNR on held-out photographs
 SUFFIX = ".metamer"
@@ -46,10 +50,19 @@ ARRAYS = {  # name: (dtype, dimensions); Q = 256 qualities, M latents, Z hyper-l
     "level_weights": ("float32", 2),  # (Q, K) quality weights of analysis and synthesis
 }
 LIMITS = {"mean_factor": 1 << 18, "known_factor": 1 << 17}  # products of these stay inside 32 bits
-DECODING_ARRAYS = ("frequencies", "reach", "hyper_index", "scale_offset", "mean_factor", "known_factor", "planes")
+DECODING_ARRAYS = (
+    "frequencies",
+    "reach",
+    "hyper_index",
+    "scale_offset",
+    "mean_factor",
+    "known_factor",
+    "planes",
+)
 GREY = "grey.npy"  # (M,) uint8: 1 for latents that grey pictures have, 0 for those of colour
 PER_LATENT = ("scale_offset", "mean_factor", "known_factor", "step", "encoder_gain")
-RANGES = {"step": (1e-6, 1e6), "encoder_gain": (1e-6, 1e6), "level_weights": (0.0, 1.0)}  # of what is not integers
+# of what is not integers
+RANGES = {"step": (1e-6, 1e6), "encoder_gain": (1e-6, 1e6), "level_weights": (0.0, 1.0)}
 MOST_GROUPS, MOST_LATENTS, MOST_FREQUENCIES = 16, 4096, 1 << 20
 NAME_LENGTH = 100
 
@@ -60,7 +73,9 @@ def graph_names(groups: int) -> tuple[str, ...]:
 
 
 def relative_curvature(step: np.ndarray) -> np.ndarray:
-    """What a squared step costs in each latent, the mean being 1, of steps (…, M): transforms are nearly orthogonal."""
+    """What a squared step costs in each latent, the mean being 1, of steps (…, M): transforms are
+    nearly orthogonal.
+    """
     return step**2 / (step**2).mean(-1, keepdims=True)
 
 
@@ -73,24 +88,30 @@ def digest(members: Mapping[str, bytes], groups: Sequence[int]) -> bytes:
 
 
 def _decoding_members(groups: Sequence[int]) -> list[str]:
-    return [f"{graph}.onnx" for graph in graph_names(len(groups))] + [f"{array}.npy" for array in DECODING_ARRAYS]
+    return [f"{graph}.onnx" for graph in graph_names(len(groups))] + [
+        f"{array}.npy" for array in DECODING_ARRAYS
+    ]
 
 
 class Model:
-    """A loaded model; ONNX sessions are made when first used. threads: 0 lets ONNX Runtime use every core.
+    """A loaded model; ONNX sessions are made when first used. threads: 0 lets ONNX Runtime use
+    every core.
 
-    id: what streams call it; networks: what decoder files call it, the same but for `grey_variant`. grey: whether it is that;
-    coded: which latents are coded at all, (M,) bool, None for every one. tradeoff: (Q, M) bits that a squared step is worth
-    to the encoder, `codec.latents.choose_residuals`: the card's ``tradeoff`` for the level, and, where the card has ``worth``,
-    times that of the latent's group, by which later ones are predicted, and times `relative_curvature`. masking:
-    `codec.masking.error_weights`' exponent. halo: latent positions that analysis and synthesis see beyond their own.
+    id: what streams call it; networks: what decoder files call it, the same but for `grey_variant`.
+    grey: whether it is that; coded: which latents are coded at all, (M,) bool, None for every one.
+    tradeoff: (Q, M) bits that a squared step is worth to the encoder,
+    `codec.latents.choose_residuals`: the card's ``tradeoff`` for the level, and, where the card has
+    ``worth``, times that of the latent's group, by which later ones are predicted, and times
+    `relative_curvature`. masking: `codec.masking.error_weights`' exponent. halo: latent positions
+    that analysis and synthesis see beyond their own.
     """
 
     def __init__(self, path: Path, threads: int = 0):
         self.path, self.threads = Path(path), threads
         self._sessions: dict[str, Session] = {}
-        self.card, self.groups, self._members = _read(self.path, (*(f"{array}.npy" for array in ARRAYS), "analysis.onnx",
-                                                                  "synthesis.onnx"))
+        self.card, self.groups, self._members = _read(
+            self.path, (*(f"{array}.npy" for array in ARRAYS), "analysis.onnx", "synthesis.onnx")
+        )
         self.id, self._grey_id = _ids(self.path, self._members, self.groups)
         self.networks = self.id
         self.grey = False
@@ -125,7 +146,9 @@ class Model:
         return sum(self.groups)
 
     def graph(self, name: str) -> bytes:
-        """One graph as ONNX serialises it, for other readers than `Session`, which checks more. Raises ModelError."""
+        """One graph as ONNX serialises it, for other readers than `Session`, which checks more.
+        Raises ModelError.
+        """
         data = self._member(name)
         try:
             onnx_wire.read(data)
@@ -142,8 +165,11 @@ class Model:
     def session(self, graph: str) -> Session:
         """One graph, ready to run; kept for the next call."""
         if graph not in self._sessions:
-            arena = graph in ("analysis", "synthesis")  # a model has several of the others, each with an arena of its own
-            self._sessions[graph] = Session(self._member(graph), f"{self.path}: graph {graph}", self.threads, arena)
+            # a model has several of the others, each with an arena of its own
+            arena = graph in ("analysis", "synthesis")
+            self._sessions[graph] = Session(
+                self._member(graph), f"{self.path}: graph {graph}", self.threads, arena
+            )
         return self._sessions[graph]
 
     def run(self, graph: str, **inputs: np.ndarray) -> list[np.ndarray]:
@@ -151,7 +177,9 @@ class Model:
         return self.session(graph).run(**inputs)
 
 
-def _read(path: Path, more: Sequence[str] = ()) -> tuple[dict[str, Any], tuple[int, ...], dict[str, bytes]]:
+def _read(
+    path: Path, more: Sequence[str] = ()
+) -> tuple[dict[str, Any], tuple[int, ...], dict[str, bytes]]:
     """Card, groups and members: those that the ids depend on, and ``more``. Raises ModelError."""
     try:
         first = archive.read(path, ["model.json"])
@@ -161,8 +189,12 @@ def _read(path: Path, more: Sequence[str] = ()) -> tuple[dict[str, Any], tuple[i
             raise ModelError(f"{path}: model format {form} is newer than this program reads")
         if type(form) is not int or form < 1 or not is_name(name):
             raise ArchiveError(f"format {form!r}, name {name!r}"[:200])
-        if not (isinstance(groups, list) and 0 < len(groups) <= MOST_GROUPS
-                and all(type(size) is int and 0 < size <= MOST_LATENTS for size in groups) and sum(groups) <= MOST_LATENTS):
+        if not (
+            isinstance(groups, list)
+            and 0 < len(groups) <= MOST_GROUPS
+            and all(type(size) is int and 0 < size <= MOST_LATENTS for size in groups)
+            and sum(groups) <= MOST_LATENTS
+        ):
             raise ArchiveError(f"groups {groups!r}"[:200])
         members = archive.read(path, [*_decoding_members(groups), GREY, *more])
     except FileNotFoundError:
@@ -180,8 +212,9 @@ def is_name(name: object) -> bool:
 
 
 def _ids(path: Path, members: Mapping[str, bytes], groups: Sequence[int]) -> tuple[bytes, bytes]:
-    """What streams call a model, those of colour and those of grey pictures; made of the members' bytes, never of what a
-    card says. Raises ModelError."""
+    """What streams call a model, those of colour and those of grey pictures; made of the members'
+    bytes, never of what a card says. Raises ModelError.
+    """
     try:
         whole = digest(members, groups)
     except KeyError as problem:
@@ -219,7 +252,9 @@ def _grey_array(members: Mapping[str, bytes], groups: Sequence[int]) -> np.ndarr
     return grey
 
 
-def _number(card: Mapping[str, Any], key: str, low: float, high: float, default: float, whole: bool = False) -> float:
+def _number(
+    card: Mapping[str, Any], key: str, low: float, high: float, default: float, whole: bool = False
+) -> float:
     value = card.get(key, default)
     if type(value) not in ((int,) if whole else (int, float)) or not low <= value <= high:
         raise ArchiveError(f"{key} is out of range")
@@ -229,14 +264,21 @@ def _number(card: Mapping[str, Any], key: str, low: float, high: float, default:
 def _numbers(card: Mapping[str, Any], key: str, default: list[float]) -> np.ndarray:
     """Positive numbers. Raises ArchiveError."""
     values = card.get(key, default)
-    if not isinstance(values, list) or len(values) > MOST_LATENTS or not all(
-            type(value) in (int, float) and 0 < value <= 1e9 for value in values):
+    if (
+        not isinstance(values, list)
+        or len(values) > MOST_LATENTS
+        or not all(type(value) in (int, float) and 0 < value <= 1e9 for value in values)
+    ):
         raise ArchiveError(f"{key} is out of range")
     return np.array(values, float)
 
 
-def _tradeoff(card: Mapping[str, Any], arrays: Mapping[str, np.ndarray], groups: Sequence[int]) -> np.ndarray:
-    """`Model.tradeoff`, at every quality, interpolated like all that depends on it. Raises ArchiveError."""
+def _tradeoff(
+    card: Mapping[str, Any], arrays: Mapping[str, np.ndarray], groups: Sequence[int]
+) -> np.ndarray:
+    """`Model.tradeoff`, at every quality, interpolated like all that depends on it. Raises
+    ArchiveError.
+    """
     tradeoff, worth = _numbers(card, "tradeoff", [TRADEOFF]), _numbers(card, "worth", [])
     levels, step = arrays["level_weights"], arrays["step"]
     if not 0 < len(tradeoff) <= levels.shape[1] or len(worth) not in (0, len(groups)):
@@ -254,7 +296,9 @@ def shipped() -> list[Path]:
 
 
 def load(name: str = "base", threads: int = 0) -> Model:
-    """A shipped model by name, or a model file by path; kept for the next call. Raises ModelError."""
+    """A shipped model by name, or a model file by path; kept for the next call. Raises
+    ModelError.
+    """
     return _load(_path(name), threads)
 
 
@@ -264,7 +308,9 @@ def _path(name: str) -> Path:
         path = Path(name)
         if not os.path.exists(path):
             names = ", ".join(file.stem for file in shipped()) or "none"
-            raise ModelError(f"no model '{name}': shipped are {names}; or give the path of a model file")
+            raise ModelError(
+                f"no model '{name}': shipped are {names}; or give the path of a model file"
+            )
     return path
 
 
@@ -280,13 +326,19 @@ def _identity(path: Path) -> tuple[bytes, bytes]:
     return _ids(path, members, groups)
 
 
-def find(model_id: bytes, candidates: tuple[str, ...] = (), threads: int = 0, grey: bool = False) -> Model:
-    """The model a stream names: first among those shipped, then among ``candidates`` (names or paths). grey: its variant.
+def find(
+    model_id: bytes, candidates: tuple[str, ...] = (), threads: int = 0, grey: bool = False
+) -> Model:
+    """The model a stream names: first among those shipped, then among ``candidates`` (names or
+    paths). grey: its variant.
 
-    So no file takes a shipped model's place, though its latents may be the same: what draws pictures is not in an id.
+    So no file takes a shipped model's place, though its latents may be the same: what draws
+    pictures is not in an id.
     """
     for name in (*(path.stem for path in shipped()), *candidates):
         if _identity(_path(name))[grey] == model_id:
             model = load(name, threads)
             return model.grey_variant if grey else model
-    raise ModelError(f"needs model {model_id.hex()}, which is not installed; name its file with --model")
+    raise ModelError(
+        f"needs model {model_id.hex()}, which is not installed; name its file with --model"
+    )

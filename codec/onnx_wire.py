@@ -1,9 +1,12 @@
-"""An ONNX graph as it is serialised, read with nothing but this page: what may stand in a model file and nothing else.
+"""An ONNX graph as it is serialised, read with nothing but this page: what may stand in a model
+file and nothing else.
 
-ONNX Runtime reads much more than our exporter writes: tensors in other files, control flow, functions, operators of other
-domains. This reader knows the fields that train/export.py writes, by number (onnx.proto, IR version 10, and the encoding of
-protocol buffers, https://protobuf.dev/programming-guides/encoding), and refuses every other field, a field of another wire
-type, and a second one where there may be one, so that no two readers can understand a graph differently.
+ONNX Runtime reads much more than our exporter writes: tensors in other files, control flow,
+functions, operators of other domains. This reader knows the fields that train/export.py writes, by
+number (onnx.proto, IR version 10, and the encoding of protocol buffers,
+https://protobuf.dev/programming-guides/encoding), and refuses every other field, a field of another
+wire type, and a second one where there may be one, so that no two readers can understand a graph
+differently.
 """
 
 import math
@@ -22,10 +25,22 @@ MAX_CONSTANTS = 4096
 MAX_DIMENSIONS = 6
 _OPERATOR = re.compile(r"[A-Z][A-Za-z0-9]{1,39}")
 
-FLOAT, UINT8, INT8, UINT16, INT16, INT32, INT64, BOOL, FLOAT16 = 1, 2, 3, 4, 5, 6, 7, 9, 10  # TensorProto.DataType
-DTYPES = {number: np.dtype(name) for number, name in (
-    (FLOAT, "<f4"), (UINT8, "u1"), (INT8, "i1"), (UINT16, "<u2"), (INT16, "<i2"), (INT32, "<i4"), (INT64, "<i8"), (BOOL, "?"),
-    (FLOAT16, "<f2"))}
+# TensorProto.DataType
+FLOAT, UINT8, INT8, UINT16, INT16, INT32, INT64, BOOL, FLOAT16 = 1, 2, 3, 4, 5, 6, 7, 9, 10
+DTYPES = {
+    number: np.dtype(name)
+    for number, name in (
+        (FLOAT, "<f4"),
+        (UINT8, "u1"),
+        (INT8, "i1"),
+        (UINT16, "<u2"),
+        (INT16, "<i2"),
+        (INT32, "<i4"),
+        (INT64, "<i8"),
+        (BOOL, "?"),
+        (FLOAT16, "<f2"),
+    )
+}
 EXPONENTS = {FLOAT: np.uint32(0x7F800000), FLOAT16: np.uint16(0x7C00)}
 
 Attribute = int | float | bytes | tuple[int, ...]
@@ -73,19 +88,44 @@ class Graph:
 
 
 def read(data: bytes) -> Graph:
-    """The graph of a serialised ModelProto. Raises GraphError for everything that the module's docstring excludes."""
-    model = _Message("model", memoryview(data), {  # IR version, producer and its version, notes, graph, operator set
-        1: VARINT, 2: LENGTH, 3: LENGTH, 6: LENGTH, 7: LENGTH, 8: LENGTH})
+    """The graph of a serialised ModelProto. Raises GraphError for everything that the module's
+    docstring excludes.
+    """
+    # IR version, producer and its version, notes, graph, operator set
+    model = _Message(
+        "model",
+        memoryview(data),
+        {1: VARINT, 2: LENGTH, 3: LENGTH, 6: LENGTH, 7: LENGTH, 8: LENGTH},
+    )
     if model.number(1) not in IR_VERSIONS:
-        raise GraphError(f"IR version {model.number(1)}; a model file holds {IR_VERSIONS[0]} to {IR_VERSIONS[-1]}")
+        raise GraphError(
+            f"IR version {model.number(1)}; a model file holds {IR_VERSIONS[0]} to "
+            f"{IR_VERSIONS[-1]}"
+        )
     operators = _Message("operator set", model.bytes(8), {1: LENGTH, 2: VARINT})
     if operators.text(1, "") or operators.number(2) != OPSET:
-        raise GraphError(f"operator set {operators.text(1, '')!r} {operators.number(2)}; a model file holds ONNX's {OPSET}")
-    graph = _Message("graph", model.bytes(7), {  # nodes, name, constants, inputs, outputs
-        1: LENGTH, 2: LENGTH, 5: LENGTH, 11: LENGTH, 12: LENGTH}, repeated=(1, 5, 11, 12))
+        raise GraphError(
+            f"operator set {operators.text(1, '')!r} {operators.number(2)}; a model file holds "
+            f"ONNX's {OPSET}"
+        )
+    graph = _Message(
+        "graph",
+        model.bytes(7),
+        {  # nodes, name, constants, inputs, outputs
+            1: LENGTH,
+            2: LENGTH,
+            5: LENGTH,
+            11: LENGTH,
+            12: LENGTH,
+        },
+        repeated=(1, 5, 11, 12),
+    )
     nodes, tensors = graph.parts.get(1, []), graph.parts.get(5, [])
     if len(nodes) > MAX_NODES or len(tensors) > MAX_CONSTANTS:
-        raise GraphError(f"{len(nodes)} nodes and {len(tensors)} constants; at most {MAX_NODES} and {MAX_CONSTANTS} are run")
+        raise GraphError(
+            f"{len(nodes)} nodes and {len(tensors)} constants; at most {MAX_NODES} and "
+            f"{MAX_CONSTANTS} are run"
+        )
     constants = dict(map(_constant, tensors))
     if len(constants) < len(tensors):
         raise GraphError("two constants have the same name")
@@ -94,14 +134,20 @@ def read(data: bytes) -> Graph:
 
 
 def _constant(data: memoryview) -> tuple[str, Constant]:
-    tensor = _Message("constant", data, {1: VARINT, 2: VARINT, 8: LENGTH, 9: LENGTH}, repeated=(1,))  # shape, type, name, bytes
+    # shape, type, name, bytes
+    tensor = _Message("constant", data, {1: VARINT, 2: VARINT, 8: LENGTH, 9: LENGTH}, repeated=(1,))
     name, kind, shape = tensor.text(8), tensor.number(2), tensor.numbers(1)
     if kind not in DTYPES:
         raise GraphError(f"constant {name!r} has elements of type {kind}")
     values = tensor.bytes(9)
-    if len(shape) > MAX_DIMENSIONS or min(shape, default=1) < 1 or math.prod(shape) * DTYPES[kind].itemsize != len(values):
+    if (
+        len(shape) > MAX_DIMENSIONS
+        or min(shape, default=1) < 1
+        or math.prod(shape) * DTYPES[kind].itemsize != len(values)
+    ):
         raise GraphError(f"constant {name!r} of shape {shape} holds {len(values)} bytes")
-    if kind in EXPONENTS:  # an exponent of ones alone is infinity or NaN; NumPy's isfinite takes ten times as long
+    # an exponent of ones alone is infinity or NaN; NumPy's isfinite takes ten times as long
+    if kind in EXPONENTS:
         bits = np.frombuffer(values, f"<u{DTYPES[kind].itemsize}")
         if (bits & EXPONENTS[kind] == EXPONENTS[kind]).any():
             raise GraphError(f"constant {name!r} holds infinity or what is not a number")
@@ -109,8 +155,20 @@ def _constant(data: memoryview) -> tuple[str, Constant]:
 
 
 def _node(data: memoryview) -> Node:
-    node = _Message("node", data, {  # inputs, outputs, name, operator, attributes, notes, domain
-        1: LENGTH, 2: LENGTH, 3: LENGTH, 4: LENGTH, 5: LENGTH, 6: LENGTH, 7: LENGTH}, repeated=(1, 2, 5))
+    node = _Message(
+        "node",
+        data,
+        {  # inputs, outputs, name, operator, attributes, notes, domain
+            1: LENGTH,
+            2: LENGTH,
+            3: LENGTH,
+            4: LENGTH,
+            5: LENGTH,
+            6: LENGTH,
+            7: LENGTH,
+        },
+        repeated=(1, 2, 5),
+    )
     operator, domain = node.text(4), node.text(7, "")
     if domain or not _OPERATOR.fullmatch(operator):
         raise GraphError(f"operator {operator!r} of domain {domain!r}")
@@ -123,9 +181,15 @@ def _node(data: memoryview) -> Node:
 
 def _attribute(data: memoryview) -> tuple[str, Attribute]:
     # name; a float, an integer, a string, integers; type
-    part = _Message("attribute", data, {1: LENGTH, 2: FIXED32, 3: VARINT, 4: LENGTH, 8: VARINT, 20: VARINT}, repeated=(8,))
+    part = _Message(
+        "attribute",
+        data,
+        {1: LENGTH, 2: FIXED32, 3: VARINT, 4: LENGTH, 8: VARINT, 20: VARINT},
+        repeated=(8,),
+    )
     name = part.text(1)
-    match part.number(20):  # AttributeProto.AttributeType; tensors, graphs and types are not among them
+    # AttributeProto.AttributeType; tensors, graphs and types are not among them
+    match part.number(20):
         case 1:
             return name, float(np.frombuffer(part.bytes(2), "<f4")[0])
         case 2:
@@ -139,24 +203,36 @@ def _attribute(data: memoryview) -> tuple[str, Attribute]:
 
 
 def _port(data: memoryview) -> Port:
-    value = _Message("input or output", data, {1: LENGTH, 2: LENGTH, 3: LENGTH, 4: LENGTH}, repeated=(4,))  # 3, 4: notes
-    kind = _Message("type", value.bytes(2), {1: LENGTH})  # of tensors; sequences, maps and optional values are other fields
+    # 3, 4: notes
+    value = _Message(
+        "input or output", data, {1: LENGTH, 2: LENGTH, 3: LENGTH, 4: LENGTH}, repeated=(4,)
+    )
+    # of tensors; sequences, maps and optional values are other fields
+    kind = _Message("type", value.bytes(2), {1: LENGTH})
     tensor = _Message("tensor type", kind.bytes(1), {1: VARINT, 2: LENGTH})
     shape = _Message("shape", tensor.bytes(2), {1: LENGTH}, repeated=(1,))
     sides = [_Message("dimension", part, {1: VARINT, 2: LENGTH}) for part in shape.parts.get(1, [])]
     if tensor.number(1) not in DTYPES or len(sides) > MAX_DIMENSIONS:
-        raise GraphError(f"type {tensor.number(1)} or {len(sides)} dimensions of an input or output")
-    return Port(value.text(1), tensor.number(1), tuple(side.number(1) if 1 in side.parts else None for side in sides))
+        raise GraphError(
+            f"type {tensor.number(1)} or {len(sides)} dimensions of an input or output"
+        )
+    return Port(
+        value.text(1),
+        tensor.number(1),
+        tuple(side.number(1) if 1 in side.parts else None for side in sides),
+    )
 
 
 class _Message:
     """The fields of one message, by number: integers for `VARINT`, memory for the rest, in lists.
 
-    wire: the fields that may be there and their wire types; repeated: those of them that may be there more than once, of
-    which numbers may also be packed into one.
+    wire: the fields that may be there and their wire types; repeated: those of them that may be
+    there more than once, of which numbers may also be packed into one.
     """
 
-    def __init__(self, name: str, data: memoryview, wire: dict[int, int], repeated: tuple[int, ...] = ()):
+    def __init__(
+        self, name: str, data: memoryview, wire: dict[int, int], repeated: tuple[int, ...] = ()
+    ):
         self._name = name
         self.parts: dict[int, list] = {}
         for number, kind, value in _fields(name, data):
@@ -174,7 +250,11 @@ class _Message:
         return self.parts[number][0]
 
     def text(self, number: int, default: str | None = None) -> str:
-        return default if default is not None and number not in self.parts else _text(self.bytes(number))
+        return (
+            default
+            if default is not None and number not in self.parts
+            else _text(self.bytes(number))
+        )
 
     def number(self, number: int, default: int = -1) -> int:
         return _signed(self.parts[number][0]) if number in self.parts else default
@@ -227,7 +307,9 @@ def _packed(name: str, data: memoryview) -> list[int]:
 
 
 def _varint(name: str, data: memoryview, place: int) -> tuple[int, int]:
-    """An unsigned number of 64 bits, seven bits a byte, in as few bytes as will do; and where it ends."""
+    """An unsigned number of 64 bits, seven bits a byte, in as few bytes as will do; and where it
+    ends.
+    """
     value = 0
     for shift in range(0, 70, 7):
         if place >= len(data):

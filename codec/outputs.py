@@ -1,4 +1,6 @@
-"""Decoded pictures to files, each carrying what its format can; the rest is converted or refused, not dropped silently."""
+"""Decoded pictures to files, each carrying what its format can; the rest is converted or refused,
+not dropped silently.
+"""
 
 import io
 from dataclasses import dataclass, field
@@ -12,7 +14,9 @@ from metamer.codec.errors import ImageError
 
 @dataclass(frozen=True)
 class Format:
-    """name: Pillow's; modes: those it holds; carries: most bytes of `icc_profile`, `exif`, `xmp`; options: for Pillow."""
+    """name: Pillow's; modes: those it holds; carries: most bytes of `icc_profile`, `exif`, `xmp`;
+    options: for Pillow.
+    """
 
     name: str
     modes: tuple[str, ...]
@@ -21,18 +25,34 @@ class Format:
 
 
 JPEG_XMP = b"http://ns.adobe.com/xap/1.0/\0"  # what a packet begins with there
-SEGMENT = 65533  # bytes that one of JPEG holds; a profile may have 255, each with 14 bytes that say which it is
+# bytes that one of JPEG holds; a profile may have 255, each with 14 bytes that say which it is
+SEGMENT = 65533
 EVERYTHING = dict.fromkeys(("icc_profile", "exif", "xmp"), 1 << 30)
 # Pillow reads no larger profile from a PNG
-PNG = Format("PNG", ("L", "LA", "RGB", "RGBA"), EVERYTHING | {"icc_profile": PngImagePlugin.MAX_TEXT_CHUNK})
+PNG = Format(
+    "PNG", ("L", "LA", "RGB", "RGBA"), EVERYTHING | {"icc_profile": PngImagePlugin.MAX_TEXT_CHUNK}
+)
 TIFF = Format("TIFF", ("L", "LA", "RGB", "RGBA"), EVERYTHING, {"compression": "tiff_adobe_deflate"})
-JPEG = Format("JPEG", ("L", "RGB"), {"icc_profile": 255 * (SEGMENT - 14), "exif": SEGMENT - len(exif.PREFIX),
-                                     "xmp": SEGMENT - len(JPEG_XMP)}, {"quality": 95, "subsampling": 0})
+JPEG = Format(
+    "JPEG",
+    ("L", "RGB"),
+    {
+        "icc_profile": 255 * (SEGMENT - 14),
+        "exif": SEGMENT - len(exif.PREFIX),
+        "xmp": SEGMENT - len(JPEG_XMP),
+    },
+    {"quality": 95, "subsampling": 0},
+)
 FORMATS = {
-    ".png": PNG, ".tif": TIFF, ".tiff": TIFF, ".jpg": JPEG, ".jpeg": JPEG,
+    ".png": PNG,
+    ".tif": TIFF,
+    ".tiff": TIFF,
+    ".jpg": JPEG,
+    ".jpeg": JPEG,
     ".webp": Format("WEBP", ("RGB", "RGBA"), EVERYTHING, {"lossless": True, "exact": True}),
     ".bmp": Format("BMP", ("L", "RGB")),
-    ".ppm": Format("PPM", ("L", "RGB")), ".pgm": Format("PPM", ("L",)),
+    ".ppm": Format("PPM", ("L", "RGB")),
+    ".pgm": Format("PPM", ("L",)),
 }
 
 
@@ -43,13 +63,16 @@ def find(suffix: str) -> Format:
     return FORMATS[suffix.lower()]
 
 
-def to_bytes(picture: Image.Image, format: Format, background: str | None = None, strip: bool = False) -> bytes:
+def to_bytes(
+    picture: Image.Image, format: Format, background: str | None = None, strip: bool = False
+) -> bytes:
     """The picture, as `codec.decode` gives it, as a file.
 
-    background: a colour as in CSS to put behind transparent pictures. Without it those are refused by formats that hold no
-    transparency. strip: leave out EXIF and XMP. Colours with a profile become sRGB in formats that carry none, or none of its
-    size. What the file said goes into the output only as far as it is EXIF, XMP or a profile for such pictures, and a TIFF
-    takes of EXIF what describes the photograph alone. Raises ImageError.
+    background: a colour as in CSS to put behind transparent pictures. Without it those are refused
+    by formats that hold no transparency. strip: leave out EXIF and XMP. Colours with a profile
+    become sRGB in formats that carry none, or none of its size. What the file said goes into the
+    output only as far as it is EXIF, XMP or a profile for such pictures, and a TIFF takes of EXIF
+    what describes the photograph alone. Raises ImageError.
     """
     info = dict(picture.info)
     picture = _fitting(picture, format, background)
@@ -69,14 +92,20 @@ def to_bytes(picture: Image.Image, format: Format, background: str | None = None
     except (OSError, ValueError, SyntaxError) as problem:
         raise ImageError(f"cannot be written as {format.name}: {problem}") from None
     data = buffer.getvalue()
-    return tiff.described(data, held.get("exif", b""), held.get("xmp", b"")) if format is TIFF and held else data
+    return (
+        tiff.described(data, held.get("exif", b""), held.get("xmp", b""))
+        if format is TIFF and held
+        else data
+    )
 
 
 def _fitting(picture: Image.Image, format: Format, background: str | None) -> Image.Image:
     """Flattened if that was asked for."""
     if not picture.mode.endswith("A"):
         if picture.mode == "RGB" and "RGB" not in format.modes:
-            raise ImageError(f"is in colour, which {format.name} files of this name do not hold: .ppm does")
+            raise ImageError(
+                f"is in colour, which {format.name} files of this name do not hold: .ppm does"
+            )
         return picture
     if background is not None:
         try:
@@ -84,9 +113,16 @@ def _fitting(picture: Image.Image, format: Format, background: str | None) -> Im
         except ValueError:
             raise ImageError(f"there is no colour '{background}'") from None
         flat = Image.alpha_composite(behind, picture.convert("RGBA")).convert("RGB")
-        return flat.getchannel(0) if picture.mode == "LA" and len(set(ImageColor.getrgb(background)[:3])) == 1 else flat
+        return (
+            flat.getchannel(0)
+            if picture.mode == "LA" and len(set(ImageColor.getrgb(background)[:3])) == 1
+            else flat
+        )
     if not any(mode.endswith("A") for mode in format.modes):
-        raise ImageError(f"is transparent, which {format.name} files do not hold: choose PNG, TIFF or WebP, or a --background")
+        raise ImageError(
+            f"is transparent, which {format.name} files do not hold: choose PNG, TIFF or WebP, or "
+            "a --background"
+        )
     return picture
 
 
@@ -107,13 +143,21 @@ def _widened(picture: Image.Image, format: Format) -> Image.Image:
 
 
 def _metadata(format: Format, info: dict[Any, Any]) -> dict[str, bytes]:
-    """EXIF and XMP of an upright picture, where the format carries them. Raises ImageError for what is too long for it."""
-    held = {name: upright(info.get(name, b"")) for name, upright in
-            (("exif", exif.upright), ("xmp", metadata.upright_xmp)) if name in format.carries}
+    """EXIF and XMP of an upright picture, where the format carries them. Raises ImageError for what
+    is too long for it.
+    """
+    held = {
+        name: upright(info.get(name, b""))
+        for name, upright in (("exif", exif.upright), ("xmp", metadata.upright_xmp))
+        if name in format.carries
+    }
     for name, data in held.items():
         if len(data) > format.carries[name]:
-            raise ImageError(f"holds {len(data)} bytes of {name.upper()}; {format.name} files take {format.carries[name]}: "
-                             "--metadata strip leaves them out")
+            raise ImageError(
+                f"holds {len(data)} bytes of {name.upper()}; {format.name} files take "
+                f"{format.carries[name]}: "
+                "--metadata strip leaves them out"
+            )
     return {name: data for name, data in held.items() if data}
 
 
@@ -124,5 +168,7 @@ def _options(format: Format, held: dict[str, bytes]) -> dict[str, Any]:
         options["exif"] = exif.PREFIX + held["exif"]
     if format is PNG and "xmp" in held:
         options["pnginfo"] = PngImagePlugin.PngInfo()
-        options["pnginfo"].add_itxt("XML:com.adobe.xmp", options.pop("xmp").decode("utf-8", "replace"))
+        options["pnginfo"].add_itxt(
+            "XML:com.adobe.xmp", options.pop("xmp").decode("utf-8", "replace")
+        )
     return options

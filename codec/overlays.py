@@ -1,8 +1,9 @@
-"""What is coded without the networks: whole tiles without loss, some blocks of a tile, or what the networks' tile lacks.
+"""What is coded without the networks: whole tiles without loss, some blocks of a tile, or what the
+networks' tile lacks.
 
-Networks that learned from photographs make little of text, line art, icons and noise. An overlay says what a tile holds instead
-(`Form.WHOLE`, where no network runs; `Form.BLOCKS`) or besides (`Form.RESIDUAL`). bitstreams/FORMAT.md, section 8, is
-normative.
+Networks that learned from photographs make little of text, line art, icons and noise. An overlay
+says what a tile holds instead (`Form.WHOLE`, where no network runs; `Form.BLOCKS`) or besides
+(`Form.RESIDUAL`). bitstreams/FORMAT.md, section 8, is normative.
 """
 
 import zlib
@@ -34,7 +35,9 @@ class Form(IntEnum):
 
 @dataclass(frozen=True)
 class Overlay:
-    """One tile's. step: of residuals; blocks: (rows, columns) bool, which are replaced; data: VP8L of the whole tile."""
+    """One tile's. step: of residuals; blocks: (rows, columns) bool, which are replaced; data: VP8L
+    of the whole tile.
+    """
 
     form: Form
     data: bytes
@@ -58,7 +61,9 @@ class Overlay:
 
 
 def unpack(body: bytes, width: int, height: int) -> Overlay:
-    """The inverse of `Overlay.pack`, for a tile of that many pixels. Raises StreamError; the VP8L data is not looked at."""
+    """The inverse of `Overlay.pack`, for a tile of that many pixels. Raises StreamError; the VP8L
+    data is not looked at.
+    """
     if len(body) < 2 or body[0] not in list(Form):
         raise StreamError("is damaged: an overlay is of an unknown form")
     form, place, step, blocks = Form(body[0]), 1, 0, None
@@ -79,7 +84,9 @@ def _blocks(packed: bytes, shape: tuple[int, int]) -> np.ndarray:
     try:
         bits = unpacker.decompress(packed, -(-count // 8) + 1)
     except zlib.error as problem:
-        raise StreamError(f"is damaged: an overlay's blocks cannot be decompressed ({problem})") from None
+        raise StreamError(
+            f"is damaged: an overlay's blocks cannot be decompressed ({problem})"
+        ) from None
     if len(bits) != -(-count // 8) or not unpacker.eof or unpacker.unused_data:
         raise StreamError("is damaged: an overlay's blocks are not as many as the tile has")
     return np.unpackbits(np.frombuffer(bits, np.uint8), count=count).astype(bool).reshape(shape)
@@ -98,25 +105,34 @@ def pixels_of(box: Box, header: Header) -> Box:
 def mask(blocks: np.ndarray, width: int, height: int) -> Image.Image:
     """Mode L, of so many pixels: 255 in the blocks that are set."""
     levels = Image.fromarray(blocks.astype(np.uint8) * np.uint8(255))
-    return levels.resize((levels.width * BLOCK, levels.height * BLOCK), Image.Resampling.NEAREST).crop((0, 0, width, height))
+    return levels.resize(
+        (levels.width * BLOCK, levels.height * BLOCK), Image.Resampling.NEAREST
+    ).crop((0, 0, width, height))
 
 
-def paint(overlay: Overlay, tile: Box, area: Box, picture: Image.Image, opacity: Image.Image | None) -> Image.Image | None:
-    """Puts what ``overlay`` holds of ``tile`` into a ``picture`` that shows ``area``, all in pixels. Raises StreamError.
+def paint(
+    overlay: Overlay, tile: Box, area: Box, picture: Image.Image, opacity: Image.Image | None
+) -> Image.Image | None:
+    """Puts what ``overlay`` holds of ``tile`` into a ``picture`` that shows ``area``, all in
+    pixels. Raises StreamError.
 
-    picture: mode L or RGB, with what the networks give of the tile. Returns ``opacity``, which shows ``area`` too, or one in
-    its place, where the overlay holds it.
+    picture: mode L or RGB, with what the networks give of the tile. Returns ``opacity``, which
+    shows ``area`` too, or one in its place, where the overlay holds it.
     """
     visible = tile.grown(0, 0, area)
     inside, place = visible.within(tile), (visible.left - area.left, visible.top - area.top)
-    levels = vp8l.decode(overlay.data, tile.width, tile.height, opacity=overlay.form == Form.WITH_OPACITY)[inside]
+    levels = vp8l.decode(
+        overlay.data, tile.width, tile.height, opacity=overlay.form == Form.WITH_OPACITY
+    )[inside]
     colours = levels[..., 1] if picture.mode == "L" else levels[..., :3]
     if overlay.form == Form.RESIDUAL:
         right, bottom = place[0] + visible.width, place[1] + visible.height
         colours = restore(np.asarray(picture.crop((*place, right, bottom))), colours, overlay.step)
     replaced = None
     if overlay.blocks is not None:
-        replaced = Image.fromarray(np.asarray(mask(overlay.blocks, tile.width, tile.height))[inside])
+        replaced = Image.fromarray(
+            np.asarray(mask(overlay.blocks, tile.width, tile.height))[inside]
+        )
     picture.paste(Image.fromarray(np.ascontiguousarray(colours)), place, replaced)
     if overlay.form == Form.WITH_OPACITY:
         opacity = opacity or Image.new("L", picture.size)

@@ -1,4 +1,5 @@
-"""Picture files of every kind to what is coded: an upright 8-bit picture, its transparency and its metadata.
+"""Picture files of every kind to what is coded: an upright 8-bit picture, its transparency and its
+metadata.
 
 `PICTURES.md` lists what happens to which odd file.
 """
@@ -21,21 +22,73 @@ from metamer.codec import alpha, colour, files, limits, metadata
 from metamer.codec.errors import ImageError
 
 MAX_SIDE = 65536
-# what is read, commonest first; without PostScript and all else that starts programs or that nobody photographs in
-FORMATS = ("JPEG", "PNG", "WEBP", "GIF", "BMP", "DIB", "PPM", "TIFF", "AVIF", "HEIF", "JXL", "MPO", "JPEG2000", "ICO", "PCX",
-           "QOI", "SGI", "TGA")
+# what is read, commonest first; without PostScript and all else that starts programs or that nobody
+# photographs in
+FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "GIF",
+    "BMP",
+    "DIB",
+    "PPM",
+    "TIFF",
+    "AVIF",
+    "HEIF",
+    "JXL",
+    "MPO",
+    "JPEG2000",
+    "ICO",
+    "PCX",
+    "QOI",
+    "SGI",
+    "TGA",
+)
 _T = Image.Transpose
-TURNS = {2: _T.FLIP_LEFT_RIGHT, 3: _T.ROTATE_180, 4: _T.FLIP_TOP_BOTTOM, 5: _T.TRANSPOSE, 6: _T.ROTATE_270, 7: _T.TRANSVERSE,
-         8: _T.ROTATE_90}  # what brings a picture upright, by its EXIF orientation
+TURNS = {
+    2: _T.FLIP_LEFT_RIGHT,
+    3: _T.ROTATE_180,
+    4: _T.FLIP_TOP_BOTTOM,
+    5: _T.TRANSPOSE,
+    6: _T.ROTATE_270,
+    7: _T.TRANSVERSE,
+    8: _T.ROTATE_90,
+}  # what brings a picture upright, by its EXIF orientation
 # what Pillow's readers raise on damaged files, by experience
-PILLOW_ERRORS = (OSError, SyntaxError, ValueError, EOFError, KeyError, IndexError, TypeError, AttributeError, RuntimeError,
-                 struct.error, zlib.error, OverflowError, AssertionError, Image.DecompressionBombError)
-# formats of packages that Pillow knows nothing of: how such files begin, the module, its function if any, and the package
+PILLOW_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    OverflowError,
+    AssertionError,
+    Image.DecompressionBombError,
+)
+# formats of packages that Pillow knows nothing of: how such files begin, the module, its function
+# if any, and the package
 PLUGINS: dict[str, tuple[Callable[[bytes], bool], str, str | None, str]] = {
-    "HEIC": (lambda head: head[4:8] == b"ftyp" and head[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1"),
-             "pillow_heif", "register_heif_opener", "pillow-heif"),
-    "JPEG XL": (lambda head: head[:2] == b"\xff\x0a" or head[:12] == b"\0\0\0\x0cJXL \r\n\x87\n", "pillow_jxl", None,
-                "pillow-jxl-plugin"),
+    "HEIC": (
+        lambda head: (
+            head[4:8] == b"ftyp"
+            and head[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1")
+        ),
+        "pillow_heif",
+        "register_heif_opener",
+        "pillow-heif",
+    ),
+    "JPEG XL": (
+        lambda head: head[:2] == b"\xff\x0a" or head[:12] == b"\0\0\0\x0cJXL \r\n\x87\n",
+        "pillow_jxl",
+        None,
+        "pillow-jxl-plugin",
+    ),
 }
 
 
@@ -43,8 +96,9 @@ PLUGINS: dict[str, tuple[Callable[[bytes], bool], str, str | None, str]] = {
 class Picture:
     """What a file is made of.
 
-    image: mode L or RGB. transparency: mode L, of the same size, 255 for opaque; None where everything is. icc: the profile
-    that ``image`` is in, empty for sRGB; exif: without its `Exif` prefix; xmp: a packet; empty where there is none.
+    image: mode L or RGB. transparency: mode L, of the same size, 255 for opaque; None where
+    everything is. icc: the profile that ``image`` is in, empty for sRGB; exif: without its `Exif`
+    prefix; xmp: a packet; empty where there is none.
     """
 
     image: Image.Image
@@ -58,8 +112,11 @@ class Picture:
         return self.image.mode == "L"
 
 
-def load(source: str | os.PathLike | IO[bytes], *, max_pixels: int | None = None, **options: Any) -> Picture:
-    """Opens and takes a picture file, as `take` does and with its options. Raises ImageError with the reason.
+def load(
+    source: str | os.PathLike | IO[bytes], *, max_pixels: int | None = None, **options: Any
+) -> Picture:
+    """Opens and takes a picture file, as `take` does and with its options. Raises ImageError with
+    the reason.
 
     source: a path, or an open file that can be read from any place.
     """
@@ -77,23 +134,35 @@ def load(source: str | os.PathLike | IO[bytes], *, max_pixels: int | None = None
 
 
 def take(
-    image: Image.Image, *, icc: str = "convert", strip: bool = False, first_frame: bool = False, max_pixels: int | None = None,
+    image: Image.Image,
+    *,
+    icc: str = "convert",
+    strip: bool = False,
+    first_frame: bool = False,
+    max_pixels: int | None = None,
     own: bool = False,
 ) -> Picture:
     """What is coded of an opened picture.
 
-    EXIF orientation is applied. icc: 'convert' to sRGB, or 'keep' the numbers as they are and the profile with them, where
-    pictures of one or three channels have one; pictures of four channels are converted. strip: leave out EXIF and
-    XMP. first_frame: take the first of several frames or pages rather than refuse them. max_pixels: as in
-    `codec.limits`. own: ``image`` may be changed, which spares a copy of it.
-    Raises ImageError where the picture cannot be read, or reading it would lose something silently.
+    EXIF orientation is applied. icc: 'convert' to sRGB, or 'keep' the numbers as they are and the
+    profile with them, where pictures of one or three channels have one; pictures of four channels
+    are converted. strip: leave out EXIF and XMP. first_frame: take the first of several frames or
+    pages rather than refuse them. max_pixels: as in `codec.limits`. own: ``image`` may be changed,
+    which spares a copy of it. Raises ImageError where the picture cannot be read, or reading it
+    would lose something silently.
     """
     if not 1 <= min(image.size) <= max(image.size) <= MAX_SIDE:
-        raise ImageError(f"is {image.width}x{image.height}; a side may have from 1 to {MAX_SIDE} pixels")
+        raise ImageError(
+            f"is {image.width}x{image.height}; a side may have from 1 to {MAX_SIDE} pixels"
+        )
     limits.check_picture(*image.size, max_pixels)
     several = getattr(image, "is_animated", False)  # its `n_frames` would read them all
-    if several and not first_frame and image.format != "MPO":  # MPO: a JPEG that carries its preview along
-        raise ImageError("holds several frames or pages; only single pictures are coded: --first-frame takes the first")
+    # MPO: a JPEG that carries its preview along
+    if several and not first_frame and image.format != "MPO":
+        raise ImageError(
+            "holds several frames or pages; only single pictures are coded: --first-frame takes "
+            "the first"
+        )
     given = image
     try:
         if several:
@@ -156,20 +225,26 @@ def _identified(file: IO[bytes]) -> Image.Image:
                 try:
                     plugin = importlib.import_module(module)
                 except ImportError:
-                    raise ImageError(f"is {name}, which the package {package} reads: pip install {package}") from None
+                    raise ImageError(
+                        f"is {name}, which the package {package} reads: pip install {package}"
+                    ) from None
                 if register:
                     getattr(plugin, register)()
                 image = _opened(file, head)
     if image is None:
         known = [name for name in FORMATS if _accepted(name, head)]
-        raise ImageError(f"is a damaged {known[0]} file, or of a kind that cannot be read" if known else
-                         "is not a picture, or of a kind that is not read")
+        raise ImageError(
+            f"is a damaged {known[0]} file, or of a kind that cannot be read"
+            if known
+            else "is not a picture, or of a kind that is not read"
+        )
     image.info.update(colour.signalled(file, image.format, image.info.get("icc_profile")))
     return image
 
 
 def _opened(file: IO[bytes], head: bytes) -> Image.Image | None:
-    """As Image.open with `FORMATS`, but for its guard against large pictures, which is one for all threads of a process.
+    """As Image.open with `FORMATS`, but for its guard against large pictures, which is one for all
+    threads of a process.
 
     `codec.limits` stands in its place.
     """
@@ -178,13 +253,16 @@ def _opened(file: IO[bytes], head: bytes) -> Image.Image | None:
             Image.init()
         if _accepted(name, head) is not False:
             file.seek(0)
-            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):  # how readers say that it is not theirs
+            # how readers say that it is not theirs
+            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
                 return Image.OPEN[name][0](file, "")
     return None
 
 
 def _accepted(name: str, head: bytes) -> bool | None:
-    """Whether a file that begins so is of this format; None for a format that has no way to tell before it is tried."""
+    """Whether a file that begins so is of this format; None for a format that has no way to tell
+    before it is tried.
+    """
     factory, accepts = Image.OPEN.get(name, (None, None))
     if factory is None:
         return False
@@ -194,7 +272,8 @@ def _accepted(name: str, head: bytes) -> bool | None:
         verdict = accepts(head)
     except (IndexError, TypeError, struct.error):  # a file of one byte
         return False
-    return bool(verdict) and not isinstance(verdict, str)  # text: what this Pillow was built without
+    # text: what this Pillow was built without
+    return bool(verdict) and not isinstance(verdict, str)
 
 
 def _reason(problem: Exception) -> str:
@@ -212,7 +291,10 @@ def _split(image: Image.Image) -> tuple[Image.Image | None, Image.Image]:
     else:
         grey = image.mode in ("1", "L", "LA", "La") or (image.mode == "P" and _is_grey(image))
         whole = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-        transparency, image = whole.getchannel("A"), whole.getchannel(0) if grey else whole.convert("RGB")
+        transparency, image = (
+            whole.getchannel("A"),
+            whole.getchannel(0) if grey else whole.convert("RGB"),
+        )
     image.info.pop("transparency", None)
     return (None if transparency.getextrema()[0] == 255 else transparency), image
 

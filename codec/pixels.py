@@ -9,11 +9,14 @@ from PIL import Image
 from metamer.codec import pictures
 from metamer.codec.tiles import Box
 
-SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".ppm"}  # what a folder is searched for
+# what a folder is searched for
+SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".ppm"}
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Upright 8-bit sRGB, whatever came in; `codec.pictures.take`. Raises ImageError, for transparent pictures too."""
+    """Upright 8-bit sRGB, whatever came in; `codec.pictures.take`. Raises ImageError, for
+    transparent pictures too.
+    """
     return pictures.opaque(pictures.take(image, strip=True))
 
 
@@ -25,15 +28,16 @@ def read(source: str | Path | io.BytesIO, max_pixels: int | None = None) -> Imag
     return pictures.opaque(pictures.load(source, strip=True, max_pixels=max_pixels))
 
 
-
-
 def padded_size(height: int, width: int) -> tuple[int, int]:
-    """The size that is transformed: multiples of 16, at least 32 (the lapped transform needs a block boundary)."""
+    """The size that is transformed: multiples of 16, at least 32 (the lapped transform needs a
+    block boundary).
+    """
     return max(32, height + -height % 16), max(32, width + -width % 16)
 
 
 def to_planes(image: Image.Image, window: Box | None = None) -> np.ndarray:
-    """(1, 3, H', W') float32 in [0, 1]: an RGB picture, or a grey one thrice, its edges replicated up to `padded_size`.
+    """(1, 3, H', W') float32 in [0, 1]: an RGB picture, or a grey one thrice, its edges replicated
+    up to `padded_size`.
 
     window: in pixels; only that part of what would be returned.
     """
@@ -44,11 +48,14 @@ def to_planes(image: Image.Image, window: Box | None = None) -> np.ndarray:
         pixels = np.broadcast_to(pixels[..., None], (*pixels.shape, 3))
     beyond = ((0, window.height - there.height), (0, window.width - there.width), (0, 0))
     padded = np.pad(pixels, beyond, mode="edge")
-    return np.ascontiguousarray(padded.transpose(2, 0, 1))[None].astype(np.float32) / np.float32(255)
+    return np.ascontiguousarray(padded.transpose(2, 0, 1))[None].astype(np.float32) / np.float32(
+        255
+    )
 
 
 def from_planes(planes: np.ndarray, width: int, height: int, grey: bool = False) -> Image.Image:
-    """The inverse of `to_planes`: clipped, rounded to 8 bits and cropped. Overwrites ``planes`` (large pictures are large).
+    """The inverse of `to_planes`: clipped, rounded to 8 bits and cropped. Overwrites ``planes``
+    (large pictures are large).
 
     grey: mode L, of the planes' mean, which is nearer to the original than any one of them.
     """

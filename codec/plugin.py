@@ -1,4 +1,5 @@
-"""Metamer in Pillow, and so in everything that opens and saves pictures through it. Importing this module registers it.
+"""Metamer in Pillow, and so in everything that opens and saves pictures through it. Importing this
+module registers it.
 
 >>> import io
 >>> import metamer.codec.plugin
@@ -9,9 +10,10 @@
 >>> picture.format, picture.size, picture.mode
 ('MTM', (64, 48), 'RGB')
 
-`save` takes the options of `metamer.encode` (quality, lossless, bpp, max_bytes, model, threads …). Pixels are those of
-`metamer.decode` with the model's own decoder. Errors are Pillow's: UnidentifiedImageError for what is not a Metamer file,
-OSError for one that is damaged or whose model is not installed, and for a picture that cannot be encoded.
+`save` takes the options of `metamer.encode` (quality, lossless, bpp, max_bytes, model, threads …).
+Pixels are those of `metamer.decode` with the model's own decoder. Errors are Pillow's:
+UnidentifiedImageError for what is not a Metamer file, OSError for one that is damaged or whose
+model is not installed, and for a picture that cannot be encoded.
 """
 
 import inspect
@@ -53,7 +55,9 @@ class MetamerImageFile(ImageFile.ImageFile):
 
     def _has_alpha(self) -> bool:
         header, sections = container.unpack(self._read())
-        return any(section.kind == container.Kind.ALPHA for section in sections) or container.has_opacity(header, sections)
+        return any(
+            section.kind == container.Kind.ALPHA for section in sections
+        ) or container.has_opacity(header, sections)
 
     def load(self) -> "PixelAccess | None":
         """Decodes the pixels, once. Raises OSError."""
@@ -90,7 +94,11 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     from metamer.codec import coding
 
     known = inspect.signature(coding.encode).parameters
-    options = {name: value for name, value in image.encoderinfo.items() if name in known and name != "image"}
+    options = {
+        name: value
+        for name, value in image.encoderinfo.items()
+        if name in known and name != "image"
+    }
     try:
         data = coding.encode(image, **options)
     except MetamerError as problem:
@@ -99,7 +107,11 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
 
 
 def _accept(prefix: bytes) -> bool:
-    return prefix.startswith(container.MAGIC) and len(prefix) > 3 and 1 <= prefix[3] <= container.VERSION
+    return (
+        prefix.startswith(container.MAGIC)
+        and len(prefix) > 3
+        and 1 <= prefix[3] <= container.VERSION
+    )
 
 
 Image.register_open(FORMAT, MetamerImageFile, _accept)

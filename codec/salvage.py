@@ -1,9 +1,10 @@
 """What is still whole in a damaged file, and a picture of it.
 
-Version 2 has a checksum for each section, and a tile's section says which tile it is: whole tiles are decoded as ever, lost
-ones are crossed out. Version 1 has one checksum for all, and a picture in one piece is range-coded from end to end, so nothing
-tells where the damage is: what the range decoder gives is decoded, from where it fails on nothing is added to what the
-networks predict, and all of it is reported as not to be trusted.
+Version 2 has a checksum for each section, and a tile's section says which tile it is: whole tiles
+are decoded as ever, lost ones are crossed out. Version 1 has one checksum for all, and a picture in
+one piece is range-coded from end to end, so nothing tells where the damage is: what the range
+decoder gives is decoded, from where it fails on nothing is added to what the networks predict, and
+all of it is reported as not to be trusted.
 """
 
 import contextlib
@@ -25,9 +26,11 @@ from metamer.codec.tiles import Box
 from metamer.entropy.coder import DamagedError, Decoder
 from metamer.entropy.tables import Tables
 
-OTHERS = 1 << 8  # sections that a file may have besides its tiles; what more there are is not looked at
+# sections that a file may have besides its tiles; what more there are is not looked at
+OTHERS = 1 << 8
 SEARCH = 1 << 30  # bytes that are summed at most in search of whole sections: about a second
-TRIED = 1 << 12  # bytes that could be summed in the time that it takes to look at a candidate at all
+# bytes that could be summed in the time that it takes to look at a candidate at all
+TRIED = 1 << 12
 _KINDS = frozenset(Kind)
 GREY, CROSS = "#808080", "#606060"
 
@@ -63,12 +66,19 @@ class Forgiving:
 
 
 def sections(data: bytes) -> tuple[Header, list[Section], list[str]]:
-    """Header, whole sections and what is wrong with the rest. Raises StreamError where the header is damaged."""
+    """Header, whole sections and what is wrong with the rest. Raises StreamError where the header
+    is damaged.
+    """
     header = container.read_header(data)
     if container.version(data) == 1:
-        return header, [Section(Kind.PICTURE, data[HEADER_BYTES:])], [
-            "its one checksum does not match, so nothing tells which parts of the picture are right"
-        ]
+        return (
+            header,
+            [Section(Kind.PICTURE, data[HEADER_BYTES:])],
+            [
+                "its one checksum does not match, so nothing tells which parts of the picture are "
+                "right"
+            ],
+        )
     found: list[Section] = []
     damage: list[str] = []
     end, finished, begun = HEADER_BYTES, False, False
@@ -77,17 +87,26 @@ def sections(data: bytes) -> tuple[Header, list[Section], list[str]]:
         if place > end:
             damage.append(f"bytes {end} to {place - 1} are damaged")
         if section.kind < ANCILLARY and section.kind not in list(Kind):
-            raise StreamError(f"uses features (section {section.kind}) that this program does not know")
+            raise StreamError(
+                f"uses features (section {section.kind}) that this program does not know"
+            )
         found.append(section)
         end, finished, begun = after, last, begun or place == HEADER_BYTES
         if last:
             break
         if len(found) == most:
-            damage.append(f"it has more sections than a picture of its size needs; those behind the first {most} are left out")
+            damage.append(
+                "it has more sections than a picture of its size needs; those behind the first "
+                f"{most} are left out"
+            )
             finished, end = True, len(data)
             break
     if not finished:
-        damage.append(f"bytes {end} to {len(data) - 1} are damaged, or cut off" if end < len(data) else "its end is cut off")
+        damage.append(
+            f"bytes {end} to {len(data) - 1} are damaged, or cut off"
+            if end < len(data)
+            else "its end is cut off"
+        )
     elif end < len(data):
         damage.append(f"{len(data) - end} bytes follow its last section")
     if not header.tiled and not any(_all(header, section) for section in found):
@@ -98,7 +117,9 @@ def sections(data: bytes) -> tuple[Header, list[Section], list[str]]:
             if header.overlaid and kind & ~container.LAST != Kind.PICTURE:
                 raise StreamError("is damaged")
         except StreamError:
-            raise StreamError("is damaged where its picture begins; nothing of it can be salvaged") from None
+            raise StreamError(
+                "is damaged where its picture begins; nothing of it can be salvaged"
+            ) from None
         found.insert(0, Section(Kind.PICTURE, data[start:end]))
         damage.append("its picture is damaged, and nothing tells which parts are right")
     return header, found, damage
@@ -114,9 +135,11 @@ def _all(header: Header, section: Section) -> bool:
 
 
 def _whole(data: bytes, tiles: int) -> Iterator[tuple[int, int, Section, bool]]:
-    """(where it begins, where it ends, section, whether it is the last) for all whole sections, in order.
+    """(where it begins, where it ends, section, whether it is the last) for all whole sections, in
+    order.
 
-    Behind a damaged one: where it says that the next begins, and the next; failing that, at any byte.
+    Behind a damaged one: where it says that the next begins, and the next; failing that, at any
+    byte.
     """
     place: int | None = HEADER_BYTES
     budget = SEARCH
@@ -134,8 +157,12 @@ def _whole(data: bytes, tiles: int) -> Iterator[tuple[int, int, Section, bool]]:
             place = end
 
 
-def _first_whole(data: bytes, candidates: Iterator[tuple[int, int]], budget: int) -> tuple[int | None, int]:
-    """Where the first whole section begins, None if nowhere, and what is left of ``budget`` bytes."""
+def _first_whole(
+    data: bytes, candidates: Iterator[tuple[int, int]], budget: int
+) -> tuple[int | None, int]:
+    """Where the first whole section begins, None if nowhere, and what is left of ``budget``
+    bytes.
+    """
     for place, cost in candidates:
         budget -= TRIED + cost
         if budget < 0:
@@ -147,7 +174,9 @@ def _first_whole(data: bytes, candidates: Iterator[tuple[int, int]], budget: int
 
 
 def _following(data: bytes, place: int) -> Iterator[tuple[int, int]]:
-    """Where sections begin behind a damaged one, if the lengths are right, and how many bytes to sum to see."""
+    """Where sections begin behind a damaged one, if the lengths are right, and how many bytes to
+    sum to see.
+    """
     with contextlib.suppress(StreamError):
         while True:
             _, _, place = container.read_start(data, place)
@@ -158,7 +187,9 @@ def _following(data: bytes, place: int) -> Iterator[tuple[int, int]]:
 
 
 def _plausible(data: bytes, place: int, tiles: int) -> Iterator[tuple[int, int]]:
-    """Where a section might begin behind ``place``, going by its first bytes, and how many bytes to sum to see."""
+    """Where a section might begin behind ``place``, going by its first bytes, and how many bytes to
+    sum to see.
+    """
     for begin in range(place + 1, len(data)):
         if data[begin] & ~container.LAST not in _KINDS:
             continue
@@ -172,7 +203,9 @@ def _plausible(data: bytes, place: int, tiles: int) -> Iterator[tuple[int, int]]
 
 
 def disorder(header: Header, found: list[Section]) -> list[str]:
-    """What is wrong with sections that are whole, all of them: their order and number, in a line, or none."""
+    """What is wrong with sections that are whole, all of them: their order and number, in a line,
+    or none.
+    """
     if problem := container.disorder(header, [section.kind for section in found]):
         return [f"its sections are not as the format has them: {problem}"]
     try:
@@ -197,26 +230,39 @@ def coded(header: Header, found: list[Section]) -> Coded:
             elif section.kind == Kind.OVERLAY:
                 number, overlay = decoding.unwrap_overlay(header, tiles, section.body)
                 over[number] = over[number] or overlay
-    over = [overlay if payload is not None or (overlay and overlay.whole) else None
-            for overlay, payload in zip(over, payloads, strict=True)]
+    over = [
+        overlay if payload is not None or (overlay and overlay.whole) else None
+        for overlay, payload in zip(over, payloads, strict=True)
+    ]
     return Coded(header, tiles, tuple(payloads), turn, tuple(over))
 
 
 def missing(picture: Coded) -> set[int]:
     """Numbers of the tiles that nothing is left of."""
-    return {number for number, (payload, overlay) in enumerate(zip(picture.payloads, picture.overlays, strict=True))
-            if payload is None and overlay is None}
+    return {
+        number
+        for number, (payload, overlay) in enumerate(
+            zip(picture.payloads, picture.overlays, strict=True)
+        )
+        if payload is None and overlay is None
+    }
 
 
-def paint(picture: Coded, area: Box, image: Image.Image, lost: set[int], damage: list[str]) -> Image.Image | None:
-    """`decoding.paint` of what can be read; what cannot is added to ``damage``, and to ``lost`` where it was all of a tile."""
+def paint(
+    picture: Coded, area: Box, image: Image.Image, lost: set[int], damage: list[str]
+) -> Image.Image | None:
+    """`decoding.paint` of what can be read; what cannot is added to ``damage``, and to ``lost``
+    where it was all of a tile.
+    """
     opacity = None
     for number, overlay in enumerate(picture.overlays):
         if overlay is not None and number not in lost and picture.area(number).meets(area):
             try:
                 opacity = overlays.paint(overlay, picture.area(number), area, image, opacity)
             except StreamError as problem:
-                damage.append(f"what tile {number} holds besides the networks' picture is lost: it {problem}")
+                damage.append(
+                    f"what tile {number} holds besides the networks' picture is lost: it {problem}"
+                )
                 if overlay.whole:
                     lost.add(number)
     return opacity
@@ -225,9 +271,13 @@ def paint(picture: Coded, area: Box, image: Image.Image, lost: set[int], damage:
 class Tiles:
     """A `decoding.Tiles` that gives zeros for what is lost. lost: the numbers of those."""
 
-    def __init__(self, picture: Coded, model: Model, given: Synthesis, groups: int | None, damaged: bool):
+    def __init__(
+        self, picture: Coded, model: Model, given: Synthesis, groups: int | None, damaged: bool
+    ):
         untrusted = damaged and not picture.header.tiled
-        self._tiles = decoding.Tiles(picture, model, given, groups, Forgiving if untrusted else Decoder)
+        self._tiles = decoding.Tiles(
+            picture, model, given, groups, Forgiving if untrusted else Decoder
+        )
         self._picture, self._channels = picture, model.latents
         self.lost = missing(picture)
 
@@ -244,16 +294,23 @@ class Tiles:
 
 
 def attach(
-    picture: Image.Image, header: Header, found: list[Section], area: Box, damage: list[str],
+    picture: Image.Image,
+    header: Header,
+    found: list[Section],
+    area: Box,
+    damage: list[str],
     transparency: Image.Image | None = None,
 ) -> Image.Image:
-    """`auxiliary.attach` of what can be read; what cannot is added to ``damage``. transparency: of overlays, if any."""
+    """`auxiliary.attach` of what can be read; what cannot is added to ``damage``. transparency: of
+    overlays, if any.
+    """
     info: dict[str, bytes] = {}
     try:
         transparency = transparency or auxiliary.transparency(header, found, area)
     except StreamError as problem:
         damage.append(f"its transparency is lost: it {problem}")
-    for section in {section.kind: section for section in reversed(found)}.values():  # the first of each kind
+    # the first of each kind
+    for section in {section.kind: section for section in reversed(found)}.values():
         try:
             info |= auxiliary.info([section])
         except StreamError as problem:
@@ -261,7 +318,9 @@ def attach(
     return auxiliary.attach(picture, transparency, info)
 
 
-def mark(picture: Image.Image, area: Box, tiles: Coded, lost: set[int], damage: list[str]) -> Salvaged:
+def mark(
+    picture: Image.Image, area: Box, tiles: Coded, lost: set[int], damage: list[str]
+) -> Salvaged:
     """Crosses lost tiles out of ``picture``, which shows ``area``, and reports."""
     whole, parts, told = Box(0, 0, tiles.header.height, tiles.header.width), [], []
     for number in sorted(lost):
@@ -269,16 +328,24 @@ def mark(picture: Image.Image, area: Box, tiles: Coded, lost: set[int], damage: 
         if box.meets(area):
             cross_out(picture, box, area)
         parts.append((box.left, box.top, box.width, box.height))
-        told.append(f"tile {number} is lost: {box.width}x{box.height} pixels at {box.left},{box.top}")
+        told.append(
+            f"tile {number} is lost: {box.width}x{box.height} pixels at {box.left},{box.top}"
+        )
     return Salvaged(picture, (*damage, *told), tuple(parts))
 
 
 def cross_out(picture: Image.Image, box: Box, area: Box) -> None:
     """Makes ``box`` flat grey with a cross in a ``picture`` that shows ``area``, all in pixels."""
     draw = ImageDraw.Draw(picture)
-    left, top, right, bottom = (box.left - area.left, box.top - area.top, box.right - area.left - 1, box.bottom - area.top - 1)
+    left, top, right, bottom = (
+        box.left - area.left,
+        box.top - area.top,
+        box.right - area.left - 1,
+        box.bottom - area.top - 1,
+    )
     width = max(1, min(box.width, box.height) // 64)
-    flat, cross = (ImageColor.getcolor(colour, picture.mode) for colour in (GREY, CROSS))  # opaque, of the picture's mode
+    # opaque, of the picture's mode
+    flat, cross = (ImageColor.getcolor(colour, picture.mode) for colour in (GREY, CROSS))
     draw.rectangle((left, top, right, bottom), flat)
     draw.line((left, top, right, bottom), cross, width)
     draw.line((left, bottom, right, top), cross, width)

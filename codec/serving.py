@@ -1,7 +1,9 @@
-"""`metamer serve`: a local page over a folder of `.mtm` files and pictures, which are decoded when they are asked for.
+"""`metamer serve`: a local page over a folder of `.mtm` files and pictures, which are decoded when
+they are asked for.
 
-Only pictures inside of the folder are served, and where the server listens to this machine alone, only under names of this
-machine: a page from elsewhere whose own name points here (DNS rebinding) is refused.
+Only pictures inside of the folder are served, and where the server listens to this machine alone,
+only under names of this machine: a page from elsewhere whose own name points here (DNS rebinding)
+is refused.
 """
 
 import dataclasses
@@ -24,13 +26,18 @@ from metamer.codec.errors import FileError, MetamerError
 from metamer.codec.pixels import SUFFIXES
 
 STREAM = ".mtm"
-TYPES = {STREAM: "image/x-metamer"} | {suffix: mimetypes.types_map.get(suffix, f"image/{suffix[1:]}") for suffix in SUFFIXES}
+TYPES = {STREAM: "image/x-metamer"} | {
+    suffix: mimetypes.types_map.get(suffix, f"image/{suffix[1:]}") for suffix in SUFFIXES
+}
 PAGES = {"/": "index.html", "/viewer.js": "viewer.js", "/viewer.css": "viewer.css"}
 LOCAL = ("localhost", "127.0.0.1", "::1")
 MOST = 10_000  # files that are listed
 KEPT = 16  # decoded pictures that are kept
 PIECE = 1 << 20  # bytes of a file that are read at a time
-POLICY = "default-src 'self'; img-src 'self' blob:; style-src 'self'; frame-ancestors 'none'; base-uri 'none'"
+POLICY = (
+    "default-src 'self'; img-src 'self' blob:; style-src 'self'; frame-ancestors 'none'; "
+    "base-uri 'none'"
+)
 _decoding = threading.Lock()  # one at a time: each takes every core
 
 
@@ -51,7 +58,9 @@ class Folder:
         self.root = path.resolve()
 
     def names(self) -> Iterator[str]:
-        """Paths of pictures relative to the folder, in order; hidden ones, and links that lead outside, left out."""
+        """Paths of pictures relative to the folder, in order; hidden ones, and links that lead
+        outside, left out.
+        """
         count = 0
         for path in sorted(self.root.rglob("*")):
             name = path.relative_to(self.root).as_posix()
@@ -69,7 +78,11 @@ class Folder:
         except OSError:
             return None
         inside = path.is_relative_to(self.root) and path.is_file()
-        return path if inside and path.suffix.lower() in TYPES and Path(name).suffix.lower() in TYPES else None
+        return (
+            path
+            if inside and path.suffix.lower() in TYPES and Path(name).suffix.lower() in TYPES
+            else None
+        )
 
 
 def tag(path: Path, *more: object) -> str:
@@ -79,8 +92,12 @@ def tag(path: Path, *more: object) -> str:
 
 
 @lru_cache(maxsize=KEPT)
-def decoded(path: Path, etag: str, preview: bool, decoder: str | None, realism: float | None) -> bytes:
-    """A PNG of a `.mtm` file. etag: of it, so that a changed one is decoded anew. Raises MetamerError."""
+def decoded(
+    path: Path, etag: str, preview: bool, decoder: str | None, realism: float | None
+) -> bytes:
+    """A PNG of a `.mtm` file. etag: of it, so that a changed one is decoded anew. Raises
+    MetamerError.
+    """
     with _decoding:
         picture = coding.decode(path, preview=preview, decoder=decoder, realism=realism)
     buffer = io.BytesIO()
@@ -97,14 +114,21 @@ def describe(path: Path) -> dict:
 def requested_range(header: str | None, size: int) -> tuple[int, int] | None:
     """First byte and the one behind the last of what a Range header asks for; None for everything.
 
-    Several ranges are answered with everything, as RFC 9110 allows. Raises RefusedError for one beyond the end.
+    Several ranges are answered with everything, as RFC 9110 allows. Raises RefusedError for one
+    beyond the end.
     """
     if not header or not header.startswith("bytes=") or "," in header:
         return None
     first, dash, last = header[len("bytes=") :].strip().partition("-")
-    if not dash or not (first or last) or not all(part == "" or (part.isascii() and part.isdigit()) for part in (first, last)):
+    if (
+        not dash
+        or not (first or last)
+        or not all(part == "" or (part.isascii() and part.isdigit()) for part in (first, last))
+    ):
         return None
-    begin, end = (int(first), int(last) + 1 if last else size) if first else (max(0, size - int(last)), size)
+    begin, end = (
+        (int(first), int(last) + 1 if last else size) if first else (max(0, size - int(last)), size)
+    )
     if first and last and int(last) < int(first):
         return None
     if begin >= size or (not first and not int(last)):
@@ -113,7 +137,9 @@ def requested_range(header: str | None, size: int) -> tuple[int, int] | None:
 
 
 class Handler(BaseHTTPRequestHandler):
-    """GET and HEAD of the viewer, the list of pictures, their bytes, what they say of themselves, and what they look like."""
+    """GET and HEAD of the viewer, the list of pictures, their bytes, what they say of themselves,
+    and what they look like.
+    """
 
     protocol_version = "HTTP/1.1"
     server_version = "metamer"
@@ -127,7 +153,11 @@ class Handler(BaseHTTPRequestHandler):
         except RefusedError as refused:
             self._send(str(refused).encode(), "text/plain; charset=utf-8", status=refused.status)
         except MetamerError as problem:
-            self._send(str(problem).encode(), "text/plain; charset=utf-8", status=HTTPStatus.UNPROCESSABLE_ENTITY)
+            self._send(
+                str(problem).encode(),
+                "text/plain; charset=utf-8",
+                status=HTTPStatus.UNPROCESSABLE_ENTITY,
+            )
         except (BrokenPipeError, ConnectionResetError):
             self.close_connection = True
 
@@ -145,9 +175,12 @@ class Handler(BaseHTTPRequestHandler):
             data = resources.files("codec").joinpath("viewer", name).read_bytes()
             return self._send(data, f"{mimetypes.guess_type(name)[0]}; charset=utf-8")
         if address.path == "/list":
-            return self._send_json([
-                {"name": terminal.printable(name), "address": quote(os.fsencode(name))} for name in self.server.folder.names()
-            ])
+            return self._send_json(
+                [
+                    {"name": terminal.printable(name), "address": quote(os.fsencode(name))}
+                    for name in self.server.folder.names()
+                ]
+            )
         _, kind, *rest = address.path.split("/", 2)
         path = self.server.folder.find(os.fsdecode(unquote_to_bytes(rest[0]))) if rest else None
         if path is None or kind not in ("file", "info", "picture"):
@@ -195,19 +228,27 @@ class Handler(BaseHTTPRequestHandler):
         if status != HTTPStatus.NOT_MODIFIED:
             self.send_header("Content-Type", kind)
             self.send_header("Content-Length", str(end - begin))
-        for name, value in (("Cache-Control", "no-cache"), ("X-Content-Type-Options", "nosniff"),
-                            ("Content-Security-Policy", POLICY), ("Cross-Origin-Resource-Policy", "same-origin")):
+        for name, value in (
+            ("Cache-Control", "no-cache"),
+            ("X-Content-Type-Options", "nosniff"),
+            ("Content-Security-Policy", POLICY),
+            ("Cross-Origin-Resource-Policy", "same-origin"),
+        ):
             self.send_header(name, value)
         self.end_headers()
         return begin, 0 if self.command == "HEAD" else end
 
-    def _send(self, data: bytes, kind: str, etag: str | None = None, status: HTTPStatus = HTTPStatus.OK) -> None:
+    def _send(
+        self, data: bytes, kind: str, etag: str | None = None, status: HTTPStatus = HTTPStatus.OK
+    ) -> None:
         begin, end = self._head(len(data), kind, etag, status)
         self.wfile.write(data[begin:end])
 
     def _send_file(self, path: Path) -> None:
         with path.open("rb") as file:
-            begin, end = self._head(path.stat().st_size, TYPES[path.suffix.lower()], tag(path), HTTPStatus.OK)
+            begin, end = self._head(
+                path.stat().st_size, TYPES[path.suffix.lower()], tag(path), HTTPStatus.OK
+            )
             file.seek(begin)
             while begin < end and (piece := file.read(min(PIECE, end - begin))):
                 self.wfile.write(piece)
@@ -218,7 +259,9 @@ class Handler(BaseHTTPRequestHandler):
 
 
 class Server(ThreadingHTTPServer):
-    """Serves a folder. local: to this machine alone. Raises FileError where it cannot listen there."""
+    """Serves a folder. local: to this machine alone. Raises FileError where it cannot
+    listen there.
+    """
 
     daemon_threads = True
 
@@ -229,7 +272,9 @@ class Server(ThreadingHTTPServer):
             self.address_family = family
             super().__init__(place[:2], Handler)  # type: ignore[arg-type]
         except OSError as problem:
-            raise FileError(f"cannot listen on {host}, port {port}: {problem.strerror or problem}") from None
+            raise FileError(
+                f"cannot listen on {host}, port {port}: {problem.strerror or problem}"
+            ) from None
         self.local = host in LOCAL
 
     @property

@@ -10,7 +10,9 @@ TRIES = 3  # qualities that effort is spent on
 
 
 def _highest(fits: Callable[[int], bool]) -> int:
-    """The highest quality that fits, −1 if none does. Bisection: size grows with quality, save for a few bytes."""
+    """The highest quality that fits, −1 if none does. Bisection: size grows with quality, save for
+    a few bytes.
+    """
     low, high = 0, QUALITIES - 1
     while low <= high:
         middle = (low + high) // 2
@@ -18,11 +20,15 @@ def _highest(fits: Callable[[int], bool]) -> int:
     return high
 
 
-def largest_within(plain: Callable[[int], bytes], refined: Callable[[int], bytes] | None, limit: int, model: str) -> bytes:
-    """The encoding of the highest quality that takes at most ``limit`` bytes. Raises ImageError when none does.
+def largest_within(
+    plain: Callable[[int], bytes], refined: Callable[[int], bytes] | None, limit: int, model: str
+) -> bytes:
+    """The encoding of the highest quality that takes at most ``limit`` bytes. Raises ImageError
+    when none does.
 
-    plain, refined: the encoding at a quality, without effort and with; model: its name, for the error. Effort takes long and
-    changes sizes by some percent, alike at neighbouring qualities: what it did at one says where to try next.
+    plain, refined: the encoding at a quality, without effort and with; model: its name, for the
+    error. Effort takes long and changes sizes by some percent, alike at neighbouring qualities:
+    what it did at one says where to try next.
     """
     plain, ratio = cache(plain), 1.0
 
@@ -39,5 +45,7 @@ def largest_within(plain: Callable[[int], bytes], refined: Callable[[int], bytes
         index = _highest(fits)
     fitting += [tried[index] for index in sorted(tried) if len(tried[index]) <= limit]
     if not fitting:
-        raise ImageError(f"needs at least {len(plain(0))} bytes with model '{model}'; {limit} were allowed")
+        raise ImageError(
+            f"needs at least {len(plain(0))} bytes with model '{model}'; {limit} were allowed"
+        )
     return fitting[-1]

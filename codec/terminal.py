@@ -1,4 +1,6 @@
-"""What a person sees of the command: lines without anything that a terminal obeys, and none but ours."""
+"""What a person sees of the command: lines without anything that a terminal obeys, and none but
+ours.
+"""
 
 import contextlib
 import os
@@ -9,7 +11,8 @@ _UNITS = ("KB", "MB", "GB", "TB")
 
 
 def printable(text: str) -> str:
-    r"""The text with all that is no letter, sign or space spelt out: a file's name moves no cursor and changes no colour.
+    r"""The text with all that is no letter, sign or space spelt out: a file's name moves no cursor
+    and changes no colour.
 
     >>> printable("a\x1b[31m\n\udcffé")
     'a\\x1b[31m\\n\\xffé'
@@ -19,7 +22,11 @@ def printable(text: str) -> str:
 
 def _spelt(sign: str) -> str:
     """As Python writes it; a byte of a name that is no UTF-8 as the byte."""
-    return f"\\x{ord(sign) - 0xDC00:02x}" if "\udc80" <= sign <= "\udcff" else sign.encode("unicode_escape").decode()
+    return (
+        f"\\x{ord(sign) - 0xDC00:02x}"
+        if "\udc80" <= sign <= "\udcff"
+        else sign.encode("unicode_escape").decode()
+    )
 
 
 def size(count: int) -> str:
@@ -44,7 +51,9 @@ def watched() -> bool:
 
 
 def occupy() -> None:
-    """Opens nothing where a standard stream is closed, or the next file to be opened would stand in for it."""
+    """Opens nothing where a standard stream is closed, or the next file to be opened would stand in
+    for it.
+    """
     for number in range(3):
         try:
             os.fstat(number)
@@ -54,7 +63,9 @@ def occupy() -> None:
 
 @contextlib.contextmanager
 def only_ours() -> Iterator[None]:
-    """Keeps what libraries in C write to standard error themselves, as libtiff does of damaged files, from being seen."""
+    """Keeps what libraries in C write to standard error themselves, as libtiff does of damaged
+    files, from being seen.
+    """
     try:
         ours = sys.stderr.fileno() == 2
     except (AttributeError, OSError, ValueError):  # closed, or not a file

@@ -1,8 +1,10 @@
-"""Residuals to a range-coded byte string and back (constriction's range coder, 32-bit words, 24-bit precision).
+"""Residuals to a range-coded byte string and back (constriction's range coder, 32-bit words, 24-bit
+precision).
 
-Residuals of empty tables are zero and take no part. A residual outside its table's reach is written as the escape
-symbol; after the pass come, for each escape in coding order, its excess e = |residual| − reach − 1 in Elias-gamma form
-(number of bits of e + 1, then the bits below the highest) and its sign.
+Residuals of empty tables are zero and take no part. A residual outside its table's reach is written
+as the escape symbol; after the pass come, for each escape in coding order, its excess e =
+|residual| − reach − 1 in Elias-gamma form (number of bits of e + 1, then the bits below the
+highest) and its sign.
 """
 
 import constriction
@@ -38,7 +40,9 @@ class Encoder:
         self._coder = constriction.stream.queue.RangeEncoder()
 
     def write(self, residuals: np.ndarray, indices: np.ndarray) -> None:
-        """Codes ``residuals`` (1-D, integers) with the table that ``indices`` (1-D, uint8) names for each."""
+        """Codes ``residuals`` (1-D, integers) with the table that ``indices`` (1-D, uint8) names
+        for each.
+        """
         some = self._tables.coded_positions(indices)
         residuals, indices = residuals[some], indices[some]
         escaped = []
@@ -54,11 +58,15 @@ class Encoder:
             length = excess.bit_length()
             self._coder.encode(length - 1, _LENGTHS)
             if length > 1:
-                self._coder.encode(excess - (1 << length - 1), constriction.stream.model.Uniform(1 << length - 1))
+                self._coder.encode(
+                    excess - (1 << length - 1), constriction.stream.model.Uniform(1 << length - 1)
+                )
             self._coder.encode(int(value < 0), _SIGN)
 
     def bytes(self) -> bytes:
-        """Little-endian words; zero bytes at the end are left off, the decoder takes them as read."""
+        """Little-endian words; zero bytes at the end are left off, the decoder takes them
+        as read.
+        """
         return self._coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
 
 
@@ -68,10 +76,14 @@ class Decoder:
     def __init__(self, tables: Tables, data: bytes):
         self._tables = tables
         padded = data + bytes(-len(data) % WORD)
-        self._coder = constriction.stream.queue.RangeDecoder(np.frombuffer(padded, "<u4").astype(np.uint32))
+        self._coder = constriction.stream.queue.RangeDecoder(
+            np.frombuffer(padded, "<u4").astype(np.uint32)
+        )
 
     def read(self, indices: np.ndarray) -> np.ndarray:
-        """(N,) int32 residuals for the tables named by ``indices`` (N,) uint8. Raises DamagedError."""
+        """(N,) int32 residuals for the tables named by ``indices`` (N,) uint8. Raises
+        DamagedError.
+        """
         some = self._tables.coded[indices]
         if some.all():
             return self._read(indices)
@@ -96,7 +108,11 @@ class Decoder:
 
     def _escape(self, reach: int) -> int:
         length = int(self._coder.decode(_LENGTHS)) + 1
-        low = int(self._coder.decode(constriction.stream.model.Uniform(1 << length - 1))) if length > 1 else 0
+        low = (
+            int(self._coder.decode(constriction.stream.model.Uniform(1 << length - 1)))
+            if length > 1
+            else 0
+        )
         value = reach + (1 << length - 1) + low
         if value > MAX_RESIDUAL:
             raise DamagedError("a residual is out of range")

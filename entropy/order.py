@@ -4,15 +4,18 @@ from collections.abc import Iterator
 
 import numpy as np
 
-SEGMENT = 1 << 20  # symbols that are sorted at a time: what sorts takes 16 bytes each, what is kept of it 4
+# symbols that are sorted at a time: what sorts takes 16 bytes each, what is kept of it 4
+SEGMENT = 1 << 20
 
 
 def by_table(indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields (table, positions) for all tables in ``indices`` (1-D, uint8), lowest first, positions ascending.
+    """Yields (table, positions) for all tables in ``indices`` (1-D, uint8), lowest first, positions
+    ascending.
 
     A table with positions in several segments comes several times in a row.
 
-    >>> [(table, positions.tolist()) for table, positions in by_table(np.array([5, 2, 5], np.uint8))]
+    >>> indices = np.array([5, 2, 5], np.uint8)
+    >>> [(table, positions.tolist()) for table, positions in by_table(indices)]
     [(2, [1]), (5, [0, 2])]
     """
     segments = []

@@ -1,8 +1,9 @@
 """Coding tables: one integer frequency table a scale index, for residuals around zero.
 
-Table i covers the residuals −reach…reach in order and one escape symbol after them. Frequencies are positive integers
-that sum to 2^24; decoding evaluates no transcendental function, so every machine codes with the same numbers. A table
-of reach −1 is empty: its residuals are zero and are not coded at all.
+Table i covers the residuals −reach…reach in order and one escape symbol after them. Frequencies are
+positive integers that sum to 2^24; decoding evaluates no transcendental function, so every machine
+codes with the same numbers. A table of reach −1 is empty: its residuals are zero and are not coded
+at all.
 """
 
 from dataclasses import dataclass, field
@@ -18,7 +19,8 @@ ESCAPE_LENGTHS = 24  # an escape's excess has 1 to 24 bits
 
 @dataclass(frozen=True)
 class Tables:
-    """frequencies: all tables end to end, uint32; reach: (S,) the largest residual each codes without escape.
+    """frequencies: all tables end to end, uint32; reach: (S,) the largest residual each codes
+    without escape.
 
     starts: (S + 1,) where each begins in ``frequencies``; coded: (S,) whether it is not empty.
     """
@@ -31,7 +33,12 @@ class Tables:
     def __post_init__(self) -> None:
         sizes = 2 * self.reach.astype(np.int64) + 2
         starts = np.concatenate([[0], np.cumsum(sizes)])
-        if self.reach.ndim != 1 or not len(self.reach) or self.reach.min() < -1 or len(self.frequencies) != starts[-1]:
+        if (
+            self.reach.ndim != 1
+            or not len(self.reach)
+            or self.reach.min() < -1
+            or len(self.frequencies) != starts[-1]
+        ):
             raise ValueError("frequencies do not match the reach of each table")
         sums = np.diff(np.concatenate([[0], np.cumsum(self.frequencies, dtype=np.int64)])[starts])
         if (self.frequencies < 1).any() or (sums[sizes > 0] != TOTAL).any():
@@ -54,11 +61,14 @@ class Tables:
     def models(self) -> list:
         """One constriction model a table.
 
-        With ``perfect=False`` constriction gives symbol k the frequency floor(p_k·scale) + 1, where the scale makes the
-        float probabilities sum to 2^24 less the number of symbols. Passing frequency − 1 makes that scale 1, exactly.
+        With ``perfect=False`` constriction gives symbol k the frequency floor(p_k·scale) + 1, where
+        the scale makes the float probabilities sum to 2^24 less the number of symbols. Passing
+        frequency − 1 makes that scale 1, exactly.
         """
         return [
-            constriction.stream.model.Categorical(self.frequency(i).astype(np.float64) - 1, perfect=False)
+            constriction.stream.model.Categorical(
+                self.frequency(i).astype(np.float64) - 1, perfect=False
+            )
             if self.coded[i]
             else None
             for i in range(len(self))
@@ -69,17 +79,23 @@ class Tables:
         return -np.log2(self.frequencies / TOTAL)
 
     def cost(self, residuals: np.ndarray, indices: np.ndarray) -> np.ndarray:
-        """(N,) bits that each residual costs in its table, none of them empty; the escape's tail included."""
+        """(N,) bits that each residual costs in its table, none of them empty; the escape's tail
+        included.
+        """
         reach = self.reach[indices].astype(np.int64)
         excess = np.abs(residuals) - reach
         outside = excess > 0
-        bits = self._bits[self.starts[indices] + np.where(outside, 2 * reach + 1, residuals + reach)]
+        bits = self._bits[
+            self.starts[indices] + np.where(outside, 2 * reach + 1, residuals + reach)
+        ]
         tail = 1 + np.log2(ESCAPE_LENGTHS) + np.floor(np.log2(np.maximum(excess, 1)))
         return bits + np.where(outside, tail, 0.0)
 
 
 def quantise(probabilities: np.ndarray) -> np.ndarray:
-    """Positive integer frequencies (uint32) that sum to 2^24, nearest to ``probabilities`` (largest remainder)."""
+    """Positive integer frequencies (uint32) that sum to 2^24, nearest to ``probabilities`` (largest
+    remainder).
+    """
     share = np.asarray(probabilities, np.float64)
     exact = share / share.sum() * (TOTAL - len(share))
     whole = np.floor(exact).astype(np.int64)

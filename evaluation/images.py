@@ -23,14 +23,17 @@ def read_image(path: Path) -> Image.Image:
 
 
 def held_out_paths(folder: Path) -> list[Path]:
-    """The pictures in a folder that its validation.txt keeps out of training; all where there is no such file.
+    """The pictures in a folder that its validation.txt keeps out of training; all where there is no
+    such file.
 
     Raises FileError; ImageError where there is none.
     """
     listed = folder / HOLD_OUT
     try:
         if listed.exists():
-            return sorted(folder / name.strip() for name in listed.read_text().splitlines() if name.strip())
+            return sorted(
+                folder / name.strip() for name in listed.read_text().splitlines() if name.strip()
+            )
         paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in pixels.SUFFIXES)
     except OSError as problem:
         raise FileError(f"{problem.filename}: {problem.strerror.lower()}") from None
@@ -60,4 +63,6 @@ def to_tensor(picture: Image.Image | np.ndarray) -> Tensor:
 
 def from_tensor(image: Tensor) -> Image.Image:
     """The picture of a (1, 3, H, W) image in [0, 1], rounded to 8 bits."""
-    return Image.fromarray((image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy())
+    return Image.fromarray(
+        (image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
+    )

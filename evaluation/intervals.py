@@ -13,49 +13,75 @@ LEAST_PICTURES = 4  # for a jackknife interval: two in each half
 NORMAL = 1.96  # standard deviations either side hold 95 %
 
 
-def bootstrap_interval(statistic: Callable[..., float], arrays: Sequence[np.ndarray], clusters: np.ndarray | None = None,
-                       samples: int = 1000, seed: int = 0, level: float = 0.95) -> tuple[float, float]:
-    """Percentile interval of a statistic under resampling of the items (Efron, Tibshirani, 1993), by SciPy.
+def bootstrap_interval(
+    statistic: Callable[..., float],
+    arrays: Sequence[np.ndarray],
+    clusters: np.ndarray | None = None,
+    samples: int = 1000,
+    seed: int = 0,
+    level: float = 0.95,
+) -> tuple[float, float]:
+    """Percentile interval of a statistic under resampling of the items (Efron, Tibshirani, 1993),
+    by SciPy.
 
     Args:
         statistic: Takes the arrays, resampled together, and returns a number.
         arrays: (N,) each, without NaN.
-        clusters: (N,) labels, such as reference images. Whole clusters are drawn then, since ratings of one photograph are not
-            independent, and every cluster comes as often as it is drawn.
+        clusters: (N,) labels, such as reference images. Whole clusters are drawn then, since
+            ratings of one photograph are not independent, and every cluster comes as often as it is
+            drawn.
         samples: How many resamples.
         seed: The same seed gives the same resamples to every statistic.
         level: Coverage, between 0 and 1.
 
     Returns:
-        The ends of the interval. Resamples whose statistic is NaN do not count; (NaN, NaN) when none is left.
+        The ends of the interval. Resamples whose statistic is NaN do not count; (NaN, NaN) when
+        none is left.
 
     Raises:
-        MetamerError: Arrays of different lengths, NaN in them, or labels for another number of items.
+        MetamerError: Arrays of different lengths, NaN in them, or labels for another number of
+        items.
     """
     arrays = [np.asarray(array) for array in arrays]
     count = len(arrays[0])
     if any(array.shape != (count,) for array in arrays):
-        raise MetamerError(f"arrays to resample differ in length: {', '.join(str(array.shape) for array in arrays)}")
+        raise MetamerError(
+            "arrays to resample differ in length: "
+            f"{', '.join(str(array.shape) for array in arrays)}"
+        )
     if any(np.isnan(array).any() for array in arrays):
         raise MetamerError("NaN among the values to resample")
     if clusters is not None and len(clusters) != count:
         raise MetamerError(f"{len(clusters)} cluster labels for {count} items")
     if not count:
         return float("nan"), float("nan")
-    labels = np.arange(count) if clusters is None else np.unique(clusters, return_inverse=True)[1].ravel()
+    labels = (
+        np.arange(count)
+        if clusters is None
+        else np.unique(clusters, return_inverse=True)[1].ravel()
+    )
     members = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
 
     def of_resample(drawn: np.ndarray) -> float:
-        chosen = drawn if clusters is None else np.concatenate([members[cluster] for cluster in drawn])
+        chosen = (
+            drawn if clusters is None else np.concatenate([members[cluster] for cluster in drawn])
+        )
         return statistic(*(array[chosen] for array in arrays))
 
     if len(members) == 1:  # SciPy takes two items at least; every resample of one is that one
         values = np.array([of_resample(np.zeros(1, int))])
     else:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore", stats.DegenerateDataWarning)  # of NaN, which do not count here
-            values = stats.bootstrap((np.arange(len(members)),), of_resample, n_resamples=samples, vectorized=False,
-                                     method="percentile", random_state=np.random.default_rng(seed)).bootstrap_distribution
+            # of NaN, which do not count here
+            warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+            values = stats.bootstrap(
+                (np.arange(len(members)),),
+                of_resample,
+                n_resamples=samples,
+                vectorized=False,
+                method="percentile",
+                random_state=np.random.default_rng(seed),
+            ).bootstrap_distribution
     values = values[~np.isnan(values)]
     if not len(values):
         return float("nan"), float("nan")
@@ -68,11 +94,13 @@ def jackknife_interval(
 ) -> tuple[float, float]:
     """95 % interval around ``value``, by how ``measure`` varies between halves of the pictures.
 
-    pictures: (N,) indices, N at least 4; measure: some of them → what is measured on these of both sets. The delete-d jackknife
-    with d one half (Shao & Wu, "A general theory for jackknife variance estimation", Annals of Statistics 17(3), 1989): the
-    deviation between halves, drawn without replacement, estimates that of the whole. A bootstrap would draw pictures twice, and
-    a distance that is biased upwards where pictures are few would come out too high in every resample; halves are all biased
-    alike, and only their spread counts. The interval is for the distance at this number of pictures, its bias included.
+    pictures: (N,) indices, N at least 4; measure: some of them → what is measured on these of both
+    sets. The delete-d jackknife with d one half (Shao & Wu, "A general theory for jackknife
+    variance estimation", Annals of Statistics 17(3), 1989): the deviation between halves, drawn
+    without replacement, estimates that of the whole. A bootstrap would draw pictures twice, and a
+    distance that is biased upwards where pictures are few would come out too high in every
+    resample; halves are all biased alike, and only their spread counts. The interval is for the
+    distance at this number of pictures, its bias included.
     """
     rng = np.random.default_rng(seed)
     size = len(pictures) // 2

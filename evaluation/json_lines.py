@@ -7,9 +7,13 @@ from metamer.codec.errors import FileError
 
 
 def read_lines(path: Path) -> list:
-    """What runs have written, a JSON value a line; half a line at the end does not count. Raises FileError."""
+    """What runs have written, a JSON value a line; half a line at the end does not count. Raises
+    FileError.
+    """
     values = []
-    for number, line in enumerate(path.read_text().splitlines(keepends=True) if path.exists() else [], 1):
+    for number, line in enumerate(
+        path.read_text().splitlines(keepends=True) if path.exists() else [], 1
+    ):
         if line.endswith("\n"):
             try:
                 values.append(json.loads(line))

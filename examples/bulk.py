@@ -1,13 +1,14 @@
 """Encodes folders of photographs with Dask, on this machine or a cluster.
 
     pip install 'metamer[scale]'
-    python examples/bulk.py PHOTOS OUT --quality 40                  # a worker a core of this machine
+    python examples/bulk.py PHOTOS OUT --quality 40    # a worker a core of this machine
     python examples/bulk.py PHOTOS OUT --bpp 0.3 --scheduler tcp://head:8786
 
-A cluster is `dask scheduler` on one machine and `dask worker tcp://head:8786 --nworkers auto --nthreads 1` on each, with
-Metamer installed. PHOTOS and OUT are folders that every machine sees. A worker loads its model once and uses one core. Streams
-are those of `metamer encode`, whole or not there; what OUT has already is passed over, so an interrupted run goes on. Failures
-are named, and end with exit status 1.
+A cluster is `dask scheduler` on one machine and `dask worker tcp://head:8786 --nworkers auto
+--nthreads 1` on each, with Metamer installed. PHOTOS and OUT are folders that every machine sees. A
+worker loads its model once and uses one core. Streams are those of `metamer encode`, whole or not
+there; what OUT has already is passed over, so an interrupted run goes on. Failures are named, and
+end with exit status 1.
 """
 
 import argparse
@@ -26,18 +27,24 @@ from metamer.codec import files, jobs, pixels
 BATCH = 4  # pictures in a task: enough to hide what a task costs
 AHEAD = 4  # tasks for each worker that are on their way or waiting there
 
-# What Dask does beside the work: it profiles every 10 ms, wakes every 20, weighs its memory every 100, and has the allocator
-# give back what is freed at once, so that each array is mapped anew. Tasks of seconds need none of it. On a cluster, put this
-# into ~/.config/dask/distributed.yaml of its machines
-QUIET = {"distributed.worker.profile.enabled": False, "distributed.admin.tick.interval": "1s",
-         "distributed.worker.memory.monitor-interval": "1s",
-         "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None}
+# What Dask does beside the work: it profiles every 10 ms, wakes every 20, weighs its memory every
+# 100, and has the allocator give back what is freed at once, so that each array is mapped anew.
+# Tasks of seconds need none of it. On a cluster, put this into ~/.config/dask/distributed.yaml of
+# its machines
+QUIET = {
+    "distributed.worker.profile.enabled": False,
+    "distributed.admin.tick.interval": "1s",
+    "distributed.worker.memory.monitor-interval": "1s",
+    "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": None,
+}
 
 Work = tuple[str, str]  # picture and where its stream goes
 
 
 def encode(batch: list[Work], options: dict) -> list[tuple[str, str]]:
-    """What a worker does: encodes, and tells (picture, problem) of those that it could not. ``options``: metamer.encode's."""
+    """What a worker does: encodes, and tells (picture, problem) of those that it could not.
+    ``options``: metamer.encode's.
+    """
     problems = []
     for source, target in batch:
         try:
@@ -56,8 +63,12 @@ def missing(photos: Path, out: Path) -> list[Work]:
     return [(str(path), str(target)) for path, target in pairs if not target.exists()]
 
 
-def run(client: Client, work: list[Work], options: dict) -> Iterator[tuple[int, list[tuple[str, str]]]]:
-    """Yields (pictures tried, problems) as tasks end. However much work there is, few tasks are open at a time."""
+def run(
+    client: Client, work: list[Work], options: dict
+) -> Iterator[tuple[int, list[tuple[str, str]]]]:
+    """Yields (pictures tried, problems) as tasks end. However much work there is, few tasks are
+    open at a time.
+    """
     batches = (work[begin : begin + BATCH] for begin in range(0, len(work), BATCH))
     sizes: dict[str, list[Work]] = {}
 
@@ -73,7 +84,12 @@ def run(client: Client, work: list[Work], options: dict) -> Iterator[tuple[int, 
     for future in going:
         batch = sizes.pop(future.key)
         lost = future.exception()  # Dask has tried it elsewhere already
-        yield len(batch), [(source, f"the worker was lost: {lost}") for source, _ in batch] if lost else future.result()
+        yield (
+            len(batch),
+            [(source, f"the worker was lost: {lost}") for source, _ in batch]
+            if lost
+            else future.result(),
+        )
         going.update(islice(more, 1))
 
 
@@ -88,20 +104,30 @@ def main() -> None:
     parser.add_argument("photos", type=Path, help="folder, searched through and through")
     parser.add_argument("out", type=Path, help="folder to write to, with the same folders in it")
     where = parser.add_mutually_exclusive_group()
-    where.add_argument("--scheduler", help="address of a cluster's; default: workers on this machine")
-    where.add_argument("--workers", type=int, default=jobs.cores(), help="default: as many as there are cores")
+    where.add_argument(
+        "--scheduler", help="address of a cluster's; default: workers on this machine"
+    )
+    where.add_argument(
+        "--workers", type=int, default=jobs.cores(), help="default: as many as there are cores"
+    )
     parser.add_argument("--model", default="base", help="shipped model, or a model file")
     rate = parser.add_mutually_exclusive_group()
     rate.add_argument("--quality", type=float, help="0 to 100, default 50")
     rate.add_argument("--bpp", type=float)
     rate.add_argument("--max-bytes", type=int)
     given = parser.parse_args()
-    options = {name: value for name, value in vars(given).items()
-               if name in ("model", "quality", "bpp", "max_bytes") and value is not None}
+    options = {
+        name: value
+        for name, value in vars(given).items()
+        if name in ("model", "quality", "bpp", "max_bytes") and value is not None
+    }
     work = missing(given.photos.resolve(), given.out.resolve())
     cluster = given.scheduler or local(given.workers)
     done = failed = 0
-    with Client(cluster) as client, tqdm(total=len(work), unit="file", disable=None, leave=False) as bar:
+    with (
+        Client(cluster) as client,
+        tqdm(total=len(work), unit="file", disable=None, leave=False) as bar,
+    ):
         for tried, problems in run(client, work, options):
             bar.update(tried)
             failed += len(problems)

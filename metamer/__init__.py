@@ -6,21 +6,38 @@
 >>> metamer.decode(data).size
 (64, 48)
 
-`metamer.codec` and `metamer.entropy` are the runtime, whose functions stand here too; `metamer.perception`, `metamer.train` and
-`metamer.evaluation` want their extras.
+`metamer.codec` and `metamer.entropy` are the runtime, whose functions stand here too;
+`metamer.perception`, `metamer.train` and `metamer.evaluation` want their extras.
 """
 
 import importlib
 from typing import TYPE_CHECKING, Any
 
-from metamer.codec.errors import FileError, ImageError, MetamerError, ModelError, RecipeError, StreamError
+from metamer.codec.errors import (
+    FileError,
+    ImageError,
+    MetamerError,
+    ModelError,
+    RecipeError,
+    StreamError,
+)
 
 if TYPE_CHECKING:
-    from metamer.codec.coding import Info, cross_entropy, decode, decode_latents, encode, info, rescue
+    from metamer.codec.coding import (
+        Info,
+        cross_entropy,
+        decode,
+        decode_latents,
+        encode,
+        info,
+        rescue,
+    )
     from metamer.codec.salvage import Salvaged
 
 _HOMES = {"Salvaged": "metamer.codec.salvage"} | dict.fromkeys(
-    ("Info", "cross_entropy", "decode", "decode_latents", "encode", "info", "rescue"), "metamer.codec.coding")
+    ("Info", "cross_entropy", "decode", "decode_latents", "encode", "info", "rescue"),
+    "metamer.codec.coding",
+)
 _ROOMS = ("bitstreams", "codec", "entropy", "evaluation", "perception", "train")
 
 __all__ = [
@@ -42,7 +59,9 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """What is not bound above, imported when first used: command and plugin start without the runtime."""
+    """What is not bound above, imported when first used: command and plugin start without the
+    runtime.
+    """
     if name in _ROOMS:
         return importlib.import_module(f"metamer.{name}")
     if name not in _HOMES:

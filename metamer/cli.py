@@ -1,7 +1,7 @@
 """The `metamer` command. What a command needs is imported when it is called.
 
-Exit status: 0 done, 1 something failed (each failure is a line on stderr), 2 the command line is wrong, 3 a damaged file
-was salvaged in part, 130 and 143 ended by SIGINT (Ctrl-C) and SIGTERM.
+Exit status: 0 done, 1 something failed (each failure is a line on stderr), 2 the command line is
+wrong, 3 a damaged file was salvaged in part, 130 and 143 ended by SIGINT (Ctrl-C) and SIGTERM.
 """
 
 import importlib
@@ -17,11 +17,24 @@ from metamer.messages import explain, is_input_fault, say
 INTERRUPTED, TERMINATED = 128 + 2, 128 + 15  # as shells give it
 
 RUNTIME = ("encode", "decode", "info", "serve", "completions")
-WORKSHOP = ("complexity", "evaluate", "export", "metrics", "plot", "report", "sweep", "toy", "train", "weights")
+WORKSHOP = (
+    "complexity",
+    "evaluate",
+    "export",
+    "metrics",
+    "plot",
+    "report",
+    "sweep",
+    "toy",
+    "train",
+    "weights",
+)
 
 
 class Commands(click.Group):
-    """Turns errors that are the input's fault into one line and exit status 1; `--debug` shows where they arose."""
+    """Turns errors that are the input's fault into one line and exit status 1; `--debug` shows
+    where they arose.
+    """
 
     def list_commands(self, context: click.Context) -> list[str]:
         return [*RUNTIME, *WORKSHOP]
@@ -33,7 +46,8 @@ class Commands(click.Group):
 
     def invoke(self, context: click.Context) -> object:
         terminal.occupy()
-        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))  # so that what cleans up does
+        # so that what cleans up does
+        before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
         try:
             return super().invoke(context)
         except BrokenPipeError:

@@ -7,7 +7,9 @@ from metamer.codec.errors import MetamerError
 
 
 def is_input_fault(problem: Exception) -> bool:
-    """Whether an error tells of the input rather than of a mistake here: of all ValueErrors, those of `perception` alone."""
+    """Whether an error tells of the input rather than of a mistake here: of all ValueErrors, those
+    of `perception` alone.
+    """
     if not isinstance(problem, ValueError) or isinstance(problem, MetamerError):
         return True
     from metamer.perception.errors import PerceptionError
@@ -20,7 +22,10 @@ def explain(problem: Exception) -> str:
     if isinstance(problem, MemoryError):
         return "not enough memory"
     if isinstance(problem, ImportError):
-        return f"this command needs the extras [train,evaluate,judges]: {problem.name or problem} is missing"
+        return (
+            f"this command needs the extras [train,evaluate,judges]: {problem.name or problem} is "
+            "missing"
+        )
     return " ".join(str(problem).split())
 
 

@@ -1,4 +1,6 @@
-"""Writes metamer.1, the manual page, from the command's own help: python packaging/manual.py > packaging/metamer.1"""
+"""Writes metamer.1, the manual page, from the command's own help: python packaging/manual.py >
+packaging/metamer.1
+"""
 
 import inspect
 
@@ -14,10 +16,13 @@ EXAMPLES = {
 }
 EXIT_STATUS = {
     "0": "Done.",
-    "1": "Something failed; standard error has a line for each failure. Other files were still worked on.",
+    "1": "Something failed; standard error has a line for each failure. "
+    "Other files were still worked on.",
     "2": "The command line is wrong.",
-    "3": "With --salvage: a file was damaged. What is whole of it was decoded; standard error says what is not.",
-    "130, 143": "Ended by SIGINT (Ctrl-C) or SIGTERM. Files are whole or not there, as after any other end.",
+    "3": "With --salvage: a file was damaged. What is whole of it was decoded; "
+    "standard error says what is not.",
+    "130, 143": "Ended by SIGINT (Ctrl-C) or SIGTERM. "
+    "Files are whole or not there, as after any other end.",
 }
 
 
@@ -51,17 +56,25 @@ def argument_of(option: click.Option) -> str:
     if option.is_flag:
         return ""
     numbers = isinstance(option.type, (click.types.IntParamType, click.types.FloatParamType))
-    return f" {option.metavar or ('NUMBER' if numbers else 'FILE' if isinstance(option.type, click.Path) else 'NAME')}"
+    kind = "NUMBER" if numbers else "FILE" if isinstance(option.type, click.Path) else "NAME"
+    return f" {option.metavar or kind}"
 
 
 def page() -> str:
     """The manual page in roff's man macros."""
     root = click.Context(main, info_name="metamer")
     lines = [
-        r'.\" Made by packaging/manual.py', '.TH METAMER 1 "" "Metamer" "User Commands"',
-        ".SH NAME", r"metamer \- a learned image codec: photographs to small files and back",
-        ".SH SYNOPSIS", r"\fBmetamer\fR [\fIOPTION\fR]... \fICOMMAND\fR [\fIARGUMENT\fR]...",
-        ".SH DESCRIPTION", *paragraphs(main.help or ""), ".SH OPTIONS", *options(main), ".SH COMMANDS",
+        r".\" Made by packaging/manual.py",
+        '.TH METAMER 1 "" "Metamer" "User Commands"',
+        ".SH NAME",
+        r"metamer \- a learned image codec: photographs to small files and back",
+        ".SH SYNOPSIS",
+        r"\fBmetamer\fR [\fIOPTION\fR]... \fICOMMAND\fR [\fIARGUMENT\fR]...",
+        ".SH DESCRIPTION",
+        *paragraphs(main.help or ""),
+        ".SH OPTIONS",
+        *options(main),
+        ".SH COMMANDS",
     ]
     for name in RUNTIME:  # the rest is the workshop's, whose own --help says what it does
         command = main.get_command(click.Context(main), name)
@@ -69,11 +82,22 @@ def page() -> str:
         usage = escaped(" ".join([f"metamer {name}", *command.collect_usage_pieces(context)]))
         lines += [f".SS {usage}", *paragraphs(command.help or ""), *options(command)]
     workshop = ", ".join(WORKSHOP[:-1]) + f" and {WORKSHOP[-1]}"
-    lines += [".SS Workshop", escaped(f"To train, measure and draw there are {workshop}; they need the package's extras, and "
-                                      "their --help describes them.")]
+    lines += [
+        ".SS Workshop",
+        escaped(
+            f"To train, measure and draw there are {workshop}; they need the package's extras, and "
+            "their --help describes them."
+        ),
+    ]
     for title, entries in (("EXIT STATUS", EXIT_STATUS), ("EXAMPLES", EXAMPLES)):
-        lines += [f".SH {title}", *(line for term, text in entries.items() for line in tagged(term, text))]
-    return "\n".join([*lines, ".SH SEE ALSO", r"\fBcwebp\fR(1), \fBavifenc\fR(1), \fBcjxl\fR(1)"]) + "\n"
+        lines += [
+            f".SH {title}",
+            *(line for term, text in entries.items() for line in tagged(term, text)),
+        ]
+    return (
+        "\n".join([*lines, ".SH SEE ALSO", r"\fBcwebp\fR(1), \fBavifenc\fR(1), \fBcjxl\fR(1)"])
+        + "\n"
+    )
 
 
 if __name__ == "__main__":

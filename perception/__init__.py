@@ -1,7 +1,19 @@
-"""Perceptual spaces and distances between images: ``perception.create("lpips-alex")(reference, image)``."""
+"""Perceptual spaces and distances between images: ``perception.create("lpips-alex")(reference,
+image)``.
+"""
 
 from metamer.perception.errors import ImageError, MetricError, PerceptionError, WeightsError
 from metamer.perception.metric import Metric
 from metamer.perception.registry import create, find, from_spec, metrics
 
-__all__ = ["ImageError", "Metric", "MetricError", "PerceptionError", "WeightsError", "create", "find", "from_spec", "metrics"]
+__all__ = [
+    "ImageError",
+    "Metric",
+    "MetricError",
+    "PerceptionError",
+    "WeightsError",
+    "create",
+    "find",
+    "from_spec",
+    "metrics",
+]

@@ -1,4 +1,6 @@
-"""What every distance is: a space in which two images are placed, and a number for how far apart they lie there."""
+"""What every distance is: a space in which two images are placed, and a number for how far apart
+they lie there.
+"""
 
 from typing import Any
 
@@ -12,9 +14,9 @@ from metamer.perception.metric import Metric
 class Distance(nn.Module):
     """Compares images: (N, 3, H, W) sRGB in [0, 1] (or uint8) → (N,) float32.
 
-    Subclasses write ``between``, and ``space`` unless they compare pixels; `perception.create` sets ``metric`` and
-    ``label``. Decoders overshoot, so values a little outside [0, 1] are taken as they come. Weights are frozen: gradients flow
-    to the images alone.
+    Subclasses write ``between``, and ``space`` unless they compare pixels; `perception.create` sets
+    ``metric`` and ``label``. Decoders overshoot, so values a little outside [0, 1] are taken as
+    they come. Weights are frozen: gradients flow to the images alone.
     """
 
     metric: Metric
@@ -36,7 +38,8 @@ class Distance(nn.Module):
             (N,) float32. `Metric.higher_is_better` says which way they point.
 
         Raises:
-            ImageError: Images that cannot be compared: shapes, sizes, types, values that are not finite.
+            ImageError: Images that cannot be compared: shapes, sizes, types, values that are not
+            finite.
         """
         return self.between(*self.places(reference, image))
 
@@ -58,13 +61,18 @@ class Distance(nn.Module):
     def places(self, reference: Tensor, image: Tensor) -> tuple[Any, Any]:
         """Where two (N, 3, H, W) images of one shape lie."""
         if reference.shape != image.shape:
-            raise ImageError(f"{self}: the images differ in shape: {tuple(reference.shape)} and {tuple(image.shape)}")
+            raise ImageError(
+                f"{self}: the images differ in shape: {tuple(reference.shape)} and "
+                f"{tuple(image.shape)}"
+            )
         return self.space(self.prepared(reference)), self.space(self.prepared(image))
 
     def shortfall(self, reference: Any, image: Any) -> Tensor:
-        """(N,) for two places, what ``loss`` gives: how far their value is from that of identical images.
+        """(N,) for two places, what ``loss`` gives: how far their value is from that of identical
+        images.
 
-        VIF can exceed that, which is no better. A distance whose values saturate gives something that does not.
+        VIF can exceed that, which is no better. A distance whose values saturate gives something
+        that does not.
         """
         return (self.between(reference, image) - self.metric.best).abs()
 
@@ -79,20 +87,25 @@ class Distance(nn.Module):
     def prepared(self, image: Tensor) -> Tensor:
         """float32 in [0, 1], or an `ImageError` that says what is wrong.
 
-        What is not finite is found in images alone that no gradient is asked for: one that a network in training made is
-        its loop's to watch, and to look here would make a GPU wait.
+        What is not finite is found in images alone that no gradient is asked for: one that a
+        network in training made is its loop's to watch, and to look here would make a GPU wait.
         """
         if image.ndim != 4 or image.shape[1] != 3 or not len(image):
             raise ImageError(f"{self} compares (N, 3, H, W) images, not {tuple(image.shape)}")
         height, width = image.shape[-2:]
         if min(height, width) < self.min_side:
-            raise ImageError(f"{self} needs {self.min_side} pixels a side, the image has {width}x{height}")
+            raise ImageError(
+                f"{self} needs {self.min_side} pixels a side, the image has {width}x{height}"
+            )
         if image.dtype == torch.uint8:
             return image.float() / 255
         if not image.is_floating_point():
-            raise ImageError(f"{self} takes floating point images in [0, 1] or uint8, not {image.dtype}")
+            raise ImageError(
+                f"{self} takes floating point images in [0, 1] or uint8, not {image.dtype}"
+            )
         image = image.float()
-        if not image.requires_grad and not torch.isfinite(image.sum()):  # thirty times as fast as to look at each value
+        # thirty times as fast as to look at each value
+        if not image.requires_grad and not torch.isfinite(image.sum()):
             raise ImageError(f"{self}: the image has values that are NaN or infinite")
         return image
 

@@ -13,20 +13,23 @@ class Metric:
 
     Attributes:
         name: How it is called on command lines.
-        factory: "module:attribute" or a callable; called with the options, returns a `perception.distance.Distance`.
+        factory: "module:attribute" or a callable; called with the options, returns a
+        `perception.distance.Distance`.
         title: What it is, in words.
         paper: Authors and venue.
         family: Distances of one family see alike; a judge is taken from another.
         low: Least of its values.
         high: Greatest of its values.
         best: The value of two identical images.
-        higher_is_better: The direction; ``Distance.loss`` turns either kind into something to minimise.
-        true_distance: Symmetric, and by construction best for identical images alone. Whether descent finds its way there is
-            another matter, which the recovery test shows.
+        higher_is_better: The direction; ``Distance.loss`` turns either kind into something to
+        minimise.
+        true_distance: Symmetric, and by construction best for identical images alone. Whether
+            descent finds its way there is another matter, which the recovery test shows.
         min_side: Smallest height and width in pixels.
         weights: Names of pretrained weights it reads (`perception.weights`).
         package: PyPI package that must be installed.
-        trainable: Differentiable in the second image, with finite gradients everywhere, d(x, x) included.
+        trainable: Differentiable in the second image, with finite gradients everywhere, d(x, x)
+        included.
         aliases: Other names.
     """
 
@@ -56,4 +59,8 @@ class Metric:
     def options(self) -> dict[str, object]:
         """Options ``create`` takes, with their defaults."""
         parameters = inspect.signature(self.build()).parameters.items()
-        return {key: p.default for key, p in parameters if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)}
+        return {
+            key: p.default
+            for key, p in parameters
+            if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)
+        }

@@ -17,14 +17,18 @@ def import_package(name: str, extra: str) -> ModuleType:
         return importlib.import_module(name)
     except ImportError as problem:
         missing = problem.name or name
-        raise MetricError(f"this distance needs the package {missing}: pip install 'metamer[{extra}]'") from problem
+        raise MetricError(
+            f"this distance needs the package {missing}: pip install 'metamer[{extra}]'"
+        ) from problem
 
 
 def accept_foreign_torchvision() -> None:
-    """Lets torchvision import with a torch it was not compiled for (PyPI's CUDA build beside a CPU torch, say).
+    """Lets torchvision import with a torch it was not compiled for (PyPI's CUDA build beside a CPU
+    torch, say).
 
-    piq and ColorVideoVDP import torchvision but call none of its compiled operators. Its import fails only where it describes
-    two of them, non-maximum suppressions, to torch; declaring their signatures first is enough.
+    piq and ColorVideoVDP import torchvision but call none of its compiled operators. Its import
+    fails only where it describes two of them, non-maximum suppressions, to torch; declaring their
+    signatures first is enough.
     """
     if _DECLARED or importlib.util.find_spec("torchvision") is None:
         return

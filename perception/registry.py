@@ -1,4 +1,6 @@
-"""Distances by name: Metamer's own and those of installed packages. Importing this does not import torch."""
+"""Distances by name: Metamer's own and those of installed packages. Importing this does not import
+torch.
+"""
 
 import difflib
 from functools import cache
@@ -13,25 +15,32 @@ ENTRY_POINTS = "metamer.distances"  # group in which other packages offer a `Met
 
 @cache
 def metrics() -> dict[str, Metric]:
-    """Every distance by name: Metamer's own in the order of its catalogue, then those of installed packages.
+    """Every distance by name: Metamer's own in the order of its catalogue, then those of installed
+    packages.
 
     Returns:
         Name → `Metric`. Packages offer theirs under the entry-point group `metamer.distances`.
 
     Raises:
-        MetricError: An installed package's entry does not load, is no `Metric`, or takes a name that is in use.
+        MetricError: An installed package's entry does not load, is no `Metric`, or takes a name
+        that is in use.
     """
     table = {metric.name: metric for metric in CATALOGUE}
     for point in entry_points(group=ENTRY_POINTS):
         try:
             metric = point.load()
         except Exception as problem:  # another package's fault must not take ours down silently
-            raise MetricError(f"the distance {point.name!r} of {point.value} does not load: {problem}") from problem
+            raise MetricError(
+                f"the distance {point.name!r} of {point.value} does not load: {problem}"
+            ) from problem
         if not isinstance(metric, Metric):
             raise MetricError(f"entry point {point.name!r} is no perception.Metric")
         taken = {alias for other in table.values() for alias in (other.name, *other.aliases)}
         if clash := taken & {metric.name, *metric.aliases}:
-            raise MetricError(f"entry point {point.name!r} takes a name that is in use: {', '.join(sorted(clash))}")
+            raise MetricError(
+                f"entry point {point.name!r} takes a name that is in use: "
+                f"{', '.join(sorted(clash))}"
+            )
         table[metric.name] = metric
     return table
 
@@ -51,10 +60,15 @@ def find(name: str) -> Metric:
     Raises:
         MetricError: There is no such distance; the message suggests one.
     """
-    by_alias = {alias: metric for metric in metrics().values() for alias in (metric.name, *metric.aliases)}
+    by_alias = {
+        alias: metric for metric in metrics().values() for alias in (metric.name, *metric.aliases)
+    }
     key = name.lower().replace("_", "-")
     if key not in by_alias:
-        raise MetricError(f"no distance is called {name!r}{suggestion(key, by_alias)}; `metamer metrics list` names them all")
+        raise MetricError(
+            f"no distance is called {name!r}{suggestion(key, by_alias)}; `metamer metrics list` "
+            "names them all"
+        )
     return by_alias[key]
 
 
@@ -63,7 +77,8 @@ def create(name: str, **options):
 
     Args:
         name: Its name or an alias; `metrics` has all.
-        **options: Of the distance itself, such as ``weights`` or ``layer``; `Metric.options` lists them.
+        **options: Of the distance itself, such as ``weights`` or ``layer``; `Metric.options` lists
+        them.
 
     Returns:
         A `perception.distance.Distance`: call it with two (N, 3, H, W) images in [0, 1].
@@ -81,11 +96,15 @@ def create(name: str, **options):
         defaults = metric.options()
     except ImportError as problem:
         missing = problem.name or metric.package
-        raise MetricError(f"{metric.name} needs the package {missing}: pip install 'metamer[perception]'") from problem
+        raise MetricError(
+            f"{metric.name} needs the package {missing}: pip install 'metamer[perception]'"
+        ) from problem
     for key, value in options.items():
         if key not in defaults:
             takes = ", ".join(defaults) or "none"
-            raise MetricError(f"{metric.name} has no option {key!r}{suggestion(key, defaults)}; it takes: {takes}")
+            raise MetricError(
+                f"{metric.name} has no option {key!r}{suggestion(key, defaults)}; it takes: {takes}"
+            )
         options[key] = checked_option(metric.name, key, value, defaults[key])
     distance = build(**options)
     distance.metric = metric
@@ -95,11 +114,16 @@ def create(name: str, **options):
 
 
 def checked_option(name: str, key: str, value: object, default: object) -> object:
-    """The value, if it is of its default's kind, and as text where that is text; otherwise `MetricError`."""
+    """The value, if it is of its default's kind, and as text where that is text; otherwise
+    `MetricError`.
+    """
     if isinstance(default, str):
         return str(value)
     if isinstance(default, bool) != isinstance(value, bool) or isinstance(value, str):
-        raise MetricError(f"{name}: {key}={value} is not {'true or false' if isinstance(default, bool) else 'a number'}")
+        raise MetricError(
+            f"{name}: {key}={value} is not "
+            f"{'true or false' if isinstance(default, bool) else 'a number'}"
+        )
     return value
 
 

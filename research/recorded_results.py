@@ -9,5 +9,3 @@ ROOT = Path(__file__).parents[1]
 def read_results(name: str, folder: str = "perception"):
     """The JSON of research/results/FOLDER/NAME.json."""
     return json.loads((ROOT / "research" / "results" / folder / f"{name}.json").read_text())
-
-

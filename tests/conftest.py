@@ -18,12 +18,15 @@ from metamer.cli import main
 # no test depends on wall time; in CI the same examples every time, elsewhere new ones
 settings.register_profile("metamer", deadline=None, derandomize="CI" in os.environ)
 # for mutants (tests/COVERAGE.md): whether they fail, not the simplest example
-settings.register_profile("mutants", deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate])
+settings.register_profile(
+    "mutants", deadline=None, derandomize=True, phases=[Phase.explicit, Phase.generate]
+)
 settings.load_profile("metamer")
 
 ROOT = Path(__file__).parent.parent
 SHARED = ROOT.parent / "shared" / "data"
-os.environ.setdefault("METAMER_WEIGHTS", str(SHARED / "weights"))  # AlexNet, where the project's own copy is at hand
+# AlexNet, where the project's own copy is at hand
+os.environ.setdefault("METAMER_WEIGHTS", str(SHARED / "weights"))
 
 TINY_RECIPE = """
 network: {groups: [8, 24], width: 16, analysis_blocks: 1, synthesis_blocks: 1,
@@ -49,7 +52,9 @@ def otters() -> Image.Image:
 
 @pytest.fixture(scope="session")
 def photographs(tmp_path_factory, otters) -> Path:
-    """A folder of crops of the shipped photograph in every format that training reads, one of them held out."""
+    """A folder of crops of the shipped photograph in every format that training reads, one of them
+    held out.
+    """
     folder = tmp_path_factory.mktemp("photographs")
     for index, suffix in enumerate((".png", ".jpg", ".webp", ".avif", ".tiff", ".png")):
         left, top = 90 * index, 14 * index
@@ -60,18 +65,26 @@ def photographs(tmp_path_factory, otters) -> Path:
 
 def run_metamer(*arguments, **options) -> subprocess.CompletedProcess:
     """Runs the installed command."""
-    command = shutil.which("metamer", path=str(Path(sys.executable).parent)) or shutil.which("metamer")
+    command = shutil.which("metamer", path=str(Path(sys.executable).parent)) or shutil.which(
+        "metamer"
+    )
     assert command, "the package is not installed: pip install -e '.[dev]'"
-    return subprocess.run([command, *map(str, arguments)], capture_output=True, timeout=300, **options)
+    return subprocess.run(
+        [command, *map(str, arguments)], capture_output=True, timeout=300, **options
+    )
 
 
 def inside(*arguments, cwd: Path | None = None, **options) -> subprocess.CompletedProcess:
-    """What `run_metamer` returns, by the command in this process, where torch is imported already: seconds less each time."""
+    """What `run_metamer` returns, by the command in this process, where torch is imported already:
+    seconds less each time.
+    """
     with contextlib.chdir(cwd or Path.cwd()):
         done = CliRunner().invoke(main, list(map(str, arguments)), **options)
     if done.exception and not isinstance(done.exception, SystemExit):
         raise done.exception
-    return subprocess.CompletedProcess(arguments, done.exit_code, done.stdout_bytes, done.stderr_bytes)
+    return subprocess.CompletedProcess(
+        arguments, done.exit_code, done.stdout_bytes, done.stderr_bytes
+    )
 
 
 @pytest.fixture(scope="session")
@@ -79,7 +92,9 @@ def tiny_run(tmp_path_factory, photographs) -> Path:
     """A finished training run of the tiny recipe, made through the installed command."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "recipe.yaml").write_text(TINY_RECIPE)
-    done = run_metamer("train", folder / "recipe.yaml", "--data", photographs, "--out", folder / "run")
+    done = run_metamer(
+        "train", folder / "recipe.yaml", "--data", photographs, "--out", folder / "run"
+    )
     assert done.returncode == 0, done.stderr.decode()
     return folder / "run"
 
@@ -104,7 +119,9 @@ def inception_weights(pytestconfig) -> None:
 
 
 def at_hand(pytestconfig, *names: str) -> None:
-    """Weights are fetched once into pytest's cache where they are not here; without an index, a skip."""
+    """Weights are fetched once into pytest's cache where they are not here; without an index, a
+    skip.
+    """
     from metamer.perception import WeightsError, weights
 
     missing = [name for name in names if weights.find_file(weights.CATALOGUE[name]) is None]

@@ -1,4 +1,6 @@
-"""A range decoder in plain Python integers, and overlays, written from bitstreams/FORMAT.md and sharing no code with codec/."""
+"""A range decoder in plain Python integers, and overlays, written from bitstreams/FORMAT.md and
+sharing no code with codec/.
+"""
 
 import io
 import zlib
@@ -63,7 +65,9 @@ def read_pass(decoder: RangeDecoder, tables, indices: list[int]) -> list[int]:
 
 
 def overlay(body: bytes, width: int, height: int, shown: np.ndarray | None) -> np.ndarray:
-    """FORMAT.md, "Overlays": a tile's pixels (H, W, C), given those that the networks show. body: behind the tile's number."""
+    """FORMAT.md, "Overlays": a tile's pixels (H, W, C), given those that the networks show. body:
+    behind the tile's number.
+    """
     form, rest = body[0], body[1:]
     if form in (0, 1):
         return vp8l(rest, width, height, form)[..., : 3 + form]
@@ -88,7 +92,9 @@ def overlay(body: bytes, width: int, height: int, shown: np.ndarray | None) -> n
 
 
 def vp8l(data: bytes, width: int, height: int, opacity: int) -> np.ndarray:
-    """(H, W, 3), with opacity (H, W, 4), by libwebp, of the file that RFC 9649 puts around the data."""
+    """(H, W, 3), with opacity (H, W, 4), by libwebp, of the file that RFC 9649 puts around the
+    data.
+    """
     data = b"\x2f" + (width - 1 | height - 1 << 14 | opacity << 28).to_bytes(4, "little") + data
     padded = data + bytes(len(data) % 2)
     chunk = b"VP8L" + len(data).to_bytes(4, "little") + padded

@@ -13,22 +13,32 @@ pytest.importorskip("dask.distributed")
 
 
 def bulk(*arguments) -> subprocess.CompletedProcess:
-    return subprocess.run([sys.executable, "-P", ROOT / "examples" / "bulk.py", *map(str, arguments)], capture_output=True,
-                          text=True, env=os.environ | {"PYTHONPATH": str(ROOT)})
+    return subprocess.run(
+        [sys.executable, "-P", ROOT / "examples" / "bulk.py", *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
 
 
 def test_two_workers(tmp_path, otters):
     photos, out = tmp_path / "photos", tmp_path / "out"
     (photos / "trip").mkdir(parents=True)
     for index in range(6):
-        otters.crop((9 * index, 0, 9 * index + 80, 64)).save(photos / f"{'trip/' * (index % 2)}{index}.png")
+        otters.crop((9 * index, 0, 9 * index + 80, 64)).save(
+            photos / f"{'trip/' * (index % 2)}{index}.png"
+        )
     (photos / "bad.png").write_bytes(b"nothing")
     done = bulk(photos, out, "--workers", 2, "--quality", 30)
     assert done.returncode == 1 and done.stdout == "6 of 7 encoded\n", done.stderr
     assert "bad.png: is not a picture" in done.stderr and "Traceback" not in done.stderr
-    streams = {str(path.relative_to(out).with_suffix(".png")): path.read_bytes() for path in out.rglob("*.mtm")}
+    streams = {
+        str(path.relative_to(out).with_suffix(".png")): path.read_bytes()
+        for path in out.rglob("*.mtm")
+    }
     pictures = {str(path.relative_to(photos)) for path in photos.rglob("*.png")} - {"bad.png"}
     assert streams == {name: metamer.encode(photos / name, 30) for name in pictures}
     (photos / "bad.png").unlink()
     (out / "0.mtm").unlink()
-    assert bulk(photos, out, "--workers", 1, "--quality", 30).stdout == "1 of 1 encoded\n"  # the rest is there
+    # the rest is there
+    assert bulk(photos, out, "--workers", 1, "--quality", 30).stdout == "1 of 1 encoded\n"

@@ -23,8 +23,20 @@ ROOMS_BELOW = {  # folder → those that it may import, besides itself
 }
 
 
-ROOMS = {  # of a package from the lowest up: each imports itself, those before it, and files of the package's own top
-    "evaluation": ("codecs", "measure", "realism", "plots", "rate", "ratings", "probes", "toy", "report"),
+# of a package from the lowest up: each imports itself, those before it, and files of the package's
+# own top
+ROOMS = {
+    "evaluation": (
+        "codecs",
+        "measure",
+        "realism",
+        "plots",
+        "rate",
+        "ratings",
+        "probes",
+        "toy",
+        "report",
+    ),
     "perception": ("weights", "backbones", "vision", "distances"),
     "research": ("experiments", "pages", "benchmarks"),
 }
@@ -32,7 +44,11 @@ ROOMS = {  # of a package from the lowest up: each imports itself, those before 
 
 def files(folder: str) -> list[Path]:
     """Python files of one of the repository's folders, without those that links in it lead to."""
-    return [path for path in (ROOT / folder).rglob("*.py") if not any(part.is_symlink() for part in path.parents)]
+    return [
+        path
+        for path in (ROOT / folder).rglob("*.py")
+        if not any(part.is_symlink() for part in path.parents)
+    ]
 
 
 def module_name(path: Path) -> str:
@@ -77,30 +93,41 @@ def test_rooms_import_those_below_them(package):
     order = {room: place for place, room in enumerate(ROOMS[package])}
     for name, others in import_graph((package,)).items():
         if (room := name.split(".")[1:2]) and room[0] in order:
-            above = {other for other in others if order.get(other.split(".")[1] if "." in other else "", -1) > order[room[0]]}
+            above = {
+                other
+                for other in others
+                if order.get(other.split(".")[1] if "." in other else "", -1) > order[room[0]]
+            }
             assert not above, f"{name} imports {above}"
         else:
-            assert not {other for other in others if other.split(".")[1:2] and other.split(".")[1] in order}, name
+            assert not {
+                other for other in others if other.split(".")[1:2] and other.split(".")[1] in order
+            }, name
 
 
 def test_no_two_modules_export_one_name():
-    """A reader who meets a name knows whose it is; functions of commands are called after what one types."""
+    """A reader who meets a name knows whose it is; functions of commands are called after what one
+    types.
+    """
     homes: dict[str, set[str]] = {}
     for path in [path for package in ("evaluation", "perception") for path in files(package)]:
         for node in ast.parse(path.read_text()).body:
-            if (
-                isinstance(node, ast.FunctionDef | ast.ClassDef)
-                and not node.name.startswith("_")
-            ):
+            if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
                 homes.setdefault(node.name, set()).add(module_name(path))
     assert {name: modules for name, modules in homes.items() if len(modules) > 1} == {}
 
 
 def test_folders_import_one_way():
-    """At their top or when called: what a lower folder needs of a higher one it finds by entry point."""
+    """At their top or when called: what a lower folder needs of a higher one it finds by entry
+    point.
+    """
     for name, others in import_graph(ROOMS_BELOW).items():
         folder = name.partition(".")[0]
-        above = {other for other in others if other.partition(".")[0] not in (folder, *ROOMS_BELOW[folder])}
+        above = {
+            other
+            for other in others
+            if other.partition(".")[0] not in (folder, *ROOMS_BELOW[folder])
+        }
         assert not above, f"{name} imports {above}"
 
 
@@ -136,20 +163,46 @@ main()
 
 def hiding(packages: str, *arguments) -> subprocess.CompletedProcess:
     """The command line where these packages are not installed."""
-    return subprocess.run([sys.executable, "-c", HIDDEN, packages, *map(str, arguments)], capture_output=True, text=True,
-                          cwd=ROOT)
+    return subprocess.run(
+        [sys.executable, "-c", HIDDEN, packages, *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+    )
 
 
-@pytest.mark.parametrize(("hidden", "arguments"), [
-    ("lightning_fabric", ("export", "run", "--data", ".")), ("matplotlib", ("plot", "a")), ("plotly", ("report", "a")),
-    ("torch", ("evaluate", "a", "--bpp", "1", "--realism", "--critic", "squeezenet", "--out", "x")),
-])
+@pytest.mark.parametrize(
+    ("hidden", "arguments"),
+    [
+        ("lightning_fabric", ("export", "run", "--data", ".")),
+        ("matplotlib", ("plot", "a")),
+        ("plotly", ("report", "a")),
+        (
+            "torch",
+            ("evaluate", "a", "--bpp", "1", "--realism", "--critic", "squeezenet", "--out", "x"),
+        ),
+    ],
+)
 def test_a_missing_extra_is_one_line(hidden, arguments):
     done = hiding(hidden, *arguments)
-    assert done.returncode == 1 and done.stdout == "" and len(done.stderr.splitlines()) == 1, done.stderr
-    assert done.stderr.startswith("metamer: this command needs the extras") and hidden in done.stderr
+    assert done.returncode == 1 and done.stdout == "" and len(done.stderr.splitlines()) == 1, (
+        done.stderr
+    )
+    assert (
+        done.stderr.startswith("metamer: this command needs the extras") and hidden in done.stderr
+    )
 
 
 def test_the_post_hoc_critic_needs_nothing_of_the_extra_train():
-    assert "no such file" in hiding("lightning_fabric,onnxscript,yaml", "metrics", "realism", "a", "b", "--critic",
-                                    "squeezenet").stderr
+    assert (
+        "no such file"
+        in hiding(
+            "lightning_fabric,onnxscript,yaml",
+            "metrics",
+            "realism",
+            "a",
+            "b",
+            "--critic",
+            "squeezenet",
+        ).stderr
+    )

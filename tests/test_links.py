@@ -14,20 +14,30 @@ LINK = re.compile(r"""\]\(([^)\s]+)\)|(?:src|href)="([^"]+)\"""")
 
 
 def documents() -> list[Path]:
-    """Markdown files that git tracks; in an unpacked archive, all there are but what tools leave."""
+    """Markdown files that git tracks; in an unpacked archive, all there are but what tools
+    leave.
+    """
     done = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True)
     if done.returncode == 0:
         return [path for name in done.stdout.splitlines() if (path := ROOT / name).is_file()]
-    return [path for path in ROOT.rglob("*.md") if not {".venv", "build", "runs", "node_modules"} & set(path.parts)]
+    return [
+        path
+        for path in ROOT.rglob("*.md")
+        if not {".venv", "build", "runs", "node_modules"} & set(path.parts)
+    ]
 
 
 def broken(document: Path) -> list[str]:
-    """Relative targets in a document that are no file or folder. Templates are read where their page lies."""
+    """Relative targets in a document that are no file or folder. Templates are read where their
+    page lies.
+    """
     folder = ROOT / "research" if document.parent.name == "templates" else document.parent
     text = CODE.sub("", document.read_text())
     targets = [first or second for first, second in LINK.findall(text)]
     relative = [target for target in targets if not re.match(r"[a-z]+:|#|\{\{", target)]
-    return [target for target in relative if not (folder / unquote(target.partition("#")[0])).exists()]
+    return [
+        target for target in relative if not (folder / unquote(target.partition("#")[0])).exists()
+    ]
 
 
 @pytest.mark.parametrize("document", documents(), ids=lambda path: str(path.relative_to(ROOT)))

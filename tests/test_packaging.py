@@ -1,4 +1,6 @@
-"""What systems know of Metamer: manual page, file(1), desktops, shells. And what the wheel holds."""
+"""What systems know of Metamer: manual page, file(1), desktops, shells. And what the wheel
+holds.
+"""
 
 import os
 import re
@@ -15,7 +17,8 @@ import metamer
 from metamer.codec.container import MAGIC, VERSION
 from tests.conftest import ROOT, run_metamer
 
-ROOMS = ("codec", "entropy", "train", "perception", "evaluation", "bitstreams")  # of the one package
+# of the one package
+ROOMS = ("codec", "entropy", "train", "perception", "evaluation", "bitstreams")
 PACKAGING = ROOT / "packaging"
 STREAM = ROOT / "bitstreams" / "437ada91-landscape-184x104-q45.mtm"
 MUSIC = MAGIC + b"\x10" + bytes(100)  # a MultiTracker module's beginning
@@ -26,14 +29,23 @@ def needs(program: str):
 
 
 def test_the_manual_is_in_step():
-    done = subprocess.run([sys.executable, "-P", PACKAGING / "manual.py"], capture_output=True, cwd=ROOT,
-                          env=os.environ | {"PYTHONPATH": str(ROOT)})
-    assert done.stdout == (PACKAGING / "metamer.1").read_bytes(), "python packaging/manual.py > packaging/metamer.1"
+    done = subprocess.run(
+        [sys.executable, "-P", PACKAGING / "manual.py"],
+        capture_output=True,
+        cwd=ROOT,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
+    assert done.stdout == (PACKAGING / "metamer.1").read_bytes(), (
+        "python packaging/manual.py > packaging/metamer.1"
+    )
 
 
 @needs("groff")
 def test_the_manual_renders():
-    done = subprocess.run(["groff", "-man", "-ww", "-Kutf8", "-Tutf8", "-P-c", PACKAGING / "metamer.1"], capture_output=True)
+    done = subprocess.run(
+        ["groff", "-man", "-ww", "-Kutf8", "-Tutf8", "-P-c", PACKAGING / "metamer.1"],
+        capture_output=True,
+    )
     assert done.returncode == 0 and not done.stderr, done.stderr.decode()
     text = re.sub(rb".\x08", b"", done.stdout)  # bold is overstruck
     assert b"--max-bytes NUMBER" in text and b"130, 143" in text
@@ -42,10 +54,17 @@ def test_the_manual_renders():
 @needs("file")
 def test_file_knows_it(tmp_path):
     def told(path, *options) -> str:
-        return subprocess.run(["file", "-b", "-m", PACKAGING / "metamer.magic", *options, path], capture_output=True,
-                              text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ["file", "-b", "-m", PACKAGING / "metamer.magic", *options, path],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
 
-    assert told(STREAM) == "Metamer picture, format 1, 184x104" and told(STREAM, "--mime-type") == "image/x-metamer"
+    assert (
+        told(STREAM) == "Metamer picture, format 1, 184x104"
+        and told(STREAM, "--mime-type") == "image/x-metamer"
+    )
     Image.new("RGB", (258, 3)).save(tmp_path / "a.png")
     (tmp_path / "a.mtm").write_bytes(metamer.encode(tmp_path / "a.png", 0))
     assert told(tmp_path / "a.mtm").endswith("258x3")
@@ -55,7 +74,9 @@ def test_file_knows_it(tmp_path):
 
 def test_desktops_know_it(tmp_path):
     space = {"mime": "http://www.freedesktop.org/standards/shared-mime-info"}
-    (kind,) = ElementTree.parse(PACKAGING / "metamer.xml").getroot().findall("mime:mime-type", space)
+    (kind,) = (
+        ElementTree.parse(PACKAGING / "metamer.xml").getroot().findall("mime:mime-type", space)
+    )
     assert kind.get("type") == "image/x-metamer"
     values = {match.get("value") for match in kind.findall("mime:magic/mime:match", space)}
     assert values == {rf"{MAGIC.decode()}\x0{version}" for version in range(1, VERSION + 1)}
@@ -76,17 +97,33 @@ def test_shells_complete_it():
 
 
 @needs("bash")
-@pytest.mark.parametrize("line, expected", [
-    ("metamer enc", {"encode"}), ("metamer encode --max-b", {"--max-bytes"}), ("metamer encode --model per", {"perceptual"}),
-])
+@pytest.mark.parametrize(
+    "line, expected",
+    [
+        ("metamer enc", {"encode"}),
+        ("metamer encode --max-b", {"--max-bytes"}),
+        ("metamer encode --model per", {"perceptual"}),
+    ],
+)
 def test_bash_completes(line, expected, tmp_path):
-    script = run_metamer("completions", "bash").stdout.decode() + f"""
+    script = (
+        run_metamer("completions", "bash").stdout.decode()
+        + f"""
 COMP_WORDS=({line}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); compopt() {{ :; }}
 _metamer_completion metamer; printf '%s\\n' "${{COMPREPLY[@]}}"
 """
-    path = os.pathsep.join([os.path.dirname(shutil.which("metamer", path=os.path.dirname(sys.executable)) or "metamer"),
-                            os.environ["PATH"]])
-    done = subprocess.run(["bash", "-c", script], capture_output=True, text=True, env=os.environ | {"PATH": path})
+    )
+    path = os.pathsep.join(
+        [
+            os.path.dirname(
+                shutil.which("metamer", path=os.path.dirname(sys.executable)) or "metamer"
+            ),
+            os.environ["PATH"],
+        ]
+    )
+    done = subprocess.run(
+        ["bash", "-c", script], capture_output=True, text=True, env=os.environ | {"PATH": path}
+    )
     assert set(done.stdout.split()) == expected, done.stderr
 
 
@@ -96,23 +133,44 @@ def wheel(tmp_path_factory):
     pytest.importorskip("build")
     folder = tmp_path_factory.mktemp("wheel")
     for name in (*ROOMS, "metamer", "packaging", "tests"):
-        shutil.copytree(ROOT / name, folder / "tree" / name, symlinks=True, ignore=shutil.ignore_patterns("__pycache__"))
+        shutil.copytree(
+            ROOT / name,
+            folder / "tree" / name,
+            symlinks=True,
+            ignore=shutil.ignore_patterns("__pycache__"),
+        )
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / "tree")
-    subprocess.run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", folder, folder / "tree"], check=True,
-                   capture_output=True, cwd=folder)
+    subprocess.run(
+        [sys.executable, "-m", "build", "--wheel", "--no-isolation", "-o", folder, folder / "tree"],
+        check=True,
+        capture_output=True,
+        cwd=folder,
+    )
     (found,) = folder.glob("*.whl")
     return found
 
 
 def test_the_wheel_holds_what_it_should(wheel):
     with zipfile.ZipFile(wheel) as archive:
-        names, entry = archive.namelist(), archive.read(next(n for n in archive.namelist() if n.endswith("entry_points.txt")))
+        names, entry = (
+            archive.namelist(),
+            archive.read(next(n for n in archive.namelist() if n.endswith("entry_points.txt"))),
+        )
     assert {name.split("/")[0] for name in names if "-0." not in name.split("/")[0]} == {"metamer"}
-    modules = {f"metamer/{path.relative_to(ROOT)}" for room in ROOMS for path in (ROOT / room).rglob("*.py")}
-    modules |= {str(path.relative_to(ROOT)) for pattern in ("*.py", "commands/*.py")
-                for path in (ROOT / "metamer").glob(pattern)}
-    assert modules == {name for name in names if name.startswith("metamer/") and name.endswith(".py")}
+    modules = {
+        f"metamer/{path.relative_to(ROOT)}"
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+    }
+    modules |= {
+        str(path.relative_to(ROOT))
+        for pattern in ("*.py", "commands/*.py")
+        for path in (ROOT / "metamer").glob(pattern)
+    }
+    assert modules == {
+        name for name in names if name.startswith("metamer/") and name.endswith(".py")
+    }
     for pattern in (
         "codec/[wv]*/*",
         "perception/weights/shipped/*",
@@ -124,7 +182,9 @@ def test_the_wheel_holds_what_it_should(wheel):
         "codec/py.typed",
         "entropy/py.typed",
     ):
-        assert {f"metamer/{path.relative_to(ROOT)}" for path in ROOT.glob(pattern)} <= {*names}, pattern
+        assert {f"metamer/{path.relative_to(ROOT)}" for path in ROOT.glob(pattern)} <= {*names}, (
+            pattern
+        )
     assert any(name.endswith("share/man/man1/metamer.1") for name in names)
     assert b"metamer = metamer.cli:main" in entry
 
@@ -132,8 +192,21 @@ def test_the_wheel_holds_what_it_should(wheel):
 def test_the_wheel_works_alone(wheel, tmp_path, otters):
     """Installed apart, with nothing at hand but what the runtime asks for."""
     target = tmp_path / "installed"
-    subprocess.run([sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", target, wheel],
-                   check=True, capture_output=True)
+    subprocess.run(
+        [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--no-deps",
+            "--no-index",
+            "--target",
+            target,
+            wheel,
+        ],
+        check=True,
+        capture_output=True,
+    )
     script = f"""
 import sys
 sys.path.insert(0, {str(target)!r})
@@ -145,7 +218,14 @@ from metamer.cli import main
 main()
 """
     otters.crop((0, 0, 64, 48)).save(tmp_path / "a.png")
-    for arguments in (["--help"], ["encode", "a.png"], ["decode", "a.mtm", "-o", "b.png"], ["info", "a.mtm"]):
-        done = subprocess.run([sys.executable, "-I", "-c", script, *arguments], cwd=tmp_path, capture_output=True)
+    for arguments in (
+        ["--help"],
+        ["encode", "a.png"],
+        ["decode", "a.mtm", "-o", "b.png"],
+        ["info", "a.mtm"],
+    ):
+        done = subprocess.run(
+            [sys.executable, "-I", "-c", script, *arguments], cwd=tmp_path, capture_output=True
+        )
         assert done.returncode == 0, done.stderr.decode()
     assert Image.open(tmp_path / "b.png").size == (64, 48)

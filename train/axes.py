@@ -10,13 +10,17 @@ from metamer.codec import axes
 
 
 def affine(pixels: np.ndarray) -> Tensor:
-    """(3, 4) what the encoder would turn (H, W, 3) uint8 pixels by; the identity where it would not."""
+    """(3, 4) what the encoder would turn (H, W, 3) uint8 pixels by; the identity where it would
+    not.
+    """
     found = axes.principal([pixels])
     return torch.eye(3, 4) if found is None else torch.from_numpy(found.affine())
 
 
 def affines(crops: Tensor) -> Tensor:
-    """(N, 3, 4), `affine` of each of the crops (N, 3, H, W) in [0, 1], which are pictures of their own."""
+    """(N, 3, 4), `affine` of each of the crops (N, 3, H, W) in [0, 1], which are pictures of their
+    own.
+    """
     pixels = (crops * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy()
     return torch.stack([affine(crop) for crop in pixels]).to(crops.device)
 

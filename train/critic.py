@@ -1,8 +1,10 @@
-"""The patch critic: tells photographs from decodes, and so bounds the divergence between the two from below.
+"""The patch critic: tells photographs from decodes, and so bounds the divergence between the two
+from below.
 
-It looks at pixels, through the network of Mentzer et al., "High-fidelity generative image compression" (HiFiC), NeurIPS 2020,
-appendix A.1, or at the features of a network that knows photographs already, which is quicker to learn from (Sauer et al.,
-"Projected GANs converge faster", NeurIPS 2021). As one codec serves every rate here, the quality level is a further condition.
+It looks at pixels, through the network of Mentzer et al., "High-fidelity generative image
+compression" (HiFiC), NeurIPS 2020, appendix A.1, or at the features of a network that knows
+photographs already, which is quicker to learn from (Sauer et al., "Projected GANs converge faster",
+NeurIPS 2021). As one codec serves every rate here, the quality level is a further condition.
 """
 
 from dataclasses import dataclass
@@ -26,13 +28,15 @@ BETAS = (0.5, 0.9)  # of Adam: with more momentum the critic is late, and is foo
 
 @dataclass
 class CriticOptions:
-    """weight: what one nat of the critic counts, as a share of the distortion at the start (`train.objective`).
+    """weight: what one nat of the critic counts, as a share of the distortion at the start
+    (`train.objective`).
 
-    sees: pixels, or a network whose features it looks at: squeezenet, alexnet, vgg16 (weights: `metamer weights fetch`).
-    loss: one of `train.critic_losses`. spectral_norm: bound each layer's largest singular value (Miyato et al., ICLR 2018).
-    conditional: show it the decoded latents. width: channels of the first layer, HiFiC's being 64; for features, of every head.
-    alone: steps at the beginning in which the critic learns and the codec does not listen. learning_rate falls as the stage's
-    does.
+    sees: pixels, or a network whose features it looks at: squeezenet, alexnet, vgg16 (weights:
+    `metamer weights fetch`). loss: one of `train.critic_losses`. spectral_norm: bound each layer's
+    largest singular value (Miyato et al., ICLR 2018). conditional: show it the decoded latents.
+    width: channels of the first layer, HiFiC's being 64; for features, of every head. alone: steps
+    at the beginning in which the critic learns and the codec does not listen. learning_rate falls
+    as the stage's does.
     """
 
     weight: float = 0.15
@@ -46,19 +50,27 @@ class CriticOptions:
 
 
 class Critic(nn.Module):
-    """Images (N, 3, H, W) in [0, 1], latents (N, M, H/16, W/16) in deviations, quality weights (N, K) → (N, C, h, w).
+    """Images (N, 3, H, W) in [0, 1], latents (N, M, H/16, W/16) in deviations, quality weights (N,
+    K) → (N, C, h, w).
 
-    The output is V of Nowozin et al.: a number for every patch, greater where it looks like a photograph.
+    The output is V of Nowozin et al.: a number for every patch, greater where it looks like a
+    photograph.
     """
 
     def __init__(self, latents: int, levels: int, options: CriticOptions):
         super().__init__()
         self.norm = spectral_norm if options.spectral_norm else nn.Identity()
         self.told = CONDITION * options.conditional
-        self.condition = self.norm(nn.Conv2d(latents + levels, CONDITION, 3, padding=1)) if options.conditional else None
+        self.condition = (
+            self.norm(nn.Conv2d(latents + levels, CONDITION, 3, padding=1))
+            if options.conditional
+            else None
+        )
 
     def beside(self, value: Tensor, latent: Tensor, weights: Tensor) -> Tensor:
-        """``value`` (N, C, h, w), and if the critic is conditional what it is told, as further channels."""
+        """``value`` (N, C, h, w), and if the critic is conditional what it is told, as further
+        channels.
+        """
         if self.condition is None:
             return value
         planes = weights[:, :, None, None].expand(-1, -1, *latent.shape[-2:])
@@ -67,7 +79,9 @@ class Critic(nn.Module):
 
 
 class PatchCritic(Critic):
-    """Looks at pixels; one number for 8x8 of them. HiFiC's fourth layer is 3x3, not 4x4, to stay on the grid of the latents."""
+    """Looks at pixels; one number for 8x8 of them. HiFiC's fourth layer is 3x3, not 4x4, to stay on
+    the grid of the latents.
+    """
 
     def __init__(self, latents: int, levels: int, options: CriticOptions):
         super().__init__(latents, levels, options)
@@ -76,7 +90,11 @@ class PatchCritic(Critic):
         layers: list[nn.Module] = []
         for before, after in pairwise(sizes):
             layers += [norm(nn.Conv2d(before, after, 4, stride=2, padding=1)), nn.LeakyReLU(0.2)]
-        layers += [norm(nn.Conv2d(4 * width, 8 * width, 3, padding=1)), nn.LeakyReLU(0.2), norm(nn.Conv2d(8 * width, 1, 1))]
+        layers += [
+            norm(nn.Conv2d(4 * width, 8 * width, 3, padding=1)),
+            nn.LeakyReLU(0.2),
+            norm(nn.Conv2d(8 * width, 1, 1)),
+        ]
         self.layers = nn.Sequential(*layers)
 
     def forward(self, image: Tensor, latent: Tensor, weights: Tensor) -> Tensor:
@@ -84,23 +102,34 @@ class PatchCritic(Critic):
 
 
 class FeatureCritic(Critic):
-    """Looks at five layers of a frozen network, with a head for each; their verdicts, (N, 5, h, w), on the first one's grid."""
+    """Looks at five layers of a frozen network, with a head for each; their verdicts, (N, 5, h, w),
+    on the first one's grid.
+    """
 
     def __init__(self, latents: int, levels: int, options: CriticOptions):
         super().__init__(latents, levels, options)
         self.network = Network(options.sees)
         self.layers = LAYERS[self.network.name]
-        self.heads = nn.ModuleList(self.head(self.network.channels[layer] + self.told, options.width) for layer in self.layers)
+        self.heads = nn.ModuleList(
+            self.head(self.network.channels[layer] + self.told, options.width)
+            for layer in self.layers
+        )
 
     def head(self, channels: int, width: int) -> nn.Sequential:
         return nn.Sequential(
-            self.norm(nn.Conv2d(channels, width, 1)), nn.LeakyReLU(0.2),
-            self.norm(nn.Conv2d(width, width, 3, padding=1)), nn.LeakyReLU(0.2), self.norm(nn.Conv2d(width, 1, 1)),
+            self.norm(nn.Conv2d(channels, width, 1)),
+            nn.LeakyReLU(0.2),
+            self.norm(nn.Conv2d(width, width, 3, padding=1)),
+            nn.LeakyReLU(0.2),
+            self.norm(nn.Conv2d(width, 1, 1)),
         )
 
     def forward(self, image: Tensor, latent: Tensor, weights: Tensor) -> Tensor:
         maps = self.network(image, self.layers).values()
-        said = [head(self.beside(torch.asinh(value), latent, weights)) for head, value in zip(self.heads, maps, strict=True)]
+        said = [
+            head(self.beside(torch.asinh(value), latent, weights))
+            for head, value in zip(self.heads, maps, strict=True)
+        ]
         return torch.cat([F.interpolate(verdict, size=said[0].shape[-2:]) for verdict in said], 1)
 
 
@@ -115,15 +144,27 @@ class Opponent:
         kind = PatchCritic if options.sees == PIXELS else FeatureCritic
         self.critic = kind(latents, levels, options).to(memory_format=torch.channels_last)
         learned = [parameter for parameter in self.critic.parameters() if parameter.requires_grad]
-        self.model, self.optimiser = fabric.setup(self.critic, torch.optim.Adam(learned, betas=BETAS))
+        self.model, self.optimiser = fabric.setup(
+            self.critic, torch.optim.Adam(learned, betas=BETAS)
+        )
 
     def judge(self, decoded: Tensor, latent: Tensor, weights: Tensor) -> Tensor:
         """(N,) what the codec minimises. Gradients reach ``decoded`` alone."""
         fixed = {name: value.detach() for name, value in self.critic.named_parameters()}
         self.critic.eval()  # no power iteration
-        return self.loss.codec(functional_call(self.critic, fixed, (decoded, latent.detach(), weights)).float())
+        return self.loss.codec(
+            functional_call(self.critic, fixed, (decoded, latent.detach(), weights)).float()
+        )
 
-    def learn(self, image: Tensor, decoded: Tensor, latent: Tensor, weights: Tensor, rate: float, clip: float) -> Tensor:
+    def learn(
+        self,
+        image: Tensor,
+        decoded: Tensor,
+        latent: Tensor,
+        weights: Tensor,
+        rate: float,
+        clip: float,
+    ) -> Tensor:
         """One step at ``rate`` times the critic's learning rate; returns its loss before it."""
         for group in self.optimiser.param_groups:
             group["lr"] = rate * self.options.learning_rate
@@ -133,14 +174,21 @@ class Opponent:
         loss = self.loss.critic(*said.chunk(2))
         self.optimiser.zero_grad()
         self.fabric.backward(loss)
-        self.fabric.clip_gradients(self.model, self.optimiser, max_norm=clip, error_if_nonfinite=False)
+        self.fabric.clip_gradients(
+            self.model, self.optimiser, max_norm=clip, error_if_nonfinite=False
+        )
         self.optimiser.step()
         return loss.detach()
 
     def state(self) -> dict:
-        model = {name: value for name, value in self.critic.state_dict().items() if not name.startswith("network.")}
+        model = {
+            name: value
+            for name, value in self.critic.state_dict().items()
+            if not name.startswith("network.")
+        }
         return {"model": model, "optimiser": self.optimiser.state_dict()}
 
     def load_state(self, state: dict) -> None:
-        self.critic.load_state_dict(state["model"], strict=False)  # all but the frozen network's own
+        # all but the frozen network's own
+        self.critic.load_state_dict(state["model"], strict=False)
         self.optimiser.load_state_dict(state["optimiser"])

@@ -13,11 +13,14 @@ from metamer.codec import pixels
 from metamer.codec.errors import ImageError, RecipeError
 from metamer.train import axes
 
-HOLD_OUT = "validation.txt"  # names, a line each, of files in the folder that are kept out of training
+# names, a line each, of files in the folder that are kept out of training
+HOLD_OUT = "validation.txt"
 
 
 def find(*folders: Path) -> tuple[list[Path], list[Path]]:
-    """Picture files below the folders, sorted: those to train on, and those that each folder's `validation.txt` holds out."""
+    """Picture files below the folders, sorted: those to train on, and those that each folder's
+    `validation.txt` holds out.
+    """
     training, validation = [], []
     for folder in map(Path, folders):
         if not folder.is_dir():
@@ -36,10 +39,13 @@ def find(*folders: Path) -> tuple[list[Path], list[Path]]:
 class Photographs:
     """Decoded pictures, kept on ``device`` while they fit.
 
-    Unreadable files are named on stderr and left out. memory: bytes to keep; the rest is decoded on each use.
+    Unreadable files are named on stderr and left out. memory: bytes to keep; the rest is decoded on
+    each use.
     """
 
-    def __init__(self, files: list[Path], device: torch.device | str = "cpu", memory: int = 4 << 30):
+    def __init__(
+        self, files: list[Path], device: torch.device | str = "cpu", memory: int = 4 << 30
+    ):
         self.files, self.sizes, self.device = [], [], torch.device(device)
         self._kept: dict[int, Tensor] = {}
         self._affines: dict[int, Tensor] = {}
@@ -70,12 +76,15 @@ class Photographs:
     def affine(self, index: int) -> Tensor:
         """(3, 4) what the encoder turns the whole picture's colours by, on the device."""
         if index not in self._affines:
-            self._affines[index] = axes.affine(self[index].permute(1, 2, 0).cpu().numpy()).to(self.device)
+            self._affines[index] = axes.affine(self[index].permute(1, 2, 0).cpu().numpy()).to(
+                self.device
+            )
         return self._affines[index]
 
 
 class Crops:
-    """Item i is a random crop (3, S, S) uint8, flipped at random, chosen by (seed, i) alone, where the photographs are kept.
+    """Item i is a random crop (3, S, S) uint8, flipped at random, chosen by (seed, i) alone, where
+    the photographs are kept.
 
     Pictures smaller than the crop are enlarged to it (Lanczos), so that every folder can be used.
     """
@@ -111,25 +120,41 @@ def enlarged(picture: Tensor, side: int) -> Tensor:
     height, width = picture.shape[1:]
     factor = side / min(height, width)
     size = (max(side, round(width * factor)), max(side, round(height * factor)))
-    resized = Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()).resize(size, Image.Resampling.LANCZOS)
+    resized = Image.fromarray(picture.permute(1, 2, 0).cpu().numpy()).resize(
+        size, Image.Resampling.LANCZOS
+    )
     return torch.from_numpy(np.asarray(resized).transpose(2, 0, 1).copy()).to(picture.device)
 
 
 class Batches:
-    """A process's share ``own`` of the batches of ``steps``: crops (n, 3, S, S) uint8 and what their whole pictures' colours
-    are turned by, (n, 3, 4). Chosen by nothing but seed, step and place in the batch."""
+    """A process's share ``own`` of the batches of ``steps``: crops (n, 3, S, S) uint8 and what
+    their whole pictures' colours are turned by, (n, 3, 4). Chosen by nothing but seed, step and
+    place in the batch.
+    """
 
-    def __init__(self, photographs: Photographs, crop: int, seed: int, batch: int, steps: range, own: slice):
-        self.crops, self.batch, self.steps, self.own = Crops(photographs, crop, seed), batch, steps, own
+    def __init__(
+        self, photographs: Photographs, crop: int, seed: int, batch: int, steps: range, own: slice
+    ):
+        self.crops, self.batch, self.steps, self.own = (
+            Crops(photographs, crop, seed),
+            batch,
+            steps,
+            own,
+        )
 
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         for step in self.steps:
             items = range(step * self.batch + self.own.start, step * self.batch + self.own.stop)
-            yield torch.stack([self.crops[item] for item in items]), torch.stack([self.crops.affine(item) for item in items])
+            yield (
+                torch.stack([self.crops[item] for item in items]),
+                torch.stack([self.crops.affine(item) for item in items]),
+            )
 
 
 def centre_crops(photographs: Photographs, crop: int, limit: int) -> Tensor:
-    """(N, 3, S, S) uint8: the middle of up to ``limit`` evenly chosen pictures that are large enough."""
+    """(N, 3, S, S) uint8: the middle of up to ``limit`` evenly chosen pictures that are large
+    enough.
+    """
     fitting = [i for i, size in enumerate(photographs.sizes) if min(size) >= crop]
     pieces = []
     for place in np.linspace(0, len(fitting) - 1, min(limit, len(fitting))).astype(int):

@@ -1,10 +1,12 @@
 """A trained run → one file the runtime loads.
 
-Networks become ONNX graphs (integer weights for what picks coding tables, float16 for the transforms), every table a
-decoder needs becomes integers for each of the 256 qualities, and the coding tables' shapes are counted on the training
-photographs, with the logistic that was trained against as the prior.
+Networks become ONNX graphs (integer weights for what picks coding tables, float16 for the
+transforms), every table a decoder needs becomes integers for each of the 256 qualities, and the
+coding tables' shapes are counted on the training photographs, with the logistic that was trained
+against as the prior.
 
-A run that trained the synthesis alone becomes a decoder file for the streams of the model that it started from.
+A run that trained the synthesis alone becomes a decoder file for the streams of the model that it
+started from.
 """
 
 import copy
@@ -51,11 +53,17 @@ _DATE = (1980, 1, 1, 0, 0, 0)  # fixed, so that the same run exports the same by
 
 
 def exact(layer: IntegerConv2d) -> tuple[Tensor, Tensor, Tensor]:
-    """Weights (O, C, k, k), biases (O,), powers of two (O,); refuses a layer that float32 might not compute exactly."""
+    """Weights (O, C, k, k), biases (O,), powers of two (O,); refuses a layer that float32 might not
+    compute exactly.
+    """
     weight, bias, shift = (part.detach() for part in layer.integers())
-    bound = (weight.double().abs() * layer.input_max[:, None, None]).sum((1, 2, 3)) + bias.double().abs()
+    bound = (weight.double().abs() * layer.input_max[:, None, None]).sum(
+        (1, 2, 3)
+    ) + bias.double().abs()
     if bound.max() >= EXACT_LIMIT:
-        raise ValueError(f"an accumulator can reach {bound.max():.0f}, which float32 does not hold exactly")
+        raise ValueError(
+            f"an accumulator can reach {bound.max():.0f}, which float32 does not hold exactly"
+        )
     return weight, bias, torch.exp2(-shift)
 
 
@@ -77,7 +85,9 @@ class FrozenConv(nn.Module):
 
 
 class FrozenRows(nn.Module):
-    """The same at chosen positions: (n, k·k·C) neighbourhoods, row by row, channels innermost → (n, O)."""
+    """The same at chosen positions: (n, k·k·C) neighbourhoods, row by row, channels innermost → (n,
+    O).
+    """
 
     def __init__(self, layer: IntegerConv2d):
         super().__init__()
@@ -134,8 +144,8 @@ class SynthesisGraph(nn.Module):
 class SliderGraph(nn.Module):
     """latent (N, h, w, M) in image units, weights, realism (scalar) → image.
 
-    Every weight is (1 − realism)·(what ``model`` ships) + realism·(what ``codec`` has), exact at both ends.
-    Raises ModelError when the two are not built alike.
+    Every weight is (1 − realism)·(what ``model`` ships) + realism·(what ``codec`` has), exact at
+    both ends. Raises ModelError when the two are not built alike.
     """
 
     def __init__(self, codec: Codec, model: Model):
@@ -145,18 +155,24 @@ class SliderGraph(nn.Module):
             with torch.no_grad():
                 start.put(self.own, start.constants(model, "synthesis"), "synthesis.")
         except (KeyError, RuntimeError) as problem:
-            raise ModelError(f"{model.path}: its synthesis is not built as the trained one: {problem}") from None
+            raise ModelError(
+                f"{model.path}: its synthesis is not built as the trained one: {problem}"
+            ) from None
 
     def forward(self, latent: Tensor, weights: Tensor, realism: Tensor) -> Tensor:
         ends = zip(self.own.named_parameters(), self.trained.parameters(), strict=True)
         mixed = {name: (1 - realism) * own + realism * trained for (name, own), trained in ends}
-        return torch.func.functional_call(self.trained, mixed, (latent.permute(0, 3, 1, 2), weights))
+        return torch.func.functional_call(
+            self.trained, mixed, (latent.permute(0, 3, 1, 2), weights)
+        )
 
 
 class ContextGraph(nn.Module):
-    """context (1, h, w, C) in units → mean and log-scale, int16, (n, targets) of the n positions of one pass, in raster order.
+    """context (1, h, w, C) in units → mean and log-scale, int16, (n, targets) of the n positions of
+    one pass, in raster order.
 
-    parity: of row + column of those. The first layer alone runs everywhere; the others do half the work of convolutions.
+    parity: of row + column of those. The first layer alone runs everywhere; the others do half the
+    work of convolutions.
     """
 
     def __init__(self, network: ContextNetwork, parity: int):
@@ -174,7 +190,8 @@ class ContextGraph(nn.Module):
     def around(self, height: int, width: int) -> Tensor:
         """(n, 9) where the 3x3 neighbours of each position are, edges replicated."""
         twice = 2 * torch.arange((height * width + 1 - self.parity) // 2)
-        # rows of even length each begin with the other colour; along odd ones colours alternate from row to row by themselves
+        # rows of even length each begin with the other colour; along odd ones colours alternate
+        # from row to row by themselves
         here = twice + (self.parity + twice // width * (1 - width % 2)) % 2
         row, offsets = here // width, torch.arange(-1, 2)
         rows = (row[:, None] + offsets).clamp(0, height - 1)
@@ -183,27 +200,49 @@ class ContextGraph(nn.Module):
 
 
 def asinh(value: FLOAT) -> FLOAT:
-    """Of operators that ONNX Runtime computes with vectors; its own Asinh goes one by one and takes five times as long."""
-    return op.Sign(value) * op.Log(op.Abs(value) + op.Sqrt(value * value + op.Constant(value_float=1.0)))
+    """Of operators that ONNX Runtime computes with vectors; its own Asinh goes one by one and takes
+    five times as long.
+    """
+    return op.Sign(value) * op.Log(
+        op.Abs(value) + op.Sqrt(value * value + op.Constant(value_float=1.0))
+    )
 
 
-def to_onnx(module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], sides: dict[int, int]) -> onnx.ModelProto:
-    """Exports with free height and width. sides: dimension of the first input → what it is a multiple of."""
-    free = dict(zip(sides, (torch.export.Dim("h", min=2, max=8192), torch.export.Dim("w", min=2, max=8192)), strict=True))
+def to_onnx(
+    module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], sides: dict[int, int]
+) -> onnx.ModelProto:
+    """Exports with free height and width. sides: dimension of the first input → what it is a
+    multiple of.
+    """
+    free = dict(
+        zip(
+            sides,
+            (torch.export.Dim("h", min=2, max=8192), torch.export.Dim("w", min=2, max=8192)),
+            strict=True,
+        )
+    )
     shapes = ({axis: sides[axis] * free[axis] for axis in sides}, *({} for _ in list(inputs)[1:]))
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         program = torch.onnx.export(
-            module.eval(), tuple(inputs.values()), dynamo=True, dynamic_shapes=shapes, input_names=list(inputs),
-            output_names=outputs, opset_version=20, verbose=False,
+            module.eval(),
+            tuple(inputs.values()),
+            dynamo=True,
+            dynamic_shapes=shapes,
+            input_names=list(inputs),
+            output_names=outputs,
+            opset_version=20,
+            verbose=False,
             custom_translation_table={torch.ops.aten.asinh.default: asinh},
         )
     return program.model_proto
 
 
 def shrink(graph: onnx.ModelProto, whole: bool) -> bytes:
-    """Serialised, its large float32 constants stored as integers (if ``whole``) or float16 and cast on loading."""
+    """Serialised, its large float32 constants stored as integers (if ``whole``) or float16 and cast
+    on loading.
+    """
     for constant in list(graph.graph.initializer):
         value = onnx.numpy_helper.to_array(constant)
         if value.dtype != np.float32 or value.size < 32:
@@ -212,7 +251,9 @@ def shrink(graph: onnx.ModelProto, whole: bool) -> bytes:
             small = value.astype(np.float16)
         elif (value == np.rint(value)).all():
             reach = np.abs(value).max()
-            small = value.astype(np.int8 if reach < 128 else np.int16 if reach < 32768 else np.int32)
+            small = value.astype(
+                np.int8 if reach < 128 else np.int16 if reach < 32768 else np.int32
+            )
         else:
             continue  # powers of two
         name = constant.name
@@ -230,7 +271,10 @@ def shrink(graph: onnx.ModelProto, whole: bool) -> bytes:
 def synthesis_inputs(codec: Codec) -> dict[str, Tensor]:
     """What `SynthesisGraph` is traced with."""
     options = codec.options
-    return {"latent": torch.randn(1, 4, 6, sum(options.groups)), "weights": torch.rand(1, options.levels)}
+    return {
+        "latent": torch.randn(1, 4, 6, sum(options.groups)),
+        "weights": torch.rand(1, options.levels),
+    }
 
 
 def contiguous(codec: Codec) -> Codec:
@@ -244,26 +288,39 @@ def graphs(codec: Codec) -> dict[str, bytes]:
     entropy, options = codec.entropy, codec.options
     analysis_inputs = {"image": torch.rand(1, 3, 64, 96), "weights": torch.rand(1, options.levels)}
     made = {
-        "analysis": to_onnx(AnalysisGraph(codec), analysis_inputs, ["latent", "hyper"], {2: 16, 3: 16}),
-        "synthesis": to_onnx(SynthesisGraph(codec), synthesis_inputs(codec), ["image"], {1: 1, 2: 1}),
+        "analysis": to_onnx(
+            AnalysisGraph(codec), analysis_inputs, ["latent", "hyper"], {2: 16, 3: 16}
+        ),
+        "synthesis": to_onnx(
+            SynthesisGraph(codec), synthesis_inputs(codec), ["image"], {1: 1, 2: 1}
+        ),
     }
     hyper = torch.zeros(1, options.hyper_latents, 2, 3)
     names = graph_names(len(options.groups))
-    made[names[0]] = to_onnx(freeze(entropy.hyper_synthesis), {"hyper": hyper}, ["features"], {2: 1, 3: 1})
+    made[names[0]] = to_onnx(
+        freeze(entropy.hyper_synthesis), {"hyper": hyper}, ["features"], {2: 1, 3: 1}
+    )
     for index, network in enumerate(entropy.contexts):
         context = torch.zeros(1, 4, 6, network.squeeze.weight.shape[1])
         graph = ContextGraph(network, index % 2)
-        made[names[1 + index]] = to_onnx(graph, {"context": context}, ["mean", "scale"], {1: 1, 2: 1})
+        made[names[1 + index]] = to_onnx(
+            graph, {"context": context}, ["mean", "scale"], {1: 1, 2: 1}
+        )
     return {name: shrink(graph, whole=name in names) for name, graph in made.items()}
 
 
 def slider_graph(codec: Codec, model: Model) -> onnx.ModelProto:
-    """`SliderGraph` with realism a constant, 1, that `codec.decoders` sets: ONNX Runtime folds constants, not inputs."""
-    inputs = {**synthesis_inputs(codec), decoders.REALISM: torch.tensor(1.0)}  # an input while tracing, or it folds here
+    """`SliderGraph` with realism a constant, 1, that `codec.decoders` sets: ONNX Runtime folds
+    constants, not inputs.
+    """
+    # an input while tracing, or it folds here
+    inputs = {**synthesis_inputs(codec), decoders.REALISM: torch.tensor(1.0)}
     proto = to_onnx(SliderGraph(codec, model), inputs, ["image"], {1: 1, 2: 1})
     given = [value for value in proto.graph.input if value.name == decoders.REALISM]
     proto.graph.input.remove(*given)
-    proto.graph.initializer.append(onnx.numpy_helper.from_array(np.array(1, np.float32), decoders.REALISM))
+    proto.graph.initializer.append(
+        onnx.numpy_helper.from_array(np.array(1, np.float32), decoders.REALISM)
+    )
     return proto
 
 
@@ -276,22 +333,32 @@ def quality_arrays(codec: Codec) -> dict[str, np.ndarray]:
     log_deviation = entropy.deviation.log()
     ratio = (log_deviation - log_step).double().exp()  # one standard deviation in quantiser steps
     low = math.log(SCALE_LOW)
-    hyper_index = ((weights @ entropy.hyper_log_scale - low) / SCALE_STEP).round().clamp(0, SCALES - 1)
+    hyper_index = (
+        ((weights @ entropy.hyper_log_scale - low) / SCALE_STEP).round().clamp(0, SCALES - 1)
+    )
     one = ContextNetwork.SCALE_ONE
-    offset = (one * (log_deviation - log_step - low) / SCALE_STEP).round() + one // 2  # the half makes >> round
+    # the half makes >> round
+    offset = (one * (log_deviation - log_step - low) / SCALE_STEP).round() + one // 2
     mean = (ratio * (latents.FRACTION * 2**latents.MEAN_SHIFT / ContextNetwork.MEAN_ONE)).round()
     known = (ContextNetwork.KNOWN_ONE * 2**latents.KNOWN_SHIFT / latents.FRACTION / ratio).round()
     values = {
-        "hyper_index": hyper_index, "scale_offset": offset, "mean_factor": mean, "known_factor": known,
-        "planes": torch.floor(weights * HIDDEN_ONE + 0.5), "level_weights": weights,
-        "step": log_step.exp(), "encoder_gain": (log_stretch - log_step).exp(),
+        "hyper_index": hyper_index,
+        "scale_offset": offset,
+        "mean_factor": mean,
+        "known_factor": known,
+        "planes": torch.floor(weights * HIDDEN_ONE + 0.5),
+        "level_weights": weights,
+        "step": log_step.exp(),
+        "encoder_gain": (log_stretch - log_step).exp(),
     }
     values["known_factor"] = known.clamp_max(LIMITS["known_factor"])  # training does the same
     return {name: value.numpy().astype(ARRAYS[name][0]) for name, value in values.items()}
 
 
 def grey_latents(codec: Codec) -> np.ndarray:
-    """(M,) uint8 `codec.model.GREY`: 1 where a fair part of a basis vector's energy lies along grey, which R = G = B is."""
+    """(M,) uint8 `codec.model.GREY`: 1 where a fair part of a basis vector's energy lies along
+    grey, which R = G = B is.
+    """
     basis = codec.analysis.linear.basis.detach().unflatten(1, (3, -1)).double()
     share = (basis.sum(1) / 3**0.5).square().sum(1) / basis.square().sum((1, 2))
     return (share > GREY_SHARE).to(torch.uint8).numpy()
@@ -325,13 +392,19 @@ class Counter:
 
 def pack_tables(probabilities: list[np.ndarray], empty: np.ndarray) -> dict[str, np.ndarray]:
     """``frequencies`` and ``reach`` of codec.model.ARRAYS."""
-    reach = np.array([-1 if gone else len(p) // 2 - 1 for p, gone in zip(probabilities, empty, strict=True)], np.int32)
+    reach = np.array(
+        [-1 if gone else len(p) // 2 - 1 for p, gone in zip(probabilities, empty, strict=True)],
+        np.int32,
+    )
     kept = [quantise(p) for p, gone in zip(probabilities, empty, strict=True) if not gone]
     return {"frequencies": np.concatenate(kept), "reach": reach}
 
 
-def count_tables(path: Path, photographs: Photographs, crops: int, crop: int = 384) -> list[np.ndarray]:
-    """Probabilities as in `logistic_tables`, counted with the model at ``path`` on ``crops`` crops of all qualities.
+def count_tables(
+    path: Path, photographs: Photographs, crops: int, crop: int = 384
+) -> list[np.ndarray]:
+    """Probabilities as in `logistic_tables`, counted with the model at ``path`` on ``crops`` crops
+    of all qualities.
 
     Counts are made symmetric: a residual's sign carries no information here.
     """
@@ -354,7 +427,9 @@ def hardly_used(tables: list[np.ndarray]) -> np.ndarray:
     return np.array([1 - table[len(table) // 2 - 1] < SKIP_BELOW for table in tables])
 
 
-def write(path: Path | BinaryIO, card: dict, members: dict[str, bytes], arrays: dict[str, np.ndarray]) -> None:
+def write(
+    path: Path | BinaryIO, card: dict, members: dict[str, bytes], arrays: dict[str, np.ndarray]
+) -> None:
     """The model file: a zip with fixed dates and order."""
     with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
 
@@ -373,7 +448,9 @@ def write(path: Path | BinaryIO, card: dict, members: dict[str, bytes], arrays: 
 
 
 def halo(codec: Codec) -> int:
-    """Latent positions that both transforms see around each: a block sees half a one, the lapped transform one."""
+    """Latent positions that both transforms see around each: a block sees half a one, the lapped
+    transform one.
+    """
     return max(1, math.ceil(max(codec.options.analysis_blocks, codec.options.synthesis_blocks) / 2))
 
 
@@ -382,14 +459,19 @@ def own_keys(codec: Codec) -> dict:
     return {"format": FORMAT, "groups": list(codec.options.groups), "halo": halo(codec)}
 
 
-def export(codec: Codec, card: dict, photographs: Photographs, path: Path, crops: int = 512) -> None:
-    """Writes ``codec`` (averaged weights) to ``path``. card: what model.json should say besides the format's own keys."""
+def export(
+    codec: Codec, card: dict, photographs: Photographs, path: Path, crops: int = 512
+) -> None:
+    """Writes ``codec`` (averaged weights) to ``path``. card: what model.json should say besides the
+    format's own keys.
+    """
     members, arrays = graphs(codec), {**quality_arrays(codec), "grey": grey_latents(codec)}
     card = {**own_keys(codec), **card}
     tables = logistic_tables()
     draft = Path(path).with_suffix(".draft")
     try:
-        for _ in range(2):  # the encoder's choices depend on the tables, so count once more with better ones
+        # the encoder's choices depend on the tables, so count once more with better ones
+        for _ in range(2):
             write(draft, card, members, {**arrays, **pack_tables(tables, np.zeros(SCALES, bool))})
             tables = count_tables(draft, photographs, crops)
         write(draft, card, members, {**arrays, **pack_tables(tables, hardly_used(tables))})
@@ -399,34 +481,57 @@ def export(codec: Codec, card: dict, photographs: Photographs, path: Path, crops
 
 
 def integer_cost(codec: Codec, crops: Tensor) -> float:
-    """By how many percent rounding the entropy networks raises the rate of ``crops``, mean over the quality levels."""
+    """By how many percent rounding the entropy networks raises the rate of ``crops``, mean over the
+    quality levels.
+    """
     rates, distortion = [], Distortion({"mse": 1.0}, codec.options.levels)
     for quantised in (False, True):
         codec.entropy.set_quantised(quantised)
-        rows = validation.validate(codec, distortion, crops, Stage("validation", steps=1), torch.device("cpu"))
+        rows = validation.validate(
+            codec, distortion, crops, Stage("validation", steps=1), torch.device("cpu")
+        )
         rates.append(np.array([row["bpp"] for row in rows]))
     return float(100 * (rates[1] / rates[0] - 1).mean())
 
 
 def keep_streams(codec: Codec, model: Model, card: dict, path: Path) -> None:
-    """Writes ``codec``, whose transforms alone were trained, as a model that shares its streams with ``model``, both ways."""
+    """Writes ``codec``, whose transforms alone were trained, as a model that shares its streams
+    with ``model``, both ways.
+    """
     made = graphs(codec)
     with zipfile.ZipFile(model.path) as archive:
-        members = {name: made.get(name) if name in ("analysis", "synthesis") else archive.read(f"{name}.onnx") for name in made}
+        members = {
+            name: made.get(name)
+            if name in ("analysis", "synthesis")
+            else archive.read(f"{name}.onnx")
+            for name in made
+        }
         held = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
-        arrays = {name: np.load(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False) for name in held}
+        arrays = {
+            name: np.load(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
+            for name in held
+        }
     arrays["encoder_gain"] = quality_arrays(codec)["encoder_gain"]
     buffer = io.BytesIO()
     write(buffer, {**own_keys(codec), **card}, members, arrays)
     files.write(str(path), buffer.getvalue())
 
 
-def export_run(run: Path, folders: Sequence[Path], path: Path, name: str, crops: int, encoder: dict | None = None) -> dict:
-    """Exports the averaged weights of the training run in folder ``run``; returns the card that model.json holds.
+def export_run(
+    run: Path,
+    folders: Sequence[Path],
+    path: Path,
+    name: str,
+    crops: int,
+    encoder: dict | None = None,
+) -> dict:
+    """Exports the averaged weights of the training run in folder ``run``; returns the card that
+    model.json holds.
 
-    Coding tables are counted on the photographs of ``folders``, what integers cost is measured on those they hold out; a run
-    of transforms alone keeps the tables, and the streams, of the model it started from. encoder: what `codec.model.Model`
-    shall go by in encoding, ``tradeoff``, ``worth`` and ``masking``.
+    Coding tables are counted on the photographs of ``folders``, what integers cost is measured on
+    those they hold out; a run of transforms alone keeps the tables, and the streams, of the model
+    it started from. encoder: what `codec.model.Model` shall go by in encoding, ``tradeoff``,
+    ``worth`` and ``masking``.
     """
     codec, state = loop.restore_average(Path(run) / CHECKPOINT)
     card = {"name": name, "steps": state["step"], "recipe": state["recipe"], **(encoder or {})}
@@ -441,14 +546,23 @@ def export_run(run: Path, folders: Sequence[Path], path: Path, name: str, crops:
     return card
 
 
-def export_decoder(codec: Codec, model: Model, card: dict, path: Path, realism: bool, texture: Sequence[float] = ()) -> dict:
-    """Writes the synthesis of ``codec`` (averaged weights) to ``path``, a decoder file for ``model``; returns its card.
+def export_decoder(
+    codec: Codec, model: Model, card: dict, path: Path, realism: bool, texture: Sequence[float] = ()
+) -> dict:
+    """Writes the synthesis of ``codec`` (averaged weights) to ``path``, a decoder file for
+    ``model``; returns its card.
 
-    codec: trained from ``model`` with all but the synthesis as it was. card: what model.json should say besides the
-    format's own keys. realism: keep the model's own weights beside the trained ones, to choose between when decoding.
-    texture: how much of `codec.texture` it was trained with. Raises ModelError, FileError.
+    codec: trained from ``model`` with all but the synthesis as it was. card: what model.json should
+    say besides the format's own keys. realism: keep the model's own weights beside the trained
+    ones, to choose between when decoding. texture: how much of `codec.texture` it was trained with.
+    Raises ModelError, FileError.
     """
-    own = {"format": decoders.FORMAT if texture else 1, "decodes": model.id.hex(), "realism": realism, "halo": halo(codec)}
+    own = {
+        "format": decoders.FORMAT if texture else 1,
+        "decodes": model.id.hex(),
+        "realism": realism,
+        "halo": halo(codec),
+    }
     card = {**own, **card}
     if texture:
         card |= {"texture": list(texture), "scales": [SCALE_LOW, SCALE_HIGH]}
@@ -464,12 +578,15 @@ def export_decoder(codec: Codec, model: Model, card: dict, path: Path, realism: 
 
 
 def trains_only(recipe: Mapping, *parts: str) -> bool:
-    """Whether a recipe, as a checkpoint holds it, trains these parts of an existing model and nothing else."""
+    """Whether a recipe, as a checkpoint holds it, trains these parts of an existing model and
+    nothing else.
+    """
     return all(stage["parts"] in parts for stage in recipe["stages"])
 
 
 def decoded_model(recipe: Mapping) -> Model:
-    """The model whose streams a run of ``recipe`` trained for, through such runs that it started from.
+    """The model whose streams a run of ``recipe`` trained for, through such runs that it started
+    from.
 
     Raises RecipeError, ModelError.
     """
@@ -478,14 +595,18 @@ def decoded_model(recipe: Mapping) -> Model:
         return models.load(source)
     before = running.load(Path(source))["recipe"]
     if not trains_only(before, *KEEPING):
-        raise RecipeError(f"start: '{source}' is no model; export it, and train from the model file")
+        raise RecipeError(
+            f"start: '{source}' is no model; export it, and train from the model file"
+        )
     return decoded_model(before)
 
 
 def export_decoder_run(run: Path, path: Path, name: str, realism: bool | None = None) -> dict:
-    """Exports the training run in folder ``run``, of a decoder alone; returns the card that model.json holds.
+    """Exports the training run in folder ``run``, of a decoder alone; returns the card that
+    model.json holds.
 
-    realism: as in `export_decoder`; by default for runs with a critic, which alone invent texture worth choosing.
+    realism: as in `export_decoder`; by default for runs with a critic, which alone invent texture
+    worth choosing.
     """
     codec, state = loop.restore_average(Path(run) / CHECKPOINT)
     recipe = state["recipe"]

@@ -1,10 +1,11 @@
 """The linear start of both transforms: a lapped Karhunen-Loève transform, fitted in closed form.
 
-A block transform cannot use what neighbouring blocks share, and shows its grid at low rates. A *time-domain
-lapped transform* (Tran, Liang & Tu, "Lapped transform via time-domain pre- and post-filtering", IEEE Trans. Signal
-Processing 2003) repairs both at 32 multiplications a sample: an orthogonal filter across every block boundary before
-the block transform, its transpose after the inverse. Here the filter is fitted to the photographs' autocorrelation,
-and the block transform is the Karhunen-Loève transform of the filtered 16x16x3 blocks.
+A block transform cannot use what neighbouring blocks share, and shows its grid at low rates. A
+*time-domain lapped transform* (Tran, Liang & Tu, "Lapped transform via time-domain pre- and
+post-filtering", IEEE Trans. Signal Processing 2003) repairs both at 32 multiplications a sample: an
+orthogonal filter across every block boundary before the block transform, its transpose after the
+inverse. Here the filter is fitted to the photographs' autocorrelation, and the block transform is
+the Karhunen-Loève transform of the filtered 16x16x3 blocks.
 """
 
 import numpy as np
@@ -15,22 +16,26 @@ BLOCK = 16
 
 
 def boundary_filter(rotation: Tensor) -> Tensor:
-    """The orthogonal (16, 16) filter across a block boundary that an orthogonal (8, 8) ``rotation`` defines.
+    """The orthogonal (16, 16) filter across a block boundary that an orthogonal (8, 8) ``rotation``
+    defines.
 
     Sums of mirrored samples pass; their differences are rotated (Tran et al. 2003, section III).
     """
     half = rotation.shape[0]
     identity = torch.eye(half, dtype=rotation.dtype)
     mirror = identity.flip(0)
-    butterfly = torch.cat([torch.cat([identity, mirror], 1), torch.cat([mirror, -identity], 1)], 0) / 2**0.5
+    butterfly = (
+        torch.cat([torch.cat([identity, mirror], 1), torch.cat([mirror, -identity], 1)], 0) / 2**0.5
+    )
     return butterfly @ torch.block_diag(identity, rotation) @ butterfly
 
 
 def fit_boundary_filter(autocovariance: np.ndarray, steps: int = 600) -> Tensor:
     """The boundary filter that maximises coding gain for a stationary 1-D source.
 
-    autocovariance: lags 0…63. Returns (16, 16) float32. Coding gain at high rate is the log-determinant of one
-    block's coefficient covariance; the rotation is the exponential of a skew matrix, so it stays orthogonal.
+    autocovariance: lags 0…63. Returns (16, 16) float32. Coding gain at high rate is the
+    log-determinant of one block's coefficient covariance; the rotation is the exponential of a skew
+    matrix, so it stays orthogonal.
     """
     lags = np.abs(np.subtract.outer(np.arange(64), np.arange(64)))
     covariance = torch.tensor(autocovariance[lags], dtype=torch.float64)
@@ -48,23 +53,31 @@ def fit_boundary_filter(autocovariance: np.ndarray, steps: int = 600) -> Tensor:
 
 
 def filter_boundaries(image: Tensor, crossing: Tensor) -> Tensor:
-    """Applies a (16, 16) filter across every horizontal and vertical block boundary of (N, C, H, W).
+    """Applies a (16, 16) filter across every horizontal and vertical block boundary of (N, C, H,
+    W).
 
-    H and W are multiples of 16. The outer 8 samples of each border lie beside no boundary and pass unchanged.
+    H and W are multiples of 16. The outer 8 samples of each border lie beside no boundary and pass
+    unchanged.
     """
     half = BLOCK // 2
     height, width = image.shape[-2:]
     if width > BLOCK:
         left, inner, right = image.split([half, width - BLOCK, half], -1)
-        image = torch.cat([left, (inner.unflatten(-1, (-1, BLOCK)) @ crossing.T).flatten(-2), right], -1)
+        image = torch.cat(
+            [left, (inner.unflatten(-1, (-1, BLOCK)) @ crossing.T).flatten(-2), right], -1
+        )
     if height > BLOCK:
         top, inner, bottom = image.split([half, height - BLOCK, half], -2)
-        image = torch.cat([top, (crossing @ inner.unflatten(-2, (-1, BLOCK))).flatten(-3, -2), bottom], -2)
+        image = torch.cat(
+            [top, (crossing @ inner.unflatten(-2, (-1, BLOCK))).flatten(-3, -2), bottom], -2
+        )
     return image
 
 
 def blocks(image: Tensor, side: int) -> Tensor:
-    """(N, C, H, W) to (N, C·side², H/side, W/side), channels innermost in memory: `pixel_unshuffle`, five times as fast."""
+    """(N, C, H, W) to (N, C·side², H/side, W/side), channels innermost in memory:
+    `pixel_unshuffle`, five times as fast.
+    """
     if torch.compiler.is_exporting():
         return nn.functional.pixel_unshuffle(image, side)
     rows = image.unflatten(-1, (-1, side)).unflatten(-3, (-1, side)).permute(0, 2, 4, 1, 3, 5)
@@ -80,12 +93,18 @@ def unblocks(planes: Tensor, side: int) -> Tensor:
 
 
 class Product(torch.autograd.Function):
-    """Rows (n, I) times a matrix (O, I) in float32, its gradients in bfloat16 under autocast, where eight bits are enough."""
+    """Rows (n, I) times a matrix (O, I) in float32, its gradients in bfloat16 under autocast, where
+    eight bits are enough.
+    """
 
     @staticmethod
     def forward(ctx, rows: Tensor, matrix: Tensor) -> Tensor:
         ctx.save_for_backward(rows, matrix)
-        ctx.kind = torch.get_autocast_dtype(rows.device.type) if torch.is_autocast_enabled(rows.device.type) else rows.dtype
+        ctx.kind = (
+            torch.get_autocast_dtype(rows.device.type)
+            if torch.is_autocast_enabled(rows.device.type)
+            else rows.dtype
+        )
         with torch.autocast(rows.device.type, enabled=False):
             return nn.functional.linear(rows, matrix)
 
@@ -94,20 +113,28 @@ class Product(torch.autograd.Function):
         rows, matrix = ctx.saved_tensors
         short = gradient.to(ctx.kind)
         by_rows = (short @ matrix.to(ctx.kind)).to(rows.dtype) if ctx.needs_input_grad[0] else None
-        by_matrix = (short.T @ rows.to(ctx.kind)).to(matrix.dtype) if ctx.needs_input_grad[1] else None
+        by_matrix = (
+            (short.T @ rows.to(ctx.kind)).to(matrix.dtype) if ctx.needs_input_grad[1] else None
+        )
         return by_rows, by_matrix
 
 
 def combined(planes: Tensor, matrix: Tensor) -> Tensor:
-    """(N, I, h, w) to (N, O, h, w) by a matrix (O, I): a 1x1 convolution as the product it is, channels innermost."""
+    """(N, I, h, w) to (N, O, h, w) by a matrix (O, I): a 1x1 convolution as the product it is,
+    channels innermost.
+    """
     if torch.compiler.is_exporting():
         return nn.functional.conv2d(planes, matrix[:, :, None, None])
     rows = planes.permute(0, 2, 3, 1)
-    return Product.apply(rows.flatten(0, 2), matrix).unflatten(0, rows.shape[:3]).permute(0, 3, 1, 2)
+    return (
+        Product.apply(rows.flatten(0, 2), matrix).unflatten(0, rows.shape[:3]).permute(0, 3, 1, 2)
+    )
 
 
 class LinearTransform(nn.Module):
-    """Boundary filter, then 16x16x3 blocks onto ``latents`` basis vectors: (N, 3, H, W) to (N, M, H/16, W/16)."""
+    """Boundary filter, then 16x16x3 blocks onto ``latents`` basis vectors: (N, 3, H, W) to (N, M,
+    H/16, W/16).
+    """
 
     def __init__(self, latents: int):
         super().__init__()
@@ -115,7 +142,8 @@ class LinearTransform(nn.Module):
         self.basis = nn.Parameter(torch.zeros(latents, 3 * BLOCK * BLOCK))
 
     def forward(self, image: Tensor) -> Tensor:
-        with torch.autocast(image.device.type, enabled=False):  # 8 bits of mantissa would cap the PSNR
+        # 8 bits of mantissa would cap the PSNR
+        with torch.autocast(image.device.type, enabled=False):
             filtered = filter_boundaries(image.float(), self.crossing)
         return combined(blocks(filtered, BLOCK), self.basis)
 
@@ -136,7 +164,8 @@ class LinearInverse(nn.Module):
 
 @torch.no_grad()
 def fit(crops: Tensor, latents: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Boundary filter (16, 16), basis (M, 768) and standard deviations (M,) of the lapped KLT of ``crops``.
+    """Boundary filter (16, 16), basis (M, 768) and standard deviations (M,) of the lapped KLT of
+    ``crops``.
 
     crops: (N, 3, S, S) centred around zero, S a multiple of 16 and at least 80.
     """
@@ -154,4 +183,8 @@ def fit(crops: Tensor, latents: int) -> tuple[Tensor, Tensor, Tensor]:
         count += len(blocks)
     variances, vectors = torch.linalg.eigh(total / count)
     basis = vectors.flip(1)[:, :latents].T
-    return crossing, basis.float().contiguous(), variances.flip(0)[:latents].clamp_min(1e-8).sqrt().float()
+    return (
+        crossing,
+        basis.float().contiguous(),
+        variances.flip(0)[:latents].clamp_min(1e-8).sqrt().float(),
+    )

@@ -1,4 +1,6 @@
-"""The training run of a codec, top to bottom: photographs → steps of every stage → log → validation → checkpoints."""
+"""The training run of a codec, top to bottom: photographs → steps of every stage → log → validation
+→ checkpoints.
+"""
 
 import dataclasses
 import itertools
@@ -29,7 +31,8 @@ START_CROP = 176  # crops that the lapped transform is fitted to
 def check_resumable(recipe: Recipe, state: dict) -> None:
     """Raises RecipeError when ``recipe`` would not have led to ``state``.
 
-    Stages not yet begun may differ, and a stage of constant learning rate may end earlier or later than it was to.
+    Stages not yet begun may differ, and a stage of constant learning rate may end earlier or later
+    than it was to.
     """
     now, before = dataclasses.asdict(recipe), dataclasses.asdict(from_mapping(state["recipe"]))
     for key in ("save_every", "validate_every", "log_every", "expect", "start"):
@@ -44,7 +47,9 @@ def check_resumable(recipe: Recipe, state: dict) -> None:
         current["steps"] = now["stages"][-1]["steps"]
     changed = [key for key in now if now[key] != before[key]]
     if changed:
-        raise RecipeError(f"the run was begun with other {', '.join(changed)}; resume it with its own recipe")
+        raise RecipeError(
+            f"the run was begun with other {', '.join(changed)}; resume it with its own recipe"
+        )
 
 
 def restore_average(path: Path) -> tuple[Codec, dict]:
@@ -56,20 +61,32 @@ def restore_average(path: Path) -> tuple[Codec, dict]:
 
 
 def connect() -> Fabric:
-    """Fabric on the GPU if there is one, else the CPU; on several processes when started by `torchrun`."""
-    world, local = int(os.environ.get("WORLD_SIZE", "1")), int(os.environ.get("LOCAL_WORLD_SIZE", "1"))
-    strategy = DDPStrategy(find_unused_parameters=True) if world > 1 else "auto"  # stages may leave networks out
+    """Fabric on the GPU if there is one, else the CPU; on several processes when started by
+    `torchrun`.
+    """
+    world, local = (
+        int(os.environ.get("WORLD_SIZE", "1")),
+        int(os.environ.get("LOCAL_WORLD_SIZE", "1")),
+    )
+    # stages may leave networks out
+    strategy = DDPStrategy(find_unused_parameters=True) if world > 1 else "auto"
     fabric = Fabric(devices=local, num_nodes=world // local, strategy=strategy)
     fabric.launch()
-    torch.backends.cudnn.allow_tf32 = False  # what asks for float32 needs it: integer layers, the linear transforms
+    # what asks for float32 needs it: integer layers, the linear transforms
+    torch.backends.cudnn.allow_tf32 = False
     return fabric
 
 
 def own_share(stage: Stage, fabric: Fabric) -> slice:
-    """Which samples of a step's batch are this process's. Raises RecipeError when they cannot be shared evenly."""
+    """Which samples of a step's batch are this process's. Raises RecipeError when they cannot be
+    shared evenly.
+    """
     size, rest = divmod(stage.batch, fabric.world_size)
     if rest:
-        raise RecipeError(f"stage {stage.name}: a batch of {stage.batch} cannot be shared by {fabric.world_size} processes")
+        raise RecipeError(
+            f"stage {stage.name}: a batch of {stage.batch} cannot be shared by {fabric.world_size} "
+            "processes"
+        )
     return slice(fabric.global_rank * size, (fabric.global_rank + 1) * size)
 
 
@@ -88,7 +105,9 @@ def begin(recipe: Recipe, photographs: Photographs) -> Codec:
     return codec
 
 
-def prepared(recipe: Recipe, photographs: Photographs, state: dict | None) -> tuple[Codec, Distortion]:
+def prepared(
+    recipe: Recipe, photographs: Photographs, state: dict | None
+) -> tuple[Codec, Distortion]:
     """Codec and distortion as they are before the first step, or where ``state`` was saved."""
     distortion = Distortion(recipe.distortion, recipe.network.levels)
     if state is not None:
@@ -100,18 +119,30 @@ def prepared(recipe: Recipe, photographs: Photographs, state: dict | None) -> tu
     codec = begin(recipe, photographs)
     if not distortion.is_plain or recipe.critic or recipe.rate != "lambda":
         codec.entropy.set_quantised(recipe.stages[0].quantised or recipe.stages[0].parts in KEEPING)
-        crops = first_crops(photographs, max(stage.crop for stage in recipe.stages), recipe.seed, recipe.balance_crops)
+        crops = first_crops(
+            photographs,
+            max(stage.crop for stage in recipe.stages),
+            recipe.seed,
+            recipe.balance_crops,
+        )
         distortion.balance(codec, crops, recipe.stages[0].parts)
     return codec, distortion
 
 
-def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = False, minutes: float = float("inf")) -> None:
-    """Runs ``recipe`` on the photographs of ``folders``; writes checkpoint.pt and log.jsonl into ``out``.
+def train(
+    recipe: Recipe,
+    folders: Sequence[Path],
+    out: Path,
+    resume: bool = False,
+    minutes: float = float("inf"),
+) -> None:
+    """Runs ``recipe`` on the photographs of ``folders``; writes checkpoint.pt and log.jsonl into
+    ``out``.
 
-    resume: continue from the checkpoint in ``out``; the weights end the same as if nothing had happened.
-    minutes: stop by then, with a checkpoint.
-    Started by `torchrun`, processes share each batch and end with the weights of one alone, but for the order of sums.
-    Raises RecipeError, DivergedError.
+    resume: continue from the checkpoint in ``out``; the weights end the same as if nothing had
+    happened. minutes: stop by then, with a checkpoint. Started by `torchrun`, processes share each
+    batch and end with the weights of one alone, but for the order of sums. Raises RecipeError,
+    DivergedError.
     """
     out = Path(out)
     checkpoint = out / CHECKPOINT
@@ -132,7 +163,14 @@ def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = Fal
     done = state["step"] if state is not None else 0
     if fabric.is_global_zero and recipe.expect:
         tqdm.write(recipe.expect, file=sys.stderr)
-    log = Log(out / LOG, checkpoint, recipe.log_every, sum(stage.steps for stage in recipe.stages), done, fabric.is_global_zero)
+    log = Log(
+        out / LOG,
+        checkpoint,
+        recipe.log_every,
+        sum(stage.steps for stage in recipe.stages),
+        done,
+        fabric.is_global_zero,
+    )
 
     def snapshot() -> None:
         log.check()
@@ -144,13 +182,20 @@ def train(recipe: Recipe, folders: Sequence[Path], out: Path, resume: bool = Fal
     for stage, own in zip(recipe.stages, shares, strict=True):
         last = first + stage.steps
         trainer.enter(stage)
-        for image, affine in Batches(photographs, stage.crop, recipe.seed, stage.batch, range(done, last), own):
+        for image, affine in Batches(
+            photographs, stage.crop, recipe.seed, stage.batch, range(done, last), own
+        ):
             values = trainer.step(stage, done - first, done, image, affine, own)
             rate = learning_rate(stage, done - first)
             done += 1
             log.step(done, stage.batch, values, stage=stage.name, learning_rate=rate)
             if done % recipe.validate_every == 0 and len(crops) and fabric.is_global_zero:
-                log.row(step=done, validation=validate(trainer.average.module, trainer.distortion, crops, stage, fabric.device))
+                log.row(
+                    step=done,
+                    validation=validate(
+                        trainer.average.module, trainer.distortion, crops, stage, fabric.device
+                    ),
+                )
             ends = log.minutes > minutes
             if done == last or ends or done % recipe.save_every == 0:
                 snapshot()

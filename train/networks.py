@@ -25,7 +25,8 @@ KEEPING = ("transforms", "decoder")  # what decodes latents stays as it is, so s
 class NetworkOptions:
     """Sizes of the networks; the defaults are those of the shipped `base`."""
 
-    groups: list[int] = field(default_factory=lambda: [24, 88, 272])  # latent channels, coarse to fine
+    # latent channels, coarse to fine
+    groups: list[int] = field(default_factory=lambda: [24, 88, 272])
     width: int = 128  # channels of the residual networks at 1/8
     analysis_blocks: int = 6
     synthesis_blocks: int = 6
@@ -47,13 +48,18 @@ class Codec(nn.Module):
         self.analysis = Analysis(latents, options.width, options.analysis_blocks, options.levels)
         self.synthesis = Synthesis(latents, options.width, options.synthesis_blocks, options.levels)
         self.entropy = EntropyModel(
-            options.groups, options.levels, options.hyper_latents, options.features, options.context_width
+            options.groups,
+            options.levels,
+            options.hyper_latents,
+            options.features,
+            options.context_width,
         )
 
     def train_only(self, parts: str) -> None:
         """Lets gradients reach what ``parts`` names, of `PARTS`, and nothing else.
 
-        Encoder and decoder are `transforms`: what decodes latents, integer networks and quantiser steps, stays as it is.
+        Encoder and decoder are `transforms`: what decodes latents, integer networks and quantiser
+        steps, stays as it is.
         """
         for name, parameter in self.named_parameters():
             parameter.requires_grad_(name.startswith(PARTS[parts]))
@@ -65,7 +71,8 @@ class Codec(nn.Module):
 
     @torch.no_grad()
     def start_from(self, crops: Tensor) -> None:
-        """Sets both transforms to the lapped KLT of ``crops`` (N, 3, S, S) in [0, 1], steps to their optimum.
+        """Sets both transforms to the lapped KLT of ``crops`` (N, 3, S, S) in [0, 1], steps to
+        their optimum.
 
         High-rate theory: for L = bpp + λ·255²·MSE, uniform steps of Δ² = 18 / (ln 2 · λ · 255²).
         """
@@ -77,8 +84,13 @@ class Codec(nn.Module):
         for part in (self.analysis, self.synthesis, self.entropy):
             part.deviation.copy_(deviation)
         rows = self.lagrangian(torch.arange(self.options.levels))
-        self.entropy.log_step.copy_((0.5 * torch.log(18 / (math.log(2) * rows * 255**2)))[:, None].expand(-1, len(deviation)))
-        for context in self.entropy.contexts:  # a logistic's scale is √3/π of its deviation; photographs are sparse
+        self.entropy.log_step.copy_(
+            (0.5 * torch.log(18 / (math.log(2) * rows * 255**2)))[:, None].expand(
+                -1, len(deviation)
+            )
+        )
+        # a logistic's scale is √3/π of its deviation; photographs are sparse
+        for context in self.entropy.contexts:
             context.scale.bias.fill_((math.log(3**0.5 / math.pi) - 0.7) / SCALE_STEP)
 
     def noise(self, batch: int, side: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
@@ -86,29 +98,46 @@ class Codec(nn.Module):
         return self.entropy.noise(batch, side // STRIDE, side // STRIDE, generator)
 
     def forward(
-        self, image: Tensor, level: Tensor, parts: str, proxy: str = "straight_through", temperature: float = 0.3,
-        noise: tuple[Tensor, Tensor] | None = None, texture: Sequence[float] = (), affine: Tensor | None = None,
-        tradeoff: float = 0.0, worth: Sequence[float] = (), file_bits: bool = False,
+        self,
+        image: Tensor,
+        level: Tensor,
+        parts: str,
+        proxy: str = "straight_through",
+        temperature: float = 0.3,
+        noise: tuple[Tensor, Tensor] | None = None,
+        texture: Sequence[float] = (),
+        affine: Tensor | None = None,
+        tradeoff: float = 0.0,
+        worth: Sequence[float] = (),
+        file_bits: bool = False,
     ) -> tuple[Tensor, Coded]:
-        """Reconstruction (N, 3, H, W) of images whose sides are multiples of 16, and what coding them costs.
+        """Reconstruction (N, 3, H, W) of images whose sides are multiples of 16, and what coding
+        them costs.
 
-        parts: of `PARTS`. `entropy` leaves both residual networks out (they cost most); with `decoder` the latents are
-        rounded, as in a file, and gradients end there. texture: how much of `Coded.texture` the synthesis is given besides,
-        for each group of latents. affine: (N, 3, 4) what colours are turned by, `train.axes`; by default each image's own.
-        tradeoff, worth, file_bits: of `EntropyModel.forward`.
+        parts: of `PARTS`. `entropy` leaves both residual networks out (they cost most); with
+        `decoder` the latents are rounded, as in a file, and gradients end there. texture: how much
+        of `Coded.texture` the synthesis is given besides, for each group of latents. affine: (N, 3,
+        4) what colours are turned by, `train.axes`; by default each image's own. tradeoff, worth,
+        file_bits: of `EntropyModel.forward`.
         """
         weights = level_weights(level, self.options.levels)
         affine = axes.affines(image) if affine is None else affine
         image = axes.turn(image, affine)
         asked = tradeoff, worth, file_bits, bool(texture)
         if parts == "entropy":
-            coded = self.entropy(self.analysis.linear(image - 0.5), level, proxy, temperature, noise, *asked)
+            coded = self.entropy(
+                self.analysis.linear(image - 0.5), level, proxy, temperature, noise, *asked
+            )
             return axes.restore(self.synthesis.linear(coded.latent) + 0.5, affine), coded
         if parts == "decoder":
             with torch.no_grad():
-                coded = self.entropy(self.analysis(image, weights), level, "straight_through", 0.3, noise, *asked)
+                coded = self.entropy(
+                    self.analysis(image, weights), level, "straight_through", 0.3, noise, *asked
+                )
         else:
-            coded = self.entropy(self.analysis(image, weights), level, proxy, temperature, noise, *asked)
+            coded = self.entropy(
+                self.analysis(image, weights), level, proxy, temperature, noise, *asked
+            )
         latent = coded.latent
         if texture:
             sizes = torch.tensor(self.options.groups)

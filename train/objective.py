@@ -1,14 +1,16 @@
 """What is minimised: rate + λ·255²·(weighted, balanced distortions + critic).
 
-**Balancing.** Distances have ranges of their own. Each is brought to units of mean squared error, such that λ asks for the
-same rate whichever it is. At the start the codec's own operational curve is measured: the rate R(t) and every distance D(t)
-at each quality level t. Along it, rate + λ·D is stationary where dR/dt = −λ·dD/dt. A network trained on mean squared error is
-there for its λ(t); with D scaled by
+**Balancing.** Distances have ranges of their own. Each is brought to units of mean squared error,
+such that λ asks for the same rate whichever it is. At the start the codec's own operational curve
+is measured: the rate R(t) and every distance D(t) at each quality level t. Along it, rate + λ·D is
+stationary where dR/dt = −λ·dD/dt. A network trained on mean squared error is there for its λ(t);
+with D scaled by
 
     s(t) = (dMSE/dt) / (dD/dt)
 
-it is there for D as well, at every level at once. Derivatives are of a parabola fitted to ln D over t, which the noise of few
-crops does not upset. Weights of a mix are normalised to sum to one, so the mix is balanced if its parts are.
+it is there for D as well, at every level at once. Derivatives are of a parabola fitted to ln D over
+t, which the noise of few crops does not upset. Weights of a mix are normalised to sum to one, so
+the mix is balanced if its parts are.
 """
 
 import numpy as np
@@ -19,21 +21,27 @@ from metamer.codec.errors import RecipeError
 from metamer.perception.registry import from_spec
 from metamer.train.networks import Codec
 
-FLATTEST = 0.02  # a distance that falls by less than this share a level, anywhere, tells nothing of the rate
+# a distance that falls by less than this share a level, anywhere, tells nothing of the rate
+FLATTEST = 0.02
 
 
 def slopes(curve: Tensor) -> Tensor:
-    """d ln D/dt (K,) of positive values (K,) at levels 0 … K−1, from a least-squares parabola (a line for two levels)."""
+    """d ln D/dt (K,) of positive values (K,) at levels 0 … K−1, from a least-squares parabola (a
+    line for two levels).
+    """
     level = np.arange(len(curve))
-    fit = np.polynomial.Polynomial.fit(level, curve.clamp_min(1e-12).log().double().numpy(), min(2, len(curve) - 1))
+    fit = np.polynomial.Polynomial.fit(
+        level, curve.clamp_min(1e-12).log().double().numpy(), min(2, len(curve) - 1)
+    )
     return torch.from_numpy(fit.deriv()(level)).float()
 
 
 class Distortion(nn.Module):
     """A weighted mix of distances, in units of mean squared error.
 
-    weights: spec of a distance (`perception.registry.from_spec`) → its weight; levels: K of the codec.
-    scale: (K, D), what a distance is multiplied by; start: (K,), the mix at the start, which the critic's weight refers to.
+    weights: spec of a distance (`perception.registry.from_spec`) → its weight; levels: K of the
+    codec. scale: (K, D), what a distance is multiplied by; start: (K,), the mix at the start, which
+    the critic's weight refers to.
     """
 
     tables = ("scale", "start", "rates")  # what `balance` finds
@@ -76,13 +84,18 @@ class Distortion(nn.Module):
 
     @torch.no_grad()
     def balance(self, codec: Codec, crops: Tensor, parts: str) -> None:
-        """Sets ``scale``, ``start`` and ``rates`` from what ``codec`` makes of ``crops`` (N, 3, S, S) in [0, 1].
+        """Sets ``scale``, ``start`` and ``rates`` from what ``codec`` makes of ``crops`` (N, 3, S,
+        S) in [0, 1].
 
         Raises RecipeError for a distance that does not fall as the quality rises.
         """
         levels = codec.options.levels
         images = crops.split(4)
-        curve, error, rate = torch.zeros(levels, len(self.names)), torch.zeros(levels), torch.zeros(levels)
+        curve, error, rate = (
+            torch.zeros(levels, len(self.names)),
+            torch.zeros(levels),
+            torch.zeros(levels),
+        )
         for level in range(levels):
             for image in images:
                 at = torch.full((len(image),), float(level), device=image.device)
@@ -90,12 +103,16 @@ class Distortion(nn.Module):
                 share = len(image) / len(crops)
                 curve[level] += share * self.each(image, decoded).mean(0).cpu()
                 error[level] += share * (image - decoded).square().mean().cpu()
-                rate[level] += share * (coded.bits + coded.hyper_bits).mean().cpu() / image[0, 0].numel()
+                rate[level] += (
+                    share * (coded.bits + coded.hyper_bits).mean().cpu() / image[0, 0].numel()
+                )
         falls = torch.stack([slopes(column) for column in curve.T], 1)
         for name, fall in zip([*self.names, "mse"], [*falls.T, slopes(error)], strict=True):
             if not self.is_plain and fall.max() > -FLATTEST:
-                raise RecipeError(f"distortion {name}: does not fall as the quality rises, so no λ can weigh it; "
-                                  "start from a trained model")
+                raise RecipeError(
+                    f"distortion {name}: does not fall as the quality rises, so no λ can weigh it; "
+                    "start from a trained model"
+                )
         scale = (error * slopes(error))[:, None] / (curve * falls)
         if self.is_plain:
             scale = torch.ones_like(scale)  # by definition, however poor the start
@@ -105,7 +122,8 @@ class Distortion(nn.Module):
 
 
 class RateTarget:
-    """Holds each quality level at its bits a pixel by adapting λ: ln of a factor (K,) rises while the rate is below target.
+    """Holds each quality level at its bits a pixel by adapting λ: ln of a factor (K,) rises while
+    the rate is below target.
 
     A dual ascent, smooth where HiFiC (section 4.2) switches between two values.
     """
@@ -119,7 +137,9 @@ class RateTarget:
         return torch.exp(weights @ self.log_factor)
 
     def update(self, bpp: Tensor, weights: Tensor) -> None:
-        """bpp (N,) of files of this step's crops, at quality weights (N, K). One crop alone tells little: the speed is low."""
+        """bpp (N,) of files of this step's crops, at quality weights (N, K). One crop alone tells
+        little: the speed is low.
+        """
         targets = Distortion.interpolated(self.targets, weights)
         self.log_factor += self.speed * (weights * (1 - bpp / targets)[:, None]).mean(0)
         self.log_factor.clamp_(-3.0, 3.0)

@@ -1,14 +1,14 @@
 """Quantisation proxies: what stands for rounding while gradients flow.
 
-Each proxy maps (value, centre, noise, temperature, whole) — latents in quantiser steps, the mean they are coded around,
-`dither` of one step, and value − centre as a file holds it, whole — to a pair (for_rate, for_distortion). At test time both
-are whole + centre.
+Each proxy maps (value, centre, noise, temperature, whole) — latents in quantiser steps, the mean
+they are coded around, `dither` of one step, and value − centre as a file holds it, whole — to a
+pair (for_rate, for_distortion). At test time both are whole + centre.
 
 - ``uniform_noise``: Ballé, Laparra & Simoncelli 2017; noise of one step for both.
 - ``straight_through``: Theis et al. 2017; rounding for both, identity gradient.
-- ``soft_round``: Agustsson & Theis, "Universally quantized neural compression", NeurIPS 2020. A soft staircase of
-  the given temperature, dither, and the conditional mean of what was there before the dither. Temperature → ∞ is
-  uniform noise; temperature → 0 is rounding of a dithered value.
+- ``soft_round``: Agustsson & Theis, "Universally quantized neural compression", NeurIPS 2020. A
+  soft staircase of the given temperature, dither, and the conditional mean of what was there before
+  the dither. Temperature → ∞ is uniform noise; temperature → 0 is rounding of a dithered value.
 - ``mixed``: noise for the rate, straight-through rounding for the distortion (Minnen & Singh 2020).
 """
 
@@ -22,7 +22,9 @@ def straight(value: Tensor, rounded: Tensor) -> Tensor:
 
 
 def soft_round(value: Tensor, temperature: float) -> Tensor:
-    """s_α of Agustsson & Theis (eq. 13), α = 1/temperature: identity as α → 0, rounding as α → ∞."""
+    """s_α of Agustsson & Theis (eq. 13), α = 1/temperature: identity as α → 0, rounding as
+    α → ∞.
+    """
     alpha = 1.0 / temperature
     middle = torch.floor(value) + 0.5
     scale = 2.0 * torch.tanh(torch.tensor(alpha / 2.0)).item()
@@ -30,7 +32,8 @@ def soft_round(value: Tensor, temperature: float) -> Tensor:
 
 
 def soft_round_conditional_mean(noisy: Tensor, temperature: float) -> Tensor:
-    """E[value | soft_round(value) + dither = noisy] for a locally flat density (Agustsson & Theis, eq. 15-16).
+    """E[value | soft_round(value) + dither = noisy] for a locally flat density (Agustsson & Theis,
+    eq. 15-16).
 
     It is the inverse staircase around the nearest half-integer offset: s_α⁻¹(noisy − ½) + ½.
     """
@@ -48,14 +51,18 @@ def dither(*shape: int, generator: torch.Generator | None = None) -> Tensor:
 
 
 def within_cell(scale: Tensor, noise: Tensor) -> Tensor:
-    """What may have been rounded to 0: values in [−½, ½] of a zero-mean logistic of this scale, from `dither`.
+    """What may have been rounded to 0: values in [−½, ½] of a zero-mean logistic of this scale,
+    from `dither`.
 
-    Its distribution function is (1 + tanh(v / 2s)) / 2, so v = 2s·artanh(2u·tanh(1 / 4s)) for uniform u.
+    Its distribution function is (1 + tanh(v / 2s)) / 2, so v = 2s·artanh(2u·tanh(1 / 4s)) for
+    uniform u.
     """
     return 2 * scale * torch.atanh(2 * noise * torch.tanh(1 / (4 * scale)))
 
 
-def uniform_noise(value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor) -> tuple[Tensor, Tensor]:
+def uniform_noise(
+    value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor
+) -> tuple[Tensor, Tensor]:
     return value + noise, value + noise
 
 
@@ -66,13 +73,22 @@ def straight_through(
     return rounded, rounded
 
 
-def mixed(value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor) -> tuple[Tensor, Tensor]:
+def mixed(
+    value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor
+) -> tuple[Tensor, Tensor]:
     return value + noise, straight(value, whole + centre)
 
 
-def soft(value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor) -> tuple[Tensor, Tensor]:
+def soft(
+    value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor
+) -> tuple[Tensor, Tensor]:
     noisy = soft_round(value - centre, temperature) + noise
     return noisy + centre, soft_round_conditional_mean(noisy, temperature) + centre
 
 
-PROXIES = {"uniform_noise": uniform_noise, "straight_through": straight_through, "soft_round": soft, "mixed": mixed}
+PROXIES = {
+    "uniform_noise": uniform_noise,
+    "straight_through": straight_through,
+    "soft_round": soft,
+    "mixed": mixed,
+}

@@ -28,17 +28,19 @@ BASIS = 3 * BLOCK * BLOCK  # a block has no more dimensions than that
 class Stage:
     """One phase of training; Adam and the averaged weights carry on from one to the next.
 
-    parts: `entropy` leaves both residual networks out (cheap: entropy model, steps, and slowly the linear transforms);
-    `all` trains everything; `transforms` encoder and decoder, `decoder` the decoder alone, both for streams of the model that
-    the run started from. batch: crops a step, over all processes together. level_power: quality levels are drawn as
-    (K − 1)·u^level_power, u uniform; above 1 favours low rates. learning_rate rises over ``warmup`` steps and falls to
-    ``final`` times itself along a cosine.
-    tradeoff: bits that a squared step of error is worth where residuals are rounded as the encoder rounds them,
-    `codec.latents.choose_residuals`; 0 rounds to the nearest. worth: how much more that is in each group of latents, by which
-    later ones are predicted, times the square of its step; all alike if empty.
-    quantised: round the entropy networks to integers, with straight-through gradients; where they stay as they are, always.
-    texture: noise that the decoder is given where latents were rounded to nothing, to make texture of: how much in each group
-    of latents, 1 being as much as there may have been; none if empty.
+    parts: `entropy` leaves both residual networks out (cheap: entropy model, steps, and slowly the
+    linear transforms); `all` trains everything; `transforms` encoder and decoder, `decoder` the
+    decoder alone, both for streams of the model that the run started from. batch: crops a step,
+    over all processes together. level_power: quality levels are drawn as (K − 1)·u^level_power, u
+    uniform; above 1 favours low rates. learning_rate rises over ``warmup`` steps and falls to
+    ``final`` times itself along a cosine. tradeoff: bits that a squared step of error is worth
+    where residuals are rounded as the encoder rounds them, `codec.latents.choose_residuals`; 0
+    rounds to the nearest. worth: how much more that is in each group of latents, by which later
+    ones are predicted, times the square of its step; all alike if empty. quantised: round the
+    entropy networks to integers, with straight-through gradients; where they stay as they are,
+    always. texture: noise that the decoder is given where latents were rounded to nothing, to make
+    texture of: how much in each group of latents, 1 being as much as there may have been; none if
+    empty.
     """
 
     name: str
@@ -62,13 +64,15 @@ class Stage:
 class Recipe:
     """stages run in order. linear_rate: learning rate of the transforms' linear part, as a share.
 
-    start: a shipped model, a model file or a checkpoint to begin from; "" is the Karhunen-Loève start. distortion: any
-    distance of the registry, as `name` or `name:option=value,…`, and its weight in the mix; `train.objective` balances them.
-    critic: none, or the options of `train.critic`. rate: `lambda` (λ is fixed), `start` (every level keeps the bits a pixel it
-    takes at the start), or a list of bits a pixel, one for each level; rate_speed: how fast λ follows, in ln λ a step.
-    balance_crops: crops that distances are balanced on. expect: what to tell who starts the run.
-    rate_balance: sample weights λ^(−rate_balance), so that every quality counts about equally.
-    precision: `32-true` or `bf16-mixed`; `auto` is bf16 where the processor multiplies it natively.
+    start: a shipped model, a model file or a checkpoint to begin from; "" is the Karhunen-Loève
+    start. distortion: any distance of the registry, as `name` or `name:option=value,…`, and its
+    weight in the mix; `train.objective` balances them. critic: none, or the options of
+    `train.critic`. rate: `lambda` (λ is fixed), `start` (every level keeps the bits a pixel it
+    takes at the start), or a list of bits a pixel, one for each level; rate_speed: how fast λ
+    follows, in ln λ a step. balance_crops: crops that distances are balanced on. expect: what to
+    tell who starts the run. rate_balance: sample weights λ^(−rate_balance), so that every quality
+    counts about equally. precision: `32-true` or `bf16-mixed`; `auto` is bf16 where the processor
+    multiplies it natively.
     """
 
     stages: list[Stage]
@@ -108,7 +112,9 @@ def as_float(value: Any) -> float | None:
 
 
 def build(kind: type, values: Any, where: str) -> Any:
-    """Fills a dataclass from a mapping; unknown keys and wrong types are errors that name the place."""
+    """Fills a dataclass from a mapping; unknown keys and wrong types are errors that name the
+    place.
+    """
     if not isinstance(values, dict):
         raise RecipeError(f"{where}: expected a mapping, found {type(values).__name__}")
     fields = {f.name: f for f in dataclasses.fields(kind)}
@@ -141,30 +147,45 @@ def check_distortion(recipe: Recipe) -> None:
     if not recipe.distortion:
         raise RecipeError("distortion: at least one distance is needed")
     for spec, weight in recipe.distortion.items():
-        if isinstance(weight, bool) or not isinstance(weight, int | float) or not 0 < weight < float("inf"):
+        if (
+            isinstance(weight, bool)
+            or not isinstance(weight, int | float)
+            or not 0 < weight < float("inf")
+        ):
             raise RecipeError(f"distortion.{spec}: expected a positive weight, found {weight!r}")
         try:
             metric = registry.find(str(spec).partition(":")[0])
         except PerceptionError as problem:
             raise RecipeError(f"distortion: {problem}") from None
         if not metric.trainable:
-            raise RecipeError(f"distortion: {metric.name} can only judge, it has no useful gradient"
-                              + ("; train on mse" if metric.name == "psnr" else ""))
+            raise RecipeError(
+                f"distortion: {metric.name} can only judge, it has no useful gradient"
+                + ("; train on mse" if metric.name == "psnr" else "")
+            )
         for stage in recipe.stages:
             if stage.crop < metric.min_side:
-                raise RecipeError(f"stage {stage.name}: crop {stage.crop} is too small for {metric.name}, "
-                                  f"which needs {metric.min_side} pixels")
+                raise RecipeError(
+                    f"stage {stage.name}: crop {stage.crop} is too small for {metric.name}, "
+                    f"which needs {metric.min_side} pixels"
+                )
 
 
 def check_rate(recipe: Recipe) -> None:
     """`lambda`, `start`, or a target for each level."""
     rate = recipe.rate
     if isinstance(rate, list):
-        if len(rate) != recipe.network.levels or not all(isinstance(bpp, int | float) and bpp > 0 for bpp in rate):
-            raise RecipeError(f"rate: {recipe.network.levels} positive bits a pixel are needed, one for each level")
+        if len(rate) != recipe.network.levels or not all(
+            isinstance(bpp, int | float) and bpp > 0 for bpp in rate
+        ):
+            raise RecipeError(
+                f"rate: {recipe.network.levels} positive bits a pixel are needed, one for each "
+                "level"
+            )
     elif rate not in ("lambda", "start"):
-        raise RecipeError(f"rate: expected lambda, start or a list of bits a pixel, found {rate!r}"
-                          + suggested(str(rate), ("lambda", "start")))
+        raise RecipeError(
+            f"rate: expected lambda, start or a list of bits a pixel, found {rate!r}"
+            + suggested(str(rate), ("lambda", "start"))
+        )
     if rate != "lambda" and all(stage.parts == "decoder" for stage in recipe.stages):
         raise RecipeError("rate: a decoder alone does not change the rate; leave it out")
     if not 0 < recipe.rate_speed < 1:
@@ -175,17 +196,26 @@ def check_critic(recipe: Recipe) -> None:
     """A critic that can work, beside stages that have something for it to look at."""
     critic = recipe.critic
     if critic.loss not in LOSSES:
-        raise RecipeError(f"critic.loss: one of {', '.join(LOSSES)}, not '{critic.loss}'" + suggested(critic.loss, LOSSES))
+        raise RecipeError(
+            f"critic.loss: one of {', '.join(LOSSES)}, not '{critic.loss}'"
+            + suggested(critic.loss, LOSSES)
+        )
     if critic.sees not in (PIXELS, *NETWORKS):
         known = (PIXELS, *NETWORKS)
-        raise RecipeError(f"critic.sees: one of {', '.join(known)}, not '{critic.sees}'" + suggested(critic.sees, known))
+        raise RecipeError(
+            f"critic.sees: one of {', '.join(known)}, not '{critic.sees}'"
+            + suggested(critic.sees, known)
+        )
     at_least(1, critic, "critic.", "width")
     at_least(0, critic, "critic.", "alone")
     if not 0 < critic.weight < float("inf") or critic.learning_rate <= 0:
         raise RecipeError("critic: weight and learning_rate must be positive")
     for stage in recipe.stages:
         if stage.parts == "entropy":
-            raise RecipeError(f"stage {stage.name}: parts 'entropy' leaves the networks out that a critic would teach")
+            raise RecipeError(
+                f"stage {stage.name}: parts 'entropy' leaves the networks out that a critic would "
+                "teach"
+            )
 
 
 def check_texture(stage: Stage, network: NetworkOptions) -> None:
@@ -193,8 +223,13 @@ def check_texture(stage: Stage, network: NetworkOptions) -> None:
     if stage.parts != "decoder":
         raise RecipeError(f"stage {stage.name}: texture is for parts 'decoder'")
     groups = len(network.groups)
-    if len(stage.texture) != groups or not all(isinstance(x, int | float) and 0 <= x <= 1 for x in stage.texture):
-        raise RecipeError(f"stage {stage.name}: texture needs {groups} numbers from 0 to 1, one for each group of latents")
+    if len(stage.texture) != groups or not all(
+        isinstance(x, int | float) and 0 <= x <= 1 for x in stage.texture
+    ):
+        raise RecipeError(
+            f"stage {stage.name}: texture needs {groups} numbers from 0 to 1, one for each group "
+            "of latents"
+        )
 
 
 def check(recipe: Recipe) -> None:
@@ -202,14 +237,21 @@ def check(recipe: Recipe) -> None:
     if not recipe.stages:
         raise RecipeError("stages: at least one is needed")
     network = recipe.network
-    if not all(isinstance(size, int) and size > 0 for size in network.groups) or not 0 < sum(network.groups) <= BASIS:
-        raise RecipeError(f"network.groups: positive channel counts with a sum of at most {BASIS} are needed")
+    if (
+        not all(isinstance(size, int) and size > 0 for size in network.groups)
+        or not 0 < sum(network.groups) <= BASIS
+    ):
+        raise RecipeError(
+            f"network.groups: positive channel counts with a sum of at most {BASIS} are needed"
+        )
     if not 0 < network.lambda_low < network.lambda_high:
         raise RecipeError("network: 0 < lambda_low < lambda_high is needed")
     at_least(1, network, "network.", "width", "hyper_latents", "features", "context_width")
     at_least(0, network, "network.", "analysis_blocks", "synthesis_blocks")
     at_least(2, network, "network.", "levels")
-    at_least(1, recipe, "", "start_crops", "balance_crops", "save_every", "validate_every", "log_every")
+    at_least(
+        1, recipe, "", "start_crops", "balance_crops", "save_every", "validate_every", "log_every"
+    )
     if not 0 <= recipe.average < 1 or recipe.clip <= 0 or recipe.linear_rate < 0:
         raise RecipeError("0 <= average < 1, clip > 0 and linear_rate >= 0 are needed")
     if recipe.precision not in PRECISIONS:
@@ -220,7 +262,10 @@ def check(recipe: Recipe) -> None:
         check_critic(recipe)
     for stage in recipe.stages:
         if stage.parts in KEEPING and not recipe.start:
-            raise RecipeError(f"stage {stage.name}: parts '{stage.parts}' needs a model to start from; say start: base")
+            raise RecipeError(
+                f"stage {stage.name}: parts '{stage.parts}' needs a model to start from; say "
+                "start: base"
+            )
         for name, allowed in (("parts", PARTS), ("proxy", tuple(PROXIES))):
             if getattr(stage, name) not in allowed:
                 raise RecipeError(f"stage {stage.name}: {name} is one of {', '.join(allowed)}")
@@ -232,12 +277,24 @@ def check(recipe: Recipe) -> None:
             raise RecipeError(f"stage {stage.name}: warmup >= 0 and 0 <= final <= 1 are needed")
         if not 0 <= stage.tradeoff < float("inf"):
             raise RecipeError(f"stage {stage.name}: tradeoff must not be negative")
-        if stage.worth and not (len(stage.worth) == len(network.groups) and all(
-                isinstance(each, int | float) and 0 < each < float("inf") for each in stage.worth)):
-            raise RecipeError(f"stage {stage.name}: worth needs {len(network.groups)} positive numbers, "
-                              "one for each group of latents")
-        if min(stage.steps, stage.batch, stage.learning_rate, stage.temperature, stage.level_power) <= 0:
-            raise RecipeError(f"stage {stage.name}: steps, batch, learning_rate, temperature and level_power must be positive")
+        if stage.worth and not (
+            len(stage.worth) == len(network.groups)
+            and all(
+                isinstance(each, int | float) and 0 < each < float("inf") for each in stage.worth
+            )
+        ):
+            raise RecipeError(
+                f"stage {stage.name}: worth needs {len(network.groups)} positive numbers, "
+                "one for each group of latents"
+            )
+        if (
+            min(stage.steps, stage.batch, stage.learning_rate, stage.temperature, stage.level_power)
+            <= 0
+        ):
+            raise RecipeError(
+                f"stage {stage.name}: steps, batch, learning_rate, temperature and level_power "
+                "must be positive"
+            )
 
 
 def from_mapping(values: Any) -> Recipe:
@@ -252,7 +309,9 @@ def from_mapping(values: Any) -> Recipe:
     stages = values.get("stages", [])
     if not isinstance(stages, list):
         raise RecipeError("stages: expected a list")
-    values["stages"] = [build(Stage, stage, f"stages[{index}]") for index, stage in enumerate(stages)]
+    values["stages"] = [
+        build(Stage, stage, f"stages[{index}]") for index, stage in enumerate(stages)
+    ]
     recipe = build(Recipe, values, "recipe")
     check(recipe)
     return recipe
@@ -269,7 +328,9 @@ def read(path: Path) -> Any:
 
 
 def changed(values: Any, assignments: Iterable[str]) -> Any:
-    """``values`` with ``key=value`` put in, value as YAML, key with dots into mappings and lists: `stages.0.steps=10`."""
+    """``values`` with ``key=value`` put in, value as YAML, key with dots into mappings and lists:
+    `stages.0.steps=10`.
+    """
     values = copy.deepcopy(values)
     for assignment in assignments:
         path, equals, text = assignment.partition("=")

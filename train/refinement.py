@@ -1,8 +1,10 @@
-"""How latents should move for a better file, from gradients: the guide of `codec.effort` for any distance, with PyTorch.
+"""How latents should move for a better file, from gradients: the guide of `codec.effort` for any
+distance, with PyTorch.
 
-Rate and distance of a decoded picture are differentiated by every latent at once, through the synthesis and through the
-context networks, which predict the later passes from the earlier ones. What is rounded to its prediction moves as the
-prediction does; what is not stays where it is, and costs more or less.
+Rate and distance of a decoded picture are differentiated by every latent at once, through the
+synthesis and through the context networks, which predict the later passes from the earlier ones.
+What is rounded to its prediction moves as the prediction does; what is not stays where it is, and
+costs more or less.
 """
 
 from functools import lru_cache
@@ -21,14 +23,17 @@ from metamer.train import axes, start
 from metamer.train.entropy_model import checkerboard, logistic_bits
 from metamer.train.networks import Codec
 
-TANGENT = 0.35  # exponent: 0 for orthogonal transforms, 1 for what the gradient says (research/notes/LEVERS.md)
+# exponent: 0 for orthogonal transforms, 1 for what the gradient says (research/notes/LEVERS.md)
+TANGENT = 0.35
 PROBES = 2
 SLACKEST = 0.05  # a latent that hardly changes the picture is not thrown about
 
 
 @lru_cache(maxsize=2)
 def network(model: Model) -> Codec:
-    """The model's networks as PyTorch has them, entropy networks rounded, none of them to be trained."""
+    """The model's networks as PyTorch has them, entropy networks rounded, none of them to be
+    trained.
+    """
     if model.threads:
         torch.set_num_threads(model.threads)  # several jobs share the cores
     codec = start.from_model(model).eval().requires_grad_(False)
@@ -39,7 +44,8 @@ def network(model: Model) -> Codec:
 class Gradients:
     """A `codec.effort.Guide`. specs: distances, `perception.registry.from_spec`.
 
-    stiffness: (M,) how much more than in orthogonal transforms a squared step costs, as found where the first step begins.
+    stiffness: (M,) how much more than in orthogonal transforms a squared step costs, as found where
+    the first step begins.
     """
 
     share, foresees = 0.4, True  # 0.7 overshoots
@@ -49,7 +55,11 @@ class Gradients:
         return max(each.min_side for each in self._distances)
 
     def __init__(self, view: View, specs: tuple[str, ...]):
-        self._view, self._codec, self._distances = view, network(view.model), [distance(spec) for spec in specs]
+        self._view, self._codec, self._distances = (
+            view,
+            network(view.model),
+            [distance(spec) for spec in specs],
+        )
         self._affine = torch.from_numpy(view.affine)[None]
         self._original = pictures(view.original)
         self._hyper = torch.from_numpy(view.hyper.astype(np.float32))[None]
@@ -80,7 +90,10 @@ class Gradients:
             moves = centre - centre.detach()
             residual = (here - centre.detach()).round()
             follows = residual == 0
-            bits = bits + logistic_bits(torch.where(follows, residual, residual - moves), log_scale).sum()
+            bits = (
+                bits
+                + logistic_bits(torch.where(follows, residual, residual - moves), log_scale).sum()
+            )
             return here + torch.where(follows, moves, 0.0) + moved
 
         latent = entropy.passes(self._hyper, self._step, self._level, held.shape[-2:], kept)
@@ -100,8 +113,8 @@ class Gradients:
     def _stiffness_at(self, field: Tensor) -> np.ndarray:
         """(M,) of decoded latents (1, M, h, w) in steps.
 
-        For a small change it is the squared gain of the synthesis, E[(Jᵀv)²] of random signs v (Hutchinson 1989); for one of a
-        step it is near 1 again. `TANGENT` is between the two.
+        For a small change it is the squared gain of the synthesis, E[(Jᵀv)²] of random signs v
+        (Hutchinson 1989); for one of a step it is near 1 again. `TANGENT` is between the two.
         """
         signs = torch.Generator().manual_seed(0)
         gains = torch.zeros(field.shape[1])

@@ -1,4 +1,6 @@
-"""What every training run needs: learning rate, precision, checkpoints, resuming, a progress line and a log."""
+"""What every training run needs: learning rate, precision, checkpoints, resuming, a progress line
+and a log.
+"""
 
 import json
 import math
@@ -40,11 +42,15 @@ def learning_rate(phase, step: int) -> float:
     if step < phase.warmup:
         return phase.learning_rate * (step + 1) / phase.warmup
     progress = (step - phase.warmup) / max(1, phase.steps - phase.warmup)
-    return phase.learning_rate * (phase.final + (1 - phase.final) * 0.5 * (1 + math.cos(math.pi * progress)))
+    return phase.learning_rate * (
+        phase.final + (1 - phase.final) * 0.5 * (1 + math.cos(math.pi * progress))
+    )
 
 
 def save(path: Path, state: dict) -> None:
-    """Writes beside the target and moves into place, so a killed run never leaves half a checkpoint."""
+    """Writes beside the target and moves into place, so a killed run never leaves half a
+    checkpoint.
+    """
     beside = path.with_suffix(".part")
     torch.save(state, beside)
     os.replace(beside, path)
@@ -63,7 +69,9 @@ def load(path: Path) -> dict:
 
 
 def earlier(out: Path, resume: bool) -> dict | None:
-    """The checkpoint in ``out`` if it is to be continued; `RecipeError` if one is there that is not, or none that is."""
+    """The checkpoint in ``out`` if it is to be continued; `RecipeError` if one is there that is
+    not, or none that is.
+    """
     checkpoint = out / CHECKPOINT
     if checkpoint.exists() and not resume:
         raise RecipeError(f"{checkpoint} exists; use --resume to continue it, or another --out")
@@ -71,18 +79,27 @@ def earlier(out: Path, resume: bool) -> dict | None:
 
 
 class Log:
-    """A progress line on stderr and a row of JSON every ``every`` steps, if ``active``; and the watch over what is not finite.
+    """A progress line on stderr and a row of JSON every ``every`` steps, if ``active``; and the
+    watch over what is not finite.
 
-    Values are read from the device where a row is due, or where `check` is called before a checkpoint, and at no other step.
+    Values are read from the device where a row is due, or where `check` is called before a
+    checkpoint, and at no other step.
     """
 
-    def __init__(self, path: Path, checkpoint: Path, every: int, total: int, done: int, active: bool = True):
+    def __init__(
+        self, path: Path, checkpoint: Path, every: int, total: int, done: int, active: bool = True
+    ):
         self._bar = tqdm(total=total, initial=done, disable=not active, unit="step", smoothing=0.05)
         self._path, self._checkpoint, self._every, self._active = path, checkpoint, every, active
         self._begun, self._images, self._processor = time.monotonic(), 0, time.process_time()
         self._unread: list[tuple[int, list[str], Tensor]] = []
-        if active and path.exists():  # rows written after the checkpoint that is resumed will be written again
-            rows = [line for line in path.read_text().splitlines(keepends=True) if json.loads(line)["step"] <= done]
+        # rows written after the checkpoint that is resumed will be written again
+        if active and path.exists():
+            rows = [
+                line
+                for line in path.read_text().splitlines(keepends=True)
+                if json.loads(line)["step"] <= done
+            ]
             path.write_text("".join(rows))
 
     @property
@@ -97,30 +114,49 @@ class Log:
                 log.write(json.dumps(values) + "\n")
 
     def step(self, done: int, images: int, values: Mapping[str, Tensor], **more) -> None:
-        """Counts a step of so many images. values: scalars on the device, `a.b` for a mapping in the row; more: plain."""
+        """Counts a step of so many images. values: scalars on the device, `a.b` for a mapping in
+        the row; more: plain.
+        """
         self._images += images
-        self._unread.append((done, list(values), torch.stack([value.detach().float() for value in values.values()])))
+        self._unread.append(
+            (done, list(values), torch.stack([value.detach().float() for value in values.values()]))
+        )
         self._bar.update()
         if done % self._every:
             return
         read = self.check()
         seconds = time.monotonic() - self._begun
-        pace = {"images_per_second": self._images / seconds, "seconds": seconds,
-                "processor_seconds": time.process_time() - self._processor}
+        pace = {
+            "images_per_second": self._images / seconds,
+            "seconds": seconds,
+            "processor_seconds": time.process_time() - self._processor,
+        }
         self.row(step=done, **nested(read), **more, **pace)
-        words = [*more.values()][:1] + [f"{NAMES.get(name, name)} {value:.4g}" for name, value in read.items()
-                                        if "." not in name and name != "gradient"]
-        self._bar.set_postfix_str(f"{' '.join(map(str, words))} {pace['images_per_second']:.0f} images/s")
+        words = [*more.values()][:1] + [
+            f"{NAMES.get(name, name)} {value:.4g}"
+            for name, value in read.items()
+            if "." not in name and name != "gradient"
+        ]
+        self._bar.set_postfix_str(
+            f"{' '.join(map(str, words))} {pace['images_per_second']:.0f} images/s"
+        )
 
     def check(self) -> dict[str, float]:
-        """Reads what the steps since the last reading left; returns the last one's. Raises DivergedError, with the step."""
+        """Reads what the steps since the last reading left; returns the last one's. Raises
+        DivergedError, with the step.
+        """
         read: dict[str, float] = {}
-        for (done, names, _), values in zip(self._unread, [values.tolist() for *_, values in self._unread], strict=True):
+        for (done, names, _), values in zip(
+            self._unread, [values.tolist() for *_, values in self._unread], strict=True
+        ):
             read = dict(zip(names, values, strict=True))
             for name, value in read.items():
                 if not math.isfinite(value) and "." not in name:
-                    kept = (f"{self._checkpoint} holds the last good weights" if self._checkpoint.exists()
-                            else "no checkpoint had been written yet")
+                    kept = (
+                        f"{self._checkpoint} holds the last good weights"
+                        if self._checkpoint.exists()
+                        else "no checkpoint had been written yet"
+                    )
                     raise DivergedError(f"the {name} is {value} at step {done - 1}; {kept}")
         self._unread = []
         return read

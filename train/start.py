@@ -1,7 +1,7 @@
 """Where weights come from: a run's checkpoint, or a model file such as those that ship.
 
-A model file holds all that training needs, a little rounded: float16 transforms, integer entropy networks, and arrays for 256
-qualities from which the rows of the levels follow by least squares.
+A model file holds all that training needs, a little rounded: float16 transforms, integer entropy
+networks, and arrays for 256 qualities from which the rows of the levels follow by least squares.
 """
 
 from pathlib import Path
@@ -40,8 +40,13 @@ def graph_constants(graph: bytes, name: str) -> dict[str, Tensor]:
         proto = onnx.load_model_from_string(graph)
     except DecodeError:
         raise ModelError(f"{name} is damaged") from None
-    arrays = {constant.name: onnx.numpy_helper.to_array(constant) for constant in proto.graph.initializer}
-    return {name.removesuffix(STORED): torch.from_numpy(np.array(value, np.float32)) for name, value in arrays.items()}
+    arrays = {
+        constant.name: onnx.numpy_helper.to_array(constant) for constant in proto.graph.initializer
+    }
+    return {
+        name.removesuffix(STORED): torch.from_numpy(np.array(value, np.float32))
+        for name, value in arrays.items()
+    }
 
 
 def put(module: nn.Module, found: dict[str, Tensor], prefix: str) -> None:
@@ -51,7 +56,9 @@ def put(module: nn.Module, found: dict[str, Tensor], prefix: str) -> None:
 
 
 def integers(found: dict[str, Tensor], layer: str, kernel: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Of a layer: weights (O, C, k, k), in context graphs of format 2 (O, k·k·C); biases and powers of two (O,)."""
+    """Of a layer: weights (O, C, k, k), in context graphs of format 2 (O, k·k·C); biases and powers
+    of two (O,).
+    """
     weight = found[f"{layer}.conv.weight"]
     if weight.ndim == 2:
         weight = weight.unflatten(1, (kernel, kernel, -1)).permute(0, 3, 1, 2)
@@ -59,17 +66,26 @@ def integers(found: dict[str, Tensor], layer: str, kernel: int) -> tuple[Tensor,
 
 
 def put_integers(module: nn.Module, found: dict[str, Tensor], prefix: str) -> None:
-    """Sets every integer layer inside ``module`` to real weights that round to the integers found."""
+    """Sets every integer layer inside ``module`` to real weights that round to the integers
+    found.
+    """
     for name, layer in module.named_modules():
         if isinstance(layer, IntegerConv2d):
             weight, bias, scale = integers(found, f"{prefix}{name}", layer.weight.shape[-1])
-            layer.weight.copy_(weight * scale[:, None, None, None] * layer.input_one[:, None, None] / layer.output_one)
+            layer.weight.copy_(
+                weight
+                * scale[:, None, None, None]
+                * layer.input_one[:, None, None]
+                / layer.output_one
+            )
             layer.bias.copy_((bias * scale - 0.5) / layer.output_one)
 
 
 @torch.no_grad()
 def from_model(model: Model) -> Codec:
-    """The trainable codec of a model file. Raises ModelError for files that do not say what they were trained as."""
+    """The trainable codec of a model file. Raises ModelError for files that do not say what they
+    were trained as.
+    """
     try:
         options = NetworkOptions(**model.card["recipe"]["network"])
     except (KeyError, TypeError):
@@ -89,32 +105,42 @@ def from_model(model: Model) -> Codec:
 
     def rows(values: np.ndarray) -> Tensor:
         """(K, …) whose interpolation gives ``values`` (256, …)."""
-        return torch.from_numpy(np.linalg.lstsq(array["level_weights"].astype(float), values, rcond=None)[0]).float()
+        return torch.from_numpy(
+            np.linalg.lstsq(array["level_weights"].astype(float), values, rcond=None)[0]
+        ).float()
 
     log_step = np.log(array["step"].astype(float))
     entropy.log_step.copy_(rows(log_step))
     entropy.log_stretch.copy_(rows(np.log(array["encoder_gain"].astype(float)) + log_step))
-    entropy.hyper_log_scale.copy_(rows(np.log(SCALE_LOW) + SCALE_STEP * array["hyper_index"].astype(float)))
+    entropy.hyper_log_scale.copy_(
+        rows(np.log(SCALE_LOW) + SCALE_STEP * array["hyper_index"].astype(float))
+    )
     unit = FRACTION * 2**MEAN_SHIFT / ContextNetwork.MEAN_ONE
-    deviation = torch.from_numpy(array["mean_factor"][-1] / unit * array["step"][-1]).float()  # finest at the highest quality
+    # finest at the highest quality
+    deviation = torch.from_numpy(array["mean_factor"][-1] / unit * array["step"][-1]).float()
     for part in (codec.analysis, codec.synthesis, entropy):
         part.deviation.copy_(deviation)
     return codec
 
 
 def load(source: str, options: NetworkOptions) -> Codec:
-    """The codec to begin from: a shipped model's name, a model file, or a checkpoint, whose averaged weights count.
+    """The codec to begin from: a shipped model's name, a model file, or a checkpoint, whose
+    averaged weights count.
 
     Raises RecipeError when its networks are not built as ``options`` say.
     """
     if is_model(source):
         codec = from_model(models.load(source))
         if codec.options != options:
-            raise RecipeError(f"start: the networks of {source} are not built as the recipe's `network` says")
+            raise RecipeError(
+                f"start: the networks of {source} are not built as the recipe's `network` says"
+            )
         return codec
     codec = Codec(options)
     try:
         codec.load_state_dict(running.load(Path(source))["average"])
     except (KeyError, RuntimeError, TypeError):
-        raise RecipeError(f"start: {source} holds no codec with networks as the recipe's `network` says") from None
+        raise RecipeError(
+            f"start: {source} holds no codec with networks as the recipe's `network` says"
+        ) from None
     return codec

@@ -20,18 +20,36 @@ from metamer.train.running import learning_rate, uses_bf16
 
 
 def rate_distortion(
-    codec: Codec, distortion: Distortion, image: Tensor, level: Tensor, stage: Stage, noise=None, model=None, affine=None,
+    codec: Codec,
+    distortion: Distortion,
+    image: Tensor,
+    level: Tensor,
+    stage: Stage,
+    noise=None,
+    model=None,
+    affine=None,
     file_bits: bool = False,
 ) -> dict[str, Tensor]:
     """What coding ``image`` (N, 3, H, W) at ``level`` (N,) costs and leaves, N rows each.
 
-    bpp, as the proxy has it, and, with ``file_bits``, file_bpp, rounded; mse; (N, D) distances; distortion, their mix in units
-    of mean squared error; lambda; loss = bpp + λ·255²·distortion; and, for the critic, decoded image, latents in deviations,
-    quality weights. model: ``codec`` as several processes wrap it.
+    bpp, as the proxy has it, and, with ``file_bits``, file_bpp, rounded; mse; (N, D) distances;
+    distortion, their mix in units of mean squared error; lambda; loss = bpp + λ·255²·distortion;
+    and, for the critic, decoded image, latents in deviations, quality weights. model: ``codec`` as
+    several processes wrap it.
     """
     decoded, coded = (model or codec)(
-        image, level, stage.parts, stage.proxy, stage.temperature, noise, stage.texture, affine, stage.tradeoff, stage.worth,
-        file_bits)
+        image,
+        level,
+        stage.parts,
+        stage.proxy,
+        stage.temperature,
+        noise,
+        stage.texture,
+        affine,
+        stage.tradeoff,
+        stage.worth,
+        file_bits,
+    )
     decoded = decoded.float()
     weights = level_weights(level, codec.options.levels)
     distances = distortion.each(image, decoded)
@@ -42,14 +60,25 @@ def rate_distortion(
         mse = distances[:, 0] if distortion.is_plain else (image - decoded).square().mean((1, 2, 3))
     file_bpp = {"file_bpp": coded.file_bits / pixels} if file_bits else {}
     return {
-        "bpp": bpp, **file_bpp, "mse": mse.detach(), "distances": distances, "distortion": mix, "lambda": multiplier,
-        "loss": bpp + multiplier * 255**2 * mix, "decoded": decoded,
-        "latent": coded.latent / codec.entropy.deviation[:, None, None], "weights": weights,
+        "bpp": bpp,
+        **file_bpp,
+        "mse": mse.detach(),
+        "distances": distances,
+        "distortion": mix,
+        "lambda": multiplier,
+        "loss": bpp + multiplier * 255**2 * mix,
+        "decoded": decoded,
+        "latent": coded.latent / codec.entropy.deviation[:, None, None],
+        "weights": weights,
     }
 
 
-def spread_levels(batch: int, levels: int, generator: torch.Generator, power: float = 1.0) -> Tensor:
-    """(N,) quality levels (K − 1)·u^power, one u from each of N equal slices of [0, 1], shuffled."""
+def spread_levels(
+    batch: int, levels: int, generator: torch.Generator, power: float = 1.0
+) -> Tensor:
+    """(N,) quality levels (K − 1)·u^power, one u from each of N equal slices of [0, 1],
+    shuffled.
+    """
     places = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
     return places[torch.randperm(batch, generator=generator)] ** power * (levels - 1)
 
@@ -58,8 +87,8 @@ def spread_levels(batch: int, levels: int, generator: torch.Generator, power: fl
 class Chance:
     """What a step draws, from the seed and the step alone: the same for any number of processes.
 
-    Of this process's share of the batch: level (n,), noise, balance (n,), the weights of samples. every_weight: (batch, K)
-    quality weights of the whole batch.
+    Of this process's share of the batch: level (n,), noise, balance (n,), the weights of samples.
+    every_weight: (batch, K) quality weights of the whole batch.
     """
 
     level: Tensor
@@ -68,7 +97,9 @@ class Chance:
     every_weight: Tensor
 
     @classmethod
-    def draw(cls, recipe: Recipe, stage: Stage, codec: Codec, step: int, own: slice, device: torch.device) -> "Chance":
+    def draw(
+        cls, recipe: Recipe, stage: Stage, codec: Codec, step: int, own: slice, device: torch.device
+    ) -> "Chance":
         seed = recipe.seed + 1_000_003 * step
         generator = torch.Generator().manual_seed(seed)
         level = spread_levels(stage.batch, recipe.network.levels, generator, stage.level_power)
@@ -76,14 +107,18 @@ class Chance:
         noise = tuple(part[own] for part in codec.noise(stage.batch, stage.crop, dither))
         balance = codec.lagrangian(level).pow(-recipe.rate_balance)
         weights = level_weights(level, recipe.network.levels)
-        level, balance, weights = (value.to(device, non_blocking=True)
-                                   for value in (level[own], (balance / balance.mean())[own], weights))
+        level, balance, weights = (
+            value.to(device, non_blocking=True)
+            for value in (level[own], (balance / balance.mean())[own], weights)
+        )
         return cls(level, noise, balance, weights)
 
 
 def parameter_groups(codec: Codec, linear_rate: float) -> list[dict]:
     """The linear transforms start at their optimum and move slowly; all else at the full rate."""
-    linear = [p for part in (codec.analysis.linear, codec.synthesis.linear) for p in part.parameters()]
+    linear = [
+        p for part in (codec.analysis.linear, codec.synthesis.linear) for p in part.parameters()
+    ]
     chosen = {id(p) for p in linear}
     rest = [p for p in codec.parameters() if id(p) not in chosen]
     return [{"params": rest, "share": 1.0}, {"params": linear, "share": linear_rate}]
@@ -95,13 +130,23 @@ class Trainer:
     def __init__(self, recipe: Recipe, codec: Codec, distortion: Distortion, fabric: Fabric):
         self.recipe, self.fabric, self.distortion = recipe, fabric, distortion.to(fabric.device)
         options = recipe.network
-        self.opponent = Opponent(recipe.critic, sum(options.groups), options.levels, fabric) if recipe.critic else None
+        self.opponent = (
+            Opponent(recipe.critic, sum(options.groups), options.levels, fabric)
+            if recipe.critic
+            else None
+        )
         self.target = None
         if recipe.rate != "lambda":
-            rates = distortion.rates if recipe.rate == "start" else torch.tensor(recipe.rate, dtype=torch.float32)
+            rates = (
+                distortion.rates
+                if recipe.rate == "start"
+                else torch.tensor(recipe.rate, dtype=torch.float32)
+            )
             self.target = RateTarget(rates.to(fabric.device), recipe.rate_speed)
         self.codec = codec.to(memory_format=torch.channels_last)
-        self.average = AveragedModel(codec, multi_avg_fn=get_ema_multi_avg_fn(recipe.average)).to(fabric.device)
+        self.average = AveragedModel(codec, multi_avg_fn=get_ema_multi_avg_fn(recipe.average)).to(
+            fabric.device
+        )
         optimiser = torch.optim.Adam(parameter_groups(codec, recipe.linear_rate), fused=True)
         self.model, self.optimiser = fabric.setup(codec, optimiser)
 
@@ -111,12 +156,15 @@ class Trainer:
         for part in (self.codec, self.average.module):
             part.entropy.set_quantised(stage.quantised or stage.parts in KEEPING)
 
-    def step(self, stage: Stage, place: int, step: int, image: Tensor, affine: Tensor, own: slice) -> dict[str, Tensor]:
+    def step(
+        self, stage: Stage, place: int, step: int, image: Tensor, affine: Tensor, own: slice
+    ) -> dict[str, Tensor]:
         """One step; what of it is worth logging, scalars on the device.
 
         Args:
             place: the step within the stage; step: within the run.
-            image: (n, 3, S, S) uint8, this process's share ``own`` of the batch, on the device; affine: (n, 3, 4) its colours'.
+            image: (n, 3, S, S) uint8, this process's share ``own`` of the batch, on the device;
+            affine: (n, 3, 4) its colours'.
         """
         recipe, fabric = self.recipe, self.fabric
         chance = Chance.draw(recipe, stage, self.codec, step, own, fabric.device)
@@ -126,9 +174,20 @@ class Trainer:
             group["lr"] = rate * group["share"]
 
         # not Fabric's own precision: that would round the images to bf16 too
-        with torch.autocast(fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)):
-            result = rate_distortion(self.codec, self.distortion, image, chance.level, stage, chance.noise, self.model, affine,
-                                     file_bits=self.target is not None)
+        with torch.autocast(
+            fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)
+        ):
+            result = rate_distortion(
+                self.codec,
+                self.distortion,
+                image,
+                chance.level,
+                stage,
+                chance.noise,
+                self.model,
+                affine,
+                file_bits=self.target is not None,
+            )
             shown = [result[key] for key in ("decoded", "latent", "weights")]
             listens = self.opponent and step >= recipe.critic.alone
             realism = self.opponent.judge(*shown) if listens else torch.zeros_like(result["bpp"])
@@ -141,32 +200,50 @@ class Trainer:
         loss = ((result["bpp"] + multiplier * 255**2 * distortion) * chance.balance).mean()
         self.optimiser.zero_grad()
         fabric.backward(loss)
-        norm = fabric.clip_gradients(self.model, self.optimiser, max_norm=recipe.clip, error_if_nonfinite=False)
+        norm = fabric.clip_gradients(
+            self.model, self.optimiser, max_norm=recipe.clip, error_if_nonfinite=False
+        )
         self.optimiser.step()
         self.average.update_parameters(self.codec)
 
-        logged = {"loss": loss.detach(), "bpp": result["bpp"].detach().mean(), "psnr": -10 * result["mse"].log10().mean()}
+        logged = {
+            "loss": loss.detach(),
+            "bpp": result["bpp"].detach().mean(),
+            "psnr": -10 * result["mse"].log10().mean(),
+        }
         if self.opponent:
-            with torch.autocast(fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)):
+            with torch.autocast(
+                fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)
+            ):
                 judged = self.opponent.learn(image, *shown, rate / stage.learning_rate, recipe.clip)
             logged |= {"realism": realism.detach().mean(), "critic": judged}
         if self.target:
             self.target.update(fabric.all_gather(result["file_bpp"]).flatten(), chance.every_weight)
         distances = result["distances"].detach().mean(0).unbind()
-        return logged | {"gradient": norm, **{f"each.{name}": value
-                                              for name, value in zip(self.distortion.names, distances, strict=True)}}
+        return logged | {
+            "gradient": norm,
+            **{
+                f"each.{name}": value
+                for name, value in zip(self.distortion.names, distances, strict=True)
+            },
+        }
 
     def state(self) -> dict:
         """What a run goes on from, besides its step."""
         return {
-            "model": self.codec.state_dict(), "average": self.average.module.state_dict(),
-            "optimiser": self.optimiser.state_dict(), "recipe": dataclasses.asdict(self.recipe),
-            "distortion": self.distortion.state(), "critic": self.opponent.state() if self.opponent else None,
+            "model": self.codec.state_dict(),
+            "average": self.average.module.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "recipe": dataclasses.asdict(self.recipe),
+            "distortion": self.distortion.state(),
+            "critic": self.opponent.state() if self.opponent else None,
             "log_factor": self.target.log_factor if self.target else None,
         }
 
     def restore(self, state: dict) -> None:
-        """Goes on from `state` of the same recipe; ``codec`` and ``distortion`` were restored before."""
+        """Goes on from `state` of the same recipe; ``codec`` and ``distortion`` were restored
+        before.
+        """
         self.average.module.load_state_dict(state["average"])
         self.average.n_averaged.fill_(state["step"])
         self.optimiser.load_state_dict(state["optimiser"])

@@ -1,8 +1,9 @@
-"""Analysis and synthesis: a lapped Karhunen-Loève transform plus a residual network at 1/8 resolution.
+"""Analysis and synthesis: a lapped Karhunen-Loève transform plus a residual network at 1/8
+resolution.
 
-Nonlinear transform coding (Ballé et al., IEEE JSTSP 2021) that starts as the best linear transform: the last layer
-of each residual network starts near zero. Quality enters each network as a learned scale and shift of its first
-features, so one network serves every rate.
+Nonlinear transform coding (Ballé et al., IEEE JSTSP 2021) that starts as the best linear transform:
+the last layer of each residual network starts near zero. Quality enters each network as a learned
+scale and shift of its first features, so one network serves every rate.
 """
 
 import torch
@@ -13,7 +14,9 @@ from metamer.train.lapped import LinearInverse, LinearTransform, blocks, unblock
 
 
 class Asinh(torch.autograd.Function):
-    """From operators that run on vectors: PyTorch's own asinh goes one by one on a CPU and takes eight times as long."""
+    """From operators that run on vectors: PyTorch's own asinh goes one by one on a CPU and takes
+    eight times as long.
+    """
 
     @staticmethod
     def forward(ctx, value: Tensor) -> Tensor:
@@ -35,7 +38,9 @@ class Block(nn.Module):
 
     def __init__(self, width: int):
         super().__init__()
-        self.depthwise = nn.Conv2d(width, width, 3, padding=1, groups=width, padding_mode="replicate")
+        self.depthwise = nn.Conv2d(
+            width, width, 3, padding=1, groups=width, padding_mode="replicate"
+        )
         self.expand = nn.Conv2d(width, 2 * width, 1)
         self.project = nn.Conv2d(2 * width, width, 1)
 
@@ -56,7 +61,9 @@ class Modulation(nn.Module):
 
 
 class Analysis(nn.Module):
-    """Image (N, 3, H, W) in [0, 1], sides multiples of 16, to latents (N, M, H/16, W/16) in image units."""
+    """Image (N, 3, H, W) in [0, 1], sides multiples of 16, to latents (N, M, H/16, W/16) in image
+    units.
+    """
 
     def __init__(self, latents: int, width: int, blocks: int, levels: int):
         super().__init__()
@@ -78,7 +85,9 @@ class Analysis(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Decoded latents (N, M, h, w) in image units to an image (N, 3, 16h, 16w), nominally in [0, 1], not clipped."""
+    """Decoded latents (N, M, h, w) in image units to an image (N, 3, 16h, 16w), nominally in [0,
+    1], not clipped.
+    """
 
     def __init__(self, latents: int, width: int, blocks: int, levels: int):
         super().__init__()
@@ -98,4 +107,3 @@ class Synthesis(nn.Module):
         value = self.modulation(F.pixel_shuffle(self.stem(value), 2), weights)
         detail = unblocks(self.head(self.blocks(value)), 8)
         return self.linear(latent) + detail.float() + 0.5
-

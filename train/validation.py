@@ -17,11 +17,15 @@ VALIDATION_CROPS = 16
 
 def validation_crops(held_out: list[Path]) -> Tensor:
     """(N, 3, 256, 256) uint8 from the held-out photographs, spread evenly over them."""
-    return centre_crops(Photographs(held_out[:: max(1, len(held_out) // VALIDATION_CROPS)]), 256, VALIDATION_CROPS)
+    return centre_crops(
+        Photographs(held_out[:: max(1, len(held_out) // VALIDATION_CROPS)]), 256, VALIDATION_CROPS
+    )
 
 
 @torch.no_grad()
-def validate(codec: Codec, distortion: Distortion, crops: Tensor, stage: Stage, device: torch.device) -> list[dict]:
+def validate(
+    codec: Codec, distortion: Distortion, crops: Tensor, stage: Stage, device: torch.device
+) -> list[dict]:
     """Rate, PSNR and every distance at each quality level, hard rounding, on held-out crops.
 
     Args:
@@ -34,9 +38,21 @@ def validate(codec: Codec, distortion: Distortion, crops: Tensor, stage: Stage, 
         parts = []
         for batch in crops.split(8):
             at = torch.full((len(batch),), float(level), device=device)
-            parts.append(rate_distortion(codec, distortion, batch.to(device).float() / 255, at, rounded))
-        values = {key: torch.cat([part[key] for part in parts]) for key in ("bpp", "loss", "mse", "distances")}
+            parts.append(
+                rate_distortion(codec, distortion, batch.to(device).float() / 255, at, rounded)
+            )
+        values = {
+            key: torch.cat([part[key] for part in parts])
+            for key in ("bpp", "loss", "mse", "distances")
+        }
         distances = dict(zip(distortion.names, values["distances"].mean(0).tolist(), strict=True))
-        rows.append({"level": level, "bpp": values["bpp"].mean().item(), "psnr": -10 * values["mse"].log10().mean().item(),
-                     "loss": values["loss"].mean().item(), **distances})
+        rows.append(
+            {
+                "level": level,
+                "bpp": values["bpp"].mean().item(),
+                "psnr": -10 * values["mse"].log10().mean().item(),
+                "loss": values["loss"].mean().item(),
+                **distances,
+            }
+        )
     return rows

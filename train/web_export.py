@@ -1,10 +1,13 @@
-"""A model file → files for browsers (web/): what decodes, its decoders and its encoder, each fetched when it is first needed.
+"""A model file → files for browsers (web/): what decodes, its decoders and its encoder, each
+fetched when it is first needed.
 
-The layers' weights are taken out of the ONNX graphs, as the JavaScript runtime has the networks built in. Integers stay
-what they are, so latents do too; weights of the transforms are rounded to few bits, each row or column with a scale of its own.
+The layers' weights are taken out of the ONNX graphs, as the JavaScript runtime has the networks
+built in. Integers stay what they are, so latents do too; weights of the transforms are rounded to
+few bits, each row or column with a scale of its own.
 
-A file is a gzip stream of a 32-bit length, that many bytes of JSON, and the tensors that it lists, one after the other, each
-split into planes of bytes, the lowest first. Tables over the 256 qualities are differences along them.
+A file is a gzip stream of a 32-bit length, that many bytes of JSON, and the tensors that it lists,
+one after the other, each split into planes of bytes, the lowest first. Tables over the 256
+qualities are differences along them.
 """
 
 import gzip
@@ -25,10 +28,19 @@ from metamer.train import start
 
 FORMAT = 1
 INDEX = "index.json"
-LINEAR_BITS, BITS = 11, 10  # of the linear transforms' weights, whose errors all of the signal shows; of the networks'
-DIFFERENCES = {  # times that a table is differenced along the qualities, which makes its file smallest
-    "hyper_index": 1, "scale_offset": 1, "mean_factor": 1, "known_factor": 2, "planes": 1, "step": 4, "level_weights": 1,
-    "encoder_gain": 4, "tradeoff": 4,
+# of the linear transforms' weights, whose errors all of the signal shows; of the networks'
+LINEAR_BITS, BITS = 11, 10
+# times that a table is differenced along the qualities, which makes its file smallest
+DIFFERENCES = {
+    "hyper_index": 1,
+    "scale_offset": 1,
+    "mean_factor": 1,
+    "known_factor": 2,
+    "planes": 1,
+    "step": 4,
+    "level_weights": 1,
+    "encoder_gain": 4,
+    "tradeoff": 4,
 }
 
 
@@ -40,37 +52,60 @@ class Tensors:
         self._data: list[bytes] = []
 
     def add(self, name: str, array: np.ndarray, differences: int = 0, **more: object) -> None:
-        """differences: times that neighbours along the first axis are subtracted, modulo the word."""
+        """differences: times that neighbours along the first axis are subtracted, modulo
+        the word.
+        """
         array = np.ascontiguousarray(array)
         words = array.view(f"<u{array.itemsize}")
         for _ in range(differences):
             words = np.concatenate([words[:1], words[1:] - words[:-1]])
-        planes = np.ascontiguousarray(words.reshape(-1, 1)).view(np.uint8).reshape(-1, array.itemsize).T
-        self._entries.append({"name": name, "type": str(array.dtype), "shape": list(array.shape), "differences": differences,
-                              **more})
+        planes = (
+            np.ascontiguousarray(words.reshape(-1, 1)).view(np.uint8).reshape(-1, array.itemsize).T
+        )
+        self._entries.append(
+            {
+                "name": name,
+                "type": str(array.dtype),
+                "shape": list(array.shape),
+                "differences": differences,
+                **more,
+            }
+        )
         self._data.append(planes.tobytes())
 
     def add_rounded(self, name: str, array: np.ndarray, bits: int = BITS, axis: int = 0) -> None:
-        """A matrix in ``bits`` bits, with a float32 scale for each row (axis 0) or column (axis 1)."""
+        """A matrix in ``bits`` bits, with a float32 scale for each row (axis 0) or column
+        (axis 1).
+        """
         largest = np.abs(array).max(1 - axis, keepdims=True)
-        scale = np.where(largest > 0, largest, 1).astype(np.float32) / np.float32(2 ** (bits - 1) - 1)
+        scale = np.where(largest > 0, largest, 1).astype(np.float32) / np.float32(
+            2 ** (bits - 1) - 1
+        )
         whole = np.rint(array / scale).astype(np.int8 if bits <= 8 else np.int16)
         self.add(f"{name}.scale", scale.ravel())
         self.add(name, whole, scale=axis)
 
     def add_half(self, name: str, array: np.ndarray, axis: int = 0) -> None:
-        """As model files have it, so that browsers encode as Python does; ``axis`` is `add_rounded`'s."""
+        """As model files have it, so that browsers encode as Python does; ``axis`` is
+        `add_rounded`'s.
+        """
         self.add(name, array.astype(np.float16))
 
     def add_whole(self, name: str, array: np.ndarray) -> None:
         """Integers in as few bytes as hold them."""
         reach = np.abs(array).max(initial=0)
-        self.add(name, array.astype(np.int8 if reach < 128 else np.int16 if reach < 32768 else np.int32))
+        self.add(
+            name, array.astype(np.int8 if reach < 128 else np.int16 if reach < 32768 else np.int32)
+        )
 
     def bytes(self, header: Mapping) -> bytes:
         """The file."""
-        text = json.dumps({"format": FORMAT, **header, "tensors": self._entries}, separators=(",", ":")).encode()
-        return gzip.compress(len(text).to_bytes(4, "little") + text + b"".join(self._data), 9, mtime=0)
+        text = json.dumps(
+            {"format": FORMAT, **header, "tensors": self._entries}, separators=(",", ":")
+        ).encode()
+        return gzip.compress(
+            len(text).to_bytes(4, "little") + text + b"".join(self._data), 9, mtime=0
+        )
 
 
 def _matrix(weight: Tensor) -> np.ndarray:
@@ -79,12 +114,23 @@ def _matrix(weight: Tensor) -> np.ndarray:
 
 
 def _spread(rows: np.ndarray, factor: int) -> np.ndarray:
-    """Rows in the order that a pixel shuffle puts them: (factor, factor, channels) instead of (channels, factor, factor)."""
-    return rows.reshape(-1, factor, factor, *rows.shape[1:]).transpose(1, 2, 0, *range(3, rows.ndim + 2)).reshape(rows.shape)
+    """Rows in the order that a pixel shuffle puts them: (factor, factor, channels) instead of
+    (channels, factor, factor).
+    """
+    return (
+        rows.reshape(-1, factor, factor, *rows.shape[1:])
+        .transpose(1, 2, 0, *range(3, rows.ndim + 2))
+        .reshape(rows.shape)
+    )
 
 
 def _integer_layer(
-    tensors: Tensors, constants: dict[str, Tensor], source: str, name: str, kernel: int, spread: int = 1
+    tensors: Tensors,
+    constants: dict[str, Tensor],
+    source: str,
+    name: str,
+    kernel: int,
+    spread: int = 1,
 ) -> None:
     weight, bias, scale = start.integers(constants, source, kernel)
     rows, factor = _matrix(weight), scale.numpy()
@@ -101,24 +147,44 @@ def _entropy(tensors: Tensors, model: Model) -> None:
         _integer_layer(tensors, constants, layer, f"features.{layer}", kernel, spread)
     for name in contexts:
         constants = start.constants(model, name)
-        for layer, kernel in (("squeeze", 1), ("spatial", 3), ("mix", 1), ("mean", 1), ("scale", 1)):
+        for layer, kernel in (
+            ("squeeze", 1),
+            ("spatial", 3),
+            ("mix", 1),
+            ("mean", 1),
+            ("scale", 1),
+        ):
             _integer_layer(tensors, constants, f"network.{layer}", f"{name}.{layer}", kernel)
     tensors.add("frequencies", model.tables.frequencies)
     tensors.add("reach", model.tables.reach)
-    for name in ("hyper_index", "scale_offset", "mean_factor", "known_factor", "planes", "step", "level_weights"):
+    for name in (
+        "hyper_index",
+        "scale_offset",
+        "mean_factor",
+        "known_factor",
+        "planes",
+        "step",
+        "level_weights",
+    ):
         tensors.add(name, model.arrays[name], DIFFERENCES[name])
     if model.grey_variant.coded is not None:
         tensors.add("grey", model.grey_variant.coded.astype(np.uint8))
 
 
 def _deviation(constants: dict[str, Tensor]) -> np.ndarray:
-    """(M,) what latents are divided by: the one constant of that shape, which the exporter names as it likes."""
-    (deviation,) = (value for value in constants.values() if value.ndim == 3 and value.shape[1:] == (1, 1))
+    """(M,) what latents are divided by: the one constant of that shape, which the exporter names as
+    it likes.
+    """
+    (deviation,) = (
+        value for value in constants.values() if value.ndim == 3 and value.shape[1:] == (1, 1)
+    )
     return deviation.flatten().numpy()
 
 
 def _blocks(add: Callable[..., None], tensors: Tensors, part: Callable[[str], np.ndarray]) -> None:
-    """The residual blocks of either transform; add: a matrix to ``tensors``; part: a constant by its name."""
+    """The residual blocks of either transform; add: a matrix to ``tensors``; part: a constant by
+    its name.
+    """
     index = 0
     while True:
         try:
@@ -127,7 +193,9 @@ def _blocks(add: Callable[..., None], tensors: Tensors, part: Callable[[str], np
             return
         add(f"blocks.{index}.depthwise.weight", depthwise.reshape(len(depthwise), 9).T, axis=1)
         for layer in ("expand", "project"):
-            add(f"blocks.{index}.{layer}.weight", part(f"blocks.{index}.{layer}.weight")[:, :, 0, 0])
+            add(
+                f"blocks.{index}.{layer}.weight", part(f"blocks.{index}.{layer}.weight")[:, :, 0, 0]
+            )
         for layer in ("depthwise", "expand", "project"):
             tensors.add(f"blocks.{index}.{layer}.bias", part(f"blocks.{index}.{layer}.bias"))
         index += 1
@@ -175,31 +243,55 @@ def model_file(model: Model) -> bytes:
     tensors = Tensors()
     _entropy(tensors, model)
     _synthesis(tensors, start.constants(model, "synthesis"), "synthesis")
-    return tensors.bytes({"kind": "model", "name": model.name, "id": model.id.hex(), "grey": model.grey_variant.id.hex(),
-                          "groups": list(model.groups), "halo": model.halo})
+    return tensors.bytes(
+        {
+            "kind": "model",
+            "name": model.name,
+            "id": model.id.hex(),
+            "grey": model.grey_variant.id.hex(),
+            "groups": list(model.groups),
+            "halo": model.halo,
+        }
+    )
 
 
 def encoder_file(model: Model) -> bytes:
     """What encodes, besides what decodes."""
     tensors = Tensors()
     _analysis(tensors, model)
-    return tensors.bytes({"kind": "encoder", "name": model.name, "id": model.id.hex(), "halo": model.halo,
-                          "masking": model.masking})
+    return tensors.bytes(
+        {
+            "kind": "encoder",
+            "name": model.name,
+            "id": model.id.hex(),
+            "halo": model.halo,
+            "masking": model.masking,
+        }
+    )
 
 
 def decoder_file(decoder: decoders.Decoder) -> bytes:
-    """A decoder's own weights; those of its model, which realism mixes in, are in the model's file. Raises ModelError."""
+    """A decoder's own weights; those of its model, which realism mixes in, are in the model's file.
+    Raises ModelError.
+    """
     if decoder.texture:
-        raise ModelError(f"{decoder.path}: asks for texture, which decoders for browsers do not make")
+        raise ModelError(
+            f"{decoder.path}: asks for texture, which decoders for browsers do not make"
+        )
     with zipfile.ZipFile(decoder.path) as archive:
-        constants = start.graph_constants(archive.read(decoders.GRAPH), f"{decoder.path}: {decoders.GRAPH}")
+        constants = start.graph_constants(
+            archive.read(decoders.GRAPH), f"{decoder.path}: {decoders.GRAPH}"
+        )
     tensors = Tensors()
     _synthesis(tensors, constants, "trained" if decoder.slider else "synthesis")
-    return tensors.bytes({"kind": "decoder", "name": decoder.name, "id": decoder.decodes.hex(), "halo": decoder.halo})
+    return tensors.bytes(
+        {"kind": "decoder", "name": decoder.name, "id": decoder.decodes.hex(), "halo": decoder.halo}
+    )
 
 
 def export(name: str, folder: Path) -> dict[str, int]:
-    """Writes a model for browsers into ``folder``, with its shipped decoders, and names it in the folder's index.
+    """Writes a model for browsers into ``folder``, with its shipped decoders, and names it in the
+    folder's index.
 
     Returns the bytes of each file that was written. Raises ModelError, FileError.
     """
@@ -209,7 +301,9 @@ def export(name: str, folder: Path) -> dict[str, int]:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as problem:
-        raise FileError(f"{folder} cannot be made: {(problem.strerror or str(problem)).lower()}") from None
+        raise FileError(
+            f"{folder} cannot be made: {(problem.strerror or str(problem)).lower()}"
+        ) from None
     index = _read_index(folder / INDEX)
     made: dict[str, bytes] = {}
 
@@ -220,13 +314,19 @@ def export(name: str, folder: Path) -> dict[str, int]:
         return name
 
     try:
-        entry = {"name": model.name, "model": named(stem, "model", model_file(model)),
-                 "encoder": named(stem, "encoder", encoder_file(model)), "decoders": {}}
+        entry = {
+            "name": model.name,
+            "model": named(stem, "model", model_file(model)),
+            "encoder": named(stem, "encoder", encoder_file(model)),
+            "decoders": {},
+        }
         for decoder in theirs:
             file = named(f"{stem}-{decoder.name}", "decoder", decoder_file(decoder))
             entry["decoders"][decoder.name] = {"file": file, "realism": decoder.slider}
     except (KeyError, ValueError, RuntimeError) as problem:
-        raise ModelError(f"{model.path}: its networks are not built as browsers' are: {problem}") from None
+        raise ModelError(
+            f"{model.path}: its networks are not built as browsers' are: {problem}"
+        ) from None
     index["models"][model.id.hex()] = entry
     index["grey"][model.grey_variant.id.hex()] = model.id.hex()
     for file, data in made.items():
@@ -243,5 +343,3 @@ def _read_index(path: Path) -> dict:
         return {"models": dict(index["models"]), "grey": dict(index["grey"])}
     except (ValueError, KeyError, TypeError) as problem:
         raise ModelError(f"{path}: is not an index of models for browsers: {problem}") from None
-
-

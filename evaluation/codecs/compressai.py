@@ -1,8 +1,9 @@
-"""CompressAI's networks, with the weights its authors published, with a checkpoint, or untrained for their speed alone.
+"""CompressAI's networks, with the weights its authors published, with a checkpoint, or untrained
+for their speed alone.
 
-Pictures are padded as in CompressAI's own evaluation: zeros around, to multiples of 64. A file holds the strings of
-`model.compress` whole, behind their lengths and the picture's size: six bytes, ten with a hyperprior, that CompressAI does not
-count, 0.0002 bpp on Kodak.
+Pictures are padded as in CompressAI's own evaluation: zeros around, to multiples of 64. A file
+holds the strings of `model.compress` whole, behind their lengths and the picture's size: six bytes,
+ten with a hyperprior, that CompressAI does not count, 0.0002 bpp on Kodak.
 """
 
 import hashlib
@@ -33,23 +34,27 @@ def import_compressai():
     try:
         import compressai
     except RuntimeError:
-        # torchvision describes its operators nms and qnms as it is imported, and fails where its compiled part, made for
-        # another build of torch, did not load and so did not declare them. A declaration alone lets the import through;
-        # no codec calls either operator.
+        # torchvision describes its operators nms and qnms as it is imported, and fails where its
+        # compiled part, made for another build of torch, did not load and so did not declare them.
+        # A declaration alone lets the import through; no codec calls either operator.
         for operator in ("nms", "qnms"):
-            torch.library.define(f"torchvision::{operator}", "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+            torch.library.define(
+                f"torchvision::{operator}",
+                "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
+            )
         import compressai
     return compressai
 
 
 def compressai_codec(spec: str) -> Codec:
-    """The codec of "NETWORK", "NETWORK:metric=ms-ssim", "NETWORK:trained=false" or "NETWORK@CHECKPOINT"; settings are
-    CompressAI's qualities.
+    """The codec of "NETWORK", "NETWORK:metric=ms-ssim", "NETWORK:trained=false" or
+    "NETWORK@CHECKPOINT"; settings are CompressAI's qualities.
 
-    trained=false: random weights, the same in every process; the work is that of the trained network, files and pictures mean
-    nothing. CHECKPOINT: a state dictionary, alone or under "state_dict", of the one setting 1; or, with {quality} in its name,
-    a file for each. Raises MetamerError where the package, the network or its weights are not there; the first are loaded at
-    once.
+    trained=false: random weights, the same in every process; the work is that of the trained
+    network, files and pictures mean nothing. CHECKPOINT: a state dictionary, alone or under
+    "state_dict", of the one setting 1; or, with {quality} in its name, a file for each. Raises
+    MetamerError where the package, the network or its weights are not there; the first are loaded
+    at once.
     """
     name = f"compressai:{spec}"
     try:
@@ -61,12 +66,16 @@ def compressai_codec(spec: str) -> Codec:
     network, _, asked = network.partition(":")
     if network not in model_urls:
         close = suggestion(network, model_urls)
-        raise MetamerError(f"CompressAI publishes no '{network}'{close}; it has {', '.join(model_urls)}")
+        raise MetamerError(
+            f"CompressAI publishes no '{network}'{close}; it has {', '.join(model_urls)}"
+        )
     version = f"CompressAI {metadata.version('compressai')}"
     if checkpoint:
         files = _checkpoints(checkpoint)
         settings: Sequence[int] = sorted(files)
-        digest = hashlib.sha256(b"".join(hashlib.sha256(files[at].read_bytes()).digest() for at in settings))
+        digest = hashlib.sha256(
+            b"".join(hashlib.sha256(files[at].read_bytes()).digest() for at in settings)
+        )
         version += f" {digest.hexdigest()[:16]}"
         if asked:
             raise MetamerError(f"{name}: a checkpoint was trained as it was; leave {asked} out")
@@ -99,7 +108,9 @@ def compressai_codec(spec: str) -> Codec:
         weighed = sum(weight.numel() for weight in weights(setting).parameters())
         return NetworkCost(encoder.get_total_flops() // 2, decoder.get_total_flops() // 2, weighed)
 
-    return Codec(name, name, version, settings, settings, encode, decode, networks=True, count=count)
+    return Codec(
+        name, name, version, settings, settings, encode, decode, networks=True, count=count
+    )
 
 
 def _checkpoints(text: str) -> dict[int, Path]:
@@ -109,7 +120,10 @@ def _checkpoints(text: str) -> dict[int, Path]:
         checkpoints = {1: path} if path.is_file() else {}
     else:
         pattern = re.compile(re.escape(path.name).replace(re.escape(QUALITY), r"(\d+)"))
-        matches = ((pattern.fullmatch(file.name), file) for file in (path.parent.iterdir() if path.parent.is_dir() else ()))
+        matches = (
+            (pattern.fullmatch(file.name), file)
+            for file in (path.parent.iterdir() if path.parent.is_dir() else ())
+        )
         checkpoints = {int(match[1]): file for match, file in matches if match}
     if not checkpoints:
         raise MetamerError(f"{text}: no such checkpoint")
@@ -122,21 +136,29 @@ def _network(architecture: type, file: Path) -> torch.nn.Module:
     try:
         state = torch.load(file, map_location="cpu", weights_only=True)
         model = architecture.from_state_dict(load_state_dict(state.get("state_dict", state)))
-    except Exception as problem:  # unpickling, shapes and keys fail in many ways, all of them the file's fault
-        raise MetamerError(f"{file} is no checkpoint of {architecture.__name__}: {str(problem).splitlines()[0]}") from None
+    except (
+        Exception
+    ) as problem:  # unpickling, shapes and keys fail in many ways, all of them the file's fault
+        raise MetamerError(
+            f"{file} is no checkpoint of {architecture.__name__}: {str(problem).splitlines()[0]}"
+        ) from None
     model.update()
     return model.eval()
 
 
-def _ready_made(network: str, metric: str, quality: int, name: str, trained: bool) -> torch.nn.Module:
+def _ready_made(
+    network: str, metric: str, quality: int, name: str, trained: bool
+) -> torch.nn.Module:
     from compressai.zoo import image_models
 
     torch.manual_seed(0)  # one process decodes what another encoded
     try:
         model = image_models[network](quality=quality, metric=metric, pretrained=trained)
     except (OSError, RuntimeError) as problem:
-        raise MetamerError(f"{name}: its weights of quality {quality} cannot be fetched ({problem}); "
-                           f"{name}@CHECKPOINT takes them from a file") from None
+        raise MetamerError(
+            f"{name}: its weights of quality {quality} cannot be fetched ({problem}); "
+            f"{name}@CHECKPOINT takes them from a file"
+        ) from None
     model.update()
     return model.eval()
 
@@ -149,7 +171,9 @@ def _padding(width: int, height: int) -> tuple[int, int, int, int]:
 
 @torch.no_grad()
 def pack(model: torch.nn.Module, picture: Image.Image, index: int) -> bytes:
-    """A picture's file: index of the setting, size, lengths of all strings but the last, strings."""
+    """A picture's file: index of the setting, size, lengths of all strings but the last,
+    strings.
+    """
     image = functional.pad(to_tensor(picture), _padding(*picture.size))
     strings = [part[0] for part in model.compress(image)["strings"]]
     lengths = [len(string) for string in strings[:-1]]

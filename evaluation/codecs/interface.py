@@ -11,7 +11,9 @@ from metamer.codec.errors import MetamerError
 
 @dataclass(frozen=True)
 class CallCost:
-    """Wall seconds of one call; peak: MiB where the codec itself knows what it took (`evaluation.codecs.program`)."""
+    """Wall seconds of one call; peak: MiB where the codec itself knows what it took
+    (`evaluation.codecs.program`).
+    """
 
     seconds: float
     peak: float | None = None
@@ -19,7 +21,9 @@ class CallCost:
 
 @dataclass(frozen=True)
 class NetworkCost:
-    """Multiply-accumulates of a network's encoder and decoder on one picture, and how many weights it has in all."""
+    """Multiply-accumulates of a network's encoder and decoder on one picture, and how many weights
+    it has in all.
+    """
 
     encoder: int
     decoder: int
@@ -38,7 +42,8 @@ class Codec:
         ladder: All that it has, by rising rate.
         encode: Picture and setting → bytes.
         decode: Bytes → picture.
-        networks: Whether every setting is a network of its own, whose memory says nothing of the others'.
+        networks: Whether every setting is a network of its own, whose memory says nothing of the
+        others'.
         count: What a codec that is a network computes for a picture at a setting; None for others.
     """
 
@@ -55,12 +60,18 @@ class Codec:
     def check(self, setting: float) -> None:
         """Raises MetamerError for a setting that the codec does not have."""
         low, high = min(self.ladder), max(self.ladder)
-        if not low <= setting <= high or (isinstance(self.ladder, range) and setting not in self.ladder):
+        if not low <= setting <= high or (
+            isinstance(self.ladder, range) and setting not in self.ladder
+        ):
             kind = "whole numbers " if isinstance(self.ladder, range) else ""
-            raise MetamerError(f"{self.name} has no setting {setting:g}; it takes {kind}from {low:g} to {high:g}")
+            raise MetamerError(
+                f"{self.name} has no setting {setting:g}; it takes {kind}from {low:g} to {high:g}"
+            )
 
     def middle(self, setting: float) -> float:
-        """The setting whose memory stands for that of ``setting``: where not networks, the middle one of `settings`."""
+        """The setting whose memory stands for that of ``setting``: where not networks, the middle
+        one of `settings`.
+        """
         return setting if self.networks else self.settings[len(self.settings) // 2]
 
     def encode_timed(self, picture: Image.Image, setting: float) -> tuple[bytes, CallCost]:
@@ -77,11 +88,14 @@ def timed_call(work: Callable[[], bytes | Image.Image]) -> tuple:
     return work(), CallCost(time.perf_counter() - begun)
 
 
-def nearest_setting(encode: Callable[[float], bytes], ladder: Sequence[float], size: float) -> float:
+def nearest_setting(
+    encode: Callable[[float], bytes], ladder: Sequence[float], size: float
+) -> float:
     """The setting whose encoding is nearest to a size, by bisection.
 
     Args:
-        encode: Setting → bytes. Sizes rise along the ladder, save for a few bytes between neighbours.
+        encode: Setting → bytes. Sizes rise along the ladder, save for a few bytes between
+        neighbours.
         ladder: Settings by rising rate.
         size: In bytes.
     """
@@ -95,20 +109,29 @@ def nearest_setting(encode: Callable[[float], bytes], ladder: Sequence[float], s
 
 
 def parse_options(text: str, types: dict[str, tuple[type, ...]], name: str) -> dict[str, object]:
-    """Options written as OPTION=VALUE,OPTION=VALUE; "true", "false" and whole numbers are taken as such.
+    """Options written as OPTION=VALUE,OPTION=VALUE; "true", "false" and whole numbers are taken as
+    such.
 
     types: option → the types its value may have. Raises MetamerError.
     """
     options: dict[str, object] = {}
     for part in text.split(","):
         key, equals, word = part.partition("=")
-        value = {"true": True, "false": False}.get(word.lower(), int(word) if word.lstrip("-").isdigit() else word)
+        value = {"true": True, "false": False}.get(
+            word.lower(), int(word) if word.lstrip("-").isdigit() else word
+        )
         if not equals or key not in types:
-            raise MetamerError(f"{name} has no option '{part}'; write OPTION=VALUE,… of {', '.join(types) or 'none'}")
+            raise MetamerError(
+                f"{name} has no option '{part}'; write OPTION=VALUE,… of "
+                f"{', '.join(types) or 'none'}"
+            )
         if key in options:
             raise MetamerError(f"{name}: {key} is given twice")
         if type(value) not in types[key]:
             kinds = {bool: "true or false", int: "a whole number", str: "a word"}
-            raise MetamerError(f"{name}: {key} takes {' or '.join(kinds[kind] for kind in types[key])}, not '{word}'")
+            raise MetamerError(
+                f"{name}: {key} takes {' or '.join(kinds[kind] for kind in types[key])}, not "
+                f"'{word}'"
+            )
         options[key] = value
     return options

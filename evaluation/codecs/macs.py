@@ -1,4 +1,6 @@
-"""Multiply-accumulates and parameters of Metamer's networks, counted from the graphs as they run."""
+"""Multiply-accumulates and parameters of Metamer's networks, counted from the graphs as
+they run.
+"""
 
 import json
 import math
@@ -18,7 +20,9 @@ from metamer.evaluation.codecs.interface import NetworkCost
 
 
 class CountingModel:
-    """A model whose graphs are counted as they run. macs: graph → multiply-accumulates of all its runs."""
+    """A model whose graphs are counted as they run. macs: graph → multiply-accumulates of all its
+    runs.
+    """
 
     def __init__(self, model: Model):
         self.model = model
@@ -41,13 +45,16 @@ class NullEncoder:
 
 
 def run_profiled(graph: bytes, inputs: dict[str, np.ndarray]) -> tuple[list[np.ndarray], int]:
-    """A graph's outputs, and the multiply-accumulates of its convolutions and matrix products, from ONNX Runtime's profile."""
+    """A graph's outputs, and the multiply-accumulates of its convolutions and matrix products, from
+    ONNX Runtime's profile.
+    """
     with tempfile.TemporaryDirectory() as folder:
         options = onnxruntime.SessionOptions()
         options.enable_profiling, options.profile_file_prefix = True, str(Path(folder, "profile"))
         # as the graph is written: fused operators would have other names
         options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.add_session_config_entry("session.disable_prepacking", "1")  # packed weights are not in the profile
+        # packed weights are not in the profile
+        options.add_session_config_entry("session.disable_prepacking", "1")
         options.log_severity_level = 3
         session = onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
         outputs = session.run(None, inputs)
@@ -56,7 +63,9 @@ def run_profiled(graph: bytes, inputs: dict[str, np.ndarray]) -> tuple[list[np.n
 
 
 def node_macs(node: dict) -> int:
-    """Of one event in a profile: {op_name, input_type_shape: [{type: shape}, …], output_type_shape}."""
+    """Of one event in a profile: {op_name, input_type_shape: [{type: shape}, …],
+    output_type_shape}.
+    """
     name = node.get("op_name")
     if name not in ("Conv", "ConvTranspose", "MatMul", "Gemm") or "input_type_shape" not in node:
         return 0
@@ -72,23 +81,36 @@ def node_macs(node: dict) -> int:
 def parameter_count(graph: bytes) -> int:
     """Weights in a graph, whatever their type; int64 is of shapes."""
     tensors = onnx.load_from_string(graph).graph.initializer
-    return sum(math.prod(tensor.dims) for tensor in tensors if tensor.data_type != onnx.TensorProto.INT64)
+    return sum(
+        math.prod(tensor.dims) for tensor in tensors if tensor.data_type != onnx.TensorProto.INT64
+    )
 
 
-def network_cost(name: str, decoder: str | None, picture: Image.Image, setting: float) -> NetworkCost:
-    """Of a model, and a decoder in place of its own, on a picture at a quality. Both directions run the entropy networks."""
+def network_cost(
+    name: str, decoder: str | None, picture: Image.Image, setting: float
+) -> NetworkCost:
+    """Of a model, and a decoder in place of its own, on a picture at a quality. Both directions run
+    the entropy networks.
+    """
     model = CountingModel(models.load(name))
     synthesis = model.graph("synthesis")
     if decoder:
-        synthesis = archive.read(decoders.find(decoder, model.model).path, [decoders.GRAPH])[decoders.GRAPH]
+        synthesis = archive.read(decoders.find(decoder, model.model).path, [decoders.GRAPH])[
+            decoders.GRAPH
+        ]
     graphs = [model.graph(graph) for graph in ("analysis", *graph_names(len(model.groups)))]
     for graph in (synthesis, *graphs):
         checked(graph, f"a graph of {name}")
     quality = coding.quality_index(setting)
     latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
     decoded = latents.encode(model, quality, latent, hyper, NullEncoder(), 0.0)
-    given = {"latent": latents.dequantise(model, quality, decoded),
-             "weights": model.arrays["level_weights"][quality : quality + 1]}
+    given = {
+        "latent": latents.dequantise(model, quality, decoded),
+        "weights": model.arrays["level_weights"][quality : quality + 1],
+    }
     entropy = sum(macs for graph, macs in model.macs.items() if graph != "analysis")
-    return NetworkCost(model.macs["analysis"] + entropy, run_profiled(synthesis, given)[1] + entropy,
-                       sum(map(parameter_count, [*graphs, synthesis])))
+    return NetworkCost(
+        model.macs["analysis"] + entropy,
+        run_profiled(synthesis, given)[1] + entropy,
+        sum(map(parameter_count, [*graphs, synthesis])),
+    )

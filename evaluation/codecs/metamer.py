@@ -1,4 +1,6 @@
-"""This very codec, measured like any other: a model, with another decoder and a realism if need be."""
+"""This very codec, measured like any other: a model, with another decoder and a realism if
+need be.
+"""
 
 import hashlib
 from pathlib import Path
@@ -22,15 +24,19 @@ def metamer_codec(name: str, threads: int) -> Codec:
     network = models.load(model)
     version = network.id.hex()
     if decoder:
-        decoders.synthesis(network, decoder, realism)  # errors appear before the first hour is spent
+        # errors appear before the first hour is spent
+        decoders.synthesis(network, decoder, realism)
         weights = decoders.find(decoder, network).path.read_bytes()
-        version += f" {hashlib.sha256(weights).hexdigest()[:16]}" + ("" if realism is None else f" {realism:g}")
+        version += f" {hashlib.sha256(weights).hexdigest()[:16]}" + (
+            "" if realism is None else f" {realism:g}"
+        )
     ladder = [100 * index / (models.QUALITIES - 1) for index in range(models.QUALITIES)]
 
     def encode(picture: Image.Image, setting: float) -> bytes:
         return coding.encode(picture, setting, model=model, threads=threads, **chosen)
 
-    # a model file that shares a shipped model's streams draws them only where it is named as the decoder
+    # a model file that shares a shipped model's streams draws them only where it is named as the
+    # decoder
     own = decoder or (None if network.path.parent == models.WEIGHTS else str(network.path))
 
     def decode(data: bytes) -> Image.Image:
@@ -41,11 +47,15 @@ def metamer_codec(name: str, threads: int) -> Codec:
 
         return macs.network_cost(model, decoder, picture, setting)
 
-    return Codec(name, f"{model}{colon}{rest}", version, QUALITIES, ladder, encode, decode, count=count)
+    return Codec(
+        name, f"{model}{colon}{rest}", version, QUALITIES, ladder, encode, decode, count=count
+    )
 
 
 def parse_model_name(name: str) -> tuple[str, str | None, float | None]:
-    """Model, decoder and realism of MODEL, MODEL+DECODER or MODEL+DECODER@REALISM. Raises MetamerError."""
+    """Model, decoder and realism of MODEL, MODEL+DECODER or MODEL+DECODER@REALISM. Raises
+    MetamerError.
+    """
     model, plus, rest = (name, "", "") if Path(name).exists() else name.partition("+")
     return (model, *_parse_decoder_name(rest)) if plus else (model, None, None)
 
@@ -58,5 +68,8 @@ def _parse_decoder_name(text: str) -> tuple[str, float | None]:
     except ValueError:
         realism = -1.0
     if not decoder or (at and not 0 <= realism <= 1):
-        raise MetamerError(f"'+{text}' names no decoder; write MODEL+DECODER or MODEL+DECODER@REALISM, realism from 0 to 1")
+        raise MetamerError(
+            f"'+{text}' names no decoder; write MODEL+DECODER or MODEL+DECODER@REALISM, realism "
+            "from 0 to 1"
+        )
     return decoder, realism

@@ -16,8 +16,10 @@ BOOLEAN, INTEGER, TEXT = (bool,), (int,), (str,)
 
 @dataclass(frozen=True)
 class PillowFormat:
-    """A format of Pillow's. usual: what is saved with unless other options are asked for; taken: option → types of its values,
-    of those that make bytes differ (Pillow itself takes any name in silence)."""
+    """A format of Pillow's. usual: what is saved with unless other options are asked for; taken:
+    option → types of its values, of those that make bytes differ (Pillow itself takes any name in
+    silence).
+    """
 
     kind: str
     settings: Sequence[float]
@@ -27,7 +29,9 @@ class PillowFormat:
     taken: dict[str, tuple[type, ...]]
 
     def codec(self, name: str, asked: str | None = None) -> Codec:
-        """The codec with options ``asked`` ("subsampling=4:4:4,optimize=false") in place of usual ones."""
+        """The codec with options ``asked`` ("subsampling=4:4:4,optimize=false") in place of usual
+        ones.
+        """
         chosen = self.usual | ({} if asked is None else parse_options(asked, self.taken, name))
         title = name if asked is None else f"{name}:{asked}"
 
@@ -42,7 +46,9 @@ class PillowFormat:
         def decode(data: bytes) -> Image.Image:
             return Image.open(io.BytesIO(data)).convert("RGB")
 
-        return Codec(title, title, f"Pillow {PIL.__version__}", self.settings, self.ladder, encode, decode)
+        return Codec(
+            title, title, f"Pillow {PIL.__version__}", self.settings, self.ladder, encode, decode
+        )
 
 
 def quality_option(setting: float) -> dict[str, object]:
@@ -52,16 +58,28 @@ def quality_option(setting: float) -> dict[str, object]:
 def pillow_formats() -> dict[str, PillowFormat]:
     """Every format this Pillow can write, by name, as it is used where nothing else is asked for.
 
-    JPEG: 4:2:0, optimised, progressive. WebP: method 6. AVIF: speed 6, 4:2:0 (Pillow's default) and 4:4:4. JPEG 2000: the
-    9/7 wavelet with its colour transform, one layer at the given compression ratio. JPEG XL: when the package
-    pillow-jxl-plugin is there.
+    JPEG: 4:2:0, optimised, progressive. WebP: method 6. AVIF: speed 6, 4:2:0 (Pillow's default) and
+    4:4:4. JPEG 2000: the 9/7 wavelet with its colour transform, one layer at the given compression
+    ratio. JPEG XL: when the package pillow-jxl-plugin is there.
     """
-    formats = {"jpeg": PillowFormat(
-        "JPEG", (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95), range(1, 96), quality_option,
-        {"subsampling": "4:2:0", "optimize": True, "progressive": True},
-        {"subsampling": TEXT, "optimize": BOOLEAN, "progressive": BOOLEAN, "smooth": INTEGER, "keep_rgb": BOOLEAN,
-         "restart_marker_blocks": INTEGER, "restart_marker_rows": INTEGER},
-    )}
+    formats = {
+        "jpeg": PillowFormat(
+            "JPEG",
+            (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95),
+            range(1, 96),
+            quality_option,
+            {"subsampling": "4:2:0", "optimize": True, "progressive": True},
+            {
+                "subsampling": TEXT,
+                "optimize": BOOLEAN,
+                "progressive": BOOLEAN,
+                "smooth": INTEGER,
+                "keep_rgb": BOOLEAN,
+                "restart_marker_blocks": INTEGER,
+                "restart_marker_rows": INTEGER,
+            },
+        )
+    }
     if features.check("webp"):
         formats["webp"] = PillowFormat(
             "WEBP",
@@ -84,13 +102,25 @@ def pillow_formats() -> dict[str, PillowFormat]:
         }
         for name, subsampling in (("avif", "4:2:0"), ("avif-444", "4:4:4")):
             usual = {"speed": 6, "subsampling": subsampling}
-            formats[name] = PillowFormat("AVIF", range(10, 100, 10), range(101), quality_option, usual, taken)
+            formats[name] = PillowFormat(
+                "AVIF", range(10, 100, 10), range(101), quality_option, usual, taken
+            )
     if features.check("jpg_2000"):
-        ratios = [1000 * 0.99**step for step in range(600)]  # 1000 … 2.4 in steps of 1 %, finer than a rate need be
+        # 1000 … 2.4 in steps of 1 %, finer than a rate need be
+        ratios = [1000 * 0.99**step for step in range(600)]
         formats["jpeg2000"] = PillowFormat(
-            "JPEG2000", (240, 160, 120, 80, 60, 40, 30, 20, 15, 10, 8), ratios, lambda ratio: {"quality_layers": [ratio]},
+            "JPEG2000",
+            (240, 160, 120, 80, 60, 40, 30, 20, 15, 10, 8),
+            ratios,
+            lambda ratio: {"quality_layers": [ratio]},
             {"quality_mode": "rates", "irreversible": True, "mct": 1},
-            {"irreversible": BOOLEAN, "mct": INTEGER, "num_resolutions": INTEGER, "progression": TEXT, "no_jp2": BOOLEAN},
+            {
+                "irreversible": BOOLEAN,
+                "mct": INTEGER,
+                "num_resolutions": INTEGER,
+                "progression": TEXT,
+                "no_jp2": BOOLEAN,
+            },
         )
     with contextlib.suppress(ImportError):
         import pillow_jxl  # noqa: F401  registers JPEG XL with Pillow
@@ -101,6 +131,11 @@ def pillow_formats() -> dict[str, PillowFormat]:
             range(100),
             quality_option,
             {},
-            {"effort": INTEGER, "decoding_speed": INTEGER, "use_container": BOOLEAN, "num_threads": INTEGER},
+            {
+                "effort": INTEGER,
+                "decoding_speed": INTEGER,
+                "use_container": BOOLEAN,
+                "num_threads": INTEGER,
+            },
         )
     return formats

@@ -5,11 +5,12 @@
     suffix = ".webp"                    # of what encode writes; default .bin
     picture = ".png"                    # what encode reads and decode writes; the default
     settings = [5, 20, 40, 60, 80, 95]  # a few over the useful range, by rising rate
-    ladder = [0, 100]                   # all there are: first, last and, if not 1, the step between; default: settings
-    version = "cwebp -version"          # prints, in its first line, what makes the bytes
+    ladder = [0, 100]                   # all there are: first, last and, if not 1, the step
+    between; default: settings version = "cwebp -version"          # prints, in its first line, what
+    makes the bytes
 
-A command is split as a shell would split it and run without one; {input}, {output} and {quality} are put in afterwards, so that
-names with spaces stay whole.
+A command is split as a shell would split it and run without one; {input}, {output} and {quality}
+are put in afterwards, so that names with spaces stay whole.
 """
 
 import hashlib
@@ -33,16 +34,25 @@ from metamer.evaluation.codecs.interface import CallCost, Codec
 
 SUFFIX = ".toml"
 NEEDED = {"encode": ("{input}", "{output}", "{quality}"), "decode": ("{input}", "{output}")}
-KEYS = {"encode": str, "decode": str, "suffix": str, "picture": str, "settings": list, "ladder": list, "version": str}
-# A parent's own memory counts in what the system says of the peak of a program that it starts, so a small one starts it:
-# an interpreter without packages, about 10 MiB
+KEYS = {
+    "encode": str,
+    "decode": str,
+    "suffix": str,
+    "picture": str,
+    "settings": list,
+    "ladder": list,
+    "version": str,
+}
+# A parent's own memory counts in what the system says of the peak of a program that it starts, so a
+# small one starts it: an interpreter without packages, about 10 MiB
 LAUNCHER = """
 import json, os, subprocess, sys, time
 begun = time.perf_counter()
 child = subprocess.Popen(sys.argv[1:], stdin=subprocess.DEVNULL, stdout=sys.stderr)
 if hasattr(os, "wait4"):
     _, status, usage = os.wait4(child.pid, 0)
-    code, peak = os.waitstatus_to_exitcode(status), usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
+    code = os.waitstatus_to_exitcode(status)
+    peak = usage.ru_maxrss / (2**20 if sys.platform == "darwin" else 2**10)
 else:
     code, peak = child.wait(), None
 print(json.dumps([code, time.perf_counter() - begun, peak]))
@@ -51,14 +61,18 @@ print(json.dumps([code, time.perf_counter() - begun, peak]))
 
 @dataclass(frozen=True)
 class ProgramCodec(Codec):
-    """A codec of two commands. Its `CallCost`: seconds of the program alone, start included; peak resident MiB of the largest
-    of its processes, no less than the 10 MiB of the interpreter that starts it."""
+    """A codec of two commands. Its `CallCost`: seconds of the program alone, start included; peak
+    resident MiB of the largest of its processes, no less than the 10 MiB of the interpreter that
+    starts it.
+    """
 
     commands: tuple[Sequence[str], Sequence[str]] = ((), ())
     suffixes: tuple[str, str] = (".png", ".bin")  # of pictures and of streams
 
     def encode_timed(self, picture: Image.Image, setting: float) -> tuple[bytes, CallCost]:
-        return self._through(self.commands[0], self.suffixes, _file_bytes(picture, self.suffixes[0]), f"{setting:g}")
+        return self._through(
+            self.commands[0], self.suffixes, _file_bytes(picture, self.suffixes[0]), f"{setting:g}"
+        )
 
     def decode_timed(self, data: bytes) -> tuple[Image.Image, CallCost]:
         made, cost = self._through(self.commands[1], self.suffixes[::-1], data)
@@ -72,12 +86,17 @@ class ProgramCodec(Codec):
     ) -> tuple[bytes, CallCost]:
         """What a command makes of the bytes of a file."""
         with tempfile.TemporaryDirectory() as folder:
-            given, made = (Path(folder, f"{name}{suffix}") for name, suffix in zip(("in", "out"), suffixes, strict=True))
+            given, made = (
+                Path(folder, f"{name}{suffix}")
+                for name, suffix in zip(("in", "out"), suffixes, strict=True)
+            )
             given.write_bytes(data)
             values = {"{input}": str(given), "{output}": str(made), "{quality}": quality}
             cost = run_program([_substituted(word, values) for word in command], self.name)
             if not made.exists():
-                raise MetamerError(f"{self.name}: {command[0]} ended well but wrote nothing to {{output}}")
+                raise MetamerError(
+                    f"{self.name}: {command[0]} ended well but wrote nothing to {{output}}"
+                )
             return made.read_bytes(), cost
 
 
@@ -95,8 +114,12 @@ def _substituted(word: str, values: dict[str, str]) -> str:
 
 def run_program(command: Sequence[str], name: str) -> CallCost:
     """Runs a program to its end. Raises MetamerError with the last line it said where it fails."""
-    done = subprocess.run([sys.executable, "-I", "-S", "-c", LAUNCHER, *command], capture_output=True)
-    code, seconds, peak = json.loads(done.stdout) if done.returncode == 0 else (done.returncode, 0.0, None)
+    done = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", LAUNCHER, *command], capture_output=True
+    )
+    code, seconds, peak = (
+        json.loads(done.stdout) if done.returncode == 0 else (done.returncode, 0.0, None)
+    )
     if code:
         said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
         raise MetamerError(f"{name}: {command[0]} failed ({code}): {said[-1].strip()}")
@@ -104,7 +127,9 @@ def run_program(command: Sequence[str], name: str) -> CallCost:
 
 
 def program_codec(path: str) -> ProgramCodec:
-    """The codec that a TOML file describes, named by the file's path. Raises FileError, MetamerError."""
+    """The codec that a TOML file describes, named by the file's path. Raises FileError,
+    MetamerError.
+    """
     try:
         text = Path(path).read_text()
         keys = tomllib.loads(text)
@@ -113,19 +138,38 @@ def program_codec(path: str) -> ProgramCodec:
     except ValueError as problem:
         raise MetamerError(f"{path}: {problem}") from None
     _check_keys(keys, path)
-    commands = {name: shlex.split(keys[name]) for name in ("encode", "decode", "version") if name in keys}
+    commands = {
+        name: shlex.split(keys[name]) for name in ("encode", "decode", "version") if name in keys
+    }
     for name, command in commands.items():
         if not command or shutil.which(command[0]) is None:
-            raise MetamerError(f"{path}: {name} needs the program '{''.join(command[:1])}', which is not installed")
+            raise MetamerError(
+                f"{path}: {name} needs the program '{''.join(command[:1])}', which is not installed"
+            )
     version = hashlib.sha256(text.encode()).hexdigest()[:8]
     if "version" in commands:
-        done = subprocess.run(commands["version"], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        version = f"{done.stdout.decode(errors='replace').strip().splitlines()[0]} {version}" if done.stdout else version
+        done = subprocess.run(
+            commands["version"],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+        )
+        version = (
+            f"{done.stdout.decode(errors='replace').strip().splitlines()[0]} {version}"
+            if done.stdout
+            else version
+        )
     settings = keys["settings"]
     ladder = _ladder_settings(keys["ladder"]) if "ladder" in keys else settings
     codec = ProgramCodec(
-        path, path, version, settings, ladder, lambda picture, setting: codec.encode_timed(picture, setting)[0],
-        lambda data: codec.decode_timed(data)[0], commands=(commands["encode"], commands["decode"]),
+        path,
+        path,
+        version,
+        settings,
+        ladder,
+        lambda picture, setting: codec.encode_timed(picture, setting)[0],
+        lambda data: codec.decode_timed(data)[0],
+        commands=(commands["encode"], commands["decode"]),
         suffixes=(keys.get("picture", ".png"), keys.get("suffix", ".bin")),
     )
     for setting in settings:
@@ -141,7 +185,10 @@ def _check_keys(keys: dict[str, object], path: str) -> None:
         raise MetamerError(f"{path}: {min(lacking)} is missing")
     for key, value in keys.items():
         if not isinstance(value, KEYS[key]):
-            raise MetamerError(f"{path}: {key} must be {'a list of numbers' if KEYS[key] is list else 'text in quotes'}")
+            raise MetamerError(
+                f"{path}: {key} must be "
+                f"{'a list of numbers' if KEYS[key] is list else 'text in quotes'}"
+            )
     for name, places in NEEDED.items():
         if absent := [place for place in places if place not in keys[name]]:
             raise MetamerError(f"{path}: {name} lacks {absent[0]}")

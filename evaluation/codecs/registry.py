@@ -18,11 +18,13 @@ def get_codec(name: str, threads: int = 0) -> Codec:
     """A codec by its name.
 
     Args:
-        name: FORMAT or FORMAT:OPTION=VALUE,…, one of `pillow_codecs`; compressai:NETWORK, compressai:NETWORK:metric=ms-ssim or
-            compressai:NETWORK@CHECKPOINT (`evaluation.codecs.compressai`); FILE.toml, a program (`evaluation.codecs.program`);
-            or MODEL, MODEL+DECODER or MODEL+DECODER@REALISM, and :effort=N behind any of them: Metamer, MODEL and DECODER being
-            names of shipped ones, or files.
-        threads: Of Metamer's networks, 0 for every core; others go by the cores that the process has.
+        name: FORMAT or FORMAT:OPTION=VALUE,…, one of `pillow_codecs`; compressai:NETWORK,
+            compressai:NETWORK:metric=ms-ssim or compressai:NETWORK@CHECKPOINT
+            (`evaluation.codecs.compressai`); FILE.toml, a program (`evaluation.codecs.program`); or
+            MODEL, MODEL+DECODER or MODEL+DECODER@REALISM, and :effort=N behind any of them:
+            Metamer, MODEL and DECODER being names of shipped ones, or files.
+        threads: Of Metamer's networks, 0 for every core; others go by the cores that the process
+        has.
 
     Raises:
         MetamerError: There is no such codec, or an option is wrong.
@@ -38,5 +40,7 @@ def get_codec(name: str, threads: int = 0) -> Codec:
     if name.endswith(program.SUFFIX):
         return program.program_codec(name)
     if "{input}" in name:
-        raise MetamerError("a codec's commands go into a file, --codec FILE.toml; examples/cwebp.toml is one")
+        raise MetamerError(
+            "a codec's commands go into a file, --codec FILE.toml; examples/cwebp.toml is one"
+        )
     return metamer_codec(name, threads)

@@ -18,7 +18,11 @@ THREADS = (1, 2)
 
 
 def measure_complexity(
-    names: Sequence[str], path: Path, bpp: float = 0.5, runs: int = 5, threads: Sequence[int] = THREADS
+    names: Sequence[str],
+    path: Path,
+    bpp: float = 0.5,
+    runs: int = 5,
+    threads: Sequence[int] = THREADS,
 ) -> dict:
     """What codecs take on one picture, each at its setting nearest to a rate.
 
@@ -30,11 +34,13 @@ def measure_complexity(
         threads: Numbers of threads; a codec runs in a process of its own, bound to as many cores.
 
     Returns:
-        Ready for JSON: machine (`machine.conditions`); bare_peak_mib, peak resident MiB of a process that has imported this
-        package and nothing else; codecs. A codec has name, version, setting, width, height, bytes, bpp; encoder_kmac,
-        decoder_kmac (thousands of multiply-accumulates a pixel, convolutions and matrix products) and parameters, null of what
-        is no network; encode_seconds and decode_seconds by number of threads, null where there are not so many cores;
-        encode_peak_mib and decode_peak_mib (`SubprocessCost.peak`, on the fewest threads).
+        Ready for JSON: machine (`machine.conditions`); bare_peak_mib, peak resident MiB of a
+        process that has imported this package and nothing else; codecs. A codec has name, version,
+        setting, width, height, bytes, bpp; encoder_kmac, decoder_kmac (thousands of
+        multiply-accumulates a pixel, convolutions and matrix products) and parameters, null of what
+        is no network; encode_seconds and decode_seconds by number of threads, null where there are
+        not so many cores; encode_peak_mib and decode_peak_mib (`SubprocessCost.peak`, on the fewest
+        threads).
 
     Raises:
         MetamerError: An unknown codec, or one that fails.
@@ -48,12 +54,26 @@ def measure_complexity(
         for codec in tqdm(codecs, unit="codec", disable=None):
             area = picture.width * picture.height
             setting = nearest_setting(partial(codec.encode, picture), codec.ladder, bpp * area / 8)
-            row = {"codec": codec.name, "version": codec.version, "setting": setting, "width": picture.width,
-                   "height": picture.height} | network_figures(codec, picture, setting)
+            row = {
+                "codec": codec.name,
+                "version": codec.version,
+                "setting": setting,
+                "width": picture.width,
+                "height": picture.height,
+            } | network_figures(codec, picture, setting)
             for way in subprocesses.DIRECTIONS:
-                done = {number: subprocesses.run_in_subprocess(codec.name, way, original, stream, setting, runs + 1, number)
-                        if number <= machine.cores() else None for number in sorted(threads)}
-                row[f"{way}_seconds"] = {number: one and statistics.median(one.seconds[1:]) for number, one in done.items()}
+                done = {
+                    number: subprocesses.run_in_subprocess(
+                        codec.name, way, original, stream, setting, runs + 1, number
+                    )
+                    if number <= machine.cores()
+                    else None
+                    for number in sorted(threads)
+                }
+                row[f"{way}_seconds"] = {
+                    number: one and statistics.median(one.seconds[1:])
+                    for number, one in done.items()
+                }
                 row[f"{way}_peak_mib"] = next((one.peak for one in done.values() if one), None)
             size = stream.stat().st_size
             rows.append(row | {"bytes": size, "bpp": 8 * size / area})
@@ -66,14 +86,22 @@ def network_figures(by: Codec, picture: Image.Image, setting: float) -> dict[str
     if by.count is None:
         return {"encoder_kmac": None, "decoder_kmac": None, "parameters": None}
     count, unit = by.count(picture, setting), 1000 * picture.width * picture.height
-    return {"encoder_kmac": count.encoder / unit, "decoder_kmac": count.decoder / unit, "parameters": count.parameters}
+    return {
+        "encoder_kmac": count.encoder / unit,
+        "decoder_kmac": count.decoder / unit,
+        "parameters": count.parameters,
+    }
 
 
 def complexity_table(result: dict) -> str:
     """For people."""
     rows = result["codecs"]
     header = ["codec", "bpp", "encoder kMAC/px", "decoder", "parameters"]
-    header += [f"{way} s, {number} thr." for way in subprocesses.DIRECTIONS for number in rows[0]["encode_seconds"]]
+    header += [
+        f"{way} s, {number} thr."
+        for way in subprocesses.DIRECTIONS
+        for number in rows[0]["encode_seconds"]
+    ]
     header += ["encode MiB", "decode MiB"]
     cells = [header] + [
         [
@@ -82,17 +110,30 @@ def complexity_table(result: dict) -> str:
             cell_text(row["encoder_kmac"], 1),
             cell_text(row["decoder_kmac"], 1),
             cell_text(row["parameters"], 0),
-            *(cell_text(seconds, 3) for way in subprocesses.DIRECTIONS for seconds in row[f"{way}_seconds"].values()),
+            *(
+                cell_text(seconds, 3)
+                for way in subprocesses.DIRECTIONS
+                for seconds in row[f"{way}_seconds"].values()
+            ),
             cell_text(row["encode_peak_mib"], 0),
             cell_text(row["decode_peak_mib"], 0),
         ]
         for row in rows
     ]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
-    lines = ["  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True)) for line in cells]
+    lines = [
+        "  ".join(cell.rjust(width) for cell, width in zip(line, widths, strict=True))
+        for line in cells
+    ]
     bare = cell_text(result["bare_peak_mib"], 0)
-    return "\n".join([f"{rows[0]['width']}x{rows[0]['height']}, each codec at its setting nearest to the rate", *lines,
-                      f"MiB: peak of a fresh process, {bare} of them before it begins; of a program, its own"])
+    return "\n".join(
+        [
+            f"{rows[0]['width']}x{rows[0]['height']}, "
+            "each codec at its setting nearest to the rate",
+            *lines,
+            f"MiB: peak of a fresh process, {bare} of them before it begins; of a program, its own",
+        ]
+    )
 
 
 def cell_text(value: float | None, digits: int) -> str:

@@ -14,13 +14,17 @@ ORIGINAL = "original"  # a folder next to those of codecs, whose names have an @
 
 
 def decoded_path(folder: Path, path: Path, point: Point) -> Path:
-    """Where the decoded picture goes: FOLDER/CODEC@BPP/NAME.png, with _ for what stands between folders in a model's name."""
+    """Where the decoded picture goes: FOLDER/CODEC@BPP/NAME.png, with _ for what stands between
+    folders in a model's name.
+    """
     codec = re.sub(r"[^\w.+@=-]", "_", point.codec)
     return folder / f"{codec}@{point.target:g}" / f"{path.stem}.png"
 
 
 def save_originals(paths: Sequence[Path], folder: Path) -> None:
-    """Writes the pictures, as codecs saw them, into FOLDER/original: a run can be looked at without its photographs."""
+    """Writes the pictures, as codecs saw them, into FOLDER/original: a run can be looked at without
+    its photographs.
+    """
     (folder / ORIGINAL).mkdir(parents=True, exist_ok=True)
     for path in paths:
         target = folder / ORIGINAL / f"{path.stem}.png"

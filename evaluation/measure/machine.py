@@ -9,7 +9,16 @@ from pathlib import Path
 
 from PIL import features
 
-PACKAGES = ("metamer", "numpy", "onnxruntime", "constriction", "pillow", "pillow-jxl-plugin", "torch", "compressai")
+PACKAGES = (
+    "metamer",
+    "numpy",
+    "onnxruntime",
+    "constriction",
+    "pillow",
+    "pillow-jxl-plugin",
+    "torch",
+    "compressai",
+)
 LIBRARIES = ("avif", "libjpeg_turbo", "webp", "jpg_2000")  # that Pillow was built with
 
 
@@ -38,10 +47,15 @@ def _version(package: str) -> str | None:
 def conditions() -> dict[str, object]:
     """Processor, cores, system and versions, ready for JSON."""
     versions = {name: _version(name) for name in PACKAGES}
-    versions |= {f"pillow's {name}": features.version(name) for name in LIBRARIES if features.check(name)}
+    versions |= {
+        f"pillow's {name}": features.version(name) for name in LIBRARIES if features.check(name)
+    }
     return {
-        "cpu": processor(), "cores": cores(), "threads": os.environ.get("OMP_NUM_THREADS", "default"),
-        "system": f"{platform.system()} {platform.release()} {platform.machine()}", "python": platform.python_version(),
+        "cpu": processor(),
+        "cores": cores(),
+        "threads": os.environ.get("OMP_NUM_THREADS", "default"),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "python": platform.python_version(),
         **{name: version for name, version in versions.items() if version},
     }
 

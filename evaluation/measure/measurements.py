@@ -1,4 +1,6 @@
-"""Rows of measurements, one for each picture and point of a codec, in a file that an interrupted run continues."""
+"""Rows of measurements, one for each picture and point of a codec, in a file that an interrupted
+run continues.
+"""
 
 import functools
 import json
@@ -28,7 +30,9 @@ Row = dict[str, object]
 
 @dataclass(frozen=True)
 class Point:
-    """Where a codec is measured: at a setting of its own, or, whatever its setting, nearest to a rate in bits a pixel."""
+    """Where a codec is measured: at a setting of its own, or, whatever its setting, nearest to a
+    rate in bits a pixel.
+    """
 
     codec: str
     setting: float | None = None
@@ -41,36 +45,63 @@ def cached_distance(spec: str) -> Distance:
     return from_spec(spec)
 
 
-def current_rows(rows: Iterable[Row], points: Sequence[Point], names: Iterable[str]) -> dict[tuple[str, Point], Row]:
-    """(picture, point) → its latest row, for these pictures and points, of the codecs' versions of today."""
+def current_rows(
+    rows: Iterable[Row], points: Sequence[Point], names: Iterable[str]
+) -> dict[tuple[str, Point], Row]:
+    """(picture, point) → its latest row, for these pictures and points, of the codecs' versions of
+    today.
+    """
     wanted, names = set(points), set(names)
     latest = {}
     for row in rows:
         point = Point(row["codec"], None if "target" in row else row["setting"], row.get("target"))
-        if point in wanted and row["image"] in names and row["version"] == get_codec(point.codec).version:
+        if (
+            point in wanted
+            and row["image"] in names
+            and row["version"] == get_codec(point.codec).version
+        ):
             latest[row["image"], point] = row
     return latest
 
 
-def missing_distances(path: Path, points: Sequence[Point], labels: Sequence[str], rows: Iterable[Row],
-                      keep: Callable[[Path, Point], Path] | None = None) -> dict[Point, set[str]]:
-    """The points at which a picture is still to be measured, each with the distances that its row lacks."""
+def missing_distances(
+    path: Path,
+    points: Sequence[Point],
+    labels: Sequence[str],
+    rows: Iterable[Row],
+    keep: Callable[[Path, Point], Path] | None = None,
+) -> dict[Point, set[str]]:
+    """The points at which a picture is still to be measured, each with the distances that its row
+    lacks.
+    """
     current = {point: row for (_, point), row in current_rows(rows, points, [path.name]).items()}
     without = {point: set(labels) - set(current.get(point, ())) for point in points}
-    return {point: labels for point, labels in without.items() if labels or (keep and not keep(path, point).exists())}
+    return {
+        point: labels
+        for point, labels in without.items()
+        if labels or (keep and not keep(path, point).exists())
+    }
 
 
-def measure_picture(path: Path, points: Sequence[Point], specs: Sequence[str], results: Path,
-                    keep: Callable[[Path, Point], Path] | None = None, extra_fields: Row | None = None,
-                    tick: Callable[[], None] = lambda: None) -> None:
-    """Appends a row to ``results`` for every point that has none yet, or none with all of these distances.
+def measure_picture(
+    path: Path,
+    points: Sequence[Point],
+    specs: Sequence[str],
+    results: Path,
+    keep: Callable[[Path, Point], Path] | None = None,
+    extra_fields: Row | None = None,
+    tick: Callable[[], None] = lambda: None,
+) -> None:
+    """Appends a row to ``results`` for every point that has none yet, or none with all of these
+    distances.
 
-    A row has codec, version, setting, target if there is one, image, width, height, bytes, bpp (of the whole file),
-    encode_seconds, decode_seconds, encode_peak_mib, decode_peak_mib, and by its label each distance, null where the picture is
-    too small for it. Peaks are of a fresh process that encodes or decodes such a picture once, interpreter and libraries
-    included, at the codec's middle setting (`Codec.middle`), or of the program itself where the codec is one; null where the
-    system does not tell. extra_fields: what else every row says. tick: called after every point. ``keep`` says where a decoded
-    picture goes. The reference's place in each space is found once.
+    A row has codec, version, setting, target if there is one, image, width, height, bytes, bpp (of
+    the whole file), encode_seconds, decode_seconds, encode_peak_mib, decode_peak_mib, and by its
+    label each distance, null where the picture is too small for it. Peaks are of a fresh process
+    that encodes or decodes such a picture once, interpreter and libraries included, at the codec's
+    middle setting (`Codec.middle`), or of the program itself where the codec is one; null where the
+    system does not tell. extra_fields: what else every row says. tick: called after every point.
+    ``keep`` says where a decoded picture goes. The reference's place in each space is found once.
     """
     earlier = json_lines.read_lines(results)
     current = {point: row for (_, point), row in current_rows(earlier, points, [path.name]).items()}
@@ -80,39 +111,74 @@ def measure_picture(path: Path, points: Sequence[Point], specs: Sequence[str], r
         return
     picture = read_image(path)
     wanted = set().union(*todo.values())
-    panel = Panel(distance for distance in map(cached_distance, specs)
-                  if distance.label in wanted and distance.min_side <= min(picture.size))
+    panel = Panel(
+        distance
+        for distance in map(cached_distance, specs)
+        if distance.label in wanted and distance.min_side <= min(picture.size)
+    )
     place, streams = panel.places(to_tensor(picture)), EncodedPicture(picture)
     for point, without in todo.items():
         old, codec = current.get(point, {}), get_codec(point.codec)
         setting = old.get("setting", point.setting)
         if setting is None:
-            setting = nearest_setting(functools.partial(streams.data, codec), codec.ladder, point.target * streams.area / 8)
+            setting = nearest_setting(
+                functools.partial(streams.data, codec),
+                codec.ladder,
+                point.target * streams.area / 8,
+            )
         decoded, cost = codec.decode_timed(streams.data(codec, setting))
         if decoded.size != picture.size:
             sizes = ("{}x{}".format(*size) for size in (decoded.size, picture.size))
-            raise MetamerError("{} decodes {} to {} pixels, not {}".format(point.codec, path.name, *sizes))
+            raise MetamerError(
+                "{} decodes {} to {} pixels, not {}".format(point.codec, path.name, *sizes)
+            )
         if keep:
             keep(path, point).parent.mkdir(parents=True, exist_ok=True)
             save_image(decoded, keep(path, point))
         if without:
             row = new_row(path, point, codec, setting, streams, cost) | (extra_fields or {})
-            row |= dict.fromkeys(labels) | {key: value for key, value in old.items() if key not in row}
-            json_lines.append_line(results, row | panel.compare(place, panel.places(to_tensor(decoded))))
+            row |= dict.fromkeys(labels) | {
+                key: value for key, value in old.items() if key not in row
+            }
+            json_lines.append_line(
+                results, row | panel.compare(place, panel.places(to_tensor(decoded)))
+            )
         tick()
 
 
-def new_row(path: Path, point: Point, codec: Codec, setting: float, streams: "EncodedPicture", decoding: CallCost) -> Row:
+def new_row(
+    path: Path,
+    point: Point,
+    codec: Codec,
+    setting: float,
+    streams: "EncodedPicture",
+    decoding: CallCost,
+) -> Row:
     """A row but for its distances and what a run adds to all."""
-    picture, data, encoding = streams.picture, streams.data(codec, setting), streams.costs[codec.stream, setting]
-    row = {"codec": point.codec, "version": codec.version, "setting": setting, "image": path.name,
-           "width": picture.width, "height": picture.height, "bytes": len(data), "bpp": 8 * len(data) / streams.area,
-           "encode_seconds": encoding.seconds, "decode_seconds": decoding.seconds}
+    picture, data, encoding = (
+        streams.picture,
+        streams.data(codec, setting),
+        streams.costs[codec.stream, setting],
+    )
+    row = {
+        "codec": point.codec,
+        "version": codec.version,
+        "setting": setting,
+        "image": path.name,
+        "width": picture.width,
+        "height": picture.height,
+        "bytes": len(data),
+        "bpp": 8 * len(data) / streams.area,
+        "encode_seconds": encoding.seconds,
+        "decode_seconds": decoding.seconds,
+    }
     row |= peak_memory_fields(codec, picture, setting, encoding, decoding)
     return row if point.target is None else row | {"target": point.target}
 
 
-def peak_memory_fields(by: Codec, picture: Image.Image, setting: float, encoding: CallCost, decoding: CallCost) -> Row:
+def peak_memory_fields(
+    by: Codec, picture: Image.Image, setting: float, encoding: CallCost, decoding: CallCost
+) -> Row:
     """encode_peak_mib and decode_peak_mib of a row."""
     if encoding.peak is None:
         return subprocesses.peak_memories(by.name, picture, by.middle(setting))
@@ -120,7 +186,9 @@ def peak_memory_fields(by: Codec, picture: Image.Image, setting: float, encoding
 
 
 class EncodedPicture:
-    """A picture's encodings, each made once, however many rates are searched for and decoders share them."""
+    """A picture's encodings, each made once, however many rates are searched for and decoders share
+    them.
+    """
 
     def __init__(self, picture: Image.Image):
         self.picture, self.area = picture, picture.width * picture.height
@@ -150,8 +218,14 @@ class ProgressCounter:
             cls.count.value += 1
 
 
-def measure_pictures(paths: Sequence[Path], points: Sequence[Point], specs: Sequence[str], results: Path, jobs: int = 1,
-                     keep: Callable[[Path, Point], Path] | None = None) -> dict[tuple[str, Point], Row]:
+def measure_pictures(
+    paths: Sequence[Path],
+    points: Sequence[Point],
+    specs: Sequence[str],
+    results: Path,
+    jobs: int = 1,
+    keep: Callable[[Path, Point], Path] | None = None,
+) -> dict[tuple[str, Point], Row]:
     """Measures every picture at every point, unless an earlier run has (`measure_picture`).
 
     Args:
@@ -159,23 +233,34 @@ def measure_pictures(paths: Sequence[Path], points: Sequence[Point], specs: Sequ
         points: Codecs and where to measure them.
         specs: Distances, `perception.from_spec`.
         results: File of rows, a JSON object a line; rows are added.
-        jobs: Processes, each with a picture of its own; the seconds of encoding and decoding are then those of a busy machine.
+        jobs: Processes, each with a picture of its own; the seconds of encoding and decoding are
+        then those of a busy machine.
         keep: Picture and point → where the decoded picture goes; None to keep none.
 
     Returns:
-        (name of the picture, point) → row. Rows also have jobs and machine, a key of machines.json beside ``results``.
+        (name of the picture, point) → row. Rows also have jobs and machine, a key of machines.json
+        beside ``results``.
 
     Raises:
         ImageError: A distance needs larger pictures than there are.
         MetamerError: A codec fails, or files cannot be read or written.
     """
-    labels = [cached_distance(spec).label for spec in specs]  # unusable distances are reported before the first hour is spent
+    # unusable distances are reported before the first hour is spent
+    labels = [cached_distance(spec).label for spec in specs]
     results.parent.mkdir(parents=True, exist_ok=True)
     text = results.read_text() if results.exists() else ""
-    if not text.endswith("\n"):  # an interrupted run left half a line, to which nothing may be added
+    # an interrupted run left half a line, to which nothing may be added
+    if not text.endswith("\n"):
         files.write(str(results), text[: text.rfind("\n") + 1].encode())
     extra_fields = {"jobs": jobs, "machine": record_machine(results.parent / "machines.json")}
-    work = functools.partial(measure_picture, points=points, specs=specs, results=results, keep=keep, extra_fields=extra_fields)
+    work = functools.partial(
+        measure_picture,
+        points=points,
+        specs=specs,
+        results=results,
+        keep=keep,
+        extra_fields=extra_fields,
+    )
     rows = json_lines.read_lines(results)
     total = sum(len(missing_distances(path, points, labels, rows, keep)) for path in paths)
     with tqdm(total=total, unit="point", disable=None) as bar:
@@ -185,7 +270,9 @@ def measure_pictures(paths: Sequence[Path], points: Sequence[Point], specs: Sequ
         else:
             measure_in_processes(work, paths, jobs, bar)
     measured = current_rows(json_lines.read_lines(results), points, [path.name for path in paths])
-    for label, side in ((cached_distance(spec).label, cached_distance(spec).min_side) for spec in specs):
+    for label, side in (
+        (cached_distance(spec).label, cached_distance(spec).min_side) for spec in specs
+    ):
         if all(row[label] is None for row in measured.values()):
             raise ImageError(f"{label} needs {side} pixels a side, which no picture has")
     return measured
@@ -217,5 +304,7 @@ def record_machine(path: Path) -> str:
     except ValueError:
         raise FileError(f"{path} is damaged; remove it") from None
     if name not in machines:
-        files.write(str(path), (json.dumps({**machines, name: conditions}, indent=1) + "\n").encode())
+        files.write(
+            str(path), (json.dumps({**machines, name: conditions}, indent=1) + "\n").encode()
+        )
     return name

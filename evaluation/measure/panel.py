@@ -13,7 +13,9 @@ from metamer.perception.distances.features import LayerSweep
 
 
 class Panel:
-    """Distances and layer sweeps that look at the same images; networks they have in common run once an image."""
+    """Distances and layer sweeps that look at the same images; networks they have in common run
+    once an image.
+    """
 
     def __init__(self, distances: Iterable[Distance], sweeps: Iterable[LayerSweep] = ()):
         self.distances, self.sweeps = list(distances), list(sweeps)
@@ -25,7 +27,9 @@ class Panel:
     @property
     def labels(self) -> list[str]:
         """What a row holds: the distances' labels, then the sweeps'."""
-        return [d.label for d in self.distances] + [label for sweep in self.sweeps for label in sweep.labels]
+        return [d.label for d in self.distances] + [
+            label for sweep in self.sweeps for label in sweep.labels
+        ]
 
     @torch.no_grad()
     def places(self, image: Tensor) -> list:
@@ -33,13 +37,18 @@ class Panel:
         with ExitStack() as stack:
             for network in self.networks.values():
                 stack.enter_context(network.remembering())
-            return [d.space(d.prepared(image)) for d in self.distances] + [sweep.space(image) for sweep in self.sweeps]
+            return [d.space(d.prepared(image)) for d in self.distances] + [
+                sweep.space(image) for sweep in self.sweeps
+            ]
 
     @torch.no_grad()
     def compare(self, reference: list, image: list) -> dict[str, float]:
         """Label → value for two images' places."""
         count = len(self.distances)
-        row = {d.label: d.between(a, b).item() for d, a, b in zip(self.distances, reference, image, strict=False)}
+        row = {
+            d.label: d.between(a, b).item()
+            for d, a, b in zip(self.distances, reference, image, strict=False)
+        }
         for sweep, a, b in zip(self.sweeps, reference[count:], image[count:], strict=True):
             row |= sweep.between(a, b)
         return row

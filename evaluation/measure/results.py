@@ -17,9 +17,10 @@ RESULT_FILES = ("results.jsonl", "matched.jsonl", "matched.json")
 
 @dataclass
 class Results:
-    """Of some folders. rows: over ranges of settings (results.jsonl); matched: at equal rates (matched.jsonl), with the rate as
-    their setting; summaries: of those (matched.json); logs: of training, by the name of their run; decoded: folders with
-    decoded pictures."""
+    """Of some folders. rows: over ranges of settings (results.jsonl); matched: at equal rates
+    (matched.jsonl), with the rate as their setting; summaries: of those (matched.json); logs: of
+    training, by the name of their run; decoded: folders with decoded pictures.
+    """
 
     rows: list[Row] = field(default_factory=list)
     matched: list[Row] = field(default_factory=list)
@@ -29,25 +30,38 @@ class Results:
 
 
 def latest_rows(rows: Iterable[Row]) -> list[Row]:
-    """The last row of each picture, codec and setting or rate, of the version of its codec that was measured last."""
+    """The last row of each picture, codec and setting or rate, of the version of its codec that was
+    measured last.
+    """
     rows = list(rows)
     version = {row["codec"]: row["version"] for row in rows}
-    newest = {(row["image"], row["codec"], row.get("target", row["setting"])): row for row in rows
-             if row["version"] == version[row["codec"]]}
+    newest = {
+        (row["image"], row["codec"], row.get("target", row["setting"])): row
+        for row in rows
+        if row["version"] == version[row["codec"]]
+    }
     return list(newest.values())
 
 
 def distance_labels(rows: Sequence[Row]) -> list[str]:
     """The distances that all rows have, null for some perhaps."""
     registered = metrics()
-    return [key for key in rows[0] if key.partition(":")[0] in registered and all(key in row for row in rows)] if rows else []
+    return (
+        [
+            key
+            for key in rows[0]
+            if key.partition(":")[0] in registered and all(key in row for row in rows)
+        ]
+        if rows
+        else []
+    )
 
 
 def comparable_rows(rows: Sequence[Row]) -> list[Row]:
     """Rows of the same pictures from every codec and setting: means over others would not compare.
 
-    Either pictures that lack a codec or setting are left out, or settings that lack a picture, whichever keeps more rows.
-    Raises MetamerError where neither keeps any.
+    Either pictures that lack a codec or setting are left out, or settings that lack a picture,
+    whichever keeps more rows. Raises MetamerError where neither keeps any.
     """
     every = [{(row["codec"], row["setting"]) for row in rows}, {row["image"] for row in rows}]
     points, images = defaultdict(set), defaultdict(set)
@@ -66,7 +80,8 @@ def parse_summaries(rows: Iterable[dict]) -> list[RateSummary]:
     summaries = []
     for row in rows:
         means, differences = (
-            {label: MeanInterval(**value) for label, value in row[key].items()} for key in ("means", "differences")
+            {label: MeanInterval(**value) for label, value in row[key].items()}
+            for key in ("means", "differences")
         )
         summaries.append(RateSummary(**{**row, "means": means, "differences": differences}))
     return summaries
@@ -78,21 +93,28 @@ def load_results(folders: Sequence[Path]) -> Results:
     for folder in folders:
         log = folder if folder.suffix == ".jsonl" else folder / "log.jsonl"
         if log.is_file():
-            results.logs[log.parent.name if log.parent.name not in results.logs else str(log.parent)] = json_lines.read_lines(
-                log
-            )
+            results.logs[
+                log.parent.name if log.parent.name not in results.logs else str(log.parent)
+            ] = json_lines.read_lines(log)
         results.rows += json_lines.read_lines(folder / "results.jsonl")
         results.matched += json_lines.read_lines(folder / "matched.jsonl")
         if (folder / "matched.json").is_file():
             try:
-                results.summaries += parse_summaries(json.loads((folder / "matched.json").read_text()))
+                results.summaries += parse_summaries(
+                    json.loads((folder / "matched.json").read_text())
+                )
             except (ValueError, TypeError, KeyError, AttributeError):
                 raise FileError(f"{folder / 'matched.json'} is damaged; remove it") from None
         if (folder / "decoded").is_dir():
             results.decoded.append(folder / "decoded")
         if not any(path.is_file() for path in (log, *(folder / name for name in RESULT_FILES))):
-            raise FileError(f"{folder}: no results.jsonl, matched.jsonl or log.jsonl there; `metamer evaluate` and "
-                            "`metamer train` write them")
+            raise FileError(
+                f"{folder}: no results.jsonl, matched.jsonl or log.jsonl there; `metamer evaluate` "
+                "and "
+                "`metamer train` write them"
+            )
     results.rows = comparable_rows(latest_rows(results.rows))
-    results.matched = comparable_rows([row | {"setting": row["target"]} for row in latest_rows(results.matched)])
+    results.matched = comparable_rows(
+        [row | {"setting": row["target"]} for row in latest_rows(results.matched)]
+    )
     return results

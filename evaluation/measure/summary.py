@@ -1,4 +1,6 @@
-"""What measurements of a codec at a rate come to, and how such summaries go together: by codec, along the realism asked for."""
+"""What measurements of a codec at a rate come to, and how such summaries go together: by codec,
+along the realism asked for.
+"""
 
 from collections import defaultdict
 from collections.abc import Sequence
@@ -19,10 +21,12 @@ class MeanInterval:
 
 @dataclass
 class RateSummary:
-    """A codec at a rate. bpp: mean; mean_deviation, largest_deviation: of pictures from the rate, in bpp, without sign.
+    """A codec at a rate. bpp: mean; mean_deviation, largest_deviation: of pictures from the rate,
+    in bpp, without sign.
 
-    means: by distance; differences: of the codec's value less the anchor's, picture by picture. realism: what
-    `evaluation.realism.comparison.compare_sets` finds between the originals and what was decoded, if it was asked for.
+    means: by distance; differences: of the codec's value less the anchor's, picture by picture.
+    realism: what `evaluation.realism.comparison.compare_sets` finds between the originals and what
+    was decoded, if it was asked for.
     """
 
     codec: str
@@ -43,11 +47,15 @@ def realism_setting(codec: str) -> float | None:
 
 
 def realism_paths(summaries: Sequence[RateSummary]) -> dict[tuple[float, str], list[RateSummary]]:
-    """(rate, MODEL+DECODER) → its path, by rising realism; it starts at MODEL, which is the same as realism 0."""
+    """(rate, MODEL+DECODER) → its path, by rising realism; it starts at MODEL, which is the same as
+    realism 0.
+    """
     paths = defaultdict(dict)
     for summary in summaries:
         if realism_setting(summary.codec) is not None:
-            paths[summary.target, summary.codec.partition("@")[0]][realism_setting(summary.codec)] = summary
+            paths[summary.target, summary.codec.partition("@")[0]][
+                realism_setting(summary.codec)
+            ] = summary
     for (rate, name), path in paths.items():
         for summary in summaries:
             if (summary.target, summary.codec) == (rate, name.partition("+")[0]):

@@ -7,8 +7,30 @@ from metamer.evaluation.plots.intervals import plot_intervals, plot_steps
 from metamer.evaluation.plots.logs import plot_training
 from metamer.evaluation.plots.realism import plot_rate_realism, plot_realism_plane
 from metamer.evaluation.plots.sheets import plot_contact_sheet
-from metamer.evaluation.plots.style import COLOURS, FORMATS, codec_styles, metric_title, plt, save_figure
+from metamer.evaluation.plots.style import (
+    COLOURS,
+    FORMATS,
+    codec_styles,
+    metric_title,
+    plt,
+    save_figure,
+)
 
-__all__ = ["COLOURS", "FORMATS", "ComplexityPoint", "codec_styles", "metric_title", "plot_complexity",
-           "plot_contact_sheet", "plot_gains", "plot_intervals", "plot_rate_distortion", "plot_rate_realism",
-           "plot_realism_plane", "plot_steps", "plot_training", "plt", "save_figure"]
+__all__ = [
+    "COLOURS",
+    "FORMATS",
+    "ComplexityPoint",
+    "codec_styles",
+    "metric_title",
+    "plot_complexity",
+    "plot_contact_sheet",
+    "plot_gains",
+    "plot_intervals",
+    "plot_rate_distortion",
+    "plot_rate_realism",
+    "plot_realism_plane",
+    "plot_steps",
+    "plot_training",
+    "plt",
+    "save_figure",
+]

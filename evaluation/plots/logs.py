@@ -11,14 +11,22 @@ from matplotlib.ticker import MaxNLocator
 from scipy.ndimage import gaussian_filter1d
 
 from metamer.evaluation.plots.labels import label_ends
-from metamer.evaluation.plots.style import COLOURS, MUTED, footnote, new_panels, save_figure, set_logarithmic
+from metamer.evaluation.plots.style import (
+    COLOURS,
+    MUTED,
+    footnote,
+    new_panels,
+    save_figure,
+    set_logarithmic,
+)
 
 Log = Sequence[Mapping]  # what train.loop writes into log.jsonl
 UNPLOTTED = ("step", "seconds", "images_per_second")  # numbers of a row that are no panel
 FIRST = ("loss", "bpp", "psnr", "realism", "critic")
 EXACT = ("learning_rate",)  # nothing to smooth
 SMOOTH = 60  # smoothed by a Gaussian whose standard deviation is a sixtieth of the curve
-WITHIN = (0.005, 0.995)  # quantiles of what was logged that a panel shows: a wild step of a start does not set its scale
+# quantiles of what was logged that a panel shows: a wild step of a start does not set its scale
+WITHIN = (0.005, 0.995)
 
 
 def training_series(log: Log) -> dict[str, tuple[np.ndarray, np.ndarray]]:
@@ -29,7 +37,10 @@ def training_series(log: Log) -> dict[str, tuple[np.ndarray, np.ndarray]]:
             for name, value in {**row, **row.get("each", {})}.items():
                 if isinstance(value, int | float) and name not in UNPLOTTED and np.isfinite(value):
                     series[name].append((row["step"], value))
-    order = [*(name for name in FIRST if name in series), *(name for name in series if name not in FIRST)]
+    order = [
+        *(name for name in FIRST if name in series),
+        *(name for name in series if name not in FIRST),
+    ]
     return {name: tuple(np.array(series[name], float).T) for name in order}
 
 
@@ -45,8 +56,11 @@ def validation_series(log: Log) -> dict[str, tuple[np.ndarray, np.ndarray]]:
 
 def validation_curves(log: Log) -> dict[int, np.ndarray]:
     """Step → (levels, 2) bpp and PSNR of validation, where a codec was trained."""
-    return {row["step"]: np.array(sorted((level["bpp"], level["psnr"]) for level in row["validation"]))
-            for row in log if isinstance(row.get("validation"), list)}
+    return {
+        row["step"]: np.array(sorted((level["bpp"], level["psnr"]) for level in row["validation"]))
+        for row in log
+        if isinstance(row.get("validation"), list)
+    }
 
 
 def stage_starts(log: Log) -> list[tuple[int, str]]:
@@ -59,15 +73,22 @@ def stage_starts(log: Log) -> list[tuple[int, str]]:
 
 
 def plot_training(logs: Mapping[str, Log], path: Path) -> None:
-    """Logs by name: a panel a quantity, smoothed over what was logged (faint), validation with dots; and for codecs
-    rate-distortion curves, of one log those of every validation, the later the darker, of several the last.
+    """Logs by name: a panel a quantity, smoothed over what was logged (faint), validation with
+    dots; and for codecs rate-distortion curves, of one log those of every validation, the later the
+    darker, of several the last.
 
     Dotted lines mark where a stage begins, with a note below, if there is only one log.
     """
     colours = {name: COLOURS[index % len(COLOURS)] for index, name in enumerate(logs)}
-    trained, validated = ({name: of(log) for name, log in logs.items()} for of in (training_series, validation_series))
+    trained, validated = (
+        {name: of(log) for name, log in logs.items()} for of in (training_series, validation_series)
+    )
     by_step = {name: found for name, log in logs.items() if (found := validation_curves(log))}
-    titles = list(dict.fromkeys(title for found in (*trained.values(), *validated.values()) for title in found))
+    titles = list(
+        dict.fromkeys(
+            title for found in (*trained.values(), *validated.values()) for title in found
+        )
+    )
     figure, drawn = new_panels(len(titles) + bool(by_step), 4.4, 3.1, columns=4)
     ends = {}
     if by_step:
@@ -88,7 +109,9 @@ def plot_training(logs: Mapping[str, Log], path: Path) -> None:
     save_figure(figure, path)
 
 
-def _rate_distortion(panel: Axes, by_step: Mapping[str, Mapping[int, np.ndarray]], colours: Mapping[str, str]) -> list:
+def _rate_distortion(
+    panel: Axes, by_step: Mapping[str, Mapping[int, np.ndarray]], colours: Mapping[str, str]
+) -> list:
     """The validation's curves; returns what their ends are called."""
     ends = []
     if len(by_step) == 1:
@@ -108,14 +131,20 @@ def _rate_distortion(panel: Axes, by_step: Mapping[str, Mapping[int, np.ndarray]
     return ends
 
 
-def _over_steps(panel: Axes, title: str, trained: Mapping, validated: Mapping, colours: Mapping[str, str]) -> list:
+def _over_steps(
+    panel: Axes, title: str, trained: Mapping, validated: Mapping, colours: Mapping[str, str]
+) -> list:
     """A quantity of all logs over steps; returns what the ends of its curves are called."""
     ends, visible = [], []
     for name, colour in colours.items():
         last = None
         if title in trained[name]:
             steps, values = trained[name][title]
-            smooth = values if title in EXACT else gaussian_filter1d(values, len(values) / SMOOTH, mode="nearest")
+            smooth = (
+                values
+                if title in EXACT
+                else gaussian_filter1d(values, len(values) / SMOOTH, mode="nearest")
+            )
             panel.plot(steps, values, color=colour, linewidth=0.6, alpha=0.22)
             panel.plot(steps, smooth, color=colour, linewidth=1.7)
             last, visible = (steps[-1], smooth[-1]), [*visible, *np.quantile(values, WITHIN)]

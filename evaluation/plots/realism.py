@@ -26,7 +26,9 @@ def _interval(panel: Axes, x: float, figures: Sequence[float], colour: str) -> N
         panel.plot((x, x), figures[1:], color=colour, linewidth=1, alpha=0.5)
 
 
-def plot_rate_realism(summaries: Sequence[RateSummary], path: Path, styles: Mapping[str, Style] | None = None) -> None:
+def plot_rate_realism(
+    summaries: Sequence[RateSummary], path: Path, styles: Mapping[str, Style] | None = None
+) -> None:
     """A panel a measure of realism over rate, better up, with its interval where there is one."""
     styles = styles or codec_styles(summary.codec for summary in summaries)
     measures = common_measures([summary.realism for summary in summaries])
@@ -38,29 +40,43 @@ def plot_rate_realism(summaries: Sequence[RateSummary], path: Path, styles: Mapp
             look, rates = styles[name], [summary.bpp for summary in own]
             figures = [measure.figures(summary.realism) for summary in own]
             panel.plot(
-                rates, [value for value, *_ in figures], color=look.colour, marker=look.marker, markersize=4, linewidth=1.7
+                rates,
+                [value for value, *_ in figures],
+                color=look.colour,
+                marker=look.marker,
+                markersize=4,
+                linewidth=1.7,
             )
             for rate, figure_and_ends in zip(rates, figures, strict=True):
                 _interval(panel, rate, figure_and_ends, look.colour)
             ends[panel].append((rates[-1], figures[-1][0], name, look.colour))
         panel.invert_yaxis()
         set_logarithmic(panel.xaxis)
-        panel.set(xlabel="bits per pixel (whole file)", ylabel="more realism →", title=measure.label)
+        panel.set(
+            xlabel="bits per pixel (whole file)", ylabel="more realism →", title=measure.label
+        )
     label_ends(figure, ends)
     save_figure(figure, path)
 
 
 def plot_realism_plane(
-    summaries: Sequence[RateSummary], label: str, path: Path, styles: Mapping[str, Style] | None = None
+    summaries: Sequence[RateSummary],
+    label: str,
+    path: Path,
+    styles: Mapping[str, Style] | None = None,
 ) -> None:
-    """The distortion-realism plane, a panel a measure of realism: distortion by ``label`` to the right, both better upwards.
+    """The distortion-realism plane, a panel a measure of realism: distortion by ``label`` to the
+    right, both better upwards.
 
     A thin line joins what a codec has at its rates, a thick one the realism asked for at one rate.
     """
     styles = styles or codec_styles(summary.codec for summary in summaries)
     measures = common_measures([summary.realism for summary in summaries])
     figure, drawn = new_panels(len(measures), 6.0, 4.8)
-    labels = {panel: _plane(panel, summaries, label, measure, styles) for panel, measure in zip(drawn, measures, strict=True)}
+    labels = {
+        panel: _plane(panel, summaries, label, measure, styles)
+        for panel, measure in zip(drawn, measures, strict=True)
+    }
     rates = {summary.target for summary in summaries}
     figure.suptitle(f"{min(rates):g} bits per pixel" if len(rates) == 1 else "", x=0.01, ha="left")
     label_points(figure, labels)
@@ -68,20 +84,36 @@ def plot_realism_plane(
 
 
 def _plane(
-    panel: Axes, summaries: Sequence[RateSummary], label: str, measure: RealismMeasure, styles: Mapping[str, Style]
+    panel: Axes,
+    summaries: Sequence[RateSummary],
+    label: str,
+    measure: RealismMeasure,
+    styles: Mapping[str, Style],
 ) -> list:
-    """One panel; returns what is to be written at which points: codecs' names at the highest rate, all rates at the first
-    codec, and where there is but one rate the realism along sliders."""
+    """One panel; returns what is to be written at which points: codecs' names at the highest rate,
+    all rates at the first codec, and where there is but one rate the realism along sliders.
+    """
+
     def place(summary: RateSummary) -> tuple[float, float]:
         return summary.means[label].value, measure.figures(summary.realism)[0]
 
     curves, rates = by_codec(summaries), sorted({summary.target for summary in summaries})
     names = {own[-1].codec: own[-1].codec for own in curves.values()}
     for own in curves.values():
-        panel.plot(*zip(*map(place, own), strict=True), color=styles[own[0].codec].colour, linewidth=0.9, alpha=0.6)
+        panel.plot(
+            *zip(*map(place, own), strict=True),
+            color=styles[own[0].codec].colour,
+            linewidth=0.9,
+            alpha=0.6,
+        )
     for (_, name), steps in realism_paths(summaries).items():
-        panel.plot(*zip(*map(place, steps), strict=True), color=styles[steps[-1].codec].colour, linewidth=2)
-        names |= {summary.codec: f"{realism_setting(summary.codec):g}" if len(rates) == 1 else "" for summary in steps[1:-1]}
+        panel.plot(
+            *zip(*map(place, steps), strict=True), color=styles[steps[-1].codec].colour, linewidth=2
+        )
+        names |= {
+            summary.codec: f"{realism_setting(summary.codec):g}" if len(rates) == 1 else ""
+            for summary in steps[1:-1]
+        }
         names[steps[-1].codec] = f"{name} {realism_setting(steps[-1].codec):g}"
     labels = []
     for codec, own in curves.items():
@@ -92,7 +124,10 @@ def _plane(
         if names[codec]:
             labels.append((*place(own[-1]), names[codec], look.colour))
     if len(rates) > 1:
-        labels += [(*place(summary), f"{summary.target:g} bpp", MUTED) for summary in curves[summaries[0].codec]]
+        labels += [
+            (*place(summary), f"{summary.target:g} bpp", MUTED)
+            for summary in curves[summaries[0].codec]
+        ]
     if not find(label.partition(":")[0]).higher_is_better:
         panel.invert_xaxis()
     panel.invert_yaxis()

@@ -7,7 +7,9 @@ from PIL import Image
 from metamer.evaluation.plots.style import plt, save_figure
 
 
-def plot_contact_sheet(pictures: list[tuple[Image.Image, str]], path: Path, title: str = "", columns: int = 6) -> None:
+def plot_contact_sheet(
+    pictures: list[tuple[Image.Image, str]], path: Path, title: str = "", columns: int = 6
+) -> None:
     """Pictures of one size side by side, each under its caption."""
     columns = min(columns, len(pictures))
     rows = -(-len(pictures) // columns)

@@ -1,4 +1,6 @@
-"""What figures share: colours and marks of codecs, axes, labels that keep clear of each other, files."""
+"""What figures share: colours and marks of codecs, axes, labels that keep clear of each other,
+files.
+"""
 
 import io
 import textwrap
@@ -16,29 +18,72 @@ from matplotlib import pyplot as plt
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-# Okabe & Ito's palette (jfly.uni-koeln.de/color, 2008), told apart with any colour vision; grey in place of its yellow, too
-# light for lines on white
+# Okabe & Ito's palette (jfly.uni-koeln.de/color, 2008), told apart with any colour vision; grey in
+# place of its yellow, too light for lines on white
 COLOURS = ["#D55E00", "#0072B2", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000", "#999999"]
 MARKERS = "osD^vP"
-USUAL = {name: (colour, MARKERS[0]) for colour, name in enumerate(
-    ("perceptual", "base", "avif", "jxl", "webp", "base+realism", "jpeg", "jpeg2000"))} | {"avif-444": (2, MARKERS[1])}
+USUAL = {
+    name: (colour, MARKERS[0])
+    for colour, name in enumerate(
+        ("perceptual", "base", "avif", "jxl", "webp", "base+realism", "jpeg", "jpeg2000")
+    )
+} | {"avif-444": (2, MARKERS[1])}
 FORMATS = ("png", "svg", "pdf")
-TITLES = {"psnr": "PSNR (dB)", "cielab": "ΔE*ab", "haarpsi": "HaarPSI", "lpips-alex": "LPIPS (AlexNet)",
-          "lpips-vgg": "LPIPS (VGG16)", "lpips-squeeze": "LPIPS (SqueezeNet)", "perceptnet": "PerceptNet",
-          "visibility": "visibility", "features": "features", "wasserstein": "Wasserstein distortion",
-          "ssimulacra2": "SSIMULACRA 2", "cvvdp": "ColorVideoVDP (JOD)"}
+TITLES = {
+    "psnr": "PSNR (dB)",
+    "cielab": "ΔE*ab",
+    "haarpsi": "HaarPSI",
+    "lpips-alex": "LPIPS (AlexNet)",
+    "lpips-vgg": "LPIPS (VGG16)",
+    "lpips-squeeze": "LPIPS (SqueezeNet)",
+    "perceptnet": "PerceptNet",
+    "visibility": "visibility",
+    "features": "features",
+    "wasserstein": "Wasserstein distortion",
+    "ssimulacra2": "SSIMULACRA 2",
+    "cvvdp": "ColorVideoVDP (JOD)",
+}
 INK, MUTED, RULE = "#1f2328", "#59636e", "#d8dee4"
-TICKS = [[digit * 10.0**power for power in range(-3, 7) for digit in digits]
-         for digits in ((1,), (1, 3), (1, 2, 5), (1, 1.5, 2, 3, 5, 7), (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 7, 8, 9))]
+TICKS = [
+    [digit * 10.0**power for power in range(-3, 7) for digit in digits]
+    for digits in (
+        (1,),
+        (1, 3),
+        (1, 2, 5),
+        (1, 1.5, 2, 3, 5, 7),
+        (1, 1.2, 1.4, 1.6, 1.8, 2, 2.5, 3, 4, 5, 6, 7, 8, 9),
+    )
+]
 
-plt.rcParams.update({
-    "font.size": 9, "axes.titlesize": 10, "axes.titleweight": "bold", "axes.titlelocation": "left", "axes.labelsize": 9,
-    "axes.edgecolor": MUTED, "axes.labelcolor": MUTED, "axes.linewidth": 0.7, "text.color": INK,
-    "xtick.color": MUTED, "ytick.color": MUTED, "xtick.labelsize": 8.5, "ytick.labelsize": 8.5,
-    "axes.spines.top": False, "axes.spines.right": False, "grid.color": RULE, "grid.linewidth": 0.6, "axes.axisbelow": True,
-    "figure.titlesize": 11, "figure.titleweight": "bold", "legend.frameon": False,
-    "svg.fonttype": "none", "pdf.fonttype": 42, "svg.hashsalt": "metamer",  # text stays text; the same figure, the same bytes
-})
+plt.rcParams.update(
+    {
+        "font.size": 9,
+        "axes.titlesize": 10,
+        "axes.titleweight": "bold",
+        "axes.titlelocation": "left",
+        "axes.labelsize": 9,
+        "axes.edgecolor": MUTED,
+        "axes.labelcolor": MUTED,
+        "axes.linewidth": 0.7,
+        "text.color": INK,
+        "xtick.color": MUTED,
+        "ytick.color": MUTED,
+        "xtick.labelsize": 8.5,
+        "ytick.labelsize": 8.5,
+        "axes.spines.top": False,
+        "axes.spines.right": False,
+        "grid.color": RULE,
+        "grid.linewidth": 0.6,
+        "axes.axisbelow": True,
+        "figure.titlesize": 11,
+        "figure.titleweight": "bold",
+        "legend.frameon": False,
+        # text stays text; the same figure, the same bytes
+        "svg.fonttype": "none",
+        "pdf.fonttype": 42,
+        "svg.hashsalt": "metamer",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -60,12 +105,15 @@ def metric_title(label: str) -> str:
 
 
 def codec_family(codec: str) -> str:
-    """The codec without how realistic its decoder was asked to be: points of one slider look alike."""
+    """The codec without how realistic its decoder was asked to be: points of one slider
+    look alike.
+    """
     return codec.partition("@")[0]
 
 
 def codec_styles(codecs: Iterable[str]) -> dict[str, Style]:
-    """codec → its look. The usual ones always have the same; others take in turn what is left, by their names.
+    """codec → its look. The usual ones always have the same; others take in turn what is left, by
+    their names.
 
     >>> looks(["mine", "base"])["base"] == looks(["base", "avif"])["base"]
     True
@@ -74,16 +122,28 @@ def codec_styles(codecs: Iterable[str]) -> dict[str, Style]:
     families = {codec_family(codec) for codec in codecs}
     every = range(len(COLOURS))
     taken = [USUAL[name] for name in families & set(USUAL)]
-    free = [slot for marker in MARKERS for slot in zip(every, marker * len(every), strict=True) if slot not in taken]
+    free = [
+        slot
+        for marker in MARKERS
+        for slot in zip(every, marker * len(every), strict=True)
+        if slot not in taken
+    ]
     places = USUAL | dict(zip(sorted(families - set(USUAL)), cycle(free), strict=False))
-    return {codec: Style(COLOURS[places[codec_family(codec)][0]], places[codec_family(codec)][1]) for codec in codecs}
+    return {
+        codec: Style(COLOURS[places[codec_family(codec)][0]], places[codec_family(codec)][1])
+        for codec in codecs
+    }
 
 
-def new_panels(count: int, width: float = 5.6, height: float = 4.2, columns: int = 3) -> tuple[Figure, Sequence[Axes]]:
+def new_panels(
+    count: int, width: float = 5.6, height: float = 4.2, columns: int = 3
+) -> tuple[Figure, Sequence[Axes]]:
     """A figure with ``count`` panels of that size in inches, in rows of ``columns`` at most."""
     columns = min(columns, count)
     rows = -(-count // columns)
-    figure, drawn = plt.subplots(rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained")
+    figure, drawn = plt.subplots(
+        rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained"
+    )
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     for panel in drawn.flat[count:]:
         panel.axis("off")
@@ -93,7 +153,9 @@ def new_panels(count: int, width: float = 5.6, height: float = 4.2, columns: int
 
 
 def round_ticks(low: float, high: float) -> list[float]:
-    """Four or more round numbers of a logarithmic axis from ``low`` to ``high``, or as many as there are."""
+    """Four or more round numbers of a logarithmic axis from ``low`` to ``high``, or as many as
+    there are.
+    """
     within = [[tick for tick in candidates if low <= tick <= high] for candidates in TICKS]
     return next((found for found in within if len(found) >= 4), within[-1])
 
@@ -111,20 +173,40 @@ def set_logarithmic(axis: matplotlib.axis.Axis) -> None:
 def mark_better(panel: Axes, x: str) -> None:
     """Says on both axes, and by an arrow in the corner, which way is better: right and up."""
     panel.set(xlabel=f"{x}   less distortion →", ylabel="more realism →")
-    panel.annotate("better", (1, 1.085), (0.945, 1.03), xycoords="axes fraction", textcoords="axes fraction", fontsize=8.5,
-                   color=MUTED, ha="right", va="center", annotation_clip=False,
-                   arrowprops={"arrowstyle": "-|>", "color": MUTED, "linewidth": 1.2, "shrinkA": 3, "shrinkB": 0})
+    panel.annotate(
+        "better",
+        (1, 1.085),
+        (0.945, 1.03),
+        xycoords="axes fraction",
+        textcoords="axes fraction",
+        fontsize=8.5,
+        color=MUTED,
+        ha="right",
+        va="center",
+        annotation_clip=False,
+        arrowprops={
+            "arrowstyle": "-|>",
+            "color": MUTED,
+            "linewidth": 1.2,
+            "shrinkA": 3,
+            "shrinkB": 0,
+        },
+    )
 
 
 def save_figure(figure: Figure, path: Path, dpi: int = 130) -> None:
     """Writes the figure in the format its name tells, whole or not at all."""
     buffer = io.BytesIO()
     stamp = {"png": "Creation Time", "svg": "Date", "pdf": "CreationDate"}.get(path.suffix[1:])
-    figure.savefig(buffer, dpi=dpi, format=path.suffix[1:], metadata={stamp: None} if stamp else None)
+    figure.savefig(
+        buffer, dpi=dpi, format=path.suffix[1:], metadata={stamp: None} if stamp else None
+    )
     plt.close(figure)
     files.write(str(path), buffer.getvalue())
 
 
 def footnote(figure: Figure, text: str) -> None:
     """Small print under a figure, in as many lines as its width asks for."""
-    figure.supxlabel(textwrap.fill(text, round(16 * figure.get_figwidth())), fontsize=8, x=0.01, ha="left")
+    figure.supxlabel(
+        textwrap.fill(text, round(16 * figure.get_figwidth())), fontsize=8, x=0.01, ha="left"
+    )

@@ -1,6 +1,8 @@
-"""Does visibility see what its teacher sees? Probabilities of detection, predicted and by ColorVideoVDP, by quality.
+"""Does visibility see what its teacher sees? Probabilities of detection, predicted and by
+ColorVideoVDP, by quality.
 
-The photographs should be ones that neither was trained on. Probabilities of both come from their distances in JOD in one way.
+The photographs should be ones that neither was trained on. Probabilities of both come from their
+distances in JOD in one way.
 """
 
 import json
@@ -29,7 +31,8 @@ from metamer.perception.distances.visibility import probability
 SIDE = 256  # of the photograph's centre that is looked at
 QUALITIES = {"jpeg": tuple(range(1, 101)), "codec": tuple(range(0, 101, 10))}
 NAMES = {"jpeg": "JPEG", "codec": "this codec"}
-TEACHER_FILE = "teacher.jsonl"  # in the output folder: what the teacher said, so that an interrupted study goes on
+# in the output folder: what the teacher said, so that an interrupted study goes on
+TEACHER_FILE = "teacher.jsonl"
 SHOWN = 3  # photographs with a panel of their own
 SAMPLES = 1000
 HEADER = ["artefacts", "pairs", "Pearson", "Spearman", "Spearman within a photograph", "mean error"]
@@ -48,9 +51,11 @@ class DetectionRow:
 
 @dataclass(frozen=True)
 class Agreement:
-    """Of predictions with the teacher, each (value, low, high), a 95 % interval from drawing photographs anew.
+    """Of predictions with the teacher, each (value, low, high), a 95 % interval from drawing
+    photographs anew.
 
-    within: mean over photographs of Spearman's correlation in each; error: mean absolute difference of the probabilities.
+    within: mean over photographs of Spearman's correlation in each; error: mean absolute difference
+    of the probabilities.
     """
 
     of: str
@@ -75,7 +80,9 @@ def detection_rows(photos: Sequence[Path], distance: Distance, out: Path) -> Ite
     out.mkdir(parents=True, exist_ok=True)
     jods = dict(json_lines.read_lines(out / TEACHER_FILE))  # key → JOD
     total = len(photos) * sum(map(len, QUALITIES.values()))
-    files.write(str(out / TEACHER_FILE), "".join(json.dumps(item) + "\n" for item in jods.items()).encode())
+    files.write(
+        str(out / TEACHER_FILE), "".join(json.dumps(item) + "\n" for item in jods.items()).encode()
+    )
     with tqdm(total=total, unit="image", disable=None) as bar:
         for photo in photos:
             try:
@@ -90,7 +97,9 @@ def detection_rows(photos: Sequence[Path], distance: Distance, out: Path) -> Ite
                         jods[key] = teacher.loss(reference, image).item()
                         json_lines.append_line(out / TEACHER_FILE, (key, jods[key]))
                     seen = probability(torch.tensor(jods[key])).item()
-                    yield DetectionRow(photo.stem, kind, quality, distance(reference, image).item(), seen)
+                    yield DetectionRow(
+                        photo.stem, kind, quality, distance(reference, image).item(), seen
+                    )
                     bar.update()
 
 
@@ -100,53 +109,107 @@ def mean_error(first: np.ndarray, second: np.ndarray) -> float:
 
 def agreement_with_teacher(rows: Sequence[DetectionRow], of: str) -> Agreement:
     """How well the rows' predictions agree with the teacher."""
-    predicted, teacher = (np.array([getattr(row, name) for row in rows]) for name in ("predicted", "teacher"))
+    predicted, teacher = (
+        np.array([getattr(row, name) for row in rows]) for name in ("predicted", "teacher")
+    )
     photo = np.unique([row.photo for row in rows], return_inverse=True)[1]
 
     def interval(statistic: Callable[..., float]) -> tuple[float, float, float]:
-        return statistic(predicted, teacher), *bootstrap_interval(statistic, (predicted, teacher), photo, SAMPLES)
+        return statistic(predicted, teacher), *bootstrap_interval(
+            statistic, (predicted, teacher), photo, SAMPLES
+        )
 
-    correlations = np.array([agreement.spearman(predicted[photo == one], teacher[photo == one]) for one in np.unique(photo)])
-    within = float(correlations.mean()), *bootstrap_interval(np.mean, [correlations], samples=SAMPLES)
+    correlations = np.array(
+        [
+            agreement.spearman(predicted[photo == one], teacher[photo == one])
+            for one in np.unique(photo)
+        ]
+    )
+    within = (
+        float(correlations.mean()),
+        *bootstrap_interval(np.mean, [correlations], samples=SAMPLES),
+    )
     return Agreement(
-        of, len(rows), interval(agreement.linear_correlation), interval(agreement.spearman), within, interval(mean_error)
+        of,
+        len(rows),
+        interval(agreement.linear_correlation),
+        interval(agreement.spearman),
+        within,
+        interval(mean_error),
     )
 
 
-def mean_curve(rows: Sequence[DetectionRow], kind: str, value: str) -> tuple[np.ndarray, np.ndarray]:
+def mean_curve(
+    rows: Sequence[DetectionRow], kind: str, value: str
+) -> tuple[np.ndarray, np.ndarray]:
     """(qualities,) and the (photographs, qualities) values."""
     qualities = sorted({row.quality for row in rows if row.kind == kind})
-    by_quality = [[getattr(row, value) for row in rows if (row.kind, row.quality) == (kind, quality)] for quality in qualities]
+    by_quality = [
+        [getattr(row, value) for row in rows if (row.kind, row.quality) == (kind, quality)]
+        for quality in qualities
+    ]
     return np.array(qualities), np.array(by_quality).T
 
 
 def plot_detection(rows: Sequence[DetectionRow], path: Path) -> None:
-    """Means over photographs by quality, a few photographs by JPEG quality, and all predictions over the teacher's values."""
+    """Means over photographs by quality, a few photographs by JPEG quality, and all predictions
+    over the teacher's values.
+    """
     photos = list(dict.fromkeys(row.photo for row in rows))
     figure, panels = plt.subplots(2, 3, figsize=(14, 8), layout="constrained")
-    series = (("predicted", plots.COLOURS[0], "visibility"), ("teacher", plots.COLOURS[1], "ColorVideoVDP (teacher)"))
-    sets = [(kind, f"{NAMES[kind]}: mean and quartiles of {len(photos)} photographs", rows) for kind in QUALITIES]
-    chosen = [photos[place] for place in np.linspace(0, len(photos) - 1, min(SHOWN, len(photos))).astype(int)]
-    sets += [("jpeg", f"JPEG: {photo}", [row for row in rows if row.photo == photo]) for photo in chosen]
+    series = (
+        ("predicted", plots.COLOURS[0], "visibility"),
+        ("teacher", plots.COLOURS[1], "ColorVideoVDP (teacher)"),
+    )
+    sets = [
+        (kind, f"{NAMES[kind]}: mean and quartiles of {len(photos)} photographs", rows)
+        for kind in QUALITIES
+    ]
+    chosen = [
+        photos[place]
+        for place in np.linspace(0, len(photos) - 1, min(SHOWN, len(photos))).astype(int)
+    ]
+    sets += [
+        ("jpeg", f"JPEG: {photo}", [row for row in rows if row.photo == photo]) for photo in chosen
+    ]
     for panel, (kind, title, chosen_rows) in zip(panels.flat, sets, strict=False):
         for value, colour, label in series:
             quality, values = mean_curve(chosen_rows, kind, value)
             panel.plot(quality, values.mean(0), color=colour, linewidth=1.8, label=label)
             if len(values) > 1:
-                panel.fill_between(quality, *np.quantile(values, (0.25, 0.75), axis=0), color=colour, alpha=0.15, linewidth=0)
-        panel.set(xlabel="quality", ylabel="probability of detection", title=title, ylim=(-0.02, 1.02))
+                panel.fill_between(
+                    quality,
+                    *np.quantile(values, (0.25, 0.75), axis=0),
+                    color=colour,
+                    alpha=0.15,
+                    linewidth=0,
+                )
+        panel.set(
+            xlabel="quality", ylabel="probability of detection", title=title, ylim=(-0.02, 1.02)
+        )
     last = panels.flat[-1]
     for index, kind in enumerate(QUALITIES):
         points = np.array([(row.teacher, row.predicted) for row in rows if row.kind == kind])
-        last.scatter(*points.T, s=5, alpha=0.35, color=plots.COLOURS[index + 2], label=NAMES[kind], linewidths=0)
+        last.scatter(
+            *points.T,
+            s=5,
+            alpha=0.35,
+            color=plots.COLOURS[index + 2],
+            label=NAMES[kind],
+            linewidths=0,
+        )
     last.plot((0, 1), (0, 1), color=plots.COLOURS[7], linewidth=1)
-    last.set(xlabel="ColorVideoVDP (teacher)", ylabel="visibility", title="every photograph at every quality")
+    last.set(
+        xlabel="ColorVideoVDP (teacher)",
+        ylabel="visibility",
+        title="every photograph at every quality",
+    )
     for panel in panels.flat:
         panel.grid()
     panels.flat[0].legend()
     for handle in last.legend(markerscale=4).legend_handles:
         handle.set_alpha(1)
-    for panel in list(panels.flat)[len(sets):-1]:
+    for panel in list(panels.flat)[len(sets) : -1]:
         panel.axis("off")
     plots.save_figure(figure, path)
 
@@ -154,18 +217,29 @@ def plot_detection(rows: Sequence[DetectionRow], path: Path) -> None:
 def agreement_cells(verdict: dict) -> list[str]:
     """An `Agreement` under HEADER."""
     statistics = ("pearson", "spearman", "within", "error")
-    return [verdict["of"], str(verdict["count"]), *(interval_text(*verdict[name]) for name in statistics)]
+    return [
+        verdict["of"],
+        str(verdict["count"]),
+        *(interval_text(*verdict[name]) for name in statistics),
+    ]
 
 
 def study_detection(photos: Sequence[Path], out: Path, distance: Distance | None = None) -> str:
     """Writes detection.json and detection.png into ``out`` and returns the table, in Markdown.
 
-    distance: visibility, by default as shipped. The teacher's verdicts of an earlier run in ``out`` are used again.
+    distance: visibility, by default as shipped. The teacher's verdicts of an earlier run in ``out``
+    are used again.
     """
     rows = list(detection_rows(photos, distance or create("visibility"), out))
     verdicts = [agreement_with_teacher(rows, "both")]
-    verdicts += [agreement_with_teacher([row for row in rows if row.kind == kind], NAMES[kind]) for kind in QUALITIES]
-    record = {"agreement": [asdict(verdict) for verdict in verdicts], "rows": [asdict(row) for row in rows]}
+    verdicts += [
+        agreement_with_teacher([row for row in rows if row.kind == kind], NAMES[kind])
+        for kind in QUALITIES
+    ]
+    record = {
+        "agreement": [asdict(verdict) for verdict in verdicts],
+        "rows": [asdict(row) for row in rows],
+    }
     files.write(str(out / "detection.json"), (json.dumps(record, indent=1) + "\n").encode())
     plot_detection(rows, out / "detection.png")
     return markdown_table(HEADER, [agreement_cells(asdict(verdict)) for verdict in verdicts])

@@ -1,9 +1,10 @@
 """Blind spots: what a distance cannot see shows when an image is found by minimising it alone.
 
-Ding et al., "Comparison of full-reference image quality models for optimization of image processing systems", IJCV 2021,
-section 3.1: from noise, or from a damaged version, descend on the distance to a reference. A distance that determines the image
-leads back to it; a blind one ends elsewhere and calls the result good. Ending elsewhere is distinguished from not having
-arrived by a yardstick, the reference as a coarse JPEG: the distance prefers its own result to that, and metrics of other
+Ding et al., "Comparison of full-reference image quality models for optimization of image processing
+systems", IJCV 2021, section 3.1: from noise, or from a damaged version, descend on the distance to
+a reference. A distance that determines the image leads back to it; a blind one ends elsewhere and
+calls the result good. Ending elsewhere is distinguished from not having arrived by a yardstick, the
+reference as a coarse JPEG: the distance prefers its own result to that, and metrics of other
 families do not.
 """
 
@@ -28,13 +29,15 @@ from metamer.perception.distance import Distance
 START_QUALITY = 5  # of the JPEG to start from, visibly ruined
 YARDSTICK_QUALITY = 10
 LEARNING_RATE = 0.02  # of Adam, on values in [0, 1]; falls to a hundredth along a cosine
-REFEREES = ("psnr", "ms-ssim", "lpips-squeeze")  # one of each family; two of them are never the family on trial
+# one of each family; two of them are never the family on trial
+REFEREES = ("psnr", "ms-ssim", "lpips-squeeze")
 FAMILIES = {"colour": "pixels"}  # families that count as one
 
 
 @dataclass(frozen=True)
 class Recovery:
-    """How one distance did. ``value``, and ``others`` by name, are (of the result, of the yardstick).
+    """How one distance did. ``value``, and ``others`` by name, are (of the result, of the
+    yardstick).
 
     reference: checksum of the image that was to be recovered.
     """
@@ -54,7 +57,9 @@ def jpeg_round_trip(image: Tensor, quality: int) -> Tensor:
 
 
 def starting_image(reference: Tensor, start: str, seed: int = 0) -> Tensor:
-    """White Gaussian noise about mid-grey ("noise"), or the reference as a very coarse JPEG ("jpeg")."""
+    """White Gaussian noise about mid-grey ("noise"), or the reference as a very coarse JPEG
+    ("jpeg").
+    """
     if start == "jpeg":
         return jpeg_round_trip(reference, START_QUALITY)
     generator = torch.Generator().manual_seed(seed)
@@ -66,8 +71,11 @@ def total_variation(image: Tensor) -> Tensor:
     return image.diff(dim=-1).abs().mean() + image.diff(dim=-2).abs().mean()
 
 
-def minimise_distance(distance: Distance, reference: Tensor, begin: Tensor, steps: int, smoothness: float = 0.0) -> Tensor:
-    """The image that ``steps`` of Adam from ``begin`` reach, minimising distance + smoothness · total variation.
+def minimise_distance(
+    distance: Distance, reference: Tensor, begin: Tensor, steps: int, smoothness: float = 0.0
+) -> Tensor:
+    """The image that ``steps`` of Adam from ``begin`` reach, minimising distance + smoothness ·
+    total variation.
 
     Shapes (1, 3, H, W), values in [0, 1] throughout.
     """
@@ -100,9 +108,12 @@ def rounded_to_8_bits(image: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def judge_recovery(distance: Distance, reference: Tensor, image: Tensor, start: str, steps: int) -> Recovery:
-    """The distance's verdict: "recovers" when metrics of other families prefer its result to the yardstick, "blind" when
-    only the distance itself does, "not reached" when not even that."""
+def judge_recovery(
+    distance: Distance, reference: Tensor, image: Tensor, start: str, steps: int
+) -> Recovery:
+    """The distance's verdict: "recovers" when metrics of other families prefer its result to the
+    yardstick, "blind" when only the distance itself does, "not reached" when not even that.
+    """
     yardstick = jpeg_round_trip(reference, YARDSTICK_QUALITY)
 
     def values(metric: Distance) -> tuple[float, float]:
@@ -113,14 +124,26 @@ def judge_recovery(distance: Distance, reference: Tensor, image: Tensor, start: 
 
     family = FAMILIES.get(distance.metric.family, distance.metric.family)
     judges = [metric for metric in map(create, REFEREES) if metric.metric.family != family]
-    verdict = "recovers" if all(map(prefers, judges)) else "blind" if prefers(distance) else "not reached"
-    others = {metric.label: values(metric) for metric in map(create, REFEREES) if metric.label != distance.label}
-    return Recovery(distance.label, image_checksum(reference), start, steps, values(distance), others, verdict)
+    verdict = (
+        "recovers" if all(map(prefers, judges)) else "blind" if prefers(distance) else "not reached"
+    )
+    others = {
+        metric.label: values(metric)
+        for metric in map(create, REFEREES)
+        if metric.label != distance.label
+    }
+    return Recovery(
+        distance.label, image_checksum(reference), start, steps, values(distance), others, verdict
+    )
 
 
-def recover_image(distance: Distance, reference: Tensor, start: str = "noise", steps: int = 1000) -> Tensor:
+def recover_image(
+    distance: Distance, reference: Tensor, start: str = "noise", steps: int = 1000
+) -> Tensor:
     """Where descending on a distance from ``start`` ends: (1, 3, H, W), as 8 bits hold it."""
-    return rounded_to_8_bits(minimise_distance(distance, reference, starting_image(reference, start), steps))
+    return rounded_to_8_bits(
+        minimise_distance(distance, reference, starting_image(reference, start), steps)
+    )
 
 
 def centre_crop(image: Tensor, side: int) -> Tensor:
@@ -146,10 +169,14 @@ def read_centre(photo: Path, side: int) -> Tensor:
     return centre_crop(to_tensor(read_image(photo)), side)
 
 
-def run_recoveries(reference: Tensor, distances: Sequence[Distance], start: str, steps: int, out: Path) -> str:
-    """Recovers an image (1, 3, H, W) with every distance; writes pictures, records and the contact sheet; returns a table.
+def run_recoveries(
+    reference: Tensor, distances: Sequence[Distance], start: str, steps: int, out: Path
+) -> str:
+    """Recovers an image (1, 3, H, W) with every distance; writes pictures, records and the contact
+    sheet; returns a table.
 
-    A distance whose record from an earlier run, with the same image and as many steps, is in ``out`` is not run again.
+    A distance whose record from an earlier run, with the same image and as many steps, is in
+    ``out`` is not run again.
     """
     for distance in distances:
         if not distance.metric.trainable:
@@ -161,15 +188,26 @@ def run_recoveries(reference: Tensor, distances: Sequence[Distance], start: str,
             continue
         image = recover_image(distance, reference, start, steps)
         save_image(from_tensor(image), out / recovery_file_name(distance.label, start))
-        recoveries[distance.label] = asdict(judge_recovery(distance, reference, image, start, steps))
+        recoveries[distance.label] = asdict(
+            judge_recovery(distance, reference, image, start, steps)
+        )
         files.write(str(records), (json.dumps(list(recoveries.values()), indent=1) + "\n").encode())
-    pictures = [(from_tensor(reference), "reference"), (from_tensor(starting_image(reference, start)), "start"),
-                (from_tensor(jpeg_round_trip(reference, YARDSTICK_QUALITY)), f"yardstick: JPEG {YARDSTICK_QUALITY}")]
+    pictures = [
+        (from_tensor(reference), "reference"),
+        (from_tensor(starting_image(reference, start)), "start"),
+        (
+            from_tensor(jpeg_round_trip(reference, YARDSTICK_QUALITY)),
+            f"yardstick: JPEG {YARDSTICK_QUALITY}",
+        ),
+    ]
     pictures += [
-        (read_image(out / recovery_file_name(label, start)), recovery_caption(row)) for label, row in recoveries.items()
+        (read_image(out / recovery_file_name(label, start)), recovery_caption(row))
+        for label, row in recoveries.items()
     ]
     plots.plot_contact_sheet(
-        pictures, out / f"recoveries-{start}.png", f"Recovered from {start} by minimising each distance alone"
+        pictures,
+        out / f"recoveries-{start}.png",
+        f"Recovered from {start} by minimising each distance alone",
     )
     return "\n".join(recovery_caption(row).replace("\n", "; ") for row in recoveries.values())
 

@@ -1,8 +1,11 @@
-"""Bjøntegaard differences between rate-distortion curves: of all codecs to all, and of each picture, with intervals.
+"""Bjøntegaard differences between rate-distortion curves: of all codecs to all, and of each
+picture, with intervals.
 
-A curve is (settings, 2) of bits a pixel and a metric that rises with quality (`evaluation.rate.rate_distortion.bd_scale`). The
-package `bjontegaard` integrates; curves run through their points by PCHIP (Fritsch and Carlson 1980) or Akima's splines (1970),
-which Herglotz et al. ("The Bjøntegaard bible", 2023) find nearest to densely measured ones. Always over what both cover.
+A curve is (settings, 2) of bits a pixel and a metric that rises with quality
+(`evaluation.rate.rate_distortion.bd_scale`). The package `bjontegaard` integrates; curves run
+through their points by PCHIP (Fritsch and Carlson 1980) or Akima's splines (1970), which Herglotz
+et al. ("The Bjøntegaard bible", 2023) find nearest to densely measured ones. Always over what both
+cover.
 """
 
 import warnings
@@ -20,8 +23,10 @@ SAMPLES = 300  # bootstrap resamples of the pictures
 
 @dataclass(frozen=True)
 class Difference:
-    """A codec against an anchor. rate: BD-rate in percent, less is better, over ``quality``, the metric's common range;
-    gain: BD-distortion in the metric's unit, more is better, over ``rates``, the common bits a pixel. NaN without overlap."""
+    """A codec against an anchor. rate: BD-rate in percent, less is better, over ``quality``, the
+    metric's common range; gain: BD-distortion in the metric's unit, more is better, over ``rates``,
+    the common bits a pixel. NaN without overlap.
+    """
 
     anchor: str
     codec: str
@@ -40,18 +45,29 @@ def rising_points(curve: np.ndarray) -> np.ndarray:
 
 def _common(anchor: np.ndarray, curve: np.ndarray, axis: int) -> tuple[float, float, bool]:
     """The range along an axis that both cover, and whether there is any."""
-    low, high = (float(pick(end[axis] for end in ends)) for pick, ends in (
-        (max, (anchor[0], curve[0])), (min, (anchor[-1], curve[-1]))))
+    low, high = (
+        float(pick(end[axis] for end in ends))
+        for pick, ends in ((max, (anchor[0], curve[0])), (min, (anchor[-1], curve[-1])))
+    )
     return low, high, low < high and min(len(anchor), len(curve)) >= 2
 
 
-def _delta(measure: Callable[..., float], anchor: np.ndarray, curve: np.ndarray, method: str) -> float:
+def _delta(
+    measure: Callable[..., float], anchor: np.ndarray, curve: np.ndarray, method: str
+) -> float:
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # it warns of partial overlap; the range is reported instead
-        return float(measure(*anchor.T, *curve.T, method=method, require_matching_points=False, min_overlap=0))
+        # it warns of partial overlap; the range is reported instead
+        warnings.simplefilter("ignore")
+        return float(
+            measure(
+                *anchor.T, *curve.T, method=method, require_matching_points=False, min_overlap=0
+            )
+        )
 
 
-def bd_rate(anchor: np.ndarray, curve: np.ndarray, method: str = "pchip") -> tuple[float, float, float]:
+def bd_rate(
+    anchor: np.ndarray, curve: np.ndarray, method: str = "pchip"
+) -> tuple[float, float, float]:
     """Bjøntegaard's rate difference of a curve against an anchor.
 
     Args:
@@ -60,15 +76,17 @@ def bd_rate(anchor: np.ndarray, curve: np.ndarray, method: str = "pchip") -> tup
         method: "pchip" or "akima".
 
     Returns:
-        Percent, less is better, and the range of the metric that it covers. NaN where the ranges do not overlap. Points that
-        cost more than another and are no better do not count.
+        Percent, less is better, and the range of the metric that it covers. NaN where the ranges do
+        not overlap. Points that cost more than another and are no better do not count.
     """
     anchor, curve = rising_points(anchor), rising_points(curve)
     low, high, some = _common(anchor, curve, 1)
     return (_delta(bjontegaard.bd_rate, anchor, curve, method) if some else float("nan")), low, high
 
 
-def bd_distortion(anchor: np.ndarray, curve: np.ndarray, method: str = "pchip") -> tuple[float, float, float]:
+def bd_distortion(
+    anchor: np.ndarray, curve: np.ndarray, method: str = "pchip"
+) -> tuple[float, float, float]:
     """Bjøntegaard's difference of the metric at equal rates.
 
     Args:
@@ -77,14 +95,17 @@ def bd_distortion(anchor: np.ndarray, curve: np.ndarray, method: str = "pchip") 
         method: "pchip" or "akima".
 
     Returns:
-        In the metric's unit, more is better, and the range of bits a pixel that it covers; NaN as for `bd_rate`.
+        In the metric's unit, more is better, and the range of bits a pixel that it covers; NaN as
+        for `bd_rate`.
     """
     anchor, curve = rising_points(anchor), rising_points(curve)
     low, high, some = _common(anchor, curve, 0)
     return (_delta(bjontegaard.bd_psnr, anchor, curve, method) if some else float("nan")), low, high
 
 
-def pairwise_differences(curves: dict[str, np.ndarray], methods: Sequence[str] = METHODS) -> list[Difference]:
+def pairwise_differences(
+    curves: dict[str, np.ndarray], methods: Sequence[str] = METHODS
+) -> list[Difference]:
     """Every codec against every other, by each method."""
     differences = []
     for method in methods:
@@ -92,14 +113,17 @@ def pairwise_differences(curves: dict[str, np.ndarray], methods: Sequence[str] =
             for name, curve in curves.items():
                 if name != anchor:
                     rate, gain = bd_rate(first, curve, method), bd_distortion(first, curve, method)
-                    differences.append(Difference(anchor, name, method, rate[0], rate[1:], gain[0], gain[1:]))
+                    differences.append(
+                        Difference(anchor, name, method, rate[0], rate[1:], gain[0], gain[1:])
+                    )
     return differences
 
 
 @dataclass(frozen=True)
 class PictureCurves:
-    """Each picture's curves. names: (P,); values: codec → (P, settings, 2) of bits a pixel and the metric as it is measured;
-    change: what makes the metric rise and not saturate, after averaging."""
+    """Each picture's curves. names: (P,); values: codec → (P, settings, 2) of bits a pixel and the
+    metric as it is measured; change: what makes the metric rise and not saturate, after averaging.
+    """
 
     names: Sequence[str]
     values: dict[str, np.ndarray]
@@ -112,23 +136,37 @@ class PictureCurves:
         return np.c_[mean[:, 0], self.change(mean[:, 1])]
 
 
-def picture_curves(rows: Iterable[dict], label: str, change: Callable[[np.ndarray], np.ndarray]) -> PictureCurves:
-    """From rows of measurements; pictures without a value of the metric, at any setting of any codec, are left out."""
+def picture_curves(
+    rows: Iterable[dict], label: str, change: Callable[[np.ndarray], np.ndarray]
+) -> PictureCurves:
+    """From rows of measurements; pictures without a value of the metric, at any setting of any
+    codec, are left out.
+    """
     cells: dict[str, dict[str, dict[float, tuple[float, float]]]] = {}
     missing = set()
     for row in rows:
         if row[label] is None:
             missing.add(row["image"])
         else:
-            cells.setdefault(row["codec"], {}).setdefault(row["image"], {})[row["setting"]] = row["bpp"], row[label]
+            cells.setdefault(row["codec"], {}).setdefault(row["image"], {})[row["setting"]] = (
+                row["bpp"],
+                row[label],
+            )
     names = sorted({name for by_picture in cells.values() for name in by_picture} - missing)
-    values = {codec: np.array([[by_picture[name][at] for at in sorted(by_picture[name])] for name in names])
-              for codec, by_picture in cells.items() if names}
+    values = {
+        codec: np.array(
+            [[by_picture[name][at] for at in sorted(by_picture[name])] for name in names]
+        )
+        for codec, by_picture in cells.items()
+        if names
+    }
     return PictureCurves(names, values, change)
 
 
 def bd_rate_interval(of: PictureCurves, anchor: str, codec: str) -> tuple[float, float]:
-    """95 % bootstrap interval over pictures of the BD-rate (PCHIP) of mean curves; NaN for a single picture."""
+    """95 % bootstrap interval over pictures of the BD-rate (PCHIP) of mean curves; NaN for a single
+    picture.
+    """
     if len(of.names) < 2:
         return float("nan"), float("nan")
 
@@ -139,14 +177,27 @@ def bd_rate_interval(of: PictureCurves, anchor: str, codec: str) -> tuple[float,
 
 
 def differences_by_picture(of: PictureCurves, anchor: str) -> list[dict[str, object]]:
-    """For every picture and codec: image, codec, anchor, and `Difference`'s rate and gain of that picture's own curves
-    (PCHIP), with their ranges: what scatters of gains are drawn from."""
+    """For every picture and codec: image, codec, anchor, and `Difference`'s rate and gain of that
+    picture's own curves (PCHIP), with their ranges: what scatters of gains are drawn from.
+    """
     differences = []
     for index, name in enumerate(of.names):
         for codec in of.values:
             if codec != anchor:
                 own = {codec: of.curve(codec, [index]), anchor: of.curve(anchor, [index])}
-                rate, gain = bd_rate(own[anchor], own[codec]), bd_distortion(own[anchor], own[codec])
-                differences.append({"image": name, "codec": codec, "anchor": anchor, "rate": rate[0], "quality": rate[1:],
-                              "gain": gain[0], "rates": gain[1:]})
+                rate, gain = (
+                    bd_rate(own[anchor], own[codec]),
+                    bd_distortion(own[anchor], own[codec]),
+                )
+                differences.append(
+                    {
+                        "image": name,
+                        "codec": codec,
+                        "anchor": anchor,
+                        "rate": rate[0],
+                        "quality": rate[1:],
+                        "gain": gain[0],
+                        "rates": gain[1:],
+                    }
+                )
     return differences

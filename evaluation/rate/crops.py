@@ -17,20 +17,32 @@ STEP = 32  # between places that a crop may have
 
 
 def busiest_crop(picture: Image.Image) -> tuple[int, int, int, int]:
-    """The box of the crop in which neighbouring pixels differ most: what codecs spend bits on, or invent."""
+    """The box of the crop in which neighbouring pixels differ most: what codecs spend bits on, or
+    invent.
+    """
     grey = np.asarray(picture.convert("L"), float)
     change = np.zeros_like(grey)
     change[:, 1:] += np.abs(np.diff(grey, axis=1))
     change[1:] += np.abs(np.diff(grey, axis=0))
     side = min(CROP, *picture.size)
-    boxes = [(left, top, left + side, top + side)
-             for top in range(0, picture.height - side + 1, STEP) for left in range(0, picture.width - side + 1, STEP)]
+    boxes = [
+        (left, top, left + side, top + side)
+        for top in range(0, picture.height - side + 1, STEP)
+        for left in range(0, picture.width - side + 1, STEP)
+    ]
     return max(boxes, key=lambda box: change[box[1] : box[3], box[0] : box[2]].sum())
 
 
-def save_crop_sheet(paths: Sequence[Path], rows: dict[tuple[str, Point], Row], points: Sequence[Point], out: Path) -> None:
-    """Writes the same crop of a few pictures, spread over the folder, from the original and from every codec at its point."""
-    chosen = [paths[round(index)] for index in np.linspace(0, len(paths) - 1, min(SHEET_PICTURES, len(paths)))]
+def save_crop_sheet(
+    paths: Sequence[Path], rows: dict[tuple[str, Point], Row], points: Sequence[Point], out: Path
+) -> None:
+    """Writes the same crop of a few pictures, spread over the folder, from the original and from
+    every codec at its point.
+    """
+    chosen = [
+        paths[round(index)]
+        for index in np.linspace(0, len(paths) - 1, min(SHEET_PICTURES, len(paths)))
+    ]
     crops = []
     for path in chosen:
         picture = read_image(path)
@@ -38,5 +50,9 @@ def save_crop_sheet(paths: Sequence[Path], rows: dict[tuple[str, Point], Row], p
         crops.append((picture.crop(box), f"{path.stem}\noriginal"))
         for point in points:
             row = rows[path.name, point]
-            crops.append((decode_again(path, row).crop(box), f"{point.codec}\n{row['bpp']:.3f} bpp"))
-    plots.plot_contact_sheet(crops, out, f"the setting nearest to {points[0].target:g} bpp", columns=1 + len(points))
+            crops.append(
+                (decode_again(path, row).crop(box), f"{point.codec}\n{row['bpp']:.3f} bpp")
+            )
+    plots.plot_contact_sheet(
+        crops, out, f"the setting nearest to {points[0].target:g} bpp", columns=1 + len(points)
+    )

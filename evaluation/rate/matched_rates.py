@@ -1,6 +1,8 @@
-"""Codecs at equal rates: every picture encoded at the setting nearest to a rate, and what differs from one codec to another.
+"""Codecs at equal rates: every picture encoded at the setting nearest to a rate, and what differs
+from one codec to another.
 
-A codec's mean curve hides that it spends its bits on other pictures than another does; here each picture has the same from all.
+A codec's mean curve hides that it spends its bits on other pictures than another does; here each
+picture has the same from all.
 """
 
 import functools
@@ -31,41 +33,81 @@ def mean_with_interval(values: np.ndarray) -> MeanInterval:
     return MeanInterval(float(values.mean()), *bootstrap_interval(np.mean, [values]))
 
 
-def summarise(rows: dict[tuple[str, Point], Row], point: Point, anchor: Point, labels: Sequence[str]) -> RateSummary:
-    """Of the rows, by (picture, point), at one point against another's; pictures too small for a distance are left out."""
-    own, other = ({name: row for (name, at), row in rows.items() if at == which} for which in (point, anchor))
+def summarise(
+    rows: dict[tuple[str, Point], Row], point: Point, anchor: Point, labels: Sequence[str]
+) -> RateSummary:
+    """Of the rows, by (picture, point), at one point against another's; pictures too small for a
+    distance are left out.
+    """
+    own, other = (
+        {name: row for (name, at), row in rows.items() if at == which} for which in (point, anchor)
+    )
     rates = np.array([row["bpp"] for row in own.values()])
     away = np.abs(rates - point.target)
     means, differences = {}, {}
     for label in labels:
         names = [name for name, row in own.items() if row[label] is not None]
         if names:
-            values, theirs = (np.array([of[name][label] for name in names], float) for of in (own, other))
-            means[label], differences[label] = mean_with_interval(values), mean_with_interval(values - theirs)
-    return RateSummary(point.codec, point.target, len(own), float(rates.mean()), float(away.mean()), float(away.max()), means,
-                       differences)
+            values, theirs = (
+                np.array([of[name][label] for name in names], float) for of in (own, other)
+            )
+            means[label], differences[label] = (
+                mean_with_interval(values),
+                mean_with_interval(values - theirs),
+            )
+    return RateSummary(
+        point.codec,
+        point.target,
+        len(own),
+        float(rates.mean()),
+        float(away.mean()),
+        float(away.max()),
+        means,
+        differences,
+    )
 
 
 def matched_table(summaries: Sequence[RateSummary], anchor: str) -> str:
     """Rates, means and differences from the anchor, a block for each rate."""
     width = max(len(summary.codec) for summary in summaries) + 1
-    lines = [f"{summaries[0].pictures} images, each at the setting nearest to the rate; means over images with 95 % bootstrap "
-             f"intervals; Δ is the mean of differences from {anchor} on the same image"]
+    lines = [
+        f"{summaries[0].pictures} images, each at the setting nearest to the rate; means over "
+        "images with 95 % bootstrap "
+        f"intervals; Δ is the mean of differences from {anchor} on the same image"
+    ]
     for target in dict.fromkeys(summary.target for summary in summaries):
         block = [summary for summary in summaries if summary.target == target]
-        lines += ["", f"{target:g} bpp", f"{'codec':<{width}} {'bpp':>7} {'mean off':>9} {'largest':>9}"]
-        lines += [f"{summary.codec:<{width}} {summary.bpp:7.4f} {summary.mean_deviation:9.4f} {summary.largest_deviation:9.4f}"
-                  for summary in block]
+        lines += [
+            "",
+            f"{target:g} bpp",
+            f"{'codec':<{width}} {'bpp':>7} {'mean off':>9} {'largest':>9}",
+        ]
+        lines += [
+            f"{summary.codec:<{width}} {summary.bpp:7.4f} {summary.mean_deviation:9.4f} "
+            f"{summary.largest_deviation:9.4f}"
+            for summary in block
+        ]
         for label in block[0].means:
             lines.append(f"  {label}")
             for summary in block:
                 change = "" if summary.codec == anchor else f"Δ {summary.differences[label]}"
-                lines.append(f"{summary.codec:<{width}} {summary.means[label]!s:<32} {change}".rstrip())
-        realism_texts = {summary.codec: measures.figure_texts(summary.realism) for summary in block if summary.realism}
+                lines.append(
+                    f"{summary.codec:<{width}} {summary.means[label]!s:<32} {change}".rstrip()
+                )
+        realism_texts = {
+            summary.codec: measures.figure_texts(summary.realism)
+            for summary in block
+            if summary.realism
+        }
         for label in next(iter(realism_texts.values()), ()):
-            lines += [f"  {label}", *(f"{codec:<{width}} {values[label]}" for codec, values in realism_texts.items())]
+            lines += [
+                f"  {label}",
+                *(f"{codec:<{width}} {values[label]}" for codec, values in realism_texts.items()),
+            ]
     lines += (
-        [f"caution: {said}" for said in measures.small_sample_cautions(summaries[0].realism)] if summaries[0].realism else []
+        [f"caution: {said}" for said in measures.small_sample_cautions(summaries[0].realism)]
+        if summaries[0].realism
+        else []
     )
     return "\n".join(lines)
 
@@ -85,9 +127,10 @@ def evaluate_at_rates(
 ) -> str:
     """Measures codecs at equal rates on the pictures of a folder.
 
-    Writes into ``out``: matched.jsonl (a row per picture, codec and rate; an interrupted run continues), matched.txt and
-    matched.json (`RateSummary`); with ``keep`` what was decoded, in decoded/CODEC@BPP/, and the originals, in
-    decoded/original/; and for the rate ``sheet_rate`` crops.png.
+    Writes into ``out``: matched.jsonl (a row per picture, codec and rate; an interrupted run
+    continues), matched.txt and matched.json (`RateSummary`); with ``keep`` what was decoded, in
+    decoded/CODEC@BPP/, and the originals, in decoded/original/; and for the rate ``sheet_rate``
+    crops.png.
 
     Args:
         folder: Pictures; those that its validation.txt names, if it has one.
@@ -99,8 +142,8 @@ def evaluate_at_rates(
         jobs: Processes.
         keep: Whether decoded pictures are kept.
         sheet_rate: Rate of the sheet of crops, one of ``targets``; None for none.
-        with_realism: Also how far the decoded set lies from the originals, for every codec at every rate
-            (`comparison.compare_sets`, without PIM's z, which takes longest).
+        with_realism: Also how far the decoded set lies from the originals, for every codec at every
+            rate (`comparison.compare_sets`, without PIM's z, which takes longest).
         critic: Network of the post-hoc critic; None for none.
 
     Returns:
@@ -119,13 +162,16 @@ def evaluate_at_rates(
     points = [Point(name, target=target) for target in targets for name in names]
     for name in names:
         get_codec(name)  # unknown ones are reported before the first hour is spent
-    sample = FeatureSampler(critic=critic) if with_realism else None  # so are weights that are not here
+    # so are weights that are not here
+    sample = FeatureSampler(critic=critic) if with_realism else None
     places = functools.partial(decoded_path, out / "decoded") if keep else None
     rows = measurements.measure_pictures(paths, points, specs, out / "matched.jsonl", jobs, places)
     if keep:
         save_originals(paths, out / "decoded")
     labels = [measurements.cached_distance(spec).label for spec in specs]
-    summaries = [summarise(rows, point, Point(anchor, target=point.target), labels) for point in points]
+    summaries = [
+        summarise(rows, point, Point(anchor, target=point.target), labels) for point in points
+    ]
     if sample:
         originals = sample(map(read_image, paths))
         for each, point in zip(summaries, points, strict=True):
@@ -134,7 +180,15 @@ def evaluate_at_rates(
             )
     text = matched_table(summaries, anchor)
     files.write(str(out / "matched.txt"), (text + "\n").encode())
-    files.write(str(out / "matched.json"), (json.dumps(list(map(asdict, summaries)), indent=1) + "\n").encode())
+    files.write(
+        str(out / "matched.json"),
+        (json.dumps(list(map(asdict, summaries)), indent=1) + "\n").encode(),
+    )
     if sheet_rate is not None:
-        save_crop_sheet(paths, rows, [point for point in points if point.target == sheet_rate], out / "crops.png")
+        save_crop_sheet(
+            paths,
+            rows,
+            [point for point in points if point.target == sheet_rate],
+            out / "crops.png",
+        )
     return text

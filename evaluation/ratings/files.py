@@ -1,7 +1,9 @@
-"""The files that data sets come in: folders whatever the case of their names, lists, tables, workbooks.
+"""The files that data sets come in: folders whatever the case of their names, lists, tables,
+workbooks.
 
-Names are matched in any case, since it varies between releases and from copy to copy. Whatever cannot be read, or is listed and
-not there, is a RatingsError that names the file and, in a list, the line.
+Names are matched in any case, since it varies between releases and from copy to copy. Whatever
+cannot be read, or is listed and not there, is a RatingsError that names the file and, in a list,
+the line.
 """
 
 import math
@@ -18,12 +20,15 @@ from metamer.evaluation.ratings.items import RatingsError
 
 
 class Folder:
-    """A folder whose entries are found in any case; with ``deep``, also the files of the folders in it."""
+    """A folder whose entries are found in any case; with ``deep``, also the files of the folders in
+    it.
+    """
 
     def __init__(self, path: Path, deep: bool = False):
         self.path = path
         try:
-            entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))  # macOS adds such to copies
+            # macOS adds such to copies
+            entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
             self.entries = {entry.name.lower(): entry for entry in entries}
         except OSError as problem:
             raise RatingsError(f"{path} cannot be read: {problem.strerror.lower()}") from None
@@ -41,7 +46,9 @@ class Folder:
 
 
 def home_folder(path: Path, sign: str) -> Folder:
-    """The folder that holds ``sign``: the one given, or one in it, as some archives unpack into a folder of their own."""
+    """The folder that holds ``sign``: the one given, or one in it, as some archives unpack into a
+    folder of their own.
+    """
     given = Folder(Path(path))
     if sign in given.entries:
         return given
@@ -76,39 +83,71 @@ def parse_score(text: str, where: str) -> float:
 
 def split_cells(line: str) -> list[str]:
     """A line's fields: between commas, semicolons or tabs if it has any, else between spaces."""
-    return [cell.strip().strip('"') for cell in (re.split(r"[,;\t]", line) if re.search(r"[,;\t]", line) else line.split())]
+    return [
+        cell.strip().strip('"')
+        for cell in (re.split(r"[,;\t]", line) if re.search(r"[,;\t]", line) else line.split())
+    ]
 
 
 def workbook_sheet(path: Path, name: str) -> Iterator[tuple[str, list[str]]]:
-    """('file, row 1', cells as text) of one sheet of an Office Open XML workbook (ECMA-376, part 1, clause 18)."""
+    """('file, row 1', cells as text) of one sheet of an Office Open XML workbook (ECMA-376, part 1,
+    clause 18).
+    """
     space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
     relation = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
     try:
         with zipfile.ZipFile(path) as book:
             workbook = ElementTree.fromstring(book.read("xl/workbook.xml"))
-            wanted = next(sheet.get(relation) for sheet in workbook.iter(space + "sheet") if sheet.get("name") == name)
+            wanted = next(
+                sheet.get(relation)
+                for sheet in workbook.iter(space + "sheet")
+                if sheet.get("name") == name
+            )
             links = ElementTree.fromstring(book.read("xl/_rels/workbook.xml.rels"))
             target = next(link.get("Target") for link in links if link.get("Id") == wanted)
-            rows = ElementTree.fromstring(book.read(posixpath.join("xl", target).lstrip("/"))).iter(space + "row")
+            rows = ElementTree.fromstring(book.read(posixpath.join("xl", target).lstrip("/"))).iter(
+                space + "row"
+            )
             shared = []
             if "xl/sharedStrings.xml" in book.namelist():
                 strings = ElementTree.fromstring(book.read("xl/sharedStrings.xml"))
-                shared = ["".join(part.text or "" for part in string.iter(space + "t")) for string in strings]
+                shared = [
+                    "".join(part.text or "" for part in string.iter(space + "t"))
+                    for string in strings
+                ]
         lines = []
         for row in rows:
             cells: dict[int, str] = {}
             for cell in row.iter(space + "c"):
-                text = "".join(part.text or "" for part in cell.iter() if part.tag in (space + "v", space + "t"))
+                text = "".join(
+                    part.text or ""
+                    for part in cell.iter()
+                    if part.tag in (space + "v", space + "t")
+                )
                 column = 0
                 for letter in re.match("[A-Z]+", cell.get("r"))[0]:
                     column = 26 * column + ord(letter) - ord("A") + 1
                 cells[column] = shared[int(text)] if cell.get("t") == "s" else text
-            lines.append((f"{path}, row {row.get('r')}", [cells.get(n, "") for n in range(1, max(cells, default=0) + 1)]))
+            lines.append(
+                (
+                    f"{path}, row {row.get('r')}",
+                    [cells.get(n, "") for n in range(1, max(cells, default=0) + 1)],
+                )
+            )
     except OSError as problem:
-        raise RatingsError(f"{path} cannot be read: {(problem.strerror or str(problem)).lower()}") from None
+        raise RatingsError(
+            f"{path} cannot be read: {(problem.strerror or str(problem)).lower()}"
+        ) from None
     except StopIteration:
         raise RatingsError(f"{path} has no sheet {name}") from None
-    except (zipfile.BadZipFile, ElementTree.ParseError, KeyError, IndexError, TypeError, ValueError):
+    except (
+        zipfile.BadZipFile,
+        ElementTree.ParseError,
+        KeyError,
+        IndexError,
+        TypeError,
+        ValueError,
+    ):
         raise RatingsError(f"{path} is not a workbook that can be read") from None
     yield from lines
 
@@ -119,6 +158,11 @@ def read_fraction(path: Path) -> float:
         value = np.load(path, allow_pickle=False)
     except (OSError, ValueError, EOFError):
         raise RatingsError(f"{path} is not a NumPy array that can be read") from None
-    if not isinstance(value, np.ndarray) or value.size != 1 or value.dtype.kind not in "biuf" or not 0 <= value.item() <= 1:
+    if (
+        not isinstance(value, np.ndarray)
+        or value.size != 1
+        or value.dtype.kind not in "biuf"
+        or not 0 <= value.item() <= 1
+    ):
         raise RatingsError(f"{path} does not hold one fraction from 0 to 1")
     return float(value.item())

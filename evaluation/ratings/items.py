@@ -1,4 +1,6 @@
-"""What people said of images: a mean opinion, a choice between two, whether they saw a difference."""
+"""What people said of images: a mean opinion, a choice between two, whether they saw a
+difference.
+"""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,13 +9,16 @@ from metamer.codec.errors import MetamerError
 
 
 class RatingsError(MetamerError):
-    """A data set of ratings that is not where or what it should be, or numbers that agreement is not defined for."""
+    """A data set of ratings that is not where or what it should be, or numbers that agreement is
+    not defined for.
+    """
 
 
 @dataclass(frozen=True)
 class RatedImage:
-    """An image and its mean opinion, on the scale of its set. ``level``: the distortion's, from 1; 0 where the set gives
-    none."""
+    """An image and its mean opinion, on the scale of its set. ``level``: the distortion's, from 1;
+    0 where the set gives none.
+    """
 
     reference: Path
     image: Path
@@ -33,7 +38,9 @@ class OpinionSet:
 
 @dataclass(frozen=True)
 class RatedTriplet:
-    """Which of two images is closer to the reference: ``preference`` is the fraction of observers who said ``second``."""
+    """Which of two images is closer to the reference: ``preference`` is the fraction of observers
+    who said ``second``.
+    """
 
     reference: Path
     first: Path

@@ -15,16 +15,23 @@ ORDER = ("spearman", "pearson", "kendall", "2afc", "jnd-map")
 DRAWN_SUBSETS = ("all", "H-10", "L-10", "efficacy")
 
 
-def layer_curves(verdicts: list[Verdict], network: str) -> dict[str, dict[str, tuple[float, float, float]]]:
-    """Subset of channels → layer → the first statistic and its interval, of a network whose layers were swept; of the subsets
-    that figures and pages show."""
+def layer_curves(
+    verdicts: list[Verdict], network: str
+) -> dict[str, dict[str, tuple[float, float, float]]]:
+    """Subset of channels → layer → the first statistic and its interval, of a network whose layers
+    were swept; of the subsets that figures and pages show.
+    """
     statistics = {verdict.metric: next(iter(verdict.statistics.values())) for verdict in verdicts}
     labels = sweep_labels(network)
     return {
         subset: along
         for subset in DRAWN_SUBSETS
         if (
-            along := {layer: statistics[label] for (layer, at), label in labels.items() if at == subset and label in statistics}
+            along := {
+                layer: statistics[label]
+                for (layer, at), label in labels.items()
+                if at == subset and label in statistics
+            }
         )
     }
 
@@ -43,19 +50,30 @@ def verdict_table(verdicts: list[Verdict], title: str) -> str:
     lines.append(f"{'metric':<{width}}" + "".join(f"  {name:^24}" for name in names))
     for verdict in verdicts:
         intervals = (verdict.statistics.get(name) for name in names)
-        cells = ("{:+.4f} [{:+.3f}, {:+.3f}]".format(*values) if values else "–" for values in intervals)
+        cells = (
+            "{:+.4f} [{:+.3f}, {:+.3f}]".format(*values) if values else "–" for values in intervals
+        )
         lines.append(f"{verdict.metric:<{width}}" + "".join(f"  {cell:>24}" for cell in cells))
     return "\n".join(lines)
 
 
-def write_verdicts(verdicts: list[Verdict], title: str, out: Path, networks: Collection[str] = ()) -> str:
-    """Writes verdicts.json, table.txt, agreement.png and, for the networks swept, layers_NETWORK.png; returns the table."""
+def write_verdicts(
+    verdicts: list[Verdict], title: str, out: Path, networks: Collection[str] = ()
+) -> str:
+    """Writes verdicts.json, table.txt, agreement.png and, for the networks swept,
+    layers_NETWORK.png; returns the table.
+    """
     text = verdict_table(verdicts, title)
-    files.write(str(out / "verdicts.json"), (json.dumps([asdict(verdict) for verdict in verdicts], indent=1) + "\n").encode())
+    files.write(
+        str(out / "verdicts.json"),
+        (json.dumps([asdict(verdict) for verdict in verdicts], indent=1) + "\n").encode(),
+    )
     files.write(str(out / "table.txt"), (text + "\n").encode())
     swept = {label for network in networks for label in sweep_labels(network).values()}
     if single := [verdict for verdict in verdicts if verdict.metric not in swept]:
         plots.plot_intervals(first_statistic(single), title, out / "agreement.png")
     for network in dict.fromkeys(map(resolve_network, networks)):
-        plots.plot_steps({network: layer_curves(verdicts, network)}, title, out / f"layers_{network}.png")
+        plots.plot_steps(
+            {network: layer_curves(verdicts, network)}, title, out / f"layers_{network}.png"
+        )
     return text

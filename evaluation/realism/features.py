@@ -18,14 +18,16 @@ from metamer.perception.backbones.inception import Inception
 
 SIDE = 256  # of patches
 BATCH = 16  # patches through a network at once
-LAYER = "squeezenet:fire5"  # its 256 channels are as many as 60 photographs have patches; Inception has 2048
+# its 256 channels are as many as 60 photographs have patches; Inception has 2048
+LAYER = "squeezenet:fire5"
 
 
 @dataclass(frozen=True)
 class SetFeatures:
     """A set of pictures as realism sees it, by picture.
 
-    features: by space, of Inception "fid", (patches, D); moments: of PIM's z, by sub-band; cells: what the critic sees, (N, D).
+    features: by space, of Inception "fid", (patches, D); moments: of PIM's z, by sub-band; cells:
+    what the critic sees, (N, D).
     """
 
     features: dict[str, list[Tensor]]
@@ -34,12 +36,15 @@ class SetFeatures:
 
 
 class PooledLayer(nn.Module):
-    """(N, 3, H, W) of uint8 → (N, C): a layer of a network, averaged over positions. ``name`` is NETWORK:LAYER."""
+    """(N, 3, H, W) of uint8 → (N, C): a layer of a network, averaged over positions. ``name`` is
+    NETWORK:LAYER.
+    """
 
     def __init__(self, name: str):
         super().__init__()
         network, _, layer = name.partition(":")
-        self.network = Network(network).to(memory_format=torch.channels_last)  # twice as fast on CPUs
+        # twice as fast on CPUs
+        self.network = Network(network).to(memory_format=torch.channels_last)
         self.layer = self.network.check(layer)
         self.name = f"{self.network.name}:{layer}"
 
@@ -49,7 +54,8 @@ class PooledLayer(nn.Module):
 
 
 def patches(image: Tensor) -> Tensor:
-    """(3, H, W) → (N, 3, 256, 256): a grid of patches that do not overlap, then a second one 128 pixels right and down.
+    """(3, H, W) → (N, 3, 256, 256): a grid of patches that do not overlap, then a second one 128
+    pixels right and down.
 
     >>> patches(torch.zeros(3, 512, 768, dtype=torch.uint8)).shape  # 6 and 2
     torch.Size([8, 3, 256, 256])
@@ -66,8 +72,9 @@ def patches(image: Tensor) -> Tensor:
 class FeatureSampler:
     """Makes `SetFeatures`s; networks are loaded once.
 
-    layer: NETWORK:LAYER of the deep-feature space; pim: PIM's weights, None to leave it out; critic: the network that the
-    post-hoc critic sees through, None to leave it out. Raises PerceptionError.
+    layer: NETWORK:LAYER of the deep-feature space; pim: PIM's weights, None to leave it out;
+    critic: the network that the post-hoc critic sees through, None to leave it out. Raises
+    PerceptionError.
     """
 
     def __init__(self, layer: str = LAYER, pim: str | None = None, critic: str | None = None):
@@ -80,17 +87,22 @@ class FeatureSampler:
     def __call__(self, pictures: Iterable[Image.Image | np.ndarray]) -> SetFeatures:
         """Of 8-bit pictures, each asked for once; `ImageError` where no patch fits into any.
 
-        On one core an eighth of a second a patch, and a picture half a second for the critic and one for PIM's z.
+        On one core an eighth of a second a patch, and a picture half a second for the critic and
+        one for PIM's z.
         """
         features = SetFeatures({name: [] for name in self.networks})
         for picture in pictures:
             cut = patches(torch.from_numpy(np.array(picture)).permute(2, 0, 1))
             for name, network in self.networks.items():
-                features.features[name].append(torch.cat([network(batch) for batch in cut.split(BATCH)]) if len(cut) else cut)
+                features.features[name].append(
+                    torch.cat([network(batch) for batch in cut.split(BATCH)]) if len(cut) else cut
+                )
             if self.pim:
                 features.moments.append(pim_moments(self.pim, to_tensor(picture)))
             if self.cells:
                 features.cells.append(self.cells(to_tensor(picture)))
         if not sum(map(len, features.features["fid"])):
-            raise ImageError(f"no picture has {SIDE} pixels a side, which the patches of realism have")
+            raise ImageError(
+                f"no picture has {SIDE} pixels a side, which the patches of realism have"
+            )
         return features

@@ -1,4 +1,6 @@
-"""Measures of realism as people read them: names, units, figures with their intervals, and cautions where patches are few."""
+"""Measures of realism as people read them: names, units, figures with their intervals, and cautions
+where patches are few.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,8 +15,10 @@ BIASED = "dimensions: biased far upwards, compare it only between codecs on thes
 
 @dataclass(frozen=True)
 class RealismMeasure:
-    """One key of what `comparison.compare_sets` finds. label: its name, with its unit; enough: patches it should have; fewer:
-    what is wrong with fewer; scale: what a person reads for a 1 of JSON."""
+    """One key of what `comparison.compare_sets` finds. label: its name, with its unit; enough:
+    patches it should have; fewer: what is wrong with fewer; scale: what a person reads for a 1 of
+    JSON.
+    """
 
     key: str
     label: str
@@ -24,7 +28,11 @@ class RealismMeasure:
 
     def figures(self, result: dict[str, float]) -> tuple[float, ...]:
         """The value as a person reads it, and the ends of its 95 % interval where it has one."""
-        return tuple(self.scale * result[key] for key in (self.key, f"{self.key}_low", f"{self.key}_high") if key in result)
+        return tuple(
+            self.scale * result[key]
+            for key in (self.key, f"{self.key}_low", f"{self.key}_high")
+            if key in result
+        )
 
 
 MEASURES = (
@@ -32,29 +40,47 @@ MEASURES = (
     RealismMeasure("kid", "KID ×10³", 200, "needed for subsets of 100", 1000),
     RealismMeasure("pim", "Fréchet, PIM's z", 100, "that show enough of what there is"),
     RealismMeasure(
-        "js", "Jensen-Shannon ≥, nats", 200, "that the critic should learn from and be judged on: its bounds are loose"
+        "js",
+        "Jensen-Shannon ≥, nats",
+        200,
+        "that the critic should learn from and be judged on: its bounds are loose",
     ),
     RealismMeasure("kl", "Kullback-Leibler ≥, nats", 0, ""),  # the same critic's
 )
 
 
 def common_measures(every: Sequence[dict[str, float]]) -> list[RealismMeasure]:
-    """What all of ``every``, each from `comparison.compare_sets`, were measured by: `MEASURES`, then layers NETWORK:LAYER."""
+    """What all of ``every``, each from `comparison.compare_sets`, were measured by: `MEASURES`,
+    then layers NETWORK:LAYER.
+    """
     common = set.intersection(*map(set, every)) if every else set()
     layers = sorted(key for key in common if ":" in key and not key.endswith(("_low", "_high")))
     return [measure for measure in MEASURES if measure.key in common] + [
-        RealismMeasure(key, f"Fréchet, {key}", layer_widths(key.partition(":")[0])[key.partition(":")[2]], BIASED)
+        RealismMeasure(
+            key,
+            f"Fréchet, {key}",
+            layer_widths(key.partition(":")[0])[key.partition(":")[2]],
+            BIASED,
+        )
         for key in layers
     ]
 
 
 def small_sample_cautions(result: dict[str, float]) -> list[str]:
-    """A line for each measure that has fewer patches than it should, and one where intervals have few pictures."""
+    """A line for each measure that has fewer patches than it should, and one where intervals have
+    few pictures.
+    """
     count = result["patches"]
-    said = [f"{measure.label}: {count} patches, fewer than the {measure.enough} {measure.fewer}"
-            for measure in common_measures([result]) if count < measure.enough]
+    said = [
+        f"{measure.label}: {count} patches, fewer than the {measure.enough} {measure.fewer}"
+        for measure in common_measures([result])
+        if count < measure.enough
+    ]
     if result["pictures"] < FEW_PICTURES:
-        said.append(f"intervals: {result['pictures']} pictures, fewer than {FEW_PICTURES}; with fewer than 4 there are none")
+        said.append(
+            f"intervals: {result['pictures']} pictures, fewer than {FEW_PICTURES}; with fewer than "
+            "4 there are none"
+        )
     return said
 
 
@@ -71,5 +97,8 @@ def realism_text(result: dict[str, float]) -> str:
     """`comparison.compare_sets`'s figures, a line each."""
     texts = figure_texts(result)
     width = max(map(len, texts))
-    title = f"{result['pictures']} pictures, {result['patches']} patches of {SIDE}x{SIDE}; less is better; 95 % intervals"
+    title = (
+        f"{result['pictures']} pictures, {result['patches']} patches of {SIDE}x{SIDE}; "
+        "less is better; 95 % intervals"
+    )
     return "\n".join([title, *(f"{label:<{width}}  {value}" for label, value in texts.items())])

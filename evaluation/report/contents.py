@@ -26,29 +26,43 @@ def decimals(rows: Sequence[Row], label: str) -> int:
 
 def bd_matrix(curves: dict[str, np.ndarray]) -> list[dict]:
     """A row a codec, a cell a codec it is compared with."""
+
     def cell(codec: str, anchor: str) -> dict:
         if codec == anchor:
             return {"text": "", "over": "", "shade": 0, "kind": ""}
         rate, low, high = rate_distortion.bd_rate(curves[anchor], curves[codec])
         if np.isnan(rate):
             return {"text": "–", "over": "", "shade": 0, "kind": ""}
-        return {"text": f"{rate:+.1f} %".replace("-", "−"), "over": f"{low:.2f} … {high:.2f}",
-                "shade": round(SHADE * min(1.0, abs(rate) / STRONG)), "kind": "less" if rate < 0 else "more"}
+        return {
+            "text": f"{rate:+.1f} %".replace("-", "−"),
+            "over": f"{low:.2f} … {high:.2f}",
+            "shade": round(SHADE * min(1.0, abs(rate) / STRONG)),
+            "kind": "less" if rate < 0 else "more",
+        }
 
-    return [{"codec": codec, "cells": [cell(codec, anchor) for anchor in curves]} for codec in curves]
+    return [
+        {"codec": codec, "cells": [cell(codec, anchor) for anchor in curves]} for codec in curves
+    ]
 
 
 def distance_sections(rows: Sequence[Row], names: Sequence[str] = ()) -> list[dict]:
-    """What the page shows of every distance: curves with their intervals, the best at the end of its curve first, BD-rates.
+    """What the page shows of every distance: curves with their intervals, the best at the end of
+    its curve first, BD-rates.
 
     names: of published codecs, whose curves have no interval.
     """
     sections = []
     for label in distance_labels(rows):
         scale, curves = rate_distortion.mean_curves(rows, label)
-        curves |= {published_label(codec.name): curve for codec, curve in rate_distortion.published_curves(names, label)}
+        curves |= {
+            published_label(codec.name): curve
+            for codec, curve in rate_distortion.published_curves(names, label)
+        }
         curves = dict(sorted(curves.items(), key=lambda item: -item[1][-1, 1]))
-        ends = {name: np.sort(band[:, 1:], 1).T for name, band in rate_distortion.mean_curve_intervals(rows, label).items()}
+        ends = {
+            name: np.sort(band[:, 1:], 1).T
+            for name, band in rate_distortion.mean_curve_intervals(rows, label).items()
+        }
         sections.append(
             {
                 "label": label,
@@ -57,7 +71,11 @@ def distance_sections(rows: Sequence[Row], names: Sequence[str] = ()) -> list[di
                 "codecs": list(curves),
                 "bd": bd_matrix(curves),
                 "curves": [
-                    {"codec": name, "bpp": six_digits(curve[:, 0]), "value": six_digits(curve[:, 1])}
+                    {
+                        "codec": name,
+                        "bpp": six_digits(curve[:, 0]),
+                        "value": six_digits(curve[:, 1]),
+                    }
                     | dict(zip(("low", "high"), map(six_digits, ends.get(name, ())), strict=False))
                     for name, curve in curves.items()
                 ],
@@ -82,43 +100,78 @@ def picture_table(rows: Sequence[Row]) -> tuple[list[dict], list[list]]:
     asked = dict.fromkeys("rate" if "target" in row else "setting" for row in rows)
     seconds = ("encode_seconds", "decode_seconds")
     columns = [{"title": name, "digits": None} for name in ("picture", "codec")]
-    columns += [{"title": name, "digits": count} for name, count in ((" or ".join(asked), GENERAL), ("bytes", 0), ("bpp", 3))]
-    columns += [{"title": metric_title(label), "digits": decimals(rows, label)} for label in distances]
+    columns += [
+        {"title": name, "digits": count}
+        for name, count in ((" or ".join(asked), GENERAL), ("bytes", 0), ("bpp", 3))
+    ]
+    columns += [
+        {"title": metric_title(label), "digits": decimals(rows, label)} for label in distances
+    ]
     columns += [{"title": name, "digits": 3} for name in ("encode, s", "decode, s")]
     keys = ("setting", "bytes", "bpp", *distances, *seconds)
-    return columns, [[row["image"], row["codec"], *(row[key] and float(f"{row[key]:.6g}") for key in keys)] for row in rows]
+    return columns, [
+        [row["image"], row["codec"], *(row[key] and float(f"{row[key]:.6g}") for key in keys)]
+        for row in rows
+    ]
 
 
 def realism_section(summaries: Sequence[RateSummary]) -> dict | None:
-    """Where realism was measured, what its charts and table are made of: points along every codec's rates and every slider;
-    blocks, by rate, of codecs with a cell a measure."""
+    """Where realism was measured, what its charts and table are made of: points along every codec's
+    rates and every slider; blocks, by rate, of codecs with a cell a measure.
+    """
     measured = [summary for summary in summaries if summary.realism]
     if not measured:
         return None
-    shared_measures, distances = common_measures([summary.realism for summary in measured]), list(measured[0].means)
+    shared_measures, distances = (
+        common_measures([summary.realism for summary in measured]),
+        list(measured[0].means),
+    )
 
     def point(summary: RateSummary) -> dict:
-        return {"codec": summary.codec, "rate": f"{summary.target:g}", "bpp": summary.bpp,
-                "realism": [six_digits(measure.figures(summary.realism)) for measure in shared_measures],
-                "means": six_digits(summary.means[label].value for label in distances)}
+        return {
+            "codec": summary.codec,
+            "rate": f"{summary.target:g}",
+            "bpp": summary.bpp,
+            "realism": [
+                six_digits(measure.figures(summary.realism)) for measure in shared_measures
+            ],
+            "means": six_digits(summary.means[label].value for label in distances),
+        }
 
     def cell(figures: Sequence[float]) -> dict[str, str]:
         value, *ends = (f"{figure:.4g}" for figure in figures)
         return {"value": value, "interval": " … ".join(ends)}
 
     def block(rate: float) -> list[dict]:
-        return [{"rate": f"{rate:g}", "codec": summary.codec, "bpp": f"{summary.bpp:.3f}",
-                 "cells": [cell(measure.figures(summary.realism)) for measure in shared_measures]}
-                for summary in measured if summary.target == rate]
+        return [
+            {
+                "rate": f"{rate:g}",
+                "codec": summary.codec,
+                "bpp": f"{summary.bpp:.3f}",
+                "cells": [cell(measure.figures(summary.realism)) for measure in shared_measures],
+            }
+            for summary in measured
+            if summary.target == rate
+        ]
 
     return {
         "measures": [measure.label for measure in shared_measures],
-        "ticks": six_digits(round_ticks(min(summary.bpp for summary in measured), max(summary.bpp for summary in measured))),
-        "distances": [{"title": metric_title(label), "better": 1 if find(label.partition(":")[0]).higher_is_better else -1}
-                      for label in distances],
+        "ticks": six_digits(
+            round_ticks(
+                min(summary.bpp for summary in measured), max(summary.bpp for summary in measured)
+            )
+        ),
+        "distances": [
+            {
+                "title": metric_title(label),
+                "better": 1 if find(label.partition(":")[0]).higher_is_better else -1,
+            }
+            for label in distances
+        ],
         "curves": [list(map(point, along)) for along in by_codec(measured).values()],
         "sliders": [list(map(point, along)) for along in realism_paths(measured).values()],
         "blocks": list(map(block, dict.fromkeys(summary.target for summary in measured))),
-        "pictures": measured[0].realism["pictures"], "patches": measured[0].realism["patches"],
+        "pictures": measured[0].realism["pictures"],
+        "patches": measured[0].realism["patches"],
         "cautions": small_sample_cautions(measured[0].realism),
     }

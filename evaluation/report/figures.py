@@ -12,8 +12,15 @@ from metamer.evaluation.plots.style import Style
 from metamer.evaluation.rate import published, rate_distortion
 
 
-def draw_figures(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("png",), specs: Sequence[str] = (),
-                 others: Sequence[str] = (), complexity: Path | None = None, anchor: str | None = None) -> list[Path]:
+def draw_figures(
+    folders: Sequence[Path],
+    out: Path,
+    formats: Sequence[str] = ("png",),
+    specs: Sequence[str] = (),
+    others: Sequence[str] = (),
+    complexity: Path | None = None,
+    anchor: str | None = None,
+) -> list[Path]:
     """Draws what is in folders of results.
 
     Args:
@@ -23,7 +30,8 @@ def draw_figures(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("
         specs: Labels of distances, by default all that were measured; the first is the plane's.
         others: Names of published codecs (`evaluation.rate.published`).
         complexity: JSON of `metamer complexity`; None for no plot of complexity.
-        anchor: Codec that single pictures' gains are against; by default jpeg if it was measured, else the first.
+        anchor: Codec that single pictures' gains are against; by default jpeg if it was measured,
+        else the first.
 
     Returns:
         The files written.
@@ -33,10 +41,18 @@ def draw_figures(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("
     """
     results = load_results(folders)
     work = complexity_points(complexity, results.rows) if complexity else []
-    codecs = [*(row["codec"] for row in results.rows + results.matched), *(summary.codec for summary in results.summaries)]
-    styles = plots.codec_styles([*codecs, *(published.find_published(name).name for name in others)])
+    codecs = [
+        *(row["codec"] for row in results.rows + results.matched),
+        *(summary.codec for summary in results.summaries),
+    ]
+    styles = plots.codec_styles(
+        [*codecs, *(published.find_published(name).name for name in others)]
+    )
     figures = {}
-    for name, rows in (("rate_distortion", results.rows), ("rate_distortion_matched", results.matched)):
+    for name, rows in (
+        ("rate_distortion", results.rows),
+        ("rate_distortion_matched", results.matched),
+    ):
         if rows:
             labels = chosen_labels(distance_labels(rows), specs)
             figures[name] = rate_distortion.figure_data(rows, labels, others) | {"styles": styles}
@@ -61,34 +77,49 @@ def draw_figures(folders: Sequence[Path], out: Path, formats: Sequence[str] = ("
 
 
 def chosen_labels(measured: Sequence[str], specs: Sequence[str]) -> list[str]:
-    """The distances asked for, all that are known by default. Raises MetamerError for one that was not measured."""
+    """The distances asked for, all that are known by default. Raises MetamerError for one that was
+    not measured.
+    """
     if missing := [spec for spec in specs if spec not in measured]:
         raise MetamerError(f"{missing[0]} was not measured; there are {', '.join(measured)}")
     return list(specs or measured)
 
 
-def gains_against(rows: Sequence[Row], specs: Sequence[str], anchor: str | None) -> tuple[dict, str]:
-    """`rate_distortion.picture_bd_rates` of rows over settings, and the anchor. Raises MetamerError for one that was not
-    measured."""
+def gains_against(
+    rows: Sequence[Row], specs: Sequence[str], anchor: str | None
+) -> tuple[dict, str]:
+    """`rate_distortion.picture_bd_rates` of rows over settings, and the anchor. Raises MetamerError
+    for one that was not measured.
+    """
     codecs = list(dict.fromkeys(row["codec"] for row in rows))
     if anchor and anchor not in codecs:
         raise MetamerError(f"{anchor} was not measured; there are {', '.join(codecs)}")
     anchor = anchor or next((name for name in codecs if name == "jpeg"), *codecs[:1] or [""])
     if len(codecs) < 2:
         return {}, anchor
-    return rate_distortion.picture_bd_rates(rows, chosen_labels(distance_labels(rows), specs), anchor), anchor
+    return rate_distortion.picture_bd_rates(
+        rows, chosen_labels(distance_labels(rows), specs), anchor
+    ), anchor
 
 
-def draw_realism(results: Results, out: Path, suffix: str, specs: Sequence[str], styles: dict[str, Style]) -> list[Path]:
-    """Realism over rate, where there is more than one rate, and the plane; nothing where realism was not measured."""
+def draw_realism(
+    results: Results, out: Path, suffix: str, specs: Sequence[str], styles: dict[str, Style]
+) -> list[Path]:
+    """Realism over rate, where there is more than one rate, and the plane; nothing where realism
+    was not measured.
+    """
     measured = [summary for summary in results.summaries if summary.realism]
     if not measured:
         return []
     if len(counts := {summary.realism["pictures"] for summary in measured}) > 1:
         counts_text = " and ".join(map(str, sorted(counts)))
-        raise MetamerError(f"realism of {counts_text} pictures does not compare; plot one run at a time")
+        raise MetamerError(
+            f"realism of {counts_text} pictures does not compare; plot one run at a time"
+        )
     written = [out / f"distortion_realism.{suffix}"]
-    plots.plot_realism_plane(measured, chosen_labels(list(measured[0].means), specs)[0], written[0], styles)
+    plots.plot_realism_plane(
+        measured, chosen_labels(list(measured[0].means), specs)[0], written[0], styles
+    )
     if len({summary.target for summary in measured}) > 1:
         written.append(out / f"rate_realism.{suffix}")
         plots.plot_rate_realism(measured, written[1], styles)
@@ -96,22 +127,32 @@ def draw_realism(results: Results, out: Path, suffix: str, specs: Sequence[str],
 
 
 def complexity_points(path: Path, rows: Sequence[Row]) -> list[plots.ComplexityPoint]:
-    """Codecs that were measured on Kodak, and published ones: work of the decoder, BD-rate in PSNR against published BPG.
+    """Codecs that were measured on Kodak, and published ones: work of the decoder, BD-rate in PSNR
+    against published BPG.
 
-    path: JSON of `metamer complexity`; rows: over settings. Raises FileError, and MetamerError where nothing measured has both.
+    path: JSON of `metamer complexity`; rows: over settings. Raises FileError, and MetamerError
+    where nothing measured has both.
     """
     try:
-        work = {network["codec"]: network["decoder_kmac"] for network in json.loads(path.read_text())["codecs"]}
+        work = {
+            network["codec"]: network["decoder_kmac"]
+            for network in json.loads(path.read_text())["codecs"]
+        }
     except OSError as problem:
         raise FileError(f"{path}: {problem.strerror.lower()}") from None
     except (ValueError, TypeError, KeyError):
         raise FileError(f"{path}: the JSON of `metamer complexity --json` is needed") from None
     anchor = published.find_published(published.ANCHOR).curves["psnr"]
     curves = rate_distortion.mean_curves(rows, "psnr")[1] if "psnr" in distance_labels(rows) else {}
-    points = [plots.ComplexityPoint(codec, work[codec], rate_distortion.bd_rate(anchor, curve)[0])
-             for codec, curve in curves.items() if work.get(codec)]
+    points = [
+        plots.ComplexityPoint(codec, work[codec], rate_distortion.bd_rate(anchor, curve)[0])
+        for codec, curve in curves.items()
+        if work.get(codec)
+    ]
     if not points:
-        raise MetamerError(f"{path} has the work of no network whose PSNR was measured over settings")
+        raise MetamerError(
+            f"{path} has the work of no network whose PSNR was measured over settings"
+        )
     return points + [
         plots.ComplexityPoint(network.name, network.decoder, rate, network.source)
         for network, rate in published.published_bd_rates()

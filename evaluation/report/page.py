@@ -12,7 +12,13 @@ from metamer.evaluation import plots
 from metamer.evaluation.measure.results import load_results
 from metamer.evaluation.plots.style import round_ticks
 from metamer.evaluation.rate import published
-from metamer.evaluation.report.contents import distance_sections, picture_table, published_label, realism_section, six_digits
+from metamer.evaluation.report.contents import (
+    distance_sections,
+    picture_table,
+    published_label,
+    realism_section,
+    six_digits,
+)
 from metamer.evaluation.report.viewer import viewer_section
 
 HERE = Path(__file__).parent / "static"
@@ -48,7 +54,9 @@ def write_page(folders: Sequence[Path], out: Path, most: int, others: Sequence[s
     every = [*results.matched, *results.rows]
     codecs = list(dict.fromkeys(row["codec"] for row in every))
     theirs = [published.find_published(name) for name in dict.fromkeys(others)]
-    looks = plots.codec_styles([*codecs, *(entry.codec for entry in results.summaries), *(entry.name for entry in theirs)])
+    looks = plots.codec_styles(
+        [*codecs, *(entry.codec for entry in results.summaries), *(entry.name for entry in theirs)]
+    )
     looks |= {published_label(entry.name): looks[entry.name] for entry in theirs}
     columns, lines = picture_table(every)
     context = {
@@ -62,15 +70,31 @@ def write_page(folders: Sequence[Path], out: Path, most: int, others: Sequence[s
         "viewer": viewer_section(results, out, most),
         "rows": lines,
     }
-    rates = [rate for metric in context["metrics"] for curve in metric["curves"] for rate in curve["bpp"]]
+    rates = [
+        rate for metric in context["metrics"] for curve in metric["curves"] for rate in curve["bpp"]
+    ]
     data = {
-        "metrics": [{key: metric[key] for key in ("label", "axis", "curves")} for metric in context["metrics"]],
-        "colours": {codec: {"light": look.colour, "dark": DARK[look.colour]} for codec, look in looks.items()},
+        "metrics": [
+            {key: metric[key] for key in ("label", "axis", "curves")}
+            for metric in context["metrics"]
+        ],
+        "colours": {
+            codec: {"light": look.colour, "dark": DARK[look.colour]}
+            for codec, look in looks.items()
+        },
         "ticks": six_digits(round_ticks(min(rates), max(rates))),
-        "columns": columns, "rows": lines, "viewer": context["viewer"], "realism": context["realism"],
+        "columns": columns,
+        "rows": lines,
+        "viewer": context["viewer"],
+        "realism": context["realism"],
     }
-    template = jinja2.Environment(autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined,
-                                  loader=jinja2.FileSystemLoader(HERE)).get_template("index.html")
+    template = jinja2.Environment(
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
+        loader=jinja2.FileSystemLoader(HERE),
+    ).get_template("index.html")
     for name in SCRIPTS:
         files.write(str(out / name), (HERE / name).read_bytes())
     files.write(str(out / "plotly.min.js"), get_plotlyjs().encode())

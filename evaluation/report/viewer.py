@@ -18,8 +18,10 @@ from metamer.perception.registry import find
 def decoded_pair(decoded: Sequence[Path], row: Row) -> tuple[Path, Path] | None:
     """Where a row's original and what was decoded of it are kept; none where they are not."""
     for folder in decoded:
-        pair = (folder / ORIGINAL / f"{Path(row['image']).stem}.png",
-                decoded_path(folder, Path(row["image"]), Point(row["codec"], target=row["target"])))
+        pair = (
+            folder / ORIGINAL / f"{Path(row['image']).stem}.png",
+            decoded_path(folder, Path(row["image"]), Point(row["codec"], target=row["target"])),
+        )
         if all(path.is_file() for path in pair):
             return pair
     return None
@@ -34,7 +36,8 @@ def copy_picture(path: Path, out: Path) -> str:
 
 
 def viewer_section(results: Results, out: Path, most: int) -> dict | None:
-    """Copies originals and decodes of ``most`` pictures, spread over those of which all is kept, and says what is where.
+    """Copies originals and decodes of ``most`` pictures, spread over those of which all is kept,
+    and says what is where.
 
     Codecs of which nothing is kept are left out. None where no picture is left.
     """
@@ -45,24 +48,58 @@ def viewer_section(results: Results, out: Path, most: int) -> dict | None:
     }
     codecs = list(dict.fromkeys(codec for _, codec, _ in places))
     rates = sorted({row["target"] for row in results.matched})
-    images = [image for image in sorted({image for image, _, _ in places})
-              if all((image, codec, rate) in places for codec in codecs for rate in rates)]
+    images = [
+        image
+        for image in sorted({image for image, _, _ in places})
+        if all((image, codec, rate) in places for codec in codecs for rate in rates)
+    ]
     if not images:
         return None
     distances = distance_labels(results.matched)
     pictures = []
     for index in np.linspace(0, len(images) - 1, min(most, len(images))).round().astype(int):
-        own = [row for row in results.matched if row["image"] == images[index] and row["codec"] in codecs]
+        own = [
+            row
+            for row in results.matched
+            if row["image"] == images[index] and row["codec"] in codecs
+        ]
         pairs = [places[row["image"], row["codec"], row["target"]] for row in own]
         decodes: dict[str, dict] = {f"{rate:g}": {} for rate in rates}
         for row, (_, decoded) in zip(own, pairs, strict=True):
-            values = {key: row[key] and float(f"{row[key]:.6g}") for key in ("bytes", "bpp", *distances)}
-            decodes[f"{row['target']:g}"][row["codec"]] = {"src": copy_picture(decoded, out), **values}
-        pictures.append({"name": images[index], "width": own[0]["width"], "height": own[0]["height"],
-                         "original": copy_picture(pairs[0][0], out), "decodes": decodes})
-    facts = [{"key": "bytes", "title": "bytes", "digits": 0, "better": 0},
-             {"key": "bpp", "title": "bits per pixel", "digits": 3, "better": 0}]
+            values = {
+                key: row[key] and float(f"{row[key]:.6g}") for key in ("bytes", "bpp", *distances)
+            }
+            decodes[f"{row['target']:g}"][row["codec"]] = {
+                "src": copy_picture(decoded, out),
+                **values,
+            }
+        pictures.append(
+            {
+                "name": images[index],
+                "width": own[0]["width"],
+                "height": own[0]["height"],
+                "original": copy_picture(pairs[0][0], out),
+                "decodes": decodes,
+            }
+        )
+    facts = [
+        {"key": "bytes", "title": "bytes", "digits": 0, "better": 0},
+        {"key": "bpp", "title": "bits per pixel", "digits": 3, "better": 0},
+    ]
     for label in distances:
         better = 1 if find(label.partition(":")[0]).higher_is_better else -1
-        facts.append({"key": label, "title": metric_title(label), "digits": decimals(results.matched, label), "better": better})
-    return {"pictures": pictures, "all": len(images), "rates": list(decodes), "codecs": codecs, "facts": facts}
+        facts.append(
+            {
+                "key": label,
+                "title": metric_title(label),
+                "digits": decimals(results.matched, label),
+                "better": better,
+            }
+        )
+    return {
+        "pictures": pictures,
+        "all": len(images),
+        "rates": list(decodes),
+        "codecs": codecs,
+        "facts": facts,
+    }

@@ -27,7 +27,9 @@ def cell_numbers(cells: Tensor) -> Tensor:
 
 @torch.no_grad()
 def codebook(coder: nn.Module, source: Source, count: int = SEEN) -> tuple[np.ndarray, np.ndarray]:
-    """Codewords that vectors of the source get (K, dimensions), and the share of vectors that get each (K,)."""
+    """Codewords that vectors of the source get (K, dimensions), and the share of vectors that get
+    each (K,).
+    """
     vectors = source.sample(count, torch.Generator().manual_seed(0))
     cells, _, decoded = coder(vectors)
     number = cell_numbers(cells)
@@ -37,17 +39,21 @@ def codebook(coder: nn.Module, source: Source, count: int = SEEN) -> tuple[np.nd
 
 
 def score_title(score: Score) -> str:
-    return (f"{METHODS[score.method]}, λ = {score.tradeoff:g}\n"
-            f"R + λD = {score.cost:.2f} (R {score.rate:.2f}, D {score.distortion:.3g})")
+    return (
+        f"{METHODS[score.method]}, λ = {score.tradeoff:g}\n"
+        f"R + λD = {score.cost:.2f} (R {score.rate:.2f}, D {score.distortion:.3g})"
+    )
 
 
 def plot_plane(source: Source, scored: ScoredCoders, path: Path) -> None:
-    """A panel a coder: the density, the cells' borders, codewords with areas as their probabilities."""
+    """A panel a coder: the density, the cells' borders, codewords with areas as their
+    probabilities.
+    """
     columns = math.ceil(math.sqrt(len(scored)))
     lines = -(-len(scored) // columns)
     size = (5 * columns, 5.2 * lines)
     figure, panels = plt.subplots(lines, columns, figsize=size, squeeze=False, layout="constrained")
-    for panel in panels.flat[len(scored):]:
+    for panel in panels.flat[len(scored) :]:
         panel.axis("off")
     sample = source.sample(SEEN, torch.Generator().manual_seed(0))
     low, high = np.quantile(sample.numpy(), [0.002, 0.998], axis=0) + np.array([[-0.7], [0.7]])
@@ -62,7 +68,13 @@ def plot_plane(source: Source, scored: ScoredCoders, path: Path) -> None:
         border[..., :3] = to_rgb(COLOURS[1])
         border[:, 1:, 3] = number[:, 1:] != number[:, :-1]
         border[1:, :, 3] += (number[1:] != number[:-1]).numpy()
-        panel.imshow(density.sqrt(), cmap="Greys", origin="lower", extent=extent, vmax=1.6 * density.max().sqrt())
+        panel.imshow(
+            density.sqrt(),
+            cmap="Greys",
+            origin="lower",
+            extent=extent,
+            vmax=1.6 * density.max().sqrt(),
+        )
         panel.imshow(border.clip(0, 1), origin="lower", extent=extent)
         codewords, shares = codebook(coder, source)
         panel.scatter(*codewords.T, s=1 + 1200 * shares, color=COLOURS[0], linewidths=0, zorder=3)
@@ -72,13 +84,17 @@ def plot_plane(source: Source, scored: ScoredCoders, path: Path) -> None:
 
 
 def plot_line(source: Source, scored: ScoredCoders, path: Path) -> None:
-    """Left the cells and codewords along the line at the middle λ; right rate against distortion, with the best and a bound."""
+    """Left the cells and codewords along the line at the middle λ; right rate against distortion,
+    with the best and a bound.
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5), layout="constrained")
     tradeoffs = sorted({score.tradeoff for _, score in scored})
     middle = tradeoffs[len(tradeoffs) // 2]
     here = [(coder, score) for coder, score in scored if score.tradeoff == middle]
     reach = torch.linspace(-7, 7, 20001)[:, None]
-    left.fill_between(reach[:, 0], source.density(reach) * 2 * len(here), color=COLOURS[7], alpha=0.3, linewidth=0)
+    left.fill_between(
+        reach[:, 0], source.density(reach) * 2 * len(here), color=COLOURS[7], alpha=0.3, linewidth=0
+    )
     for row, (coder, score) in enumerate(here):
         with torch.no_grad():
             number = cell_numbers(coder(reach)[0])
@@ -86,35 +102,68 @@ def plot_line(source: Source, scored: ScoredCoders, path: Path) -> None:
         left.vlines(borders, row + 0.15, row + 0.85, color=COLOURS[6], linewidth=1)
         codewords, shares = codebook(coder, source)
         height = np.full(len(codewords), row + 0.5)
-        left.scatter(codewords[:, 0], height, s=2 + 400 * shares, color=SHADES[score.method], zorder=3)
-    left.set_yticks(np.arange(len(here)) + 0.5, [METHODS[score.method].replace(" ", "\n", 1) for _, score in here])
-    left.set(xlim=(-7, 7), ylim=(0, len(here)), xlabel="x", title=f"cells and codewords at λ = {middle:g}; area: probability")
+        left.scatter(
+            codewords[:, 0], height, s=2 + 400 * shares, color=SHADES[score.method], zorder=3
+        )
+    left.set_yticks(
+        np.arange(len(here)) + 0.5,
+        [METHODS[score.method].replace(" ", "\n", 1) for _, score in here],
+    )
+    left.set(
+        xlim=(-7, 7),
+        ylim=(0, len(here)),
+        xlabel="x",
+        title=f"cells and codewords at λ = {middle:g}; area: probability",
+    )
     left.spines["left"].set_visible(False)
-    curve = [optima.laplace(tradeoff) for tradeoff in np.geomspace(min(tradeoffs) / 2, max(tradeoffs) * 2, 60)]
-    plot_optimum(right, [(best.distortion, best.rate) for best in curve], "best scalar quantiser (Sullivan 1996)", scored)
+    curve = [
+        optima.laplace(tradeoff)
+        for tradeoff in np.geomspace(min(tradeoffs) / 2, max(tradeoffs) * 2, 60)
+    ]
+    plot_optimum(
+        right,
+        [(best.distortion, best.rate) for best in curve],
+        "best scalar quantiser (Sullivan 1996)",
+        scored,
+    )
     distortion = np.geomspace(min(best.distortion for best in curve), 2, 200)
-    right.plot(distortion, optima.laplace_bound(distortion), color=COLOURS[7], linestyle="--", label="Shannon's lower bound")
+    right.plot(
+        distortion,
+        optima.laplace_bound(distortion),
+        color=COLOURS[7],
+        linestyle="--",
+        label="Shannon's lower bound",
+    )
     right.set_xlabel("mean squared error")
     right.legend()
     plots.save_figure(figure, path)
 
 
-def plot_optimum(panel: plt.Axes, best: list[tuple[float, float]], name: str, scored: ScoredCoders) -> None:
+def plot_optimum(
+    panel: plt.Axes, best: list[tuple[float, float]], name: str, scored: ScoredCoders
+) -> None:
     """Rate over logarithmic distortion: the best as a curve, coders as points."""
     panel.plot(*np.array(best).T, color=COLOURS[6], linewidth=1.3, label=name)
     for method, mark in zip(METHODS, "v^os", strict=True):
         points = [(score.distortion, score.rate) for _, score in scored if score.method == method]
         if points:
-            panel.plot(*np.array(points).T, mark, color=SHADES[method], markersize=7, label=METHODS[method])
+            panel.plot(
+                *np.array(points).T, mark, color=SHADES[method], markersize=7, label=METHODS[method]
+            )
     panel.set(xscale="log", ylabel="bits")
     panel.grid()
 
 
 def plot_paths(source: Source, scored: ScoredCoders, path: Path) -> None:
-    """Left bits against distortion, with the best; right a path and what the coders make of it at the largest λ."""
+    """Left bits against distortion, with the best; right a path and what the coders make of it at
+    the largest λ.
+    """
     figure, (left, right) = plt.subplots(1, 2, figsize=(14, 5), layout="constrained")
     tradeoffs = sorted({score.tradeoff for _, score in scored})
-    best = [optima.sawbridge_quantiser(width) for width in np.geomspace(0.15 / np.sqrt(max(tradeoffs)), 1, 2000)]
+    best = [
+        optima.sawbridge_quantiser(width)
+        for width in np.geomspace(0.15 / np.sqrt(max(tradeoffs)), 1, 2000)
+    ]
     plot_optimum(left, [(one.distortion, one.rate) for one in best], "the optimum", scored)
     left.set_xlabel("squared error, mean over time")
     left.legend()
@@ -125,8 +174,13 @@ def plot_paths(source: Source, scored: ScoredCoders, path: Path) -> None:
         if score.tradeoff == chosen:
             with torch.no_grad():
                 _, bits, decoded = coder(one)
-            right.plot(source.times(), decoded[0], color=SHADES[score.method], linewidth=1.4,
-                       label=f"{METHODS[score.method]}: {bits.item():.1f} bits")
+            right.plot(
+                source.times(),
+                decoded[0],
+                color=SHADES[score.method],
+                linewidth=1.4,
+                label=f"{METHODS[score.method]}: {bits.item():.1f} bits",
+            )
     right.set(xlabel="t", title=f"λ = {chosen:g}")
     right.grid()
     right.legend()

@@ -9,7 +9,8 @@ from torch.nn import functional as F
 
 
 class FactorisedPrior(nn.Module):
-    """Non-parametric cumulative distributions, one a latent (Ballé et al., ICLR 2018, appendix 6.1).
+    """Non-parametric cumulative distributions, one a latent (Ballé et al., ICLR 2018, appendix
+    6.1).
 
     widths: of the hidden layers; scale: about how far the distributions reach at the start.
     """
@@ -22,7 +23,9 @@ class FactorisedPrior(nn.Module):
             nn.Parameter(torch.full((latents, out, into), math.log(math.expm1(gain / out))))
             for into, out in pairwise(sizes)
         )
-        self.biases = nn.ParameterList(nn.Parameter(torch.rand(latents, out, 1) - 0.5) for out in sizes[1:])
+        self.biases = nn.ParameterList(
+            nn.Parameter(torch.rand(latents, out, 1) - 0.5) for out in sizes[1:]
+        )
         self.bends = nn.ParameterList(nn.Parameter(torch.zeros(latents, out, 1)) for out in widths)
 
     def logits(self, value: Tensor) -> Tensor:
@@ -37,9 +40,11 @@ class FactorisedPrior(nn.Module):
     def bits(self, latents: Tensor) -> Tensor:
         """−log2 of the probability (N,) of the unit intervals around latents (N, latents).
 
-        On whole numbers the intervals meet, so that the probabilities add up to one and the bits are ideal code lengths.
+        On whole numbers the intervals meet, so that the probabilities add up to one and the bits
+        are ideal code lengths.
         """
         value = latents.T
         low, high = self.logits(torch.cat([value - 0.5, value + 0.5], 1)).chunk(2, 1)
-        gap = torch.log1p(-torch.exp((low - high).clamp_max(-1e-6)))  # σ(b) − σ(a) = (1 − e^(a−b)) σ(b) σ(−a)
+        # σ(b) − σ(a) = (1 − e^(a−b)) σ(b) σ(−a)
+        gap = torch.log1p(-torch.exp((low - high).clamp_max(-1e-6)))
         return -(gap + F.logsigmoid(high) + F.logsigmoid(-low)).sum(0) / math.log(2)

@@ -11,11 +11,12 @@ from torch import Tensor
 class Source:
     """A source of vectors, and what its coders are made of.
 
-    dimensions: of a vector; weight: of a vector's squared error in its distortion, 1 for the sum, 1/dimensions for the mean;
-    latents, hidden, activation: of the nonlinear transforms; coefficients: of the linear ones; codewords: of the vector
-    quantiser at the start; examples: vectors it is trained on; tested: vectors every coder is measured on; steps,
-    learning_rate: of the nonlinear transforms; linear_steps: of the linear ones; batch: of both; tradeoffs: λ unless others are
-    asked for; methods: coders worth comparing.
+    dimensions: of a vector; weight: of a vector's squared error in its distortion, 1 for the sum,
+    1/dimensions for the mean; latents, hidden, activation: of the nonlinear transforms;
+    coefficients: of the linear ones; codewords: of the vector quantiser at the start; examples:
+    vectors it is trained on; tested: vectors every coder is measured on; steps, learning_rate: of
+    the nonlinear transforms; linear_steps: of the linear ones; batch: of both; tradeoffs: λ unless
+    others are asked for; methods: coders worth comparing.
     """
 
     name: str
@@ -75,12 +76,19 @@ class Banana(Source):
         return torch.tensor([0.0, -self.BEND * self.DEVIATION[0] ** 2]) @ self.TURN + self.SHIFT
 
     def covariance(self):
-        first, second = self.DEVIATION**2  # of a normal z, z² has variance 2σ⁴ and is uncorrelated with z
-        return self.TURN.T @ torch.diag(torch.stack([first, second + 2 * self.BEND**2 * first**2])) @ self.TURN
+        # of a normal z, z² has variance 2σ⁴ and is uncorrelated with z
+        first, second = self.DEVIATION**2
+        return (
+            self.TURN.T
+            @ torch.diag(torch.stack([first, second + 2 * self.BEND**2 * first**2]))
+            @ self.TURN
+        )
 
     def density(self, points):
         bent = (points - self.SHIFT) @ self.TURN.T
-        straight = torch.stack([bent[:, 0], bent[:, 1] + self.BEND * bent[:, 0] ** 2], 1) / self.DEVIATION
+        straight = (
+            torch.stack([bent[:, 0], bent[:, 1] + self.BEND * bent[:, 0] ** 2], 1) / self.DEVIATION
+        )
         return torch.exp(-straight.square().sum(1) / 2) / (2 * math.pi * self.DEVIATION.prod())
 
 
@@ -104,7 +112,8 @@ class Laplace(Source):
 class Sawbridge(Source):
     """t − [t > U] at equally spaced t in [0, 1], U uniform there (Wagner & Ballé 2021).
 
-    A curve of one parameter whose linear span has every dimension; its covariance is that of the Brownian bridge.
+    A curve of one parameter whose linear span has every dimension; its covariance is that of the
+    Brownian bridge.
     """
 
     def times(self) -> Tensor:
@@ -125,14 +134,61 @@ class Sawbridge(Source):
         return (torch.minimum(times[:, None], times) - times[:, None] * times).float()
 
 
-SOURCES = {source.name: source for source in (
-    Banana("banana", dimensions=2, weight=1.0, latents=2, hidden=(100, 100), activation=torch.nn.Softplus, coefficients=2,
-           codewords=256, examples=1 << 17, tested=1 << 20, steps=8000, linear_steps=3000, batch=512, learning_rate=3e-3,
-           tradeoffs=(8.0,)),
-    Laplace("laplace", dimensions=1, weight=1.0, latents=1, hidden=(50, 50), activation=torch.nn.Softplus, coefficients=1,
-            codewords=128, examples=1 << 17, tested=1 << 20, steps=2500, linear_steps=1500, batch=512,
-            learning_rate=3e-3, tradeoffs=(1.0, 4.0, 16.0), methods=("ltc", "ntc", "vq")),
-    Sawbridge("sawbridge", dimensions=1024, weight=1 / 1024, latents=10, hidden=(100, 100), activation=torch.nn.LeakyReLU,
-              coefficients=32, codewords=64, examples=1 << 13, tested=1 << 15, steps=8000, linear_steps=1500, batch=128,
-              learning_rate=2e-3, tradeoffs=(16.0, 48.0, 144.0), methods=("klt", "ntc", "vq")),
-)}
+SOURCES = {
+    source.name: source
+    for source in (
+        Banana(
+            "banana",
+            dimensions=2,
+            weight=1.0,
+            latents=2,
+            hidden=(100, 100),
+            activation=torch.nn.Softplus,
+            coefficients=2,
+            codewords=256,
+            examples=1 << 17,
+            tested=1 << 20,
+            steps=8000,
+            linear_steps=3000,
+            batch=512,
+            learning_rate=3e-3,
+            tradeoffs=(8.0,),
+        ),
+        Laplace(
+            "laplace",
+            dimensions=1,
+            weight=1.0,
+            latents=1,
+            hidden=(50, 50),
+            activation=torch.nn.Softplus,
+            coefficients=1,
+            codewords=128,
+            examples=1 << 17,
+            tested=1 << 20,
+            steps=2500,
+            linear_steps=1500,
+            batch=512,
+            learning_rate=3e-3,
+            tradeoffs=(1.0, 4.0, 16.0),
+            methods=("ltc", "ntc", "vq"),
+        ),
+        Sawbridge(
+            "sawbridge",
+            dimensions=1024,
+            weight=1 / 1024,
+            latents=10,
+            hidden=(100, 100),
+            activation=torch.nn.LeakyReLU,
+            coefficients=32,
+            codewords=64,
+            examples=1 << 13,
+            tested=1 << 15,
+            steps=8000,
+            linear_steps=1500,
+            batch=128,
+            learning_rate=2e-3,
+            tradeoffs=(16.0, 48.0, 144.0),
+            methods=("klt", "ntc", "vq"),
+        ),
+    )
+}

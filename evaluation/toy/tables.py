@@ -12,12 +12,29 @@ def score_rows(scores: list[Score]) -> list[list[str]]:
     rows = []
     for tradeoff in dict.fromkeys(score.tradeoff for score in scores):
         here = [score for score in scores if score.tradeoff == tradeoff]
-        rows += [[f"{tradeoff:g}", METHODS[score.method], f"{score.rate:.3f}", f"{score.distortion:.4g}", f"{score.cost:.3f}",
-                   f"{score.low:.3f} … {score.high:.3f}"] for score in here]
+        rows += [
+            [
+                f"{tradeoff:g}",
+                METHODS[score.method],
+                f"{score.rate:.3f}",
+                f"{score.distortion:.4g}",
+                f"{score.cost:.3f}",
+                f"{score.low:.3f} … {score.high:.3f}",
+            ]
+            for score in here
+        ]
         if optimum := OPTIMA.get(here[0].source):
             best = optimum(tradeoff)
-            rows.append([f"{tradeoff:g}", "the optimum", f"{best.rate:.3f}", f"{best.distortion:.4g}",
-                          f"{best.cost(tradeoff):.3f}", ""])
+            rows.append(
+                [
+                    f"{tradeoff:g}",
+                    "the optimum",
+                    f"{best.rate:.3f}",
+                    f"{best.distortion:.4g}",
+                    f"{best.cost(tradeoff):.3f}",
+                    "",
+                ]
+            )
     return rows
 
 
@@ -25,7 +42,10 @@ def score_text(scores: list[Score]) -> str:
     """Columns aligned with spaces."""
     lines = [HEADER, *score_rows(scores)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(HEADER))]
-    return "\n".join("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip() for line in lines)
+    return "\n".join(
+        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
+        for line in lines
+    )
 
 
 def score_markdown(scores: list[Score]) -> str:

@@ -18,7 +18,9 @@ from metamer.evaluation.toy.transform_coding import TransformCoder
 from metamer.evaluation.toy.vector_quantiser import VectorQuantiser
 
 METHODS = {
-    "klt": "Karhunen-Loève transform coding", "ltc": "linear transform coding", "ntc": "nonlinear transform coding",
+    "klt": "Karhunen-Loève transform coding",
+    "ltc": "linear transform coding",
+    "ntc": "nonlinear transform coding",
     "vq": "entropy-constrained vector quantisation",
 }
 ROUNDS = 300  # of Lloyd's algorithm, at most
@@ -30,8 +32,8 @@ UNSEEN = 1 << 32  # added to the seed of training for the vectors that coders ar
 class Score:
     """What a coder costs on fresh vectors, by rounding and ideal code lengths.
 
-    rate: bits a vector; distortion: weight · squared error; cost: rate + tradeoff · distortion, with its 95 % interval over the
-    vectors (not over trainings); seconds: of training.
+    rate: bits a vector; distortion: weight · squared error; cost: rate + tradeoff · distortion,
+    with its 95 % interval over the vectors (not over trainings); seconds: of training.
     """
 
     source: str
@@ -56,7 +58,9 @@ def untrained_transform_coder(source: Source, method: str, tradeoff: float) -> T
 
 
 def training_steps(source: Source, method: str, steps: int | None) -> int:
-    """How many steps or, of Lloyd's algorithm, rounds a training takes at most, of those asked for or without asking."""
+    """How many steps or, of Lloyd's algorithm, rounds a training takes at most, of those asked for
+    or without asking.
+    """
     if method == "vq":
         return min(steps or ROUNDS, ROUNDS)
     return steps or (source.steps if method == "ntc" else source.linear_steps)
@@ -67,7 +71,9 @@ def train_coder(source: Source, method: str, tradeoff: float, steps: int, seed: 
     generator = torch.Generator().manual_seed(seed)
     if method == "vq":
         vectors = source.sample(source.examples, generator)
-        return vector_quantiser.train_vector_quantiser(vectors, source.codewords, tradeoff * source.weight, steps)
+        return vector_quantiser.train_vector_quantiser(
+            vectors, source.codewords, tradeoff * source.weight, steps
+        )
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # the weights' start
         coder = untrained_transform_coder(source, method, tradeoff)
@@ -78,7 +84,12 @@ def train_coder(source: Source, method: str, tradeoff: float, steps: int, seed: 
 
 
 @torch.no_grad()
-def measure_coder(coder: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]], source: Source, tradeoff: float, seed: int) -> dict:
+def measure_coder(
+    coder: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]],
+    source: Source,
+    tradeoff: float,
+    seed: int,
+) -> dict:
     """Score's rate, distortion, cost, low, high and vectors."""
     generator = torch.Generator().manual_seed(UNSEEN + seed)
     block = max(256, BLOCK // source.dimensions)
@@ -86,7 +97,9 @@ def measure_coder(coder: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]], sour
     for start in range(0, source.tested, block):
         vectors = source.sample(min(block, source.tested - start), generator)
         _, bits, decoded = coder(vectors)
-        rows.append(torch.stack([bits, source.weight * (decoded - vectors).square().sum(1)], 1).double())
+        rows.append(
+            torch.stack([bits, source.weight * (decoded - vectors).square().sum(1)], 1).double()
+        )
     both = torch.cat(rows)
     costs = both @ torch.tensor([1.0, tradeoff], dtype=torch.double)
     half = 1.96 * costs.std().item() / math.sqrt(len(costs))
@@ -95,7 +108,9 @@ def measure_coder(coder: Callable[[Tensor], tuple[Tensor, Tensor, Tensor]], sour
     return {"rate": rate, "distortion": distortion, "cost": cost, **span, "vectors": len(costs)}
 
 
-def restore_coder(source: Source, method: str, tradeoff: float, state: dict[str, Tensor]) -> nn.Module:
+def restore_coder(
+    source: Source, method: str, tradeoff: float, state: dict[str, Tensor]
+) -> nn.Module:
     """The coder that had this state."""
     if method == "vq":
         return VectorQuantiser(state["codewords"], state["lengths"], tradeoff * source.weight)
@@ -104,11 +119,21 @@ def restore_coder(source: Source, method: str, tradeoff: float, state: dict[str,
     return coder
 
 
-def load_or_train(source: Source, method: str, tradeoff: float, steps: int, seed: int, folder: Path) -> tuple[nn.Module, Score]:
-    """The coder and its score, from ``folder`` if a run with the same settings left them there; else made and kept."""
+def load_or_train(
+    source: Source, method: str, tradeoff: float, steps: int, seed: int, folder: Path
+) -> tuple[nn.Module, Score]:
+    """The coder and its score, from ``folder`` if a run with the same settings left them there;
+    else made and kept.
+    """
     path = folder / f"{source.name}-{tradeoff:g}-{method}.pt"
     alike = replace(source, tradeoffs=(), methods=())  # what it says of other coders is no matter
-    asked = {"source": repr(alike), "method": method, "tradeoff": tradeoff, "steps": steps, "seed": seed}
+    asked = {
+        "source": repr(alike),
+        "method": method,
+        "tradeoff": tradeoff,
+        "steps": steps,
+        "seed": seed,
+    }
     if path.exists():
         kept = torch.load(path, weights_only=True)
         if kept["asked"] == asked:
@@ -116,8 +141,15 @@ def load_or_train(source: Source, method: str, tradeoff: float, steps: int, seed
     begun = time.monotonic()
     coder = train_coder(source, method, tradeoff, steps, seed)
     seconds = time.monotonic() - begun
-    score = Score(source.name, method, tradeoff, **measure_coder(coder, source, tradeoff, seed), seed=seed, steps=steps,
-                  seconds=round(seconds, 1))
+    score = Score(
+        source.name,
+        method,
+        tradeoff,
+        **measure_coder(coder, source, tradeoff, seed),
+        seed=seed,
+        steps=steps,
+        seconds=round(seconds, 1),
+    )
     buffer = io.BytesIO()
     torch.save({"asked": asked, "state": coder.state_dict(), "score": vars(score)}, buffer)
     files.write(str(path), buffer.getvalue())

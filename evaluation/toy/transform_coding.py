@@ -1,4 +1,6 @@
-"""Transform coding, linear and nonlinear: a transform, rounding, a factorised prior, a transform back."""
+"""Transform coding, linear and nonlinear: a transform, rounding, a factorised prior, a transform
+back.
+"""
 
 import math
 from collections.abc import Iterable
@@ -15,14 +17,19 @@ from metamer.train.proxies import PROXIES, dither
 
 LINEAR_RATE = 1e-2  # learning rate of coders with few parameters
 SHARPEST = 6.0  # of the soft rounding, 1/temperature; it starts at 1, nearly uniform noise
-ANNEALED = 0.5  # share of the steps over which the soft rounding sharpens; then the learning rate falls, hundredfold
-ROUNDED = 0.9  # share of the steps after which prior and synthesis see rounded latents, and the analysis rests
+# share of the steps over which the soft rounding sharpens; then the learning rate falls,
+# hundredfold
+ANNEALED = 0.5
+# share of the steps after which prior and synthesis see rounded latents, and the analysis rests
+ROUNDED = 0.9
 
 
 class Analysis(nn.Module):
-    """The leading coefficients of the Karhunen-Loève transform, in quantiser steps: learned steps and offsets.
+    """The leading coefficients of the Karhunen-Loève transform, in quantiser steps: learned steps
+    and offsets.
 
-    mix: a matrix (coefficients, coefficients) that is learned too, so that the transform is any linear one of them; or None.
+    mix: a matrix (coefficients, coefficients) that is learned too, so that the transform is any
+    linear one of them; or None.
     """
 
     def __init__(self, basis: Tensor, mean: Tensor, step: float, mix: Tensor | None):
@@ -39,7 +46,9 @@ class Analysis(nn.Module):
 
 
 class Synthesis(nn.Module):
-    """Back from quantiser steps, with steps, offsets and matrix of its own, that undo the analysis at the start."""
+    """Back from quantiser steps, with steps, offsets and matrix of its own, that undo the analysis
+    at the start.
+    """
 
     def __init__(self, basis: Tensor, mean: Tensor, step: float, mix: Tensor | None):
         super().__init__()
@@ -51,7 +60,9 @@ class Synthesis(nn.Module):
 
     def forward(self, latents: Tensor) -> Tensor:
         steps = latents + self.offset
-        return ((steps if self.mix is None else steps @ self.mix) * self.log_step.exp()) @ self.basis.T + self.mean
+        return (
+            (steps if self.mix is None else steps @ self.mix) * self.log_step.exp()
+        ) @ self.basis.T + self.mean
 
 
 def perceptron(sizes: tuple[int, ...], activation: type[nn.Module]) -> nn.Sequential:
@@ -64,13 +75,19 @@ def perceptron(sizes: tuple[int, ...], activation: type[nn.Module]) -> nn.Sequen
 
 def klt(source: Source) -> Tensor:
     """Orthonormal columns (dimensions, coefficients), of falling variance."""
-    return torch.linalg.eigh(source.covariance().double()).eigenvectors.flip(1)[:, : source.coefficients].float()
+    return (
+        torch.linalg.eigh(source.covariance().double())
+        .eigenvectors.flip(1)[:, : source.coefficients]
+        .float()
+    )
 
 
 class TransformCoder(nn.Module):
     """Analysis, rounding, ideal entropy coding under the prior, synthesis."""
 
-    def __init__(self, analysis: nn.Module, synthesis: nn.Module, latents: int, learning_rate: float):
+    def __init__(
+        self, analysis: nn.Module, synthesis: nn.Module, latents: int, learning_rate: float
+    ):
         super().__init__()
         self.analysis, self.synthesis, self.learning_rate = analysis, synthesis, learning_rate
         self.prior = FactorisedPrior(latents)
@@ -79,34 +96,52 @@ class TransformCoder(nn.Module):
     def linear(cls, source: Source, tradeoff: float, mixed: bool) -> "TransformCoder":
         """The Karhunen-Loève transform or, mixed, any linear one of its leading coefficients.
 
-        It begins with the step that is best at high rates, where each coefficient's error Δ²/12 is worth 1 / (2 ln 2) bits. The
-        Karhunen-Loève transform is a minimum that training does not leave, though of banana not the lowest; mixed, it begins
-        as far from it as orthogonal transforms go.
+        It begins with the step that is best at high rates, where each coefficient's error Δ²/12 is
+        worth 1 / (2 ln 2) bits. The Karhunen-Loève transform is a minimum that training does not
+        leave, though of banana not the lowest; mixed, it begins as far from it as orthogonal
+        transforms go.
         """
         step = math.sqrt(12 / (2 * math.log(2) * tradeoff * source.weight))
-        mix = torch.from_numpy(fft.dct(np.eye(source.coefficients), norm="ortho")).float() if mixed else None
+        mix = (
+            torch.from_numpy(fft.dct(np.eye(source.coefficients), norm="ortho")).float()
+            if mixed
+            else None
+        )
         start = klt(source), source.mean(), step, mix
         return cls(Analysis(*start), Synthesis(*start), source.coefficients, LINEAR_RATE)
 
     @classmethod
     def nonlinear(cls, source: Source) -> "TransformCoder":
         sizes = (source.dimensions, *source.hidden, source.latents)
-        return cls(perceptron(sizes, source.activation), perceptron(sizes[::-1], source.activation), source.latents,
-                   source.learning_rate)
+        return cls(
+            perceptron(sizes, source.activation),
+            perceptron(sizes[::-1], source.activation),
+            source.latents,
+            source.learning_rate,
+        )
 
     def forward(self, source: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Codes vectors (N, dimensions): cells (N, latents) of whole numbers, bits (N,), decoded (N, dimensions)."""
+        """Codes vectors (N, dimensions): cells (N, latents) of whole numbers, bits (N,), decoded
+        (N, dimensions).
+        """
         cells = torch.round(self.analysis(source))
         return cells, self.prior.bits(cells), self.synthesis(cells)
 
 
 def train_transform_coder(
-    coder: TransformCoder, source: Source, tradeoff: float, steps: Iterable[int], total: int, generator: torch.Generator
+    coder: TransformCoder,
+    source: Source,
+    tradeoff: float,
+    steps: Iterable[int],
+    total: int,
+    generator: torch.Generator,
 ) -> None:
-    """Minimises rate + tradeoff · distortion in place, as the codec's recipes do: soft rounding that sharpens, then rounding.
+    """Minimises rate + tradeoff · distortion in place, as the codec's recipes do: soft rounding
+    that sharpens, then rounding.
 
-    Under soft rounding s, what is sent is s(y) + dither. With F the cumulative of y, its density is F(c + ½) − F(c − ½) at its
-    conditional mean c, for the staircase repeats with period one: the prior is asked about c and stays smooth however sharp s.
+    Under soft rounding s, what is sent is s(y) + dither. With F the cumulative of y, its density is
+    F(c + ½) − F(c − ½) at its conditional mean c, for the staircase repeats with period one: the
+    prior is asked about c and stays smooth however sharp s.
     """
     optimiser = torch.optim.Adam(coder.parameters())
     latents = torch.Size((source.batch, coder.prior.matrices[0].shape[0]))

@@ -9,9 +9,14 @@ from click.shell_completion import get_completion_class
 def completions(shell: str) -> None:
     """Print what completes this command in SHELL.
 
-    For bash: metamer completions bash > ~/.local/share/bash-completion/completions/metamer. For zsh: into a file _metamer in
-    a folder of $fpath. For fish: > ~/.config/fish/completions/metamer.fish
+    For bash: metamer completions bash > ~/.local/share/bash-completion/completions/metamer. For
+    zsh: into a file _metamer in a folder of $fpath. For fish: >
+    ~/.config/fish/completions/metamer.fish
     """
     kind = get_completion_class(shell)
     assert kind is not None
-    click.echo(kind(click.get_current_context().find_root().command, {}, "metamer", "_METAMER_COMPLETE").source())
+    click.echo(
+        kind(
+            click.get_current_context().find_root().command, {}, "metamer", "_METAMER_COMPLETE"
+        ).source()
+    )

@@ -25,34 +25,101 @@ STREAM_SUFFIX = ".mtm"
 
 @click.command()
 @files_argument
-@click.option("-o", "--output", type=click.Path(allow_dash=True),
-              help="File or folder to write; - for standard output. Default: beside the input.")
-@click.option("-q", "--quality", type=Finite(0, 100), help="0 (smallest) to 100 (best); default 50.")
-@click.option("--lossless", is_flag=True, help="Keep every pixel as it is. Without it, text and drawings are kept so where "
-              "that is the better trade.")
-@click.option("--bpp", type=Finite(0, min_open=True), help="Best quality within this many bits a pixel.")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(allow_dash=True),
+    help="File or folder to write; - for standard output. Default: beside the input.",
+)
+@click.option(
+    "-q", "--quality", type=Finite(0, 100), help="0 (smallest) to 100 (best); default 50."
+)
+@click.option(
+    "--lossless",
+    is_flag=True,
+    help="Keep every pixel as it is. Without it, text and drawings are kept so where "
+    "that is the better trade.",
+)
+@click.option(
+    "--bpp", type=Finite(0, min_open=True), help="Best quality within this many bits a pixel."
+)
 @click.option("--max-bytes", type=click.IntRange(1), help="Best quality within this many bytes.")
-@click.option("--model", default="base", show_default=True, help="Shipped model, or a model file.",
-              shell_complete=complete_models)
-@click.option("--icc", type=click.Choice(["convert", "keep"]), default="convert", show_default=True,
-              help="Convert colours to sRGB, or code them as they are with their profile.")
-@click.option("--metadata", type=click.Choice(["keep", "strip"]), default="keep", show_default=True,
-              help="Whether the file holds the picture's EXIF and XMP.")
-@click.option("--first-frame", is_flag=True, help="Take the first frame of animations, the first page of documents.")
-@click.option("--alpha-quality", type=click.IntRange(0, 100), default=100, show_default=True,
-              help="100 keeps transparency exactly; less, with fewer levels.")
-@click.option("--tile", is_flag=True, help="Code tiles of 1024x1024 pixels apart, each with a checksum: parts can be "
-              "decoded and salvaged by themselves. Large pictures always are.")
-@click.option("--effort", type=click.IntRange(0, 9), default=0, show_default=True, help="Time for smaller or better "
-              "files; each from 4 on takes about twice as long as the one before, and needs the extra [train].")
-@click.option("--distortion", "distances", multiple=True, metavar="NAME[:OPTION=VALUE,…]", help="With --effort 4 and more: "
-              "the distance to lower, of `metamer metrics list`; repeatable. Default: what the model was trained on.")
+@click.option(
+    "--model",
+    default="base",
+    show_default=True,
+    help="Shipped model, or a model file.",
+    shell_complete=complete_models,
+)
+@click.option(
+    "--icc",
+    type=click.Choice(["convert", "keep"]),
+    default="convert",
+    show_default=True,
+    help="Convert colours to sRGB, or code them as they are with their profile.",
+)
+@click.option(
+    "--metadata",
+    type=click.Choice(["keep", "strip"]),
+    default="keep",
+    show_default=True,
+    help="Whether the file holds the picture's EXIF and XMP.",
+)
+@click.option(
+    "--first-frame",
+    is_flag=True,
+    help="Take the first frame of animations, the first page of documents.",
+)
+@click.option(
+    "--alpha-quality",
+    type=click.IntRange(0, 100),
+    default=100,
+    show_default=True,
+    help="100 keeps transparency exactly; less, with fewer levels.",
+)
+@click.option(
+    "--tile",
+    is_flag=True,
+    help="Code tiles of 1024x1024 pixels apart, each with a checksum: parts can be "
+    "decoded and salvaged by themselves. Large pictures always are.",
+)
+@click.option(
+    "--effort",
+    type=click.IntRange(0, 9),
+    default=0,
+    show_default=True,
+    help="Time for smaller or better "
+    "files; each from 4 on takes about twice as long as the one before, and needs the extra "
+    "[train].",
+)
+@click.option(
+    "--distortion",
+    "distances",
+    multiple=True,
+    metavar="NAME[:OPTION=VALUE,…]",
+    help="With --effort 4 and more: "
+    "the distance to lower, of `metamer metrics list`; repeatable. Default: what the model was "
+    "trained on.",
+)
 @max_pixels_option
 @jobs_option
 @threads_option
 @force_option
 @quiet_option
-def encode(names, output, quality, lossless, bpp, max_bytes, distances, count, threads, force, quiet, **options) -> None:
+def encode(
+    names,
+    output,
+    quality,
+    lossless,
+    bpp,
+    max_bytes,
+    distances,
+    count,
+    threads,
+    force,
+    quiet,
+    **options,
+) -> None:
     """Encode pictures to .mtm files."""
     if sum(option is not None for option in (quality, lossless or None, bpp, max_bytes)) > 1:
         raise click.UsageError("give one of --quality, --lossless, --bpp and --max-bytes")
@@ -64,20 +131,28 @@ def encode(names, output, quality, lossless, bpp, max_bytes, distances, count, t
     code_files(work, targets, "encoding", count, threads, force, quiet, options)
 
 
-def encode_file(name: str, targets: dict[str, str], force: bool, options: dict, shown: bool) -> jobs.Report:
+def encode_file(
+    name: str, targets: dict[str, str], force: bool, options: dict, shown: bool
+) -> jobs.Report:
     """One file; ``options``: `codec.encode`'s. shown: whether steps of --effort may be."""
     from metamer.codec import coding
 
     target = targets[name]
     files.check_free(target, force, name)
     source = files.read(name) if name == files.STREAM else name
-    with steps_shown() if options["effort"] and shown else contextlib.nullcontext(lambda: None) as step:
+    with (
+        steps_shown()
+        if options["effort"] and shown
+        else contextlib.nullcontext(lambda: None) as step
+    ):
         data = coding.encode(source, **options, progress=step)
     files.write(target, data, force)
     header = container.read_header(data)
     before = len(source) if isinstance(source, bytes) else os.stat(name).st_size
-    return jobs.Report(summary=f"{name} → {target} {terminal.size(before)} → {terminal.size(len(data))}, "
-                       f"{8 * len(data) / (header.width * header.height):.2f} bpp")
+    return jobs.Report(
+        summary=f"{name} → {target} {terminal.size(before)} → {terminal.size(len(data))}, "
+        f"{8 * len(data) / (header.width * header.height):.2f} bpp"
+    )
 
 
 @contextlib.contextmanager

@@ -9,29 +9,103 @@ from metamer.commands.options import Finite
 
 @click.command()
 @click.argument("folder", type=click.Path(path_type=Path))
-@click.option("--codec", "codecs", multiple=True, metavar="CODEC",
-              help="Repeatable: PEER or PEER:OPTION=VALUE,… (jpeg:subsampling=4:4:4); MODEL, MODEL+DECODER or "
-              "MODEL+DECODER@REALISM; compressai:NETWORK[@CHECKPOINT]; a program's FILE.toml. Default: base and all PEERs.")
-@click.option("-m", "--metric", "specs", multiple=True, metavar="NAME[:OPTION=VALUE,…]",
-              help="Distance to measure by; repeatable. Default: psnr and ms-ssim.")
-@click.option("--quality", "settings", multiple=True, metavar="[CODEC=]N,N,…",
-              help="Settings to measure at, of all codecs or of one; repeatable. Default: some over a codec's range.")
-@click.option("--bpp", "targets", type=Finite(0, min_open=True), multiple=True,
-              help="Instead, encode every picture as near as can be to this many bits a pixel; repeatable.")
-@click.option("--keep", is_flag=True, help="With --bpp: write what was decoded into OUT/decoded/CODEC@BPP/.")
-@click.option("--realism", "with_realism", is_flag=True, help="With --bpp: also FID/256, KID and more, codec by codec.")
-@click.option("--critic", type=click.Choice(["squeezenet", "alexnet", "vgg16"]), metavar="NETWORK",
-              help="With --realism: also divergences that a critic finds, as of `metamer metrics realism`.")
-@click.option("--sheet", type=Finite(0, min_open=True), metavar="BPP", help="With --bpp: draw crops at this one side by side.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for rows, table and figure.")
-@click.option("--anchor", help="Codec that others are compared with; default: jpeg, with --bpp the first codec.")
-@click.option("--published", "beside", multiple=True, metavar="NAME",
-              help="On Kodak: draw and compare with published figures (vtm, elic2022, …); repeatable.")
-@click.option("--jobs", type=click.IntRange(1), default=1, show_default=True, help="Processes, each with a picture of its own.")
-def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, critic, sheet, out, anchor, beside, jobs) -> None:
+@click.option(
+    "--codec",
+    "codecs",
+    multiple=True,
+    metavar="CODEC",
+    help="Repeatable: PEER or PEER:OPTION=VALUE,… (jpeg:subsampling=4:4:4); MODEL, MODEL+DECODER "
+    "or "
+    "MODEL+DECODER@REALISM; compressai:NETWORK[@CHECKPOINT]; a program's FILE.toml. Default: base "
+    "and all PEERs.",
+)
+@click.option(
+    "-m",
+    "--metric",
+    "specs",
+    multiple=True,
+    metavar="NAME[:OPTION=VALUE,…]",
+    help="Distance to measure by; repeatable. Default: psnr and ms-ssim.",
+)
+@click.option(
+    "--quality",
+    "settings",
+    multiple=True,
+    metavar="[CODEC=]N,N,…",
+    help="Settings to measure at, of all codecs or of one; repeatable. Default: some over a "
+    "codec's range.",
+)
+@click.option(
+    "--bpp",
+    "targets",
+    type=Finite(0, min_open=True),
+    multiple=True,
+    help="Instead, encode every picture as near as can be to this many bits a pixel; repeatable.",
+)
+@click.option(
+    "--keep", is_flag=True, help="With --bpp: write what was decoded into OUT/decoded/CODEC@BPP/."
+)
+@click.option(
+    "--realism",
+    "with_realism",
+    is_flag=True,
+    help="With --bpp: also FID/256, KID and more, codec by codec.",
+)
+@click.option(
+    "--critic",
+    type=click.Choice(["squeezenet", "alexnet", "vgg16"]),
+    metavar="NETWORK",
+    help="With --realism: also divergences that a critic finds, as of `metamer metrics realism`.",
+)
+@click.option(
+    "--sheet",
+    type=Finite(0, min_open=True),
+    metavar="BPP",
+    help="With --bpp: draw crops at this one side by side.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder for rows, table and figure.",
+)
+@click.option(
+    "--anchor",
+    help="Codec that others are compared with; default: jpeg, with --bpp the first codec.",
+)
+@click.option(
+    "--published",
+    "beside",
+    multiple=True,
+    metavar="NAME",
+    help="On Kodak: draw and compare with published figures (vtm, elic2022, …); repeatable.",
+)
+@click.option(
+    "--jobs",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="Processes, each with a picture of its own.",
+)
+def evaluate(
+    folder,
+    codecs,
+    specs,
+    settings,
+    targets,
+    keep,
+    with_realism,
+    critic,
+    sheet,
+    out,
+    anchor,
+    beside,
+    jobs,
+) -> None:
     """Measure rate and distortion on the pictures of FOLDER, against real peers.
 
-    Over a range of settings, with BD-rates; or at equal rates (--bpp), with differences picture by picture.
+    Over a range of settings, with BD-rates; or at equal rates (--bpp), with differences picture by
+    picture.
     """
     from metamer.evaluation.codecs import registry as coders
     from metamer.evaluation.rate import matched_rates as matched
@@ -42,11 +116,22 @@ def evaluate(folder, codecs, specs, settings, targets, keep, with_realism, criti
     if critic and not with_realism:
         raise click.UsageError("--critic goes with --realism")
     if (settings or beside) and targets:
-        raise click.UsageError(f"give --{'quality' if settings else 'published'} or --bpp, not both")
-    names, specs = codecs or ("base", *coders.pillow_codecs()), specs or rate_distortion.DEFAULT_METRICS
+        raise click.UsageError(
+            f"give --{'quality' if settings else 'published'} or --bpp, not both"
+        )
+    names, specs = (
+        codecs or ("base", *coders.pillow_codecs()),
+        specs or rate_distortion.DEFAULT_METRICS,
+    )
     if targets:
         click.echo(
-            matched.evaluate_at_rates(folder, names, out, targets, anchor, specs, jobs, keep, sheet, with_realism, critic)
+            matched.evaluate_at_rates(
+                folder, names, out, targets, anchor, specs, jobs, keep, sheet, with_realism, critic
+            )
         )
     else:
-        click.echo(rate_distortion.evaluate_over_settings(folder, names, out, anchor or "jpeg", specs, settings, jobs, beside))
+        click.echo(
+            rate_distortion.evaluate_over_settings(
+                folder, names, out, anchor or "jpeg", specs, settings, jobs, beside
+            )
+        )

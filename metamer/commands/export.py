@@ -11,27 +11,67 @@ from metamer.commands.options import Finite, force_option
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
-@click.option("--data", "folders", type=click.Path(path_type=Path), multiple=True,
-              help="Photographs to count a codec's coding tables on. Repeatable.")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="File to write; default: in RUN.")
+@click.option(
+    "--data",
+    "folders",
+    type=click.Path(path_type=Path),
+    multiple=True,
+    help="Photographs to count a codec's coding tables on. Repeatable.",
+)
+@click.option(
+    "-o", "--output", type=click.Path(path_type=Path), help="File to write; default: in RUN."
+)
 @click.option("--name", default="custom", show_default=True, help="The codec's or decoder's name.")
-@click.option("--crops", type=click.IntRange(1), default=512, show_default=True, help="Crops to count tables on.")
-@click.option("--slider/--no-slider", default=None, help="Whether a decoder keeps the model's own weights beside its own, for "
-              "decode --realism. Default: if it was trained with a critic.")
-@click.option("--tradeoff", "tradeoffs", type=Finite(0, min_open=True), multiple=True, help="What a squared quantiser step is "
-              "worth in bits to a codec's encoder, from the lowest level up, the last for all above; repeatable; default 22.")
-@click.option("--worth", type=Finite(0, min_open=True), multiple=True, help="How much more that is in each group of latents, "
-              "from the coarsest on, times the square of its step; repeatable, once for each group. Default: all alike.")
-@click.option("--masking", type=Finite(0, 2), help="How much a codec's encoder spares smooth places at the cost of texture; "
-              "default 0, 1 as structural similarity does.")
-@click.option("--web", is_flag=True, help="RUN is a shipped model or a model file: write it and its decoders as files for "
-              "browsers, into the folder that --output names; default: models.")
+@click.option(
+    "--crops",
+    type=click.IntRange(1),
+    default=512,
+    show_default=True,
+    help="Crops to count tables on.",
+)
+@click.option(
+    "--slider/--no-slider",
+    default=None,
+    help="Whether a decoder keeps the model's own weights beside its own, for "
+    "decode --realism. Default: if it was trained with a critic.",
+)
+@click.option(
+    "--tradeoff",
+    "tradeoffs",
+    type=Finite(0, min_open=True),
+    multiple=True,
+    help="What a squared quantiser step is "
+    "worth in bits to a codec's encoder, from the lowest level up, the last for all above; "
+    "repeatable; default 22.",
+)
+@click.option(
+    "--worth",
+    type=Finite(0, min_open=True),
+    multiple=True,
+    help="How much more that is in each group of latents, "
+    "from the coarsest on, times the square of its step; repeatable, once for each group. "
+    "Default: all alike.",
+)
+@click.option(
+    "--masking",
+    type=Finite(0, 2),
+    help="How much a codec's encoder spares smooth places at the cost of texture; "
+    "default 0, 1 as structural similarity does.",
+)
+@click.option(
+    "--web",
+    is_flag=True,
+    help="RUN is a shipped model or a model file: write it and its decoders as files for "
+    "browsers, into the folder that --output names; default: models.",
+)
 @force_option
-def export(run, folders, output, name, crops, slider, tradeoffs, worth, masking, web, force) -> None:
+def export(
+    run, folders, output, name, crops, slider, tradeoffs, worth, masking, web, force
+) -> None:
     """Turn a training run into a file.
 
-    A codec becomes a model, which encode and decode load; where the decoder alone was trained, a decoder file, which decode
-    loads; a perceptual space its weights.
+    A codec becomes a model, which encode and decode load; where the decoder alone was trained, a
+    decoder file, which decode loads; a perceptual space its weights.
     """
     if web:
         from metamer.train import web_export
@@ -49,11 +89,24 @@ def export(run, folders, output, name, crops, slider, tradeoffs, worth, masking,
         raise click.UsageError("a codec's coding tables are counted on photographs: give --data")
     if slider is not None and kind != "decoder":
         raise click.UsageError("--slider is for runs that trained a decoder alone")
-    encoder = {key: value for key, value in
-               (("tradeoff", list(tradeoffs)), ("worth", list(worth)), ("masking", masking)) if value not in ([], None)}
+    encoder = {
+        key: value
+        for key, value in (
+            ("tradeoff", list(tradeoffs)),
+            ("worth", list(worth)),
+            ("masking", masking),
+        )
+        if value not in ([], None)
+    }
     if encoder and kind != "codec":
-        raise click.UsageError("--tradeoff, --worth and --masking are for runs that trained an encoder")
-    usual = {"codec": f"model{SUFFIX}", "decoder": f"synthesis{decoders.SUFFIX}", "space": "weights.safetensors"}
+        raise click.UsageError(
+            "--tradeoff, --worth and --masking are for runs that trained an encoder"
+        )
+    usual = {
+        "codec": f"model{SUFFIX}",
+        "decoder": f"synthesis{decoders.SUFFIX}",
+        "space": "weights.safetensors",
+    }
     output = output or run / usual[kind]
     files.check_free(str(output), force)
     if not output.parent.is_dir():

@@ -1,4 +1,6 @@
-"""Work on many files: in several processes, with a progress bar, a line for each failure, and an exit status."""
+"""Work on many files: in several processes, with a progress bar, a line for each failure, and an
+exit status.
+"""
 
 import contextlib
 import functools
@@ -13,11 +15,14 @@ from metamer.messages import explain, say
 DAMAGED = 3  # exit status of a decode that salvaged
 
 
-def for_each_file(names: Iterable[str], description: str, work: jobs.Work, count: int = 1, quiet: bool = False) -> None:
-    """Calls ``work(name)`` for every name, in ``count`` processes, with a progress bar for several names.
+def for_each_file(
+    names: Iterable[str], description: str, work: jobs.Work, count: int = 1, quiet: bool = False
+) -> None:
+    """Calls ``work(name)`` for every name, in ``count`` processes, with a progress bar for several
+    names.
 
-    Failures are named and end with status 1; notices that ``work`` reports are, and end with status 3. Who watches is told
-    what was done, unless ``quiet``.
+    Failures are named and end with status 1; notices that ``work`` reports are, and end with status
+    3. Who watches is told what was done, unless ``quiet``.
     """
     from tqdm import tqdm
 
@@ -25,13 +30,22 @@ def for_each_file(names: Iterable[str], description: str, work: jobs.Work, count
     names = list(names)
     debug = click.get_current_context().find_root().params["debug"]
     watched = terminal.watched() and not quiet
-    progress = tqdm(total=len(names), desc=description, unit="file", disable=not watched or len(names) == 1, leave=False)
+    progress = tqdm(
+        total=len(names),
+        desc=description,
+        unit="file",
+        disable=not watched or len(names) == 1,
+        leave=False,
+    )
     with progress as bar, contextlib.closing(jobs.outcomes(work, names, count)) as outcomes:
         for name, report, problem in outcomes:
             bar.update()
             if problem and debug:
                 raise problem
-            lines = [f"metamer: {name}: {line}" for line in ([explain(problem)] if problem else report.notices)]
+            lines = [
+                f"metamer: {name}: {line}"
+                for line in ([explain(problem)] if problem else report.notices)
+            ]
             if watched and report.summary:
                 lines.append(f"{report.summary}, {report.seconds:.1f} s")
             if lines:
@@ -45,18 +59,31 @@ def for_each_file(names: Iterable[str], description: str, work: jobs.Work, count
 
 
 def code_files(
-    work, targets: dict[str, str], description: str, count: int, threads: int, force: bool, quiet: bool, options: dict
+    work,
+    targets: dict[str, str],
+    description: str,
+    count: int,
+    threads: int,
+    force: bool,
+    quiet: bool,
+    options: dict,
 ) -> None:
-    """Encodes or decodes all of ``targets`` with ``count`` jobs that share ``threads``; 0: all there are."""
+    """Encodes or decodes all of ``targets`` with ``count`` jobs that share ``threads``; 0: all
+    there are.
+    """
     count = min(count or jobs.cores(), len(targets))
     options = options | {"threads": jobs.threads_each(threads, count)}
     work = functools.partial(work, targets=targets, force=force, options=options)
     debug = click.get_current_context().find_root().params["debug"]
-    for_each_file(targets, description, work if debug else functools.partial(undisturbed, work), count, quiet)
+    for_each_file(
+        targets, description, work if debug else functools.partial(undisturbed, work), count, quiet
+    )
 
 
 def undisturbed(work: jobs.Work, name: str) -> jobs.Report:
-    """``work(name)`` without what libraries print or warn of by themselves. This process is the command's own."""
+    """``work(name)`` without what libraries print or warn of by themselves. This process is the
+    command's own.
+    """
     with terminal.only_ours(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return work(name)

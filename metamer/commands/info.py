@@ -16,7 +16,9 @@ from metamer.commands.options import files_argument
 @files_argument
 @click.option("--json", "as_json", is_flag=True, help="One JSON object a line.")
 def info(names, as_json) -> None:
-    """Say what .mtm files hold, and which decoders they can be decoded with besides the model's own."""
+    """Say what .mtm files hold, and which decoders they can be decoded with besides the model's
+    own.
+    """
     from metamer.codec import coding
 
     if sys.stdout is None:
@@ -25,18 +27,27 @@ def info(names, as_json) -> None:
     def work(name: str) -> jobs.Report:
         found = coding.info(files.read(name))
         if as_json:
-            click.echo(json.dumps({"file": name, **dataclasses.asdict(found), "bpp": round(found.bpp, 5)}))
+            click.echo(
+                json.dumps({"file": name, **dataclasses.asdict(found), "bpp": round(found.bpp, 5)})
+            )
         else:
             model = found.model or f"{found.model_id} (not installed)"
             how = "lossless" if found.lossless else f"quality {found.quality:g}, model {model}"
-            some = [f"{count} {form}" for form, count in found.forms.items() if form != "networks" and not found.lossless]
+            some = [
+                f"{count} {form}"
+                for form, count in found.forms.items()
+                if form != "networks" and not found.lossless
+            ]
             how += f" ({', '.join(some)})" if some else ""
             others = f", decoders {' '.join(found.decoders)}" if found.decoders else ""
             tiles = f" in {found.tiles} tiles" if found.tiles else ""
             kind = " grey" if found.grey else ""
             held = "".join(f", {kind} {size} bytes" for kind, size in found.sections.items())
-            line = (f"{name}: {found.width}x{found.height}{kind}{tiles}, {found.bytes} bytes, {found.bpp:.3f} bpp, "
-                    f"{how}, format {found.version}{held}{others}")
+            line = (
+                f"{name}: {found.width}x{found.height}{kind}{tiles}, {found.bytes} bytes, "
+                f"{found.bpp:.3f} bpp, "
+                f"{how}, format {found.version}{held}{others}"
+            )
             click.echo(terminal.printable(line))
         return jobs.Report()
 

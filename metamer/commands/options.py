@@ -35,22 +35,64 @@ class Finite(click.FloatRange):
 
 quiet_option = click.option("--quiet", is_flag=True, help="Tell of failures alone, a terminal too.")
 force_option = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
-max_pixels_option = click.option("--max-pixels", type=click.IntRange(1), help="How many pixels a picture may have. Default: "
-                                 f"{limits.MAX_PIXELS}, and of a small file fewer.")
-threads_option = click.option("--threads", type=click.IntRange(0), default=0,
-                              help="Threads to use, of all jobs together; 0 means every core. Results do not depend on it.")
-jobs_option = click.option("-j", "--jobs", "count", type=click.IntRange(0), default=1, show_default=True,
-                           help="Files to work on at once, each in a process of its own; 0 means as many as there are cores.")
-files_argument = click.argument("names", nargs=-1, required=True, metavar="FILE…", type=click.Path(allow_dash=True))
-data_option = click.option("--data", "folders", type=click.Path(path_type=Path), required=True, multiple=True,
-                           help="Pictures to train on; its validation.txt is held out. Repeatable.")
-metric_option = click.option("-m", "--metric", "specs", multiple=True, metavar="NAME[:OPTION=VALUE,…]",
-                             help="Distance to use; repeatable. `all` for every one that can be used here.")
-out_option = click.option("--out", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for results.")
+max_pixels_option = click.option(
+    "--max-pixels",
+    type=click.IntRange(1),
+    help="How many pixels a picture may have. Default: "
+    f"{limits.MAX_PIXELS}, and of a small file fewer.",
+)
+threads_option = click.option(
+    "--threads",
+    type=click.IntRange(0),
+    default=0,
+    help="Threads to use, of all jobs together; 0 means every core. Results do not depend on it.",
+)
+jobs_option = click.option(
+    "-j",
+    "--jobs",
+    "count",
+    type=click.IntRange(0),
+    default=1,
+    show_default=True,
+    help="Files to work on at once, each in a process of its own; 0 means as many as there are "
+    "cores.",
+)
+files_argument = click.argument(
+    "names", nargs=-1, required=True, metavar="FILE…", type=click.Path(allow_dash=True)
+)
+data_option = click.option(
+    "--data",
+    "folders",
+    type=click.Path(path_type=Path),
+    required=True,
+    multiple=True,
+    help="Pictures to train on; its validation.txt is held out. Repeatable.",
+)
+metric_option = click.option(
+    "-m",
+    "--metric",
+    "specs",
+    multiple=True,
+    metavar="NAME[:OPTION=VALUE,…]",
+    help="Distance to use; repeatable. `all` for every one that can be used here.",
+)
+out_option = click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Folder for results.",
+)
 json_option = click.option("--json", "as_json", is_flag=True, help="JSON instead of a table.")
-results_argument = click.argument("folders", nargs=-1, required=True, metavar="RESULTS…", type=click.Path(path_type=Path))
-published_option = click.option("--published", "others", multiple=True, metavar="NAME",
-                                help="Also what others published, on Kodak, dashed (vtm, elic2022, …); repeatable.")
+results_argument = click.argument(
+    "folders", nargs=-1, required=True, metavar="RESULTS…", type=click.Path(path_type=Path)
+)
+published_option = click.option(
+    "--published",
+    "others",
+    multiple=True,
+    metavar="NAME",
+    help="Also what others published, on Kodak, dashed (vtm, elic2022, …); repeatable.",
+)
 
 
 def make_folder(folder: Path) -> Path:
@@ -62,10 +104,15 @@ def make_folder(folder: Path) -> Path:
     return folder
 
 
-def complete_models(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+def complete_models(
+    context: click.Context, parameter: click.Parameter, incomplete: str
+) -> list[CompletionItem]:
     """For shells: the shipped models by name, and files."""
     from metamer.codec.model import shipped
 
     names = (path.stem for path in shipped())
     # files first: click's script for bash forgets what comes before them
-    return [CompletionItem(incomplete, type="file"), *(CompletionItem(name) for name in names if name.startswith(incomplete))]
+    return [
+        CompletionItem(incomplete, type="file"),
+        *(CompletionItem(name) for name in names if name.startswith(incomplete)),
+    ]

@@ -10,9 +10,22 @@ from metamer.commands.options import data_option
 @click.command()
 @click.argument("recipe", type=click.Path(path_type=Path))
 @data_option
-@click.option("--ratings", type=click.Path(path_type=Path), help="TID2013, or what `metamer metrics resimulate` wrote.")
-@click.option("--encoders-only", is_flag=True, help="Score the decoders of plain reconstruction alone: half the time.")
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for the trainings, figures and tables.")
+@click.option(
+    "--ratings",
+    type=click.Path(path_type=Path),
+    help="TID2013, or what `metamer metrics resimulate` wrote.",
+)
+@click.option(
+    "--encoders-only",
+    is_flag=True,
+    help="Score the decoders of plain reconstruction alone: half the time.",
+)
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder for the trainings, figures and tables.",
+)
 def sweep(recipe, folders, ratings, encoders_only, out) -> None:
     """Train PerceptNet at every point of RECIPE's grid and score each layer against human RATINGS.
 

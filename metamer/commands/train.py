@@ -10,13 +10,30 @@ from metamer.commands.options import data_option
 @click.command()
 @click.argument("recipe", type=click.Path(path_type=Path))
 @data_option
-@click.option("--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint and log.")
+@click.option(
+    "--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint and log."
+)
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint in --out.")
-@click.option("--start", type=click.Path(path_type=Path), help="Begin from this shipped model, model file or checkpoint.")
-@click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE",
-              help="Another value for a key of the recipe, as YAML: --set 'distortion={dists: 1}', --set stages.0.steps=50.")
-@click.option("--minutes", type=click.FloatRange(0, min_open=True), default=float("inf"), show_default=False,
-              help="Stop after so many minutes of training, with a checkpoint; --resume goes on.")
+@click.option(
+    "--start",
+    type=click.Path(path_type=Path),
+    help="Begin from this shipped model, model file or checkpoint.",
+)
+@click.option(
+    "--set",
+    "assignments",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Another value for a key of the recipe, as YAML: --set 'distortion={dists: 1}', --set "
+    "stages.0.steps=50.",
+)
+@click.option(
+    "--minutes",
+    type=click.FloatRange(0, min_open=True),
+    default=float("inf"),
+    show_default=False,
+    help="Stop after so many minutes of training, with a checkpoint; --resume goes on.",
+)
 def train(recipe, folders, out, resume, start, assignments, minutes) -> None:
     """Train a codec or a perceptual space as RECIPE says."""
     from metamer.train import command

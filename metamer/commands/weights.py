@@ -21,7 +21,12 @@ def list_weights(as_json: bool) -> None:
 
     rows = store.list_entries()
     if as_json:
-        click.echo(json.dumps([{**vars(row), "path": str(row.path) if row.path else None} for row in rows], indent=1))
+        click.echo(
+            json.dumps(
+                [{**vars(row), "path": str(row.path) if row.path else None} for row in rows],
+                indent=1,
+            )
+        )
         return
     for row in rows:
         where = row.path or "not here: metamer weights fetch"

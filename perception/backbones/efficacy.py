@@ -1,7 +1,9 @@
-"""Perceptual efficacy: how much a channel behaves like human vision (Tariq et al., ECCV 2020, section 4).
+"""Perceptual efficacy: how much a channel behaves like human vision (Tariq et al., ECCV 2020,
+section 4).
 
-A channel scores high whose mean activation changes with spatial frequency where people see contrast best (μ₁), and that prefers
-some orientations over others (μ₂). The stimuli are gratings, measured once in cycles per degree at a stated viewing distance.
+A channel scores high whose mean activation changes with spatial frequency where people see contrast
+best (μ₁), and that prefers some orientations over others (μ₂). The stimuli are gratings, measured
+once in cycles per degree at a stated viewing distance.
 """
 
 from collections.abc import Sequence
@@ -23,7 +25,8 @@ STEP = 0.5  # cycles per degree between gratings
 
 
 def contrast_sensitivity(frequency: Tensor) -> Tensor:
-    """Relative sensitivity at a spatial frequency in cycles per degree (Mannos & Sakrison 1974); its peak, near 8, is about 1.
+    """Relative sensitivity at a spatial frequency in cycles per degree (Mannos & Sakrison 1974);
+    its peak, near 8, is about 1.
 
     >>> contrast_sensitivity(torch.tensor([1.0, 8.0, 30.0])).round(decimals=2)
     tensor([0.3200, 0.9800, 0.1900])
@@ -69,7 +72,9 @@ def oriented_gratings(pixels_per_degree: float = PIXELS_PER_DEGREE) -> Tensor:
 
 @dataclass(frozen=True)
 class ChannelTuning:
-    """How one layer's channels answer to gratings. ``by_frequency`` (K, C) and ``by_orientation`` (36, C) are spatial means."""
+    """How one layer's channels answer to gratings. ``by_frequency`` (K, C) and ``by_orientation``
+    (36, C) are spatial means.
+    """
 
     frequency: Tensor
     by_frequency: Tensor
@@ -95,7 +100,9 @@ class ChannelTuning:
 
 @torch.no_grad()
 def measure_tuning(
-    network: Network, pixels_per_degree: float = PIXELS_PER_DEGREE, layers: Sequence[str] | None = None
+    network: Network,
+    pixels_per_degree: float = PIXELS_PER_DEGREE,
+    layers: Sequence[str] | None = None,
 ) -> dict[str, ChannelTuning]:
     """Layer → tuning, for the layers named or every layer of the network."""
     layers = tuple(layers or network.layers)
@@ -104,9 +111,14 @@ def measure_tuning(
         parts = [network.run(part, layers) for part in images.split(4)]
         return {layer: torch.cat([part[layer].mean((2, 3)) for part in parts]) for layer in layers}
 
-    by_frequency, by_orientation = means(radial_gratings(pixels_per_degree)), means(oriented_gratings(pixels_per_degree))
+    by_frequency, by_orientation = (
+        means(radial_gratings(pixels_per_degree)),
+        means(oriented_gratings(pixels_per_degree)),
+    )
     steps = frequencies(pixels_per_degree)
-    return {layer: ChannelTuning(steps, by_frequency[layer], by_orientation[layer]) for layer in layers}
+    return {
+        layer: ChannelTuning(steps, by_frequency[layer], by_orientation[layer]) for layer in layers
+    }
 
 
 # `python -m metamer.perception.backbones.efficacy` writes it, tests check it
@@ -119,12 +131,19 @@ def _table() -> dict[str, Tensor]:
 
 
 def efficacy(network: Network, layer: str) -> Tensor:
-    """(C,) perceptual efficacy of a layer's channels at the stated viewing distance, from the table that comes along."""
+    """(C,) perceptual efficacy of a layer's channels at the stated viewing distance, from the table
+    that comes along.
+    """
     return _table()[f"{network.name}.{network.check(layer)}"]
 
 
 if __name__ == "__main__":
     networks = [Network(name) for name in NETWORKS]
     save_file(
-        {f"{net.name}.{layer}": measured.efficacy for net in networks for layer, measured in measure_tuning(net).items()}, TABLE
+        {
+            f"{net.name}.{layer}": measured.efficacy
+            for net in networks
+            for layer, measured in measure_tuning(net).items()
+        },
+        TABLE,
     )

@@ -1,7 +1,8 @@
-"""Feature extractors: the convolutional parts of SqueezeNet 1.1, AlexNet and VGG16, any layer by name.
+"""Feature extractors: the convolutional parts of SqueezeNet 1.1, AlexNet and VGG16, any layer by
+name.
 
-Iandola et al. 2016, Krizhevsky 2014 ("one weird trick", as torchvision has it) and Simonyan & Zisserman 2015, trained on
-ImageNet.
+Iandola et al. 2016, Krizhevsky 2014 ("one weird trick", as torchvision has it) and Simonyan &
+Zisserman 2015, trained on ImageNet.
 """
 
 from collections.abc import Iterable
@@ -15,7 +16,8 @@ from metamer.perception import weights
 from metamer.perception.errors import ImageError, MetricError
 from metamer.perception.registry import suggestion
 
-MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)  # of ImageNet; LPIPS' shift and scale say the same
+# of ImageNet; LPIPS' shift and scale say the same
+MEAN, DEVIATION = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
 
 
 class Fire(nn.Module):
@@ -33,21 +35,46 @@ class Fire(nn.Module):
 
 
 def squeezenet() -> tuple[list[nn.Module], dict[str, int]]:
-    """Modules as torchvision numbers them, and the number of the last module of each named layer."""
+    """Modules as torchvision numbers them, and the number of the last module of each named
+    layer.
+    """
     pool = nn.MaxPool2d(3, 2, ceil_mode=True)
-    modules = [nn.Conv2d(3, 64, 3, stride=2), nn.ReLU(inplace=True), pool, Fire(64, 16, 64), Fire(128, 16, 64), pool,
-               Fire(128, 32, 128), Fire(256, 32, 128), pool, Fire(256, 48, 192), Fire(384, 48, 192), Fire(384, 64, 256),
-               Fire(512, 64, 256)]
-    return modules, {"relu1": 1} | {f"fire{i}": at for i, at in zip(range(2, 10), (3, 4, 6, 7, 9, 10, 11, 12), strict=True)}
+    modules = [
+        nn.Conv2d(3, 64, 3, stride=2),
+        nn.ReLU(inplace=True),
+        pool,
+        Fire(64, 16, 64),
+        Fire(128, 16, 64),
+        pool,
+        Fire(128, 32, 128),
+        Fire(256, 32, 128),
+        pool,
+        Fire(256, 48, 192),
+        Fire(384, 48, 192),
+        Fire(384, 64, 256),
+        Fire(512, 64, 256),
+    ]
+    return modules, {"relu1": 1} | {
+        f"fire{i}": at for i, at in zip(range(2, 10), (3, 4, 6, 7, 9, 10, 11, 12), strict=True)
+    }
 
 
 def alexnet() -> tuple[list[nn.Module], dict[str, int]]:
-    def convolution(inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 1) -> list[nn.Module]:
+    def convolution(
+        inputs: int, outputs: int, kernel: int, stride: int = 1, padding: int = 1
+    ) -> list[nn.Module]:
         return [nn.Conv2d(inputs, outputs, kernel, stride, padding), nn.ReLU(inplace=True)]
 
     pool = nn.MaxPool2d(3, 2)
-    modules = [*convolution(3, 64, 11, 4, 2), pool, *convolution(64, 192, 5, 1, 2), pool, *convolution(192, 384, 3),
-               *convolution(384, 256, 3), *convolution(256, 256, 3)]
+    modules = [
+        *convolution(3, 64, 11, 4, 2),
+        pool,
+        *convolution(64, 192, 5, 1, 2),
+        pool,
+        *convolution(192, 384, 3),
+        *convolution(384, 256, 3),
+        *convolution(256, 256, 3),
+    ]
     return modules, {f"relu{i}": at for i, at in enumerate((1, 4, 7, 9, 11), 1)}
 
 
@@ -64,7 +91,11 @@ def vgg16() -> tuple[list[nn.Module], dict[str, int]]:
 
 
 # name → modules, weights, smallest side that reaches the last layer
-NETWORKS = {"squeezenet": (squeezenet, "squeezenet1_1", 17), "alexnet": (alexnet, "alexnet", 31), "vgg16": (vgg16, "vgg16", 16)}
+NETWORKS = {
+    "squeezenet": (squeezenet, "squeezenet1_1", 17),
+    "alexnet": (alexnet, "alexnet", 31),
+    "vgg16": (vgg16, "vgg16", 16),
+}
 ALIASES = {"squeeze": "squeezenet", "alex": "alexnet", "vgg": "vgg16"}
 
 
@@ -72,7 +103,9 @@ def resolve_network(name: str) -> str:
     """A network's name from a name or alias; unknown ones: `MetricError` with a suggestion."""
     resolved = ALIASES.get(str(name).lower(), str(name).lower())
     if resolved not in NETWORKS:
-        raise MetricError(f"no network is called {name!r}{suggestion(resolved, [*NETWORKS, *ALIASES])}")
+        raise MetricError(
+            f"no network is called {name!r}{suggestion(resolved, [*NETWORKS, *ALIASES])}"
+        )
     return resolved
 
 
@@ -100,7 +133,9 @@ class Network(nn.Module):
         modules, self.ends = build()
         self.features = nn.Sequential(*modules)
         self.register_buffer("mean", torch.tensor(MEAN).view(1, 3, 1, 1), persistent=False)
-        self.register_buffer("deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1), persistent=False)
+        self.register_buffer(
+            "deviation", torch.tensor(DEVIATION).view(1, 3, 1, 1), persistent=False
+        )
         self.load_state_dict(weights.load(weights_name))
         self.requires_grad_(False).eval()
         self.layers = tuple(self.ends)
@@ -110,19 +145,24 @@ class Network(nn.Module):
     def check(self, layer: str) -> str:
         """The layer's name if the network has it; otherwise `MetricError` with a suggestion."""
         if layer not in self.ends:
-            raise MetricError(f"{self.name} has no layer {layer!r}{suggestion(str(layer), self.layers)}: "
-                              f"{', '.join(self.layers)}")
+            raise MetricError(
+                f"{self.name} has no layer {layer!r}{suggestion(str(layer), self.layers)}: "
+                f"{', '.join(self.layers)}"
+            )
         return layer
 
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         height, width = image.shape[-2:]
         if min(height, width) < self.min_side:
-            raise ImageError(f"{self.name} needs {self.min_side} pixels a side, the image has {width}x{height}")
+            raise ImageError(
+                f"{self.name} needs {self.min_side} pixels a side, the image has {width}x{height}"
+            )
         layers = tuple(layers)
         if self.memory is None:
             return self.run(image, layers)
         if id(image) not in self.memory:
-            self.memory[id(image)] = (image, self.run(image, self.layers))  # keeps the image, so that its id stays its own
+            # keeps the image, so that its id stays its own
+            self.memory[id(image)] = (image, self.run(image, self.layers))
         return {layer: self.memory[id(image)][1][layer] for layer in layers}
 
     def run(self, image: Tensor, layers: tuple[str, ...]) -> dict[str, Tensor]:
@@ -137,8 +177,9 @@ class Network(nn.Module):
 
     @contextmanager
     def remembering(self):
-        """While it lasts, every tensor passed is run once, through all layers, and its features kept. For many distances
-        over the same images, without gradients."""
+        """While it lasts, every tensor passed is run once, through all layers, and its features
+        kept. For many distances over the same images, without gradients.
+        """
         self.memory = {}
         try:
             yield self.memory

@@ -1,4 +1,6 @@
-"""ColorVideoVDP (Mantiuk et al., SIGGRAPH 2024): a model of human vision in its authors' package, never trained on here."""
+"""ColorVideoVDP (Mantiuk et al., SIGGRAPH 2024): a model of human vision in its authors' package,
+never trained on here.
+"""
 
 import numpy as np
 import torch
@@ -11,9 +13,11 @@ from metamer.perception.vision.display import to_8_bit_arrays
 
 
 class ColorVideoVDP(Distance):
-    """ColorVideoVDP's quality in just-objectionable-difference units, 10 for identical images (Mantiuk et al. 2024).
+    """ColorVideoVDP's quality in just-objectionable-difference units, 10 for identical images
+    (Mantiuk et al. 2024).
 
-    display: one of cvvdp's displays; the default is a 4K screen of 30 inches at 0.7 m under office light.
+    display: one of cvvdp's displays; the default is a 4K screen of 30 inches at 0.7 m under office
+    light.
     """
 
     def __init__(self, display: str = "standard_4k"):
@@ -34,4 +38,6 @@ class ColorVideoVDP(Distance):
     @torch.no_grad()
     def between(self, reference: list[np.ndarray], image: list[np.ndarray]) -> Tensor:
         pairs = zip(image, reference, strict=True)
-        return torch.tensor([float(self.vdp.predict(ours, theirs, dim_order="HWC")[0]) for ours, theirs in pairs])
+        return torch.tensor(
+            [float(self.vdp.predict(ours, theirs, dim_order="HWC")[0]) for ours, theirs in pairs]
+        )

@@ -1,7 +1,9 @@
-"""The feature loss: squared differences in any layer of a network, over all channels, a subset, or weighted ones.
+"""The feature loss: squared differences in any layer of a network, over all channels, a subset, or
+weighted ones.
 
-Johnson et al., ECCV 2016; in the form of Tariq et al., "Why are deep representations good perceptual quality features?", ECCV
-2020, equation 1, with their subsets H-x and L-x (equations 7, 8) and weights (section 5.5) by perceptual efficacy.
+Johnson et al., ECCV 2016; in the form of Tariq et al., "Why are deep representations good
+perceptual quality features?", ECCV 2020, equation 1, with their subsets H-x and L-x (equations 7,
+8) and weights (section 5.5) by perceptual efficacy.
 """
 
 import re
@@ -21,8 +23,8 @@ DEFAULT_LAYER = {"squeezenet": "fire3", "alexnet": "relu2", "vgg16": "relu2_2"}
 def channel_weights(network: Network, layer: str, channels: str = "all") -> Tensor:
     """(C,) weights that sum to 1.
 
-    channels: "all"; "H-x" or "L-x" for the channels at or beyond the percentile that leaves the x % of highest or lowest
-    perceptual efficacy; "efficacy" for weights in proportion to it.
+    channels: "all"; "H-x" or "L-x" for the channels at or beyond the percentile that leaves the x %
+    of highest or lowest perceptual efficacy; "efficacy" for weights in proportion to it.
     """
     count = network.channels[network.check(layer)]
     if channels == "all":
@@ -32,7 +34,9 @@ def channel_weights(network: Network, layer: str, channels: str = "all") -> Tens
         return scores / scores.sum()
     subset = re.fullmatch(r"([HL])-(\d+(?:\.\d+)?)", str(channels), re.IGNORECASE)
     if not subset or not 0 < float(subset[2]) <= 100:
-        raise MetricError(f"channels={channels!r}: give all, efficacy, or H-x or L-x with x in (0, 100]")
+        raise MetricError(
+            f"channels={channels!r}: give all, efficacy, or H-x or L-x with x in (0, 100]"
+        )
     share = float(subset[2]) / 100
     high = subset[1].upper() == "H"
     chosen = scores >= scores.quantile(1 - share) if high else scores <= scores.quantile(share)
@@ -42,7 +46,8 @@ def channel_weights(network: Network, layer: str, channels: str = "all") -> Tens
 class Features(DeepDistance):
     """Mean over positions and weighted sum over channels of squared feature differences.
 
-    network: squeezenet, alexnet or vgg16; layer: one of its layers (by default an early one); channels: `channel_weights`.
+    network: squeezenet, alexnet or vgg16; layer: one of its layers (by default an early one);
+    channels: `channel_weights`.
     """
 
     def __init__(self, network: str = "squeezenet", layer: str = "", channels: str = "all"):
@@ -67,19 +72,25 @@ def sweep_labels(network: str, subsets: Sequence[str] = SUBSETS) -> dict[tuple[s
     """(layer, subset) → the spec of that feature loss, layer by layer."""
     name = resolve_network(network)
     return {
-        (layer, subset): f"features:network={name},layer={layer}" + f",channels={subset}" * (subset != "all")
-        for layer in layer_names(name) for subset in subsets
+        (layer, subset): f"features:network={name},layer={layer}"
+        + f",channels={subset}" * (subset != "all")
+        for layer in layer_names(name)
+        for subset in subsets
     }
 
 
 class LayerSweep(nn.Module):
-    """Every layer of a network times every subset of its channels, in one pass: what ``features`` would give for each."""
+    """Every layer of a network times every subset of its channels, in one pass: what ``features``
+    would give for each.
+    """
 
     def __init__(self, network: str, subsets: Sequence[str] = SUBSETS):
         super().__init__()
         self.network = Network(network)
         self.weights = {
-            layer: torch.stack([channel_weights(self.network, layer, subset) for subset in subsets], 1)
+            layer: torch.stack(
+                [channel_weights(self.network, layer, subset) for subset in subsets], 1
+            )
             for layer in self.network.layers
         }
         self.labels = list(sweep_labels(network, subsets).values())
@@ -89,5 +100,8 @@ class LayerSweep(nn.Module):
 
     def between(self, reference: dict[str, Tensor], image: dict[str, Tensor]) -> dict[str, float]:
         """Label → value, for places of one image each."""
-        values = [(reference[layer] - image[layer]).square().mean((0, 2, 3)) @ weight for layer, weight in self.weights.items()]
+        values = [
+            (reference[layer] - image[layer]).square().mean((0, 2, 3)) @ weight
+            for layer, weight in self.weights.items()
+        ]
         return dict(zip(self.labels, torch.cat(values).tolist(), strict=True))

@@ -8,11 +8,16 @@ from metamer.perception.distances.deep import DeepDistance
 
 # network → the layers whose differences LPIPS weighs, and the name of its heads
 TAPS = {
-    "squeezenet": (("relu1", "fire3", "fire5", "fire6", "fire7", "fire8", "fire9"), "lpips-squeeze"),
+    "squeezenet": (
+        ("relu1", "fire3", "fire5", "fire6", "fire7", "fire8", "fire9"),
+        "lpips-squeeze",
+    ),
     "alexnet": (("relu1", "relu2", "relu3", "relu4", "relu5"), "lpips-alex"),
     "vgg16": (("relu1_2", "relu2_2", "relu3_3", "relu4_3", "relu5_3"), "lpips-vgg"),
 }
-EPSILON = 1e-10  # inside the root: outside it, where the paper's code has it, the gradient at zero features is infinite
+# inside the root: outside it, where the paper's code has it, the gradient at zero features is
+# infinite
+EPSILON = 1e-10
 
 
 def unit_length(features: Tensor) -> Tensor:
@@ -21,13 +26,16 @@ def unit_length(features: Tensor) -> Tensor:
 
 
 class Lpips(DeepDistance):
-    """Sum over layers of the spatial mean of weighted squared differences of unit-normalised features."""
+    """Sum over layers of the spatial mean of weighted squared differences of unit-normalised
+    features.
+    """
 
     def __init__(self, network: str):
         super().__init__(network)
         self.layers, heads = TAPS[self.network.name]
         for index, head in enumerate(weights.load(heads).values()):
-            self.register_buffer(f"head{index}", head, persistent=False)  # (1, C, 1, 1), not negative
+            # (1, C, 1, 1), not negative
+            self.register_buffer(f"head{index}", head, persistent=False)
 
     def space(self, image: Tensor) -> list[Tensor]:
         return [unit_length(features) for features in self.network(image, self.layers).values()]

@@ -1,11 +1,14 @@
-"""PIM, the perceptual information metric: a space learned from neighbouring video frames, without human ratings.
+"""PIM, the perceptual information metric: a space learned from neighbouring video frames, without
+human ratings.
 
-Bhardwaj et al., "An unsupervised information-theoretic perceptual quality metric", NeurIPS 2020. What neighbouring frames have
-in common is what matters about them: an encoder q(z|x) is trained to keep it (`train/spaces/pim.py`), and the distance of two
-images is the symmetrised Kullback-Leibler divergence between their encodings.
+Bhardwaj et al., "An unsupervised information-theoretic perceptual quality metric", NeurIPS 2020.
+What neighbouring frames have in common is what matters about them: an encoder q(z|x) is trained to
+keep it (`train/spaces/pim.py`), and the distance of two images is the symmetrised Kullback-Leibler
+divergence between their encodings.
 
-An image is taken apart by a steerable pyramid, three scales of two orientations; a small convolutional network for each of the
-eight sub-bands, then layers at each position, give the means of unit-variance Gaussians over z, which has ten dimensions.
+An image is taken apart by a steerable pyramid, three scales of two orientations; a small
+convolutional network for each of the eight sub-bands, then layers at each position, give the means
+of unit-variance Gaussians over z, which has ten dimensions.
 """
 
 from typing import NamedTuple
@@ -27,14 +30,18 @@ SEED = 0  # of Monte-Carlo samples
 
 
 class Mixture(NamedTuple):
-    """Mixtures of K unit-variance Gaussians at every position: means (N, K, D, h, w), log-weights (N, K, h, w)."""
+    """Mixtures of K unit-variance Gaussians at every position: means (N, K, D, h, w), log-weights
+    (N, K, h, w).
+    """
 
     means: Tensor
     log_weights: Tensor
 
 
 class FrontEnd(nn.Sequential):
-    """One sub-band's network: 5×5 convolutions 3 → W → W → W → 3. (N, 3, h, w) → (N, 3, h − 16, w − 16)."""
+    """One sub-band's network: 5×5 convolutions 3 → W → W → W → 3. (N, 3, h, w) → (N, 3, h − 16, w −
+    16).
+    """
 
     def __init__(self, width: int):
         super().__init__(
@@ -47,8 +54,13 @@ class FrontEnd(nn.Sequential):
 
 def pointwise(inputs: int, hidden: int, outputs: int) -> nn.Sequential:
     """Two hidden layers, each position by itself."""
-    return nn.Sequential(nn.Conv2d(inputs, hidden, 1), nn.ReLU(), nn.Conv2d(hidden, hidden, 1), nn.ReLU(),
-                         nn.Conv2d(hidden, outputs, 1))
+    return nn.Sequential(
+        nn.Conv2d(inputs, hidden, 1),
+        nn.ReLU(),
+        nn.Conv2d(hidden, hidden, 1),
+        nn.ReLU(),
+        nn.Conv2d(hidden, outputs, 1),
+    )
 
 
 class MarginalEncoder(nn.Module):
@@ -72,11 +84,15 @@ class PimSpace(nn.Module):
         super().__init__()
         self.pyramid = SteerablePyramid()
         self.front_ends = nn.ModuleList(FrontEnd(width) for _ in range(self.pyramid.bands))
-        self.encoders = nn.ModuleList(MarginalEncoder(hidden, dimensions, components) for _ in range(self.pyramid.bands))
+        self.encoders = nn.ModuleList(
+            MarginalEncoder(hidden, dimensions, components) for _ in range(self.pyramid.bands)
+        )
 
     @classmethod
     def from_tensors(cls, tensors: dict[str, Tensor]) -> "PimSpace":
-        """The networks whose state the tensors are; the shapes say how wide. Raises `WeightsError`."""
+        """The networks whose state the tensors are; the shapes say how wide. Raises
+        `WeightsError`.
+        """
         try:
             width = len(tensors["front_ends.0.0.bias"])
             hidden = len(tensors["encoders.0.gaussian.0.bias"])
@@ -89,40 +105,55 @@ class PimSpace(nn.Module):
         return space
 
     def bands(self, image: Tensor) -> list[Tensor]:
-        """(N, 3, H, W) → sub-bands (N, 3, h + 16, w + 16), edges replicated as far as the front ends look."""
+        """(N, 3, H, W) → sub-bands (N, 3, h + 16, w + 16), edges replicated as far as the front
+        ends look.
+        """
         return [F.pad(band, (MARGIN,) * 4, mode="replicate") for band in self.pyramid(image)]
 
     def features(self, image: Tensor) -> list[Tensor]:
         """What the front ends make of an image: (N, 3, h, w) for every sub-band."""
-        return [front_end(band) for front_end, band in zip(self.front_ends, self.bands(image), strict=True)]
+        return [
+            front_end(band)
+            for front_end, band in zip(self.front_ends, self.bands(image), strict=True)
+        ]
 
 
 def gaussian_divergence(ours: Tensor, theirs: Tensor) -> Tensor:
-    """Symmetrised KL divergence of unit-variance Gaussians with these means (N, D, h, w): (N, h, w), in nats."""
+    """Symmetrised KL divergence of unit-variance Gaussians with these means (N, D, h, w): (N, h,
+    w), in nats.
+    """
     return (ours - theirs).square().sum(1)
 
 
 def divergences(ours: Mixture, theirs: Mixture) -> Tensor:
     """KL of every component of the one from every one of the other: (N, K, L, h, w)."""
     table = {}
-    for k, mean in enumerate(ours.means.unbind(1)):  # pair by pair: all at once is ten times slower, for want of cache
+    # pair by pair: all at once is ten times slower, for want of cache
+    for k, mean in enumerate(ours.means.unbind(1)):
         for other, their_mean in enumerate(theirs.means.unbind(1)):
             mirrored = table.get((other, k)) if ours is theirs else None
-            table[k, other] = 0.5 * (mean - their_mean).square().sum(1) if mirrored is None else mirrored
+            table[k, other] = (
+                0.5 * (mean - their_mean).square().sum(1) if mirrored is None else mirrored
+            )
     return torch.stack(list(table.values()), 1).unflatten(1, (ours.means.shape[1], -1))
 
 
 def variational(ours: Mixture, theirs: Mixture) -> Tensor:
-    """Symmetrised KL divergence of mixtures, by the variational approximation of either direction: (N, h, w), in nats.
+    """Symmetrised KL divergence of mixtures, by the variational approximation of either direction:
+    (N, h, w), in nats.
 
-    Hershey & Olsen, "Approximating the Kullback Leibler divergence between Gaussian mixture models", ICASSP 2007, equation 18.
+    Hershey & Olsen, "Approximating the Kullback Leibler divergence between Gaussian mixture
+    models", ICASSP 2007, equation 18.
     """
     between = divergences(ours, theirs)
     mirrored = between.transpose(1, 2).contiguous()  # laid out alike, sums round alike, and 0 is 0
     total = 0
     for mixture, other, across in ((ours, theirs, between), (theirs, ours, mirrored)):
         within = (mixture.log_weights[:, None] - divergences(mixture, mixture)).logsumexp(2)
-        total += (mixture.log_weights.exp() * (within - (other.log_weights[:, None] - across).logsumexp(2))).sum(1)
+        total += (
+            mixture.log_weights.exp()
+            * (within - (other.log_weights[:, None] - across).logsumexp(2))
+        ).sum(1)
     return total
 
 
@@ -138,14 +169,20 @@ def sampled(ours: Mixture, theirs: Mixture, noise: Tensor) -> Tensor:
     """
     total = 0
     for mixture, other in ((ours, theirs), (theirs, ours)):
-        for weight, mean in zip(mixture.log_weights.exp().unbind(1), mixture.means.unbind(1), strict=True):
+        for weight, mean in zip(
+            mixture.log_weights.exp().unbind(1), mixture.means.unbind(1), strict=True
+        ):
             for shift in noise:
-                total += weight * (log_density(mixture, mean + shift) - log_density(other, mean + shift))
+                total += weight * (
+                    log_density(mixture, mean + shift) - log_density(other, mean + shift)
+                )
     return total / len(noise)
 
 
 class Pim(Distance):
-    """Mean over positions, then over sub-bands, of a divergence between encodings. What both variants share."""
+    """Mean over positions, then over sub-bands, of a divergence between encodings. What both
+    variants share.
+    """
 
     def __init__(self, weights: str):
         super().__init__()
@@ -158,15 +195,22 @@ class PimOne(Pim):
 
     def space(self, image: Tensor) -> list[Tensor]:
         features = self.networks.features(image)
-        return [encoder.gaussian(band) for encoder, band in zip(self.networks.encoders, features, strict=True)]
+        return [
+            encoder.gaussian(band)
+            for encoder, band in zip(self.networks.encoders, features, strict=True)
+        ]
 
     def between(self, reference: list[Tensor], image: list[Tensor]) -> Tensor:
         pairs = zip(reference, image, strict=True)
-        return torch.stack([gaussian_divergence(ours, theirs).mean((1, 2)) for ours, theirs in pairs]).mean(0)
+        return torch.stack(
+            [gaussian_divergence(ours, theirs).mean((1, 2)) for ours, theirs in pairs]
+        ).mean(0)
 
 
 class PimMixture(Pim):
-    """A mixture: its divergence has no closed form. samples: for Monte-Carlo, with a fixed seed; 0: `variational`."""
+    """A mixture: its divergence has no closed form. samples: for Monte-Carlo, with a fixed seed; 0:
+    `variational`.
+    """
 
     def __init__(self, weights: str, samples: int):
         super().__init__(weights)
@@ -176,14 +220,19 @@ class PimMixture(Pim):
 
     def space(self, image: Tensor) -> list[Mixture]:
         features = self.networks.features(image)
-        return [encoder.mixture_of(band) for encoder, band in zip(self.networks.encoders, features, strict=True)]
+        return [
+            encoder.mixture_of(band)
+            for encoder, band in zip(self.networks.encoders, features, strict=True)
+        ]
 
     def between(self, reference: list[Mixture], image: list[Mixture]) -> Tensor:
         generator = torch.Generator().manual_seed(SEED)
         values = []
         for ours, theirs in zip(reference, image, strict=True):
             if self.samples:
-                noise = torch.randn(self.samples, *ours.means.shape[2:], generator=generator).to(ours.means)
+                noise = torch.randn(self.samples, *ours.means.shape[2:], generator=generator).to(
+                    ours.means
+                )
                 divergence = sampled(ours, theirs, noise)
             else:
                 divergence = variational(ours, theirs)

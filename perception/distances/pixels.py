@@ -20,5 +20,3 @@ class PeakSignalToNoise(Distance):
     def between(self, reference: Tensor, image: Tensor) -> Tensor:
         error = (reference - image).square().mean((1, 2, 3))
         return -10 * error.clamp_min(10 ** (-PSNR_OF_IDENTICAL / 10)).log10()
-
-

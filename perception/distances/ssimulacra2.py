@@ -1,4 +1,6 @@
-"""SSIMULACRA 2: a model of people's opinions, never trained on here, in a package of its own (Sneyers, Cloudinary 2022)."""
+"""SSIMULACRA 2: a model of people's opinions, never trained on here, in a package of its own
+(Sneyers, Cloudinary 2022).
+"""
 
 import io
 
@@ -13,7 +15,9 @@ from metamer.perception.vision.display import to_8_bit_arrays
 
 
 class Ssimulacra2(Distance):
-    """SSIMULACRA 2 (Sneyers, Cloudinary 2022): 100 for identical images, 90 visually lossless, 70 high quality, 30 low."""
+    """SSIMULACRA 2 (Sneyers, Cloudinary 2022): 100 for identical images, 90 visually lossless, 70
+    high quality, 30 low.
+    """
 
     def __init__(self):
         super().__init__()
@@ -24,7 +28,10 @@ class Ssimulacra2(Distance):
 
     def between(self, reference: list[np.ndarray], image: list[np.ndarray]) -> Tensor:
         return torch.tensor(
-            [self.score(png_file(theirs), png_file(ours)) for theirs, ours in zip(reference, image, strict=True)]
+            [
+                self.score(png_file(theirs), png_file(ours))
+                for theirs, ours in zip(reference, image, strict=True)
+            ]
         )
 
 

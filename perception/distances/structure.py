@@ -1,4 +1,6 @@
-"""Structural similarities, as their libraries compute them: SSIM and MS-SSIM by pytorch-msssim, the others by piq."""
+"""Structural similarities, as their libraries compute them: SSIM and MS-SSIM by pytorch-msssim, the
+others by piq.
+"""
 
 from collections.abc import Callable
 
@@ -9,14 +11,16 @@ from metamer.perception.distance import Distance
 from metamer.perception.packages import import_package
 
 LUMA = (0.299, 0.587, 0.114)  # of gamma-coded sRGB, ITU-R BT.601
-BLACK = 1e-6  # HaarPSI divides zero by zero for two black images; this, far below an 8-bit level, avoids it
+# HaarPSI divides zero by zero for two black images; this, far below an 8-bit level, avoids it
+BLACK = 1e-6
 
 
 class LibraryDistance(Distance):
-    """A library's ``function(image, reference)`` → (N,). Images are clamped to [0, 1], as libraries insist; gradients pass.
+    """A library's ``function(image, reference)`` → (N,). Images are clamped to [0, 1], as libraries
+    insist; gradients pass.
 
-    rooted: the function takes square roots that can be of 0, where images agree or are flat; gradients that are NaN for it are
-    taken as 0 there.
+    rooted: the function takes square roots that can be of 0, where images agree or are flat;
+    gradients that are NaN for it are taken as 0 there.
     """
 
     def __init__(self, function: Callable[[Tensor, Tensor], Tensor], rooted: bool = False):
@@ -27,7 +31,8 @@ class LibraryDistance(Distance):
     def space(self, image: Tensor) -> Tensor:
         if not image.requires_grad:
             return image.clamp(BLACK, 1)
-        image = image.clamp(BLACK, 1).detach() + (image - image.detach())  # what lies outside must be able to come back
+        # what lies outside must be able to come back
+        image = image.clamp(BLACK, 1).detach() + (image - image.detach())
         if self.rooted:
             image.register_hook(lambda gradient: gradient.nan_to_num(0, 0, 0))
         return image
@@ -42,14 +47,22 @@ def to_luma(image: Tensor) -> Tensor:
 
 
 def ssim() -> LibraryDistance:
-    return LibraryDistance(lambda x, y: pytorch_msssim.ssim(x, y, data_range=1.0, size_average=False))
+    return LibraryDistance(
+        lambda x, y: pytorch_msssim.ssim(x, y, data_range=1.0, size_average=False)
+    )
 
 
 def ms_ssim(luma: bool = False) -> LibraryDistance:
     """luma: of luma alone, as the paper has it, instead of the mean over R, G and B."""
     if luma:
-        return LibraryDistance(lambda x, y: pytorch_msssim.ms_ssim(to_luma(x), to_luma(y), data_range=1.0, size_average=False))
-    return LibraryDistance(lambda x, y: pytorch_msssim.ms_ssim(x, y, data_range=1.0, size_average=False))
+        return LibraryDistance(
+            lambda x, y: pytorch_msssim.ms_ssim(
+                to_luma(x), to_luma(y), data_range=1.0, size_average=False
+            )
+        )
+    return LibraryDistance(
+        lambda x, y: pytorch_msssim.ms_ssim(x, y, data_range=1.0, size_average=False)
+    )
 
 
 def piq_distance(name: str, rooted: bool = False) -> LibraryDistance:

@@ -1,15 +1,17 @@
 """Visibility: the probability that an observer sees the difference between two images.
 
-After Ak & Le Callet, "Towards perceptually plausible training of image restoration neural networks", IPTA 2019: small networks
-stand in for the eye's optics, its photoreceptors and luminance masking (white boxes in `perception.vision.retina`), and a
-Siamese network behind them predicts detection. What differs: its teacher is ColorVideoVDP, whose just-objectionable-difference
-units (JOD) give a probability, where the paper has opinions on JPEG; colour is kept along with the achromatic response; and
-everything is small enough to be 20 times as fast as the teacher.
+After Ak & Le Callet, "Towards perceptually plausible training of image restoration neural
+networks", IPTA 2019: small networks stand in for the eye's optics, its photoreceptors and luminance
+masking (white boxes in `perception.vision.retina`), and a Siamese network behind them predicts
+detection. What differs: its teacher is ColorVideoVDP, whose just-objectionable-difference units
+(JOD) give a probability, where the paper has opinions on JPEG; colour is kept along with the
+achromatic response; and everything is small enough to be 20 times as fast as the teacher.
 
-Where the time goes decides the shape. At this distance contrast sensitivity has fallen to less than half of its peak at 9
-cycles per degree, which means over 4x4 pixels still carry. The pathway sees these means, four to a cell of 8x8, as channels of
-an eighth of the resolution. Finer detail, up to 38 cycles per degree, goes past it to the detector, through filters of 4x4 code
-values: these are near the eye's own scale, and what local luminance would change about such detail counts little.
+Where the time goes decides the shape. At this distance contrast sensitivity has fallen to less than
+half of its peak at 9 cycles per degree, which means over 4x4 pixels still carry. The pathway sees
+these means, four to a cell of 8x8, as channels of an eighth of the resolution. Finer detail, up to
+38 cycles per degree, goes past it to the detector, through filters of 4x4 code values: these are
+near the eye's own scale, and what local luminance would change about such detail counts little.
 """
 
 import math
@@ -30,11 +32,14 @@ MASK_SIDE = 4  # over so many features each way, contrast masks contrast
 RESPONSE = 100.0  # just noticeable steps that are 1 for the networks; white is at 1.8
 DARK = 1e-3  # light, white being 1, that keeps the square root's gradient finite
 FLOOR = 1e-6  # the same for roots of differences
-CURVE = (0.0125, 0.6822, 0.3053)  # of V, V², V³: a screen's transfer function within 0.01 of V to the power 2.2
+# of V, V², V³: a screen's transfer function within 0.01 of V to the power 2.2
+CURVE = (0.0125, 0.6822, 0.3053)
 
 
 def probability(jod: Tensor) -> Tensor:
-    """Of detection, corrected for guessing, for distances in JOD: 2·Φ(d / 1.4826) − 1. At 1 JOD, 75 % of choices, it is 0.5."""
+    """Of detection, corrected for guessing, for distances in JOD: 2·Φ(d / 1.4826) − 1. At 1 JOD, 75
+    % of choices, it is 0.5.
+    """
     return torch.erf(jod / (JOD_DEVIATION * math.sqrt(2)))
 
 
@@ -68,13 +73,23 @@ class Selu(nn.Module):
 
 
 class Scatter(nn.Module):
-    """The eye's optics: what blur changes about the light, by an encoder and a decoder of six convolutions."""
+    """The eye's optics: what blur changes about the light, by an encoder and a decoder of six
+    convolutions.
+    """
 
     def __init__(self, width: int):
         super().__init__()
         light = 3 * PHASES
-        self.first, self.down, self.coarse = conv3x3(light, width), conv3x3(width, width, 2), conv3x3(width, width)
-        self.mixed, self.fine, self.last = conv1x1(width, width), conv1x1(width, width), conv1x1(width, light)
+        self.first, self.down, self.coarse = (
+            conv3x3(light, width),
+            conv3x3(width, width, 2),
+            conv3x3(width, width),
+        )
+        self.mixed, self.fine, self.last = (
+            conv1x1(width, width),
+            conv1x1(width, width),
+            conv1x1(width, light),
+        )
 
     def forward(self, light: Tensor) -> Tensor:
         near = F.relu(self.first(light))
@@ -83,7 +98,8 @@ class Scatter(nn.Module):
 
 
 class Pathway(nn.Module):
-    """Light, as cells (N, 12, h, w), white being 1, to what `vision.retina` calls scattered, receptors and responses.
+    """Light, as cells (N, 12, h, w), white being 1, to what `vision.retina` calls scattered,
+    receptors and responses.
 
     Returns all three, cells of 3, 4 and 3 maps; responses are in units of `RESPONSE`.
     """
@@ -92,29 +108,41 @@ class Pathway(nn.Module):
         super().__init__()
         self.scatter = Scatter(width)
         self.receptors = nn.Sequential(
-            conv1x1(3 * PHASES, 4 * PHASES), nn.ReLU(), conv1x1(4 * PHASES, 4 * PHASES), nn.ReLU())
+            conv1x1(3 * PHASES, 4 * PHASES), nn.ReLU(), conv1x1(4 * PHASES, 4 * PHASES), nn.ReLU()
+        )
         self.masking = nn.Sequential(
-            conv1x1(4 * PHASES, width), Selu(), conv1x1(width, width), Selu(), conv1x1(width, 3 * PHASES))
-        for layer in self.receptors[::2]:  # light is positive: so is what follows, and no unit begins dead
+            conv1x1(4 * PHASES, width),
+            Selu(),
+            conv1x1(width, width),
+            Selu(),
+            conv1x1(width, 3 * PHASES),
+        )
+        # light is positive: so is what follows, and no unit begins dead
+        for layer in self.receptors[::2]:
             nn.init.uniform_(layer.weight, 0, 2 / layer.in_channels)
 
     def forward(self, light: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         scattered = self.scatter(light)
         caught = self.receptors(scattered)
-        return scattered, caught, self.masking((caught + DARK).sqrt())  # roots: the curve to learn is near logarithmic
+        # roots: the curve to learn is near logarithmic
+        return scattered, caught, self.masking((caught + DARK).sqrt())
 
 
 class Detector(nn.Module):
     """Images (N, 3, H, W) → features; two images' features → distance in JOD.
 
-    Features are those of fine detail, then of ever coarser bands of the retina's responses. They are compared as ColorVideoVDP
-    compares contrasts: squared differences, less where both images have much of the same around, are pooled over positions,
-    then over features.
+    Features are those of fine detail, then of ever coarser bands of the retina's responses. They
+    are compared as ColorVideoVDP compares contrasts: squared differences, less where both images
+    have much of the same around, are pooled over positions, then over features.
     """
 
     def __init__(self, width: int = 16, detail: int = 13, coarser: int = 2, pools: int = 8):
         super().__init__()
-        self.register_buffer("mean", torch.eye(3)[..., None, None].expand(3, 3, GRID, GRID) / GRID**2, persistent=False)
+        self.register_buffer(
+            "mean",
+            torch.eye(3)[..., None, None].expand(3, 3, GRID, GRID) / GRID**2,
+            persistent=False,
+        )
         self.detail = nn.Parameter(torch.randn(detail, 3, GRID, GRID) / 7)
         self.pathway = Pathway(width)
         into = [3 * PHASES] + [width] * coarser
@@ -122,17 +150,22 @@ class Detector(nn.Module):
         self.steps = nn.ModuleList(conv3x3(count, width, 2) for count in into[:-1])
         self.bends = nn.ModuleList(Selu() for _ in range(coarser))
         counts = [detail] + [width] * (coarser + 1)
-        self.gain = nn.ParameterList(torch.zeros(count, 1, 1) for count in counts)  # logarithms, as all that must be positive
+        # logarithms, as all that must be positive
+        self.gain = nn.ParameterList(torch.zeros(count, 1, 1) for count in counts)
         self.ceiling = nn.ParameterList(torch.zeros(count, 1, 1) for count in counts)
-        self.mask = nn.ParameterList(torch.full((count, count, 1, 1), -3.0) + 3 * torch.eye(count)[..., None, None]
-                                     for count in counts)
+        self.mask = nn.ParameterList(
+            torch.full((count, count, 1, 1), -3.0) + 3 * torch.eye(count)[..., None, None]
+            for count in counts
+        )
         self.pool = nn.Parameter(torch.randn(pools, sum(counts)) / 2 - 2)
         self.share = nn.Parameter(torch.zeros(pools))
 
     def light(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, H, W) → light as cells (N, 12, H/8, W/8), white being 1, and details (N, D, H/4, W/4); edges repeat.
+        """(N, 3, H, W) → light as cells (N, 12, H/8, W/8), white being 1, and details (N, D, H/4,
+        W/4); edges repeat.
 
-        The curve of the screen is applied to means of code values, not to pixels: a sixteenth of the work.
+        The curve of the screen is applied to means of code values, not to pixels: a sixteenth of
+        the work.
         """
         height, width = image.shape[-2:]
         side = GRID * CELL
@@ -156,7 +189,9 @@ class Detector(nn.Module):
     def distance(self, reference: list[Tensor], image: list[Tensor]) -> Tensor:
         """(N,) in JOD, for two images' features."""
         pooled = []
-        for theirs, ours, gain, ceiling, mask in zip(reference, image, self.gain, self.ceiling, self.mask, strict=True):
+        for theirs, ours, gain, ceiling, mask in zip(
+            reference, image, self.gain, self.ceiling, self.mask, strict=True
+        ):
             masked = torch.minimum(self.energy(theirs), self.energy(ours))
             masked = F.interpolate(F.conv2d(masked, mask.exp()), size=ours.shape[-2:])
             difference = ours - theirs
@@ -173,9 +208,15 @@ class Detector(nn.Module):
 
 
 def build_detector(tensors: dict[str, Tensor], source: str) -> Detector:
-    """The detector that these weights are of; its sizes follow from theirs. Raises `WeightsError`, which names the source."""
+    """The detector that these weights are of; its sizes follow from theirs. Raises `WeightsError`,
+    which names the source.
+    """
     try:
-        sizes = {"width": len(tensors["bands.0.weight"]), "detail": len(tensors["detail"]), "pools": len(tensors["share"])}
+        sizes = {
+            "width": len(tensors["bands.0.weight"]),
+            "detail": len(tensors["detail"]),
+            "pools": len(tensors["share"]),
+        }
         detector = Detector(coarser=sum(name.startswith("bends.") for name in tensors), **sizes)
         detector.load_state_dict(tensors)
     except (KeyError, RuntimeError, TypeError, IndexError):
@@ -184,10 +225,11 @@ def build_detector(tensors: dict[str, Tensor], source: str) -> Detector:
 
 
 class Visibility(Distance):
-    """Probability, 0 to 1, that the difference is seen: 0.5 where it is noticed in 75 % of choices between two.
+    """Probability, 0 to 1, that the difference is seen: 0.5 where it is noticed in 75 % of choices
+    between two.
 
-    weights: `perception.weights.load_trained`. ``loss`` is the distance behind it in JOD, which has no end: where the
-    probability is near 1, its gradient is gone.
+    weights: `perception.weights.load_trained`. ``loss`` is the distance behind it in JOD, which has
+    no end: where the probability is near 1, its gradient is gone.
     """
 
     def __init__(self, weights: str = "visibility"):

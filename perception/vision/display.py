@@ -1,7 +1,9 @@
-"""A screen and who sits before it: code values in [0, 1] to light in cd/m², pixels to degrees of visual angle.
+"""A screen and who sits before it: code values in [0, 1] to light in cd/m², pixels to degrees of
+visual angle.
 
-Ak & Le Callet (IPTA 2019) apply L = (L_peak − L_black)·V^g + L_black to luma. Here it is applied to R, G and B alike, and
-luminance is their weighted sum: the same for greys, and colour is not lost, as a distortion to train on has to see it.
+Ak & Le Callet (IPTA 2019) apply L = (L_peak − L_black)·V^g + L_black to luma. Here it is applied to
+R, G and B alike, and luminance is their weighted sum: the same for greys, and colour is not lost,
+as a distortion to train on has to see it.
 """
 
 import math
@@ -16,7 +18,8 @@ LUMINANCE = (0.2126, 0.7152, 0.0722)  # of R, G, B, ITU-R BT.709
 
 @dataclass(frozen=True)
 class Display:
-    """peak, contrast: white in cd/m² and white over black, in the dark; reflected: light of the room off the screen, cd/m².
+    """peak, contrast: white in cd/m² and white over black, in the dark; reflected: light of the
+    room off the screen, cd/m².
 
     gamma: exponent of code values; pixel: side in metres; distance: from the eye, metres.
     """
@@ -44,7 +47,9 @@ class Display:
         return 1 / math.degrees(2 * math.atan(self.pixel / 2 / self.distance))
 
     def light(self, image: Tensor) -> Tensor:
-        """(…, 3, H, W) code values → the same in cd/m² of a grey with that value; `luminance` weighs them. Clamps to [0, 1]."""
+        """(…, 3, H, W) code values → the same in cd/m² of a grey with that value; `luminance`
+        weighs them. Clamps to [0, 1].
+        """
         return (self.white - self.black) * image.clamp(0, 1) ** self.gamma + self.black
 
 
@@ -58,6 +63,12 @@ def to_8_bit_arrays(image: Tensor) -> list[np.ndarray]:
     return list((image.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
 
 
-# ColorVideoVDP's "standard_4k": 3840x2160 on 30 inches, 200 cd/m², 1000 : 1, seen from 0.7472 m; it reflects 0.5 % of 250 lux
-STANDARD_4K = Display(peak=200, contrast=1000, reflected=0.005 * 250 / math.pi, pixel=30 * 0.0254 / math.hypot(3840, 2160),
-                      distance=0.7472)
+# ColorVideoVDP's "standard_4k": 3840x2160 on 30 inches, 200 cd/m², 1000 : 1, seen from 0.7472 m; it
+# reflects 0.5 % of 250 lux
+STANDARD_4K = Display(
+    peak=200,
+    contrast=1000,
+    reflected=0.005 * 250 / math.pi,
+    pixel=30 * 0.0254 / math.hypot(3840, 2160),
+    distance=0.7472,
+)

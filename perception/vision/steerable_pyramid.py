@@ -1,7 +1,8 @@
 """The steerable pyramid: an image taken apart by scale and orientation.
 
-Simoncelli & Freeman, "The steerable pyramid: a flexible architecture for multi-scale derivative computation", ICIP 1995. The
-filters are `sp1`, first derivatives in two orientations: Simoncelli's taps, as pyrtools 1.1.1 (MIT) lists them.
+Simoncelli & Freeman, "The steerable pyramid: a flexible architecture for multi-scale derivative
+computation", ICIP 1995. The filters are `sp1`, first derivatives in two orientations: Simoncelli's
+taps, as pyrtools 1.1.1 (MIT) lists them.
 """
 
 import torch
@@ -71,22 +72,26 @@ def derivatives() -> Tensor:
 def per_channel(filters: Tensor, channels: int = 3) -> Tensor:
     """(F·C, C, S, S) weights that apply (F, S, S) filters to each channel alone, ordered by filter.
 
-    Dense with zeros: five times faster on CPUs than grouped convolutions, which do not vectorise over so few channels.
+    Dense with zeros: five times faster on CPUs than grouped convolutions, which do not vectorise
+    over so few channels.
     """
     return torch.einsum("fst,cd->fcdst", filters, torch.eye(channels)).flatten(0, 1).contiguous()
 
 
 def filtered(image: Tensor, weight: Tensor, stride: int = 1) -> Tensor:
-    """Correlation with the filters, edges replicated: as many positions as the image has, or every ``stride``-th."""
+    """Correlation with the filters, edges replicated: as many positions as the image has, or every
+    ``stride``-th.
+    """
     margin = weight.shape[-1] // 2
     return F.conv2d(F.pad(image, (margin,) * 4, mode="replicate"), weight, stride=stride)
 
 
 class SteerablePyramid(nn.Module):
-    """(N, 3, H, W) → sub-bands, finest first: high-pass residual, two orientations a scale, low-pass residual.
+    """(N, 3, H, W) → sub-bands, finest first: high-pass residual, two orientations a scale,
+    low-pass residual.
 
-    The first three are (N, 3, H, W); each further scale halves the sides, odd ones rounded up. At zero frequency the low-pass
-    residual has a gain of 2 for every scale, the others have 0.
+    The first three are (N, 3, H, W); each further scale halves the sides, odd ones rounded up. At
+    zero frequency the low-pass residual has a gain of 2 for every scale, the others have 0.
     """
 
     def __init__(self, scales: int = SCALES):

@@ -25,7 +25,11 @@ def cache_folder() -> Path:
 
 def find_file(entry: Entry) -> Path | None:
     """The first file of that name in the folders of METAMER_WEIGHTS, the package, the cache."""
-    named = [Path(folder).expanduser() for folder in os.environ.get("METAMER_WEIGHTS", "").split(os.pathsep) if folder]
+    named = [
+        Path(folder).expanduser()
+        for folder in os.environ.get("METAMER_WEIGHTS", "").split(os.pathsep)
+        if folder
+    ]
     paths = [folder / entry.file for folder in (*named, SHIPPED, cache_folder())]
     return next((path for path in paths if path.is_file()), None)
 
@@ -44,7 +48,8 @@ def list_entries() -> list[Entry]:
 
 
 def load(name: str) -> dict[str, Tensor]:
-    """The tensors in order of their names; `WeightsError` if they are missing or not those pinned. 0.2 s for VGG16.
+    """The tensors in order of their names; `WeightsError` if they are missing or not those pinned.
+    0.2 s for VGG16.
 
     >>> {name: tuple(tensor.shape) for name, tensor in load("dists").items()}
     {'alpha': (1, 1475, 1, 1), 'beta': (1, 1475, 1, 1)}
@@ -53,21 +58,27 @@ def load(name: str) -> dict[str, Tensor]:
 
 
 def load_trained(source: str) -> dict[str, Tensor]:
-    """Tensors by name, as `load` has them, or from a ``.safetensors`` file of one's own training."""
+    """Tensors by name, as `load` has them, or from a ``.safetensors`` file of one's own
+    training.
+    """
     if not source.endswith(".safetensors"):
         return load(source)
     try:
         return safetensors.torch.load(Path(source).read_bytes())
     except OSError as problem:
-        raise WeightsError(f"{source} cannot be read: {(problem.strerror or str(problem)).lower()}") from None
+        raise WeightsError(
+            f"{source} cannot be read: {(problem.strerror or str(problem)).lower()}"
+        ) from None
     except (SafetensorError, KeyError, ValueError):
         raise WeightsError(f"{source} is no safetensors file, or a damaged one") from None
 
 
 def tensor_digest(tensors: dict[str, Tensor]) -> str:
-    """SHA-256, in hexadecimal, over names, types, shapes and elements (little-endian), in order of names.
+    """SHA-256, in hexadecimal, over names, types, shapes and elements (little-endian), in order of
+    names.
 
-    Over the tensors rather than the file: one that another program wrote, with other metadata, is as good as ours.
+    Over the tensors rather than the file: one that another program wrote, with other metadata, is
+    as good as ours.
     """
     state = hashlib.sha256()
     for name in sorted(tensors):
@@ -82,11 +93,20 @@ def read_checked(path: Path, entry: Entry) -> dict[str, Tensor]:
     try:
         tensors = safetensors.torch.load(path.read_bytes())
     except OSError as problem:
-        raise WeightsError(f"{path} cannot be read: {(problem.strerror or str(problem)).lower()}") from None
-    except (SafetensorError, KeyError, ValueError):  # KeyError: element types that torch does not have
+        raise WeightsError(
+            f"{path} cannot be read: {(problem.strerror or str(problem)).lower()}"
+        ) from None
+    except (
+        SafetensorError,
+        KeyError,
+        ValueError,
+    ):  # KeyError: element types that torch does not have
         tensors = None
     if tensors is None or tensor_digest(tensors) != entry.sha256:
-        raise WeightsError(f"{path} is cut or altered, it is not {entry.name}: remove it and run `metamer weights fetch`")
+        raise WeightsError(
+            f"{path} is cut or altered, it is not {entry.name}: remove it and run `metamer weights "
+            "fetch`"
+        )
     return {name: tensors[name] for name in sorted(tensors)}
 
 
@@ -99,7 +119,9 @@ def is_intact(path: Path, entry: Entry) -> bool:
 
 
 def write_tensors(path: Path, entry: Entry, tensors: dict[str, Tensor]) -> None:
-    """Writes a temporary file next to ``path`` and moves it into place, so that no half file ever bears its name."""
+    """Writes a temporary file next to ``path`` and moves it into place, so that no half file ever
+    bears its name.
+    """
     metadata = {"format": "pt", "origin": entry.origin, "licence": entry.licence}
     temporary = path.with_name(f".{path.name}.{os.getpid()}")
     try:
@@ -107,7 +129,9 @@ def write_tensors(path: Path, entry: Entry, tensors: dict[str, Tensor]) -> None:
         temporary.write_bytes(safetensors.torch.save(tensors, metadata))
         os.replace(temporary, path)
     except OSError as problem:
-        raise WeightsError(f"{path} cannot be written: {(problem.strerror or str(problem)).lower()}") from None
+        raise WeightsError(
+            f"{path} cannot be written: {(problem.strerror or str(problem)).lower()}"
+        ) from None
     finally:
         with suppress(OSError):
             temporary.unlink()

@@ -2,8 +2,9 @@
 
     OMP_NUM_THREADS=1 python research/benchmarks/browser.py
 
-Processor time, so that other work on the machine counts little: of this process, and of all of Chromium's. Python and Chromium
-take turns. `python research/benchmarks/browser.py PICTURE …` takes other photographs.
+Processor time, so that other work on the machine counts little: of this process, and of all of
+Chromium's. Python and Chromium take turns. `python research/benchmarks/browser.py PICTURE …` takes
+other photographs.
 """
 
 import argparse
@@ -36,8 +37,17 @@ window.first = (async () => {
 })();
 </script>"""
 ASK = "const done = arguments[arguments.length - 1]; window.again(arguments[0]).then(() => done(null))"
-FLAGS = ("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-background-networking",
-         "disable-component-update", "disable-sync", "disable-dev-shm-usage")
+FLAGS = (
+    "headless=new",
+    "no-sandbox",
+    "disable-gpu",
+    "disable-quic",
+    "no-first-run",
+    "disable-background-networking",
+    "disable-component-update",
+    "disable-sync",
+    "disable-dev-shm-usage",
+)
 
 
 class Server(ThreadingHTTPServer):
@@ -67,7 +77,9 @@ def chromium(profile: str) -> webdriver.Chrome:
     options.binary_location = shutil.which("chromium") or "chromium"
     for flag in (*FLAGS, f"user-data-dir={profile}"):
         options.add_argument(f"--{flag}")
-    browser = webdriver.Chrome(options, webdriver.chrome.service.Service(shutil.which("chromedriver")))
+    browser = webdriver.Chrome(
+        options, webdriver.chrome.service.Service(shutil.which("chromedriver"))
+    )
     browser.set_script_timeout(600)
     return browser
 
@@ -97,7 +109,9 @@ def measure(photograph: Path, runs: int) -> None:
             browser.get("about:blank")
             before = processor_seconds(browser)
             browser.get(f"http://127.0.0.1:{server.server_address[1]}/")
-            first = browser.execute_async_script("const done = arguments[0]; window.first.then(done)")
+            first = browser.execute_async_script(
+                "const done = arguments[0]; window.first.then(done)"
+            )
             cold, sent = processor_seconds(browser) - before, server.sent
             taken: dict[str, list[float]] = {"Python": [], "Chromium": [], "Chromium, preview": []}
             for _ in range(runs):
@@ -112,17 +126,25 @@ def measure(photograph: Path, runs: int) -> None:
             print(f"{photograph.name}, {SIZE[0]}x{SIZE[1]}, {len(data)} bytes, Chromium {version}")
             browser.quit()
             server.shutdown()
-    print(f"cold cache: {sent} bytes fetched, preview after {first[0]:.2f} s by the clock, picture after {first[1]:.2f} s; "
-          f"processor {cold:.2f} s, Chromium's own start of a page among them")
+    print(
+        f"cold cache: {sent} bytes fetched, preview after {first[0]:.2f} s by the clock, picture "
+        f"after {first[1]:.2f} s; "
+        f"processor {cold:.2f} s, Chromium's own start of a page among them"
+    )
     python = statistics.median(taken["Python"])
     for name, seconds in taken.items():
         median = statistics.median(seconds)
-        print(f"{name}: median {median:.3f} s of {runs}, least {min(seconds):.3f} s, {median / python:.2f} times Python")
+        print(
+            f"{name}: median {median:.3f} s of {runs}, least {min(seconds):.3f} s, "
+            f"{median / python:.2f} times Python"
+        )
 
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("pictures", nargs="*", type=Path, default=[ROOT / "examples" / "otters.png"])
+    parser.add_argument(
+        "pictures", nargs="*", type=Path, default=[ROOT / "examples" / "otters.png"]
+    )
     parser.add_argument("--runs", type=int, default=9)
     given = parser.parse_args()
     for each in given.pictures:

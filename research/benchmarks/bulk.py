@@ -2,8 +2,9 @@
 
     python research/benchmarks/bulk.py [--pictures 16] [--rounds 12] [--workers 2]
 
-The two take turns. Per core means pictures a second of processor time, of all processes that take part, the scheduler
-included; all are warm. So the ratio holds on a machine that has other work too, where a clock on the wall would measure that.
+The two take turns. Per core means pictures a second of processor time, of all processes that take
+part, the scheduler included; all are warm. So the ratio holds on a machine that has other work too,
+where a clock on the wall would measure that.
 """
 
 import argparse
@@ -38,13 +39,21 @@ def make(folder: Path, count: int) -> list[Path]:
 
 def spent() -> float:
     """Seconds of processor time so far, of this process and of those below it, ended or not."""
-    mine, ended = (resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+    mine, ended = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
     alive = [process.cpu_times() for process in psutil.Process().children(recursive=True)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in (mine, ended)) + sum(times.user + times.system for times in alive)
+    return sum(usage.ru_utime + usage.ru_stime for usage in (mine, ended)) + sum(
+        times.user + times.system for times in alive
+    )
 
 
-def rates(ways: dict[str, Callable[[list[bulk.Work]], list]], paths: list[Path], folder: Path, rounds: int) -> dict:
-    """Pictures a second of processor time: way → one figure a round. The first round warms up and is left out."""
+def rates(
+    ways: dict[str, Callable[[list[bulk.Work]], list]], paths: list[Path], folder: Path, rounds: int
+) -> dict:
+    """Pictures a second of processor time: way → one figure a round. The first round warms up and
+    is left out.
+    """
     found: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, way in ways.items():
@@ -71,16 +80,31 @@ def main() -> None:
         folder = Path(name)
         paths = make(folder, given.pictures)
         with bulk.local(given.workers) as cluster, Client(cluster) as client:
-            found = rates({
-                "one process": lambda work: bulk.encode(work, {}),
-                "Dask": lambda work: [problem for _, problems in bulk.run(client, work, {}) for problem in problems],
-            }, paths, folder, given.rounds)
+            found = rates(
+                {
+                    "one process": lambda work: bulk.encode(work, {}),
+                    "Dask": lambda work: [
+                        problem
+                        for _, problems in bulk.run(client, work, {})
+                        for problem in problems
+                    ],
+                },
+                paths,
+                folder,
+                given.rounds,
+            )
     one, dask = found["one process"], found["Dask"]
     ratios = [value / base for value, base in zip(dask, one, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4)
-    print(f"{given.pictures} pictures of {SIZE[0]}x{SIZE[1]}, {given.rounds} rounds; pictures a second of processor time:")
-    print(f"one process {statistics.median(one):.2f}; Dask, {given.workers} workers, {statistics.median(dask):.2f}; "
-          f"ratio {middle:.3f} (quartiles {low:.3f}, {high:.3f})")
+    print(
+        f"{given.pictures} pictures of {SIZE[0]}x{SIZE[1]}, {given.rounds} rounds; pictures a "
+        "second of processor time:"
+    )
+    print(
+        f"one process {statistics.median(one):.2f}; Dask, {given.workers} workers, "
+        f"{statistics.median(dask):.2f}; "
+        f"ratio {middle:.3f} (quartiles {low:.3f}, {high:.3f})"
+    )
 
 
 if __name__ == "__main__":

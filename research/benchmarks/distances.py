@@ -1,8 +1,10 @@
-"""Cost of LPIPS (SqueezeNet) forward and backward against the `lpips` package's, in turns in one run.
+"""Cost of LPIPS (SqueezeNet) forward and backward against the `lpips` package's, in turns in one
+run.
 
     pip install -e '.[evaluate,peers]' && python research/benchmarks/distances.py
 
-Prints medians and their ratio; less than 1 means ours is cheaper. Both use our copy of the network's weights.
+Prints medians and their ratio; less than 1 means ours is cheaper. Both use our copy of the
+network's weights.
 """
 
 import argparse
@@ -56,8 +58,12 @@ def main() -> None:
                 seconds[name].append(time.perf_counter() - begun)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     ratio = statistics.median(a / b for a, b in zip(*seconds.values(), strict=True))
-    print(f"{given.batch}x3x{given.side}x{given.side}, {torch.get_num_threads()} threads, medians of {given.runs}: "
-          + ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in medians.items()) + f"; median ratio {ratio:.2f}")
+    print(
+        f"{given.batch}x3x{given.side}x{given.side}, {torch.get_num_threads()} threads, medians of "
+        f"{given.runs}: "
+        + ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in medians.items())
+        + f"; median ratio {ratio:.2f}"
+    )
 
 
 if __name__ == "__main__":

@@ -1,11 +1,12 @@
-"""Measures `drawn.py`'s pictures, Metamer beside JPEG, WebP, AVIF and PNG, and writes the page about it.
+"""Measures `drawn.py`'s pictures, Metamer beside JPEG, WebP, AVIF and PNG, and writes the page
+about it.
 
     python research/benchmarks/drawings.py            # measures: drawings.json beside it, and codec/DRAWINGS.md from that
     python research/benchmarks/drawings.py --page     # the page alone
     python research/benchmarks/drawings.py --crops    # examples/drawings.jpg alone
 
-Settings of the others are those at which the photograph in `examples/` has the PSNR that Metamer gives it. Takes the
-package segno (a QR code).
+Settings of the others are those at which the photograph in `examples/` has the PSNR that Metamer
+gives it. Takes the package segno (a QR code).
 """
 
 import argparse
@@ -27,13 +28,22 @@ from metamer.codec.coding import LOSSLESS
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "drawings.json", HERE.parents[1] / "codec" / "DRAWINGS.md"
 QUALITIES = (50, 90)
-CROPPED = {"photograph in a page of text": (330, 20), "web page, screenshot with photographs": (0, 60),
-           "screenshot, windows": (240, 120)}
+CROPPED = {
+    "photograph in a page of text": (330, 20),
+    "web page, screenshot with photographs": (0, 60),
+    "screenshot, windows": (240, 120),
+}
 CROPPED_AT, SIDE, SHEET = 30, (460, 300), HERE.parents[1] / "examples" / "drawings.jpg"
 ImageFile.MAXBLOCK = 1 << 24  # Pillow's buffer is too small for JPEG files of noise
-PEERS = {"JPEG": ("JPEG", {"subsampling": 0, "optimize": True}), "WebP": ("WEBP", {"method": 6}),
-         "AVIF": ("AVIF", {"subsampling": "4:4:4", "speed": 6})}
-EXACT = {"PNG": ("PNG", {"optimize": True}), "WebP": ("WEBP", {"lossless": True, "method": 6, "quality": 75})}
+PEERS = {
+    "JPEG": ("JPEG", {"subsampling": 0, "optimize": True}),
+    "WebP": ("WEBP", {"method": 6}),
+    "AVIF": ("AVIF", {"subsampling": "4:4:4", "speed": 6}),
+}
+EXACT = {
+    "PNG": ("PNG", {"optimize": True}),
+    "WebP": ("WEBP", {"lossless": True, "method": 6, "quality": 75}),
+}
 
 
 def save(picture: Image.Image, kind: str, options: dict) -> bytes:
@@ -79,7 +89,11 @@ def setting_like(peer: str, photograph: Image.Image, wanted: float) -> int:
 
 def form(data: bytes) -> str:
     found = metamer.info(data)
-    return LOSSLESS if found.lossless else next((name for name in found.forms if name != "networks"), "networks")
+    return (
+        LOSSLESS
+        if found.lossless
+        else next((name for name in found.forms if name != "networks"), "networks")
+    )
 
 
 def measure() -> dict:
@@ -88,7 +102,9 @@ def measure() -> dict:
     photograph, settings, rows = drawn.photograph(), {}, []
     for quality in QUALITIES:
         wanted = psnr(photograph, metamer.decode(metamer.encode(photograph, quality)))
-        settings[str(quality)] = {peer: setting_like(peer, photograph, wanted) for peer in PEERS} | {"PSNR": wanted}
+        settings[str(quality)] = {
+            peer: setting_like(peer, photograph, wanted) for peer in PEERS
+        } | {"PSNR": wanted}
     for name, draw in drawn.PICTURES.items():
         picture = draw()
         row: dict = {"name": name, "size": picture.size, LOSSLESS: {}}
@@ -99,7 +115,10 @@ def measure() -> dict:
         for quality in QUALITIES:
             data = metamer.encode(picture, quality)
             peers = {peer: with_peer(picture, peer, settings[str(quality)][peer]) for peer in PEERS}
-            row[str(quality)] = {"form": form(data), "Metamer": (len(data), psnr(picture, metamer.decode(data)))} | peers
+            row[str(quality)] = {
+                "form": form(data),
+                "Metamer": (len(data), psnr(picture, metamer.decode(data))),
+            } | peers
         rows.append(row)
         print(json.dumps(row), flush=True)
     model = metamer.info(metamer.encode(photograph, 50)).model_id
@@ -121,17 +140,30 @@ def with_avif(picture: Image.Image, setting: int) -> bytes:
 
 
 def crops() -> Image.Image:
-    """Of mixed pictures: the original, Metamer at a middling quality, and, in as many bytes, its networks alone and AVIF."""
+    """Of mixed pictures: the original, Metamer at a middling quality, and, in as many bytes, its
+    networks alone and AVIF.
+    """
     import drawn
 
     cells = []
     for name, (left, top) in CROPPED.items():
         picture, box = drawn.PICTURES[name](), (left, top, left + SIDE[0], top + SIDE[1])
         data = metamer.encode(picture, CROPPED_AT)
-        alone = nearest(lambda setting, picture=picture: metamer.encode(picture, setting, lossless=False), len(data))
+        alone = nearest(
+            lambda setting, picture=picture: metamer.encode(picture, setting, lossless=False),
+            len(data),
+        )
         avif = nearest(functools.partial(with_avif, picture), len(data))
-        print(f"{name}: Metamer {len(data)} bytes, networks alone {len(alone)}, AVIF {len(avif)}", flush=True)
-        shown = (picture, metamer.decode(data), metamer.decode(alone), Image.open(io.BytesIO(avif)).convert("RGB"))
+        print(
+            f"{name}: Metamer {len(data)} bytes, networks alone {len(alone)}, AVIF {len(avif)}",
+            flush=True,
+        )
+        shown = (
+            picture,
+            metamer.decode(data),
+            metamer.decode(alone),
+            Image.open(io.BytesIO(avif)).convert("RGB"),
+        )
         cells += [one.crop(box) for one in shown]
     sheet = Image.new("RGB", (4 * SIDE[0] + 12, len(CROPPED) * (SIDE[1] + 4) - 4), "black")
     for index, one in enumerate(cells):
@@ -144,7 +176,7 @@ def page(results: dict) -> str:
     rows = results["rows"]
     text = f"""# Pictures that are no photographs
 
-Written by `python research/benchmarks/drawings.py`, with Pillow {results['pillow']} and model {results['model']};
+Written by `python research/benchmarks/drawings.py`, with Pillow {results["pillow"]} and model {results["model"]};
 `research/benchmarks/drawn.py`
 draws the {len(rows)} pictures.
 
@@ -184,12 +216,18 @@ Bytes, and PSNR in dB (∞: without loss; of transparent pictures on white). The
 
 
 def cell(found: tuple[int, float] | None) -> str:
-    return "–" if found is None else f"{found[0]}, {'∞' if math.isinf(found[1]) else f'{found[1]:.1f}'}"
+    return (
+        "–"
+        if found is None
+        else f"{found[0]}, {'∞' if math.isinf(found[1]) else f'{found[1]:.1f}'}"
+    )
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--page", action="store_true", help="write the page from the results that are there")
+    parser.add_argument(
+        "--page", action="store_true", help="write the page from the results that are there"
+    )
     parser.add_argument("--crops", action="store_true", help="draw the crops alone")
     options = parser.parse_args()
     if options.crops or not options.page:

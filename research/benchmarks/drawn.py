@@ -1,6 +1,7 @@
 """Pictures that are no photographs, or only in part: what people give image codecs besides.
 
-`pictures()` draws them all, the same on every machine with the same Pillow, from nothing but the photograph in `examples/`.
+`pictures()` draws them all, the same on every machine with the same Pillow, from nothing but the
+photograph in `examples/`.
 """
 
 import functools
@@ -36,7 +37,14 @@ def photograph() -> Image.Image:
     return Image.open(EXAMPLES / "otters.png").convert("RGB")
 
 
-def write(image: Image.Image, box: tuple[int, int, int, int], size: int, seed: int, ink="black", aliased: bool = False) -> None:
+def write(
+    image: Image.Image,
+    box: tuple[int, int, int, int],
+    size: int,
+    seed: int,
+    ink="black",
+    aliased: bool = False,
+) -> None:
     """Fills ``box`` (left, top, right, bottom) of ``image`` with lines of text."""
     draw, font, rng = ImageDraw.Draw(image), ImageFont.load_default(size), random(seed)
     draw.fontmode = "1" if aliased else "L"
@@ -83,7 +91,9 @@ def stripes() -> Image.Image:
 @picture("zone plate")
 def zone_plate() -> Image.Image:
     rows, columns = grid(384, 384)
-    return levels(127.5 + 127.5 * np.cos(np.pi / 384 * ((rows - 192.0) ** 2 + (columns - 192.0) ** 2)))
+    return levels(
+        127.5 + 127.5 * np.cos(np.pi / 384 * ((rows - 192.0) ** 2 + (columns - 192.0) ** 2))
+    )
 
 
 def page(aliased: bool, mode: str = "RGB") -> Image.Image:
@@ -117,8 +127,15 @@ def subpixel_text() -> Image.Image:
 
 @picture("text, light on dark, coloured")
 def code() -> Image.Image:
-    image, font, rng = Image.new("RGB", (512, 384), (30, 30, 36)), ImageFont.load_default(13), random(2)
-    draw, inks = ImageDraw.Draw(image), ["#d4d4d4", "#569cd6", "#ce9178", "#6a9955", "#dcdcaa", "#c586c0"]
+    image, font, rng = (
+        Image.new("RGB", (512, 384), (30, 30, 36)),
+        ImageFont.load_default(13),
+        random(2),
+    )
+    draw, inks = (
+        ImageDraw.Draw(image),
+        ["#d4d4d4", "#569cd6", "#ce9178", "#6a9955", "#dcdcaa", "#c586c0"],
+    )
     for line in range(20):
         left = 12 + 24 * rng.integers(0, 4)
         for _ in range(rng.integers(2, 7)):
@@ -214,8 +231,12 @@ def pixel_art() -> Image.Image:
 def qr_code() -> Image.Image:
     import segno
 
-    modules = np.array(segno.make("https://example.org/" + "metamer/" * 20, error="m").matrix, np.uint8)
-    return Image.fromarray(np.pad(255 - 255 * modules, 4, constant_values=255).repeat(5, 0).repeat(5, 1)).convert("RGB")
+    modules = np.array(
+        segno.make("https://example.org/" + "metamer/" * 20, error="m").matrix, np.uint8
+    )
+    return Image.fromarray(
+        np.pad(255 - 255 * modules, 4, constant_values=255).repeat(5, 0).repeat(5, 1)
+    ).convert("RGB")
 
 
 @picture("halftone, 1 bit")
@@ -245,7 +266,9 @@ def grey_noise() -> Image.Image:
 
 @picture("noise, a tile of 64 pixels repeated")
 def wallpaper() -> Image.Image:
-    return Image.fromarray(np.tile(random(11).integers(0, 256, (64, 64, 3), dtype=np.uint8), (6, 6, 1)))
+    return Image.fromarray(
+        np.tile(random(11).integers(0, 256, (64, 64, 3), dtype=np.uint8), (6, 6, 1))
+    )
 
 
 @picture("photograph with noise, σ = 15")
@@ -289,13 +312,19 @@ def screenshot() -> Image.Image:
     draw = ImageDraw.Draw(image)
     draw.rectangle((0, 576, 800, 600), "#e8e8ec")
     for number in range(9):
-        draw.rounded_rectangle((8 + 28 * number, 579, 26 + 28 * number, 597), 4, f"hsl({number * 40}, 70%, 55%)")
+        draw.rounded_rectangle(
+            (8 + 28 * number, 579, 26 + 28 * number, 597), 4, f"hsl({number * 40}, 70%, 55%)"
+        )
     return image
 
 
 @picture("plot (matplotlib)")
 def plot() -> Image.Image:
-    return Image.open(EXAMPLES / "kodak.png").convert("RGB").resize((800, 400), Image.Resampling.LANCZOS)
+    return (
+        Image.open(EXAMPLES / "kodak.png")
+        .convert("RGB")
+        .resize((800, 400), Image.Resampling.LANCZOS)
+    )
 
 
 @picture("table, spreadsheet")
@@ -327,13 +356,22 @@ def map_() -> Image.Image:
     image = image.resize((640, 480), Image.Resampling.LANCZOS)
     draw = ImageDraw.Draw(image)
     for _ in range(24):
-        draw.text(tuple(rng.integers(0, 440, 2).tolist()), WORDS[rng.integers(len(WORDS))].title(), "#444", font)
+        draw.text(
+            tuple(rng.integers(0, 440, 2).tolist()),
+            WORDS[rng.integers(len(WORDS))].title(),
+            "#444",
+            font,
+        )
     return image
 
 
 @picture("scan, text on noisy paper")
 def scan() -> Image.Image:
-    image = page(False).rotate(0.7, Image.Resampling.BICUBIC, fillcolor="white").filter(ImageFilter.GaussianBlur(0.6))
+    image = (
+        page(False)
+        .rotate(0.7, Image.Resampling.BICUBIC, fillcolor="white")
+        .filter(ImageFilter.GaussianBlur(0.6))
+    )
     paper = np.array([244, 239, 225]) / 255 * np.asarray(image, float)
     return levels(paper + random(18).normal(0, 3, paper.shape))
 
@@ -371,7 +409,11 @@ def web_page() -> Image.Image:
     draw.text((24, 14), "The Daily Otter", "white", ImageFont.load_default(24))
     for number in range(3):
         left = 24 + 324 * number
-        part = photograph().crop((60 + 150 * number, 20, 400 + 150 * number, 230)).resize((300, 185), Image.Resampling.LANCZOS)
+        part = (
+            photograph()
+            .crop((60 + 150 * number, 20, 400 + 150 * number, 230))
+            .resize((300, 185), Image.Resampling.LANCZOS)
+        )
         image.paste(part, (left, 80))
         write(image, (left, 280, left + 300, 730), 13, 21 + number, "#333333")
     return image
@@ -391,9 +433,17 @@ def framed() -> Image.Image:
 
 @picture("game scene: drawn sprites over a photograph")
 def game() -> Image.Image:
-    image = photograph().resize((640, 360), Image.Resampling.LANCZOS).filter(ImageFilter.GaussianBlur(1))
+    image = (
+        photograph()
+        .resize((640, 360), Image.Resampling.LANCZOS)
+        .filter(ImageFilter.GaussianBlur(1))
+    )
     sprites = pixel_art().resize((288, 192), Image.Resampling.NEAREST)
-    mask = ImageChops.invert(sprites.convert("L").point(lambda level: 255 * (level == sprites.convert("L").getpixel((0, 0)))))
+    mask = ImageChops.invert(
+        sprites.convert("L").point(
+            lambda level: 255 * (level == sprites.convert("L").getpixel((0, 0)))
+        )
+    )
     image.paste(sprites, (180, 120), mask)
     return image
 

@@ -1,9 +1,10 @@
-"""What each lever of encoding is worth: whole files of photographs, with intervals over the photographs.
+"""What each lever of encoding is worth: whole files of photographs, with intervals over the
+photographs.
 
     python research/benchmarks/encoding.py FOLDER [--quality 15 --quality 40 --quality 65 --quality 88] [--effort 1 …]
 
-Everything is decoded by the same `base`. BD-rate of PSNR against encoding as it is; time is the processor's, of encoding alone.
-The table is printed, as Markdown.
+Everything is decoded by the same `base`. BD-rate of PSNR against encoding as it is; time is the
+processor's, of encoding alone. The table is printed, as Markdown.
 """
 
 import json
@@ -40,7 +41,9 @@ def with_card(folder: Path, changes: dict) -> str:
     with zipfile.ZipFile(WEIGHTS / "base.metamer") as old, zipfile.ZipFile(path, "w") as new:
         for name in old.namelist():
             data = old.read(name)
-            new.writestr(name, json.dumps(json.loads(data) | changes) if name == "model.json" else data)
+            new.writestr(
+                name, json.dumps(json.loads(data) | changes) if name == "model.json" else data
+            )
     return str(path)
 
 
@@ -52,7 +55,9 @@ def colours_as_they_are() -> Iterator[None]:
 
 
 def measured(picture: Image.Image, quality: float, **options) -> tuple[float, float, float]:
-    """Bits a pixel of the file, mean squared error of what it decodes to in [0, 1], seconds of encoding."""
+    """Bits a pixel of the file, mean squared error of what it decodes to in [0, 1], seconds of
+    encoding.
+    """
     begun = time.process_time()
     data = metamer.encode(picture, quality, **options)
     spent = time.process_time() - begun
@@ -62,25 +67,41 @@ def measured(picture: Image.Image, quality: float, **options) -> tuple[float, fl
 
 @click.command()
 @click.argument("folder", type=click.Path(exists=True, file_okay=False, path_type=Path))
-@click.option("--quality", "qualities", type=float, multiple=True, default=(15, 40, 65, 88), show_default=True)
-@click.option("--effort", "efforts", type=int, multiple=True, default=(1, 2, 3, 5, 7), show_default=True)
+@click.option(
+    "--quality", "qualities", type=float, multiple=True, default=(15, 40, 65, 88), show_default=True
+)
+@click.option(
+    "--effort", "efforts", type=int, multiple=True, default=(1, 2, 3, 5, 7), show_default=True
+)
 def main(folder: Path, qualities: tuple[float, ...], efforts: tuple[int, ...]) -> None:
     """Measures every lever on every photograph and prints the table."""
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in pixels.SUFFIXES)
     pictures = [pixels.read(path) for path in paths]
     with TemporaryDirectory() as made:
-        levers = {PLAIN: {}} | {name: {"model": with_card(Path(made), changes)} for name, changes in CARDS.items()}
-        levers |= {"colours not turned": {}} | {f"effort {effort}": {"effort": effort} for effort in efforts}
+        levers = {PLAIN: {}} | {
+            name: {"model": with_card(Path(made), changes)} for name, changes in CARDS.items()
+        }
+        levers |= {"colours not turned": {}} | {
+            f"effort {effort}": {"effort": effort} for effort in efforts
+        }
         found = {}
         for lever, options in tqdm(levers.items(), unit="lever", disable=None):
             with colours_as_they_are() if lever == "colours not turned" else nullcontext():
-                found[lever] = np.array([[measured(picture, at, **options) for at in qualities] for picture in pictures])
-    of = PictureCurves([path.name for path in paths], {lever: values[..., :2] for lever, values in found.items()},
-                       lambda error: -10 * np.log10(error))
+                found[lever] = np.array(
+                    [[measured(picture, at, **options) for at in qualities] for picture in pictures]
+                )
+    of = PictureCurves(
+        [path.name for path in paths],
+        {lever: values[..., :2] for lever, values in found.items()},
+        lambda error: -10 * np.log10(error),
+    )
     print(f"| {len(paths)} photographs | BD-rate | 95 % | time |\n|---|---|---|---|")
     for lever, values in found.items():
         if lever != PLAIN:
-            rate, (low, high) = bd_rate(of.curve(PLAIN), of.curve(lever))[0], bd_rate_interval(of, PLAIN, lever)
+            rate, (low, high) = (
+                bd_rate(of.curve(PLAIN), of.curve(lever))[0],
+                bd_rate_interval(of, PLAIN, lever),
+            )
             cost = values[..., 2].sum() / found[PLAIN][..., 2].sum()
             print(f"| {lever} | {rate:+.2f} % | {low:+.2f} … {high:+.2f} | ×{cost:.2f} |")
 

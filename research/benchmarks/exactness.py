@@ -2,9 +2,10 @@
 
     python research/benchmarks/exactness.py FILE.mtm… [--model MODEL]
 
-Prints a SHA-256 of the decoded latents for each; exit status 1 when any differ. Needs the package installed or
-PYTHONPATH=. in a checkout. The processor without AVX is emulated by qemu-x86_64 (Debian: qemu-user), about a hundred times
-slower than the real one: give it small pictures. That row is left out where qemu-x86_64 or an x86-64 host is missing.
+Prints a SHA-256 of the decoded latents for each; exit status 1 when any differ. Needs the package
+installed or PYTHONPATH=. in a checkout. The processor without AVX is emulated by qemu-x86_64
+(Debian: qemu-user), about a hundred times slower than the real one: give it small pictures. That
+row is left out where qemu-x86_64 or an x86-64 host is missing.
 """
 
 import argparse
@@ -17,8 +18,9 @@ import sys
 import metamer
 from metamer.codec import files
 
-# The oldest processor that NumPy's x86-64-v2 wheels run on: SSE4.2, but no AVX, FMA, AVX2 or AVX-512. ONNX Runtime picks
-# its kernels by what the processor says it has, so this runs others than any machine of the last decade does.
+# The oldest processor that NumPy's x86-64-v2 wheels run on: SSE4.2, but no AVX, FMA, AVX2 or
+# AVX-512. ONNX Runtime picks its kernels by what the processor says it has, so this runs others
+# than any machine of the last decade does.
 PROCESSOR = "Nehalem"
 EMULATOR = "qemu-x86_64"
 EMULATED = f"{PROCESSOR} (qemu)"
@@ -34,9 +36,13 @@ def digest(name: str, model: str | None, threads: int) -> str:
 
 
 def emulated_digests(names: list[str], model: str | None) -> list[str]:
-    """The same with one thread in an emulated process. Raises RuntimeError with the last line of its complaint."""
+    """The same with one thread in an emulated process. Raises RuntimeError with the last line of
+    its complaint.
+    """
     command = [EMULATOR, "-cpu", PROCESSOR, sys.executable, __file__, "--digests-only", *names]
-    done = subprocess.run(command + (["--model", model] if model else []), capture_output=True, text=True)
+    done = subprocess.run(
+        command + (["--model", model] if model else []), capture_output=True, text=True
+    )
     digests = done.stdout.split()
     if done.returncode or len(digests) != len(names):
         complaint = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
@@ -56,7 +62,11 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("names", nargs="+", metavar="FILE.mtm")
     parser.add_argument("--model", help="model file to look in besides the shipped ones")
-    parser.add_argument("--digests-only", action="store_true", help="one thread, no comparison: what the emulator runs")
+    parser.add_argument(
+        "--digests-only",
+        action="store_true",
+        help="one thread, no comparison: what the emulator runs",
+    )
     options = parser.parse_args()
     names, model = options.names, options.model
     try:

@@ -1,12 +1,15 @@
-"""FID, ours against torch-fidelity's, on the same patches of photographs and of their JPEGs and blurred copies.
+"""FID, ours against torch-fidelity's, on the same patches of photographs and of their JPEGs and
+blurred copies.
 
     pip install -e '.[evaluate,peers]' && python research/benchmarks/fid.py PHOTOS
 
-torch-fidelity has its own network, resizing, statistics and formulas; only the trained weights are ours, in its layout (it
-would fetch the same ones, of 2015-12-05). Prints both figures for every copy and by how much they differ.
+torch-fidelity has its own network, resizing, statistics and formulas; only the trained weights are
+ours, in its layout (it would fetch the same ones, of 2015-12-05). Prints both figures for every
+copy and by how much they differ.
 
-Measured with torch-fidelity 0.4.0 on 200 patches of held-out photographs: JPEG of quality 20, 104.734605 and 104.734546 (apart
-by 5.6e-7 of it); Gaussian blur of 1 pixel, 50.526237 and 50.526140 (1.9e-6).
+Measured with torch-fidelity 0.4.0 on 200 patches of held-out photographs: JPEG of quality 20,
+104.734605 and 104.734546 (apart by 5.6e-7 of it); Gaussian blur of 1 pixel, 50.526237 and 50.526140
+(1.9e-6).
 """
 
 import argparse
@@ -32,7 +35,12 @@ COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
     "JPEG 20": partial(round_trip, kind="JPEG", quality=20),
     "blur 1": lambda picture: picture.filter(ImageFilter.GaussianBlur(1)),
 }
-PARTS = {"weight": "conv.weight", "beta": "bn.bias", "mean": "bn.running_mean", "var": "bn.running_var"}
+PARTS = {
+    "weight": "conv.weight",
+    "beta": "bn.bias",
+    "mean": "bn.running_mean",
+    "var": "bn.running_var",
+}
 
 
 class Patches(Dataset):
@@ -49,13 +57,23 @@ class Patches(Dataset):
 
 
 def in_their_layout(path: Path) -> None:
-    """Writes Inception's weights, not folded, as torch-fidelity names them: both list the convolutions in the same order."""
+    """Writes Inception's weights, not folded, as torch-fidelity names them: both list the
+    convolutions in the same order.
+    """
     theirs = packages.import_package("torch_fidelity.feature_extractor_inceptionv3", "peers")
-    with patch.object(theirs, "load_state_dict_from_url", lambda *_, **__: {}), \
-            patch.object(nn.Module, "load_state_dict", lambda *_, **__: None):
+    with (
+        patch.object(theirs, "load_state_dict_from_url", lambda *_, **__: {}),
+        patch.object(nn.Module, "load_state_dict", lambda *_, **__: None),
+    ):
         network = theirs.FeatureExtractorInceptionV3("plain", ["2048"])
-    blocks = [(name, block) for name, block in network.named_modules() if isinstance(block, theirs.BasicConv2d)]
-    names = [name for name, module in inception_layers().named_modules() if isinstance(module, nn.Conv2d)]
+    blocks = [
+        (name, block)
+        for name, block in network.named_modules()
+        if isinstance(block, theirs.BasicConv2d)
+    ]
+    names = [
+        name for name, module in inception_layers().named_modules() if isinstance(module, nn.Conv2d)
+    ]
     ours, state = weights.load("inception"), network.state_dict()
     for (block, _), name in zip(blocks, names, strict=True):
         for own, their in PARTS.items():
@@ -75,27 +93,46 @@ def main() -> None:
     pictures = list(map(read_image, held_out_paths(given.photos)))
 
     def cut(change: Callable[[Image.Image], Image.Image]) -> Tensor:
-        found = [patches(torch.from_numpy(np.array(change(picture))).permute(2, 0, 1)) for picture in pictures]
+        found = [
+            patches(torch.from_numpy(np.array(change(picture))).permute(2, 0, 1))
+            for picture in pictures
+        ]
         return torch.cat(found)[: given.patches].contiguous()
 
     network = Inception()
-    sets = {"originals": cut(lambda picture: picture)} | {name: cut(change) for name, change in COPIES.items()}
-    features = {name: torch.cat([network(batch) for batch in values.split(BATCH)]).double() for name, values in sets.items()}
+    sets = {"originals": cut(lambda picture: picture)} | {
+        name: cut(change) for name, change in COPIES.items()
+    }
+    features = {
+        name: torch.cat([network(batch) for batch in values.split(BATCH)]).double()
+        for name, values in sets.items()
+    }
     fidelity = packages.import_package("torch_fidelity", "peers")
     with tempfile.TemporaryDirectory() as folder:
         in_their_layout(Path(folder) / "inception.pth")
         for name in COPIES:
             theirs = fidelity.calculate_metrics(
-                input1=Patches(sets["originals"]), input2=Patches(sets[name]), fid=True,
-                cuda=False, batch_size=BATCH, verbose=False, save_cpu_ram=True,
-                cache_root=folder, input1_cache_name="originals",  # whose features are computed once
-                feature_extractor_weights_path=f"{folder}/inception.pth")
+                input1=Patches(sets["originals"]),
+                input2=Patches(sets[name]),
+                fid=True,
+                cuda=False,
+                batch_size=BATCH,
+                verbose=False,
+                save_cpu_ram=True,
+                # whose features are computed once
+                cache_root=folder,
+                input1_cache_name="originals",
+                feature_extractor_weights_path=f"{folder}/inception.pth",
+            )
             own, other = (
                 frechet_distance_of_features(features["originals"], features[name]),
                 theirs["frechet_inception_distance"],
             )
-            print(f"{name}, {len(sets[name])} patches: ours {own:.6f}, torch-fidelity's {other:.6f}, "
-                  f"apart by {abs(own / other - 1):.1e} of it", flush=True)
+            print(
+                f"{name}, {len(sets[name])} patches: ours {own:.6f}, torch-fidelity's {other:.6f}, "
+                f"apart by {abs(own / other - 1):.1e} of it",
+                flush=True,
+            )
 
 
 if __name__ == "__main__":

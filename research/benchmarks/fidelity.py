@@ -1,9 +1,10 @@
-"""Prints the tables of `codec/fidelity.py`: what qualities give photographs that were kept out of training.
+"""Prints the tables of `codec/fidelity.py`: what qualities give photographs that were kept out of
+training.
 
     python research/benchmarks/fidelity.py PHOTOS [MODEL …]
 
-PHOTOS: a folder with a validation.txt that names them. Bits a pixel, and PSNR in dB, means over photographs, of files that the
-networks code alone.
+PHOTOS: a folder with a validation.txt that names them. Bits a pixel, and PSNR in dB, means over
+photographs, of files that the networks code alone.
 """
 
 import sys
@@ -20,16 +21,26 @@ def measure(names: list[Path], name: str, quality: float) -> tuple[float, float]
     for path in names:
         picture = pixels.read(path)
         data = metamer.encode(picture, quality, model=name, lossless=False)
-        error = np.square(np.asarray(metamer.decode(data), np.float32) - np.asarray(picture)).mean(dtype=np.float64)
-        rows.append((8 * len(data) / (picture.width * picture.height), -10 * np.log10(error / 255**2)))
+        error = np.square(np.asarray(metamer.decode(data), np.float32) - np.asarray(picture)).mean(
+            dtype=np.float64
+        )
+        rows.append(
+            (8 * len(data) / (picture.width * picture.height), -10 * np.log10(error / 255**2))
+        )
     rate, psnr = np.mean(rows, 0)
     return round(float(rate), 3), round(float(psnr), 2)
 
 
 def main(folder: str, *models: str) -> None:
-    names = [Path(folder) / line.strip() for line in (Path(folder) / "validation.txt").read_text().splitlines() if line.strip()]
+    names = [
+        Path(folder) / line.strip()
+        for line in (Path(folder) / "validation.txt").read_text().splitlines()
+        if line.strip()
+    ]
     for name in models or [path.stem for path in model.shipped()]:
-        rates, psnrs = zip(*(measure(names, name, quality) for quality in fidelity.LEVELS), strict=True)
+        rates, psnrs = zip(
+            *(measure(names, name, quality) for quality in fidelity.LEVELS), strict=True
+        )
         print(f'    "{name}": ({rates}, {psnrs}),', flush=True)
 
 

@@ -2,10 +2,11 @@
 
     python research/benchmarks/grey.py PHOTOGRAPH… [--model MODEL]
 
-Luma share of a colour file, in two ways, hyper-latents always in the proportion of latents: the information content of all
-latents whose basis vectors are luma's, which is to say that most of their energy lies along grey; or of all latents, each
-weighted by that share of energy. Grey file: of the luma (ITU-R BT.601) of the same photograph, header included. A line for each
-photograph with the ratios at some qualities of the colour file, then means. Needs the extra [train].
+Luma share of a colour file, in two ways, hyper-latents always in the proportion of latents: the
+information content of all latents whose basis vectors are luma's, which is to say that most of
+their energy lies along grey; or of all latents, each weighted by that share of energy. Grey file:
+of the luma (ITU-R BT.601) of the same photograph, header included. A line for each photograph with
+the ratios at some qualities of the colour file, then means. Needs the extra [train].
 """
 
 import argparse
@@ -26,12 +27,16 @@ QUALITIES = (5, 20, 35, 50, 65, 80, 95)
 def grey_energy(model: models.Model) -> np.ndarray:
     """(M,) share of each basis vector's energy that lies along grey."""
     graph = onnx.load_from_string(model.graph("analysis")).graph
-    basis = next(onnx.numpy_helper.to_array(given) for given in graph.initializer if "basis" in given.name)
+    basis = next(
+        onnx.numpy_helper.to_array(given) for given in graph.initializer if "basis" in given.name
+    )
     basis = basis.astype(float).reshape(len(basis), 3, -1)
     return (basis.sum(1) ** 2 / 3).sum(1) / (basis**2).sum((1, 2))
 
 
-def luma_bits(picture: Image.Image, data: bytes, model: models.Model, energy: np.ndarray) -> np.ndarray:
+def luma_bits(
+    picture: Image.Image, data: bytes, model: models.Model, energy: np.ndarray
+) -> np.ndarray:
     """(2,) bits of a colour file that are spent on luma, in both ways."""
     index = coding.quality_index(metamer.info(data).quality)
     _, hyper = transforms.analyse(pixels.to_planes(picture), index, model)
@@ -90,8 +95,11 @@ def main() -> None:
         print(name, " ".join(f"{one:.3f}/{other:.3f}" for one, other in ratio), flush=True)
     found = np.array(ratios)
     for way, column in zip(("latents of luma", "by energy"), found.T, strict=True):
-        print(f"{way}: mean of {len(column)} photographs {column.mean():.3f}, median {np.median(column):.3f}, "
-              f"largest {column.max():.3f}, {np.sum(column > 1.02)} above 1.02")
+        print(
+            f"{way}: mean of {len(column)} photographs {column.mean():.3f}, median "
+            f"{np.median(column):.3f}, "
+            f"largest {column.max():.3f}, {np.sum(column > 1.02)} above 1.02"
+        )
 
 
 if __name__ == "__main__":

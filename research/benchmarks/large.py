@@ -1,7 +1,8 @@
-"""Time and peak memory of the command line for pictures of 1 to 100 megapixels: `python research/benchmarks/large.py`.
+"""Time and peak memory of the command line for pictures of 1 to 100 megapixels: `python
+research/benchmarks/large.py`.
 
-The pictures are one photograph mirrored over and over, as PPM, decoded to PPM, so that no other codec's time is in the figures.
-Writes examples/large.json and draws it into examples/large.png.
+The pictures are one photograph mirrored over and over, as PPM, decoded to PPM, so that no other
+codec's time is in the figures. Writes examples/large.json and draws it into examples/large.png.
 """
 
 import json
@@ -40,15 +41,21 @@ def measured(*arguments: object) -> dict[str, float]:
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise click.ClickException(f"metamer {arguments[0]} failed")
-    return {"seconds": time.perf_counter() - start, "processor_seconds": usage.ru_utime + usage.ru_stime,
-            "peak_mb": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6}
+    return {
+        "seconds": time.perf_counter() - start,
+        "processor_seconds": usage.ru_utime + usage.ru_stime,
+        "peak_mb": usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6,
+    }
 
 
 def draw(rows: list[dict], path: Path) -> None:
     """Processor time and memory over megapixels."""
     figure, (left, right) = pyplot.subplots(1, 2, figsize=(9, 3.4), layout="constrained")
     size = [row["megapixels"] for row in rows]
-    for axes, key, title in ((left, "processor_seconds", "processor time, seconds"), (right, "peak_mb", "peak memory, MB")):
+    for axes, key, title in (
+        (left, "processor_seconds", "processor time, seconds"),
+        (right, "peak_mb", "peak memory, MB"),
+    ):
         for what, marker in (("encode", "o"), ("decode", "s")):
             axes.plot(size, [row[what][key] for row in rows], marker=marker, label=what)
         axes.set(xlabel="megapixels", title=title)
@@ -61,24 +68,46 @@ def draw(rows: list[dict], path: Path) -> None:
 
 
 @click.command()
-@click.argument("photograph", type=click.Path(path_type=Path, exists=True), default=EXAMPLES / "otters.png")
-@click.option("--megapixels", type=float, multiple=True, default=(1, 10, 50, 100), show_default=True)
+@click.argument(
+    "photograph", type=click.Path(path_type=Path, exists=True), default=EXAMPLES / "otters.png"
+)
+@click.option(
+    "--megapixels", type=float, multiple=True, default=(1, 10, 50, 100), show_default=True
+)
 @click.option("--threads", type=int, default=1, show_default=True)
-@click.option("--out", type=click.Path(path_type=Path, file_okay=False), default=EXAMPLES, show_default="examples")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path, file_okay=False),
+    default=EXAMPLES,
+    show_default="examples",
+)
 def main(photograph: Path, megapixels: tuple[float, ...], threads: int, out: Path) -> None:
     """Measure encode and decode of PHOTOGRAPH, mirrored to each size."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        source, stream, back = (Path(folder) / name for name in ("large.ppm", "large.mtm", "back.ppm"))
+        source, stream, back = (
+            Path(folder) / name for name in ("large.ppm", "large.mtm", "back.ppm")
+        )
         for size in megapixels:
             Image.fromarray(mirrored(photograph, size)).save(source)
             options = ("--force", "--threads", threads, "--output")
             row = {"megapixels": size, "encode": measured("encode", source, *options, stream)}
-            row |= {"bytes": stream.stat().st_size, "decode": measured("decode", stream, *options, back)}
+            row |= {
+                "bytes": stream.stat().st_size,
+                "decode": measured("decode", stream, *options, back),
+            }
             rows.append(row)
-            print("{:g} megapixels, {} bytes".format(size, row["bytes"]), *(
-                "{}: {seconds:.1f} s, {processor_seconds:.1f} s of processors, {peak_mb:.0f} MB".format(what, **row[what])
-                for what in ("encode", "decode")), sep="; ", flush=True)
+            print(
+                "{:g} megapixels, {} bytes".format(size, row["bytes"]),
+                *(
+                    "{}: {seconds:.1f} s, {processor_seconds:.1f} s of processors, {peak_mb:.0f} MB".format(
+                        what, **row[what]
+                    )
+                    for what in ("encode", "decode")
+                ),
+                sep="; ",
+                flush=True,
+            )
     (out / "large.json").write_text(json.dumps({"threads": threads, "rows": rows}, indent=1) + "\n")
     draw(rows, out / "large.png")
 

@@ -1,13 +1,16 @@
-"""What each lever of training is worth: short runs that differ in it alone, several seeds each, with intervals.
+"""What each lever of training is worth: short runs that differ in it alone, several seeds each,
+with intervals.
 
     python research/benchmarks/levers.py --data PHOTOS [--seeds 0 --seeds 1 --seeds 2] [--levers LEVERS.yaml] --out runs/levers
 
-Every run of a start has as many steps of as many pixels, and the crops, levels and noise of its seed. It is measured on
-the held-out crops of `metamer train`, residuals rounded as the encoder rounds them, whatever it was trained with: rate without
-headers, PSNR, nine levels. BD-rate is against the run of the same seed without the lever, so what a seed's crops are like
-cancels. The interval is Student's over the seeds; the crops stay the same.
+Every run of a start has as many steps of as many pixels, and the crops, levels and noise of its
+seed. It is measured on the held-out crops of `metamer train`, residuals rounded as the encoder
+rounds them, whatever it was trained with: rate without headers, PSNR, nine levels. BD-rate is
+against the run of the same seed without the lever, so what a seed's crops are like cancels. The
+interval is Student's over the seeds; the crops stay the same.
 
-Rows go to OUT/levers.jsonl; what is there already is not run again. The table is printed, as Markdown.
+Rows go to OUT/levers.jsonl; what is there already is not run again. The table is printed, as
+Markdown.
 """
 
 import json
@@ -29,13 +32,18 @@ from metamer.train.recipe import Stage, changed, from_mapping
 from metamer.train.running import CHECKPOINT
 
 RULE = "rule"
-MEASURED = Stage("measured", steps=1, tradeoff=22.0)  # as `codec.latents.choose_residuals` does with most models that ship
+# as `codec.latents.choose_residuals` does with most models that ship
+MEASURED = Stage("measured", steps=1, tradeoff=22.0)
 
 
 def run(recipe: dict, assignments: list[str], seed: int, photographs: Path, scratch: Path) -> dict:
     """Trains and measures: {"seconds": …, "curve": [[bpp, psnr], …]}."""
     # no validation on the way: what it would cost is not the lever's
-    checked = from_mapping(changed(recipe, [*assignments, f"seed={seed}", "validate_every=1000000", "save_every=1000000"]))
+    checked = from_mapping(
+        changed(
+            recipe, [*assignments, f"seed={seed}", "validate_every=1000000", "save_every=1000000"]
+        )
+    )
     shutil.rmtree(scratch, ignore_errors=True)
     begun = time.process_time()
     loop.train(checked, [photographs], scratch)
@@ -43,7 +51,9 @@ def run(recipe: dict, assignments: list[str], seed: int, photographs: Path, scra
     codec, _ = loop.restore_average(scratch / CHECKPOINT)
     codec.eval()
     crops = validation.validation_crops(find(photographs)[1])
-    rows = validation.validate(codec, Distortion({"mse": 1.0}, codec.options.levels), crops, MEASURED, torch.device("cpu"))
+    rows = validation.validate(
+        codec, Distortion({"mse": 1.0}, codec.options.levels), crops, MEASURED, torch.device("cpu")
+    )
     return {"seconds": spent, "curve": [[row["bpp"], row["psnr"]] for row in rows]}
 
 
@@ -60,18 +70,42 @@ def table(rows: list[dict], start: str) -> str:
     """The levers of one start, best first."""
     rules = {row["seed"]: row for row in rows if row["start"] == start and row["lever"] == RULE}
     lines = []
-    for lever in dict.fromkeys(row["lever"] for row in rows if row["start"] == start and row["lever"] != RULE):
-        mine = [row for row in rows if row["start"] == start and row["lever"] == lever and row["seed"] in rules]
-        rates = np.array([bd_rate(np.array(rules[row["seed"]]["curve"]), np.array(row["curve"]))[0] for row in mine])
+    for lever in dict.fromkeys(
+        row["lever"] for row in rows if row["start"] == start and row["lever"] != RULE
+    ):
+        mine = [
+            row
+            for row in rows
+            if row["start"] == start and row["lever"] == lever and row["seed"] in rules
+        ]
+        rates = np.array(
+            [
+                bd_rate(np.array(rules[row["seed"]]["curve"]), np.array(row["curve"]))[0]
+                for row in mine
+            ]
+        )
         cost = np.mean([row["seconds"] / rules[row["seed"]]["seconds"] for row in mine])
         lines.append((rates.mean(), f"| {lever} | {interval(rates)} | {len(mine)} | {cost:.2f} |"))
-    return "\n".join([f"| {start} | BD-rate | seeds | time |", "|---|---|---|---|", *(line for _, line in sorted(lines))])
+    return "\n".join(
+        [
+            f"| {start} | BD-rate | seeds | time |",
+            "|---|---|---|---|",
+            *(line for _, line in sorted(lines)),
+        ]
+    )
 
 
 @click.command()
-@click.option("--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True)
+@click.option(
+    "--data", type=click.Path(exists=True, file_okay=False, path_type=Path), required=True
+)
 @click.option("--seeds", type=int, multiple=True, default=(0, 1, 2), show_default=True)
-@click.option("--levers", "listed", type=click.Path(exists=True, path_type=Path), default=Path(__file__).with_suffix(".yaml"))
+@click.option(
+    "--levers",
+    "listed",
+    type=click.Path(exists=True, path_type=Path),
+    default=Path(__file__).with_suffix(".yaml"),
+)
 @click.option("--out", type=click.Path(path_type=Path), required=True)
 def main(data: Path, seeds: tuple[int, ...], listed: Path, out: Path) -> None:
     """Runs what has not run yet, seed by seed, and prints the tables."""
@@ -85,7 +119,12 @@ def main(data: Path, seeds: tuple[int, ...], listed: Path, out: Path) -> None:
             for lever, assignments in {RULE: [], **kinds["levers"]}.items():
                 if (start, lever, seed) in done:
                     continue
-                row = {"start": start, "lever": lever, "seed": seed, **run(kinds[RULE], assignments, seed, data, out / "run")}
+                row = {
+                    "start": start,
+                    "lever": lever,
+                    "seed": seed,
+                    **run(kinds[RULE], assignments, seed, data, out / "run"),
+                }
                 rows.append(row)
                 with open(log, "a") as file:
                     file.write(json.dumps(row) + "\n")

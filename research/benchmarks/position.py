@@ -1,18 +1,22 @@
-"""Where `base` stands in rate, distortion and complexity, beside Pillow's codecs and CompressAI's networks, in one run.
+"""Where `base` stands in rate, distortion and complexity, beside Pillow's codecs and CompressAI's
+networks, in one run.
 
     python research/benchmarks/position.py [PHOTO] [--results RESULTS] [--model base] [--bpp 0.5] [--runs 15] [--threads 1]
         [--out JSON]
 
-Times, on one 768x512 photograph: codecs take turns within every run, so that a slower or faster machine meets all of them; in
-one process with everything loaded, bound to as many cores as threads, from PIL picture to bytes and back. Ratios are of
-medians of processor time, which a busy machine hardly changes; on one thread and an idle machine wall time is the same.
+Times, on one 768x512 photograph: codecs take turns within every run, so that a slower or faster
+machine meets all of them; in one process with everything loaded, bound to as many cores as threads,
+from PIL picture to bytes and back. Ratios are of medians of processor time, which a busy machine
+hardly changes; on one thread and an idle machine wall time is the same.
 
-Distortion: BD-rate in PSNR against the curve of BPG (4:4:4) that CompressAI publishes of Kodak. Ours and Pillow's from
-RESULTS, what `metamer evaluate KODAK -m psnr --out RESULTS` measured; the networks' from the curves that CompressAI publishes.
+Distortion: BD-rate in PSNR against the curve of BPG (4:4:4) that CompressAI publishes of Kodak.
+Ours and Pillow's from RESULTS, what `metamer evaluate KODAK -m psnr --out RESULTS` measured; the
+networks' from the curves that CompressAI publishes.
 
-CompressAI's networks are timed untrained, at the quality whose published rate is nearest to --bpp: the same operations as
-trained, but other symbols, which their entropy coder may take a little longer or shorter for; their bpp here means nothing.
-JSON is that of `metamer complexity` with more columns, so `metamer plot RESULTS --complexity JSON` draws it.
+CompressAI's networks are timed untrained, at the quality whose published rate is nearest to --bpp:
+the same operations as trained, but other symbols, which their entropy coder may take a little
+longer or shorter for; their bpp here means nothing. JSON is that of `metamer complexity` with more
+columns, so `metamer plot RESULTS --complexity JSON` draws it.
 """
 
 import argparse
@@ -43,7 +47,8 @@ SIZE = (768, 512)
 PEERS = ("avif", "jxl", "webp", "jpeg")
 NETWORKS = ("bmshj2018-factorized", "bmshj2018-hyperprior", "mbt2018-mean", "mbt2018")
 UNTRAINED = "compressai:{}:trained=false"
-REQUIRED, GOAL = UNTRAINED.format("mbt2018-mean"), 20  # decoding shall be so many times faster than that network's
+# decoding shall be so many times faster than that network's
+REQUIRED, GOAL = UNTRAINED.format("mbt2018-mean"), 20
 COLD_RUNS = 5
 EXAMPLE = Path(__file__).parents[2] / "examples" / "otters.png"
 
@@ -58,16 +63,32 @@ class Entrant:
     data: bytes
 
     def work(self, way: str) -> object:
-        return self.by.encode(self.picture, self.setting) if way == "encode" else self.by.decode(self.data)
+        return (
+            self.by.encode(self.picture, self.setting)
+            if way == "encode"
+            else self.by.decode(self.data)
+        )
 
 
-def entrants(model: str, picture: Image.Image, bpp: float, threads: int) -> tuple[list[Entrant], list[str]]:
-    """Each codec at its setting nearest to ``bpp``, the model first; and what is said of codecs that are not here."""
+def entrants(
+    model: str, picture: Image.Image, bpp: float, threads: int
+) -> tuple[list[Entrant], list[str]]:
+    """Each codec at its setting nearest to ``bpp``, the model first; and what is said of codecs
+    that are not here.
+    """
     known = pillow.pillow_formats()
     found = [get_codec(model, threads), *(get_codec(name) for name in PEERS if name in known)]
-    left_out = [f"{name} is left out: this Pillow does not write it" for name in PEERS if name not in known]
+    left_out = [
+        f"{name} is left out: this Pillow does not write it" for name in PEERS if name not in known
+    ]
     chosen = [
-        (each, nearest_setting(partial(each.encode, picture), each.ladder, bpp * SIZE[0] * SIZE[1] / 8)) for each in found
+        (
+            each,
+            nearest_setting(
+                partial(each.encode, picture), each.ladder, bpp * SIZE[0] * SIZE[1] / 8
+            ),
+        )
+        for each in found
     ]
     try:
         for network in NETWORKS:
@@ -76,7 +97,9 @@ def entrants(model: str, picture: Image.Image, bpp: float, threads: int) -> tupl
             chosen.append((get_codec(UNTRAINED.format(network)), 1 + rates.index(nearest_rate)))
     except metamer.MetamerError as problem:
         left_out.append(f"CompressAI is left out: {problem}")
-    return [Entrant(each, setting, picture, each.encode(picture, setting)) for each, setting in chosen], left_out
+    return [
+        Entrant(each, setting, picture, each.encode(picture, setting)) for each, setting in chosen
+    ], left_out
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
@@ -87,7 +110,9 @@ def timed(work: Callable[[], object]) -> tuple[float, float]:
 
 
 def turns(field: Sequence[Entrant], runs: int) -> list[dict[str, list[float]]]:
-    """Of each, way → medians of wall and processor seconds. Networks of CompressAI run a fifth as often, but 3 times."""
+    """Of each, way → medians of wall and processor seconds. Networks of CompressAI run a fifth as
+    often, but 3 times.
+    """
     times: list[dict[str, list]] = [{way: [] for way in subprocesses.DIRECTIONS} for _ in field]
     for each in field:
         each.work("decode")  # warms up, as encoding did
@@ -97,8 +122,13 @@ def turns(field: Sequence[Entrant], runs: int) -> list[dict[str, list[float]]]:
             if len(found["encode"]) <= run * wanted // runs:  # spreads the fewer runs evenly
                 for way in subprocesses.DIRECTIONS:
                     found[way].append(timed(partial(each.work, way)))
-    return [{way: [statistics.median(part) for part in zip(*taken, strict=True)] for way, taken in found.items()}
-            for found in times]
+    return [
+        {
+            way: [statistics.median(part) for part in zip(*taken, strict=True)]
+            for way, taken in found.items()
+        }
+        for found in times
+    ]
 
 
 def peaks(each: Entrant, threads: int) -> dict[str, float | None]:
@@ -118,8 +148,14 @@ def peaks(each: Entrant, threads: int) -> dict[str, float | None]:
 def bd_rates(folder: Path | None) -> dict[str, float]:
     """BD-rate in percent by codec: those in ``folder``, measured, and the networks, published."""
     anchor = published.find_published(published.ANCHOR).curves["psnr"]
-    measured = rate_distortion.mean_curves(results.load_results([folder]).rows, "psnr")[1] if folder else {}
-    curves = measured | {UNTRAINED.format(name): published.find_published(name).curves["psnr"] for name in NETWORKS}
+    measured = (
+        rate_distortion.mean_curves(results.load_results([folder]).rows, "psnr")[1]
+        if folder
+        else {}
+    )
+    curves = measured | {
+        UNTRAINED.format(name): published.find_published(name).curves["psnr"] for name in NETWORKS
+    }
     return {name: bd_rate(anchor, curve)[0] for name, curve in curves.items()}
 
 
@@ -128,25 +164,56 @@ def cold_start(data: bytes, model: str) -> float:
     with tempfile.TemporaryDirectory() as folder:
         stream, target = Path(folder, "photo.mtm"), Path(folder, "photo.png")
         stream.write_bytes(data)
-        command = [sys.executable, "-m", "metamer.cli", "decode", stream, "-o", target, "--force", "--model", model]
-        return statistics.median(timed(lambda: subprocess.run(command, check=True))[0] for _ in range(COLD_RUNS))
+        command = [
+            sys.executable,
+            "-m",
+            "metamer.cli",
+            "decode",
+            stream,
+            "-o",
+            target,
+            "--force",
+            "--model",
+            model,
+        ]
+        return statistics.median(
+            timed(lambda: subprocess.run(command, check=True))[0] for _ in range(COLD_RUNS)
+        )
 
 
-def benchmark(picture: Image.Image, model: str, bpp: float, runs: int, threads: int, folder: Path | None) -> dict:
-    """All measurements, ready for JSON: what `complexity.measure_complexity` gives, with ratios and BD-rates."""
+def benchmark(
+    picture: Image.Image, model: str, bpp: float, runs: int, threads: int, folder: Path | None
+) -> dict:
+    """All measurements, ready for JSON: what `complexity.measure_complexity` gives, with ratios and
+    BD-rates.
+    """
     rates = bd_rates(folder)
     field, left_out = entrants(model, picture, bpp, threads)
     times, rows = turns(field, runs), []
     for each, found in zip(field, times, strict=True):
         by, size = each.by, len(each.data)
-        row = {"codec": by.name, "version": by.version, "setting": each.setting, "width": SIZE[0], "height": SIZE[1],
-               "bytes": size, "bpp": 8 * size / (SIZE[0] * SIZE[1])} | complexity.network_figures(by, picture, each.setting)
+        row = {
+            "codec": by.name,
+            "version": by.version,
+            "setting": each.setting,
+            "width": SIZE[0],
+            "height": SIZE[1],
+            "bytes": size,
+            "bpp": 8 * size / (SIZE[0] * SIZE[1]),
+        } | complexity.network_figures(by, picture, each.setting)
         for way, (wall, processor) in found.items():
-            row |= {f"{way}_seconds": {threads: wall}, f"{way}_processor_seconds": processor,
-                    f"{way}_ratio": processor / times[0][way][1]}
+            row |= {
+                f"{way}_seconds": {threads: wall},
+                f"{way}_processor_seconds": processor,
+                f"{way}_ratio": processor / times[0][way][1],
+            }
         rows.append(row | peaks(each, threads) | {"bd_rate": rates.get(by.name)})
-    return {"machine": machine.conditions() | {"threads": threads}, "codecs": rows, "left_out": left_out,
-            "cold_start_seconds": cold_start(field[0].data, model)}
+    return {
+        "machine": machine.conditions() | {"threads": threads},
+        "codecs": rows,
+        "left_out": left_out,
+        "cold_start_seconds": cold_start(field[0].data, model),
+    }
 
 
 def shown(value: float | None, text: str) -> str:
@@ -157,33 +224,55 @@ def table(found: dict) -> str:
     """For people."""
     threads, rows = found["machine"]["threads"], found["codecs"]
     lines = [
-        f"One {SIZE[0]}x{SIZE[1]} photograph, {threads} thread{'s' * (threads > 1)}. ms: processor time; ×: over "
+        f"One {SIZE[0]}x{SIZE[1]} photograph, {threads} thread{'s' * (threads > 1)}. ms: processor "
+        "time; ×: over "
         f"{rows[0]['codec']}'s; MiB: peak of a fresh process.",
-        f"BD-rate: PSNR on Kodak against {published.ANCHOR}; (p): of CompressAI's published curve, its network untrained here.",
+        f"BD-rate: PSNR on Kodak against {published.ANCHOR}; (p): of CompressAI's published curve, "
+        "its network untrained here.",
         "",
-        f"{'codec':<28} {'setting':>7} {'bpp':>6} {'encode ms':>9} {'×':>6} {'decode ms':>9} {'×':>6} {'decoder kMAC/px':>15} "
+        f"{'codec':<28} {'setting':>7} {'bpp':>6} {'encode ms':>9} {'×':>6} {'decode ms':>9} "
+        f"{'×':>6} {'decoder kMAC/px':>15} "
         f"{'MiB enc':>8} {'dec':>5} {'BD-rate':>12}",
     ]
     for row in rows:
         untrained = row["codec"].endswith(":trained=false")
-        cells = [f"{row['codec'].removesuffix(':trained=false'):<28}", f"{row['setting']:>7.4g}",
-                 f"{shown(None if untrained else row['bpp'], '.3f'):>6}"]
+        cells = [
+            f"{row['codec'].removesuffix(':trained=false'):<28}",
+            f"{row['setting']:>7.4g}",
+            f"{shown(None if untrained else row['bpp'], '.3f'):>6}",
+        ]
         for way in subprocesses.DIRECTIONS:
-            cells += [f"{1e3 * row[f'{way}_processor_seconds']:>9.1f}", f"{row[f'{way}_ratio']:>6.3g}"]
-        cells += [f"{shown(row['decoder_kmac'], '.1f'):>15}", f"{shown(row['encode_peak_mib'], '.0f'):>8}",
-                  f"{shown(row['decode_peak_mib'], '.0f'):>5}",
-                  f"{shown(row['bd_rate'], '+.1f') + ' %' * (row['bd_rate'] is not None) + ' (p)' * untrained:>12}"]
+            cells += [
+                f"{1e3 * row[f'{way}_processor_seconds']:>9.1f}",
+                f"{row[f'{way}_ratio']:>6.3g}",
+            ]
+        cells += [
+            f"{shown(row['decoder_kmac'], '.1f'):>15}",
+            f"{shown(row['encode_peak_mib'], '.0f'):>8}",
+            f"{shown(row['decode_peak_mib'], '.0f'):>5}",
+            f"{shown(row['bd_rate'], '+.1f') + ' %' * (row['bd_rate'] is not None) + ' (p)' * untrained:>12}",
+        ]
         lines.append(" ".join(cells))
     lines += ["", *found["left_out"]]
-    lines += [f"{rows[0]['codec']} decodes {row['decode_ratio']:.1f} times as fast as CompressAI's mbt2018-mean; wanted: {GOAL}"
-              for row in rows if row["codec"] == REQUIRED]
-    lines.append(f"Cold start, median of {COLD_RUNS}: `python -m metamer.cli decode FILE -o OUT.png` "
-                 f"{found['cold_start_seconds']:.2f} s")
-    return "\n".join([*lines, ", ".join(f"{key} {value}" for key, value in found["machine"].items())])
+    lines += [
+        f"{rows[0]['codec']} decodes {row['decode_ratio']:.1f} times as fast as CompressAI's "
+        f"mbt2018-mean; wanted: {GOAL}"
+        for row in rows
+        if row["codec"] == REQUIRED
+    ]
+    lines.append(
+        f"Cold start, median of {COLD_RUNS}: `python -m metamer.cli decode FILE -o OUT.png` "
+        f"{found['cold_start_seconds']:.2f} s"
+    )
+    return "\n".join(
+        [*lines, ", ".join(f"{key} {value}" for key, value in found["machine"].items())]
+    )
 
 
 def bind(threads: int) -> None:
-    """Gives this process as many cores as threads, where the system can, and tells torch, if it is here."""
+    """Gives this process as many cores as threads, where the system can, and tells torch, if it is
+    here.
+    """
     if hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:threads])
     import torch
@@ -193,11 +282,19 @@ def bind(threads: int) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("photo", nargs="?", type=Path, default=EXAMPLE, help="scaled and cropped to 768x512")
-    parser.add_argument("--results", type=Path, help="folder of `metamer evaluate` on Kodak, for BD-rates")
+    parser.add_argument(
+        "photo", nargs="?", type=Path, default=EXAMPLE, help="scaled and cropped to 768x512"
+    )
+    parser.add_argument(
+        "--results", type=Path, help="folder of `metamer evaluate` on Kodak, for BD-rates"
+    )
     parser.add_argument("--model", default="base", help="shipped model, or a model file")
-    parser.add_argument("--bpp", type=float, default=0.5, help="bits a pixel that each codec comes nearest to")
-    parser.add_argument("--runs", type=int, default=15, help="at least 1; CompressAI gets a fifth, but 3")
+    parser.add_argument(
+        "--bpp", type=float, default=0.5, help="bits a pixel that each codec comes nearest to"
+    )
+    parser.add_argument(
+        "--runs", type=int, default=15, help="at least 1; CompressAI gets a fifth, but 3"
+    )
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--out", type=Path, help="JSON")
     options = parser.parse_args(arguments)
@@ -206,7 +303,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     bind(options.threads)
     try:
         picture = ImageOps.fit(pixels.read(options.photo), SIZE, Image.Resampling.LANCZOS)
-        found = benchmark(picture, options.model, options.bpp, options.runs, options.threads, options.results)
+        found = benchmark(
+            picture, options.model, options.bpp, options.runs, options.threads, options.results
+        )
     except metamer.ImageError as problem:
         parser.error(f"{options.photo} {problem}")
     except metamer.MetamerError as problem:

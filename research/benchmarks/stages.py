@@ -2,9 +2,10 @@
 
     python research/benchmarks/stages.py [PHOTO] [--model base] [--quality 50] [--runs 15]
 
-One 768x512 photograph, one thread, everything loaded: medians over the runs of processor milliseconds, each stage without those
-inside it. GFLOP/s: two operations a multiply-accumulate (`evaluation.codecs.macs`), beside those of a large product of float32
-matrices by NumPy, which a network can hardly exceed.
+One 768x512 photograph, one thread, everything loaded: medians over the runs of processor
+milliseconds, each stage without those inside it. GFLOP/s: two operations a multiply-accumulate
+(`evaluation.codecs.macs`), beside those of a large product of float32 matrices by NumPy, which a
+network can hardly exceed.
 """
 
 import argparse
@@ -29,9 +30,15 @@ SIZE = (768, 512)
 EXAMPLE = Path(__file__).parents[2] / "examples" / "otters.png"
 COLOURS, RANGE, REST = "colours and Pillow", "range coder", "the rest"
 PARTS = (
-    (coder.Encoder, "write", RANGE), (coder.Decoder, "read", RANGE), (latents, "_passes", "passes in NumPy"),
-    (latents, "choose_residuals", "rounding to rate"), (pixels, "to_planes", COLOURS), (pixels, "from_planes", COLOURS),
-    (axes, "principal", COLOURS), (axes, "turn", COLOURS), (axes, "restore", COLOURS),
+    (coder.Encoder, "write", RANGE),
+    (coder.Decoder, "read", RANGE),
+    (latents, "_passes", "passes in NumPy"),
+    (latents, "choose_residuals", "rounding to rate"),
+    (pixels, "to_planes", COLOURS),
+    (pixels, "from_planes", COLOURS),
+    (axes, "principal", COLOURS),
+    (axes, "turn", COLOURS),
+    (axes, "restore", COLOURS),
 )
 
 
@@ -68,7 +75,10 @@ class Stages:
 
     def watch(self, model: models.Model) -> None:
         """Times every call of `PARTS` and of the model's graphs from now on."""
-        graphs = {id(model.session(name)): name for name in ("analysis", "synthesis", *models.graph_names(len(model.groups)))}
+        graphs = {
+            id(model.session(name)): name
+            for name in ("analysis", "synthesis", *models.graph_names(len(model.groups)))
+        }
         run = models.Session.run
 
         def graph(session: models.Session, **inputs: np.ndarray) -> object:
@@ -91,9 +101,13 @@ def peak(side: int = 1024, runs: int = 10) -> float:
     return best
 
 
-def table(title: str, found: list[dict[str, float]], whole: list[float], speeds: dict[str, float]) -> str:
+def table(
+    title: str, found: list[dict[str, float]], whole: list[float], speeds: dict[str, float]
+) -> str:
     """For people. found: of each run, seconds by stage; speeds: operations by graph."""
-    medians = {stage: statistics.median(each.get(stage, 0.0) for each in found) for stage in found[0]}
+    medians = {
+        stage: statistics.median(each.get(stage, 0.0) for each in found) for stage in found[0]
+    }
     total = statistics.median(whole)
     lines = [f"{title:<20} {'ms':>7} {'share':>6} {'GFLOP/s':>8}"]
     for stage, seconds in sorted(medians.items(), key=lambda item: -item[1]):
@@ -104,7 +118,9 @@ def table(title: str, found: list[dict[str, float]], whole: list[float], speeds:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("photo", nargs="?", type=Path, default=EXAMPLE, help="scaled and cropped to 768x512")
+    parser.add_argument(
+        "photo", nargs="?", type=Path, default=EXAMPLE, help="scaled and cropped to 768x512"
+    )
     parser.add_argument("--model", default="base", help="shipped model, or a model file")
     parser.add_argument("--quality", type=float, default=50)
     parser.add_argument("--runs", type=int, default=15)
@@ -113,8 +129,12 @@ def main() -> None:
         picture = ImageOps.fit(pixels.read(options.photo), SIZE, Image.Resampling.LANCZOS)
         model = models.load(options.model, threads=1)
         data = metamer.encode(picture, options.quality, model=options.model, threads=1)
-        ways = {"encode": lambda: metamer.encode(picture, options.quality, model=options.model, threads=1),
-                "decode": lambda: metamer.decode(data, model=options.model, threads=1)}
+        ways = {
+            "encode": lambda: metamer.encode(
+                picture, options.quality, model=options.model, threads=1
+            ),
+            "decode": lambda: metamer.decode(data, model=options.model, threads=1),
+        }
         ways["decode"]()
     except metamer.MetamerError as problem:
         parser.error(str(problem))
@@ -126,7 +146,10 @@ def main() -> None:
             stages.spent = defaultdict(float)
             stages.timed(REST, work)
             measured[way].append(stages.spent)
-    speeds = {name: 2 * macs.run_profiled(model.graph(name), inputs)[1] for name, inputs in stages.inputs.items()}
+    speeds = {
+        name: 2 * macs.run_profiled(model.graph(name), inputs)[1]
+        for name, inputs in stages.inputs.items()
+    }
     for way, found in measured.items():
         print(table(way, found, [sum(each.values()) for each in found], speeds), end="\n\n")
     print(f"product of matrices: {peak():.0f} GFLOP/s")

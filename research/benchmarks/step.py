@@ -1,10 +1,12 @@
-"""A training step of `base`: seconds of processor time against another checkout's, in turns, on one thread.
+"""A training step of `base`: seconds of processor time against another checkout's, in turns, on one
+thread.
 
     git worktree add OTHER COMMIT
     OMP_NUM_THREADS=1 python research/benchmarks/step.py --against OTHER
 
-Prints, for float32 and bfloat16, the median time of a step, how many times the steps a second of the other that is, whether
-the losses agree, and the multiply-adds a second beside what a large matrix product reaches on this core.
+Prints, for float32 and bfloat16, the median time of a step, how many times the steps a second of
+the other that is, whether the losses agree, and the multiply-adds a second beside what a large
+matrix product reaches on this core.
 """
 
 import argparse
@@ -76,7 +78,8 @@ def measured(checkout: Path, bf16: bool, steps: int) -> dict:
     """One process's steps with the code of ``checkout``."""
     fused = (checkout / "train" / "step.py").exists()
     options = json.dumps([bf16, steps, BATCH, SIDE, LINEAR_RATE, fused])
-    package = "metamer.train" if (checkout / "metamer").exists() else "train"  # as it was called before there was one name
+    # as it was called before there was one name
+    package = "metamer.train" if (checkout / "metamer").exists() else "train"
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", STEP.replace("PACKAGE", package), options]
     done = subprocess.run(command, cwd=checkout, env=environment, check=True, capture_output=True)
@@ -84,8 +87,12 @@ def measured(checkout: Path, bf16: bool, steps: int) -> dict:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--against", type=Path, required=True, help="another checkout of this project")
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument(
+        "--against", type=Path, required=True, help="another checkout of this project"
+    )
     parser.add_argument("--turns", type=int, default=4)
     parser.add_argument("--steps", type=int, default=8, help="steps a turn")
     arguments = parser.parse_args()
@@ -95,11 +102,19 @@ def main() -> None:
             for checkout, results in runs.items():
                 results.append(measured(checkout, bf16, arguments.steps))
         (theirs, ours) = runs.values()
-        before, after = (statistics.median([x for run in results for x in run["seconds"]]) for results in (theirs, ours))
-        apart = max(abs(a / b - 1) for a, b in zip(ours[0]["losses"], theirs[0]["losses"], strict=True))
+        before, after = (
+            statistics.median([x for run in results for x in run["seconds"]])
+            for results in (theirs, ours)
+        )
+        apart = max(
+            abs(a / b - 1) for a, b in zip(ours[0]["losses"], theirs[0]["losses"], strict=True)
+        )
         rate, peak = ours[0]["flops"] / after / 1e9, max(run["peak"] for run in ours) / 1e9
-        print(f"{'bfloat16' if bf16 else 'float32'}: {before:.3f} s → {after:.3f} s a step, {before / after:.2f} × the steps; "
-              f"losses of three steps at most {apart:.1e} apart; {rate:.0f} of {peak:.0f} GFLOP/s")
+        print(
+            f"{'bfloat16' if bf16 else 'float32'}: {before:.3f} s → {after:.3f} s a step, "
+            f"{before / after:.2f} × the steps; "
+            f"losses of three steps at most {apart:.1e} apart; {rate:.0f} of {peak:.0f} GFLOP/s"
+        )
 
 
 if __name__ == "__main__":

@@ -1,8 +1,10 @@
-"""BD-rate of a training run's validation rows against the model that it started from, measured alike.
+"""BD-rate of a training run's validation rows against the model that it started from, measured
+alike.
 
     python research/benchmarks/validation_curve.py RUN PHOTOS [--against base]
 
-PSNR against the proxy's rate, without headers, on the run's own validation crops, rounded as its first stage rounds.
+PSNR against the proxy's rate, without headers, on the run's own validation crops, rounded as its
+first stage rounds.
 """
 
 import argparse
@@ -23,7 +25,9 @@ def curve(rows: list[dict]) -> np.ndarray:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("run", type=Path)
     parser.add_argument("photographs", type=Path)
     parser.add_argument("--against", default="base")
@@ -31,7 +35,11 @@ if __name__ == "__main__":
     made = recipe.from_mapping(running.load(arguments.run / running.CHECKPOINT)["recipe"])
     crops = validation.validation_crops(find(arguments.photographs)[1])
     distortion, cpu = Distortion({"mse": 1.0}, made.network.levels), torch.device("cpu")
-    anchor = curve(validation.validate(start.load(arguments.against, made.network), distortion, crops, made.stages[0], cpu))
+    anchor = curve(
+        validation.validate(
+            start.load(arguments.against, made.network), distortion, crops, made.stages[0], cpu
+        )
+    )
     for line in (arguments.run / running.LOG).read_text().splitlines():
         row = json.loads(line)
         if "validation" in row:

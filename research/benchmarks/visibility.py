@@ -1,9 +1,11 @@
-"""Cost of visibility against ColorVideoVDP's, which taught it, in turns in one run, without and with gradients.
+"""Cost of visibility against ColorVideoVDP's, which taught it, in turns in one run, without and
+with gradients.
 
     pip install -e '.[judges]' && python research/benchmarks/visibility.py
 
-Prints medians and the median of the ratios; 20 means that ours takes a twentieth of the time. Without gradients both compare
-8-bit pictures, as they are read from files; with gradients, float ones. The pictures are noise: what they show changes no cost.
+Prints medians and the median of the ratios; 20 means that ours takes a twentieth of the time.
+Without gradients both compare 8-bit pictures, as they are read from files; with gradients, float
+ones. The pictures are noise: what they show changes no cost.
 """
 
 import argparse
@@ -39,18 +41,28 @@ def compare(ours: Distance, theirs: Distance, height: int, width: int, runs: int
     threads = torch.get_num_threads()
     size = f"{width}x{height}, {threads} thread{'s' * (threads > 1)}, medians of {runs}"
     with torch.no_grad():
-        print(f"{size}: " + contest(lambda: ours(reference, image), lambda: theirs(reference, image), runs))
+        print(
+            f"{size}: "
+            + contest(lambda: ours(reference, image), lambda: theirs(reference, image), runs)
+        )
     start, end = reference / 255, (image / 255).requires_grad_()
-    print(f"{size}, and backward: " + contest(
-        lambda: ours.loss(start, end).sum().backward(),
-        lambda: theirs.vdp.loss(end, start, dim_order="BCHW").sum().backward(), runs))
+    print(
+        f"{size}, and backward: "
+        + contest(
+            lambda: ours.loss(start, end).sum().backward(),
+            lambda: theirs.vdp.loss(end, start, dim_order="BCHW").sum().backward(),
+            runs,
+        )
+    )
 
 
 def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("--runs", type=int, default=15)
     options.add_argument("--threads", type=int, nargs="+", default=[1, 2])
-    options.add_argument("--weights", default="visibility", help="a .safetensors file, instead of what ships")
+    options.add_argument(
+        "--weights", default="visibility", help="a .safetensors file, instead of what ships"
+    )
     given = options.parse_args()
 
     torch.manual_seed(0)

@@ -1,7 +1,9 @@
-"""Judges every distance on TID2013-resim for research/METRICS.md: python -m research.experiments.judge_distances RESIM OUT
+"""Judges every distance on TID2013-resim for research/METRICS.md: python -m
+research.experiments.judge_distances RESIM OUT
 
-RESIM is what `metamer metrics resimulate` wrote; OUT keeps the values, hours of them, so that an interrupted run continues.
-Writes verdicts into research/results/perception/ and figures into research/figures/perception/ of a checkout.
+RESIM is what `metamer metrics resimulate` wrote; OUT keeps the values, hours of them, so that an
+interrupted run continues. Writes verdicts into research/results/perception/ and figures into
+research/figures/perception/ of a checkout.
 """
 
 import dataclasses
@@ -24,41 +26,60 @@ from metamer.perception.distances.features import LayerSweep
 from research.recorded_results import ROOT
 
 MORE = ("features:channels=efficacy", "wasserstein:network=squeezenet")
-SLOW = {"vgg16", "pim"}  # weights of networks that take a second a picture or more; what reads them sees only TWELVE
+# weights of networks that take a second a picture or more; what reads them sees only TWELVE
+SLOW = {"vgg16", "pim"}
 SLOWEST = {"pim"}  # distances that take several; they see only THREE
 # TID2013's seven exact references and the first five others
 TWELVE = ("I01", "I03", "I04", "I06", "I08", "I19", "I21", "I02", "I05", "I07", "I09", "I10")
 THREE = TWELVE[:3]
 DEFINED = [kind.title for kind in DISTORTIONS.values() if kind.basis != GUESS]
 RESULTS, FIGURES = (ROOT / "research" / folder / "perception" for folder in ("results", "figures"))
-LIVE = ["additive Gaussian noise", "Gaussian blur", "JPEG", "JPEG 2000"]  # less fast fading, which nobody could re-create
+# less fast fading, which nobody could re-create
+LIVE = ["additive Gaussian noise", "Gaussian blur", "JPEG", "JPEG 2000"]
 
 
 def main(resim: Path, out: Path) -> None:
     everything = datasets.load_opinions("tid2013", resim)
     twelve, three = (
-        dataclasses.replace(everything, items=tuple(i for i in everything.items if i.reference.stem.upper() in seen))
+        dataclasses.replace(
+            everything, items=tuple(i for i in everything.items if i.reference.stem.upper() in seen)
+        )
         for seen in (TWELVE, THREE)
     )
-    slow = [name for name, metric in metrics().items() if SLOW & set(metric.weights) and name not in SLOWEST]
+    slow = [
+        name
+        for name, metric in metrics().items()
+        if SLOW & set(metric.weights) and name not in SLOWEST
+    ]
     fast = Panel([from_spec(name) for name in (*metrics(), *MORE) if name not in {*slow, *SLOWEST}])
     slow, slowest = Panel(map(from_spec, slow)), Panel(map(from_spec, SLOWEST))
     sweeps = Panel([], [LayerSweep("squeezenet"), LayerSweep("alexnet")])
     slow_sweeps = Panel([], [LayerSweep("vgg16")])
 
     def record(name: str, sets: list[tuple[OpinionSet, Panel]], kinds=()) -> list[Verdict]:
-        verdicts = [verdict for opinions, panel in sets for verdict in judging.judge_opinions(opinions, panel, out, kinds)]
+        verdicts = [
+            verdict
+            for opinions, panel in sets
+            for verdict in judging.judge_opinions(opinions, panel, out, kinds)
+        ]
         verdicts = judging.best_first(verdicts, "spearman")
         text = json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1)
         files.write(str(RESULTS / f"{name}.json"), (text + "\n").encode())
         return verdicts
 
     all_sets = [(everything, fast), (twelve, slow), (three, slowest)]
-    plots.plot_intervals(first_statistic(record("tid2013-resim", all_sets)), TITLE, FIGURES / "tid2013_resim.png")
+    plots.plot_intervals(
+        first_statistic(record("tid2013-resim", all_sets)), TITLE, FIGURES / "tid2013_resim.png"
+    )
     record("tid2013-resim-twelve", [(twelve, fast), (twelve, slow)])
     record("tid2013-resim-defined", [(everything, fast), (twelve, slow)], DEFINED)
-    for name, kinds, title in (("layers", (), TITLE), ("layers-live", LIVE, f"{TITLE}: LIVE's four types")):
-        verdicts = record(f"tid2013-resim-{name}", [(everything, sweeps), (twelve, slow_sweeps)], kinds)
+    for name, kinds, title in (
+        ("layers", (), TITLE),
+        ("layers-live", LIVE, f"{TITLE}: LIVE's four types"),
+    ):
+        verdicts = record(
+            f"tid2013-resim-{name}", [(everything, sweeps), (twelve, slow_sweeps)], kinds
+        )
         for network in NETWORKS:
             path = FIGURES / f"{name.replace('-', '_')}_{network}.png"
             plots.plot_steps({network: layer_curves(verdicts, network)}, title, path)

@@ -1,9 +1,10 @@
-"""A rehearsal set: held-out photographs, distorted as TID2013-resim is, with ColorVideoVDP's verdict in place of opinions.
+"""A rehearsal set: held-out photographs, distorted as TID2013-resim is, with ColorVideoVDP's
+verdict in place of opinions.
 
     python -m research.experiments.rehearsal_set PHOTOS OUT
 
-Choices among our own trainings are made by agreement with it (`metamer metrics judge tid2013 OUT`): Kodak, from which
-TID2013-resim is made, must choose nothing.
+Choices among our own trainings are made by agreement with it (`metamer metrics judge tid2013 OUT`):
+Kodak, from which TID2013-resim is made, must choose nothing.
 """
 
 import itertools
@@ -26,18 +27,29 @@ SLOW = 22  # colour quantisation takes as long as all others together
 
 
 def references(photos: Path) -> list[np.ndarray]:
-    """(384, 512, 3) uint8: the middle of `REFERENCES` photographs that validation.txt names, spread evenly over it."""
+    """(384, 512, 3) uint8: the middle of `REFERENCES` photographs that validation.txt names, spread
+    evenly over it.
+    """
     pictures = (np.asarray(read_image(path)) for path in held_out_paths(photos))
-    fitting = [picture for picture in pictures if picture.shape[0] >= HEIGHT and picture.shape[1] >= WIDTH]
+    fitting = [
+        picture for picture in pictures if picture.shape[0] >= HEIGHT and picture.shape[1] >= WIDTH
+    ]
     if len(fitting) < REFERENCES:
-        raise ImageError(f"{photos}: {len(fitting)} held-out photographs of {WIDTH}x{HEIGHT} or more, {REFERENCES} are needed")
+        raise ImageError(
+            f"{photos}: {len(fitting)} held-out photographs of {WIDTH}x{HEIGHT} or more, "
+            f"{REFERENCES} are needed"
+        )
     chosen = (fitting[place] for place in np.linspace(0, len(fitting) - 1, REFERENCES).astype(int))
     middle = [((p.shape[0] - HEIGHT) // 2, (p.shape[1] - WIDTH) // 2, p) for p in chosen]
-    return [np.ascontiguousarray(p[top : top + HEIGHT, left : left + WIDTH]) for top, left, p in middle]
+    return [
+        np.ascontiguousarray(p[top : top + HEIGHT, left : left + WIDTH]) for top, left, p in middle
+    ]
 
 
 def rehearse(photos: Path, out: Path) -> None:
-    """Writes reference_images, distorted_images and mos_with_names.txt (just-objectionable differences, 10 at most)."""
+    """Writes reference_images, distorted_images and mos_with_names.txt (just-objectionable
+    differences, 10 at most).
+    """
     images = {f"I{number:02d}": picture for number, picture in enumerate(references(photos), 1)}
     teacher, lines = create("cvvdp"), []
     for folder in ("reference_images", "distorted_images"):
@@ -50,7 +62,9 @@ def rehearse(photos: Path, out: Path) -> None:
             distorted = distort(kind, name, images[name], level, strength)
             file = f"{name.lower()}_{kind.number:02d}_{level}.png"
             save_image(Image.fromarray(distorted), out / "distorted_images" / file)
-            lines.append(f"{teacher(to_tensor(images[name]), to_tensor(distorted)).item():.5f} {file}\n")
+            lines.append(
+                f"{teacher(to_tensor(images[name]), to_tensor(distorted)).item():.5f} {file}\n"
+            )
     files.write(str(out / "mos_with_names.txt"), "".join(lines).encode())
 
 

@@ -1,4 +1,6 @@
-"""Writes the pages METRICS.md, SPACES.md, POINTS.md and TOY.md and two of their figures: python -m research.pages"""
+"""Writes the pages METRICS.md, SPACES.md, POINTS.md and TOY.md and two of their figures: python -m
+research.pages
+"""
 
 from metamer.evaluation import plots
 from metamer.evaluation.measure import results
@@ -9,6 +11,10 @@ from research.recorded_results import ROOT, read_results
 FIGURES = ROOT / "research" / "figures"
 
 plot_macadam(FIGURES / "perception" / "macadam.png")
-plots.plot_realism_plane(results.parse_summaries(read_results("realism", "train")), "psnr", FIGURES / "train" / "slider.png")
+plots.plot_realism_plane(
+    results.parse_summaries(read_results("realism", "train")),
+    "psnr",
+    FIGURES / "train" / "slider.png",
+)
 for name in PAGES:
     (ROOT / "research" / name).write_text(page_text(name))

@@ -1,4 +1,6 @@
-"""Pages about what was measured, from the registry and from research/results/: no table of theirs is typed by hand."""
+"""Pages about what was measured, from the registry and from research/results/: no table of theirs
+is typed by hand.
+"""
 
 from pathlib import Path
 

@@ -1,4 +1,5 @@
-"""The front page's picture: crops of two test photographs, the original and three codecs at equal bytes.
+"""The front page's picture: crops of two test photographs, the original and three codecs at equal
+bytes.
 
     python -m research.pages.front_picture KODAK
 """
@@ -35,17 +36,26 @@ def avif(picture: Image.Image, limit: int) -> bytes:
 def decodes(picture: Image.Image) -> dict[str, tuple[Image.Image, int]]:
     """Label → what a person sees, and the bytes that it took; 0 for the original."""
     peer = avif(picture, int(BPP * picture.width * picture.height / 8))
-    data = {model: metamer.encode(picture, max_bytes=len(peer), model=model) for model in ("base", "perceptual")}
+    data = {
+        model: metamer.encode(picture, max_bytes=len(peer), model=model)
+        for model in ("base", "perceptual")
+    }
     return {
-        "original": (picture, 0), "AVIF": (Image.open(io.BytesIO(peer)).convert("RGB"), len(peer)),
-        **{f"Metamer {model}": (metamer.decode(stream), len(stream)) for model, stream in data.items()},
+        "original": (picture, 0),
+        "AVIF": (Image.open(io.BytesIO(peer)).convert("RGB"), len(peer)),
+        **{
+            f"Metamer {model}": (metamer.decode(stream), len(stream))
+            for model, stream in data.items()
+        },
     }
 
 
 def sheet(folder: Path) -> Image.Image:
     width, height = SIDE
     rows, columns = len(CROPS), 4
-    paper = Image.new("RGB", (columns * (width + MARGIN) - MARGIN, rows * (height + LABEL + MARGIN)), "white")
+    paper = Image.new(
+        "RGB", (columns * (width + MARGIN) - MARGIN, rows * (height + LABEL + MARGIN)), "white"
+    )
     draw, font = ImageDraw.Draw(paper), ImageFont.load_default(14)
     for row, (name, (left, top)) in enumerate(CROPS.items()):
         picture = Image.open(folder / name).convert("RGB")
@@ -53,7 +63,9 @@ def sheet(folder: Path) -> Image.Image:
             place = column * (width + MARGIN), row * (height + LABEL + MARGIN)
             paper.paste(decoded.crop((left, top, left + width, top + height)), place)
             error = np.square(np.asarray(decoded, float) - np.asarray(picture, float)).mean()
-            caption = f", {size / 1000:.1f} KB, {10 * np.log10(255**2 / error):.1f} dB" if size else ""
+            caption = (
+                f", {size / 1000:.1f} KB, {10 * np.log10(255**2 / error):.1f} dB" if size else ""
+            )
             draw.text((place[0] + 2, place[1] + height + 2), label + caption, "black", font)
     return paper
 

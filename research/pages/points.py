@@ -1,4 +1,6 @@
-"""The tables of research/POINTS.md: what was trained from `base`, at equal rates, by distances in its training and others."""
+"""The tables of research/POINTS.md: what was trained from `base`, at equal rates, by distances in
+its training and others.
+"""
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -17,7 +19,8 @@ from metamer.perception.metric import Metric
 from metamer.perception.registry import find
 from research.recorded_results import read_results
 
-JUDGES = ("dists", "lpips-vgg", "ssimulacra2", "cvvdp")  # none of which a shipped model was trained on
+# none of which a shipped model was trained on
+JUDGES = ("dists", "lpips-vgg", "ssimulacra2", "cvvdp")
 GENERATIVE = ("hific", "crdr")  # published codecs made for realism
 
 
@@ -34,13 +37,18 @@ def metric_of(label: str) -> Metric:
 def best_means(labels: Iterable[str], rows: Sequence[RateSummary]) -> dict[str, float]:
     """The best mean of each distance."""
     return {
-        label: (max if metric_of(label).higher_is_better else min)(row.means[label].value for row in rows) for label in labels
+        label: (max if metric_of(label).higher_is_better else min)(
+            row.means[label].value for row in rows
+        )
+        for label in labels
     }
 
 
 def mean_cells(row: RateSummary, labels: Sequence[str], top: dict[str, float]) -> list[str]:
     """The means of a row, the best ones bold."""
-    values = [(row.means[label].value, number_text(row.means[label].value), label) for label in labels]
+    values = [
+        (row.means[label].value, number_text(row.means[label].value), label) for label in labels
+    ]
     return [f"**{text}**" if value == top[label] else text for value, text, label in values]
 
 
@@ -52,7 +60,10 @@ def page_name(codec: str) -> str:
 
 def kodak_rows() -> dict[tuple[str, Point], dict]:
     """(picture, codec and rate) → the row that `metamer evaluate --bpp` wrote to matched.jsonl."""
-    return {(row["image"], Point(row["codec"], target=row["target"])): row for row in read_results("kodak", "train")}
+    return {
+        (row["image"], Point(row["codec"], target=row["target"])): row
+        for row in read_results("kodak", "train")
+    }
 
 
 def kodak_table() -> str:
@@ -62,16 +73,28 @@ def kodak_table() -> str:
     labels = ["psnr", "ms-ssim", "lpips-alex", "visibility", *JUDGES]
     lines = []
     for target in sorted({point.target for point in points}):
-        block = [matched_rates.summarise(rows, point, point, labels) for point in points if point.target == target]
+        block = [
+            matched_rates.summarise(rows, point, point, labels)
+            for point in points
+            if point.target == target
+        ]
         top = best_means(labels, block)
         lines += [
-            [f"{target:g}", f"`{page_name(row.codec)}`", f"{row.bpp:.3f}", *mean_cells(row, labels, top)] for row in block
+            [
+                f"{target:g}",
+                f"`{page_name(row.codec)}`",
+                f"{row.bpp:.3f}",
+                *mean_cells(row, labels, top),
+            ]
+            for row in block
         ]
     return markdown_table(["rate", "codec", "bpp", *labels], lines)
 
 
 def differences_table(other: str, codec: str = "perceptual") -> str:
-    """Mean differences of ``codec`` from another on the same pictures, by the judges; better ones bold."""
+    """Mean differences of ``codec`` from another on the same pictures, by the judges; better ones
+    bold.
+    """
     rows, lines = kodak_rows(), []
     for target in sorted({point.target for _, point in rows}):
         differences = matched_rates.summarise(
@@ -80,9 +103,19 @@ def differences_table(other: str, codec: str = "perceptual") -> str:
         cells = []
         for label in JUDGES:
             sign = 1 if metric_of(label).higher_is_better else -1
-            text = "{:+.4f} [{:+.4f}, {:+.4f}]" if label in ("dists", "lpips-vgg") else "{:+.2f} [{:+.2f}, {:+.2f}]"
-            text = text.format(differences[label].value, differences[label].low, differences[label].high)
-            cells.append(f"**{text}**" if min(sign * differences[label].low, sign * differences[label].high) > 0 else text)
+            text = (
+                "{:+.4f} [{:+.4f}, {:+.4f}]"
+                if label in ("dists", "lpips-vgg")
+                else "{:+.2f} [{:+.2f}, {:+.2f}]"
+            )
+            text = text.format(
+                differences[label].value, differences[label].low, differences[label].high
+            )
+            cells.append(
+                f"**{text}**"
+                if min(sign * differences[label].low, sign * differences[label].high) > 0
+                else text
+            )
         lines.append([f"{target:g}", *cells])
     return markdown_table(["rate", *JUDGES], lines)
 
@@ -96,40 +129,76 @@ def bd_rate_table(codec: str = "perceptual") -> str:
         change = bd_scale(metric_of(label))[1]
 
         def curve(name: str, label=label, change=change) -> np.ndarray:
-            summaries = [matched_rates.summarise(rows, point, point, [label]) for point in points if point.codec == name]
-            return np.array([(row.bpp, float(change(np.float64(row.means[label].value)))) for row in summaries])
+            summaries = [
+                matched_rates.summarise(rows, point, point, [label])
+                for point in points
+                if point.codec == name
+            ]
+            return np.array(
+                [(row.bpp, float(change(np.float64(row.means[label].value)))) for row in summaries]
+            )
 
         values = [bd_rate(curve(other), curve(codec))[0] for other in ("avif", "base")]
-        lines.append([label, *("no overlap" if np.isnan(value) else f"{value:+.1f} %" for value in values)])
+        lines.append(
+            [label, *("no overlap" if np.isnan(value) else f"{value:+.1f} %" for value in values)]
+        )
     return markdown_table(["distance", "against AVIF", "against `base`"], lines)
 
 
 def published_table() -> str:
     """What others report on Kodak."""
     labels = ("psnr", "lpips-alex", "dists")
-    return markdown_table(["codec", "bpp", *labels], [
-        [codec.title, f"{row['bpp']:.3f}", *(number_text(row[label]) if label in row else "–" for label in labels)]
-        for codec in map(published.find_published, GENERATIVE) for row in codec.rows])
+    return markdown_table(
+        ["codec", "bpp", *labels],
+        [
+            [
+                codec.title,
+                f"{row['bpp']:.3f}",
+                *(number_text(row[label]) if label in row else "–" for label in labels),
+            ]
+            for codec in map(published.find_published, GENERATIVE)
+            for row in codec.rows
+        ],
+    )
 
 
 def slider_table() -> str:
     """Distortion and realism along `--realism`, and the same training without the critic."""
     rows = results.parse_summaries(read_results("realism", "train"))
     labels = list(rows[0].means)
-    lines = [[f"{row.target:g}", f"`{page_name(row.codec)}`", f"{row.bpp:.3f}", *mean_cells(row, labels, best_means(labels, [
-        other for other in rows if other.target == row.target])), *measures.figure_texts(row.realism).values()] for row in rows]
-    return markdown_table(["rate", "decoder", "bpp", *labels, *measures.figure_texts(rows[0].realism)], lines)
+    lines = [
+        [
+            f"{row.target:g}",
+            f"`{page_name(row.codec)}`",
+            f"{row.bpp:.3f}",
+            *mean_cells(
+                row,
+                labels,
+                best_means(labels, [other for other in rows if other.target == row.target]),
+            ),
+            *measures.figure_texts(row.realism).values(),
+        ]
+        for row in rows
+    ]
+    return markdown_table(
+        ["rate", "decoder", "bpp", *labels, *measures.figure_texts(rows[0].realism)], lines
+    )
 
 
 def ablation_table() -> str:
-    """Rows: what base's decoder was trained on; columns: what it is measured by, the judges last. Own distance in italics."""
+    """Rows: what base's decoder was trained on; columns: what it is measured by, the judges last.
+    Own distance in italics.
+    """
     rows = results.parse_summaries(read_results("ablation", "train"))
     labels = list(rows[0].means)
     top = best_means(labels, rows)
     lines = []
     for row in rows:
         on = page_name(row.codec).partition("+")[2] or "not trained further"
-        cells = [f"*{cell}*" if label == on else cell for label, cell in zip(labels, mean_cells(row, labels, top), strict=True)]
+        cells = [
+            f"*{cell}*" if label == on else cell
+            for label, cell in zip(labels, mean_cells(row, labels, top), strict=True)
+        ]
         lines.append([on, *cells])
     return markdown_table(["trained on", *labels], lines)
 
@@ -140,7 +209,9 @@ def points_fields() -> dict[str, str]:
     rows = results.parse_summaries(read_results("ablation", "train"))
     rates = " and ".join(f"{rate:g}" for rate in sorted({row.target for row in rows}))
     return {
-        "trained_on": ", ".join(f"`{spec}` {weight:g}" for spec, weight in recipe["distortion"].items()),
+        "trained_on": ", ".join(
+            f"`{spec}` {weight:g}" for spec, weight in recipe["distortion"].items()
+        ),
         "ablation_rate": rates,
         "kodak": kodak_table(),
         "against_avif": differences_table("avif"),

@@ -21,20 +21,42 @@ def signed_percent(share: float) -> str:
 
 
 def banana_table() -> str:
-    """Against the talk. The cost of a best coder rises with λ as its distortion, so that of another λ follows from it."""
+    """Against the talk. The cost of a best coder rises with λ as its distortion, so that of another
+    λ follows from it.
+    """
     scores = recorded_scores("toy-banana")
     rows = []
     for score in scores:
         against = ["–"] * 3
         if talk_cost := TALK.get(score.method):
             even = score.tradeoff + (talk_cost - score.cost) / score.distortion
-            against = [f"{talk_cost:.2f}", f"{signed_percent(score.cost / talk_cost - 1)} %", f"{even:.2f}"]
-        rows.append([
-            METHODS[score.method], f"{score.rate:.3f}", f"{score.distortion:.4f}",
-            f"{score.cost:.3f} [{score.low:.3f}, {score.high:.3f}]", *against, f"{score.steps:,}", f"{score.seconds:.0f}",
-        ])
-    header = ["coder", "R (bits)", "D", f"R + λD at λ = {scores[0].tradeoff:g}", "talk", "difference", "λ of the talk's figure",
-              "steps", "seconds"]
+            against = [
+                f"{talk_cost:.2f}",
+                f"{signed_percent(score.cost / talk_cost - 1)} %",
+                f"{even:.2f}",
+            ]
+        rows.append(
+            [
+                METHODS[score.method],
+                f"{score.rate:.3f}",
+                f"{score.distortion:.4f}",
+                f"{score.cost:.3f} [{score.low:.3f}, {score.high:.3f}]",
+                *against,
+                f"{score.steps:,}",
+                f"{score.seconds:.0f}",
+            ]
+        )
+    header = [
+        "coder",
+        "R (bits)",
+        "D",
+        f"R + λD at λ = {scores[0].tradeoff:g}",
+        "talk",
+        "difference",
+        "λ of the talk's figure",
+        "steps",
+        "seconds",
+    ]
     return markdown_table(header, rows)
 
 
@@ -42,13 +64,21 @@ def excess_over_optimum(name: str, method: str) -> str:
     """'+1.2, +3.4 %': what a coder costs beyond the optimum at each λ."""
     scores = [score for score in recorded_scores(name) if score.method == method]
     best = [OPTIMA[score.source](score.tradeoff).cost(score.tradeoff) for score in scores]
-    return ", ".join(signed_percent(score.cost / least - 1) for score, least in zip(scores, best, strict=True)) + " %"
+    return (
+        ", ".join(
+            signed_percent(score.cost / least - 1)
+            for score, least in zip(scores, best, strict=True)
+        )
+        + " %"
+    )
 
 
 def toy_fields() -> dict[str, str]:
     """What the template of TOY.md asks for."""
     excess = {
-        f"{name}_{method}": excess_over_optimum(f"toy-{name}", method) for name in OPTIMA for method in SOURCES[name].methods
+        f"{name}_{method}": excess_over_optimum(f"toy-{name}", method)
+        for name in OPTIMA
+        for method in SOURCES[name].methods
     }
     return {
         "banana": banana_table(),

@@ -1,7 +1,8 @@
-"""Hostile model and decoder files, byte by byte: zip files whose directory lies, `.npy` that hides something, ONNX messages.
+"""Hostile model and decoder files, byte by byte: zip files whose directory lies, `.npy` that hides
+something, ONNX messages.
 
-The ONNX messages are written by a few lines of their own (wire format of protocol buffers), so that what no library would write
-can be written, and nothing has to be installed.
+The ONNX messages are written by a few lines of their own (wire format of protocol buffers), so that
+what no library would write can be written, and nothing has to be installed.
 """
 
 import io
@@ -46,7 +47,9 @@ def tensor(name: str, array: np.ndarray, kind: int, extra: bytes = b"") -> bytes
 
 def external(name: str, location: str, size: int) -> bytes:
     """A TensorProto of ``size`` float32 that lie in another file."""
-    entry = field(13, field(1, "location") + field(2, location)) + field(13, field(1, "length") + field(2, str(4 * size)))
+    entry = field(13, field(1, "location") + field(2, location)) + field(
+        13, field(1, "length") + field(2, str(4 * size))
+    )
     return field(1, size) + field(2, FLOAT) + field(8, name) + entry + field(14, 1)
 
 
@@ -57,10 +60,19 @@ def attribute(name: str, value: int | float | bytes | tuple[int, ...]) -> bytes:
     return field(1, name) + field(number, value) + field(20, kind)
 
 
-def node(operator: str, inputs: list[str], outputs: list[str], extra: bytes = b"", **attributes) -> bytes:
+def node(
+    operator: str, inputs: list[str], outputs: list[str], extra: bytes = b"", **attributes
+) -> bytes:
     """A NodeProto; extra: more fields."""
-    names = b"".join(field(1, name) for name in inputs) + b"".join(field(2, name) for name in outputs)
-    return names + field(4, operator) + b"".join(field(5, attribute(*pair)) for pair in attributes.items()) + extra
+    names = b"".join(field(1, name) for name in inputs) + b"".join(
+        field(2, name) for name in outputs
+    )
+    return (
+        names
+        + field(4, operator)
+        + b"".join(field(5, attribute(*pair)) for pair in attributes.items())
+        + extra
+    )
 
 
 def port(name: str, shape: tuple[int | str, ...], kind: int = FLOAT) -> bytes:
@@ -70,17 +82,32 @@ def port(name: str, shape: tuple[int | str, ...], kind: int = FLOAT) -> bytes:
 
 
 def model(
-    nodes: list[bytes], inputs: list[bytes], outputs: list[bytes], tensors: list[bytes] = (), in_graph: bytes = b"",
-    extra: bytes = b"", operators: bytes = field(1, "") + field(2, 20),
+    nodes: list[bytes],
+    inputs: list[bytes],
+    outputs: list[bytes],
+    tensors: list[bytes] = (),
+    in_graph: bytes = b"",
+    extra: bytes = b"",
+    operators: bytes = field(1, "") + field(2, 20),
 ) -> bytes:
     """A ModelProto; in_graph, extra: more fields of the graph, of the model."""
-    graph = b"".join([*(field(1, each) for each in nodes), field(2, "graph"), *(field(5, each) for each in tensors),
-                      *(field(11, each) for each in inputs), *(field(12, each) for each in outputs), in_graph])
+    graph = b"".join(
+        [
+            *(field(1, each) for each in nodes),
+            field(2, "graph"),
+            *(field(5, each) for each in tensors),
+            *(field(11, each) for each in inputs),
+            *(field(12, each) for each in outputs),
+            in_graph,
+        ]
+    )
     return field(1, 10) + field(7, graph) + field(8, operators) + extra
 
 
 def synthesis(nodes: list[bytes], tensors: list[bytes] = (), **options) -> bytes:
-    """A graph with the interface of base's synthesis; nodes make `image` of `latent` and `weights`."""
+    """A graph with the interface of base's synthesis; nodes make `image` of `latent` and
+    `weights`.
+    """
     inputs = [port("latent", (1, "h", "w", 384)), port("weights", (1, 9))]
     return model(nodes, inputs, [port("image", (1, 3, "H", "W"))], tensors, **options)
 
@@ -96,9 +123,12 @@ def scalar(name: str, value: float, kind: int = FLOAT) -> bytes:
 
 def plain(before: list[bytes] = (), tensors: list[bytes] = (), **options) -> bytes:
     """A good synthesis: 384 latents twice, in blocks of 16x16 pixels. before: more nodes."""
-    nodes = [*before, node("Concat", ["latent", "latent"], ["both"], axis=3),
-             node("Transpose", ["both"], ["planes"], perm=(0, 3, 1, 2)),
-             node("DepthToSpace", ["planes"], ["image"], blocksize=16, mode=b"CRD")]
+    nodes = [
+        *before,
+        node("Concat", ["latent", "latent"], ["both"], axis=3),
+        node("Transpose", ["both"], ["planes"], perm=(0, 3, 1, 2)),
+        node("DepthToSpace", ["planes"], ["image"], blocksize=16, mode=b"CRD"),
+    ]
     return synthesis(nodes, list(tensors), **options)
 
 
@@ -116,14 +146,21 @@ def write(path: Path, held: dict[str, bytes], compression: int = zipfile.ZIP_STO
     return path
 
 
-def model_file(path: Path, card: dict | bytes | None = None, **replaced: bytes | np.ndarray | None) -> Path:
-    """Base's model file with other entries in its card, or another card, and other members, by name up to the dot.
+def model_file(
+    path: Path, card: dict | bytes | None = None, **replaced: bytes | np.ndarray | None
+) -> Path:
+    """Base's model file with other entries in its card, or another card, and other members, by name
+    up to the dot.
 
     None: without the member.
     """
     held = dict(members("base.metamer"))
     if card is not None:
-        held["model.json"] = card if isinstance(card, bytes) else json.dumps(json.loads(held["model.json"]) | card).encode()
+        held["model.json"] = (
+            card
+            if isinstance(card, bytes)
+            else json.dumps(json.loads(held["model.json"]) | card).encode()
+        )
     for name, value in replaced.items():
         full = next((each for each in held if each.startswith(f"{name}.")), f"{name}.npy")
         if value is None:

@@ -1,4 +1,6 @@
-"""Networks that would read files, run for ever, take all memory, or divide by zero: refused before ONNX Runtime sees them."""
+"""Networks that would read files, run for ever, take all memory, or divide by zero: refused before
+ONNX Runtime sees them.
+"""
 
 from itertools import pairwise
 
@@ -12,7 +14,19 @@ from metamer.codec.errors import ModelError
 from metamer.codec.model import SUFFIX, load, shipped
 from metamer.codec.session import Session
 from tests.attacks import crafting
-from tests.attacks.crafting import FLOAT, INT64, decoder_file, external, field, node, numbers, plain, scalar, synthesis, tensor
+from tests.attacks.crafting import (
+    FLOAT,
+    INT64,
+    decoder_file,
+    external,
+    field,
+    node,
+    numbers,
+    plain,
+    scalar,
+    synthesis,
+    tensor,
+)
 
 STREAM = metamer.encode(Image.radial_gradient("L").convert("RGB").resize((48, 32)), 30)
 
@@ -27,10 +41,14 @@ def refusal(tmp_path, graph: bytes) -> str:
 
 def test_a_good_graph_is_run(tmp_path):
     """So the others are refused for what is wrong with them."""
-    assert metamer.decode(STREAM, decoder=decoder_file(tmp_path / "good.decoder", plain())).size == (48, 32)
+    assert metamer.decode(
+        STREAM, decoder=decoder_file(tmp_path / "good.decoder", plain())
+    ).size == (48, 32)
 
 
-@pytest.mark.parametrize("location", ["secret.bin", "../secret.bin", "/etc/passwd", "{folder}/secret.bin", "/dev/zero"])
+@pytest.mark.parametrize(
+    "location", ["secret.bin", "../secret.bin", "/etc/passwd", "{folder}/secret.bin", "/dev/zero"]
+)
 def test_files_are_not_read(location, tmp_path, monkeypatch):
     (tmp_path / "secret.bin").write_bytes(bytes(4 * 384))
     monkeypatch.chdir(tmp_path)
@@ -41,7 +59,13 @@ def test_files_are_not_read(location, tmp_path, monkeypatch):
             graph = synthesis([add, node("Identity", ["more"], ["image"])], [leak])
         else:
             value = field(5, field(1, "value") + field(5, leak) + field(20, 4))
-            graph = synthesis([node("Constant", [], ["leak"], extra=value), add, node("Identity", ["more"], ["image"])])
+            graph = synthesis(
+                [
+                    node("Constant", [], ["leak"], extra=value),
+                    add,
+                    node("Identity", ["more"], ["image"]),
+                ]
+            )
         assert "cannot be loaded" in refusal(tmp_path, graph)
 
 
@@ -55,46 +79,68 @@ def test_files_are_not_read_for_the_workshop_either(tmp_path):
 SUBGRAPH = field(5, field(1, "body") + field(6, field(2, "g")) + field(20, 5))
 
 
-@pytest.mark.parametrize("graph, reason", [
-    (plain([node("Loop", ["latent"], ["again"], extra=SUBGRAPH)]), "attribute"),
-    (plain([node("If", ["latent"], ["again"], extra=SUBGRAPH)]), "attribute"),
-    (plain([node("Scan", ["latent"], ["again"], extra=SUBGRAPH)]), "attribute"),
-    (plain([node("Loop", ["latent"], ["again"])]), "operator Loop"),
-    (plain([node("Add", ["latent", "latent"], ["x"], extra=field(7, "com.microsoft"))]), "domain 'com.microsoft'"),
-    (plain([node("PythonOp", ["latent"], ["x"])]), "operator PythonOp"),
-    (plain([node("RandomNormal", [], ["x"])]), "operator RandomNormal"),
-    (plain([node("Resize", ["latent"], ["x"])]), "operator Resize"),
-    (plain([node("Tile", ["latent", "latent"], ["x"])]), "operator Tile"),
-    (plain([node("ConstantOfShape", ["latent"], ["x"])]), "operator ConstantOfShape"),
-    (plain([node("LSTM", ["latent"], ["x"])]), "operator LSTM"),
-    (plain([node("x" * 50, ["latent"], ["x"])]), "operator"),
-    (plain(extra=field(25, field(1, "function"))), "field 25"),  # local functions
-    (plain(extra=field(20, b"")), "field 20"),  # training
-    (plain(extra=field(14, field(1, "ort_config") + field(2, "{}"))), "field 14"),  # options of the session
-    (plain(in_graph=field(15, b"")), "field 15"),  # sparse constants
-    (plain(in_graph=field(13, crafting.port("latent", (1,)))), "field 13"),  # shapes that are claimed
-    (plain(operators=field(1, "ai.onnx.ml") + field(2, 3)), "operator set 'ai.onnx.ml' 3"),
-    (plain(operators=field(1, "") + field(2, 7)), "operator set '' 7"),
-    (plain(extra=field(8, field(1, "com.evil") + field(2, 1))), "field 8 is twice"),
-    (plain(extra=field(7, b"")), "field 7 is twice"),  # protocol buffers would merge the two
-    (plain(extra=field(1, 10)), "field 1 is twice"),
-    (b"", "IR version"), (b"\xff" * 40, "written as no writer does"), (b"\x0a\xff\xff\xff\xff\x0f", "ends early"),
-    (crafting.varint(7 << 3 | 3), "wire type 3"), (field(1, 10) + b"\x38\x01", "field 7 of wire type 0"),
-])
+@pytest.mark.parametrize(
+    "graph, reason",
+    [
+        (plain([node("Loop", ["latent"], ["again"], extra=SUBGRAPH)]), "attribute"),
+        (plain([node("If", ["latent"], ["again"], extra=SUBGRAPH)]), "attribute"),
+        (plain([node("Scan", ["latent"], ["again"], extra=SUBGRAPH)]), "attribute"),
+        (plain([node("Loop", ["latent"], ["again"])]), "operator Loop"),
+        (
+            plain([node("Add", ["latent", "latent"], ["x"], extra=field(7, "com.microsoft"))]),
+            "domain 'com.microsoft'",
+        ),
+        (plain([node("PythonOp", ["latent"], ["x"])]), "operator PythonOp"),
+        (plain([node("RandomNormal", [], ["x"])]), "operator RandomNormal"),
+        (plain([node("Resize", ["latent"], ["x"])]), "operator Resize"),
+        (plain([node("Tile", ["latent", "latent"], ["x"])]), "operator Tile"),
+        (plain([node("ConstantOfShape", ["latent"], ["x"])]), "operator ConstantOfShape"),
+        (plain([node("LSTM", ["latent"], ["x"])]), "operator LSTM"),
+        (plain([node("x" * 50, ["latent"], ["x"])]), "operator"),
+        (plain(extra=field(25, field(1, "function"))), "field 25"),  # local functions
+        (plain(extra=field(20, b"")), "field 20"),  # training
+        # options of the session
+        (plain(extra=field(14, field(1, "ort_config") + field(2, "{}"))), "field 14"),
+        (plain(in_graph=field(15, b"")), "field 15"),  # sparse constants
+        # shapes that are claimed
+        (plain(in_graph=field(13, crafting.port("latent", (1,)))), "field 13"),
+        (plain(operators=field(1, "ai.onnx.ml") + field(2, 3)), "operator set 'ai.onnx.ml' 3"),
+        (plain(operators=field(1, "") + field(2, 7)), "operator set '' 7"),
+        (plain(extra=field(8, field(1, "com.evil") + field(2, 1))), "field 8 is twice"),
+        (plain(extra=field(7, b"")), "field 7 is twice"),  # protocol buffers would merge the two
+        (plain(extra=field(1, 10)), "field 1 is twice"),
+        (b"", "IR version"),
+        (b"\xff" * 40, "written as no writer does"),
+        (b"\x0a\xff\xff\xff\xff\x0f", "ends early"),
+        (crafting.varint(7 << 3 | 3), "wire type 3"),
+        (field(1, 10) + b"\x38\x01", "field 7 of wire type 0"),
+    ],
+)
 def test_what_no_exporter_writes(graph, reason, tmp_path):
     assert reason in refusal(tmp_path, graph)
 
 
-@pytest.mark.parametrize("leak, reason", [
-    (scalar("c", np.nan), "infinity or what is not a number"), (scalar("c", -np.inf), "infinity or what is not a number"),
-    (tensor("c", np.array([np.inf], np.float16), 10), "infinity or what is not a number"),
-    (tensor("c", np.zeros(4, np.float32), 8), "type 8"),  # strings
-    (field(1, 1 << 62) + field(2, FLOAT) + field(8, "c") + field(9, bytes(4)), "holds 4 bytes"),
-    (field(1, 1 << 32) * 2 + field(2, FLOAT) + field(8, "c") + field(9, b""), "holds 0 bytes"),  # the product wraps to 0
-    (field(1, -4) + field(1, -1) + field(2, FLOAT) + field(8, "c") + field(9, bytes(16)), "holds 16 bytes"),
-    (field(1, 4) + field(2, FLOAT) + field(8, "c") + field(4, bytes(16)), "field 4"),  # elements in another field
-    (scalar("a\x1b[31m", 1), "do not print"), (scalar("n" * 999, 1), "too long"), (scalar("c", 1) + field(8, "c"), "is twice"),
-])
+@pytest.mark.parametrize(
+    "leak, reason",
+    [
+        (scalar("c", np.nan), "infinity or what is not a number"),
+        (scalar("c", -np.inf), "infinity or what is not a number"),
+        (tensor("c", np.array([np.inf], np.float16), 10), "infinity or what is not a number"),
+        (tensor("c", np.zeros(4, np.float32), 8), "type 8"),  # strings
+        (field(1, 1 << 62) + field(2, FLOAT) + field(8, "c") + field(9, bytes(4)), "holds 4 bytes"),
+        # the product wraps to 0
+        (field(1, 1 << 32) * 2 + field(2, FLOAT) + field(8, "c") + field(9, b""), "holds 0 bytes"),
+        (
+            field(1, -4) + field(1, -1) + field(2, FLOAT) + field(8, "c") + field(9, bytes(16)),
+            "holds 16 bytes",
+        ),
+        # elements in another field
+        (field(1, 4) + field(2, FLOAT) + field(8, "c") + field(4, bytes(16)), "field 4"),
+        (scalar("a\x1b[31m", 1), "do not print"),
+        (scalar("n" * 999, 1), "too long"),
+        (scalar("c", 1) + field(8, "c"), "is twice"),
+    ],
+)
 def test_constants(leak, reason, tmp_path):
     assert reason in refusal(tmp_path, plain(tensors=[leak]))
 
@@ -108,48 +154,111 @@ def doubled(times: int) -> list[bytes]:
     return [node("Concat", [one, one], [other], axis=1) for one, other in pairwise(names)]
 
 
-@pytest.mark.parametrize("nodes, tensors, reason", [
-    (doubled(40), [], "a run would take"),
-    ([node("Expand", ["latent", "size"], ["x"])], [numbers("size", 1 << 20, 1 << 10, 1, 384)], "shape"),
-    ([node("Expand", ["one", "size"], ["x"])], [scalar("one", 1), numbers("size", 1 << 28)], "a run would take"),  # when loaded
-    ([node("Range", ["a", "b", "c"], ["x"])], [whole("a", 0), whole("b", 1 << 40), whole("c", 1)], "a tensor"),
-    ([node("Range", ["a", "b", "c"], ["x"])], [whole("a", 0), whole("b", 9), whole("c", 0)], "no step"),
-    ([node("Pad", ["latent", "by"], ["x"])], [numbers("by", *[1 << 30] * 8)], "margins"),
-    ([node("Pad", ["latent", "by"], ["x"], mode=b"edge")], [numbers("by", *[-3] * 8)], "margins"),
-    ([node("Conv", ["latent", "w"], ["x"], pads=(1 << 30,) * 4)],
-     [tensor("w", np.zeros((1, 64, 1, 1), np.float32), FLOAT)], "margins"),
-    ([node("Conv", ["latent", "w"], ["x"], group=0)], [tensor("w", np.zeros((1, 64, 1, 1), np.float32), FLOAT)], "0 groups"),
-    ([node("Conv", ["latent", "w"], ["x"], strides=(0, 0))],
-     [tensor("w", np.zeros((1, 64, 1, 1), np.float32), FLOAT)], "convolution"),
-    ([node("DepthToSpace", ["latent"], ["x"], blocksize=0)], [], "by 0"),
-    ([node("DepthToSpace", ["latent"], ["x"], blocksize=-2)], [], "by -2"),
-    ([node("Split", ["latent"], ["x", "y"], axis=3, num_outputs=5)], [], "Split"),
-    ([node("Transpose", ["latent"], ["x"], perm=(0, 0, 0, 0))], [], "permutation"),
-    ([node("Transpose", ["latent"], ["x"], perm=(0, 9, 1, 2))], [], "permutation"),
-    ([node("Concat", ["latent"], ["x"], axis=1 << 40)], [], "axis"),
-    ([node("MatMul", ["latent", "latent"], ["x"])], [], "times"),
-    # integers divided by zero end the process with SIGFPE, when the graph is loaded
-    ([node("Div", ["one", "none"], ["x"])], [whole("one", 1), whole("none", 0)], "a division"),
-    ([node("Mod", ["one", "none"], ["x"], fmod=0)], [whole("one", 1), whole("none", 0)], "a division"),
-    ([node("Cast", ["latent"], ["many"], to=INT64), node("Div", ["many", "many"], ["x"])], [], "a division"),
-    ([node("Cast", ["latent"], ["many"], to=INT64), node("Reshape", ["many", "many"], ["x"])], [], "depends on the inputs"),
-    ([node("Cast", ["latent"], ["x"], to=8)], [], "type 8"),
-    ([node("Add", ["latent", "absent"], ["x"])], [], "comes from nowhere"),
-    ([node("Add", ["latent", "y"], ["x"]), node("Relu", ["x"], ["y"])], [], "comes from nowhere"),  # a circle
-    ([node("Relu", ["latent"], ["weights"])], [], "with outputs"), ([node("Relu", ["latent"], ["x", "x"])], [], "with outputs"),
-    ([node("Relu", ["latent"], ["x"], alpha=1.0)], [], "attributes"),
-])
+@pytest.mark.parametrize(
+    "nodes, tensors, reason",
+    [
+        (doubled(40), [], "a run would take"),
+        (
+            [node("Expand", ["latent", "size"], ["x"])],
+            [numbers("size", 1 << 20, 1 << 10, 1, 384)],
+            "shape",
+        ),
+        # when loaded
+        (
+            [node("Expand", ["one", "size"], ["x"])],
+            [scalar("one", 1), numbers("size", 1 << 28)],
+            "a run would take",
+        ),
+        (
+            [node("Range", ["a", "b", "c"], ["x"])],
+            [whole("a", 0), whole("b", 1 << 40), whole("c", 1)],
+            "a tensor",
+        ),
+        (
+            [node("Range", ["a", "b", "c"], ["x"])],
+            [whole("a", 0), whole("b", 9), whole("c", 0)],
+            "no step",
+        ),
+        ([node("Pad", ["latent", "by"], ["x"])], [numbers("by", *[1 << 30] * 8)], "margins"),
+        (
+            [node("Pad", ["latent", "by"], ["x"], mode=b"edge")],
+            [numbers("by", *[-3] * 8)],
+            "margins",
+        ),
+        (
+            [node("Conv", ["latent", "w"], ["x"], pads=(1 << 30,) * 4)],
+            [tensor("w", np.zeros((1, 64, 1, 1), np.float32), FLOAT)],
+            "margins",
+        ),
+        (
+            [node("Conv", ["latent", "w"], ["x"], group=0)],
+            [tensor("w", np.zeros((1, 64, 1, 1), np.float32), FLOAT)],
+            "0 groups",
+        ),
+        (
+            [node("Conv", ["latent", "w"], ["x"], strides=(0, 0))],
+            [tensor("w", np.zeros((1, 64, 1, 1), np.float32), FLOAT)],
+            "convolution",
+        ),
+        ([node("DepthToSpace", ["latent"], ["x"], blocksize=0)], [], "by 0"),
+        ([node("DepthToSpace", ["latent"], ["x"], blocksize=-2)], [], "by -2"),
+        ([node("Split", ["latent"], ["x", "y"], axis=3, num_outputs=5)], [], "Split"),
+        ([node("Transpose", ["latent"], ["x"], perm=(0, 0, 0, 0))], [], "permutation"),
+        ([node("Transpose", ["latent"], ["x"], perm=(0, 9, 1, 2))], [], "permutation"),
+        ([node("Concat", ["latent"], ["x"], axis=1 << 40)], [], "axis"),
+        ([node("MatMul", ["latent", "latent"], ["x"])], [], "times"),
+        # integers divided by zero end the process with SIGFPE, when the graph is loaded
+        ([node("Div", ["one", "none"], ["x"])], [whole("one", 1), whole("none", 0)], "a division"),
+        (
+            [node("Mod", ["one", "none"], ["x"], fmod=0)],
+            [whole("one", 1), whole("none", 0)],
+            "a division",
+        ),
+        (
+            [node("Cast", ["latent"], ["many"], to=INT64), node("Div", ["many", "many"], ["x"])],
+            [],
+            "a division",
+        ),
+        (
+            [
+                node("Cast", ["latent"], ["many"], to=INT64),
+                node("Reshape", ["many", "many"], ["x"]),
+            ],
+            [],
+            "depends on the inputs",
+        ),
+        ([node("Cast", ["latent"], ["x"], to=8)], [], "type 8"),
+        ([node("Add", ["latent", "absent"], ["x"])], [], "comes from nowhere"),
+        # a circle
+        (
+            [node("Add", ["latent", "y"], ["x"]), node("Relu", ["x"], ["y"])],
+            [],
+            "comes from nowhere",
+        ),
+        ([node("Relu", ["latent"], ["weights"])], [], "with outputs"),
+        ([node("Relu", ["latent"], ["x", "x"])], [], "with outputs"),
+        ([node("Relu", ["latent"], ["x"], alpha=1.0)], [], "attributes"),
+    ],
+)
 def test_what_would_take_too_much(nodes, tensors, reason, tmp_path):
     assert reason in refusal(tmp_path, plain(nodes, tensors))
 
 
 def test_what_grows_with_the_picture():
-    """A product of all positions with all positions: nothing for a few, hours and gigabytes for many."""
-    nodes = [node("Reshape", ["latent", "rows"], ["a"]), node("Transpose", ["a"], ["b"], perm=(1, 0)),
-             node("MatMul", ["a", "b"], ["image"])]
+    """A product of all positions with all positions: nothing for a few, hours and gigabytes for
+    many.
+    """
+    nodes = [
+        node("Reshape", ["latent", "rows"], ["a"]),
+        node("Transpose", ["a"], ["b"], perm=(1, 0)),
+        node("MatMul", ["a", "b"], ["image"]),
+    ]
     session = Session(synthesis(nodes, [numbers("rows", -1, 384)]), "evil", 1)
     weights = np.zeros((1, 9), np.float32)
-    assert session.run(latent=np.zeros((1, 2, 2, 384), np.float32), weights=weights)[0].shape == (4, 4)
+    assert session.run(latent=np.zeros((1, 2, 2, 384), np.float32), weights=weights)[0].shape == (
+        4,
+        4,
+    )
     with pytest.raises(ModelError, match=r"a tensor of type 1|a run would take"):
         session.run(latent=np.zeros((1, 100, 200, 384), np.float32), weights=weights)
 
@@ -157,8 +266,14 @@ def test_what_grows_with_the_picture():
 def test_a_slow_graph_is_refused():
     """A hundred convolutions that a picture of 1024x1024 pixels would take minutes for."""
     weight = tensor("w", np.zeros((384, 384, 3, 3), np.float16), 10)
-    nodes = [node("Cast", ["w"], ["weight"], to=FLOAT), node("Transpose", ["latent"], ["x0"], perm=(0, 3, 1, 2))]
-    nodes += [node("Conv", [f"x{index}", "weight"], [f"x{index + 1}"], pads=(1, 1, 1, 1)) for index in range(100)]
+    nodes = [
+        node("Cast", ["w"], ["weight"], to=FLOAT),
+        node("Transpose", ["latent"], ["x0"], perm=(0, 3, 1, 2)),
+    ]
+    nodes += [
+        node("Conv", [f"x{index}", "weight"], [f"x{index + 1}"], pads=(1, 1, 1, 1))
+        for index in range(100)
+    ]
     graph = onnx_wire.read(synthesis([*nodes, node("Identity", ["x100"], ["image"])], [weight]))
     cost = graph_check.infer(graph, {"latent": (1, 8, 8, 384), "weights": (1, 9)})
     assert cost.operations > 100 * 384 * 384 * 9 * 64
@@ -166,20 +281,35 @@ def test_a_slow_graph_is_refused():
         graph_check.check(graph)
 
 
-@pytest.mark.parametrize("graph", [
-    synthesis([node("Identity", ["latent"], ["image"])]),  # another shape
-    synthesis([node("Transpose", ["latent"], ["x"], perm=(0, 3, 1, 2)), node("Log", ["x"], ["y"]),
-               node("Concat", ["y", "y"], ["z"], axis=1), node("DepthToSpace", ["z"], ["image"], blocksize=16, mode=b"CRD")]),
-])
+@pytest.mark.parametrize(
+    "graph",
+    [
+        synthesis([node("Identity", ["latent"], ["image"])]),  # another shape
+        synthesis(
+            [
+                node("Transpose", ["latent"], ["x"], perm=(0, 3, 1, 2)),
+                node("Log", ["x"], ["y"]),
+                node("Concat", ["y", "y"], ["z"], axis=1),
+                node("DepthToSpace", ["z"], ["image"], blocksize=16, mode=b"CRD"),
+            ]
+        ),
+    ],
+)
 def test_what_graphs_give_is_looked_at(graph, tmp_path):
     """Not only what they are: logarithms of negative numbers are no picture."""
     assert "not what it should be, or not finite" in refusal(tmp_path, graph)
 
 
 def test_other_types_of_attributes():
-    for value in (field(5, tensor("t", np.zeros(1, np.float32), FLOAT)) + field(20, 4), field(20, 5), field(20, 99)):
+    for value in (
+        field(5, tensor("t", np.zeros(1, np.float32), FLOAT)) + field(20, 4),
+        field(20, 5),
+        field(20, 99),
+    ):
         with pytest.raises(onnx_wire.GraphError):
-            onnx_wire.read(plain([node("Relu", ["latent"], ["x"], extra=field(5, field(1, "a") + value))]))
+            onnx_wire.read(
+                plain([node("Relu", ["latent"], ["x"], extra=field(5, field(1, "a") + value))])
+            )
     twice = field(5, crafting.attribute("axis", 1)) * 2
     with pytest.raises(onnx_wire.GraphError, match="same attribute twice"):
         onnx_wire.read(plain([node("Concat", ["latent"], ["x"], extra=twice)]))
@@ -188,21 +318,44 @@ def test_other_types_of_attributes():
 def shapes(graph: onnx_wire.Graph, sides: dict[str, tuple[int, int]]) -> dict[str, tuple[int, ...]]:
     """Of a graph's inputs, with those free sides."""
     free = {port.name: iter(sides.get(port.name, ())) for port in graph.inputs}
-    return {port.name: tuple(next(free[port.name]) if side is None else side for side in port.shape) for port in graph.inputs}
+    return {
+        port.name: tuple(next(free[port.name]) if side is None else side for side in port.shape)
+        for port in graph.inputs
+    }
 
 
-@pytest.mark.parametrize("name", [*(f"{path.stem}{SUFFIX}" for path in shipped()),
-                                  *(decoder.path.name for decoder in decoders.shipped())])
+@pytest.mark.parametrize(
+    "name",
+    [
+        *(f"{path.stem}{SUFFIX}" for path in shipped()),
+        *(decoder.path.name for decoder in decoders.shipped()),
+    ],
+)
 def test_shipped_graphs_are_told_what_they_take(name):
-    """Shapes that are inferred are those that come out, and the limits leave room for ten times as much."""
+    """Shapes that are inferred are those that come out, and the limits leave room for ten times as
+    much.
+    """
     for entry, data in crafting.members(name).items():
         if not entry.endswith(".onnx"):
             continue
         graph = onnx_wire.read(data)
-        small = shapes(graph, {"image": (64, 96), "latent": (5, 7), "context": (5, 7), "hyper": (2, 3)})
+        small = shapes(
+            graph, {"image": (64, 96), "latent": (5, 7), "context": (5, 7), "hyper": (2, 3)}
+        )
         cost = graph_check.infer(graph, small)
-        found = Session(data, entry, 1).run(**{each: np.ones(shape, np.float32) for each, shape in small.items()})
+        found = Session(data, entry, 1).run(
+            **{each: np.ones(shape, np.float32) for each, shape in small.items()}
+        )
         assert [value.shape for value in cost.outputs.values()] == [array.shape for array in found]
-        large = shapes(graph, {"image": (1024, 1024), "latent": (70, 70), "context": (64, 64), "hyper": (16, 16)})
-        cost, elements = graph_check.infer(graph, large), sum(int(np.prod(shape)) for shape in large.values())
-        assert 10 * cost.operations < graph_check.FOR_AN_ELEMENT * elements and 10 * cost.memory < graph_check.MEMORY
+        large = shapes(
+            graph,
+            {"image": (1024, 1024), "latent": (70, 70), "context": (64, 64), "hyper": (16, 16)},
+        )
+        cost, elements = (
+            graph_check.infer(graph, large),
+            sum(int(np.prod(shape)) for shape in large.values()),
+        )
+        assert (
+            10 * cost.operations < graph_check.FOR_AN_ELEMENT * elements
+            and 10 * cost.memory < graph_check.MEMORY
+        )

@@ -1,4 +1,6 @@
-"""What the command and its functions are given besides good files: pipes, devices, names, closed streams, and each other."""
+"""What the command and its functions are given besides good files: pipes, devices, names, closed
+streams, and each other.
+"""
 
 import io
 import json
@@ -34,21 +36,39 @@ def photo(tmp_path) -> Path:
 def told(done) -> str:
     """The one line of a run that failed."""
     lines = done.stderr.decode().strip().splitlines()
-    assert done.returncode == 1 and len(lines) == 1 and "Traceback" not in lines[0], done.stderr.decode()
+    assert done.returncode == 1 and len(lines) == 1 and "Traceback" not in lines[0], (
+        done.stderr.decode()
+    )
     return lines[0]
 
 
 # Orientation
 
+
 def entry(kind: int, value: bytes, order: str = "<") -> bytes:
     """EXIF whose only entry is the orientation, of this type."""
     data = crafting.exif(6, order)
-    return data[:12] + kind.to_bytes(2, "little" if order == "<" else "big") + data[14:18] + value.ljust(4, b"\0") + data[22:]
+    return (
+        data[:12]
+        + kind.to_bytes(2, "little" if order == "<" else "big")
+        + data[14:18]
+        + value.ljust(4, b"\0")
+        + data[22:]
+    )
 
 
-@pytest.mark.parametrize("kind, value, order", [
-    (4, b"\6", "<"), (4, b"\0\0\0\6", ">"), (1, b"\6", "<"), (1, b"\6", ">"), (3, b"\6", "<"), (8, b"\6", "<"), (9, b"\6", "<"),
-])
+@pytest.mark.parametrize(
+    "kind, value, order",
+    [
+        (4, b"\6", "<"),
+        (4, b"\0\0\0\6", ">"),
+        (1, b"\6", "<"),
+        (1, b"\6", ">"),
+        (3, b"\6", "<"),
+        (8, b"\6", "<"),
+        (9, b"\6", "<"),
+    ],
+)
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP"])
 def test_orientation_of_every_type_is_applied_once(kind, value, order, name):
     data = saved(PHOTO, name, exif=b"Exif\0\0" + entry(kind, value, order))
@@ -62,20 +82,39 @@ def test_orientation_of_every_type_is_applied_once(kind, value, order, name):
     assert pictures.take(again).image == taken.image
 
 
-@pytest.mark.parametrize("said", [b'tiff:Orientation="6"', b'tiff:Orientation=" 6 "', b"tiff:Orientation = '6'",
-                                  b"<tiff:Orientation> 6 </tiff:Orientation>", b'tiff:Orientation="\n6"',
-                                  b'xmlns:t="http://ns.adobe.com/tiff/1.0/" t:Orientation="6"'])
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'tiff:Orientation="6"',
+        b'tiff:Orientation=" 6 "',
+        b"tiff:Orientation = '6'",
+        b"<tiff:Orientation> 6 </tiff:Orientation>",
+        b'tiff:Orientation="\n6"',
+        b'xmlns:t="http://ns.adobe.com/tiff/1.0/" t:Orientation="6"',
+    ],
+)
 @pytest.mark.parametrize("with_exif", [False, True])
 def test_orientation_in_xmp_is_applied_once_and_becomes_1(said, with_exif):
     """Where EXIF says it too, EXIF decides."""
     packet = b"<x:xmpmeta><rdf:Description " + said + b" dc:title='6'/></x:xmpmeta>"
-    data = saved(PHOTO, "WEBP", lossless=True, xmp=packet, exif=b"Exif\0\0" + crafting.exif(6) if with_exif else b"")
+    data = saved(
+        PHOTO,
+        "WEBP",
+        lossless=True,
+        xmp=packet,
+        exif=b"Exif\0\0" + crafting.exif(6) if with_exif else b"",
+    )
     taken = pictures.load(io.BytesIO(data))
     assert taken.image.size == PHOTO.size[::-1]
-    assert taken.xmp == packet.replace(b"6", b"1", 1) if b"xmlns" not in said else taken.xmp.count(b"6") == 1
+    assert (
+        taken.xmp == packet.replace(b"6", b"1", 1)
+        if b"xmlns" not in said
+        else taken.xmp.count(b"6") == 1
+    )
 
 
 # What Pillow has one of for a whole process
+
 
 def test_nothing_of_the_process_is_changed():
     """Concurrent calls left Pillow's limit and the filters of warnings changed."""
@@ -110,20 +149,29 @@ def test_large_pictures_are_allowed_by_the_caller_alone(monkeypatch):
         pictures.load(io.BytesIO(saved(PHOTO, "PNG")), max_pixels=1000)
 
 
-@pytest.mark.parametrize("data", [b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n",
-                                  b"\xc5\xd0\xd3\xc6" + bytes(40)], ids=["PostScript", "PostScript with a preview"])
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n",
+        b"\xc5\xd0\xd3\xc6" + bytes(40),
+    ],
+    ids=["PostScript", "PostScript with a preview"],
+)
 def test_no_input_starts_another_program(data, monkeypatch, tmp_path):
     """A Ghostscript of ours stands first on the path: it is not run."""
     program, ran = tmp_path / "gs", tmp_path / "ran"
     program.write_text(f"#!/bin/sh\ntouch {ran}\n")
     program.chmod(0o755)
     (tmp_path / "a.png").write_bytes(data)
-    done = run_metamer("encode", tmp_path / "a.png", env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"})
+    done = run_metamer(
+        "encode", tmp_path / "a.png", env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
+    )
     assert "not a picture" in told(done) and not ran.exists()
     assert not {"EPS", "PSD", "WMF", "FPX", "MIC"} & set(pictures.FORMATS)
 
 
 # Files that appear meanwhile
+
 
 @pytest.mark.parametrize("system", ["without names", "with names", "with names alone"])
 def test_what_appears_meanwhile_is_not_replaced(system, monkeypatch, tmp_path):
@@ -131,6 +179,7 @@ def test_what_appears_meanwhile_is_not_replaced(system, monkeypatch, tmp_path):
     if system != "without names":
         monkeypatch.setattr(atomic, "_nameless", lambda folder: None)
     if system == "with names alone":
+
         def link(*_, **__):
             raise PermissionError(1, "Operation not permitted")
 
@@ -141,7 +190,10 @@ def test_what_appears_meanwhile_is_not_replaced(system, monkeypatch, tmp_path):
     assert (tmp_path / "late").read_bytes() == b"precious"
     files.write(str(tmp_path / "new"), b"new", force=False)
     files.write(str(tmp_path / "late"), b"forced", force=True)
-    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {"late": b"forced", "new": b"new"}
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
+        "late": b"forced",
+        "new": b"new",
+    }
 
 
 @pytest.mark.parametrize("command, suffix", [("encode", ".mtm"), ("decode", ".jpg")])
@@ -160,15 +212,24 @@ def test_the_command_does_not_either(command, suffix, monkeypatch, photo):
     monkeypatch.setattr(coding, command, slow)
     done = inside(command, photo if command == "encode" else stream, "-o", target)
     assert "exists; use --force" in told(done) and target.read_bytes() == b"precious"
-    assert inside(command, photo if command == "encode" else stream, "-o", target, "--force").returncode == 0
+    assert (
+        inside(
+            command, photo if command == "encode" else stream, "-o", target, "--force"
+        ).returncode
+        == 0
+    )
     assert target.read_bytes() != b"precious"
 
 
 # Pipes, devices, streams
 
+
 def test_a_pipe_is_read_once(photo, tmp_path):
     os.mkfifo(tmp_path / "pipe")
-    for command, data, name in (("encode", photo.read_bytes(), "a.mtm"), ("decode", metamer.encode(photo), "a.png")):
+    for command, data, name in (
+        ("encode", photo.read_bytes(), "a.mtm"),
+        ("decode", metamer.encode(photo), "a.png"),
+    ):
         writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(data,))
         writer.start()
         done = run_metamer(command, tmp_path / "pipe", "-o", tmp_path / name)
@@ -192,16 +253,25 @@ def test_devices_that_have_no_end_are_refused(command, tmp_path):
 
 def run(arguments, closed: str, **options) -> subprocess.CompletedProcess:
     """The command from a shell that closes a standard stream."""
-    return subprocess.run(["bash", "-c", f'"$@" {closed}', "bash", *METAMER, *map(str, arguments)], timeout=120,
-                          capture_output=True, **options)
+    return subprocess.run(
+        ["bash", "-c", f'"$@" {closed}', "bash", *METAMER, *map(str, arguments)],
+        timeout=120,
+        capture_output=True,
+        **options,
+    )
 
 
-@pytest.mark.parametrize("arguments, closed, line", [
-    (("encode", "-"), "<&-", "standard input is closed"), (("decode", "-"), "<&-", "standard input is closed"),
-    (("info", "-"), "<&-", "standard input is closed"), (("info", "photo.mtm"), ">&-", "standard output is closed"),
-    (("encode", "photo.png", "-o", "-"), ">&-", "standard output is closed"),
-    (("decode", "photo.mtm", "-o", "-"), ">&-", "standard output is closed"),
-])
+@pytest.mark.parametrize(
+    "arguments, closed, line",
+    [
+        (("encode", "-"), "<&-", "standard input is closed"),
+        (("decode", "-"), "<&-", "standard input is closed"),
+        (("info", "-"), "<&-", "standard input is closed"),
+        (("info", "photo.mtm"), ">&-", "standard output is closed"),
+        (("encode", "photo.png", "-o", "-"), ">&-", "standard output is closed"),
+        (("decode", "photo.mtm", "-o", "-"), ">&-", "standard output is closed"),
+    ],
+)
 def test_closed_streams_are_one_line(arguments, closed, line, photo):
     photo.with_suffix(".mtm").write_bytes(metamer.encode(photo))
     assert line in told(run(arguments, closed, cwd=photo.parent))
@@ -213,8 +283,17 @@ def test_work_on_files_needs_no_streams(closed, photo):
     other = photo.with_name("other.png")
     other.write_bytes(photo.read_bytes())
     assert run(("encode", photo, other), closed).returncode == 0
-    assert photo.with_suffix(".mtm").read_bytes() == other.with_suffix(".mtm").read_bytes() == metamer.encode(photo)
-    assert run(("decode", photo.with_suffix(".mtm"), "-o", photo.with_name("back.png")), closed).returncode == 0
+    assert (
+        photo.with_suffix(".mtm").read_bytes()
+        == other.with_suffix(".mtm").read_bytes()
+        == metamer.encode(photo)
+    )
+    assert (
+        run(
+            ("decode", photo.with_suffix(".mtm"), "-o", photo.with_name("back.png")), closed
+        ).returncode
+        == 0
+    )
     back = np.asarray(Image.open(photo.with_name("back.png")))
     np.testing.assert_array_equal(back, np.asarray(metamer.decode(photo.with_suffix(".mtm"))))
 
@@ -231,9 +310,13 @@ def test_names_are_shown_without_what_a_terminal_obeys(tmp_path):
     assert "\\x1b[31m\\x07\\x9b1mred\\u202e.png: is not a picture" in told(done)
     assert run_metamer("encode", tmp_path / f"good{ESCAPE}").returncode == 0
     stream = (tmp_path / f"good{ESCAPE}").with_suffix(".mtm")
-    for arguments in (("info", stream), ("info", "--json", stream),
-                      ("decode", stream, "-o", tmp_path / f"no\x1b[0m{ESCAPE}/x.png"),
-                      ("encode", stream, "-o", f"{tmp_path}/x\x1b[31m.mtm"), ("encode", tmp_path / f"absent{ESCAPE}")):
+    for arguments in (
+        ("info", stream),
+        ("info", "--json", stream),
+        ("decode", stream, "-o", tmp_path / f"no\x1b[0m{ESCAPE}/x.png"),
+        ("encode", stream, "-o", f"{tmp_path}/x\x1b[31m.mtm"),
+        ("encode", tmp_path / f"absent{ESCAPE}"),
+    ):
         done = run_metamer(*arguments)
         assert not {b"\x1b", b"\x07"} & {bytes([byte]) for byte in done.stdout + done.stderr}
         assert b"Traceback" not in done.stderr and b"\xe2\x80\xae" not in done.stderr + done.stdout
@@ -253,6 +336,7 @@ def test_names_that_are_no_utf_8(tmp_path):
 
 # What is given to the functions
 
+
 def test_bytes_of_every_kind_and_open_files(photo):
     data = photo.read_bytes()
     wanted = metamer.encode(photo)
@@ -266,7 +350,10 @@ def test_bytes_of_every_kind_and_open_files(photo):
         if isinstance(stream, io.BytesIO):
             stream.seek(0)
         assert metamer.info(stream).width == 48
-    with photo.open("r", encoding="latin-1") as file, pytest.raises(FileError, match="opened as text"):
+    with (
+        photo.open("r", encoding="latin-1") as file,
+        pytest.raises(FileError, match="opened as text"),
+    ):
         metamer.encode(file)
 
 
@@ -295,13 +382,19 @@ def test_pictures_without_pixels(size):
 
 
 def test_a_chain_of_pages_is_not_walked(monkeypatch):
-    """Their number was asked for, which takes time with the square of it: a megabyte of directories took four seconds."""
+    """Their number was asked for, which takes time with the square of it: a megabyte of directories
+    took four seconds.
+    """
     data = saved(PHOTO, "TIFF", save_all=True, append_images=[PHOTO] * 40)
     sought = []
     from PIL import TiffImagePlugin
 
     before = TiffImagePlugin.TiffImageFile._seek
-    monkeypatch.setattr(TiffImagePlugin.TiffImageFile, "_seek", lambda self, frame: sought.append(frame) or before(self, frame))
+    monkeypatch.setattr(
+        TiffImagePlugin.TiffImageFile,
+        "_seek",
+        lambda self, frame: sought.append(frame) or before(self, frame),
+    )
     with pytest.raises(ImageError, match="several frames or pages"):
         pictures.load(io.BytesIO(data))
     assert max(sought) <= 1
@@ -311,13 +404,15 @@ def test_what_libraries_print_stays_out_of_sight(tmp_path):
     """libtiff writes to standard error itself."""
     data = saved(PHOTO, "TIFF", compression="jpeg")
     assert data[8:12] == b"\xff\xd8\xff\xc0"
-    (tmp_path / "a.tif").write_bytes(data[:11] + b"\xf5" + data[12:])  # "JPEGLib: Unsupported marker type 0xf5."
+    # "JPEGLib: Unsupported marker type 0xf5."
+    (tmp_path / "a.tif").write_bytes(data[:11] + b"\xf5" + data[12:])
     done = run_metamer("encode", tmp_path / "a.tif")
     assert "a.tif: cannot be decoded" in told(done)
     assert b"JPEGLib" in run_metamer("--debug", "encode", tmp_path / "a.tif").stderr
 
 
 # Who watches is told
+
 
 def watching(*arguments, **options) -> tuple[int, str]:
     """Exit status and what a terminal shows of standard error."""
@@ -347,7 +442,9 @@ def test_a_person_is_told_what_was_done(photo, tmp_path):
     assert shown.rstrip().endswith(" s")
     status, shown = watching("decode", "photo.mtm", "-o", "back.png", cwd=tmp_path)
     assert status == 0 and shown.count("\n") == 1
-    assert shown.startswith(f"photo.mtm → back.png {after} B → {back.stat().st_size / 1000:.1f} KB, 48x32, ")
+    assert shown.startswith(
+        f"photo.mtm → back.png {after} B → {back.stat().st_size / 1000:.1f} KB, 48x32, "
+    )
     assert watching("encode", photo, "-f", "--quiet") == (0, "")
     assert watching("decode", stream, "-o", back, "-f", "--quiet") == (0, "")
     assert run_metamer("encode", photo, "-f").stderr == b""  # nobody watches
@@ -357,5 +454,7 @@ def test_several_files_are_told_one_by_one(photo, tmp_path):
     PHOTO.save(tmp_path / "other.png")
     status, shown = watching("encode", "photo.png", "other.png", "-j", 2, cwd=tmp_path)
     assert status == 0 and all(f"{name}.png → {name}.mtm " in shown for name in ("photo", "other"))
-    status, shown = watching("encode", "photo.png", "other.png", "absent.png", "-f", "--quiet", cwd=tmp_path)
+    status, shown = watching(
+        "encode", "photo.png", "other.png", "absent.png", "-f", "--quiet", cwd=tmp_path
+    )
     assert status == 1 and shown.strip() == "metamer: absent.png: does not exist"

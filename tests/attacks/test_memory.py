@@ -26,7 +26,9 @@ def bytes_a_pixel(model: str) -> float:
 
 
 def test_one_piece_takes_little_memory():
-    """Eighteen bytes; it was 100 bytes a pixel when networks ran on all positions at once, and graphs kept their memory."""
+    """Eighteen bytes; it was 100 bytes a pixel when networks ran on all positions at once, and
+    graphs kept their memory.
+    """
     assert bytes_a_pixel("base") < 50
 
 

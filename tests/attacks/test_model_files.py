@@ -33,21 +33,51 @@ def refused(path, reason: str) -> None:
     assert "\n" not in str(found.value) and str(found.value).isprintable()
 
 
-@pytest.mark.parametrize("card, reason", [
-    (b"[" * 100_000, "too deep"), (b'{"a":' * 100_000, "too deep"), (b"[1, 2]", "no JSON object"), (b"\xff\xfe", "no JSON"),
-    (b'{"format": 2, "name": "x", "groups": [NaN]}', "holds NaN"), (b'{"format": 1e999}', "holds 1e999"),
-    (b'{"format": ' + b"9" * 9999 + b"}", "no JSON"), (b"{}", "missing"), (b"", "no JSON"),
-    ({"halo": 1e400}, "Infinity"), ({"halo": "3"}, "halo is out of range"), ({"halo": 3.5}, "halo"), ({"halo": True}, "halo"),
-    ({"halo": -(1 << 70)}, "halo"), ({"groups": ["a"]}, "groups"), ({"groups": [24, 88, -272]}, "groups"),
-    ({"groups": []}, "groups"),
-    ({"groups": [1 << 60]}, "groups"), ({"groups": [1] * 4000}, "groups"), ({"groups": {"24": 1}}, "groups"),
-    ({"groups": [24.0, 88, 272]}, "groups"), ({"groups": None}, "groups"), ({"groups": [24, 88, 271]}, "does not match"),
-    ({"format": "2"}, "format"), ({"format": True}, "format"), ({"format": -1}, "format"), ({"format": None}, "format"),
-    ({"name": 5}, "name"), ({"name": ""}, "name"), ({"name": "a\x1b[2J"}, "name"), ({"name": "x" * 10_000}, "name"),
-    ({"masking": "0"}, "masking"), ({"masking": [0]}, "masking"), ({"masking": 1e300}, "masking"),
-    ({"tradeoff": 22}, "tradeoff"), ({"tradeoff": ["a"]}, "tradeoff"), ({"tradeoff": [1e300]}, "tradeoff"),
-    ({"tradeoff": {}}, "tradeoff"), ({"worth": [1, 1, None]}, "worth"), ({"worth": [[1], [1], [1]]}, "worth"),
-])
+@pytest.mark.parametrize(
+    "card, reason",
+    [
+        (b"[" * 100_000, "too deep"),
+        (b'{"a":' * 100_000, "too deep"),
+        (b"[1, 2]", "no JSON object"),
+        (b"\xff\xfe", "no JSON"),
+        (b'{"format": 2, "name": "x", "groups": [NaN]}', "holds NaN"),
+        (b'{"format": 1e999}', "holds 1e999"),
+        (b'{"format": ' + b"9" * 9999 + b"}", "no JSON"),
+        (b"{}", "missing"),
+        (b"", "no JSON"),
+        ({"halo": 1e400}, "Infinity"),
+        ({"halo": "3"}, "halo is out of range"),
+        ({"halo": 3.5}, "halo"),
+        ({"halo": True}, "halo"),
+        ({"halo": -(1 << 70)}, "halo"),
+        ({"groups": ["a"]}, "groups"),
+        ({"groups": [24, 88, -272]}, "groups"),
+        ({"groups": []}, "groups"),
+        ({"groups": [1 << 60]}, "groups"),
+        ({"groups": [1] * 4000}, "groups"),
+        ({"groups": {"24": 1}}, "groups"),
+        ({"groups": [24.0, 88, 272]}, "groups"),
+        ({"groups": None}, "groups"),
+        ({"groups": [24, 88, 271]}, "does not match"),
+        ({"format": "2"}, "format"),
+        ({"format": True}, "format"),
+        ({"format": -1}, "format"),
+        ({"format": None}, "format"),
+        ({"name": 5}, "name"),
+        ({"name": ""}, "name"),
+        ({"name": "a\x1b[2J"}, "name"),
+        ({"name": "x" * 10_000}, "name"),
+        ({"masking": "0"}, "masking"),
+        ({"masking": [0]}, "masking"),
+        ({"masking": 1e300}, "masking"),
+        ({"tradeoff": 22}, "tradeoff"),
+        ({"tradeoff": ["a"]}, "tradeoff"),
+        ({"tradeoff": [1e300]}, "tradeoff"),
+        ({"tradeoff": {}}, "tradeoff"),
+        ({"worth": [1, 1, None]}, "worth"),
+        ({"worth": [[1], [1], [1]]}, "worth"),
+    ],
+)
 def test_cards(card, reason, tmp_path):
     refused(model_file(tmp_path / "evil.metamer", card), reason)
 
@@ -84,32 +114,67 @@ def zipped() -> bytes:
 STEP = b"{'descr': '<f4', 'fortran_order': False, 'shape': (256, 384), }\n"
 
 
-@pytest.mark.parametrize("name, data, reason", [
-    ("step", zipped(), "no .npy"), ("step", b"", "no .npy"), ("step", b"\x93NUMPY\x01\x00\xff\xff", "no .npy"),
-    ("step", header(STEP), "not as long as"), ("step", header(STEP, bytes(4 * 256 * 384 + 1)), "not as long as it says"),
-    ("step", header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (999999999, 999999999), }\n"), "not as long as"),
-    ("step", header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 1), }\n"), "no .npy"),
-    ("step", header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 384), }\n"), "no .npy"),
-    ("step", header(b"{'descr': '|O', 'fortran_order': False, 'shape': (256, 384), }\n"), "no .npy"),
-    ("step", header(b"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (256, 384), }\n"), "no .npy"),
-    ("step", header(b"(" * 60_000), "no .npy"), ("step", header(b"__import__('os').abort()\n"), "no .npy"),
-    ("step", np.full((256, 384), np.nan, np.float32), "infinity or what is not a number"),
-    ("step", np.full((256, 384), np.inf, np.float32), "infinity or what is not a number"),
-    ("step", np.zeros((256, 384), np.float32), "array step leaves"),
-    ("step", np.full((256, 384), -1, np.float32), "step leaves"),
-    ("encoder_gain", np.full((256, 384), 1e30, np.float32), "encoder_gain leaves"),
-    ("level_weights", np.full((256, 9), -1, np.float32), "level_weights leaves"),
-    ("level_weights", np.zeros((256, 0), np.float32), "wrong type or shape"),
-    ("planes", np.zeros((256, 0), np.uint8), "wrong type"),
-    ("hyper_index", np.zeros((256, 0), np.uint8), "wrong type"), ("mean_factor", np.zeros((256, 0), np.int32), "wrong type"),
-    ("hyper_index", np.zeros((256, 5000), np.uint8), "wrong type"), ("planes", np.zeros((256, 8), np.uint8), "differ in shape"),
-    ("step", np.ones((256, 384), ">f4"), "no .npy"), ("step", np.ones((256, 384), np.complex64), "no .npy"),
-    ("frequencies", np.zeros(0, np.uint32), "wrong type"), ("reach", np.zeros(0, np.int32), "wrong type"),
-    ("frequencies", np.ones(1 << 21, np.uint32), "frequencies has the wrong"),
-    ("reach", np.full(64, 1 << 30, np.int32), "do not match"),
-    ("reach", np.full(64, -5, np.int32), "do not match"), ("grey", np.full(384, 7, np.uint8), "grey"),
-    ("grey", np.zeros((384, 1), np.uint8), "grey"), ("grey", zipped(), "no .npy"),
-])
+@pytest.mark.parametrize(
+    "name, data, reason",
+    [
+        ("step", zipped(), "no .npy"),
+        ("step", b"", "no .npy"),
+        ("step", b"\x93NUMPY\x01\x00\xff\xff", "no .npy"),
+        ("step", header(STEP), "not as long as"),
+        ("step", header(STEP, bytes(4 * 256 * 384 + 1)), "not as long as it says"),
+        (
+            "step",
+            header(
+                b"{'descr': '<f4', 'fortran_order': False, 'shape': (999999999, 999999999), }\n"
+            ),
+            "not as long as",
+        ),
+        (
+            "step",
+            header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (99999999999, 1), }\n"),
+            "no .npy",
+        ),
+        (
+            "step",
+            header(b"{'descr': '<f4', 'fortran_order': False, 'shape': (-1, 384), }\n"),
+            "no .npy",
+        ),
+        (
+            "step",
+            header(b"{'descr': '|O', 'fortran_order': False, 'shape': (256, 384), }\n"),
+            "no .npy",
+        ),
+        (
+            "step",
+            header(b"{'descr': [('a', '<f4')], 'fortran_order': False, 'shape': (256, 384), }\n"),
+            "no .npy",
+        ),
+        ("step", header(b"(" * 60_000), "no .npy"),
+        ("step", header(b"__import__('os').abort()\n"), "no .npy"),
+        ("step", np.full((256, 384), np.nan, np.float32), "infinity or what is not a number"),
+        ("step", np.full((256, 384), np.inf, np.float32), "infinity or what is not a number"),
+        ("step", np.zeros((256, 384), np.float32), "array step leaves"),
+        ("step", np.full((256, 384), -1, np.float32), "step leaves"),
+        ("encoder_gain", np.full((256, 384), 1e30, np.float32), "encoder_gain leaves"),
+        ("level_weights", np.full((256, 9), -1, np.float32), "level_weights leaves"),
+        ("level_weights", np.zeros((256, 0), np.float32), "wrong type or shape"),
+        ("planes", np.zeros((256, 0), np.uint8), "wrong type"),
+        ("hyper_index", np.zeros((256, 0), np.uint8), "wrong type"),
+        ("mean_factor", np.zeros((256, 0), np.int32), "wrong type"),
+        ("hyper_index", np.zeros((256, 5000), np.uint8), "wrong type"),
+        ("planes", np.zeros((256, 8), np.uint8), "differ in shape"),
+        ("step", np.ones((256, 384), ">f4"), "no .npy"),
+        ("step", np.ones((256, 384), np.complex64), "no .npy"),
+        ("frequencies", np.zeros(0, np.uint32), "wrong type"),
+        ("reach", np.zeros(0, np.int32), "wrong type"),
+        ("frequencies", np.ones(1 << 21, np.uint32), "frequencies has the wrong"),
+        ("reach", np.full(64, 1 << 30, np.int32), "do not match"),
+        ("reach", np.full(64, -5, np.int32), "do not match"),
+        ("grey", np.full(384, 7, np.uint8), "grey"),
+        ("grey", np.zeros((384, 1), np.uint8), "grey"),
+        ("grey", zipped(), "no .npy"),
+    ],
+)
 def test_arrays(name, data, reason, tmp_path):
     refused(model_file(tmp_path / "evil.metamer", **{name: data}), reason)
 
@@ -158,14 +223,20 @@ def test_zip_files_that_lie(tmp_path):
     many = {f"{index}": b"" for index in range(3000)}
     refused(crafting.write(path, good | many), "too many members")
     for change, reason in (
-        (lambda data: data.extend(b"x"), "no zip file"), (lambda data: data.clear(), "no zip file"),
+        (lambda data: data.extend(b"x"), "no zip file"),
+        (lambda data: data.clear(), "no zip file"),
         (lambda data: data.__delitem__(slice(-9, None)), "no zip file"),
         (lambda data: data.__setitem__(slice(-42, -38), b"PK\6\7"), "no zip file"),
-        (lambda data: data.__setitem__(slice(-6, -2), b"\xff\xff\xff\x7f"), "is not a Metamer model"),
+        (
+            lambda data: data.__setitem__(slice(-6, -2), b"\xff\xff\xff\x7f"),
+            "is not a Metamer model",
+        ),
         (lambda data: data.__setitem__(slice(0, 4), b"PK\0\0"), "is not a Metamer model"),
     ):
         refused(crafting.patched(crafting.write(path, good), change), reason)
-    encrypted = crafting.patched(crafting.write(path, good), lambda data: data.__setitem__(data.find(b"PK\1\2") + 8, 1))
+    encrypted = crafting.patched(
+        crafting.write(path, good), lambda data: data.__setitem__(data.find(b"PK\1\2") + 8, 1)
+    )
     refused(encrypted, "packed in a way|encrypted")
     missing = {name: data for name, data in good.items() if name != "step.npy"}
     refused(crafting.write(path, missing), "step.npy' is missing")
@@ -183,15 +254,26 @@ def test_what_is_no_file(tmp_path):
             archive.read("/dev/zero", ["model.json"])
 
 
-@pytest.mark.parametrize("card, reason", [
-    ({"halo": 1e400}, "Infinity"), ({"halo": 65}, "halo"), ({"halo": "3"}, "halo"), ({"format": "1"}, "format"),
-    ({"realism": "no"}, "realism"), ({"name": "\x07"}, "name"), ({"decodes": 7}, "decodes"),
-    ({"decodes": "be69bfa2" * 9}, "decodes"),
-    ({"decodes": "be 69 bf a2"}, "decodes"), ({"texture": "abc", "scales": [1, 2]}, "texture"),
-    ({"texture": [2], "scales": [1, 2]}, "texture"),
-    ({"texture": [0.5] * 3, "scales": [1]}, "texture"), ({"texture": [0.5] * 3, "scales": [1, 1e300]}, "texture"),
-    ({"texture": [[1]], "scales": [1, 2]}, "texture"), ({"texture": {"a": 1}}, "texture"),
-])
+@pytest.mark.parametrize(
+    "card, reason",
+    [
+        ({"halo": 1e400}, "Infinity"),
+        ({"halo": 65}, "halo"),
+        ({"halo": "3"}, "halo"),
+        ({"format": "1"}, "format"),
+        ({"realism": "no"}, "realism"),
+        ({"name": "\x07"}, "name"),
+        ({"decodes": 7}, "decodes"),
+        ({"decodes": "be69bfa2" * 9}, "decodes"),
+        ({"decodes": "be 69 bf a2"}, "decodes"),
+        ({"texture": "abc", "scales": [1, 2]}, "texture"),
+        ({"texture": [2], "scales": [1, 2]}, "texture"),
+        ({"texture": [0.5] * 3, "scales": [1]}, "texture"),
+        ({"texture": [0.5] * 3, "scales": [1, 1e300]}, "texture"),
+        ({"texture": [[1]], "scales": [1, 2]}, "texture"),
+        ({"texture": {"a": 1}}, "texture"),
+    ],
+)
 def test_decoder_cards(card, reason, tmp_path):
     with pytest.raises(ModelError, match=reason) as found:
         decoders.read(crafting.decoder_file(tmp_path / "evil.decoder", crafting.plain(), **card))
@@ -199,7 +281,9 @@ def test_decoder_cards(card, reason, tmp_path):
 
 
 def test_no_file_takes_a_shipped_models_place(tmp_path):
-    """Base's tables and integer networks with another synthesis have base's id: what draws pictures is not part of it."""
+    """Base's tables and integer networks with another synthesis have base's id: what draws pictures
+    is not part of it.
+    """
     evil = str(model_file(tmp_path / "evil.metamer", {"name": "base"}, synthesis=crafting.plain()))
     stream = metamer.encode(PICTURE, 30)
     assert Model(evil).id == stream[4:8] == load("base").id
@@ -207,19 +291,33 @@ def test_no_file_takes_a_shipped_models_place(tmp_path):
     assert metamer.decode(stream, model=evil) == metamer.decode(stream)
     assert metamer.decode(stream, decoder=evil) != metamer.decode(stream)  # who wants it says so
     mine = metamer.encode(PICTURE, 30, model=evil)
-    assert metamer.decode(mine, decoder=evil).size == PICTURE.size and metamer.decode(mine) == metamer.decode(mine, model=evil)
+    assert metamer.decode(mine, decoder=evil).size == PICTURE.size and metamer.decode(
+        mine
+    ) == metamer.decode(mine, model=evil)
 
 
 def test_ids_are_made_of_what_decides_latents(tmp_path):
-    """A card cannot claim one: a file with base's card and other tables has another id, and base's streams stay base's."""
+    """A card cannot claim one: a file with base's card and other tables has another id, and base's
+    streams stay base's.
+    """
     changed = array("mean_factor")
     changed[0, 0] += 1
-    other = model_file(tmp_path / "other.metamer", {"id": load("base").id.hex()}, mean_factor=changed)
+    other = model_file(
+        tmp_path / "other.metamer", {"id": load("base").id.hex()}, mean_factor=changed
+    )
     assert Model(other).id != load("base").id
     stream = metamer.encode(PICTURE, 30)
     assert metamer.decode(stream, model=str(other)) == metamer.decode(stream)
     whole = hashlib.sha256(b"24,88,272")
-    arrays = ("frequencies", "reach", "hyper_index", "scale_offset", "mean_factor", "known_factor", "planes")
+    arrays = (
+        "frequencies",
+        "reach",
+        "hyper_index",
+        "scale_offset",
+        "mean_factor",
+        "known_factor",
+        "planes",
+    )
     for name, data in sorted(crafting.members("base.metamer").items()):
         if name.startswith(("context", "features")) or name.removesuffix(".npy") in arrays:
             whole.update(name.encode() + len(data).to_bytes(8, "little") + data)
@@ -228,34 +326,67 @@ def test_ids_are_made_of_what_decides_latents(tmp_path):
 
 def test_graphs_that_break_the_passes(tmp_path):
     """Integer networks that give other shapes, other types, or no whole numbers."""
-    for index, (nodes, tensors, reason) in enumerate((
-        ([crafting.node("Identity", ["hyper"], ["features"])], [], "graph features"),
-        ([crafting.node("Mul", ["spread", "half"], ["features"])], [crafting.scalar("half", 0.3)], "whole numbers"),
-        ([crafting.node("Mul", ["spread", "half"], ["features"])], [crafting.scalar("half", 1e9)], "whole numbers"),
-    )):
-        grow = [] if index == 0 else [
-            crafting.node("Concat", ["hyper"] * 16, ["much"], axis=1),
-            crafting.node("Add", ["much", "one"], ["more"]),
-            crafting.node("DepthToSpace", ["more"], ["spread"], blocksize=4, mode=b"CRD")]
-        graph = crafting.model([*grow, *nodes], [crafting.port("hyper", (1, 64, "h", "w"))],
-                               [crafting.port("features", (1, 64, "H", "W"))], [*tensors, crafting.scalar("one", 1)])
+    for index, (nodes, tensors, reason) in enumerate(
+        (
+            ([crafting.node("Identity", ["hyper"], ["features"])], [], "graph features"),
+            (
+                [crafting.node("Mul", ["spread", "half"], ["features"])],
+                [crafting.scalar("half", 0.3)],
+                "whole numbers",
+            ),
+            (
+                [crafting.node("Mul", ["spread", "half"], ["features"])],
+                [crafting.scalar("half", 1e9)],
+                "whole numbers",
+            ),
+        )
+    ):
+        grow = (
+            []
+            if index == 0
+            else [
+                crafting.node("Concat", ["hyper"] * 16, ["much"], axis=1),
+                crafting.node("Add", ["much", "one"], ["more"]),
+                crafting.node("DepthToSpace", ["more"], ["spread"], blocksize=4, mode=b"CRD"),
+            ]
+        )
+        graph = crafting.model(
+            [*grow, *nodes],
+            [crafting.port("hyper", (1, 64, "h", "w"))],
+            [crafting.port("features", (1, 64, "H", "W"))],
+            [*tensors, crafting.scalar("one", 1)],
+        )
         evil = str(model_file(tmp_path / f"evil{index}.metamer", features=graph))
         with pytest.raises(ModelError, match=reason):
             metamer.encode(PICTURE, 30, model=evil)
-    nodes = [crafting.node("Reshape", ["context", "flat"], ["mean"]), crafting.node("Relu", ["mean"], ["scale"])]
+    nodes = [
+        crafting.node("Reshape", ["context", "flat"], ["mean"]),
+        crafting.node("Relu", ["mean"], ["scale"]),
+    ]
     outputs = [crafting.port(name, ("n", 1)) for name in ("mean", "scale")]
-    context = crafting.model(nodes, [crafting.port("context", (1, "h", "w", 73))], outputs, [crafting.numbers("flat", -1, 1)])
+    context = crafting.model(
+        nodes,
+        [crafting.port("context", (1, "h", "w", 73))],
+        outputs,
+        [crafting.numbers("flat", -1, 1)],
+    )
     with pytest.raises(ModelError, match="graph context0 gives an array"):
-        metamer.encode(PICTURE, 30, model=str(model_file(tmp_path / "evil.metamer", context0=context)))
+        metamer.encode(
+            PICTURE, 30, model=str(model_file(tmp_path / "evil.metamer", context0=context))
+        )
 
 
 def test_the_command_says_it_in_a_line(tmp_path):
     PICTURE.save(tmp_path / "picture.png")
     (tmp_path / "picture.mtm").write_bytes(metamer.encode(PICTURE, 30))
-    loop = crafting.decoder_file(tmp_path / "loop.decoder", crafting.plain([crafting.node("Loop", ["latent"], ["x"])]))
+    loop = crafting.decoder_file(
+        tmp_path / "loop.decoder", crafting.plain([crafting.node("Loop", ["latent"], ["x"])])
+    )
     nan = model_file(tmp_path / "nan.metamer", step=np.full((256, 384), np.nan, np.float32))
-    for arguments in (("encode", tmp_path / "picture.png", "-o", tmp_path / "new.mtm", "--model", nan),
-                      ("decode", tmp_path / "picture.mtm", "-o", tmp_path / "new.png", "--decoder", loop)):
+    for arguments in (
+        ("encode", tmp_path / "picture.png", "-o", tmp_path / "new.mtm", "--model", nan),
+        ("decode", tmp_path / "picture.mtm", "-o", tmp_path / "new.png", "--decoder", loop),
+    ):
         done = run_metamer(*arguments)
         said = done.stderr.decode()
         assert done.returncode == 1 and said.count("\n") == 1 and "Traceback" not in said, said
@@ -275,21 +406,36 @@ metamer.decode(metamer.encode(Image.new("RGB", (40, 40))))
 
 
 def test_effort_believes_no_card(tmp_path):
-    for recipe in ([], {"distortion": "mse"}, {"distortion": {"mse": "much"}}, {"distortion": {"mse": -1}}, {"distortion": {}}):
+    for recipe in (
+        [],
+        {"distortion": "mse"},
+        {"distortion": {"mse": "much"}},
+        {"distortion": {"mse": -1}},
+        {"distortion": {}},
+    ):
         evil = model_file(tmp_path / f"evil{len(json.dumps(recipe))}.metamer", {"recipe": recipe})
         with pytest.raises(ModelError, match="does not say what it was trained on"):
             metamer.encode(PICTURE, 30, model=str(evil), effort=1)
 
 
 def test_what_no_coder_holds(tmp_path):
-    """Latents of 10³⁸ quantiser steps: once an overflow in a cast, and a file that does not decode."""
+    """Latents of 10³⁸ quantiser steps: once an overflow in a cast, and a file that does not
+    decode.
+    """
     weight = crafting.tensor("weight", np.full((384, 3, 16, 16), 1e30, np.float32), crafting.FLOAT)
     coarse = crafting.tensor("coarse", np.zeros((64, 3, 1, 1), np.float32), crafting.FLOAT)
-    nodes = [crafting.node("Conv", ["image", "weight"], ["planes"], strides=(16, 16)),
-             crafting.node("Transpose", ["planes"], ["latent"], perm=(0, 2, 3, 1)),
-             crafting.node("Conv", ["image", "coarse"], ["hyper"], strides=(64, 64))]
+    nodes = [
+        crafting.node("Conv", ["image", "weight"], ["planes"], strides=(16, 16)),
+        crafting.node("Transpose", ["planes"], ["latent"], perm=(0, 2, 3, 1)),
+        crafting.node("Conv", ["image", "coarse"], ["hyper"], strides=(64, 64)),
+    ]
     inputs = [crafting.port("image", (1, 3, "H", "W")), crafting.port("weights", (1, 9))]
-    outputs = [crafting.port("latent", (1, "h", "w", 384)), crafting.port("hyper", (1, 64, "a", "b"))]
+    outputs = [
+        crafting.port("latent", (1, "h", "w", 384)),
+        crafting.port("hyper", (1, 64, "a", "b")),
+    ]
     graph = crafting.model(nodes, inputs, outputs, [weight, coarse])
     with pytest.raises(ModelError, match="too far from what it codes"):
-        metamer.encode(PICTURE, 30, model=str(model_file(tmp_path / "evil.metamer", analysis=graph)))
+        metamer.encode(
+            PICTURE, 30, model=str(model_file(tmp_path / "evil.metamer", analysis=graph))
+        )

@@ -1,4 +1,6 @@
-"""What a hostile `.mtm` file says of its picture, into every output: it opens again, and its pixels are those decoded."""
+"""What a hostile `.mtm` file says of its picture, into every output: it opens again, and its pixels
+are those decoded.
+"""
 
 import io
 import struct
@@ -16,29 +18,72 @@ from tests.conftest import run_metamer
 
 PICTURES = {"L": GREY, "LA": with_alpha(GREY), "RGB": PHOTO, "RGBA": with_alpha(PHOTO)}
 NUMBERS = (0, 1, 7, 5_000_000, 0xFFFFFFFF)
-# of a TIFF's picture, not of a photograph; alone any of them made the file unreadable, cropped it or said another size
-HARMFUL = (0xFE, 0x100, 0x101, 0x102, 0x103, 0x106, 0x10A, 0x111, 0x112, 0x115, 0x116, 0x117, 0x11C, 0x122, 0x128, 0x13D, 0x140,
-           0x142, 0x144, 0x152, 0x153, 0x15B, 0x211, 0x8769, 0x8825, 0xA005)
+# of a TIFF's picture, not of a photograph; alone any of them made the file unreadable, cropped it
+# or said another size
+HARMFUL = (
+    0xFE,
+    0x100,
+    0x101,
+    0x102,
+    0x103,
+    0x106,
+    0x10A,
+    0x111,
+    0x112,
+    0x115,
+    0x116,
+    0x117,
+    0x11C,
+    0x122,
+    0x128,
+    0x13D,
+    0x140,
+    0x142,
+    0x144,
+    0x152,
+    0x153,
+    0x15B,
+    0x211,
+    0x8769,
+    0x8825,
+    0xA005,
+)
 
 
 def held(*entries: tuple[int, int, int, bytes], order: str = "<") -> bytes:
     """EXIF of one directory: (tag, type, number of values, the four bytes of value or place)."""
     rows = b"".join(struct.pack(f"{order}2HI", *entry[:3]) + entry[3] for entry in entries)
-    return struct.pack(f"{order}2sHIH", b"II" if order == "<" else b"MM", 42, 8, len(entries)) + rows + bytes(4)
+    return (
+        struct.pack(f"{order}2sHIH", b"II" if order == "<" else b"MM", 42, 8, len(entries))
+        + rows
+        + bytes(4)
+    )
 
 
 def number(tag: int, kind: int, value: int, order: str = "<") -> tuple[int, int, int, bytes]:
     code = {1: "B3x", 3: "H2x", 4: "I"}[kind]
-    return tag, kind, 1, struct.pack(f"{order}{code}", value & {1: 0xFF, 3: 0xFFFF, 4: 0xFFFFFFFF}[kind])
+    return (
+        tag,
+        kind,
+        1,
+        struct.pack(f"{order}{code}", value & {1: 0xFF, 3: 0xFFFF, 4: 0xFFFFFFFF}[kind]),
+    )
 
 
 def reopened(picture: Image.Image, suffix: str, info: dict[str, bytes], **options) -> Image.Image:
-    """What is written of ``picture``, read again; its pixels are compared with the file that says nothing."""
+    """What is written of ``picture``, read again; its pixels are compared with the file that says
+    nothing.
+    """
     given = picture.copy()
     given.info = dict(info)
     written = []
     for copy in (given, picture):
-        data = outputs.to_bytes(copy, outputs.find(suffix), "white" if suffix in (".jpg", ".bmp", ".ppm") else None, **options)
+        data = outputs.to_bytes(
+            copy,
+            outputs.find(suffix),
+            "white" if suffix in (".jpg", ".bmp", ".ppm") else None,
+            **options,
+        )
         back = Image.open(io.BytesIO(data))
         back.load()
         written.append(back)
@@ -46,7 +91,9 @@ def reopened(picture: Image.Image, suffix: str, info: dict[str, bytes], **option
     if "icc_profile" not in info:
         assert written[0].tobytes() == written[1].tobytes()
     if suffix not in (".jpg", ".bmp", ".ppm") and "icc_profile" not in info:
-        assert np.array_equal(np.asarray(written[0].convert("RGBA")), np.asarray(picture.convert("RGBA")))
+        assert np.array_equal(
+            np.asarray(written[0].convert("RGBA")), np.asarray(picture.convert("RGBA"))
+        )
     assert getattr(written[0], "n_frames", 1) == 1
     return written[0]
 
@@ -61,9 +108,18 @@ def test_no_tag_of_exif_changes_a_picture(suffix, kind):
 
 @pytest.mark.parametrize("mode", PICTURES)
 def test_what_a_camera_writes_of_its_own_file_stays_out_of_a_tiff(mode):
-    """ImageWidth, ImageLength, strips and compression, as many cameras have them in the EXIF of a JPEG."""
-    camera = held(number(0x100, 3, 6000), number(0x101, 3, 4000), (0x102, 3, 3, struct.pack("<I", 8)), number(0x103, 3, 6),
-                  number(0x106, 3, 6), number(0x112, 3, 6), number(0x115, 3, 3))
+    """ImageWidth, ImageLength, strips and compression, as many cameras have them in the EXIF of a
+    JPEG.
+    """
+    camera = held(
+        number(0x100, 3, 6000),
+        number(0x101, 3, 4000),
+        (0x102, 3, 3, struct.pack("<I", 8)),
+        number(0x103, 3, 6),
+        number(0x106, 3, 6),
+        number(0x112, 3, 6),
+        number(0x115, 3, 3),
+    )
     back = reopened(PICTURES[mode], ".tiff", {"exif": camera})
     assert back.mode == mode and back.getexif().get(0x112, 1) == 1
 
@@ -77,17 +133,33 @@ def test_a_few_bytes_take_no_memory_and_no_division_by_zero(tag, value):
 
 @pytest.mark.parametrize("order", "<>")
 def test_what_tells_of_the_photograph_is_in_a_tiff(order):
-    """Text, exposure, position, in both orders of bytes; and what points out of EXIF, or to a file's inside, is not."""
+    """Text, exposure, position, in both orders of bytes; and what points out of EXIF, or to a
+    file's inside, is not.
+    """
     tags = Image.Exif()
     tags.endian = order
     tags[0x010F], tags[0x0110], tags[0x8298] = "Otter Works", "One", "© an otter"
-    tags[0x8769] = {0x829A: 0.004, 0x9003: "2026:11:29 12:00:00", 0x8827: 400, 0x927C: b"maker's own", 0xA005: {1: "R98"}}
+    tags[0x8769] = {
+        0x829A: 0.004,
+        0x9003: "2026:11:29 12:00:00",
+        0x8827: 400,
+        0x927C: b"maker's own",
+        0xA005: {1: "R98"},
+    }
     tags[0x8825] = {1: "N", 2: (41.0, 24.0, 12.5), 29: "2026:11:29"}
-    back = reopened(PHOTO, ".tif", {"exif": tags.tobytes().removeprefix(b"Exif\0\0"), "xmp": b"<x:xmpmeta/>"})
+    back = reopened(
+        PHOTO, ".tif", {"exif": tags.tobytes().removeprefix(b"Exif\0\0"), "xmp": b"<x:xmpmeta/>"}
+    )
     found = back.getexif()
-    assert (found[0x010F], found[0x0110]) == ("Otter Works", "One") and back.tag_v2[700] == b"<x:xmpmeta/>"
+    assert (found[0x010F], found[0x0110]) == ("Otter Works", "One") and back.tag_v2[
+        700
+    ] == b"<x:xmpmeta/>"
     shot, position = found.get_ifd(0x8769), found.get_ifd(0x8825)
-    assert shot[0x829A] == pytest.approx(0.004) and shot[0x8827] == 400 and shot[0x927C] == b"maker's own"
+    assert (
+        shot[0x829A] == pytest.approx(0.004)
+        and shot[0x8827] == 400
+        and shot[0x927C] == b"maker's own"
+    )
     assert shot[0x9003] == "2026:11:29 12:00:00" and 0xA005 not in shot
     assert position[1] == "N" and position[2] == (41.0, 24.0, 12.5) and position[29] == "2026:11:29"
 
@@ -105,32 +177,66 @@ def test_values_are_not_copied_to_be_weighed():
 
 
 @pytest.mark.parametrize("suffix", [".tif", ".png", ".jpg", ".webp"])
-@pytest.mark.parametrize("data", [b"", b"nonsense", b"II*\0", held()[:12], held(number(0x100, 4, 9))[:18], overlapping(),
-                                  b"MM\0*\xff\xff\xff\xff" + bytes(40), held((0x10F, 2, 0xFFFFFFFF, b"\xff" * 4))], ids=len)
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"",
+        b"nonsense",
+        b"II*\0",
+        held()[:12],
+        held(number(0x100, 4, 9))[:18],
+        overlapping(),
+        b"MM\0*\xff\xff\xff\xff" + bytes(40),
+        held((0x10F, 2, 0xFFFFFFFF, b"\xff" * 4)),
+    ],
+    ids=len,
+)
 def test_broken_exif_harms_no_output(suffix, data):
     back = reopened(PHOTO, suffix, {"exif": data, "xmp": b"\xff\0<x"})
     assert len(back.info.get("exif", b"")) < 100
 
 
-@pytest.mark.parametrize("kind", [1, 3, 4, 6, 8, 9, 13])  # 13: of directories, which Pillow takes for a number
+# 13: of directories, which Pillow takes for a number
+@pytest.mark.parametrize("kind", [1, 3, 4, 6, 8, 9, 13])
 @pytest.mark.parametrize("suffix", [".tif", ".png", ".jpg", ".webp"])
 def test_no_output_stands_otherwise_than_its_picture(kind, suffix):
-    entry = (0x112, kind, 1, struct.pack({1: "<B3x", 6: "<B3x", 3: "<H2x", 8: "<H2x"}.get(kind, "<I"), 6))
+    entry = (
+        0x112,
+        kind,
+        1,
+        struct.pack({1: "<B3x", 6: "<B3x", 3: "<H2x", 8: "<H2x"}.get(kind, "<I"), 6),
+    )
     xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation=" 6 " tiff:Other="6"/></x:xmpmeta>'
     back = reopened(PHOTO, suffix, {"exif": held(entry), "xmp": xmp})
-    assert back.getexif().get(0x112, 1) == 1 and b'" 1 "' in back.info["xmp"] and b'Other="6"' in back.info["xmp"]
+    assert (
+        back.getexif().get(0x112, 1) == 1
+        and b'" 1 "' in back.info["xmp"]
+        and b'Other="6"' in back.info["xmp"]
+    )
 
 
-@pytest.mark.parametrize("said", [b'tiff:Orientation="6="', b'tiff:Orientation="65"', b"Atiff:Orientation>6",
-                                  b'tiff:Orientation="8'])
+@pytest.mark.parametrize(
+    "said",
+    [
+        b'tiff:Orientation="6="',
+        b'tiff:Orientation="65"',
+        b"Atiff:Orientation>6",
+        b'tiff:Orientation="8',
+    ],
+)
 def test_no_reader_finds_another_orientation_in_xmp(said):
-    """Pillow takes the first digit behind the name, whatever stands before the one and after the other."""
+    """Pillow takes the first digit behind the name, whatever stands before the one and after the
+    other.
+    """
     back = reopened(PHOTO, ".png", {"xmp": b"<r " + said + b"/>"})
     assert back.getexif().get(0x112, 1) == 1
 
 
 PROFILES = {
-    "nonsense": b"no profile at all", "of grey": grey_profile(1.0), "of colour": DISPLAY_P3, "cut off": DISPLAY_P3[:200],
+    "nonsense": b"no profile at all",
+    "of grey": grey_profile(1.0),
+    "of colour": DISPLAY_P3,
+    "cut off": DISPLAY_P3[:200],
     "of no letters": DISPLAY_P3[:16] + b"\xff" * 4 + DISPLAY_P3[20:],
     "two megabytes": DISPLAY_P3 + np.random.default_rng(1).bytes(2 << 20),
 }
@@ -145,8 +251,13 @@ def test_every_profile_in_every_output(profile, suffix, mode):
     assert not carried or colour.suits(carried, back.mode)
     if profile in ("nonsense", "cut off", "of no letters"):
         assert carried is None
-    if carried is None and mode == "RGB" and suffix in (".png", ".bmp"):  # converted, or never of this profile
-        wanted = colour.to_srgb(PHOTO, DISPLAY_P3) if profile in ("of colour", "two megabytes") else PHOTO
+    # converted, or never of this profile
+    if carried is None and mode == "RGB" and suffix in (".png", ".bmp"):
+        wanted = (
+            colour.to_srgb(PHOTO, DISPLAY_P3)
+            if profile in ("of colour", "two megabytes")
+            else PHOTO
+        )
         assert np.abs(np.asarray(back, int) - np.asarray(wanted, int)).max() <= 1
 
 
@@ -156,7 +267,9 @@ def test_what_is_too_long_for_jpeg_is_told_with_the_way_out(name, most):
     assert reopened(PHOTO, ".jpg", {name: whole.ljust(most, b"\0")}).info[name]
     picture = PHOTO.copy()
     picture.info[name] = whole.ljust(most + 1, b" ")
-    with pytest.raises(ImageError, match=f"{name.upper()}; JPEG files take {most}: --metadata strip"):
+    with pytest.raises(
+        ImageError, match=f"{name.upper()}; JPEG files take {most}: --metadata strip"
+    ):
         outputs.to_bytes(picture, outputs.JPEG)
     for suffix in (".jpg", ".png", ".webp", ".tif"):
         back = reopened(picture, suffix, picture.info, strip=True)
@@ -167,14 +280,28 @@ def test_the_command_line_strips_what_a_jpeg_cannot_hold(tmp_path):
     PHOTO.save(tmp_path / "a.png", exif=b"Exif\0\0" + crafting.exif(1).ljust(70_000, b"\0"))
     assert run_metamer("encode", tmp_path / "a.png").returncode == 0
     done = run_metamer("decode", tmp_path / "a.mtm", "-o", tmp_path / "a.jpg")
-    assert done.returncode == 1 and b"--metadata strip" in done.stderr and not (tmp_path / "a.jpg").exists()
-    assert run_metamer("decode", tmp_path / "a.mtm", "-o", tmp_path / "a.jpg", "--metadata", "strip").returncode == 0
+    assert (
+        done.returncode == 1
+        and b"--metadata strip" in done.stderr
+        and not (tmp_path / "a.jpg").exists()
+    )
+    assert (
+        run_metamer(
+            "decode", tmp_path / "a.mtm", "-o", tmp_path / "a.jpg", "--metadata", "strip"
+        ).returncode
+        == 0
+    )
     assert "exif" not in Image.open(tmp_path / "a.jpg").info
     assert run_metamer("decode", tmp_path / "a.mtm", "-o", tmp_path / "a.webp").returncode == 0
     assert len(Image.open(tmp_path / "a.webp").info["exif"]) >= 70_000
 
 
 def test_directories_are_followed_no_further_than_the_data():
-    assert exif.sub_directory(held(number(exif.EXIF_DIRECTORY, 4, 0xFFFFFFF0)), exif.EXIF_DIRECTORY) == []
+    assert (
+        exif.sub_directory(held(number(exif.EXIF_DIRECTORY, 4, 0xFFFFFFF0)), exif.EXIF_DIRECTORY)
+        == []
+    )
     itself = held(number(exif.EXIF_DIRECTORY, 4, 8))
-    assert exif.upright(itself) == itself and [entry.tag for entry in exif.sub_directory(itself, 0x8769)] == [0x8769]
+    assert exif.upright(itself) == itself and [
+        entry.tag for entry in exif.sub_directory(itself, 0x8769)
+    ] == [0x8769]

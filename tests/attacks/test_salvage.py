@@ -11,7 +11,8 @@ from metamer.codec.container import HEADER_BYTES, Header, Kind, Section
 from metamer.codec.model import load
 
 HEADER = Header(load("base").id, 50, 1040, 16, tiled=True)
-EMPTY = b"\x81\x00" + zlib.crc32(b"\x81\x00").to_bytes(4, "little")  # a section that nobody knows and everybody may skip
+# a section that nobody knows and everybody may skip
+EMPTY = b"\x81\x00" + zlib.crc32(b"\x81\x00").to_bytes(4, "little")
 
 
 def start() -> bytes:
@@ -19,9 +20,13 @@ def start() -> bytes:
 
 
 def test_empty_sections_are_gathered_in_linear_time_and_not_without_end(monkeypatch):
-    """960 KB of them took two and a half minutes. Counted in sections read, as time depends on the machine."""
+    """960 KB of them took two and a half minutes. Counted in sections read, as time depends on the
+    machine.
+    """
     read, before = [], container.read_section
-    monkeypatch.setattr(container, "read_section", lambda *where: read.append(where) or before(*where))
+    monkeypatch.setattr(
+        container, "read_section", lambda *where: read.append(where) or before(*where)
+    )
     header, found, damage = salvage.sections(start() + 160_000 * EMPTY)
     assert len(found) == len(read) == 2 + salvage.OTHERS  # two tiles and what else a file may have
     assert header == HEADER and "more sections" in damage[-1] and len(damage) == 1
@@ -47,7 +52,9 @@ class _Picture:
 
 def test_the_first_of_several_is_what_is_attached():
     picture = _Picture()
-    salvage.attach(picture, HEADER, [Section(Kind.XMP, b"\0first"), Section(Kind.XMP, b"\0second")], None, [])
+    salvage.attach(
+        picture, HEADER, [Section(Kind.XMP, b"\0first"), Section(Kind.XMP, b"\0second")], None, []
+    )
     assert picture.info == {auxiliary.INFO[Kind.XMP]: b"first"}
 
 

@@ -15,7 +15,9 @@ from metamer.codec import alpha
 from metamer.codec.errors import StreamError
 from metamer.codec.tiles import Box
 
-planes = st.tuples(st.integers(1, 24), st.integers(1, 24)).flatmap(lambda shape: arrays(np.uint8, shape))
+planes = st.tuples(st.integers(1, 24), st.integers(1, 24)).flatmap(
+    lambda shape: arrays(np.uint8, shape)
+)
 
 
 def whole(plane: np.ndarray) -> Box:
@@ -32,7 +34,9 @@ def test_large_planes_are_coded_without_trying_everything(monkeypatch, rng):
     plane = np.cumsum(rng.integers(0, 3, (30, 40), dtype=np.uint8), axis=1, dtype=np.uint8)
     thorough, efforts, before = alpha.encode(Image.fromarray(plane)), [], alpha._vp8l
     monkeypatch.setattr(alpha, "EXHAUSTIVE_UP_TO", plane.size - 1)
-    monkeypatch.setattr(alpha, "_vp8l", lambda levels, effort: efforts.append(effort) or before(levels, effort))
+    monkeypatch.setattr(
+        alpha, "_vp8l", lambda levels, effort: efforts.append(effort) or before(levels, effort)
+    )
     body = alpha.encode(Image.fromarray(plane))
     assert (np.asarray(alpha.decode(body, 40, 30, whole(plane))) == plane).all()
     assert len(body) >= len(thorough) and alpha.EXHAUSTIVE not in efforts
@@ -59,12 +63,20 @@ def longer(body: bytes) -> bytes:
     return body[:place] + bytes([body[place] | 0x80, 0]) + body[place + 1 :]
 
 
-@pytest.mark.parametrize("change, reason", [
-    (longer, "more bytes than it needs"), (lambda body: b"\xff" * 5 + body, "no end"), (lambda body: b"", "ends early"),
-    (lambda body: body[:-1], "ends early"), (lambda body: body + b"\0", "follows"), (lambda body: b"\0", "unknown form"),
-    (lambda body: b"\x01\0", "unknown form"), (lambda body: b"\x02\4\0", "unknown form"),
-    (lambda body: b"\x02\3\0", "cannot be decoded"),
-])
+@pytest.mark.parametrize(
+    "change, reason",
+    [
+        (longer, "more bytes than it needs"),
+        (lambda body: b"\xff" * 5 + body, "no end"),
+        (lambda body: b"", "ends early"),
+        (lambda body: body[:-1], "ends early"),
+        (lambda body: body + b"\0", "follows"),
+        (lambda body: b"\0", "unknown form"),
+        (lambda body: b"\x01\0", "unknown form"),
+        (lambda body: b"\x02\4\0", "unknown form"),
+        (lambda body: b"\x02\3\0", "cannot be decoded"),
+    ],
+)
 def test_reasons_are_told(change, reason):
     body = alpha.encode(Image.radial_gradient("L").resize((20, 12)))
     with pytest.raises(StreamError, match=reason):
@@ -96,7 +108,9 @@ def cut_out(size: tuple[int, int], soft: float) -> Image.Image:
 
 @pytest.mark.parametrize("soft", [0, 1, 4])
 def test_a_cut_out_costs_no_more_than_in_lossless_webp(otters, soft):
-    """Against the file with transparency less the file without, and against the ALPH chunk of a lossy one."""
+    """Against the file with transparency less the file without, and against the ALPH chunk of a
+    lossy one.
+    """
     picture = otters.resize((184, 104))
     mask = cut_out(picture.size, soft)
     cut = picture.copy()
@@ -108,7 +122,9 @@ def test_a_cut_out_costs_no_more_than_in_lossless_webp(otters, soft):
         return buffer.getvalue()
 
     ours = metamer.info(metamer.encode(cut)).sections["alpha"]
-    lossless = len(webp(cut, lossless=True, quality=75, exact=True)) - len(webp(picture, lossless=True, quality=75))
+    lossless = len(webp(cut, lossless=True, quality=75, exact=True)) - len(
+        webp(picture, lossless=True, quality=75)
+    )
     lossy = webp(cut, quality=10, alpha_quality=100)
     chunk = lossy.index(b"ALPH")
     assert ours <= lossless
@@ -138,7 +154,10 @@ def test_filling_keeps_what_is_visible():
     picture = Image.effect_noise((37, 23), 60)
     mask = cut_out(picture.size, 0)
     filled = alpha.fill(picture, mask)
-    assert filled.mode == "L" and (np.asarray(filled) == np.asarray(picture))[np.asarray(mask) > 0].all()
+    assert (
+        filled.mode == "L"
+        and (np.asarray(filled) == np.asarray(picture))[np.asarray(mask) > 0].all()
+    )
     assert alpha.fill(picture, Image.new("L", picture.size)).getextrema() == (128, 128)
 
 

@@ -60,7 +60,8 @@ def test_links_stay_links(way, tmp_path):
 
 def test_what_was_left_goes(way, tmp_path):
     target = tmp_path / "a.mtm"
-    for content in (b"one", b"two"):  # new and replaced; what stands under the final name alone needs no other
+    # new and replaced; what stands under the final name alone needs no other
+    for content in (b"one", b"two"):
         atomic.part(target).write_bytes(b"left by another")
         files.write(str(target), content)
         assert target.read_bytes() == content
@@ -73,11 +74,21 @@ def test_what_was_left_goes_when_a_new_file_is_written(way, tmp_path):
     assert list(tmp_path.iterdir()) == [tmp_path / "a.mtm"]
 
 
-@given(st.text(st.characters(blacklist_characters="/\0", blacklist_categories=("Cs",)), min_size=1, max_size=255))
+@given(
+    st.text(
+        st.characters(blacklist_characters="/\0", blacklist_categories=("Cs",)),
+        min_size=1,
+        max_size=255,
+    )
+)
 def test_names_beside_are_short_and_differ(name):
     path = atomic.Path("folder", name)
     beside = atomic.part(path)
-    assert beside.parent == path.parent and beside.name != name and len(os.fsencode(beside.name)) <= 255
+    assert (
+        beside.parent == path.parent
+        and beside.name != name
+        and len(os.fsencode(beside.name)) <= 255
+    )
     assert beside != atomic.part(path.with_name(name + "x"))
 
 
@@ -116,14 +127,24 @@ def test_many_writers_of_one_file(way, tmp_path):
 
 
 def test_killed_between_name_and_place(tmp_path):
-    """The one moment when something can be left beside an old file; the next to write it clears up."""
+    """The one moment when something can be left beside an old file; the next to write it
+    clears up.
+    """
     target = tmp_path / "a.mtm"
     target.write_bytes(b"old")
-    script = "import os, sys; from metamer.codec import atomic; os.replace = lambda *_: os.kill(os.getpid(), 9)\n" \
-             "atomic.write(atomic.Path(sys.argv[1]), b'new')"
-    done = subprocess.run([sys.executable, "-P", "-c", script, target], env=os.environ | {"PYTHONPATH": str(ROOT)})
+    script = (
+        "import os, sys; from metamer.codec import atomic; os.replace = lambda *_: "
+        "os.kill(os.getpid(), 9)\n"
+        "atomic.write(atomic.Path(sys.argv[1]), b'new')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-P", "-c", script, target], env=os.environ | {"PYTHONPATH": str(ROOT)}
+    )
     assert done.returncode == -signal.SIGKILL
-    assert target.read_bytes() == b"old" and set(tmp_path.iterdir()) == {target, atomic.part(target)}
+    assert target.read_bytes() == b"old" and set(tmp_path.iterdir()) == {
+        target,
+        atomic.part(target),
+    }
     atomic.write(target, b"newer")
     assert target.read_bytes() == b"newer" and list(tmp_path.iterdir()) == [target]
 
@@ -132,8 +153,11 @@ def test_killed_between_name_and_place(tmp_path):
 def test_killed_at_any_moment(way, tmp_path):
     target = tmp_path / "a.mtm"
     for round_ in range(12):
-        process = subprocess.Popen([sys.executable, "-P", "-c", REWRITE, target, way], stdout=subprocess.PIPE,
-                                   env=os.environ | {"PYTHONPATH": str(ROOT)})
+        process = subprocess.Popen(
+            [sys.executable, "-P", "-c", REWRITE, target, way],
+            stdout=subprocess.PIPE,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
         process.stdout.readline()
         time.sleep(random.uniform(0, 0.03))
         process.kill()
@@ -150,7 +174,9 @@ def test_systems_without_nameless_files(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "platform", "darwin")
     assert atomic._nameless(tmp_path) is None
     atomic.write(tmp_path / "a.mtm", b"new")
-    assert (tmp_path / "a.mtm").read_bytes() == b"new" and list(tmp_path.iterdir()) == [tmp_path / "a.mtm"]
+    assert (tmp_path / "a.mtm").read_bytes() == b"new" and list(tmp_path.iterdir()) == [
+        tmp_path / "a.mtm"
+    ]
 
 
 def test_what_another_removed_first_is_no_matter(tmp_path):

@@ -13,7 +13,11 @@ from metamer.codec import axes, container, transforms
 def coloured(seed: int, mixing: np.ndarray | None = None) -> np.ndarray:
     """(160, 96, 3) uint8 whose detail lies along the columns of ``mixing``."""
     rng = np.random.default_rng(seed)
-    detail = rng.normal(size=(160, 96, 3)) * (30, 8, 2) @ (rng.normal(size=(3, 3)) if mixing is None else mixing).T
+    detail = (
+        rng.normal(size=(160, 96, 3))
+        * (30, 8, 2)
+        @ (rng.normal(size=(3, 3)) if mixing is None else mixing).T
+    )
     return (detail + 128).clip(0, 255).astype(np.uint8)
 
 
@@ -39,8 +43,13 @@ def test_detail_ends_on_the_axes_most_first(seed):
     covariance = steps.T @ steps / len(steps)
     variances = np.diag(covariance)
     assert variances[0] > variances[1] > variances[2]
-    assert abs(covariance - np.diag(variances)).max() < 0.02 * variances[0]  # ten bits a component: half a degree at worst
-    assert np.ptp(axes.turn(pixels.transpose(2, 0, 1)[None] / np.float32(255), affine).mean((2, 3))) < 0.03  # grey
+    # ten bits a component: half a degree at worst
+    assert abs(covariance - np.diag(variances)).max() < 0.02 * variances[0]
+    # grey
+    assert (
+        np.ptp(axes.turn(pixels.transpose(2, 0, 1)[None] / np.float32(255), affine).mean((2, 3)))
+        < 0.03
+    )
 
 
 @given(st.integers(0, 1000))
@@ -52,19 +61,28 @@ def test_restored(seed):
     np.testing.assert_allclose(axes.restore(turned, affine), planes, atol=1e-5)
     other = coloured(seed + 1).transpose(2, 0, 1)[None] / np.float32(255)
     error = np.square(planes - other).mean()
-    assert np.square(turned - axes.turn(other, affine)).mean() == pytest.approx(error, rel=1e-4)  # a rotation
+    # a rotation
+    assert np.square(turned - axes.turn(other, affine)).mean() == pytest.approx(error, rel=1e-4)
 
 
-@pytest.mark.parametrize("pixels", [np.full((20, 20, 3), (200, 30, 90), np.uint8), np.repeat(coloured(0)[..., :1], 3, 2)],
-                         ids=["flat", "grey"])
+@pytest.mark.parametrize(
+    "pixels",
+    [np.full((20, 20, 3), (200, 30, 90), np.uint8), np.repeat(coloured(0)[..., :1], 3, 2)],
+    ids=["flat", "grey"],
+)
 def test_nothing_to_turn(pixels):
     assert axes.principal([pixels]) is None
 
 
 def test_strips_make_a_picture():
     pixels = coloured(9)
-    whole, parts = axes.principal([pixels]), axes.principal(pixels[top : top + 32] for top in range(0, 160, 32))
-    assert abs(np.array(whole.rotation) - parts.rotation).max() < 40 and whole.centre == parts.centre
+    whole, parts = (
+        axes.principal([pixels]),
+        axes.principal(pixels[top : top + 32] for top in range(0, 160, 32)),
+    )
+    assert (
+        abs(np.array(whole.rotation) - parts.rotation).max() < 40 and whole.centre == parts.centre
+    )
 
 
 def test_usual_colours_hardly_turn():
@@ -100,7 +118,9 @@ def test_turned_files_are_smaller_and_no_worse(orange, monkeypatch):
 def test_other_decoders_turn_back_too(orange):
     data = metamer.encode(orange, 60)
     for options in ({"realism": 1.0}, {"decoder": "pim"}):
-        assert distance(metamer.decode(data, **options), orange) < 2 * distance(metamer.decode(data), orange)
+        assert distance(metamer.decode(data, **options), orange) < 2 * distance(
+            metamer.decode(data), orange
+        )
 
 
 def test_small_and_grey_pictures_stay(otters):

@@ -48,9 +48,18 @@ def test_any_size(width, height, quality):
 def test_file_is_the_cross_entropy(otters, rng):
     """Within 0.5 % + 24 bytes, for photographs, tiny pictures, flat colour and noise."""
     noise = Image.fromarray(rng.integers(0, 256, (90, 70, 3), dtype=np.uint8))
-    for picture in (otters, otters.crop((0, 0, 64, 64)), otters.crop((5, 5, 6, 6)), Image.new("RGB", (300, 200)), noise):
+    for picture in (
+        otters,
+        otters.crop((0, 0, 64, 64)),
+        otters.crop((5, 5, 6, 6)),
+        Image.new("RGB", (300, 200)),
+        noise,
+    ):
         for quality in (0, 50, 100):
-            size, ideal = len(metamer.encode(picture, quality, lossless=False)), metamer.cross_entropy(picture, quality) / 8
+            size, ideal = (
+                len(metamer.encode(picture, quality, lossless=False)),
+                metamer.cross_entropy(picture, quality) / 8,
+            )
             assert ideal <= size <= ideal * 1.005 + 24, (picture.size, quality)
 
 
@@ -76,11 +85,17 @@ def test_impossible_targets(otters):
             metamer.encode(otters, quality)
 
 
-@pytest.mark.parametrize("options, reason", [
-    ({"icc": "drop"}, "icc must be convert or keep, not 'drop'"), ({"metadata": ""}, "metadata must be keep or strip, not ''"),
-    ({"alpha_quality": 101}, "alpha_quality must be between 0 and 100, not 101"), ({"quality": -1}, "quality must be between"),
-    ({"bpp": 0}, "bpp must be positive and finite, not 0"), ({"bpp": float("inf")}, "bpp must be positive and finite, not inf"),
-])
+@pytest.mark.parametrize(
+    "options, reason",
+    [
+        ({"icc": "drop"}, "icc must be convert or keep, not 'drop'"),
+        ({"metadata": ""}, "metadata must be keep or strip, not ''"),
+        ({"alpha_quality": 101}, "alpha_quality must be between 0 and 100, not 101"),
+        ({"quality": -1}, "quality must be between"),
+        ({"bpp": 0}, "bpp must be positive and finite, not 0"),
+        ({"bpp": float("inf")}, "bpp must be positive and finite, not inf"),
+    ],
+)
 def test_options_out_of_range(otters, options, reason):
     with pytest.raises(ValueError, match=reason):
         metamer.encode(otters, **options)
@@ -90,7 +105,12 @@ def test_inputs_of_every_kind(otters, tmp_path):
     crop = otters.crop((0, 0, 50, 40))
     crop.save(tmp_path / "crop.png")
     wanted = metamer.encode(crop)
-    for source in (np.asarray(crop), tmp_path / "crop.png", str(tmp_path / "crop.png"), (tmp_path / "crop.png").read_bytes()):
+    for source in (
+        np.asarray(crop),
+        tmp_path / "crop.png",
+        str(tmp_path / "crop.png"),
+        (tmp_path / "crop.png").read_bytes(),
+    ):
         assert metamer.encode(source) == wanted
     with pytest.raises(ImageError, match="uint8"):
         metamer.encode(np.zeros((4, 4, 3)))
@@ -117,13 +137,17 @@ def test_damage_is_always_told(otters):
 @given(st.binary(max_size=300), st.integers(0, 255), st.integers(1, 64), st.integers(1, 64))
 def test_hostile_payloads_with_a_right_checksum(payload, quality, width, height):
     """They decode to some picture or are refused; they never crash or hang."""
-    data = container.pack(container.Header(load("base").id, quality, width, height), [Section(Kind.PICTURE, payload)])
+    data = container.pack(
+        container.Header(load("base").id, quality, width, height), [Section(Kind.PICTURE, payload)]
+    )
     with contextlib.suppress(StreamError):
         assert metamer.decode(data).size == (width, height)
 
 
 def test_declared_sizes_are_checked_before_memory_is_taken():
-    data = container.pack(container.Header(load("base").id, 50, 65536, 65536), [Section(Kind.PICTURE, b"")])
+    data = container.pack(
+        container.Header(load("base").id, 50, 65536, 65536), [Section(Kind.PICTURE, b"")]
+    )
     with pytest.raises(StreamError, match="65536x65536"):
         metamer.decode(data)
 
@@ -148,7 +172,9 @@ def test_models_are_small_and_carry_a_card():
 @pytest.mark.parametrize("damage", ["empty", "text", "truncated"])
 def test_broken_model_files(tmp_path, damage):
     whole = (WEIGHTS / "base.metamer").read_bytes()
-    (tmp_path / "broken.metamer").write_bytes({"empty": b"", "text": b"hello", "truncated": whole[:5000]}[damage])
+    (tmp_path / "broken.metamer").write_bytes(
+        {"empty": b"", "text": b"hello", "truncated": whole[:5000]}[damage]
+    )
     with pytest.raises(ModelError, match="not a Metamer model"):
         load(str(tmp_path / "broken.metamer"))
 

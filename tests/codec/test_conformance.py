@@ -1,4 +1,6 @@
-"""bitstreams/: every stream decodes to the recorded latents, and to the recorded pixels within one level."""
+"""bitstreams/: every stream decodes to the recorded latents, and to the recorded pixels within one
+level.
+"""
 
 import json
 from dataclasses import replace
@@ -27,9 +29,13 @@ def test_stream(stem, threads):
     assert same and levels <= 1
 
 
-@pytest.mark.parametrize("stem", [stem for stem in ENTRIES if "1x1" in stem or "17x33" in stem or "noise" in stem])
+@pytest.mark.parametrize(
+    "stem", [stem for stem in ENTRIES if "1x1" in stem or "17x33" in stem or "noise" in stem]
+)
 def test_independent_range_decoder_reads_the_streams(stem):
-    """The payload read by the decoder written from FORMAT.md, inside our pass schedule, gives the same latents."""
+    """The payload read by the decoder written from FORMAT.md, inside our pass schedule, gives the
+    same latents.
+    """
     data = (LIST.parent / f"{stem}.mtm").read_bytes()
     header, (section,) = container.unpack(data)
     model, reference = find(header.model_id), RangeDecoder(section.body)
@@ -46,7 +52,9 @@ def test_independent_range_decoder_reads_the_streams(stem):
     assert (found == metamer.decode_latents(data)).all()
 
 
-@pytest.mark.parametrize("stem", [stem for stem in ENTRIES if "lossless" in stem or "drawn" in stem])
+@pytest.mark.parametrize(
+    "stem", [stem for stem in ENTRIES if "lossless" in stem or "drawn" in stem]
+)
 def test_independent_decoder_reads_the_overlays(stem):
     """Put on what the networks' sections alone decode to."""
     data = (LIST.parent / f"{stem}.mtm").read_bytes()
@@ -61,7 +69,9 @@ def test_independent_decoder_reads_the_overlays(stem):
         shown = None
         if body[0] in (2, 3):
             networks = [section for section in sections if section.kind == container.Kind.PICTURE]
-            shown = np.asarray(metamer.decode(container.pack(replace(header, overlaid=False), networks)))
+            shown = np.asarray(
+                metamer.decode(container.pack(replace(header, overlaid=False), networks))
+            )
         expected = reference_decoder.overlay(body, width, header.height, shown)
         here = decoded[:, left : left + width]
         assert (here == (expected[..., 1] if header.grey else expected)).all()

@@ -34,7 +34,9 @@ def crop(otters) -> Image.Image:
 
 
 def altered(model: Model, folder: Path) -> dict[str, Path]:
-    """Two decoder files with the same change of the model's synthesis: `plain`, and `realism`, which goes there gradually."""
+    """Two decoder files with the same change of the model's synthesis: `plain`, and `realism`,
+    which goes there gradually.
+    """
     changed, generator = start.from_model(model), torch.Generator().manual_seed(7)
     with torch.no_grad():
         for weight in changed.synthesis.parameters():
@@ -95,7 +97,9 @@ def test_realism_0_is_the_models_own_decoder(crop, of_base, quality):
 def test_the_slider_begins_where_the_models_own_decoder_is(crop, of_base):
     """Through the graph with both sets of weights, not through the model's own."""
     data = metamer.encode(crop)
-    change = levels(metamer.decode(data, decoder=of_base["realism"], realism=1e-6)) - levels(metamer.decode(data))
+    change = levels(metamer.decode(data, decoder=of_base["realism"], realism=1e-6)) - levels(
+        metamer.decode(data)
+    )
     assert abs(change).max() <= 1 and abs(change).mean() < 0.01
 
 
@@ -105,7 +109,11 @@ def test_the_slider_ends_at_the_trained_weights(crop, of_base, of_tiny, tiny_mod
         plain = metamer.decode(data, model=model, decoder=made["plain"])
         ends = metamer.decode(data, model=model, decoder=made["realism"], realism=1)
         assert abs(levels(ends) - levels(plain)).max() <= 1
-        assert metamer.decode(data, model=model, decoder=str(made["realism"])) == ends != metamer.decode(data, model=model)
+        assert (
+            metamer.decode(data, model=model, decoder=str(made["realism"]))
+            == ends
+            != metamer.decode(data, model=model)
+        )
 
 
 @settings(max_examples=25)
@@ -115,7 +123,9 @@ def test_realism_in_between_varies_continuously(crop, of_tiny, tiny_model, one, 
     data = metamer.encode(crop, model=tiny_model)
 
     def at(realism):
-        return levels(metamer.decode(data, model=tiny_model, decoder=of_tiny["realism"], realism=realism))
+        return levels(
+            metamer.decode(data, model=tiny_model, decoder=of_tiny["realism"], realism=realism)
+        )
 
     whole = abs(at(1) - at(0)).max()
     assert whole > 3 and abs(at(one) - at(other)).max() <= 2 * whole * abs(one - other) + 1
@@ -123,9 +133,15 @@ def test_realism_in_between_varies_continuously(crop, of_tiny, tiny_model, one, 
 
 def test_the_middle_is_neither_end(crop, of_base):
     data = metamer.encode(crop)
-    none, half, full = (levels(metamer.decode(data, decoder=of_base["realism"], realism=realism)) for realism in (0, 0.5, 1))
+    none, half, full = (
+        levels(metamer.decode(data, decoder=of_base["realism"], realism=realism))
+        for realism in (0, 0.5, 1)
+    )
     whole = abs(full - none).mean()
-    assert 0.3 * whole < abs(half - none).mean() < 0.7 * whole and 0.3 * whole < abs(full - half).mean() < 0.7 * whole
+    assert (
+        0.3 * whole < abs(half - none).mean() < 0.7 * whole
+        and 0.3 * whole < abs(full - half).mean() < 0.7 * whole
+    )
 
 
 def test_onnx_runtime_folds_the_interpolation(of_base, tmp_path):
@@ -134,7 +150,9 @@ def test_onnx_runtime_folds_the_interpolation(of_base, tmp_path):
     for name, path in of_base.items():
         options = onnxruntime.SessionOptions()
         options.optimized_model_filepath, options.log_severity_level = str(tmp_path / name), 3
-        onnxruntime.InferenceSession(members(path)["synthesis.onnx"], options, providers=["CPUExecutionProvider"])
+        onnxruntime.InferenceSession(
+            members(path)["synthesis.onnx"], options, providers=["CPUExecutionProvider"]
+        )
         operators[name] = sorted(node.op_type for node in onnx.load(tmp_path / name).graph.node)
     assert operators["realism"] == operators["plain"]
 
@@ -147,13 +165,18 @@ def test_latents_do_not_depend_on_the_decoder(crop, of_base):
 def test_decoders_are_found_by_name(crop, installed, of_base):
     data = metamer.encode(crop)
     assert metamer.decode(data, decoder="plain") == metamer.decode(data, decoder=of_base["plain"])
-    assert metamer.decode(data, realism=0.6) == metamer.decode(data, decoder=of_base["realism"], realism=0.6)
+    assert metamer.decode(data, realism=0.6) == metamer.decode(
+        data, decoder=of_base["realism"], realism=0.6
+    )
     assert metamer.decode(data) == metamer.decode(data, realism=0)
 
 
 def test_unknown_names_are_told_with_what_there_is(crop, installed, tiny_model):
     data = metamer.encode(crop)
-    with pytest.raises(ModelError, match=r"'realsm' \(did you mean 'realism'\?\); shipped for model 'base': plain, realism;"):
+    with pytest.raises(
+        ModelError,
+        match=r"'realsm' \(did you mean 'realism'\?\); shipped for model 'base': plain, realism;",
+    ):
         metamer.decode(data, decoder="realsm")
     with pytest.raises(ModelError, match="no decoder 'tiny'"):  # it decodes another model
         metamer.decode(data, decoder="tiny")
@@ -174,8 +197,14 @@ def test_info_names_the_decoders(crop, installed, tiny_model, tmp_path):
     assert metamer.info(metamer.encode(crop, model=tiny_model)).decoders == ("tiny",)
     (tmp_path / "crop.mtm").write_bytes(data)
     run = CliRunner().invoke
-    assert run(cli.main, ["info", str(tmp_path / "crop.mtm")]).output.rstrip().endswith("decoders plain realism")
-    assert json.loads(run(cli.main, ["info", "--json", str(tmp_path / "crop.mtm")]).output)["decoders"] == ["plain", "realism"]
+    assert (
+        run(cli.main, ["info", str(tmp_path / "crop.mtm")])
+        .output.rstrip()
+        .endswith("decoders plain realism")
+    )
+    assert json.loads(run(cli.main, ["info", "--json", str(tmp_path / "crop.mtm")]).output)[
+        "decoders"
+    ] == ["plain", "realism"]
     for path in installed.iterdir():
         path.unlink()
     assert metamer.info(data).decoders == ()
@@ -185,13 +214,20 @@ def test_info_names_the_decoders(crop, installed, tiny_model, tmp_path):
 def test_the_command_decodes_with_them(crop, of_base, tmp_path):
     stream = tmp_path / "crop.mtm"
     stream.write_bytes(metamer.encode(crop))
-    for options in ({"decoder": of_base["plain"]}, {"decoder": of_base["realism"], "realism": 0.4}, {"realism": 0}):
+    for options in (
+        {"decoder": of_base["plain"]},
+        {"decoder": of_base["realism"], "realism": 0.4},
+        {"realism": 0},
+    ):
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
         done = run_metamer("decode", stream, "-o", tmp_path / "back.png", "-f", *words)
         assert done.returncode == 0, done.stderr.decode()
         assert Image.open(tmp_path / "back.png").convert("RGB") == metamer.decode(stream, **options)
     said = " ".join(run_metamer("decode", "--help").stdout.decode().split())
-    assert "Default: the model's own" in said and "Default: 1 with a --decoder that knows realism, else 0" in said
+    assert (
+        "Default: the model's own" in said
+        and "Default: 1 with a --decoder that knows realism, else 0" in said
+    )
 
 
 def test_the_commands_errors_are_one_line_and_no_file(crop, of_base, of_tiny, tmp_path):
@@ -208,7 +244,12 @@ def test_the_commands_errors_are_one_line_and_no_file(crop, of_base, of_tiny, tm
     ):
         assert reason in told(run_metamer("decode", stream, "-o", tmp_path / "back.png", *words))
     for value in ("nan", "-0.1", "1.1", "much"):
-        assert run_metamer("decode", stream, "-o", tmp_path / "back.png", "--realism", value).returncode == 2
+        assert (
+            run_metamer(
+                "decode", stream, "-o", tmp_path / "back.png", "--realism", value
+            ).returncode
+            == 2
+        )
     assert sorted(path.name for path in tmp_path.iterdir()) == ["crop.mtm", "cut.decoder"]
 
 
@@ -216,7 +257,10 @@ def test_the_commands_errors_are_one_line_and_no_file(crop, of_base, of_tiny, tm
 @given(place=st.integers(0, 2**30), value=st.integers(0, 255), cut=st.booleans())
 def test_damage_is_told_or_changes_nothing(crop, of_tiny, tiny_model, place, value, cut):
     """A byte replaced anywhere, or the file cut there; some bytes of a zip file mean nothing."""
-    data, whole = metamer.encode(crop.crop((0, 0, 32, 32)), model=tiny_model), of_tiny["plain"].read_bytes()
+    data, whole = (
+        metamer.encode(crop.crop((0, 0, 32, 32)), model=tiny_model),
+        of_tiny["plain"].read_bytes(),
+    )
     place %= len(whole)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "damaged.decoder"
@@ -245,15 +289,23 @@ def test_files_that_are_not_what_they_say(crop, of_tiny, tiny_model, tmp_path):
         (None, {"decodes": "none"}, "not a Metamer decoder"),
     ):
         with pytest.raises(ModelError, match=reason):
-            metamer.decode(data, model=tiny_model, decoder=replaced(plain, tmp_path / "wrong.decoder", graph, **card))
+            metamer.decode(
+                data,
+                model=tiny_model,
+                decoder=replaced(plain, tmp_path / "wrong.decoder", graph, **card),
+            )
 
 
 def test_a_file_that_replaces_another_is_read_anew(crop, of_tiny, tiny_model, tmp_path):
     data, path = metamer.encode(crop, model=tiny_model), tmp_path / "mine.decoder"
     shutil.copy(of_tiny["plain"], path)
-    assert metamer.decode(data, model=tiny_model, decoder=path) != metamer.decode(data, model=tiny_model)
+    assert metamer.decode(data, model=tiny_model, decoder=path) != metamer.decode(
+        data, model=tiny_model
+    )
     replaced(path, path, Model(tiny_model).graph("synthesis"))
-    assert metamer.decode(data, model=tiny_model, decoder=path) == metamer.decode(data, model=tiny_model)
+    assert metamer.decode(data, model=tiny_model, decoder=path) == metamer.decode(
+        data, model=tiny_model
+    )
 
 
 def test_decodes_without_torch(crop, of_base, tmp_path):

@@ -1,4 +1,6 @@
-"""Drawings, text and noise: kept without loss where that is the better trade, never absurd, and photographs as ever."""
+"""Drawings, text and noise: kept without loss where that is the better trade, never absurd, and
+photographs as ever.
+"""
 
 import importlib.util
 import io
@@ -50,7 +52,9 @@ def checkerboard() -> Image.Image:
 
 
 def noise(height: int, width: int) -> Image.Image:
-    return Image.fromarray(np.random.default_rng(3).normal(128, 25, (height, width, 3)).clip(0, 255).astype(np.uint8))
+    return Image.fromarray(
+        np.random.default_rng(3).normal(128, 25, (height, width, 3)).clip(0, 255).astype(np.uint8)
+    )
 
 
 def page_with(photograph: Image.Image) -> Image.Image:
@@ -72,7 +76,11 @@ def two(otters) -> Image.Image:
 def test_lossless_keeps_every_visible_pixel_and_needs_no_model(otters, mode, tile, monkeypatch):
     picture = otters.crop((100, 50, 220, 130)).convert(mode)
     if mode == "RGBA":
-        picture.putalpha(Image.linear_gradient("L").resize(picture.size).point(lambda level: max(0, 2 * level - 200)))
+        picture.putalpha(
+            Image.linear_gradient("L")
+            .resize(picture.size)
+            .point(lambda level: max(0, 2 * level - 200))
+        )
     data = metamer.encode(picture, lossless=True, tile=tile)
     monkeypatch.setattr(coding, "find_model", None)
     decoded = metamer.decode(data)
@@ -82,7 +90,12 @@ def test_lossless_keeps_every_visible_pixel_and_needs_no_model(otters, mode, til
     if mode == "RGBA":
         assert (np.asarray(decoded)[..., 3] == np.asarray(picture)[..., 3]).all()
     found = metamer.info(data)
-    assert found.lossless and found.forms == {"lossless": 1} and found.quality == 100 and found.model is None
+    assert (
+        found.lossless
+        and found.forms == {"lossless": 1}
+        and found.quality == 100
+        and found.model is None
+    )
     assert len(data) <= webp(picture) + HEADER
 
 
@@ -110,12 +123,16 @@ def test_lossless_excludes_limits():
 @pytest.mark.parametrize("kind", ["checkerboard", "aliased text", "gradient", "strip of noise"])
 def test_nothing_is_larger_than_lossless_webp(kind, quality):
     picture = {
-        "checkerboard": checkerboard, "aliased text": lambda: text(200, 100, True),
-        "gradient": lambda: Image.linear_gradient("L").convert("RGB"), "strip of noise": lambda: noise(500, 2),
+        "checkerboard": checkerboard,
+        "aliased text": lambda: text(200, 100, True),
+        "gradient": lambda: Image.linear_gradient("L").convert("RGB"),
+        "strip of noise": lambda: noise(500, 2),
     }[kind]()
     data = metamer.encode(picture, quality)
     assert len(data) <= webp(picture) + HEADER
-    if len(metamer.encode(picture, quality, lossless=False)) >= len(metamer.encode(picture, lossless=True)):
+    if len(metamer.encode(picture, quality, lossless=False)) >= len(
+        metamer.encode(picture, lossless=True)
+    ):
         assert metamer.decode(data) == picture
 
 
@@ -126,13 +143,19 @@ def test_a_floor_under_quality(quality):
     least = -10 * math.log10(fidelity.promised("base", index) / 255**2)
     assert psnr(picture, metamer.decode(metamer.encode(picture, quality, lossless=False))) < least
     data = metamer.encode(picture, quality)
-    assert psnr(picture, metamer.decode(data)) >= least - 0.1 and len(data) < len(metamer.encode(picture, lossless=True))
+    assert psnr(picture, metamer.decode(data)) >= least - 0.1 and len(data) < len(
+        metamer.encode(picture, lossless=True)
+    )
     assert metamer.info(data).forms == {"residual": 1}
 
 
 def test_promises_rise_with_quality_and_are_those_of_photographs(otters):
     assert fidelity.promised("base", coding.quality_index(59)) is None
-    limits = [fidelity.promised(model, index) for model in ("base", "one of mine") for index in range(153, 256)]
+    limits = [
+        fidelity.promised(model, index)
+        for model in ("base", "one of mine")
+        for index in range(153, 256)
+    ]
     assert all(limits) and sorted(limits[:103], reverse=True) == limits[:103]
     for quality in (60, 90):
         error = 255**2 * 10 ** (-psnr(otters, metamer.decode(metamer.encode(otters, quality))) / 10)
@@ -145,17 +168,24 @@ def test_promises_rise_with_quality_and_are_those_of_photographs(otters):
 def test_photographs_are_the_networks_alone(otters, quality):
     for picture in (otters, otters.convert("L").crop((200, 90, 350, 200))):
         data = metamer.encode(picture, quality)
-        assert data == metamer.encode(picture, quality, lossless=False) and metamer.info(data).forms == {"networks": 1}
+        assert data == metamer.encode(picture, quality, lossless=False) and metamer.info(
+            data
+        ).forms == {"networks": 1}
 
 
 def test_a_photograph_in_a_page_of_text(otters):
     page = page_with(otters)
     data, networks = metamer.encode(page, 50), metamer.encode(page, 50, lossless=False)
-    assert metamer.info(data).forms == {"blocks": 1} and len(data) < len(metamer.encode(page, lossless=True))
+    assert metamer.info(data).forms == {"blocks": 1} and len(data) < len(
+        metamer.encode(page, lossless=True)
+    )
     decoded, place = metamer.decode(data), (0, 180, 320, 240)
     assert decoded.crop(place) == page.crop(place)
     photograph = page.crop((128, 64, 296, 160))
-    ours, theirs = (psnr(photograph, picture.crop((128, 64, 296, 160))) for picture in (decoded, metamer.decode(networks)))
+    ours, theirs = (
+        psnr(photograph, picture.crop((128, 64, 296, 160)))
+        for picture in (decoded, metamer.decode(networks))
+    )
     assert ours > theirs - 1
     assert psnr(page, decoded) > psnr(page, metamer.decode(networks)) + 3
     region = (100, 50, 90, 77)
@@ -167,7 +197,10 @@ def test_a_photograph_in_a_page_of_text(otters):
 
 def test_tiles_choose_apart(two, monkeypatch):
     data = metamer.encode(two, 50, tile=True)
-    assert metamer.info(data).forms == {"lossless": 1, "networks": 1} and not metamer.info(data).lossless
+    assert (
+        metamer.info(data).forms == {"lossless": 1, "networks": 1}
+        and not metamer.info(data).lossless
+    )
     decoded = metamer.decode(data)
     assert decoded.crop((0, 0, 1024, 96)) == two.crop((0, 0, 1024, 96))
     assert 28 < psnr(two.crop((1024, 0, 1200, 96)), decoded.crop((1024, 0, 1200, 96))) < 60
@@ -178,9 +211,14 @@ def test_tiles_choose_apart(two, monkeypatch):
 
 def test_salvage(two, otters):
     data = metamer.encode(two, 50, tile=True)
-    assert metamer.rescue(data).damage == () and metamer.rescue(data).picture == metamer.decode(data)
+    assert metamer.rescue(data).damage == () and metamer.rescue(data).picture == metamer.decode(
+        data
+    )
     found = metamer.rescue(data[:-30])  # the overlay is the last section
-    assert found.lost == ((0, 0, 1024, 96),) and found.picture.getpixel((3, 40)) in ((128, 128, 128), (96, 96, 96))
+    assert found.lost == ((0, 0, 1024, 96),) and found.picture.getpixel((3, 40)) in (
+        (128, 128, 128),
+        (96, 96, 96),
+    )
     assert found.picture.crop((1100, 0, 1200, 96)) == metamer.decode(data).crop((1100, 0, 1200, 96))
     data = metamer.encode(page_with(otters), 50)
     found = metamer.rescue(data[:-30])  # the photograph is whole, and smooth where text was
@@ -204,11 +242,16 @@ def test_best_within_a_size_may_be_lossless(otters):
 def test_damaged_overlays(two):
     header, sections = container.unpack(metamer.encode(two, 50, tile=True))
     whole = sections[-1].body
-    for body, reason in ((b"\0\0\x07data", "unknown form"), (b"\0\0\3\1data", "steps of 1"), (b"\0", "short"),
-                         (b"\0\0\2\3abcdata", "decompressed"),
-                         (b"\0\0\2\x09" + zlib.compress(b"\0") + b"data", "as many"),
-                         (b"\x09\0" + whole[2:], "tile 9"), (b"\1\0" + whole[2:], "tiles"),
-                         (b"\0\0\1" + whole[3:], "transparency")):
+    for body, reason in (
+        (b"\0\0\x07data", "unknown form"),
+        (b"\0\0\3\1data", "steps of 1"),
+        (b"\0", "short"),
+        (b"\0\0\2\3abcdata", "decompressed"),
+        (b"\0\0\2\x09" + zlib.compress(b"\0") + b"data", "as many"),
+        (b"\x09\0" + whole[2:], "tile 9"),
+        (b"\1\0" + whole[2:], "tiles"),
+        (b"\0\0\1" + whole[3:], "transparency"),
+    ):
         data = container.pack(header, [*sections[:-1], Section(Kind.OVERLAY, body)])
         with pytest.raises(StreamError, match=reason):
             metamer.decode(data)
@@ -221,7 +264,9 @@ def test_overlays_survive_packing(form, rng):
     overlay = Overlay(form, b"some data", 9 if form == Form.RESIDUAL else 0, blocks)
     found = overlays.unpack(overlay.pack(), 77, 48)
     assert (found.form, found.data, found.step) == (form, b"some data", overlay.step)
-    assert (found.blocks is None) == (blocks is None) and (blocks is None or (found.blocks == blocks).all())
+    assert (found.blocks is None) == (blocks is None) and (
+        blocks is None or (found.blocks == blocks).all()
+    )
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
@@ -233,21 +278,36 @@ def test_residuals_come_within_half_a_step(mode, rng):
     picture = Image.fromarray(shown)
     overlays.paint(overlay, Box(0, 0, 40, 60), Box(0, 0, 40, 60), picture, None)
     error = np.abs(np.asarray(picture, int) - np.asarray(original, int))
-    assert 12 <= overlay.step <= 18 and error.max() <= overlay.step / 2 and 12 < np.square(error).mean() <= 20
+    assert (
+        12 <= overlay.step <= 18
+        and error.max() <= overlay.step / 2
+        and 12 < np.square(error).mean() <= 20
+    )
 
 
 def test_what_is_drawn_is_seen(otters):
     page = np.asarray(page_with(otters))
     drawn = Screening(lambda: page).drawn
     assert drawn[12:, :].mean() > 0.9 and not drawn[5:9, 9:18].any()
-    for pixels in (np.asarray(otters), np.asarray(noise(64, 2)), np.full((40, 40, 3), 7, np.uint8), np.zeros((1, 1), np.uint8)):
+    for pixels in (
+        np.asarray(otters),
+        np.asarray(noise(64, 2)),
+        np.full((40, 40, 3), 7, np.uint8),
+        np.zeros((1, 1), np.uint8),
+    ):
         look = Screening(lambda pixels=pixels: pixels)
         assert not look.drawn.any() and np.isfinite([look.finest, look.lossless_bits]).all()
     squares = np.random.default_rng(5).choice([40, 200], (16, 16, 3)).astype(np.uint8)
     colours = Image.fromarray(squares.repeat(4, 0).repeat(4, 1))
-    patchy = [Screening(lambda picture=picture: np.asarray(picture)).patchy for picture in (colours, otters)]
+    patchy = [
+        Screening(lambda picture=picture: np.asarray(picture)).patchy
+        for picture in (colours, otters)
+    ]
     assert patchy[0] > forms.PATCHY > 2 * patchy[1]
-    finest = [Screening(lambda picture=picture: np.asarray(picture)).finest for picture in (checkerboard(), otters)]
+    finest = [
+        Screening(lambda picture=picture: np.asarray(picture)).finest
+        for picture in (checkerboard(), otters)
+    ]
     assert finest[0] > 1e4 > forms.FINE > finest[1]
 
 
@@ -255,12 +315,17 @@ def test_command_and_plugin(tmp_path):
     import metamer.codec.plugin
 
     picture = text(120, 60)
-    picture.putalpha(Image.linear_gradient("L").resize(picture.size).point(lambda level: max(0, 2 * level - 150)))
+    picture.putalpha(
+        Image.linear_gradient("L").resize(picture.size).point(lambda level: max(0, 2 * level - 150))
+    )
     picture.save(tmp_path / "one.png")
     assert inside("encode", tmp_path / "one.png", "--lossless").returncode == 0
     assert b"lossless, format 2" in inside("info", tmp_path / "one.mtm").stdout
     with Image.open(tmp_path / "one.mtm") as opened:
-        assert opened.mode == "RGBA" and (np.asarray(opened)[..., 3] == np.asarray(picture)[..., 3]).all()
+        assert (
+            opened.mode == "RGBA"
+            and (np.asarray(opened)[..., 3] == np.asarray(picture)[..., 3]).all()
+        )
     text(120, 60).save(tmp_path / "two.mtm", quality=50, lossless=True)
     assert metamer.decode(tmp_path / "two.mtm") == text(120, 60)
     done = run_metamer("encode", tmp_path / "one.png", "--lossless", "-q", "40")
@@ -268,11 +333,15 @@ def test_command_and_plugin(tmp_path):
 
 
 def test_the_page_of_drawings_is_its_generators():
-    spec = importlib.util.spec_from_file_location("drawings", ROOT / "research" / "benchmarks" / "drawings.py")
+    spec = importlib.util.spec_from_file_location(
+        "drawings", ROOT / "research" / "benchmarks" / "drawings.py"
+    )
     drawings = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(drawings)
     results = json.loads(drawings.RESULTS.read_text())
     assert drawings.page(results) == drawings.PAGE.read_text() and len(results["rows"]) >= 30
     for row in results["rows"]:
         for quality in map(str, drawings.QUALITIES):
-            assert row[quality]["Metamer"][0] <= min(row["lossless"]["Metamer"], row["lossless"]["WebP"] + HEADER), row["name"]
+            assert row[quality]["Metamer"][0] <= min(
+                row["lossless"]["Metamer"], row["lossless"]["WebP"] + HEADER
+            ), row["name"]

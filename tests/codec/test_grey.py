@@ -14,14 +14,21 @@ from metamer.codec.model import GREY, WEIGHTS, load, shipped
 
 
 def test_grey_is_decoded_as_grey_and_costs_less(otters):
-    crop = otters.crop((180, 40, 436, 232)).convert("L")  # of a smaller file, what sections take is more than colour does
+    # of a smaller file, what sections take is more than colour does
+    crop = otters.crop((180, 40, 436, 232)).convert("L")
     for quality in (10, 50, 90):
         data, thrice = metamer.encode(crop, quality), metamer.encode(crop.convert("RGB"), quality)
-        assert metamer.info(data).grey and metamer.decode(data).mode == "L" and metamer.decode(data).size == crop.size
+        assert (
+            metamer.info(data).grey
+            and metamer.decode(data).mode == "L"
+            and metamer.decode(data).size == crop.size
+        )
         assert len(data) < len(thrice)
 
         def error(data, crop=crop):
-            return np.square(np.asarray(metamer.decode(data).convert("L"), float) - np.asarray(crop)).mean()
+            return np.square(
+                np.asarray(metamer.decode(data).convert("L"), float) - np.asarray(crop)
+            ).mean()
 
         assert error(data) < error(thrice) * 1.02
 
@@ -30,7 +37,9 @@ def test_grey_is_decoded_as_grey_and_costs_less(otters):
 def test_latents_of_colour_are_predicted_and_not_coded(otters, path):
     model = load(path.stem)
     variant = model.grey_variant
-    assert variant.grey and not model.grey and variant.id != model.id and variant.networks == model.id
+    assert (
+        variant.grey and not model.grey and variant.id != model.id and variant.networks == model.id
+    )
     assert 0.6 < variant.coded.mean() < 0.97
     data = metamer.encode(otters.crop((0, 0, 64, 64)).convert("L"), 80, model=path.stem)
     header, found = container.unpack(data)
@@ -41,7 +50,10 @@ def test_decoders_and_realism_know_grey(otters):
     data = metamer.encode(otters.crop((100, 100, 180, 160)).convert("L"), 20)
     plain, realistic = metamer.decode(data), metamer.decode(data, realism=1)
     assert plain.mode == realistic.mode == "L" and realistic != plain
-    assert metamer.info(data).decoders == metamer.info(metamer.encode(otters.crop((0, 0, 16, 16)))).decoders
+    assert (
+        metamer.info(data).decoders
+        == metamer.info(metamer.encode(otters.crop((0, 0, 16, 16)))).decoders
+    )
 
 
 def test_the_flag_and_the_model_must_agree():
@@ -62,7 +74,10 @@ def test_preview_region_and_tiles_of_grey(otters):
 
 
 def test_models_without_a_list_code_everything(otters, tmp_path):
-    with zipfile.ZipFile(WEIGHTS / "base.metamer") as whole, zipfile.ZipFile(tmp_path / "old.metamer", "w") as old:
+    with (
+        zipfile.ZipFile(WEIGHTS / "base.metamer") as whole,
+        zipfile.ZipFile(tmp_path / "old.metamer", "w") as old,
+    ):
         for name in whole.namelist():
             if name != GREY:
                 old.writestr(name, whole.read(name))

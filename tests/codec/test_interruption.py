@@ -1,4 +1,6 @@
-"""Real commands, interrupted, killed, out of room: the old file or the complete new one, and nothing beside it."""
+"""Real commands, interrupted, killed, out of room: the old file or the complete new one, and
+nothing beside it.
+"""
 
 import os
 import random
@@ -20,15 +22,24 @@ ENVIRONMENT = os.environ | {"PYTHONPATH": str(ROOT)}
 
 
 def start(*arguments, largest: int | None = None, **options) -> subprocess.Popen:
-    """The command in a process group of its own, as a shell starts it. largest: file that it may write, in bytes."""
+    """The command in a process group of its own, as a shell starts it. largest: file that it may
+    write, in bytes.
+    """
 
     def before() -> None:
-        signal.signal(signal.SIGINT, signal.SIG_DFL)  # what a shell starts in the background, these tests maybe, ignores it
+        # what a shell starts in the background, these tests maybe, ignores it
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
         if largest is not None:
             resource.setrlimit(resource.RLIMIT_FSIZE, (largest, largest))
 
-    return subprocess.Popen([*COMMAND, *map(str, arguments)], env=ENVIRONMENT, stderr=subprocess.PIPE, start_new_session=True,
-                            preexec_fn=before, **options)
+    return subprocess.Popen(
+        [*COMMAND, *map(str, arguments)],
+        env=ENVIRONMENT,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=before,
+        **options,
+    )
 
 
 def until(condition) -> None:
@@ -41,7 +52,10 @@ def until(condition) -> None:
 
 
 def children(process: subprocess.Popen) -> list[int]:
-    return [int(child) for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()]
+    return [
+        int(child)
+        for child in Path(f"/proc/{process.pid}/task/{process.pid}/children").read_text().split()
+    ]
 
 
 def running(pid: int) -> bool:
@@ -74,7 +88,9 @@ def test_signals(pictures, tmp_path, number, jobs):
     else:
         process.send_signal(number)
     told = process.communicate(timeout=60)[1].decode()
-    assert process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[number], told
+    assert (
+        process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
+    ), told
     assert told == ("metamer: interrupted\n" if number == signal.SIGINT else "")
     until(lambda: not any(map(running, helpers)))
     written = list(out.iterdir())
@@ -87,7 +103,11 @@ def test_a_killed_worker_takes_one_file_along(pictures, tmp_path):
     out = tmp_path / "out"
     process = start("encode", *pictures[:12], "-o", out, "-j", 2, "--threads", 1)
     until(lambda: out.exists() and any(out.iterdir()))
-    workers = [pid for pid in children(process) if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()]
+    workers = [
+        pid
+        for pid in children(process)
+        if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()
+    ]
     os.kill(workers[0], signal.SIGKILL)
     told = process.communicate(timeout=120)[1].decode().splitlines()
     assert process.returncode == 1 and len(told) == 1 and "process was killed" in told[0]
@@ -116,23 +136,50 @@ def test_a_limit_on_file_size(tmp_path, otters):
     target.write_bytes(b"old")
     process = start("encode", tmp_path / "a.ppm", "--force", largest=4096)
     told = process.communicate()[1].decode()
-    assert process.returncode == 1 and told.count("\n") == 1 and "cannot be written: file too large" in told
-    assert target.read_bytes() == b"old" and {path.name for path in tmp_path.iterdir()} == {"a.ppm", "a.mtm"}
+    assert (
+        process.returncode == 1
+        and told.count("\n") == 1
+        and "cannot be written: file too large" in told
+    )
+    assert target.read_bytes() == b"old" and {path.name for path in tmp_path.iterdir()} == {
+        "a.ppm",
+        "a.mtm",
+    }
 
 
-@pytest.mark.parametrize("options, reason", [("size=12k", "no space left on device"), ("ro", "read-only file system")])
+@pytest.mark.parametrize(
+    "options, reason", [("size=12k", "no space left on device"), ("ro", "read-only file system")]
+)
 def test_full_and_read_only_disks(tmp_path, otters, options, reason):
     """On a file system of its own, in a name space of its own."""
     otters.save(tmp_path / "a.ppm")
     (tmp_path / "disk").mkdir()
     unshare = ["unshare", "--map-root-user", "--mount", "sh", "-c"]
     mount = f"mount -t tmpfs -o {options} none '{tmp_path}/disk'"
-    if not shutil.which("unshare") or subprocess.run([*unshare, mount], capture_output=True).returncode:
+    if (
+        not shutil.which("unshare")
+        or subprocess.run([*unshare, mount], capture_output=True).returncode
+    ):
         pytest.skip("no name spaces here")
     script = f"{mount} && \"$@\"; echo $?; ls -A '{tmp_path}/disk'"
-    done = subprocess.run([*unshare, script, "sh", *COMMAND, "encode", tmp_path / "a.ppm", "-o", tmp_path / "disk" / "a.mtm"],
-                          env=ENVIRONMENT, capture_output=True, text=True)
-    assert done.stdout == "1\n" and done.stderr.count("\n") == 1 and reason in done.stderr, done.stderr
+    done = subprocess.run(
+        [
+            *unshare,
+            script,
+            "sh",
+            *COMMAND,
+            "encode",
+            tmp_path / "a.ppm",
+            "-o",
+            tmp_path / "disk" / "a.mtm",
+        ],
+        env=ENVIRONMENT,
+        capture_output=True,
+        text=True,
+    )
+    assert done.stdout == "1\n" and done.stderr.count("\n") == 1 and reason in done.stderr, (
+        done.stderr
+    )
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
@@ -141,4 +188,8 @@ def test_standard_output_that_is_full(otters, tmp_path):
     with open("/dev/full", "wb") as full:
         process = start("encode", tmp_path / "a.png", "-o", "-", stdout=full)
         told = process.communicate()[1].decode()
-    assert process.returncode == 1 and told.count("\n") == 1 and "standard output cannot be written" in told
+    assert (
+        process.returncode == 1
+        and told.count("\n") == 1
+        and "standard output cannot be written" in told
+    )

@@ -25,7 +25,9 @@ def masked(tmp_path_factory):
         with zipfile.ZipFile(WEIGHTS / "base.metamer") as old, zipfile.ZipFile(path, "w") as new:
             for name in old.namelist():
                 data = old.read(name)
-                new.writestr(name, json.dumps({**json.loads(data), **card}) if name == "model.json" else data)
+                new.writestr(
+                    name, json.dumps({**json.loads(data), **card}) if name == "model.json" else data
+                )
         return str(path)
 
     return make
@@ -50,7 +52,11 @@ def test_the_exponent_is_that_of_the_variance():
 def test_weights_are_bounded_and_centred(rows, columns, exponent, seed):
     planes = np.random.default_rng(seed).random((1, 3, 16 * rows, 16 * columns), np.float32)
     weights = error_weights(log_variance(planes), exponent)
-    assert weights.shape == (rows, columns) and weights.min() >= 1 / REACH - 1e-6 and weights.max() <= REACH + 1e-5
+    assert (
+        weights.shape == (rows, columns)
+        and weights.min() >= 1 / REACH - 1e-6
+        and weights.max() <= REACH + 1e-5
+    )
     assert np.log(weights).mean() == pytest.approx(0, abs=1e-5)
     if not exponent:
         assert (weights == 1).all()
@@ -61,12 +67,24 @@ def test_a_masking_model_spends_bits_where_errors_show(masked, otters):
     picture = otters.crop((0, 100, 416, 388))
     plain, sparing = masked(), masked(masking=0.5)
     data = metamer.encode(picture, 30, model=plain)
-    quality = min(np.arange(30, 45, 0.5), key=lambda q: abs(len(metamer.encode(picture, q, model=sparing)) - len(data)))
-    weights = np.kron(error_weights(log_variance(pixels.to_planes(picture)), 0.5), np.ones((16, 16)))
+    quality = min(
+        np.arange(30, 45, 0.5),
+        key=lambda q: abs(len(metamer.encode(picture, q, model=sparing)) - len(data)),
+    )
+    weights = np.kron(
+        error_weights(log_variance(pixels.to_planes(picture)), 0.5), np.ones((16, 16))
+    )
     change = []
     for stream in (data, metamer.encode(picture, quality, model=sparing)):
-        error = np.square(np.asarray(metamer.decode(stream), float) - np.asarray(picture, float)).mean(2)
-        change.append([error[weights > np.median(weights)].mean(), error[weights <= np.median(weights)].mean()])
+        error = np.square(
+            np.asarray(metamer.decode(stream), float) - np.asarray(picture, float)
+        ).mean(2)
+        change.append(
+            [
+                error[weights > np.median(weights)].mean(),
+                error[weights <= np.median(weights)].mean(),
+            ]
+        )
     (smooth, textured), (smooth_masked, textured_masked) = change
     assert smooth_masked < smooth and textured_masked > textured
 
@@ -79,7 +97,8 @@ def test_the_stream_and_its_decoding_do_not_depend_on_it(masked, otters):
 
 
 def test_the_tradeoff_is_interpolated_between_levels(masked):
-    tradeoff = load(masked(tradeoff=[10.0, 160.0], worth=[])).tradeoff  # nine levels: the second is at quality 12.5
+    # nine levels: the second is at quality 12.5
+    tradeoff = load(masked(tradeoff=[10.0, 160.0], worth=[])).tradeoff
     assert tradeoff[0] == pytest.approx(10) and (tradeoff[32:] > 159.9).all()
     assert tradeoff[16] == pytest.approx(10 * 16 ** (16 / 255 * 8), rel=1e-5)
 
@@ -87,17 +106,31 @@ def test_the_tradeoff_is_interpolated_between_levels(masked):
 def test_the_worth_of_groups_and_steps(masked):
     model = load(masked(tradeoff=[10.0], worth=[3.0, 2.0, 1.0]))
     square = model.arrays["step"][77] ** 2
-    assert model.tradeoff[77] == pytest.approx(10 * np.repeat([3, 2, 1], model.groups) * square / square.mean(), rel=1e-5)
+    assert model.tradeoff[77] == pytest.approx(
+        10 * np.repeat([3, 2, 1], model.groups) * square / square.mean(), rel=1e-5
+    )
 
 
 def test_a_low_tradeoff_reaches_lower_rates(masked, otters):
     picture = otters.crop((100, 100, 356, 292))
-    low, usual = (len(metamer.encode(picture, 0, model=masked(tradeoff=[tradeoff]))) for tradeoff in (5.0, 22.0))
+    low, usual = (
+        len(metamer.encode(picture, 0, model=masked(tradeoff=[tradeoff])))
+        for tradeoff in (5.0, 22.0)
+    )
     assert low < 0.85 * usual
 
 
-@pytest.mark.parametrize("card", [{"masking": -1}, {"masking": "much"}, {"tradeoff": [0]},
-                                  {"tradeoff": [float("inf")]}, {"tradeoff": []}, {"tradeoff": [9.0] * 10}])
+@pytest.mark.parametrize(
+    "card",
+    [
+        {"masking": -1},
+        {"masking": "much"},
+        {"tradeoff": [0]},
+        {"tradeoff": [float("inf")]},
+        {"tradeoff": []},
+        {"tradeoff": [9.0] * 10},
+    ],
+)
 def test_nonsense_is_refused(masked, card):
     with pytest.raises(ModelError):
         load(masked(**card))

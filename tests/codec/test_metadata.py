@@ -1,4 +1,6 @@
-"""EXIF, XMP and profiles: kept as they were, written where they can be, left out when asked, harmless when hostile."""
+"""EXIF, XMP and profiles: kept as they were, written where they can be, left out when asked,
+harmless when hostile.
+"""
 
 import contextlib
 import io
@@ -25,7 +27,9 @@ EVERYTHING = {"exif": b"Exif\0\0" + exif(6), "xmp": XMP, "icc_profile": DISPLAY_
 
 @given(st.binary(max_size=300) | st.binary(max_size=5).map(lambda part: part * 99))
 def test_round_trip(data):
-    assert metadata.unpack(metadata.pack(data)) == data and len(metadata.pack(data)) <= len(data) + 1
+    assert (
+        metadata.unpack(metadata.pack(data)) == data and len(metadata.pack(data)) <= len(data) + 1
+    )
 
 
 @given(st.binary(max_size=99))
@@ -57,7 +61,8 @@ def test_kept_from_every_format(kind, options):
     decoded = metamer.decode(metamer.encode(saved(PHOTO, kind, **given)))
     assert decoded.size == PHOTO.size[::-1]  # orientation 6
     kept = decoded.info["exif"]
-    assert kept == exif(1) or kind == "AVIF"  # which has an orientation of its own and writes EXIF anew
+    # which has an orientation of its own and writes EXIF anew
+    assert kept == exif(1) or kind == "AVIF"
     assert kind == "PNG" or decoded.info["xmp"] == UPRIGHT
 
 
@@ -66,28 +71,45 @@ def test_a_tiff_s_own_tags_are_exif():
     tags[0x010F], tags[0x0112] = "Otter Works", 6
     tags[0x8769] = {0x829A: 0.004}  # exposure
     kept = Image.Exif()
-    kept.load(metamer.decode(metamer.encode(saved(PHOTO, "TIFF", exif=tags.tobytes()))).info["exif"])
+    kept.load(
+        metamer.decode(metamer.encode(saved(PHOTO, "TIFF", exif=tags.tobytes()))).info["exif"]
+    )
     assert kept[0x010F] == "Otter Works" and kept.get_ifd(0x8769)[0x829A] == pytest.approx(0.004)
     assert 273 not in kept and kept.get(0x0112, 1) == 1  # where its strips were; how it stood
 
 
 def test_through_the_command_line(tmp_path):
     (tmp_path / "photo.jpg").write_bytes(saved(PHOTO, "JPEG", quality=95, **EVERYTHING))
-    for name, options in {"kept": (), "stripped": ("--metadata", "strip"), "all": ("--icc", "keep")}.items():
-        assert run_metamer("encode", tmp_path / "photo.jpg", "-o", tmp_path / f"{name}.mtm", *options).returncode == 0
+    for name, options in {
+        "kept": (),
+        "stripped": ("--metadata", "strip"),
+        "all": ("--icc", "keep"),
+    }.items():
+        assert (
+            run_metamer(
+                "encode", tmp_path / "photo.jpg", "-o", tmp_path / f"{name}.mtm", *options
+            ).returncode
+            == 0
+        )
     assert metamer.info(tmp_path / "stripped.mtm").version == 1  # as small as ever
     assert set(metamer.info(tmp_path / "kept.mtm").sections) == {"exif", "xmp"}
     told = run_metamer("info", tmp_path / "all.mtm").stdout.decode()
     assert all(f", {kind} " in told for kind in ("icc", "exif", "xmp"))
     for suffix in (".png", ".jpg", ".webp", ".tiff"):
-        assert run_metamer("decode", tmp_path / "all.mtm", "-o", tmp_path / f"back{suffix}").returncode == 0
+        assert (
+            run_metamer("decode", tmp_path / "all.mtm", "-o", tmp_path / f"back{suffix}").returncode
+            == 0
+        )
         back = Image.open(tmp_path / f"back{suffix}")
         back.load()
         assert back.size == PHOTO.size[::-1] and back.info["icc_profile"] == DISPLAY_P3
         assert back.info["xmp"].rstrip(b"\0") == UPRIGHT and back.getexif().get(0x0112, 1) == 1
         if suffix != ".tiff":
             assert back.info["exif"].removeprefix(b"Exif\0\0") == exif(1)
-    assert run_metamer("decode", tmp_path / "stripped.mtm", "-o", tmp_path / "stripped.png").returncode == 0
+    assert (
+        run_metamer("decode", tmp_path / "stripped.mtm", "-o", tmp_path / "stripped.png").returncode
+        == 0
+    )
     assert not {"exif", "xmp", "icc_profile"} & set(Image.open(tmp_path / "stripped.png").info)
 
 
@@ -114,7 +136,10 @@ def test_salvage_of_what_is_beside_the_picture(tmp_path):
     (tmp_path / "damaged.mtm").write_bytes(damaged)
     done = run_metamer("decode", "--salvage", tmp_path / "damaged.mtm", "-o", tmp_path / "back.png")
     assert done.returncode == 3 and b"damaged" in done.stderr
-    assert Image.open(tmp_path / "back.png").mode == "RGB" and "exif" in Image.open(tmp_path / "back.png").info
+    assert (
+        Image.open(tmp_path / "back.png").mode == "RGB"
+        and "exif" in Image.open(tmp_path / "back.png").info
+    )
 
 
 def test_hostile_exif_is_left_out_of_a_tiff(tmp_path):

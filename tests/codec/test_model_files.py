@@ -34,32 +34,47 @@ def changed(path, card: dict, arrays: dict[str, np.ndarray], without: str = ""):
     return path
 
 
-@pytest.mark.parametrize("name, change, reason", [
-    ("step", lambda a: a.astype(np.float64), "array step has the wrong type or shape"),
-    ("reach", lambda a: a[None], "array reach has the wrong type or shape"),
-    ("planes", lambda a: a[:-1], "array planes has the wrong type or shape"),
-    ("step", lambda a: a[:, :-1], "array step does not match the 384 latent channels"),
-    ("grey", lambda a: a[:-1], "array grey has the wrong type or shape"),
-    ("grey", lambda a: a + 1, "array grey has the wrong type or shape"),
-    ("mean_factor", lambda a: a - a.max() - 1, "array mean_factor leaves 0…262144"),
-    ("known_factor", lambda a: a + (1 << 17), "array known_factor leaves 0…131072"),
-    ("frequencies", lambda a: a + 1, "every table must hold positive frequencies that sum to 16777216"),
-    ("frequencies", lambda a: a[:-1], "frequencies do not match the reach of each table"),
-    ("hyper_index", lambda a: a | 255, "array hyper_index names a table that does not exist"),
-])
+@pytest.mark.parametrize(
+    "name, change, reason",
+    [
+        ("step", lambda a: a.astype(np.float64), "array step has the wrong type or shape"),
+        ("reach", lambda a: a[None], "array reach has the wrong type or shape"),
+        ("planes", lambda a: a[:-1], "array planes has the wrong type or shape"),
+        ("step", lambda a: a[:, :-1], "array step does not match the 384 latent channels"),
+        ("grey", lambda a: a[:-1], "array grey has the wrong type or shape"),
+        ("grey", lambda a: a + 1, "array grey has the wrong type or shape"),
+        ("mean_factor", lambda a: a - a.max() - 1, "array mean_factor leaves 0…262144"),
+        ("known_factor", lambda a: a + (1 << 17), "array known_factor leaves 0…131072"),
+        (
+            "frequencies",
+            lambda a: a + 1,
+            "every table must hold positive frequencies that sum to 16777216",
+        ),
+        ("frequencies", lambda a: a[:-1], "frequencies do not match the reach of each table"),
+        ("hyper_index", lambda a: a | 255, "array hyper_index names a table that does not exist"),
+    ],
+)
 def test_arrays(name, change, reason, tmp_path):
     with pytest.raises(ModelError, match=f"model.metamer: {reason}"):
         Model(changed(tmp_path / "model.metamer", {}, {name: change(array(name))}))
 
 
-@pytest.mark.parametrize("card, reason", [
-    ({"format": 9}, "model format 9 is newer than this program reads"),
-    ({"tradeoff": [-1]}, "out of range"), ({"tradeoff": []}, "out of range"), ({"tradeoff": [22] * 99}, "out of range"),
-    ({"worth": [1, 1]}, "out of range"), ({"worth": [1, 0, 1]}, "out of range"),
-    ({"worth": [1, float("inf"), 1]}, "its card holds Infinity"),
-    ({"masking": -1}, "out of range"), ({"halo": 0}, "out of range"), ({"halo": 65}, "out of range"),
-    ({"groups": "three"}, "is not a Metamer model"),
-])
+@pytest.mark.parametrize(
+    "card, reason",
+    [
+        ({"format": 9}, "model format 9 is newer than this program reads"),
+        ({"tradeoff": [-1]}, "out of range"),
+        ({"tradeoff": []}, "out of range"),
+        ({"tradeoff": [22] * 99}, "out of range"),
+        ({"worth": [1, 1]}, "out of range"),
+        ({"worth": [1, 0, 1]}, "out of range"),
+        ({"worth": [1, float("inf"), 1]}, "its card holds Infinity"),
+        ({"masking": -1}, "out of range"),
+        ({"halo": 0}, "out of range"),
+        ({"halo": 65}, "out of range"),
+        ({"groups": "three"}, "is not a Metamer model"),
+    ],
+)
 def test_cards(card, reason, tmp_path):
     with pytest.raises(ModelError, match=reason):
         Model(changed(tmp_path / "model.metamer", card, {}))

@@ -37,8 +37,13 @@ def test_pixels_survive(mode, suffix):
 def test_backgrounds():
     for suffix in (".jpg", ".ppm", ".png"):
         back = written(MODES["RGBA"], suffix, background="white")
-        wanted = Image.alpha_composite(Image.new("RGBA", PHOTO.size, "white"), MODES["RGBA"]).convert("RGB")
-        assert back.mode == "RGB" and np.abs(np.asarray(back, int) - np.asarray(wanted, int)).mean() < 3
+        wanted = Image.alpha_composite(
+            Image.new("RGBA", PHOTO.size, "white"), MODES["RGBA"]
+        ).convert("RGB")
+        assert (
+            back.mode == "RGB"
+            and np.abs(np.asarray(back, int) - np.asarray(wanted, int)).mean() < 3
+        )
     assert written(MODES["LA"], ".png", background="#888").mode == "L"
     assert written(MODES["LA"], ".png", background="red").mode == "RGB"
     with pytest.raises(ImageError, match="no colour"):
@@ -57,7 +62,11 @@ def test_colours_are_converted_where_no_profile_can_be_carried():
     for mode, wanted in (("RGB", IN_P3), ("RGBA", IN_P3)):
         picture = MODES[mode].copy()
         picture.info["icc_profile"] = DISPLAY_P3
-        back = written(picture, ".bmp", background="white") if mode == "RGBA" else written(picture, ".ppm")
+        back = (
+            written(picture, ".bmp", background="white")
+            if mode == "RGBA"
+            else written(picture, ".ppm")
+        )
         if mode == "RGB":
             assert np.abs(np.asarray(back, int) - np.asarray(wanted, int)).mean() < 2
         assert written(picture, ".png").info["icc_profile"] == DISPLAY_P3
@@ -74,10 +83,22 @@ def test_transparent_pictures_through_the_command_line(tmp_path):
     assert run_metamer("encode", tmp_path / "cut.png").returncode == 0
     stream = tmp_path / "cut.mtm"
     assert run_metamer("decode", stream, "-o", tmp_path / "back.webp").returncode == 0
-    assert Image.open(tmp_path / "back.webp").getchannel("A").tobytes() == MODES["RGBA"].getchannel("A").tobytes()
+    assert (
+        Image.open(tmp_path / "back.webp").getchannel("A").tobytes()
+        == MODES["RGBA"].getchannel("A").tobytes()
+    )
     done = run_metamer("decode", stream, "-o", tmp_path / "back.jpg")
-    assert done.returncode == 1 and b"--background" in done.stderr and not (tmp_path / "back.jpg").exists()
-    assert run_metamer("decode", stream, "-o", tmp_path / "back.jpg", "--background", "white").returncode == 0
+    assert (
+        done.returncode == 1
+        and b"--background" in done.stderr
+        and not (tmp_path / "back.jpg").exists()
+    )
+    assert (
+        run_metamer(
+            "decode", stream, "-o", tmp_path / "back.jpg", "--background", "white"
+        ).returncode
+        == 0
+    )
     assert b"alpha" in run_metamer("info", stream).stdout
     assert len(metamer.encode(MODES["RGBA"], alpha_quality=0)) < stream.stat().st_size
 
@@ -103,4 +124,6 @@ def test_broken_exif_is_left_out_of_a_tiff_and_xmp_stays():
     picture = PHOTO.copy()
     picture.info |= {"exif": b"nonsense", "xmp": b"<x:xmpmeta/>"}
     back = written(picture, ".tiff")
-    assert back.tag_v2[tiff.XMP] == b"<x:xmpmeta/>" and (np.asarray(back) == np.asarray(PHOTO)).all()
+    assert (
+        back.tag_v2[tiff.XMP] == b"<x:xmpmeta/>" and (np.asarray(back) == np.asarray(PHOTO)).all()
+    )

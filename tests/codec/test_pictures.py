@@ -18,7 +18,10 @@ UNREADABLE = "needs a package that is not installed"
 
 
 def options(odd: Odd) -> dict:
-    return {"first_frame": "--first-frame" in odd.options, "icc": "keep" if "keep" in odd.options else "convert"}
+    return {
+        "first_frame": "--first-frame" in odd.options,
+        "icc": "keep" if "keep" in odd.options else "convert",
+    }
 
 
 def compare(found: Image.Image, odd: Odd, beyond: float = 0) -> None:
@@ -27,7 +30,9 @@ def compare(found: Image.Image, odd: Odd, beyond: float = 0) -> None:
     if odd.near is None:
         return
     assert found.size == odd.near.size
-    ours, wanted = (np.asarray(image, int).reshape(*image.size[::-1], -1) for image in (found, odd.near))
+    ours, wanted = (
+        np.asarray(image, int).reshape(*image.size[::-1], -1) for image in (found, odd.near)
+    )
     visible = wanted[..., -1] > 0 if odd.mode.endswith("A") else np.ones(wanted.shape[:2], bool)
     assert np.abs(ours - wanted)[visible].mean() <= odd.tolerance + beyond
 
@@ -52,13 +57,19 @@ def test_what_is_taken_of_odd_files(odd):
 @pytest.mark.parametrize("choice", [(), ("--first-frame",), ("--icc", "keep")], ids=" ".join)
 def test_odd_files_through_the_command_line(choice, tmp_path):
     """One run over all of them: what is refused is named, the rest decodes to what it showed."""
-    made = {f"{number:03}": (odd, odd.make()) for number, odd in enumerate(ODD) if odd.options == choice}
+    made = {
+        f"{number:03}": (odd, odd.make()) for number, odd in enumerate(ODD) if odd.options == choice
+    }
     made = {stem: (odd, data) for stem, (odd, data) in made.items() if data is not None}
     for stem, (odd, data) in made.items():
         (tmp_path / f"{stem}{odd.suffix}").write_bytes(data)
-    done = run_metamer("encode", *sorted(tmp_path.iterdir()), *choice, "-q", 95, "-o", f"{tmp_path}/out/")
+    done = run_metamer(
+        "encode", *sorted(tmp_path.iterdir()), *choice, "-q", 95, "-o", f"{tmp_path}/out/"
+    )
     told = done.stderr.decode()
-    assert done.returncode == any(odd.refusal for odd, _ in made.values()) and "Traceback" not in told
+    assert (
+        done.returncode == any(odd.refusal for odd, _ in made.values()) and "Traceback" not in told
+    )
     for stem, (odd, _) in made.items():
         assert (tmp_path / "out" / f"{stem}.mtm").exists() == (not odd.refusal)
         lines = [line for line in told.splitlines() if f"{stem}{odd.suffix}: " in line]
@@ -67,8 +78,11 @@ def test_odd_files_through_the_command_line(choice, tmp_path):
     assert done.returncode == 0, done.stderr.decode()
     for stem, (odd, _) in made.items():
         if not odd.refusal:
-            dithered = odd.near is not None and odd.mode == "L" and len(odd.near.getcolors()) == 2  # the hardest there is
-            compare(Image.open(tmp_path / "back" / f"{stem}.png"), odd, beyond=30 if dithered else 4)
+            # the hardest there is
+            dithered = odd.near is not None and odd.mode == "L" and len(odd.near.getcolors()) == 2
+            compare(
+                Image.open(tmp_path / "back" / f"{stem}.png"), odd, beyond=30 if dithered else 4
+            )
 
 
 def test_the_page_says_what_is_tested():
@@ -94,12 +108,18 @@ def test_missing_packages_are_named(package, kind, tmp_path):
     assert done.returncode == 1 and f"is {kind}, which the package" in done.stderr.decode()
 
 
-@pytest.mark.parametrize("mode, taken", [("PA", "RGB"), ("La", "L"), ("RGBa", "RGB"), ("LA", "L"), ("RGBA", "RGB")])
+@pytest.mark.parametrize(
+    "mode, taken", [("PA", "RGB"), ("La", "L"), ("RGBa", "RGB"), ("LA", "L"), ("RGBA", "RGB")]
+)
 def test_modes_with_transparency(mode, taken):
     given = PHOTO.copy()
     given.putalpha(Image.new("L", PHOTO.size, 255))
     given.putpixel((0, 0), (9, 9, 9, 0))
-    given = given.convert("P").convert("PA") if mode == "PA" else given.convert("LA" if mode == "La" else mode).convert(mode)
+    given = (
+        given.convert("P").convert("PA")
+        if mode == "PA"
+        else given.convert("LA" if mode == "La" else mode).convert(mode)
+    )
     if mode == "PA":
         given.putalpha(Image.new("L", PHOTO.size, 40))
     found = pictures.take(given)

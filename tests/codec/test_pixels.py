@@ -21,7 +21,9 @@ def saved(image: Image.Image, kind: str, **options) -> io.BytesIO:
 
 @given(st.integers(1, 70), st.integers(1, 70))
 def test_planes_round_trip(width, height):
-    pixel = np.random.default_rng(width * 100 + height).integers(0, 256, (height, width, 3), dtype=np.uint8)
+    pixel = np.random.default_rng(width * 100 + height).integers(
+        0, 256, (height, width, 3), dtype=np.uint8
+    )
     planes = pixels.to_planes(Image.fromarray(pixel))
     assert planes.shape[2] % 16 == 0 and planes.shape[3] % 16 == 0 and min(planes.shape[2:]) >= 32
     np.testing.assert_array_equal(planes[0, :, -1, -1] * 255, pixel[-1, -1].astype(np.float32))
@@ -70,7 +72,14 @@ def linear_profile(grey: bool) -> bytes:
     for name, data in tags.items():
         table += name + (start + len(body)).to_bytes(4, "big") + len(data).to_bytes(4, "big")
         body += data
-    head = bytes(4) + b"lcms" + bytes([2, 0x10, 0, 0]) + b"mntr" + (b"GRAY" if grey else b"RGB ") + b"XYZ "
+    head = (
+        bytes(4)
+        + b"lcms"
+        + bytes([2, 0x10, 0, 0])
+        + b"mntr"
+        + (b"GRAY" if grey else b"RGB ")
+        + b"XYZ "
+    )
     head = head.ljust(36, b"\0") + b"acsp" + bytes(28) + fixed(0.9642) + fixed(1.0) + fixed(0.8249)
     head = head.ljust(128, b"\0")
     whole = head + table + body
@@ -92,7 +101,9 @@ def test_the_first_picture_of_an_mpo_is_taken(otters):
 def test_embedded_profile_of_srgb_changes_nothing(otters):
     small = otters.resize((32, 32))
     same = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    difference = np.abs(np.asarray(pixels.read(saved(small, "PNG", icc_profile=same)), int) - np.asarray(small)).max()
+    difference = np.abs(
+        np.asarray(pixels.read(saved(small, "PNG", icc_profile=same)), int) - np.asarray(small)
+    ).max()
     assert difference <= 1
     broken = pixels.read(saved(small, "PNG", icc_profile=b"not a profile"))
     np.testing.assert_array_equal(np.asarray(broken), np.asarray(small))

@@ -36,10 +36,13 @@ def test_saved_and_opened(crop, path):
         assert picture.format == "MTM" and picture.load()[0, 0] == picture.getpixel((0, 0))
 
 
-@pytest.mark.parametrize("options", [{"bpp": 0.9}, {"max_bytes": 700}, {"model": "perceptual", "quality": 20}, {}])
+@pytest.mark.parametrize(
+    "options", [{"bpp": 0.9}, {"max_bytes": 700}, {"model": "perceptual", "quality": 20}, {}]
+)
 def test_options_are_those_of_encode(crop, options):
     file = io.BytesIO()
-    crop.save(file, "MTM", optimize=True, **options)  # what other formats know is passed over, as Pillow's own do
+    # what other formats know is passed over, as Pillow's own do
+    crop.save(file, "MTM", optimize=True, **options)
     assert file.getvalue() == metamer.encode(crop, **options)
 
 
@@ -73,7 +76,8 @@ def test_no_file_is_left_open(path):
 
 def test_files_of_others_stay_theirs(path):
     data = path.read_bytes()
-    music, flagged = b"MTM\x10" + data[4:], data[:9] + b"\xff" + data[10:]  # MultiTracker modules begin alike
+    # MultiTracker modules begin alike
+    music, flagged = b"MTM\x10" + data[4:], data[:9] + b"\xff" + data[10:]
     for other in (b"", b"MT", b"MTM", data[:17], music, data[:3] + b"\0" + data[4:], flagged):
         with pytest.raises(Image.UnidentifiedImageError):
             Image.open(io.BytesIO(other))

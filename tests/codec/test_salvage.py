@@ -1,4 +1,6 @@
-"""What is left of damaged files: whole tiles as ever, lost ones crossed out and named, and never a word too good."""
+"""What is left of damaged files: whole tiles as ever, lost ones crossed out and named, and never a
+word too good.
+"""
 
 import contextlib
 import zlib
@@ -16,7 +18,8 @@ from metamer.codec.errors import StreamError
 from metamer.codec.model import load
 from tests.conftest import run_metamer
 
-PLACES = [(0, 0, 1024, 1024), (1024, 0, 16, 1024), (0, 1024, 1024, 51), (1024, 1024, 16, 51)]  # of `wide`
+# of `wide`
+PLACES = [(0, 0, 1024, 1024), (1024, 0, 16, 1024), (0, 1024, 1024, 51), (1024, 1024, 16, 51)]
 
 
 def ends(data: bytes) -> list[int]:
@@ -49,7 +52,10 @@ def test_a_damaged_tile_is_crossed_out_and_the_rest_is_right(stream, where):
     with pytest.raises(StreamError):
         metamer.decode(data)
     found = metamer.rescue(data)
-    assert found.lost == (PLACES[2],) and found.damage[-1] == "tile 2 is lost: 1024x51 pixels at 0,1024"
+    assert (
+        found.lost == (PLACES[2],)
+        and found.damage[-1] == "tile 2 is lost: 1024x51 pixels at 0,1024"
+    )
     pixels = np.asarray(found.picture, int)
     assert set(np.unique(pixels[1024:, :1024])) == {96, 128}
     assert np.abs(pixels[: 1024 - 56] - whole[: 1024 - 56]).max() <= 1  # further than the halo
@@ -59,7 +65,9 @@ def test_a_damaged_tile_is_crossed_out_and_the_rest_is_right(stream, where):
 def test_several_damaged_tiles(stream, tiles):
     begins = ends(stream)
     data = changed(stream, *(begins[tile] + 30 for tile in tiles))
-    assert metamer.rescue(data, region=(1000, 1000, 40, 40)).lost == tuple(PLACES[tile] for tile in tiles)
+    assert metamer.rescue(data, region=(1000, 1000, 40, 40)).lost == tuple(
+        PLACES[tile] for tile in tiles
+    )
 
 
 @pytest.mark.parametrize("kept", [1, 2, 3])
@@ -71,7 +79,10 @@ def test_a_file_cut_off(stream, kept):
 
 def test_bytes_lost_and_bytes_added_in_the_middle(stream):
     place = ends(stream)[1] + 20
-    for data in (stream[:place] + stream[place + 100 :], stream[:place] + b"\x01\x45" * 77 + stream[place:]):
+    for data in (
+        stream[:place] + stream[place + 100 :],
+        stream[:place] + b"\x01\x45" * 77 + stream[place:],
+    ):
         found = metamer.rescue(data, region=(1030, 1000, 10, 75))
         assert found.lost == (PLACES[1],) and "are damaged" in found.damage[0]
 
@@ -90,7 +101,11 @@ def test_a_picture_in_one_piece_is_decoded_and_not_trusted(otters):
     data = metamer.encode(picture, 60)
     late, early = changed(data, len(data) - 40), changed(data, 30)
     found = metamer.rescue(late)
-    assert "nothing tells" in found.damage[0] and found.lost == () and found.picture.size == picture.size
+    assert (
+        "nothing tells" in found.damage[0]
+        and found.lost == ()
+        and found.picture.size == picture.size
+    )
 
     def error(other):
         return np.square(np.asarray(other, float) - np.asarray(picture, float)).mean()
@@ -147,18 +162,26 @@ def test_hostile_files_cost_a_bounded_search(monkeypatch):
         return before(data, place)
 
     monkeypatch.setattr(container, "read_section", counting)
-    data = container.pack(HEADER, [Section(Kind.PICTURE, b"")])[:HEADER_BYTES] + b"\x02\xf0\x81\x02" * 20000
+    data = (
+        container.pack(HEADER, [Section(Kind.PICTURE, b"")])[:HEADER_BYTES]
+        + b"\x02\xf0\x81\x02" * 20000
+    )
     assert metamer.rescue(data).lost == ((0, 0, 16, 16),)
     assert sum(summed) < (1 << 20) + 2 * len(data)
 
 
 def test_chains_of_damaged_sections_cost_a_bounded_search(monkeypatch):
-    """Behind each damaged section a chain of others that reaches to the end, beside it a whole one: quadratic if followed."""
+    """Behind each damaged section a chain of others that reaches to the end, beside it a whole one:
+    quadratic if followed.
+    """
     monkeypatch.setattr(salvage, "SEARCH", 1 << 22)
     tried, before = [], container.read_section
-    monkeypatch.setattr(container, "read_section", lambda *where: tried.append(where) or before(*where))
+    monkeypatch.setattr(
+        container, "read_section", lambda *where: tried.append(where) or before(*where)
+    )
     start = container.pack(HEADER, [Section(Kind.PICTURE, b"")])[:HEADER_BYTES]
-    head, body = b"\x01\x08", b"\0\0" + b"\x01\x0eXXXX"  # the first leads to the second's last six bytes, those to the next's
+    # the first leads to the second's last six bytes, those to the next's
+    head, body = b"\x01\x08", b"\0\0" + b"\x01\x0eXXXX"
     unit = b"\x01\x08XXXX" + head + zlib.crc32(body, zlib.crc32(head)).to_bytes(4, "little") + body
     _, found, damage = salvage.sections(start + 600 * unit)
     assert len(tried) < (1 << 22) // salvage.TRIED + 2 * 600 and found and damage
@@ -179,15 +202,27 @@ def said(header: Header, sections: list[Section]) -> bytes:
     """`container.pack` without its checks."""
     parts = [container.pack(header, [PICTURE])[:HEADER_BYTES]]
     for number, section in enumerate(sections, 1):
-        start = bytes([section.kind | container.LAST * (number == len(sections)), len(section.body)])
-        parts += [start, zlib.crc32(section.body, zlib.crc32(start)).to_bytes(4, "little"), section.body]
+        start = bytes(
+            [section.kind | container.LAST * (number == len(sections)), len(section.body)]
+        )
+        parts += [
+            start,
+            zlib.crc32(section.body, zlib.crc32(start)).to_bytes(4, "little"),
+            section.body,
+        ]
     return b"".join(parts)
 
 
-@pytest.mark.parametrize("header, sections", [
-    (GREY, [PICTURE, PICTURE]), (GREY, [PICTURE, XMP, XMP]), (GREY, [PICTURE, XMP, Section(Kind.EXIF, b"\0x")]),
-    (HEADER, [Section(Kind.PICTURE, b"\0\0")] * 2), (HEADER, [Section(Kind.PICTURE, b"\1\0"), Section(Kind.PICTURE, b"\0\0")]),
-])
+@pytest.mark.parametrize(
+    "header, sections",
+    [
+        (GREY, [PICTURE, PICTURE]),
+        (GREY, [PICTURE, XMP, XMP]),
+        (GREY, [PICTURE, XMP, Section(Kind.EXIF, b"\0x")]),
+        (HEADER, [Section(Kind.PICTURE, b"\0\0")] * 2),
+        (HEADER, [Section(Kind.PICTURE, b"\1\0"), Section(Kind.PICTURE, b"\0\0")]),
+    ],
+)
 def test_whole_sections_in_disorder_are_told(header, sections):
     data = said(header, sections)
     with pytest.raises(StreamError):
@@ -207,45 +242,75 @@ def test_the_command_line(stream, tmp_path):
     assert done.returncode == 1 and not (tmp_path / "bad.png").exists()
     both = (tmp_path / "bad.mtm", tmp_path / "good.mtm")
     done = run_metamer("decode", *both, "--salvage", "--region", "1000,0,40,40", "-o", tmp_path)
-    assert done.returncode == 3 and b"bad.mtm: tile 1 is lost: 16x1024 pixels at 1024,0" in done.stderr
+    assert (
+        done.returncode == 3 and b"bad.mtm: tile 1 is lost: 16x1024 pixels at 1024,0" in done.stderr
+    )
     assert b"good.mtm" not in done.stderr and Image.open(tmp_path / "bad.png").size == (40, 40)
-    done = run_metamer("decode", tmp_path / "good.mtm", "--salvage", "--region", "1000,0,40,40", "-o", tmp_path / "again.png")
+    done = run_metamer(
+        "decode",
+        tmp_path / "good.mtm",
+        "--salvage",
+        "--region",
+        "1000,0,40,40",
+        "-o",
+        tmp_path / "again.png",
+    )
     assert done.returncode == 0 and not done.stderr
 
 
 def test_bytes_behind_the_last_section_are_told():
     found = metamer.rescue(LITTLE[0] + b"more")
-    assert found.damage == ("4 bytes follow its last section",) and found.picture == metamer.decode(LITTLE[0])
+    assert found.damage == ("4 bytes follow its last section",) and found.picture == metamer.decode(
+        LITTLE[0]
+    )
 
 
 def test_words_that_no_symbol_maps_to_in_a_picture_in_one_piece():
     """Every checksum is right, so nothing is damaged: such a file never was a picture."""
-    data = container.pack(Header(HEADER.model_id, 50, 64, 64), [Section(Kind.PICTURE, b"\xff" * 400)])
+    data = container.pack(
+        Header(HEADER.model_id, 50, 64, 64), [Section(Kind.PICTURE, b"\xff" * 400)]
+    )
     with pytest.raises(StreamError, match="damaged"):
         metamer.rescue(data)
 
 
 def test_what_is_beside_the_picture_and_makes_no_sense():
-    sections = [Section(Kind.PICTURE, b"\0\0"), Section(Kind.ALPHA, b"\1\0"), Section(Kind.EXIF, b"\7"), XMP]
+    sections = [
+        Section(Kind.PICTURE, b"\0\0"),
+        Section(Kind.ALPHA, b"\1\0"),
+        Section(Kind.EXIF, b"\7"),
+        XMP,
+    ]
     found = metamer.rescue(container.pack(HEADER, sections))
-    assert [line.split(":")[0] for line in found.damage] == ["its transparency is lost", "its EXIF is lost"]
+    assert [line.split(":")[0] for line in found.damage] == [
+        "its transparency is lost",
+        "its EXIF is lost",
+    ]
     assert found.picture.mode == "RGB" and found.picture.info == {"xmp": b"x"}
 
 
 def test_tiles_whose_colours_were_turned_otherwise():
     turns = [axes.Turn((0, 0, shift), (31, 31, 31)) for shift in (0, 40)]
     header = Header(HEADER.model_id, 50, 1040, 16, tiled=True, turned=True)
-    data = container.pack(header, [Section(Kind.PICTURE, decoding.wrap(header, *pair, b"")) for pair in enumerate(turns)])
+    data = container.pack(
+        header,
+        [Section(Kind.PICTURE, decoding.wrap(header, *pair, b"")) for pair in enumerate(turns)],
+    )
     with pytest.raises(StreamError, match="tiles differ in how colours were turned"):
         metamer.info(data)
     assert metamer.rescue(data, region=(0, 0, 8, 8)).damage == (
-        "it is not as the format has it: tiles differ in how colours were turned",)
+        "it is not as the format has it: tiles differ in how colours were turned",
+    )
 
 
 def test_tiles_may_have_two_sections_each(monkeypatch):
     """A picture and an overlay."""
     monkeypatch.setattr(salvage, "OTHERS", 0)
     header = Header(load("base").id, 50, 1040, 16, tiled=True, overlaid=True)
-    sections = [Section(kind, bytes([number, 0, 3, 2])) for kind in (Kind.PICTURE, Kind.OVERLAY) for number in (0, 1)]
+    sections = [
+        Section(kind, bytes([number, 0, 3, 2]))
+        for kind in (Kind.PICTURE, Kind.OVERLAY)
+        for number in (0, 1)
+    ]
     _, found, damage = salvage.sections(container.pack(header, sections) + b"more")
     assert found == sections and damage == ["4 bytes follow its last section"]

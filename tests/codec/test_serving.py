@@ -48,7 +48,11 @@ def ask(folder):
 
         def ask(path, method="GET", **headers):
             connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1])
-            connection.request(method, path, headers={key.replace("_", "-"): value for key, value in headers.items()})
+            connection.request(
+                method,
+                path,
+                headers={key.replace("_", "-"): value for key, value in headers.items()},
+            )
             response = connection.getresponse()
             return response, response.read()
 
@@ -61,25 +65,47 @@ def test_lists_and_shows_what_is_there(ask, folder):
     assert names == ["a.mtm", "damaged.mtm", "deep er/ü #1.png"]
     assert ask("/file/a.mtm")[1] == (folder / "a.mtm").read_bytes()
     response, data = ask("/picture/" + quote("deep er/ü #1.png"))
-    assert response.headers["Content-Type"] == "image/png" and data == (folder / "deep er" / "ü #1.png").read_bytes()
+    assert (
+        response.headers["Content-Type"] == "image/png"
+        and data == (folder / "deep er" / "ü #1.png").read_bytes()
+    )
     response, data = ask("/picture/a.mtm")
     with Image.open(io.BytesIO(data)) as picture:
         assert picture.tobytes() == metamer.decode(folder / "a.mtm").tobytes()
     assert json.loads(ask("/info/a.mtm")[1])["width"] == 64
 
 
-@pytest.mark.parametrize("path", [
-    "/file/../outside.png", "/file/%2e%2e/outside.png", "/file/..%2foutside.png", "/file//etc/passwd", "/file/link.png",
-    "/file/notes.txt", "/file/.hidden.png", "/file/page.html", "/file/text.png", "/file/", "/file", "/other/a.mtm",
-    "/picture/no.mtm", "/file/a.mtm%00.png", "/file/deep er/../a.mtm", "/viewer/../cli.py", "/%2e%2e/cli.py",
-])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/file/../outside.png",
+        "/file/%2e%2e/outside.png",
+        "/file/..%2foutside.png",
+        "/file//etc/passwd",
+        "/file/link.png",
+        "/file/notes.txt",
+        "/file/.hidden.png",
+        "/file/page.html",
+        "/file/text.png",
+        "/file/",
+        "/file",
+        "/other/a.mtm",
+        "/picture/no.mtm",
+        "/file/a.mtm%00.png",
+        "/file/deep er/../a.mtm",
+        "/viewer/../cli.py",
+        "/%2e%2e/cli.py",
+    ],
+)
 def test_nothing_else(ask, path):
     response, body = ask(path.replace(" ", "%20"))
     assert response.status == 404 and b"secret" not in body
 
 
 def test_names_that_are_no_text(ask, folder):
-    (folder / os.fsdecode(b"\xff\n.png")).write_bytes((folder / "deep er" / "ü #1.png").read_bytes())
+    (folder / os.fsdecode(b"\xff\n.png")).write_bytes(
+        (folder / "deep er" / "ü #1.png").read_bytes()
+    )
     entry = next(entry for entry in json.loads(ask("/list")[1]) if "xff" in entry["name"])
     assert entry == {"name": "\\xff\\n.png", "address": "%FF%0A.png"}
     assert ask(f"/file/{entry['address']}")[1].startswith(b"\x89PNG")
@@ -88,14 +114,20 @@ def test_names_that_are_no_text(ask, folder):
 def test_ranges(ask, folder):
     whole = (folder / "a.mtm").read_bytes()
     size = len(whole)
-    for asked, part in (("0-3", whole[:4]), ("10-", whole[10:]), ("-5", whole[-5:]), (f"0-{size * 2}", whole)):
+    for asked, part in (
+        ("0-3", whole[:4]),
+        ("10-", whole[10:]),
+        ("-5", whole[-5:]),
+        (f"0-{size * 2}", whole),
+    ):
         response, data = ask("/file/a.mtm", Range=f"bytes={asked}")
         assert response.status == 206 and data == part
         begin = size - len(part) if asked[0] == "-" or asked[-1] == "-" else 0
         assert response.headers["Content-Range"] == f"bytes {begin}-{begin + len(part) - 1}/{size}"
     for asked in (f"{size}-", "-0"):
         assert ask("/file/a.mtm", Range=f"bytes={asked}")[0].status == 416
-    for asked in ("bytes=5-3", "bytes=x-3", "bytes=1-2,4-5", "lines=1-2", "bytes=-"):  # answered with everything
+    # answered with everything
+    for asked in ("bytes=5-3", "bytes=x-3", "bytes=1-2,4-5", "lines=1-2", "bytes=-"):
         response, data = ask("/file/a.mtm", Range=asked)
         assert response.status == 200 and data == whole
     assert ask("/file/a.mtm", Range="bytes=0-3", If_Range='"other"')[1] == whole
@@ -106,7 +138,9 @@ def test_etags(ask, folder):
         etag = ask(path)[0].headers["ETag"]
         response, data = ask(path, If_None_Match=etag)
         assert response.status == 304 and data == b"" and response.headers["ETag"] == etag
-    assert ask("/picture/a.mtm")[0].headers["ETag"] != ask("/picture/a.mtm?preview")[0].headers["ETag"]
+    assert (
+        ask("/picture/a.mtm")[0].headers["ETag"] != ask("/picture/a.mtm?preview")[0].headers["ETag"]
+    )
     before = ask("/file/a.mtm")[0].headers["ETag"]
     shutil.copy(FOLDER / OTHER, folder / "a.mtm")
     assert ask("/file/a.mtm", If_None_Match=before)[0].status == 200
@@ -117,7 +151,14 @@ def test_options(ask, folder):
         assert ask("/picture/a.mtm")[1] != ask("/picture/a.mtm?realism=1")[1]
     coarse = Image.open(io.BytesIO(ask("/picture/a.mtm?preview")[1]))
     assert coarse.tobytes() == metamer.decode(folder / "a.mtm", preview=True).tobytes()
-    for query in ("realism=2", "realism=", "realism=x", "realism=nan", "decoder=../../x", "decoder=x.decoder"):
+    for query in (
+        "realism=2",
+        "realism=",
+        "realism=x",
+        "realism=nan",
+        "decoder=../../x",
+        "decoder=x.decoder",
+    ):
         assert ask(f"/picture/a.mtm?{query}")[0].status == 400
     for path in ("/picture/a.mtm?decoder=none", "/picture/damaged.mtm", "/info/damaged.mtm"):
         response, body = ask(path)
@@ -137,15 +178,21 @@ def test_other_hosts_are_refused(ask):
 
 def test_the_viewer(ask):
     response, page = ask("/")
-    assert b"viewer.js" in page and "default-src 'self'" in response.headers["Content-Security-Policy"]
+    assert (
+        b"viewer.js" in page and "default-src 'self'" in response.headers["Content-Security-Policy"]
+    )
     assert ask("/viewer.js")[0].headers["Content-Type"].startswith("text/javascript")
 
 
 def test_the_command(folder):
     # what a shell starts in the background, these tests maybe, ignores the signal
-    process = subprocess.Popen([sys.executable, "-m", "metamer.cli", "serve", folder, "--port", "0"], stdout=subprocess.PIPE,
-                               stderr=subprocess.PIPE, text=True,
-                               preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL))
+    process = subprocess.Popen(
+        [sys.executable, "-m", "metamer.cli", "serve", folder, "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
     address = process.stdout.readline().strip()
     connection = http.client.HTTPConnection(address.removeprefix("http://").rstrip("/"))
     connection.request("GET", "/list")
@@ -154,5 +201,8 @@ def test_the_command(folder):
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130 and errors == "metamer: interrupted\n"
     assert inside("serve", folder / "none").returncode == 1
-    with serving.Server(folder, "127.0.0.1", 0) as server, pytest.raises(FileError, match="cannot listen"):
+    with (
+        serving.Server(folder, "127.0.0.1", 0) as server,
+        pytest.raises(FileError, match="cannot listen"),
+    ):
         serving.Server(folder, "127.0.0.1", server.server_address[1])

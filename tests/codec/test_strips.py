@@ -26,7 +26,9 @@ def test_strips_cover_all_rows():
     for height in (1, 2, 15, 16, 17, 300):
         for width in (1, 63, 513, 4096):
             found = latents.strips(height, width)
-            assert [row for top, bottom in found for row in range(top, bottom)] == list(range(height))
+            assert [row for top, bottom in found for row in range(top, bottom)] == list(
+                range(height)
+            )
             assert all(top % 2 == 0 for top, _ in found)
 
 

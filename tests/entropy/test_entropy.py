@@ -1,4 +1,6 @@
-"""Tables, order and range coder, against independent formulas and a decoder written from FORMAT.md alone."""
+"""Tables, order and range coder, against independent formulas and a decoder written from FORMAT.md
+alone.
+"""
 
 import numpy as np
 import pytest
@@ -12,16 +14,23 @@ from tests.reference_decoder import RangeDecoder, read_pass
 
 
 def laplace_tables(scales=(0.3, 2.0, 9.0), reaches=(2, 10, 40), empty_first=False) -> Tables:
-    parts = [quantise(np.exp(-abs(np.arange(-r, r + 2)) / s)) for s, r in zip(scales, reaches, strict=True)]
+    parts = [
+        quantise(np.exp(-abs(np.arange(-r, r + 2)) / s))
+        for s, r in zip(scales, reaches, strict=True)
+    ]
     reach = np.array([*([-1] if empty_first else []), *reaches], np.int32)
     return Tables(np.concatenate(parts), reach)
 
 
 TABLES = laplace_tables()
-passes = st.lists(st.tuples(st.integers(-200000, 200000) | st.integers(-12, 12), st.integers(0, 2)), max_size=200)
+passes = st.lists(
+    st.tuples(st.integers(-200000, 200000) | st.integers(-12, 12), st.integers(0, 2)), max_size=200
+)
 
 
-@given(st.lists(st.floats(0, 1e6), min_size=2, max_size=300).filter(lambda values: sum(values) > 1e-3))
+@given(
+    st.lists(st.floats(0, 1e6), min_size=2, max_size=300).filter(lambda values: sum(values) > 1e-3)
+)
 def test_quantise_sums_and_stays_positive_and_near(values):
     frequencies = quantise(np.array(values)).astype(np.int64)
     assert frequencies.sum() == TOTAL and frequencies.min() >= 1
@@ -29,11 +38,15 @@ def test_quantise_sums_and_stays_positive_and_near(values):
     assert np.abs(frequencies - wanted).max() <= len(values) + 1
 
 
-@pytest.mark.parametrize("values", [np.ones(300), np.ones(300, np.float32), np.ones(300, np.int32)], ids=str)
+@pytest.mark.parametrize(
+    "values", [np.ones(300), np.ones(300, np.float32), np.ones(300, np.int32)], ids=str
+)
 def test_what_division_leaves_over_goes_to_the_first_of_equals(values):
     frequencies = quantise(values)
     left = TOTAL % 300
-    assert frequencies.dtype == np.uint32 and frequencies.tolist() == [TOTAL // 300 + 1] * left + [TOTAL // 300] * (300 - left)
+    assert frequencies.dtype == np.uint32 and frequencies.tolist() == [TOTAL // 300 + 1] * left + [
+        TOTAL // 300
+    ] * (300 - left)
 
 
 def test_quantise_computes_in_double_precision(rng):
@@ -45,10 +58,19 @@ SHAPE = "frequencies do not match the reach of each table"
 SUM = "every table must hold positive frequencies that sum to 16777216"
 
 
-@pytest.mark.parametrize("frequencies, reach, reason", [
-    ([TOTAL - 2, 1], [0, 0], SHAPE), ([], [-2], SHAPE), ([TOTAL - 1, 1], [-2, 1], SHAPE), ([], [], SHAPE),
-    ([TOTAL - 1, 1], [[0]], SHAPE), ([TOTAL - 2, 1], [0], SUM), ([0, TOTAL], [0], SUM), ([TOTAL - 1, 1, TOTAL, 1], [0, 0], SUM),
-])
+@pytest.mark.parametrize(
+    "frequencies, reach, reason",
+    [
+        ([TOTAL - 2, 1], [0, 0], SHAPE),
+        ([], [-2], SHAPE),
+        ([TOTAL - 1, 1], [-2, 1], SHAPE),
+        ([], [], SHAPE),
+        ([TOTAL - 1, 1], [[0]], SHAPE),
+        ([TOTAL - 2, 1], [0], SUM),
+        ([0, TOTAL], [0], SUM),
+        ([TOTAL - 1, 1, TOTAL, 1], [0, 0], SUM),
+    ],
+)
 def test_wrong_tables_are_refused(frequencies, reach, reason):
     with pytest.raises(ValueError) as error:
         Tables(np.array(frequencies, np.uint32), np.array(reach, np.int32))
@@ -62,7 +84,9 @@ def test_tables_of_reach_0_code_zeros_and_escapes():
     encoder.write(values, indices)
     meter.write(values, indices)
     assert Decoder(tables, encoder.bytes()).read(indices).tolist() == values.tolist()
-    assert meter.bits == pytest.approx(2 * 24 + 2 * (1 + np.log2(24)) + 3 - 3 * np.log2(1 - 2**-24), abs=1e-9)
+    assert meter.bits == pytest.approx(
+        2 * 24 + 2 * (1 + np.log2(24)) + 3 - 3 * np.log2(1 - 2**-24), abs=1e-9
+    )
 
 
 @given(st.lists(st.integers(0, 255), max_size=300))
@@ -114,7 +138,9 @@ def test_size_is_the_information_content(rng):
     assert meter.bits / 8 <= len(encoder.bytes()) <= meter.bits / 8 + 8
     assert meter.bits == pytest.approx(TABLES.cost(values, tables).sum())
     meter.write(values[:9], tables[:9])
-    assert meter.bits == pytest.approx(TABLES.cost(values, tables).sum() + TABLES.cost(values[:9], tables[:9]).sum())
+    assert meter.bits == pytest.approx(
+        TABLES.cost(values, tables).sum() + TABLES.cost(values[:9], tables[:9]).sum()
+    )
 
 
 def test_empty_tables_are_marked():

@@ -9,8 +9,10 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-SECONDS, SECONDS_A_PIXEL = 2.0, 8e-6  # by the clock, for what is not pictures, and for each pixel declared
-MEMORY = 2 << 30  # bytes of addresses that all inputs together may add to the process; above it allocations fail
+# by the clock, for what is not pictures, and for each pixel declared
+SECONDS, SECONDS_A_PIXEL = 2.0, 8e-6
+# bytes of addresses that all inputs together may add to the process; above it allocations fail
+MEMORY = 2 << 30
 LONGEST = 1 << 16  # bytes of an input
 
 
@@ -20,11 +22,13 @@ class SilentError(AssertionError):
 
 @dataclass
 class Harness:
-    """share: of the inputs that have a picture, how many go through the networks, where a target has such.
+    """share: of the inputs that have a picture, how many go through the networks, where a target
+    has such.
 
-    reached: how many inputs came to each stage; failures: input and traceback by where it was raised; longest: seconds by
-    the clock, as processor time takes as long to ask for as an input does, and the input; what seems too long is run again,
-    by processor time. `keep` names a file that holds the input at work, whatever becomes of the process.
+    reached: how many inputs came to each stage; failures: input and traceback by where it was
+    raised; longest: seconds by the clock, as processor time takes as long to ask for as an input
+    does, and the input; what seems too long is run again, by processor time. `keep` names a file
+    that holds the input at work, whatever becomes of the process.
     """
 
     share: float = 1 / 256
@@ -69,7 +73,9 @@ class Harness:
             self.longest_without = max(self.longest_without, seconds)
 
     def check(self, data: bytes, parent: bytes | None) -> int:
-        """Puts an input to what reads it; returns how many pixels it declares. Raises what is found wrong."""
+        """Puts an input to what reads it; returns how many pixels it declares. Raises what is found
+        wrong.
+        """
         raise NotImplementedError
 
     def keep(self, path: Path) -> None:
@@ -83,7 +89,8 @@ class Harness:
         seconds = time.perf_counter() - self.started
         return {
             **self.reached,
-            "seconds": round(seconds, 1), "inputs a second": round(self.reached["inputs"] / seconds, 1),
+            "seconds": round(seconds, 1),
+            "inputs a second": round(self.reached["inputs"] / seconds, 1),
             "longest input, seconds": round(self.longest[0], 3),
             "longest without networks, seconds": round(self.longest_without, 3),
             "peak memory, MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
@@ -92,7 +99,9 @@ class Harness:
 
 
 def warm(target: Harness, files: list[bytes]) -> int:
-    """Loads all that is loaded once, and then limits memory to `MEMORY` more. Returns what the process holds, in kB."""
+    """Loads all that is loaded once, and then limits memory to `MEMORY` more. Returns what the
+    process holds, in kB.
+    """
     share, target.share = target.share, 1e9
     for data in files:
         target(data)
@@ -101,5 +110,7 @@ def warm(target: Harness, files: list[bytes]) -> int:
     target.longest, target.longest_without, target.started = (0.0, b""), 0.0, time.perf_counter()
     with open("/proc/self/statm") as status:
         taken = int(status.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    resource.setrlimit(
+        resource.RLIMIT_AS, (taken + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1])
+    )
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,7 +1,9 @@
-"""Picture files to be encoded, of every format that is read, damaged and crafted. The networks have no part in it.
+"""Picture files to be encoded, of every format that is read, damaged and crafted. The networks have
+no part in it.
 
-What must hold: an ImageError of one line or a picture as `codec.pictures` promises it, upright, with metadata that says so;
-little time and memory. What libraries write to standard error themselves is counted: the command keeps it to itself.
+What must hold: an ImageError of one line or a picture as `codec.pictures` promises it, upright,
+with metadata that says so; little time and memory. What libraries write to standard error
+themselves is counted: the command keeps it to itself.
 """
 
 import contextlib
@@ -25,26 +27,38 @@ from tests.fuzz.harness import LONGEST, Harness, SilentError
 
 SUFFIX = ".picture"
 LARGEST = 4096  # bytes of a seed
-PIXELS = 1 << 16  # that a picture may declare here: larger ones are refused before they are read, as they are anywhere
+# that a picture may declare here: larger ones are refused before they are read, as they are
+# anywhere
+PIXELS = 1 << 16
 BYTES = (0x00, 0x01, 0x02, 0x7F, 0x80, 0xFE, 0xFF)
 
 
 def seeds() -> list[bytes]:
-    """The small ones among the odd files, and a tiny picture in every format and mode that Pillow writes it in."""
+    """The small ones among the odd files, and a tiny picture in every format and mode that Pillow
+    writes it in.
+    """
     found = [data for odd in ODD if (data := odd.make()) is not None and len(data) <= LARGEST]
-    whole = {"exif": b"Exif\0\0" + crafting.exif(6), "icc_profile": crafting.DISPLAY_P3, "xmp": outputs.PACKETS[1]}
+    whole = {
+        "exif": b"Exif\0\0" + crafting.exif(6),
+        "icc_profile": crafting.DISPLAY_P3,
+        "xmp": outputs.PACKETS[1],
+    }
     for name in pictures.FORMATS:
         for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"):
             for options in ({}, {key: whole[key] for key in ("exif", "icc_profile")}, whole):
                 buffer = io.BytesIO()
                 with contextlib.suppress(Exception):  # not of this mode, or not written at all
-                    outputs.PICTURES["RGBA" if mode.endswith("A") else "RGB"].convert(mode).save(buffer, name, **options)
+                    outputs.PICTURES["RGBA" if mode.endswith("A") else "RGB"].convert(mode).save(
+                        buffer, name, **options
+                    )
                     found.append(buffer.getvalue())
     return sorted(set(found))
 
 
 def mutate(data: bytes, rng: random.Random) -> tuple[bytes, None]:
-    """A damaged file, one of whose fields says something else, or a PNG whose checksums are right all the same."""
+    """A damaged file, one of whose fields says something else, or a PNG whose checksums are right
+    all the same.
+    """
     kind = rng.random()
     if data[:4] in (b"II*\0", b"MM\0*") and kind < 0.6:
         return _entry(data, rng), None
@@ -53,7 +67,8 @@ def mutate(data: bytes, rng: random.Random) -> tuple[bytes, None]:
     if kind < 0.5:
         return mutation.damage(data, rng)[:LONGEST], None
     changed = bytearray(data)
-    for _ in range(rng.choice((1, 1, 2, 4))):  # numbers, most of which stand at the beginning of a file
+    # numbers, most of which stand at the beginning of a file
+    for _ in range(rng.choice((1, 1, 2, 4))):
         size = rng.choice((1, 2, 2, 4))
         place = min(int(rng.expovariate(0.02)), max(0, len(changed) - size))
         value = rng.choice(outputs.NUMBERS) & (1 << 8 * size) - 1
@@ -75,12 +90,16 @@ def _entry(data: bytes, rng: random.Random) -> bytes:
         elif field == 4:
             struct.pack_into(f"{order}H", changed, place + 8, rng.randrange(1 << 16))
         else:
-            struct.pack_into(f"{order}I", changed, place + 4 * (field - 1), rng.choice(outputs.NUMBERS))
+            struct.pack_into(
+                f"{order}I", changed, place + 4 * (field - 1), rng.choice(outputs.NUMBERS)
+            )
     return bytes(changed)
 
 
 def _chunks(data: bytes, rng: random.Random) -> bytes:
-    """A PNG with a chunk changed, lost, repeated or moved, pixels squeezed anew; every checksum is right."""
+    """A PNG with a chunk changed, lost, repeated or moved, pixels squeezed anew; every checksum is
+    right.
+    """
     parts, place = [], 8
     while place + 8 <= len(data):
         (length,) = struct.unpack_from(">I", data, place)
@@ -94,8 +113,29 @@ def _chunks(data: bytes, rng: random.Random) -> bytes:
         case 0 | 1 if body:
             parts[which] = name, mutation.damage(body, rng)
         case 2:
-            parts[which] = rng.choice((b"tRNS", b"PLTE", b"iCCP", b"eXIf", b"iTXt", b"zTXt", b"cICP", b"gAMA", b"cHRM", b"acTL",
-                                       b"fcTL", b"fdAT", b"IDAT", b"IEND", b"IHDR", name.swapcase())), body
+            parts[which] = (
+                rng.choice(
+                    (
+                        b"tRNS",
+                        b"PLTE",
+                        b"iCCP",
+                        b"eXIf",
+                        b"iTXt",
+                        b"zTXt",
+                        b"cICP",
+                        b"gAMA",
+                        b"cHRM",
+                        b"acTL",
+                        b"fcTL",
+                        b"fdAT",
+                        b"IDAT",
+                        b"IEND",
+                        b"IHDR",
+                        name.swapcase(),
+                    )
+                ),
+                body,
+            )
         case 3:
             parts.insert(rng.randrange(len(parts) + 1), (name, body))
         case 4:
@@ -104,14 +144,24 @@ def _chunks(data: bytes, rng: random.Random) -> bytes:
             with contextlib.suppress(zlib.error):
                 raw = zlib.decompress(b"".join(body for name, body in parts if name == b"IDAT"))
                 squeezed = (b"IDAT", zlib.compress(mutation.damage(raw, rng)))
-                parts = [part for part in parts if part[0] not in (b"IDAT", b"IEND")] + [squeezed, (b"IEND", b"")]
+                parts = [part for part in parts if part[0] not in (b"IDAT", b"IEND")] + [
+                    squeezed,
+                    (b"IEND", b""),
+                ]
         case _:
-            extra = rng.choice(((b"cICP", bytes(rng.choice((0, 1, 2, 9, 12, 13, 16, 18)) for _ in range(4))),
-                                (b"gAMA", struct.pack(">I", rng.choice(outputs.NUMBERS))),
-                                (b"tRNS", rng.randbytes(rng.choice((1, 2, 6, 256)))),
-                                (b"eXIf", outputs._directories(rng)),
-                                (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + rng.choice(outputs.PACKETS)),
-                                (b"cHRM", b"".join(struct.pack(">I", rng.choice(outputs.NUMBERS)) for _ in range(8)))))
+            extra = rng.choice(
+                (
+                    (b"cICP", bytes(rng.choice((0, 1, 2, 9, 12, 13, 16, 18)) for _ in range(4))),
+                    (b"gAMA", struct.pack(">I", rng.choice(outputs.NUMBERS))),
+                    (b"tRNS", rng.randbytes(rng.choice((1, 2, 6, 256)))),
+                    (b"eXIf", outputs._directories(rng)),
+                    (b"iTXt", b"XML:com.adobe.xmp\0\0\0\0\0" + rng.choice(outputs.PACKETS)),
+                    (
+                        b"cHRM",
+                        b"".join(struct.pack(">I", rng.choice(outputs.NUMBERS)) for _ in range(8)),
+                    ),
+                )
+            )
             parts.insert(min(1, len(parts)), extra)
     return data[:8] + b"".join(crafting.chunk(name, body) for name, body in parts)
 
@@ -126,7 +176,11 @@ class Target(Harness):
 
     def check(self, data: bytes, parent: bytes | None) -> int:
         choice = zlib.crc32(data)
-        options = {"icc": ("convert", "keep")[choice & 1], "first_frame": bool(choice & 2), "strip": bool(choice & 12 == 12)}
+        options = {
+            "icc": ("convert", "keep")[choice & 1],
+            "first_frame": bool(choice & 2),
+            "strip": bool(choice & 12 == 12),
+        }
         try:
             with self._listening():
                 taken = pictures.load(io.BytesIO(data), max_pixels=PIXELS, **options)
@@ -163,7 +217,9 @@ class Target(Harness):
             if alpha.mode != "L" or alpha.size != image.size:
                 raise SilentError("transparency of another size")
         if taken.exif and (upright(taken.exif) != taken.exif or options["strip"]):
-            raise SilentError("EXIF of a picture that does not stand upright, or that was to be stripped")
+            raise SilentError(
+                "EXIF of a picture that does not stand upright, or that was to be stripped"
+            )
         self.reached["with EXIF"] += bool(taken.exif)
         self.reached["with a profile"] += bool(taken.icc)
         self.reached["grey"] += taken.grey

@@ -1,7 +1,9 @@
-"""Hostile model and decoder files out of small good ones, made in memory: no trained network is needed.
+"""Hostile model and decoder files out of small good ones, made in memory: no trained network is
+needed.
 
-The model has 5 latents in two groups and every member that a model file has; its graphs hold most operators that exported ones
-do. `mutate` damages a member's bytes as they are, says something else in a graph, a card, an array, or the zip around them.
+The model has 5 latents in two groups and every member that a model file has; its graphs hold most
+operators that exported ones do. `mutate` damages a member's bytes as they are, says something else
+in a graph, a card, an array, or the zip around them.
 """
 
 import contextlib
@@ -18,71 +20,206 @@ import numpy as np
 
 from metamer.codec.graph_check import OPERATORS
 from metamer.codec.model import QUALITIES
-from tests.attacks.crafting import FLOAT, INT64, field, model, node, npy, numbers, port, scalar, tensor
+from tests.attacks.crafting import (
+    FLOAT,
+    INT64,
+    field,
+    model,
+    node,
+    npy,
+    numbers,
+    port,
+    scalar,
+    tensor,
+)
 from tests.fuzz.mutation import damage
 
 GROUPS, HYPER, LEVELS, FEATURES = (2, 3), 2, 2, 2
 LATENTS = sum(GROUPS)
-VALUES = (0, 1, -1, 2, 3, 7, 64, 255, 1023, 65536, 1 << 31, -(1 << 31), 1 << 40, 1 << 62, -(1 << 63), (1 << 63) - 1)
+VALUES = (
+    0,
+    1,
+    -1,
+    2,
+    3,
+    7,
+    64,
+    255,
+    1023,
+    65536,
+    1 << 31,
+    -(1 << 31),
+    1 << 40,
+    1 << 62,
+    -(1 << 63),
+    (1 << 63) - 1,
+)
 FLOATS = (0.0, -0.0, 1.0, -1.0, 1e-45, 3e38, float("inf"), float("-inf"), float("nan"), 1e300)
-CARD = (None, True, "", "a\x1b", "be69bfa2", [], {}, [[]], [1], [2, 3], ["a"], {"a": 1}, [2, 3, 4], *VALUES, *FLOATS)
-OTHERS = ("If", "Loop", "Scan", "Resize", "Tile", "ConstantOfShape", "LSTM", "Einsum", "NonZero", "TopK", "ai.onnx")
+CARD = (
+    None,
+    True,
+    "",
+    "a\x1b",
+    "be69bfa2",
+    [],
+    {},
+    [[]],
+    [1],
+    [2, 3],
+    ["a"],
+    {"a": 1},
+    [2, 3, 4],
+    *VALUES,
+    *FLOATS,
+)
+OTHERS = (
+    "If",
+    "Loop",
+    "Scan",
+    "Resize",
+    "Tile",
+    "ConstantOfShape",
+    "LSTM",
+    "Einsum",
+    "NonZero",
+    "TopK",
+    "ai.onnx",
+)
 
 
 def _weights(name: str, *shape: int) -> bytes:
-    return tensor(name, (np.arange(np.prod(shape)).reshape(shape) % 3 - 1).astype(np.float32), FLOAT)
+    return tensor(
+        name, (np.arange(np.prod(shape)).reshape(shape) % 3 - 1).astype(np.float32), FLOAT
+    )
 
 
 def _context(index: int) -> bytes:
-    """One of the integer networks, as format 2 has it but for its positions: the first half of them, or the others."""
+    """One of the integer networks, as format 2 has it but for its positions: the first half of
+    them, or the others.
+    """
     group, parity = divmod(index, 2)
     known = sum(GROUPS[:group]) + parity * GROUPS[group]
     channels, targets = FEATURES + LEVELS + known, GROUPS[group]
-    count = [node("Shape", ["context"], ["side"], start=1, end=3), node("Gather", ["side", "first"], ["h"], axis=0),
-             node("Gather", ["side", "second"], ["w"], axis=0), node("Mul", ["h", "w"], ["all"]),
-             node("Add", ["all", "odd"], ["more"]), node("Div", ["more", "two"], ["n"]),
-             node("Range", ["none", "n", "one"], ["which"]), node("Mod", ["which", "all"], ["rows"], fmod=0)]
-    nodes = [*count, node("Reshape", ["context", "flat"], ["view"], allowzero=1),
-             node("Gather", ["view", "rows"], ["some"], axis=0),
-             node("Gemm", ["some", "weight"], ["linear"], transB=1, alpha=1.0), node("Floor", ["linear"], ["floor"]),
-             node("Clip", ["floor", "low", "high"], ["mean32"]), node("Cast", ["mean32"], ["mean"], to=5),
-             node("Abs", ["mean32"], ["scale32"]), node("Cast", ["scale32"], ["scale"], to=5)]
-    tensors = [_weights("weight", targets, channels), numbers("flat", -1, channels), scalar("low", -99), scalar("high", 99)]
-    tensors += [scalar(name, value, INT64) for name, value in (
-        ("first", 0), ("second", 1), ("odd", 1 - parity), ("two", 2), ("none", 0), ("one", 1))]
+    count = [
+        node("Shape", ["context"], ["side"], start=1, end=3),
+        node("Gather", ["side", "first"], ["h"], axis=0),
+        node("Gather", ["side", "second"], ["w"], axis=0),
+        node("Mul", ["h", "w"], ["all"]),
+        node("Add", ["all", "odd"], ["more"]),
+        node("Div", ["more", "two"], ["n"]),
+        node("Range", ["none", "n", "one"], ["which"]),
+        node("Mod", ["which", "all"], ["rows"], fmod=0),
+    ]
+    nodes = [
+        *count,
+        node("Reshape", ["context", "flat"], ["view"], allowzero=1),
+        node("Gather", ["view", "rows"], ["some"], axis=0),
+        node("Gemm", ["some", "weight"], ["linear"], transB=1, alpha=1.0),
+        node("Floor", ["linear"], ["floor"]),
+        node("Clip", ["floor", "low", "high"], ["mean32"]),
+        node("Cast", ["mean32"], ["mean"], to=5),
+        node("Abs", ["mean32"], ["scale32"]),
+        node("Cast", ["scale32"], ["scale"], to=5),
+    ]
+    tensors = [
+        _weights("weight", targets, channels),
+        numbers("flat", -1, channels),
+        scalar("low", -99),
+        scalar("high", 99),
+    ]
+    tensors += [
+        scalar(name, value, INT64)
+        for name, value in (
+            ("first", 0),
+            ("second", 1),
+            ("odd", 1 - parity),
+            ("two", 2),
+            ("none", 0),
+            ("one", 1),
+        )
+    ]
     outputs = [port(name, ("n", targets), 5) for name in ("mean", "scale")]
     return model(nodes, [port("context", (1, "h", "w", channels))], outputs, tensors)
 
 
 def _features() -> bytes:
-    nodes = [node("Pad", ["hyper", "margin"], ["padded"], mode=b"edge"),
-             node("Conv", ["padded", "weight"], ["wide"], kernel_shape=(3, 3), pads=(0, 0, 0, 0), strides=(1, 1), group=1),
-             node("DepthToSpace", ["wide"], ["large"], blocksize=4, mode=b"CRD"), node("Relu", ["large"], ["features"])]
-    tensors = [numbers("margin", 0, 0, 1, 1, 0, 0, 1, 1), _weights("weight", 16 * FEATURES, HYPER, 3, 3)]
-    return model(nodes, [port("hyper", (1, HYPER, "h", "w"))], [port("features", (1, FEATURES, "H", "W"))], tensors)
+    nodes = [
+        node("Pad", ["hyper", "margin"], ["padded"], mode=b"edge"),
+        node(
+            "Conv",
+            ["padded", "weight"],
+            ["wide"],
+            kernel_shape=(3, 3),
+            pads=(0, 0, 0, 0),
+            strides=(1, 1),
+            group=1,
+        ),
+        node("DepthToSpace", ["wide"], ["large"], blocksize=4, mode=b"CRD"),
+        node("Relu", ["large"], ["features"]),
+    ]
+    tensors = [
+        numbers("margin", 0, 0, 1, 1, 0, 0, 1, 1),
+        _weights("weight", 16 * FEATURES, HYPER, 3, 3),
+    ]
+    return model(
+        nodes,
+        [port("hyper", (1, HYPER, "h", "w"))],
+        [port("features", (1, FEATURES, "H", "W"))],
+        tensors,
+    )
 
 
 def _analysis() -> bytes:
-    nodes = [node("Conv", ["image", "weight"], ["planes"], kernel_shape=(16, 16), strides=(16, 16), pads=(0, 0, 0, 0)),
-             node("Transpose", ["planes"], ["latent"], perm=(0, 2, 3, 1)),
-             node("Conv", ["image", "coarse"], ["hyper"], kernel_shape=(1, 1), strides=(64, 64))]
+    nodes = [
+        node(
+            "Conv",
+            ["image", "weight"],
+            ["planes"],
+            kernel_shape=(16, 16),
+            strides=(16, 16),
+            pads=(0, 0, 0, 0),
+        ),
+        node("Transpose", ["planes"], ["latent"], perm=(0, 2, 3, 1)),
+        node("Conv", ["image", "coarse"], ["hyper"], kernel_shape=(1, 1), strides=(64, 64)),
+    ]
     tensors = [_weights("weight", LATENTS, 3, 16, 16), _weights("coarse", HYPER, 3, 1, 1)]
     outputs = [port("latent", (1, "h", "w", LATENTS)), port("hyper", (1, HYPER, "a", "b"))]
-    return model(nodes, [port("image", (1, 3, "H", "W")), port("weights", (1, LEVELS))], outputs, tensors)
+    return model(
+        nodes, [port("image", (1, 3, "H", "W")), port("weights", (1, LEVELS))], outputs, tensors
+    )
 
 
 def _synthesis(slider: bool = False) -> bytes:
-    mixed = [node("Mul", ["weight", "realism"], ["mixed"])] if slider else [node("Identity", ["weight"], ["mixed"])]
-    nodes = [*mixed, node("Shape", ["latent"], ["side"], start=1, end=2), node("Squeeze", ["side"], ["height"]),
-             node("Unsqueeze", ["height", "axis"], ["again"]), node("Concat", ["again", "again"], ["twice"], axis=0),
-             node("Transpose", ["latent"], ["planes"], perm=(0, 3, 1, 2)),
-             node("Split", ["planes"], ["a", "b"], axis=1, num_outputs=2),
-             node("Concat", ["b", "a"], ["both"], axis=1), node("Conv", ["both", "mixed"], ["wide"], group=1),
-             node("Slice", ["wide", "from", "to", "which"], ["part"]), node("Expand", ["small", "one"], ["bias"]),
-             node("Add", ["part", "bias"], ["sum"]), node("Sigmoid", ["sum"], ["bounded"]),
-             node("DepthToSpace", ["bounded"], ["image"], blocksize=16, mode=b"CRD")]
-    tensors = [_weights("weight", 768, LATENTS, 1, 1), numbers("axis", 0), numbers("from", 0), numbers("to", 768),
-               numbers("which", 1), numbers("one", 1, 1, 1, 1), scalar("small", 0.5)]
+    mixed = (
+        [node("Mul", ["weight", "realism"], ["mixed"])]
+        if slider
+        else [node("Identity", ["weight"], ["mixed"])]
+    )
+    nodes = [
+        *mixed,
+        node("Shape", ["latent"], ["side"], start=1, end=2),
+        node("Squeeze", ["side"], ["height"]),
+        node("Unsqueeze", ["height", "axis"], ["again"]),
+        node("Concat", ["again", "again"], ["twice"], axis=0),
+        node("Transpose", ["latent"], ["planes"], perm=(0, 3, 1, 2)),
+        node("Split", ["planes"], ["a", "b"], axis=1, num_outputs=2),
+        node("Concat", ["b", "a"], ["both"], axis=1),
+        node("Conv", ["both", "mixed"], ["wide"], group=1),
+        node("Slice", ["wide", "from", "to", "which"], ["part"]),
+        node("Expand", ["small", "one"], ["bias"]),
+        node("Add", ["part", "bias"], ["sum"]),
+        node("Sigmoid", ["sum"], ["bounded"]),
+        node("DepthToSpace", ["bounded"], ["image"], blocksize=16, mode=b"CRD"),
+    ]
+    tensors = [
+        _weights("weight", 768, LATENTS, 1, 1),
+        numbers("axis", 0),
+        numbers("from", 0),
+        numbers("to", 768),
+        numbers("which", 1),
+        numbers("one", 1, 1, 1, 1),
+        scalar("small", 0.5),
+    ]
     if slider:  # as `codec.decoders` looks for it: type, name, bytes
         tensors.append(field(2, FLOAT) + field(8, "realism") + field(9, struct.pack("<f", 1)))
     inputs = [port("latent", (1, "h", "w", LATENTS)), port("weights", (1, LEVELS))]
@@ -92,17 +229,38 @@ def _synthesis(slider: bool = False) -> bytes:
 def model_members() -> dict[str, bytes]:
     each = (QUALITIES, LATENTS)
     arrays = {
-        "frequencies": np.array([1 << 21] * 8 + [1 << 23] * 2, np.uint32), "reach": np.array([3, 0, -1], np.int32),
-        "hyper_index": np.zeros((QUALITIES, HYPER), np.uint8), "scale_offset": np.zeros(each, np.int16),
-        "mean_factor": np.full(each, 4000, np.int32), "known_factor": np.full(each, 4000, np.int32),
-        "planes": np.full((QUALITIES, LEVELS), 32, np.uint8), "step": np.full(each, 0.1, np.float32),
-        "encoder_gain": np.full(each, 10, np.float32), "level_weights": np.full((QUALITIES, LEVELS), 0.5, np.float32),
-        "grey": np.array([1, 0, 1, 0, 1], np.uint8)}
-    card = {"format": 2, "name": "small", "groups": GROUPS, "halo": 1, "tradeoff": [9, 20], "worth": [1.5, 1], "masking": 0.5}
-    graphs = {"analysis": _analysis(), "synthesis": _synthesis(), "features": _features(),
-              **{f"context{index}": _context(index) for index in range(2 * len(GROUPS))}}
-    return {"model.json": json.dumps(card).encode(), **{f"{name}.onnx": graph for name, graph in graphs.items()},
-            **{f"{name}.npy": npy(array) for name, array in arrays.items()}}
+        "frequencies": np.array([1 << 21] * 8 + [1 << 23] * 2, np.uint32),
+        "reach": np.array([3, 0, -1], np.int32),
+        "hyper_index": np.zeros((QUALITIES, HYPER), np.uint8),
+        "scale_offset": np.zeros(each, np.int16),
+        "mean_factor": np.full(each, 4000, np.int32),
+        "known_factor": np.full(each, 4000, np.int32),
+        "planes": np.full((QUALITIES, LEVELS), 32, np.uint8),
+        "step": np.full(each, 0.1, np.float32),
+        "encoder_gain": np.full(each, 10, np.float32),
+        "level_weights": np.full((QUALITIES, LEVELS), 0.5, np.float32),
+        "grey": np.array([1, 0, 1, 0, 1], np.uint8),
+    }
+    card = {
+        "format": 2,
+        "name": "small",
+        "groups": GROUPS,
+        "halo": 1,
+        "tradeoff": [9, 20],
+        "worth": [1.5, 1],
+        "masking": 0.5,
+    }
+    graphs = {
+        "analysis": _analysis(),
+        "synthesis": _synthesis(),
+        "features": _features(),
+        **{f"context{index}": _context(index) for index in range(2 * len(GROUPS))},
+    }
+    return {
+        "model.json": json.dumps(card).encode(),
+        **{f"{name}.onnx": graph for name, graph in graphs.items()},
+        **{f"{name}.npy": npy(array) for name, array in arrays.items()},
+    }
 
 
 def decoder_members(decodes: str, slider: bool) -> dict[str, bytes]:
@@ -123,7 +281,10 @@ def mutate(members: dict[str, bytes], rng: random.Random) -> bytes:
     """A file made of good ``members``."""
     members = dict(members)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
-        name = rng.choice([each for each in members for _ in range(3 if each.endswith(".onnx") else 1)] or ["model.json"])
+        name = rng.choice(
+            [each for each in members for _ in range(3 if each.endswith(".onnx") else 1)]
+            or ["model.json"]
+        )
         data = members.get(name, b"")
         if rng.random() < 0.15:
             members[name] = damage(data, rng)
@@ -135,7 +296,9 @@ def mutate(members: dict[str, bytes], rng: random.Random) -> bytes:
             members[name] = _array(data, rng)
         else:
             members[name] = _card(data, rng)
-    whole = written(members, rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)))
+    whole = written(
+        members, rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
+    )
     return _zip(whole, rng) if rng.random() < 0.15 else whole
 
 
@@ -147,7 +310,9 @@ def _members(members: dict[str, bytes], name: str, rng: random.Random) -> None:
         case 1:
             members[name] = members.get(other, b"")
         case 2:
-            members[rng.choice(("../evil", "/etc/evil", "a" * 999, "model.json\0", "x.py"))] = rng.randbytes(9)
+            members[rng.choice(("../evil", "/etc/evil", "a" * 999, "model.json\0", "x.py"))] = (
+                rng.randbytes(9)
+            )
 
 
 def _card(data: bytes, rng: random.Random) -> bytes:
@@ -167,18 +332,34 @@ def _array(data: bytes, rng: random.Random) -> bytes:
     match rng.randrange(4):
         case 0:  # values
             place = 128 + 4 * rng.randrange(max(1, len(data) // 4))
-            value = struct.pack("<f", rng.choice(FLOATS[:-1])) if rng.random() < 0.5 else rng.randbytes(4)
+            value = (
+                struct.pack("<f", rng.choice(FLOATS[:-1]))
+                if rng.random() < 0.5
+                else rng.randbytes(4)
+            )
             return data[:place] + value + data[place + 4 :]
         case 1:
             sides = rng.choice((b"0", b"1", b"-256", b"99999999", b"257"))
-            old, new = rng.choice((
-                (b"256", sides), (b"False", b"True "), (b"<f4", b"|O8"), (b", 5", b", 0"), (b"<i4", b"<f4"), (b"|u1", b"|b1"),
-                (b"(", b"(("), (b"shape", b"shap ")))
+            old, new = rng.choice(
+                (
+                    (b"256", sides),
+                    (b"False", b"True "),
+                    (b"<f4", b"|O8"),
+                    (b", 5", b", 0"),
+                    (b"<i4", b"<f4"),
+                    (b"|u1", b"|b1"),
+                    (b"(", b"(("),
+                    (b"shape", b"shap "),
+                )
+            )
             return data.replace(old, new, 1)
         case 2:
             return data[: rng.randrange(len(data) + 1)] + rng.randbytes(rng.randrange(9))
         case _:
-            wide = np.zeros((QUALITIES, rng.choice((0, 1, 4, 6, 300))), rng.choice((np.uint8, np.int32, np.float32, np.int16)))
+            wide = np.zeros(
+                (QUALITIES, rng.choice((0, 1, 4, 6, 300))),
+                rng.choice((np.uint8, np.int32, np.float32, np.int16)),
+            )
             return npy(wide)
 
 
@@ -201,8 +382,8 @@ def _found(data: bytes, mark: bytes) -> list[int]:
     return places
 
 
-# A message as a list of fields: (number, wire type, value), a value bytes or an integer. What is inside of one stays bytes
-# until something of it is changed, for most of a graph stays as it is.
+# A message as a list of fields: (number, wire type, value), a value bytes or an integer. What is
+# inside of one stays bytes until something of it is changed, for most of a graph stays as it is.
 
 
 Fields = list[tuple[int, int, bytes | int]]
@@ -249,13 +430,21 @@ def _changed(data: bytes, change: Change, rng: random.Random) -> bytes:
     except (IndexError, ValueError):
         return damage(data, rng)
     change(fields, rng)
-    return b"".join(field(number, 0.0)[:-4] + bytes(value)[:4].ljust(4, b"\0") if kind == 5 and isinstance(value, bytes)
-                    else field(number, value) for number, kind, value in fields)
+    return b"".join(
+        field(number, 0.0)[:-4] + bytes(value)[:4].ljust(4, b"\0")
+        if kind == 5 and isinstance(value, bytes)
+        else field(number, value)
+        for number, kind, value in fields
+    )
 
 
 def _inside(fields: Fields, numbers: tuple[int, ...], change: Change, rng: random.Random) -> None:
     """``change`` of one of the messages that the fields ``numbers`` hold."""
-    places = [place for place, (number, _, value) in enumerate(fields) if number in numbers and isinstance(value, bytes)]
+    places = [
+        place
+        for place, (number, _, value) in enumerate(fields)
+        if number in numbers and isinstance(value, bytes)
+    ]
     if places:
         place = rng.choice(places)
         number, kind, value = fields[place]
@@ -292,7 +481,13 @@ def _anything(fields: Fields, rng: random.Random) -> None:
         case 1:
             fields.insert(place, fields[rng.randrange(len(fields))])
         case 2:
-            fields.append((rng.choice((3, 4, 6, 7, 9, 10, 13, 14, 15, 20, 21, 22, 25)), 2, rng.randbytes(rng.randrange(6))))
+            fields.append(
+                (
+                    rng.choice((3, 4, 6, 7, 9, 10, 13, 14, 15, 20, 21, 22, 25)),
+                    2,
+                    rng.randbytes(rng.randrange(6)),
+                )
+            )
         case 3:
             fields[place] = (rng.choice((number, number + 1, 13, 14)), 0, rng.choice(VALUES))
         case _:
@@ -306,7 +501,9 @@ def _operator(graph: Fields, rng: random.Random) -> None:
     name = rng.choice([*OPERATORS, *OTHERS]).encode()
 
     def rename(node: Fields, rng: random.Random) -> None:
-        node[:] = [(number, kind, name if number == OPERATOR else value) for number, kind, value in node]
+        node[:] = [
+            (number, kind, name if number == OPERATOR else value) for number, kind, value in node
+        ]
 
     _inside(graph, (NODE,), rename, rng)
 
@@ -318,7 +515,11 @@ def _wiring(graph: Fields, rng: random.Random) -> None:
     names = [b"latent", b"weights", b"weight", b"image"]
     for other in others:
         with contextlib.suppress(IndexError, ValueError):
-            names += [value for number, _, value in _parsed(other) if number in (1, 2) and isinstance(value, bytes)]
+            names += [
+                value
+                for number, _, value in _parsed(other)
+                if number in (1, 2) and isinstance(value, bytes)
+            ]
 
     def rewire(node: Fields, rng: random.Random) -> None:
         places = [place for place, (number, _, _) in enumerate(node) if number in (1, 2)]
@@ -335,8 +536,10 @@ def _attributes(graph: Fields, rng: random.Random) -> None:
     def revalue(attribute: Fields, rng: random.Random) -> None:
         if rng.random() < 0.2:
             _anything(attribute, rng)
-        attribute[:] = [(number, kind, rng.choice(VALUES) if number in (3, 8) and rng.random() < 0.5 else value)
-                        for number, kind, value in attribute]
+        attribute[:] = [
+            (number, kind, rng.choice(VALUES) if number in (3, 8) and rng.random() < 0.5 else value)
+            for number, kind, value in attribute
+        ]
 
     _inside(graph, (NODE,), lambda node, rng: _inside(node, (ATTRIBUTE,), revalue, rng), rng)
 
@@ -371,13 +574,25 @@ def _more(graph: Fields, rng: random.Random) -> None:
     source = rng.choice(("latent", "context", "hyper", "image", "weight"))
     for index in range(rng.choice((1, 5, 50))):
         options = {"axis": rng.choice((0, 1, 2, 3))} if rng.random() < 0.7 else {}
-        made = node(rng.choice(("Concat", "MatMul", "Add")), [source, source], [f"grown{index}"], **options)
+        made = node(
+            rng.choice(("Concat", "MatMul", "Add")), [source, source], [f"grown{index}"], **options
+        )
         graph.insert(index, (NODE, 2, made))
         source = f"grown{index}"
 
 
 _OPERATIONS: tuple[Change, ...] = (
-    _operator, _wiring, _wiring, _attributes, _attributes, _tensor, _tensor, _port, _more, _anything)
+    _operator,
+    _wiring,
+    _wiring,
+    _attributes,
+    _attributes,
+    _tensor,
+    _tensor,
+    _port,
+    _more,
+    _anything,
+)
 
 
 def drawn(data: bytes) -> float:

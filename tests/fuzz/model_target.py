@@ -1,8 +1,9 @@
 """What every model and decoder file is given to, and what must hold.
 
-Nothing but a ModelError of one printable line comes out; no input takes long or much memory. Files that are accepted load all
-their graphs as far as `codec.graph_check`; a share of them, drawn by their bytes, goes through ONNX Runtime: a picture is
-encoded and decoded with the model, or decoded with the decoder.
+Nothing but a ModelError of one printable line comes out; no input takes long or much memory. Files
+that are accepted load all their graphs as far as `codec.graph_check`; a share of them, drawn by
+their bytes, goes through ONNX Runtime: a picture is encoded and decoded with the model, or decoded
+with the decoder.
 """
 
 import random
@@ -27,13 +28,21 @@ from tests.fuzz import model_mutation as mutation
 from tests.fuzz.harness import MEMORY, SilentError
 
 SECONDS = 2.0  # by the clock, and then by the processor; the networks' share has `DEEP_SECONDS`
-DEEP_SECONDS = 10.0  # limits of codec.graph_check are for pictures, and a graph may take them for every session
-GRAPHS = ("analysis", "synthesis", "features", *(f"context{index}" for index in range(2 * len(mutation.GROUPS))))
+# limits of codec.graph_check are for pictures, and a graph may take them for every session
+DEEP_SECONDS = 10.0
+GRAPHS = (
+    "analysis",
+    "synthesis",
+    "features",
+    *(f"context{index}" for index in range(2 * len(mutation.GROUPS))),
+)
 
 
 @dataclass
 class Target:
-    """share: of the accepted files, how many go through the networks. Others as `tests.fuzz.target.Target`."""
+    """share: of the accepted files, how many go through the networks. Others as
+    `tests.fuzz.target.Target`.
+    """
 
     share: float = 0.1
     reached: Counter = field(default_factory=Counter)
@@ -51,11 +60,17 @@ class Target:
         good.write_bytes(mutation.written(self.model))
         self._good = str(good)
         levels = np.add.outer(np.arange(48) * 3, np.arange(80) * 2).astype(np.uint8)
-        self._picture = Image.fromarray(np.dstack([levels, levels.T.copy().reshape(48, 80), 255 - levels]))
+        self._picture = Image.fromarray(
+            np.dstack([levels, levels.T.copy().reshape(48, 80), 255 - levels])
+        )
         self._stream = metamer.encode(self._picture, 50, model=self._good, threads=1)
         decodes = Model(good).id.hex()
         self.decoders = [mutation.decoder_members(decodes, slider) for slider in (False, True)]
-        self.graphs = [data for name, data in [*self.model.items(), *self.decoders[1].items()] if name.endswith(".onnx")]
+        self.graphs = [
+            data
+            for name, data in [*self.model.items(), *self.decoders[1].items()]
+            if name.endswith(".onnx")
+        ]
         self._sides = {"image": 64}
         self._number = 0
 
@@ -65,7 +80,8 @@ class Target:
         self.reached["inputs"] += 1
         self.reached[f"{kind} files"] += 1
         self._number += kind != "graph"
-        path = self._folder / f"{self._number}.{kind}"  # a new name, for files that are loaded are kept by name
+        # a new name, for files that are loaded are kept by name
+        path = self._folder / f"{self._number}.{kind}"
         try:
             if kind != "graph":
                 path.write_bytes(data)
@@ -115,8 +131,12 @@ class Target:
             self.reached["through the networks"] += 1
             session = Session(data, "graph", 1)
             self.reached["sessions"] += 1
-            shapes = {port.name: tuple(self._sides.get(port.name, 4) if side is None else side for side in port.shape)
-                      for port in onnx_wire.read(data).inputs}
+            shapes = {
+                port.name: tuple(
+                    self._sides.get(port.name, 4) if side is None else side for side in port.shape
+                )
+                for port in onnx_wire.read(data).inputs
+            }
             session.run(**{name: np.ones(shape, np.float32) for name, shape in shapes.items()})
             self.reached["graphs run"] += 1
 
@@ -159,7 +179,8 @@ class Target:
         seconds = time.perf_counter() - self.started
         return {
             **self.reached,
-            "seconds": round(seconds, 1), "inputs a second": round(self.reached["inputs"] / seconds, 1),
+            "seconds": round(seconds, 1),
+            "inputs a second": round(self.reached["inputs"] / seconds, 1),
             "longest input, seconds": round(self.longest[0], 3),
             "peak memory, MB": round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1000),
             "distinct failures": len(self.failures),
@@ -167,7 +188,9 @@ class Target:
 
 
 def feed(target: Target, rng: random.Random) -> None:
-    """One input: seven times of ten a graph, which takes a tenth of the time that a model file does."""
+    """One input: seven times of ten a graph, which takes a tenth of the time that a model file
+    does.
+    """
     match rng.random():
         case drawn if drawn < 0.7:
             target(mutation.mutate_graph(rng.choice(target.graphs), rng), "graph")
@@ -178,7 +201,9 @@ def feed(target: Target, rng: random.Random) -> None:
 
 
 def warm(target: Target) -> int:
-    """Loads all that is loaded once, and then limits memory to `MEMORY` more. Returns what the process holds, in kB."""
+    """Loads all that is loaded once, and then limits memory to `MEMORY` more. Returns what the
+    process holds, in kB.
+    """
     share, target.share = target.share, 2.0
     target(mutation.written(target.model), "model")
     for members in target.decoders:
@@ -189,5 +214,7 @@ def warm(target: Target) -> int:
     target.reached.clear()
     with open("/proc/self/statm") as status:
         taken = int(status.read().split()[0]) * resource.getpagesize()
-    resource.setrlimit(resource.RLIMIT_AS, (taken + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1]))
+    resource.setrlimit(
+        resource.RLIMIT_AS, (taken + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1])
+    )
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -1,7 +1,8 @@
 """Hostile and damaged `.mtm` files out of good ones.
 
-`damage` changes bytes as storage and networks do and leaves checksums as they were: every such file must be refused. `craft`
-changes what a file says and writes right checksums, so that what lies behind them is reached.
+`damage` changes bytes as storage and networks do and leaves checksums as they were: every such file
+must be refused. `craft` changes what a file says and writes right checksums, so that what lies
+behind them is reached.
 """
 
 import contextlib
@@ -36,14 +37,36 @@ from metamer.codec.errors import StreamError
 from metamer.codec.overlays import Form
 
 STREAMS = Path(__file__).parents[2] / "bitstreams"
-NAMES = ("pixel-1x1-q50", "crop-17x33-q20", "flat-48x80-q50", "grey-64x64-q20", "alpha-72x40-q40", "tiles-1072x24-q15",
-         "turned-144x120-q35", "tiled-turned-1060x36-q20", "lossless-grey-33x17", "lossless-alpha-72x40",
-         "lossless-tiles-1072x20", "drawn-blocks-200x90-q50", "drawn-residual-56x40-q90", "drawn-tiles-1072x96-q50")
+NAMES = (
+    "pixel-1x1-q50",
+    "crop-17x33-q20",
+    "flat-48x80-q50",
+    "grey-64x64-q20",
+    "alpha-72x40-q40",
+    "tiles-1072x24-q15",
+    "turned-144x120-q35",
+    "tiled-turned-1060x36-q20",
+    "lossless-grey-33x17",
+    "lossless-alpha-72x40",
+    "lossless-tiles-1072x20",
+    "drawn-blocks-200x90-q50",
+    "drawn-residual-56x40-q90",
+    "drawn-tiles-1072x96-q50",
+)
 TURN = axes.Turn((-20, 3, 150), (20, 31, 40)).pack()
 SIDES = (1, 2, 15, 16, 17, 32, 33, 64, 255, 1023, 1024, 1025, 2048, 2049, 32768, 65535, 65536)
 KINDS = (*Kind, 0, 7, 63, ANCILLARY, ANCILLARY + 7, ANCILLARY + 63)
 BYTES = (0x00, 0x01, 0x02, 0x3F, 0x40, 0x41, 0x7F, 0x80, 0x81, 0xC0, 0xFE, 0xFF)
-LENGTHS = (b"\x80\x00", b"\xff" * 5, b"\xff\xff\xff\xff\x7f", b"\x80\x80\x80\x80\x10", b"\x80", b"\xff\xff\x03", b"\0", b"\x7f")
+LENGTHS = (
+    b"\x80\x00",
+    b"\xff" * 5,
+    b"\xff\xff\xff\xff\x7f",
+    b"\x80\x80\x80\x80\x10",
+    b"\x80",
+    b"\xff\xff\x03",
+    b"\0",
+    b"\x7f",
+)
 _FIELDS, _CHECKSUM = struct.Struct("<3sB4sBBHH"), struct.Struct("<I")
 _SIZES = (100, metadata.LIMIT - 1, metadata.LIMIT, metadata.LIMIT + 1, 5 * metadata.LIMIT)
 _ZEROS = [zlib.compress(bytes(size), 9) for size in _SIZES]
@@ -51,14 +74,18 @@ _ZEROS = [zlib.compress(bytes(size), 9) for size in _SIZES]
 
 @dataclass
 class Part:
-    """A section: its first byte, its body, and its length as it shall be written, None for the right one."""
+    """A section: its first byte, its body, and its length as it shall be written, None for the
+    right one.
+    """
 
     first: int
     body: bytes
     length: bytes | None = None
 
     def written(self) -> bytes:
-        start = bytes([self.first]) + (leb128(len(self.body)) if self.length is None else self.length)
+        start = bytes([self.first]) + (
+            leb128(len(self.body)) if self.length is None else self.length
+        )
         return start + _CHECKSUM.pack(zlib.crc32(self.body, zlib.crc32(start))) + self.body
 
 
@@ -82,19 +109,34 @@ class Draft:
         if self.version == 1:
             body = b"".join(part.body for part in self.parts[:1]) + self.tail
             return head + _CHECKSUM.pack(zlib.crc32(body, zlib.crc32(head))) + body
-        return head + _CHECKSUM.pack(zlib.crc32(head)) + b"".join(part.written() for part in self.parts) + self.tail
+        return (
+            head
+            + _CHECKSUM.pack(zlib.crc32(head))
+            + b"".join(part.written() for part in self.parts)
+            + self.tail
+        )
 
 
 def seeds() -> list[bytes]:
-    """The smallest conformance streams, and the smallest of all with everything that a file may hold, in every form."""
+    """The smallest conformance streams, and the smallest of all with everything that a file may
+    hold, in every form.
+    """
     found = [path.read_bytes() for name in NAMES for path in sorted(STREAMS.glob(f"*-{name}.mtm"))]
     header, picture = unpack(found[0])
-    more = [Section(kind, metadata.pack(body)) for kind, body in (
-        (Kind.ICC, bytes(128) + b"acsp"), (Kind.EXIF, b"II*\0" + bytes(40)), (Kind.XMP, b"<x:xmpmeta/>" * 9))]
+    more = [
+        Section(kind, metadata.pack(body))
+        for kind, body in (
+            (Kind.ICC, bytes(128) + b"acsp"),
+            (Kind.EXIF, b"II*\0" + bytes(40)),
+            (Kind.XMP, b"<x:xmpmeta/>" * 9),
+        )
+    ]
     for tiled, turned in itertools.product((False, True), repeat=2):
         body = NUMBER.pack(0) * tiled + TURN * turned + picture[0].body
         whole = replace(header, tiled=tiled, turned=turned)
-        found.append(pack(whole, [Section(Kind.PICTURE, body), *more, Section(ANCILLARY, b"unknown")]))
+        found.append(
+            pack(whole, [Section(Kind.PICTURE, body), *more, Section(ANCILLARY, b"unknown")])
+        )
     alpha = next(data for data in found if len(unpack(data)[1]) == 2 and not unpack(data)[0].tiled)
     whole, sections = unpack(alpha)
     return [*found, pack(whole, [*sections, *more])]
@@ -116,13 +158,21 @@ def read(data: bytes) -> Draft:
             draft.tail = data[place:]
             break
         right = data[place + 1 : start - _CHECKSUM.size]
-        draft.parts.append(Part(first, data[start:end], None if right == leb128(end - start) and end <= len(data) else right))
+        draft.parts.append(
+            Part(
+                first,
+                data[start:end],
+                None if right == leb128(end - start) and end <= len(data) else right,
+            )
+        )
         place = end
     return draft
 
 
 def mutate(data: bytes, rng: random.Random) -> tuple[bytes, bytes | None]:
-    """A file made of ``data``, and ``data`` itself where it is good and was damaged: the file must be refused then."""
+    """A file made of ``data``, and ``data`` itself where it is good and was damaged: the file must
+    be refused then.
+    """
     if rng.random() < 0.4:
         with contextlib.suppress(StreamError):
             unpack(data)
@@ -131,7 +181,9 @@ def mutate(data: bytes, rng: random.Random) -> tuple[bytes, bytes | None]:
 
 
 def damage(data: bytes, rng: random.Random) -> bytes:
-    """Bits flipped, bytes changed, lost, repeated, moved, cut off, added; checksums are left as they are."""
+    """Bits flipped, bytes changed, lost, repeated, moved, cut off, added; checksums are left as
+    they are.
+    """
     changed = bytearray(data)
     for _ in range(rng.choice((1, 1, 1, 2, 5))):
         place, length = rng.randrange(len(changed) + 1), min(1 + int(rng.expovariate(0.2)), 64)
@@ -145,7 +197,9 @@ def damage(data: bytes, rng: random.Random) -> bytes:
             case 4:
                 changed[place:place] = bytes([rng.choice(BYTES)]) * length
             case 5:
-                changed[place:place] = changed[(other := rng.randrange(len(changed) + 1)) : other + length]
+                changed[place:place] = changed[
+                    (other := rng.randrange(len(changed) + 1)) : other + length
+                ]
             case 6:
                 del changed[place:]
     return bytes(changed)
@@ -196,7 +250,10 @@ def _order(draft: Draft, rng: random.Random) -> None:
         case 4:
             parts[place].first ^= LAST
         case 5:
-            parts.insert(place, Part(rng.choice(KINDS) | rng.choice((0, LAST)), rng.randbytes(rng.randrange(9))))
+            parts.insert(
+                place,
+                Part(rng.choice(KINDS) | rng.choice((0, LAST)), rng.randbytes(rng.randrange(9))),
+            )
     if parts and rng.random() < 0.8:  # the last one says so, and no other
         for part in parts:
             part.first &= ~LAST
@@ -222,7 +279,9 @@ def _body(draft: Draft, rng: random.Random) -> None:
         if tiled and rng.random() < 0.4:
             number = NUMBER.pack(rng.choice((0, 1, 2, 3, 255, 4095, 65535)))
         elif turned and rng.random() < 0.3:
-            turn = rng.choice((bytes(axes.BYTES), b"\xff" * axes.BYTES, TURN, rng.randbytes(axes.BYTES)))
+            turn = rng.choice(
+                (bytes(axes.BYTES), b"\xff" * axes.BYTES, TURN, rng.randbytes(axes.BYTES))
+            )
         else:
             words = _words(words, rng)
         part.body = number + turn + words
@@ -253,11 +312,16 @@ def _words(words: bytes, rng: random.Random) -> bytes:
             return words + bytes([rng.choice(BYTES)]) * rng.randrange(1, 400)
         case _:
             place = rng.randrange(len(words) + 1) & ~3
-            return words[:place] + rng.choice((bytes(4), b"\xff" * 4, rng.randbytes(4))) + words[place + 4 :]
+            return (
+                words[:place]
+                + rng.choice((bytes(4), b"\xff" * 4, rng.randbytes(4)))
+                + words[place + 4 :]
+            )
 
 
 def _alpha(body: bytes, rng: random.Random) -> bytes:
-    start = next((place for place, byte in enumerate(body, 1) if byte < 0x80), 0)  # behind the first tile's length
+    # behind the first tile's length
+    start = next((place for place, byte in enumerate(body, 1) if byte < 0x80), 0)
     match rng.randrange(6):
         case 0:
             return rng.choice(LENGTHS) + body[start:]
@@ -286,7 +350,9 @@ def _overlay(body: bytes, rng: random.Random) -> bytes:
         case 1 | 2 if form == Form.BLOCKS:
             with contextlib.suppress(StreamError, zlib.error):
                 length, place = read_leb128(body, 1)
-                return bytes([form]) + _map(body[place : place + length], rng) + body[place + length :]
+                return (
+                    bytes([form]) + _map(body[place : place + length], rng) + body[place + length :]
+                )
         case 3:
             place = min(len(body), 2 if form == Form.RESIDUAL else 1)
             return body[:place] + damage(body[place:], rng)
@@ -294,7 +360,9 @@ def _overlay(body: bytes, rng: random.Random) -> bytes:
 
 
 def _map(packed: bytes, rng: random.Random) -> bytes:
-    """Of an overlay's blocks, and its length: other bits, too many or too few, or no whole stream."""
+    """Of an overlay's blocks, and its length: other bits, too many or too few, or no whole
+    stream.
+    """
     count = len(zlib.decompressobj().decompress(packed))
     match rng.randrange(6):
         case 0:
@@ -318,7 +386,9 @@ def _metadata(body: bytes, rng: random.Random) -> bytes:
             return bytes([rng.choice(BYTES)]) + body[1:]
         case 1:
             # a bomb takes as long as a hundred other inputs
-            return bytes([metadata.DEFLATED]) + (rng.choice(_ZEROS) if rng.random() < 0.1 else _ZEROS[0])
+            return bytes([metadata.DEFLATED]) + (
+                rng.choice(_ZEROS) if rng.random() < 0.1 else _ZEROS[0]
+            )
         case 2:
             return bytes([metadata.DEFLATED]) + damage(zlib.compress(rng.randbytes(40) * 9), rng)
         case 3:
@@ -331,7 +401,9 @@ def _metadata(body: bytes, rng: random.Random) -> bytes:
 
 
 def _tail(draft: Draft, rng: random.Random) -> None:
-    draft.tail = rng.choice((b"", b"", rng.randbytes(rng.randrange(9)), Part(rng.choice(KINDS), b"").written()))
+    draft.tail = rng.choice(
+        (b"", b"", rng.randbytes(rng.randrange(9)), Part(rng.choice(KINDS), b"").written())
+    )
 
 
 def _form(draft: Draft, rng: random.Random) -> None:
@@ -341,16 +413,29 @@ def _form(draft: Draft, rng: random.Random) -> None:
         case 0 | 1 if draft.parts:
             draft.flags ^= TILED
             part = draft.parts[0]
-            part.body = NUMBER.pack(0) + part.body if draft.flags & TILED else part.body[NUMBER.size :]
+            part.body = (
+                NUMBER.pack(0) + part.body if draft.flags & TILED else part.body[NUMBER.size :]
+            )
         case 2:
             draft.flags ^= TURNED
             place = NUMBER.size * bool(draft.flags & TILED)
             for part in draft.parts:
                 if part.first & ~LAST == Kind.PICTURE:
                     rest = part.body[place:]
-                    part.body = part.body[:place] + (TURN + rest if draft.flags & TURNED else rest[axes.BYTES :])
+                    part.body = part.body[:place] + (
+                        TURN + rest if draft.flags & TURNED else rest[axes.BYTES :]
+                    )
         case 3:
             draft.flags ^= GREY
 
 
-_OPERATIONS: tuple[Callable[[Draft, random.Random], None], ...] = (_header, _order, _length, _body, _body, _body, _tail, _form)
+_OPERATIONS: tuple[Callable[[Draft, random.Random], None], ...] = (
+    _header,
+    _order,
+    _length,
+    _body,
+    _body,
+    _body,
+    _tail,
+    _form,
+)

@@ -1,7 +1,9 @@
-"""What a decoded file says of its picture, into every output: crafted EXIF, profiles and XMP. The networks have no part in it.
+"""What a decoded file says of its picture, into every output: crafted EXIF, profiles and XMP. The
+networks have no part in it.
 
-An input is a `Said`: which output, which picture, and the three as they would stand behind their sections. What is written must
-open again and show the picture; a TIFF without a warning of Pillow's, and every output upright.
+An input is a `Said`: which output, which picture, and the three as they would stand behind their
+sections. What is written must open again and show the picture; a TIFF without a warning of
+Pillow's, and every output upright.
 """
 
 import io
@@ -21,26 +23,75 @@ from tests.fuzz.harness import Harness, SilentError
 
 SUFFIX = ".said"
 FORMATS = (".tif", ".png", ".jpg", ".webp", ".bmp", ".ppm")
-CONVERTED = (".bmp", ".ppm")  # hold no profile: to make a transform of one takes as long as fifty other inputs
+# hold no profile: to make a transform of one takes as long as fifty other inputs
+CONVERTED = (".bmp", ".ppm")
 SIDES = 12, 9
 _HEAD = struct.Struct("<BB3I")
 _RED = Image.linear_gradient("L").resize(SIDES)
-_COLOUR = Image.merge("RGB", (_RED, _RED.transpose(Image.Transpose.ROTATE_180), Image.radial_gradient("L").resize(SIDES)))
+_COLOUR = Image.merge(
+    "RGB",
+    (_RED, _RED.transpose(Image.Transpose.ROTATE_180), Image.radial_gradient("L").resize(SIDES)),
+)
 PICTURES = {"L": _RED, "RGB": _COLOUR, "LA": _RED.copy(), "RGBA": _COLOUR.copy()}
 PICTURES["LA"].putalpha(Image.radial_gradient("L").resize(SIDES))
 PICTURES["RGBA"].putalpha(Image.radial_gradient("L").resize(SIDES))
-TAGS = (0xFE, 0xFF, *range(0x100, 0x155), 0x15B, 0x200, 0x201, 0x202, 0x211, 0x2BC, 0x8298, 0x829A, 0x83BB, 0x8649, 0x8769,
-        0x8773, 0x8822, 0x8825, 0x8827, 0x9000, 0x9003, 0x9214, 0x927C, 0x9286, 0xA000, 0xA002, 0xA005, 0xA20B, 0xA302, 0xA434,
-        0xC4A5, 0xC612, 0, 1, 2, 29, 0xFFFF)
+TAGS = (
+    0xFE,
+    0xFF,
+    *range(0x100, 0x155),
+    0x15B,
+    0x200,
+    0x201,
+    0x202,
+    0x211,
+    0x2BC,
+    0x8298,
+    0x829A,
+    0x83BB,
+    0x8649,
+    0x8769,
+    0x8773,
+    0x8822,
+    0x8825,
+    0x8827,
+    0x9000,
+    0x9003,
+    0x9214,
+    0x927C,
+    0x9286,
+    0xA000,
+    0xA002,
+    0xA005,
+    0xA20B,
+    0xA302,
+    0xA434,
+    0xC4A5,
+    0xC612,
+    0,
+    1,
+    2,
+    29,
+    0xFFFF,
+)
 NUMBERS = (0, 1, 2, 6, 8, 9, 255, 256, 65535, 65536, 5_000_000, 0x7FFFFFFF, 0x80000000, 0xFFFFFFFF)
 PROFILES = (crafting.DISPLAY_P3, crafting.LINEAR, crafting.grey_profile(1.0))
-PACKETS = (b"<x:xmpmeta/>", b'<r tiff:Orientation="6"/>', b"<t:Orientation> 8 </t:Orientation>", b"\xff\xfe\0",
-           b"tiff:Orientation='3'", b'xmlns:a="http://ns.adobe.com/tiff/1.0/" a:Orientation = " 5 "', b"xmlns:(=", b"\0")
+PACKETS = (
+    b"<x:xmpmeta/>",
+    b'<r tiff:Orientation="6"/>',
+    b"<t:Orientation> 8 </t:Orientation>",
+    b"\xff\xfe\0",
+    b"tiff:Orientation='3'",
+    b'xmlns:a="http://ns.adobe.com/tiff/1.0/" a:Orientation = " 5 "',
+    b"xmlns:(=",
+    b"\0",
+)
 
 
 @dataclass(frozen=True)
 class Said:
-    """format: of `FORMATS`, modulo their number; mode: of `PICTURES`, likewise; strip: 128 added to it."""
+    """format: of `FORMATS`, modulo their number; mode: of `PICTURES`, likewise; strip: 128 added to
+    it.
+    """
 
     format: int
     mode: int
@@ -64,11 +115,24 @@ def seeds() -> list[bytes]:
     """Every output and mode, with what photographs have."""
     rng = random.Random(0)
     camera = Image.Exif()
-    camera[0x10F], camera[0x100], camera[0x8769], camera[0x8825] = "Otter", 6000, {0x829A: 0.01, 0x8827: 100}, {1: "N"}
+    camera[0x10F], camera[0x100], camera[0x8769], camera[0x8825] = (
+        "Otter",
+        6000,
+        {0x829A: 0.01, 0x8827: 100},
+        {1: "N"},
+    )
     whole = camera.tobytes().removeprefix(exif.PREFIX), crafting.exif(6), crafting.exif(8, ">")
     places = [(format, mode) for format in range(len(FORMATS)) for mode in range(len(PICTURES))]
-    found = [Said(format, mode, rng.choice(whole), rng.choice(PROFILES) if mode == format % 4 else b"", rng.choice(PACKETS))
-             for format, mode in places]
+    found = [
+        Said(
+            format,
+            mode,
+            rng.choice(whole),
+            rng.choice(PROFILES) if mode == format % 4 else b"",
+            rng.choice(PACKETS),
+        )
+        for format, mode in places
+    ]
     return [said.written() for said in found]
 
 
@@ -101,7 +165,10 @@ def _exif(data: bytes, rng: random.Random) -> bytes:
     if order is None or not entries or rng.random() < 0.3:
         return mutation.damage(data, rng) if data else _directories(rng)
     if rng.random() < 0.3:
-        entries = exif.sub_directory(data, rng.choice((exif.EXIF_DIRECTORY, exif.GPS_DIRECTORY))) or entries
+        entries = (
+            exif.sub_directory(data, rng.choice((exif.EXIF_DIRECTORY, exif.GPS_DIRECTORY)))
+            or entries
+        )
     changed, entry = bytearray(data), rng.choice(entries)
     match rng.randrange(4):
         case 0:
@@ -111,20 +178,39 @@ def _exif(data: bytes, rng: random.Random) -> bytes:
         case 2:
             struct.pack_into(f"{order}I", changed, entry.place + 4, rng.choice(NUMBERS))
         case _:
-            struct.pack_into(f"{order}I", changed, entry.place + 8, rng.choice((*NUMBERS, rng.randrange(len(data) + 9))))
+            struct.pack_into(
+                f"{order}I",
+                changed,
+                entry.place + 8,
+                rng.choice((*NUMBERS, rng.randrange(len(data) + 9))),
+            )
     return bytes(changed)
 
 
 def _directories(rng: random.Random) -> bytes:
-    """New EXIF, of tags that mean something to somebody, with values within, at the edge and beyond."""
-    order, count, length = rng.choice("<>"), rng.choice((0, 1, 1, 2, 5, 20)), rng.choice((8, 30, 300))
+    """New EXIF, of tags that mean something to somebody, with values within, at the edge and
+    beyond.
+    """
+    order, count, length = (
+        rng.choice("<>"),
+        rng.choice((0, 1, 1, 2, 5, 20)),
+        rng.choice((8, 30, 300)),
+    )
     end = 8 + 2 + 12 * count + 4
     rows = b"".join(
-        struct.pack(f"{order}2H2I", rng.choice(TAGS), rng.choice((1, 2, 3, 4, 5, 7, 9, 10, 12, rng.randrange(16))),
-                    rng.choice((1, 1, 1, 2, 4, *NUMBERS)), rng.choice((*NUMBERS, 8, end, rng.randrange(end + length))))
-        for _ in range(count))
+        struct.pack(
+            f"{order}2H2I",
+            rng.choice(TAGS),
+            rng.choice((1, 2, 3, 4, 5, 7, 9, 10, 12, rng.randrange(16))),
+            rng.choice((1, 1, 1, 2, 4, *NUMBERS)),
+            rng.choice((*NUMBERS, 8, end, rng.randrange(end + length))),
+        )
+        for _ in range(count)
+    )
     head = struct.pack(f"{order}2sHIH", b"II" if order == "<" else b"MM", 42, 8, count)
-    return head + rows + struct.pack(f"{order}I", rng.choice((0, 0, 8, end))) + rng.randbytes(length)
+    return (
+        head + rows + struct.pack(f"{order}I", rng.choice((0, 0, 8, end))) + rng.randbytes(length)
+    )
 
 
 def _profile(data: bytes, rng: random.Random) -> bytes:
@@ -146,19 +232,30 @@ def _profile(data: bytes, rng: random.Random) -> bytes:
 
 
 def _packet(data: bytes, rng: random.Random) -> bytes:
-    return rng.choice((rng.choice(PACKETS), data + rng.choice(PACKETS), mutation.damage(data, rng), rng.choice(PACKETS) * 300))
+    return rng.choice(
+        (
+            rng.choice(PACKETS),
+            data + rng.choice(PACKETS),
+            mutation.damage(data, rng),
+            rng.choice(PACKETS) * 300,
+        )
+    )
 
 
 class Target(Harness):
     """Writes, opens again, compares."""
 
     def __post_init__(self) -> None:
-        warnings.simplefilter("ignore")  # of readers, of metadata that is broken; TIFF is read without
+        # of readers, of metadata that is broken; TIFF is read without
+        warnings.simplefilter("ignore")
         self._plain: dict[tuple[str, str], Image.Image] = {}
 
     def check(self, data: bytes, parent: bytes | None) -> int:
         said = read(data)
-        suffix, (mode, picture) = FORMATS[said.format % len(FORMATS)], list(PICTURES.items())[(said.mode & 127) % len(PICTURES)]
+        suffix, (mode, picture) = (
+            FORMATS[said.format % len(FORMATS)],
+            list(PICTURES.items())[(said.mode & 127) % len(PICTURES)],
+        )
         given = picture.copy()
         given.info = {"exif": said.exif, "icc_profile": said.icc, "xmp": said.xmp}
         try:
@@ -187,8 +284,14 @@ class Target(Harness):
                 found.get_ifd(exif.GPS_DIRECTORY)
         return back
 
-    def _compare(self, back: Image.Image, plain: Image.Image, said: Said, picture: Image.Image) -> None:
-        if back.mode != plain.mode or back.size != picture.size or getattr(back, "n_frames", 1) != 1:
+    def _compare(
+        self, back: Image.Image, plain: Image.Image, said: Said, picture: Image.Image
+    ) -> None:
+        if (
+            back.mode != plain.mode
+            or back.size != picture.size
+            or getattr(back, "n_frames", 1) != 1
+        ):
             raise SilentError("a picture of another kind or size")
         if back.tobytes() == plain.tobytes():
             return
@@ -197,7 +300,10 @@ class Target(Harness):
         self.reached["colours converted"] += 1
         grey = picture.mode[0] == "L"
         converted = colour.to_srgb(plain.getchannel(0) if grey else plain.convert("RGB"), said.icc)
-        alpha = plain.mode.endswith("A") and back.getchannel("A").tobytes() != plain.getchannel("A").tobytes()
+        alpha = (
+            plain.mode.endswith("A")
+            and back.getchannel("A").tobytes() != plain.getchannel("A").tobytes()
+        )
         if alpha or back.convert("RGB").tobytes() != converted.convert("RGB").tobytes():
             raise SilentError("colours converted otherwise, or another transparency")
 
@@ -210,5 +316,8 @@ class Target(Harness):
         self.reached["profiles carried"] += bool(back.info.get("icc_profile"))
         if said.mode & 128 and (held or packet):
             raise SilentError("what was to be stripped")
-        if exif.orientation(held.removeprefix(exif.PREFIX)) not in (None, 1) or back.getexif().get(exif.ORIENTATION, 1) != 1:
+        if (
+            exif.orientation(held.removeprefix(exif.PREFIX)) not in (None, 1)
+            or back.getexif().get(exif.ORIENTATION, 1) != 1
+        ):
             raise SilentError("an output that stands otherwise than its picture")

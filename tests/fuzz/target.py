@@ -1,8 +1,9 @@
 """What every `.mtm` file is given to, and what must hold.
 
-Nothing but a MetamerError comes out; no input takes long or much memory; what is accepted has one form only; a damaged file is
-refused, and salvage never calls it whole. Networks take a thousand times as long as all that stands before them, so only a
-share of the inputs goes through them: which, depends on their bytes alone.
+Nothing but a MetamerError comes out; no input takes long or much memory; what is accepted has one
+form only; a damaged file is refused, and salvage never calls it whole. Networks take a thousand
+times as long as all that stands before them, so only a share of the inputs goes through them:
+which, depends on their bytes alone.
 """
 
 import zlib
@@ -19,9 +20,12 @@ from metamer.entropy.coder import DamagedError, Decoder
 from tests.fuzz import mutation
 from tests.fuzz.harness import Harness, SilentError
 
-COSTLY = 8  # one in so many inputs has its words and its transparency read, which takes ten times as long as the rest
+# one in so many inputs has its words and its transparency read, which takes ten times as long as
+# the rest
+COSTLY = 8
 ALPHA_PIXELS = 1 << 20  # larger pictures' transparency is read with the networks' share only
-UNIT = 1 << 12  # pixels: pictures up to this many have the whole share, larger ones less in proportion
+# pixels: pictures up to this many have the whole share, larger ones less in proportion
+UNIT = 1 << 12
 WORDS = 48  # symbols read from a payload with tables of its own choosing
 SUFFIXES = (".png", ".jpg", ".webp", ".tiff", ".ppm", ".bmp")
 SUFFIX = ".mtm"  # of files that hold an input
@@ -67,12 +71,15 @@ class Target(Harness):
             self._public(data, header, whole)
         return pixels
 
-    def _one_form(self, data: bytes, header: Header, sections: list[Section], parent: bytes | None) -> None:
+    def _one_form(
+        self, data: bytes, header: Header, sections: list[Section], parent: bytes | None
+    ) -> None:
         if parent is not None and data != parent:
             _, before = container.unpack(parent)
             if sections[0] != before[0] or not all(section in before for section in sections):
                 raise SilentError("a damaged file is accepted")
-            self.reached["whole sections lost or repeated, and accepted"] += 1  # nothing in a file counts them
+            # nothing in a file counts them
+            self.reached["whole sections lost or repeated, and accepted"] += 1
         again = container.pack(header, sections)
         if again != data and container.version(again) == container.version(data):
             raise SilentError("two files hold the same")
@@ -91,7 +98,9 @@ class Target(Harness):
     def _alpha(self, header: Header, sections: list[Section]) -> None:
         if header.width * header.height <= ALPHA_PIXELS:
             try:
-                plane = auxiliary.transparency(header, sections, Box(0, 0, header.height, header.width))
+                plane = auxiliary.transparency(
+                    header, sections, Box(0, 0, header.height, header.width)
+                )
                 self.reached["alpha decoded"] += plane is not None
             except StreamError:
                 self.reached["alpha refused"] += 1
@@ -109,7 +118,12 @@ class Target(Harness):
         """The functions that people call."""
         choice = zlib.adler32(data)
         x, y = choice % header.width, choice // 7 % header.height
-        region = (x, y, min(header.width - x, 1 + choice % 40), min(header.height - y, 1 + choice % 30))
+        region = (
+            x,
+            y,
+            min(header.width - x, 1 + choice % 40),
+            min(header.height - y, 1 + choice % 30),
+        )
         options = ({}, {"region": region}, {"preview": True}, {"realism": 1.0})[choice // 11 % 4]
         size = region[2:] if "region" in options else (header.width, header.height)
         picture = None
@@ -133,7 +147,9 @@ class Target(Harness):
         if picture is not None and salvaged.picture.tobytes() != picture.tobytes():
             raise SilentError("salvage gives another picture than decoding")
         try:
-            outputs.to_bytes(salvaged.picture, outputs.find(SUFFIXES[choice // 44 % len(SUFFIXES)]), "white")
+            outputs.to_bytes(
+                salvaged.picture, outputs.find(SUFFIXES[choice // 44 % len(SUFFIXES)]), "white"
+            )
             self.reached["written"] += 1
         except MetamerError:
             self.reached["writing refused"] += 1

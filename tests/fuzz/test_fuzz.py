@@ -5,7 +5,18 @@ import warnings
 
 import pytest
 
-from metamer.codec import alpha, colour, container, decoding, exif, metadata, outputs, pictures, salvage, tiff
+from metamer.codec import (
+    alpha,
+    colour,
+    container,
+    decoding,
+    exif,
+    metadata,
+    outputs,
+    pictures,
+    salvage,
+    tiff,
+)
 from metamer.codec.container import LAST, Section
 from metamer.codec.errors import StreamError
 from tests.fuzz import harness, inputs, mutation
@@ -25,9 +36,20 @@ def run(inputs: int, share: float, seed: int) -> Target:
 def test_nothing_but_refusals():
     target = run(600, 0.1, 1)
     assert not target.failures, "\n".join(trace for _, trace in target.failures.values())
-    some = ("accepted", "salvageable", "damaged, checksums as they were", "networks", "networks, colours turned",
-            "decoding refused", "salvaged", "words read", "alpha decoded", "alpha refused", "metadata unpacked",
-            "metadata refused")
+    some = (
+        "accepted",
+        "salvageable",
+        "damaged, checksums as they were",
+        "networks",
+        "networks, colours turned",
+        "decoding refused",
+        "salvaged",
+        "words read",
+        "alpha decoded",
+        "alpha refused",
+        "metadata unpacked",
+        "metadata refused",
+    )
     assert min(target.reached[name] for name in some) > 0
 
 
@@ -39,13 +61,16 @@ def careless(data: bytes, place: int) -> tuple[Section, bool, int]:
     return Section(kind & ~LAST, data[start:end]), bool(kind & LAST), end
 
 
-@pytest.mark.parametrize("where, name, fault, failure", [
-    (container, "read_section", careless, "SilentError"),
-    (salvage, "disorder", lambda *_: [], "SilentError"),
-    (metadata, "unpack", lambda body: bytes(metadata.LIMIT + 1), "SilentError"),
-    (decoding, "coded", lambda *_: next(iter(())), "StopIteration"),
-    (harness, "SECONDS", -1.0, "TimeoutError"),
-])
+@pytest.mark.parametrize(
+    "where, name, fault, failure",
+    [
+        (container, "read_section", careless, "SilentError"),
+        (salvage, "disorder", lambda *_: [], "SilentError"),
+        (metadata, "unpack", lambda body: bytes(metadata.LIMIT + 1), "SilentError"),
+        (decoding, "coded", lambda *_: next(iter(())), "StopIteration"),
+        (harness, "SECONDS", -1.0, "TimeoutError"),
+    ],
+)
 def test_faults_are_found(monkeypatch, where, name, fault, failure):
     monkeypatch.setattr(where, name, fault)
     assert any(place.startswith(failure) for place in run(600, 0, 3).failures)
@@ -53,7 +78,12 @@ def test_faults_are_found(monkeypatch, where, name, fault, failure):
 
 def test_every_form_is_among_the_seeds():
     headers = [container.read_header(data) for data in SEEDS]
-    assert {(header.tiled, header.turned) for header in headers} == {(False, False), (False, True), (True, False), (True, True)}
+    assert {(header.tiled, header.turned) for header in headers} == {
+        (False, False),
+        (False, True),
+        (True, False),
+        (True, True),
+    }
     for data in SEEDS:
         decoding.coded(*container.unpack(data))
 
@@ -76,7 +106,13 @@ def test_what_files_say_harms_no_output():
     check = attack(said, 600, 5)
     assert not check.failures, "\n".join(trace for _, trace in check.failures.values())
     some = [f"{suffix[1:]} written" for suffix in said.FORMATS]
-    some += ["EXIF carried", "XMP carried", "profiles carried", "directories in a TIFF", "colours converted"]
+    some += [
+        "EXIF carried",
+        "XMP carried",
+        "profiles carried",
+        "directories in a TIFF",
+        "colours converted",
+    ]
     assert min(check.reached[name] for name in some) > 0
 
 
@@ -87,16 +123,20 @@ def test_picture_files_are_taken_or_refused():
     assert min(check.reached[name] for name in some) > 0
 
 
-@pytest.mark.parametrize("target, where, name, fault, failure", [
-    (said, exif, "upright", lambda data: data, "SilentError"),
-    (said, metadata, "upright_xmp", lambda xmp: xmp, "SilentError"),
-    (said, colour, "suits", lambda profile, mode: True, "SilentError"),
-    (said, tiff, "XMP", 0x101, ""),  # a length that is text
-    (said, outputs, "_to_srgb", lambda picture, profile: picture.transpose(0), "SilentError"),
-    (inputs, exif, "upright", lambda data: data, "SilentError"),
-    (inputs, pictures, "PILLOW_ERRORS", (), ""),
-    (inputs, alpha, "fill", lambda image, plane: image.convert("HSV"), "SilentError"),
-], ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    "target, where, name, fault, failure",
+    [
+        (said, exif, "upright", lambda data: data, "SilentError"),
+        (said, metadata, "upright_xmp", lambda xmp: xmp, "SilentError"),
+        (said, colour, "suits", lambda profile, mode: True, "SilentError"),
+        (said, tiff, "XMP", 0x101, ""),  # a length that is text
+        (said, outputs, "_to_srgb", lambda picture, profile: picture.transpose(0), "SilentError"),
+        (inputs, exif, "upright", lambda data: data, "SilentError"),
+        (inputs, pictures, "PILLOW_ERRORS", (), ""),
+        (inputs, alpha, "fill", lambda image, plane: image.convert("HSV"), "SilentError"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
 def test_faults_of_the_other_targets_are_found(monkeypatch, target, where, name, fault, failure):
     monkeypatch.setattr(where, name, fault)
     found = attack(target, 700, 3).failures

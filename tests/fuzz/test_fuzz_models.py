@@ -21,17 +21,31 @@ def run(inputs: int, share: float, seed: int) -> Target:
 def test_nothing_but_refusals():
     target = run(600, 1.0, 7)
     assert not target.failures, "\n".join(trace for _, trace in target.failures.values())
-    some = ("refused", "graphs read", "graphs accepted", "cards and arrays accepted", "models accepted", "decoders accepted",
-            "through the networks", "encoded", "decoded", "sessions", "graphs run")
+    some = (
+        "refused",
+        "graphs read",
+        "graphs accepted",
+        "cards and arrays accepted",
+        "models accepted",
+        "decoders accepted",
+        "through the networks",
+        "encoded",
+        "decoded",
+        "sessions",
+        "graphs run",
+    )
     assert min(target.reached[name] for name in some) > 0, target.reached
 
 
-@pytest.mark.parametrize("where, name, fault, failure", [
-    (archive, "_depth", lambda data: data["depth"], "TypeError"),
-    (graph_check, "_small", lambda array: array.known, "AttributeError"),
-    (onnx_wire, "_text", lambda data: str(data, "ascii"), "UnicodeDecodeError"),
-    (model_target, "SECONDS", -1.0, "TimeoutError"),
-])
+@pytest.mark.parametrize(
+    "where, name, fault, failure",
+    [
+        (archive, "_depth", lambda data: data["depth"], "TypeError"),
+        (graph_check, "_small", lambda array: array.known, "AttributeError"),
+        (onnx_wire, "_text", lambda data: str(data, "ascii"), "UnicodeDecodeError"),
+        (model_target, "SECONDS", -1.0, "TimeoutError"),
+    ],
+)
 def test_faults_are_found(monkeypatch, where, name, fault, failure):
     target, rng = Target(0), random.Random(3)
     monkeypatch.setattr(where, name, fault)

@@ -41,18 +41,27 @@ def test_encode_info_decode(small, tmp_path):
     done = run_metamer("info", "--json", stream)
     found = json.loads(done.stdout)
     assert found["width"] == 96 and found["height"] == 64 and found["model"] == "base"
-    assert found["bytes"] == stream.stat().st_size and found["bpp"] == pytest.approx(8 * found["bytes"] / 96 / 64, abs=1e-4)
+    assert found["bytes"] == stream.stat().st_size and found["bpp"] == pytest.approx(
+        8 * found["bytes"] / 96 / 64, abs=1e-4
+    )
     assert b"96x64" in run_metamer("info", stream).stdout
     assert run_metamer("decode", stream, "-o", tmp_path / "back.png").returncode == 0
     decoded = np.asarray(metamer.decode(stream.read_bytes()))
     np.testing.assert_array_equal(np.asarray(Image.open(tmp_path / "back.png")), decoded)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["back.png", "small.mtm", "small.png"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "back.png",
+        "small.mtm",
+        "small.png",
+    ]
 
 
 @pytest.mark.parametrize("suffix", [".png", ".ppm", ".webp", ".tiff", ".bmp", ".jpg"])
 def test_output_formats(small, tmp_path, suffix):
     run_metamer("encode", small)
-    assert run_metamer("decode", tmp_path / "small.mtm", "-o", tmp_path / f"back{suffix}").returncode == 0
+    assert (
+        run_metamer("decode", tmp_path / "small.mtm", "-o", tmp_path / f"back{suffix}").returncode
+        == 0
+    )
     assert Image.open(tmp_path / f"back{suffix}").size == (96, 64)
 
 
@@ -72,9 +81,14 @@ def test_limits(small, tmp_path):
 
 def test_several_files_into_a_folder_with_a_failure_named(small, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"nothing")
-    done = run_metamer("encode", small, tmp_path / "bad.png", OTTERS, "-o", tmp_path / "out", "-q", 20)
+    done = run_metamer(
+        "encode", small, tmp_path / "bad.png", OTTERS, "-o", tmp_path / "out", "-q", 20
+    )
     assert done.returncode == 1
-    assert "bad.png: is not a picture" in done.stderr.decode() and "Traceback" not in done.stderr.decode()
+    assert (
+        "bad.png: is not a picture" in done.stderr.decode()
+        and "Traceback" not in done.stderr.decode()
+    )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["otters.mtm", "small.mtm"]
     done = run_metamer("decode", *sorted((tmp_path / "out").glob("*.mtm")))
     assert done.returncode == 0 and (tmp_path / "out" / "otters.png").exists()
@@ -85,7 +99,9 @@ def test_the_output_folder_is_made_and_names_do_not_collide(small, tmp_path):
     assert (tmp_path / "new" / "small.mtm").exists()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "small.png").write_bytes(small.read_bytes())
-    assert "both be written" in told(run_metamer("encode", small, tmp_path / "other" / "small.png", "-o", tmp_path / "two"))
+    assert "both be written" in told(
+        run_metamer("encode", small, tmp_path / "other" / "small.png", "-o", tmp_path / "two")
+    )
     assert "standard output" in told(run_metamer("encode", small, OTTERS, "-o", "-"))
     assert "the input itself" in told(run_metamer("encode", small, "-o", small, "--force"))
     assert Image.open(small).size == (96, 64)
@@ -114,10 +130,16 @@ def test_bad_input_is_one_line_and_no_file(small, tmp_path):
         assert reason in told(run_metamer("decode", tmp_path / name, "-o", tmp_path / "out.png"))
         assert not (tmp_path / "out.png").exists()
         assert reason in told(run_metamer("info", tmp_path / name))
-    assert "not a picture" in told(run_metamer("encode", tmp_path / "foreign.mtm", "-o", tmp_path / "out.mtm"))
-    assert "cannot write '.xyz'" in told(run_metamer("decode", tmp_path / "small.mtm", "-o", tmp_path / "out.xyz"))
+    assert "not a picture" in told(
+        run_metamer("encode", tmp_path / "foreign.mtm", "-o", tmp_path / "out.mtm")
+    )
+    assert "cannot write '.xyz'" in told(
+        run_metamer("decode", tmp_path / "small.mtm", "-o", tmp_path / "out.xyz")
+    )
     assert "no model 'nosuch'" in told(run_metamer("encode", small, "--model", "nosuch", "-f"))
-    assert "cannot be written" in told(run_metamer("encode", small, "-o", tmp_path / "absent" / "out.mtm"))
+    assert "cannot be written" in told(
+        run_metamer("encode", small, "-o", tmp_path / "absent" / "out.mtm")
+    )
     assert not list(tmp_path.glob(".*"))
 
 
@@ -147,27 +169,42 @@ def test_nobody_reads_on(small, tmp_path):
     stream.write_bytes(metamer.encode(small))
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run([sys.executable, "-P", "-m", "metamer.cli", "info", stream], stdout=writer, stderr=subprocess.PIPE,
-                          env=os.environ | {"PYTHONPATH": str(ROOT)})
+    done = subprocess.run(
+        [sys.executable, "-P", "-m", "metamer.cli", "info", stream],
+        stdout=writer,
+        stderr=subprocess.PIPE,
+        env=os.environ | {"PYTHONPATH": str(ROOT)},
+    )
     os.close(writer)
     assert done.returncode == 1 and not done.stderr
 
 
 def test_training_mistakes_are_one_line(tmp_path):
     (tmp_path / "recipe.yaml").write_text("stages: [{name: a, steps: 3, croq: 64}]")
-    line = told(run_metamer("train", tmp_path / "recipe.yaml", "--data", tmp_path, "--out", tmp_path / "run"))
+    line = told(
+        run_metamer(
+            "train", tmp_path / "recipe.yaml", "--data", tmp_path, "--out", tmp_path / "run"
+        )
+    )
     assert "did you mean 'crop'" in line and not (tmp_path / "run").exists()
     assert "no checkpoint" in told(run_metamer("export", tmp_path, "--data", tmp_path))
 
 
-@pytest.mark.parametrize("shell, sign", [("bash", b"complete -o"), ("zsh", b"#compdef metamer"), ("fish", b"complete --")])
+@pytest.mark.parametrize(
+    "shell, sign",
+    [("bash", b"complete -o"), ("zsh", b"#compdef metamer"), ("fish", b"complete --")],
+)
 def test_completions(shell, sign):
     assert sign in inside("completions", shell).stdout
 
 
 def test_models_are_completed_after_files():
     found = options.complete_models(None, None, "ba")
-    assert [(item.value, item.type) for item in found] == [("ba", "file"), ("base", "plain"), ("base-1", "plain")]
+    assert [(item.value, item.type) for item in found] == [
+        ("ba", "file"),
+        ("base", "plain"),
+        ("base-1", "plain"),
+    ]
 
 
 def test_the_workshops_commands_are_listed_with_the_others():
@@ -175,47 +212,83 @@ def test_the_workshops_commands_are_listed_with_the_others():
     assert all(f"  {name} " in told for name in ("encode", "info", *cli.WORKSHOP))
 
 
-@pytest.mark.parametrize("problem, line", [
-    (MemoryError(), "not enough memory"),
-    (ModuleNotFoundError("No module named torch", name="torch"), "the extras [train,evaluate,judges]: torch is missing"),
-    (OSError(28, "No space left"), "No space left"),
-    (PerceptionError("such a distance\nis not known"), "such a distance is not known"),
-])
+@pytest.mark.parametrize(
+    "problem, line",
+    [
+        (MemoryError(), "not enough memory"),
+        (
+            ModuleNotFoundError("No module named torch", name="torch"),
+            "the extras [train,evaluate,judges]: torch is missing",
+        ),
+        (OSError(28, "No space left"), "No space left"),
+        (PerceptionError("such a distance\nis not known"), "such a distance is not known"),
+    ],
+)
 def test_what_the_machine_or_a_distance_lacks_is_one_line(problem, line, monkeypatch):
     def fail(*_):
         raise problem
 
     monkeypatch.setattr("metamer.train.command.train", fail)
     done = inside("train", "recipe.yaml", "--data", ".", "--out", "out")
-    assert done.returncode == 1 and done.stderr.decode().startswith("metamer: ") and done.stderr.decode().endswith(f"{line}\n")
+    assert (
+        done.returncode == 1
+        and done.stderr.decode().startswith("metamer: ")
+        and done.stderr.decode().endswith(f"{line}\n")
+    )
     with pytest.raises(type(problem)):
         inside("--debug", "train", "recipe.yaml", "--data", ".", "--out", "out")
 
 
 def test_mistakes_of_ours_are_no_fault_of_the_input():
     assert not is_input_fault(ValueError("a quality of 101"))
-    assert is_input_fault(PerceptionError("no such distance")) and is_input_fault(metamer.StreamError("is damaged"))
+    assert is_input_fault(PerceptionError("no such distance")) and is_input_fault(
+        metamer.StreamError("is damaged")
+    )
 
 
-@pytest.mark.parametrize("arguments, reason", [
-    (("train", "recipe.yaml", "--data", ".", "--resume", "--start", "base"), "it takes no --start"),
-    (("evaluate", ".", "--keep"), "go with --bpp"), (("evaluate", ".", "--sheet", 1), "go with --bpp"),
-    (("evaluate", ".", "--critic", "alexnet"), "--critic goes with --realism"),
-    (("evaluate", ".", "--bpp", 1, "--quality", 3), "give --quality or --bpp, not both"),
-    (("evaluate", ".", "--bpp", 1, "--published", "vtm"), "give --published or --bpp, not both"),
-])
+@pytest.mark.parametrize(
+    "arguments, reason",
+    [
+        (
+            ("train", "recipe.yaml", "--data", ".", "--resume", "--start", "base"),
+            "it takes no --start",
+        ),
+        (("evaluate", ".", "--keep"), "go with --bpp"),
+        (("evaluate", ".", "--sheet", 1), "go with --bpp"),
+        (("evaluate", ".", "--critic", "alexnet"), "--critic goes with --realism"),
+        (("evaluate", ".", "--bpp", 1, "--quality", 3), "give --quality or --bpp, not both"),
+        (
+            ("evaluate", ".", "--bpp", 1, "--published", "vtm"),
+            "give --published or --bpp, not both",
+        ),
+    ],
+)
 def test_workshop_options_that_do_not_go_together(arguments, reason, tmp_path):
     done = inside(*arguments, "--out", tmp_path / "out")
-    assert done.returncode == 2 and reason in " ".join(done.stderr.decode().split()) and not (tmp_path / "out").exists()
+    assert (
+        done.returncode == 2
+        and reason in " ".join(done.stderr.decode().split())
+        and not (tmp_path / "out").exists()
+    )
 
 
-@pytest.mark.parametrize("kind, arguments, reason", [
-    ("codec", (), "give --data"), ("codec", ("--data", ".", "--slider"), "trained a decoder alone"),
-    ("decoder", ("--tradeoff", 9), "trained an encoder"), ("space", ("--masking", 0), "trained an encoder"),
-    ("decoder", ("--worth", 1), "trained an encoder"),
-    ("space", ("--no-slider",), "trained a decoder alone"), ("space", ("-o", "absent/a.safetensors"), "absent: no such folder"),
-])
+@pytest.mark.parametrize(
+    "kind, arguments, reason",
+    [
+        ("codec", (), "give --data"),
+        ("codec", ("--data", ".", "--slider"), "trained a decoder alone"),
+        ("decoder", ("--tradeoff", 9), "trained an encoder"),
+        ("space", ("--masking", 0), "trained an encoder"),
+        ("decoder", ("--worth", 1), "trained an encoder"),
+        ("space", ("--no-slider",), "trained a decoder alone"),
+        ("space", ("-o", "absent/a.safetensors"), "absent: no such folder"),
+    ],
+)
 def test_export_options_that_do_not_go_with_a_run(kind, arguments, reason, monkeypatch, tmp_path):
     monkeypatch.setattr("metamer.train.command.kind", lambda run: kind)
     done = inside("export", tmp_path, *arguments, cwd=tmp_path)
-    assert done.returncode in (1, 2) and reason in " ".join(done.stderr.decode().split()) and not list(tmp_path.iterdir())
+    assert (
+        done.returncode in (1, 2)
+        and reason in " ".join(done.stderr.decode().split())
+        and not list(tmp_path.iterdir())
+    )

@@ -19,7 +19,11 @@ def test_names_and_aliases_are_unique():
 @pytest.mark.parametrize("metric", CATALOGUE, ids=lambda metric: metric.name)
 def test_metadata_is_consistent(metric):
     assert metric.low <= metric.best <= metric.high
-    assert metric.best == (metric.high if metric.higher_is_better else metric.low) or metric.name == "vif"  # more than 1 can be
+    # more than 1 can be
+    assert (
+        metric.best == (metric.high if metric.higher_is_better else metric.low)
+        or metric.name == "vif"
+    )
     assert metric.title and metric.paper and metric.family
     assert isinstance(metric.options(), dict)
 
@@ -30,24 +34,27 @@ def test_aliases_and_spelling():
     assert find("lpips").name == "lpips-alex"  # what papers mean when they say no more
 
 
-@pytest.mark.parametrize(("spec", "message"), [
-    ("lpips-sqeeze", "did you mean 'lpips-squeeze'"),
-    ("features:layr=fire3", "did you mean 'layer'"),
-    ("features:layer=fire33", "did you mean 'fire3'"),
-    ("features:network=vgg61", "did you mean 'vgg"),
-    ("features:channels=H-0", "H-x or L-x"),
-    ("features:channels=10", "H-x or L-x"),
-    ("mse:sigma", "name:option=value"),
-    ("mse:sigma=1", "no option 'sigma'; it takes: none"),
-    ("", "no distance is called"),
-    ("wasserstein:network=squeeze,sigma=abc", "sigma=abc is not a number"),
-    ("wasserstein:network=squeeze,sigma=true", "sigma=True is not a number"),
-    ("wasserstein:network=squeeze,sigma=-3", "not negative"),
-    ("wasserstein:network=squeeze,sigma=nan", "not negative"),
-    ("dists:resize=maybe", "resize=maybe is not true or false"),
-    ("cvvdp:display=nonsense", "cvvdp: "),
-    ("features:layer=fire3,layer=fire4", "given twice"),
-])
+@pytest.mark.parametrize(
+    ("spec", "message"),
+    [
+        ("lpips-sqeeze", "did you mean 'lpips-squeeze'"),
+        ("features:layr=fire3", "did you mean 'layer'"),
+        ("features:layer=fire33", "did you mean 'fire3'"),
+        ("features:network=vgg61", "did you mean 'vgg"),
+        ("features:channels=H-0", "H-x or L-x"),
+        ("features:channels=10", "H-x or L-x"),
+        ("mse:sigma", "name:option=value"),
+        ("mse:sigma=1", "no option 'sigma'; it takes: none"),
+        ("", "no distance is called"),
+        ("wasserstein:network=squeeze,sigma=abc", "sigma=abc is not a number"),
+        ("wasserstein:network=squeeze,sigma=true", "sigma=True is not a number"),
+        ("wasserstein:network=squeeze,sigma=-3", "not negative"),
+        ("wasserstein:network=squeeze,sigma=nan", "not negative"),
+        ("dists:resize=maybe", "resize=maybe is not true or false"),
+        ("cvvdp:display=nonsense", "cvvdp: "),
+        ("features:layer=fire3,layer=fire4", "given twice"),
+    ],
+)
 def test_what_does_not_exist_is_told(spec, message):
     with pytest.raises(MetricError, match=message):
         from_spec(spec)
@@ -76,8 +83,12 @@ def installed(monkeypatch):
     """Makes entry points look installed: installed("attribute of this module", …)."""
 
     def install(*attributes):
-        points = [EntryPoint(name, f"{__name__}:{name}", registry.ENTRY_POINTS) for name in attributes]
-        monkeypatch.setattr(registry, "entry_points", lambda group: points if group == registry.ENTRY_POINTS else [])
+        points = [
+            EntryPoint(name, f"{__name__}:{name}", registry.ENTRY_POINTS) for name in attributes
+        ]
+        monkeypatch.setattr(
+            registry, "entry_points", lambda group: points if group == registry.ENTRY_POINTS else []
+        )
         metrics.cache_clear()
 
     yield install
@@ -91,9 +102,14 @@ def test_users_add_distances_by_entry_point(installed):
     assert distance(torch.zeros(2, 3, 4, 4), torch.ones(2, 3, 4, 4)).tolist() == [1, 1]
 
 
-@pytest.mark.parametrize(("attribute", "message"), [
-    ("LOUD", "takes a name that is in use: mse"), ("Brightness", "no perception.Metric"), ("absent", "does not load"),
-])
+@pytest.mark.parametrize(
+    ("attribute", "message"),
+    [
+        ("LOUD", "takes a name that is in use: mse"),
+        ("Brightness", "no perception.Metric"),
+        ("absent", "does not load"),
+    ],
+)
 def test_bad_entry_points_are_told(installed, attribute, message):
     installed(attribute)
     with pytest.raises(MetricError, match=message):
@@ -104,5 +120,7 @@ def test_missing_packages_are_told(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "piq", None)
-    with pytest.raises(MetricError, match=r"needs the package piq: pip install 'metamer\[perception\]'"):
+    with pytest.raises(
+        MetricError, match=r"needs the package piq: pip install 'metamer\[perception\]'"
+    ):
         create("haarpsi")

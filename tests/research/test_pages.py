@@ -42,4 +42,6 @@ def test_every_metric_was_judged_and_every_trainable_one_put_to_the_recovery_tes
 def test_figures_the_page_shows_are_there(name):
     for line in (ROOT / "research" / name).read_text().splitlines():
         if line.startswith("!["):
-            assert ((ROOT / "research" / name).parent / line.partition("(")[2].rstrip(")")).is_file(), line
+            assert (
+                (ROOT / "research" / name).parent / line.partition("(")[2].rstrip(")")
+            ).is_file(), line

@@ -16,7 +16,9 @@ def trained_on() -> dict[str, dict]:
     found = {}
     for path in [*models.shipped(), *(decoder.path for decoder in decoders.shipped())]:
         with zipfile.ZipFile(path) as archive:
-            found[path.stem] = json.loads(archive.read("model.json"))["recipe"].get("distortion", {"mse": 1.0})
+            found[path.stem] = json.loads(archive.read("model.json"))["recipe"].get(
+                "distortion", {"mse": 1.0}
+            )
     return found
 
 
@@ -29,7 +31,10 @@ def test_judges_were_not_trained_on():
 
 
 def summary(codec: str, **values: float) -> RateSummary:
-    means = {label.replace("_", "-"): MeanInterval(value, value, value) for label, value in values.items()}
+    means = {
+        label.replace("_", "-"): MeanInterval(value, value, value)
+        for label, value in values.items()
+    }
     return RateSummary(codec, 0.3, 2, 0.3, 0.0, 0.0, means, means)
 
 
@@ -42,7 +47,14 @@ def test_the_best_is_bold_whichever_way_a_distance_points():
     ]
 
 
-@pytest.mark.parametrize("codec, name", [("base", "base"), ("base+pim", "base+pim"), ("base+realism@0.5", "base+realism@0.5"),
-                                         ("base+runs/x/dists.decoder", "base+dists")])
+@pytest.mark.parametrize(
+    "codec, name",
+    [
+        ("base", "base"),
+        ("base+pim", "base+pim"),
+        ("base+realism@0.5", "base+realism@0.5"),
+        ("base+runs/x/dists.decoder", "base+dists"),
+    ],
+)
 def test_files_are_called_by_their_stems(codec, name):
     assert points.page_name(codec) == name

@@ -19,7 +19,9 @@ def test_as_the_encoder_does():
         back = axes.restore(turned, affines)
     for one, picture, planes in zip(turned[:4], pictures, batch, strict=False):
         affine = codec_axes.principal([picture]).affine()
-        np.testing.assert_allclose(one.numpy(), codec_axes.turn(planes[None].numpy(), affine)[0], atol=1e-5)
+        np.testing.assert_allclose(
+            one.numpy(), codec_axes.turn(planes[None].numpy(), affine)[0], atol=1e-5
+        )
     torch.testing.assert_close(back, batch, atol=1e-5, rtol=0)
 
 

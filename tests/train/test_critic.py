@@ -1,4 +1,6 @@
-"""The critic: its size, what it may touch, and that its losses bound the divergences they are named after."""
+"""The critic: its size, what it may touch, and that its losses bound the divergences they are named
+after.
+"""
 
 import copy
 import math
@@ -16,21 +18,32 @@ from metamer.train.entropy_model import level_weights
 from metamer.train.networks import Codec, NetworkOptions
 
 LATENTS, LEVELS = 6, 3
-P, Q = torch.tensor([1, 2, 5, 4]) / 12, torch.tensor([4, 2, 2, 4]) / 12  # what photographs and decodes show, with what odds
+# what photographs and decodes show, with what odds
+P, Q = torch.tensor([1, 2, 5, 4]) / 12, torch.tensor([4, 2, 2, 4]) / 12
 RATIO = P / Q
 
 
 def opponent(**options) -> Opponent:
     torch.manual_seed(0)
-    return Opponent(CriticOptions(**{"width": 4, **options}), LATENTS, LEVELS, Fabric(accelerator="cpu", devices=1))
+    return Opponent(
+        CriticOptions(**{"width": 4, **options}),
+        LATENTS,
+        LEVELS,
+        Fabric(accelerator="cpu", devices=1),
+    )
 
 
-def seen(batch: int = 2, side: int = 32, seed: int = 1) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+def seen(
+    batch: int = 2, side: int = 32, seed: int = 1
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Images, latents and quality weights."""
     rng = torch.Generator().manual_seed(seed)
     level = torch.rand(batch, generator=rng) * (LEVELS - 1)
-    return (torch.rand(batch, 3, side, side, generator=rng), torch.randn(batch, LATENTS, side // 16, side // 16, generator=rng),
-            level_weights(level, LEVELS))
+    return (
+        torch.rand(batch, 3, side, side, generator=rng),
+        torch.randn(batch, LATENTS, side // 16, side // 16, generator=rng),
+        level_weights(level, LEVELS),
+    )
 
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 48)])
@@ -38,20 +51,41 @@ def seen(batch: int = 2, side: int = 32, seed: int = 1) -> tuple[torch.Tensor, t
 def test_a_number_for_every_patch(size, conditional):
     critic = PatchCritic(LATENTS, LEVELS, CriticOptions(width=4, conditional=conditional))
     latent = torch.zeros(2, LATENTS, size[0] // 16, size[1] // 16)
-    assert critic(torch.rand(2, 3, *size), latent, torch.ones(2, LEVELS)).shape == (2, 1, size[0] // 8, size[1] // 8)
+    assert critic(torch.rand(2, 3, *size), latent, torch.ones(2, LEVELS)).shape == (
+        2,
+        1,
+        size[0] // 8,
+        size[1] // 8,
+    )
 
 
 def test_size():
     """HiFiC's widths at 384 latents and 9 levels, counted by hand; the fourth layer is 3x3."""
     condition = (384 + 9) * 12 * 9 + 12
-    layers = 15 * 64 * 16 + 64 + 64 * 128 * 16 + 128 + 128 * 256 * 16 + 256 + 256 * 512 * 9 + 512 + 512 + 1
-    for options, wanted in ((CriticOptions(), condition + layers), (CriticOptions(spectral_norm=False), condition + layers),
-                            (CriticOptions(conditional=False), layers - 12 * 64 * 16)):
+    layers = (
+        15 * 64 * 16
+        + 64
+        + 64 * 128 * 16
+        + 128
+        + 128 * 256 * 16
+        + 256
+        + 256 * 512 * 9
+        + 512
+        + 512
+        + 1
+    )
+    for options, wanted in (
+        (CriticOptions(), condition + layers),
+        (CriticOptions(spectral_norm=False), condition + layers),
+        (CriticOptions(conditional=False), layers - 12 * 64 * 16),
+    ):
         assert sum(p.numel() for p in PatchCritic(384, 9, options).parameters()) == wanted
 
 
 def test_patches_see_no_further_than_their_field():
-    """Three 4x4 layers of stride 2 and a 3x3 one: 38 pixels, 15 of them before the patch's own eight."""
+    """Three 4x4 layers of stride 2 and a 3x3 one: 38 pixels, 15 of them before the patch's own
+    eight.
+    """
     critic = PatchCritic(LATENTS, LEVELS, CriticOptions(width=4, conditional=False))
     image, latent, weights = seen(1, 96)
     image.requires_grad_()
@@ -63,8 +97,13 @@ def test_patches_see_no_further_than_their_field():
 @pytest.mark.parametrize("size", [(32, 32), (64, 48)])
 def test_features_are_judged_layer_by_layer(size):
     critic = FeatureCritic(LATENTS, LEVELS, CriticOptions(sees="squeezenet", width=4))
-    said = critic(torch.rand(2, 3, *size), torch.zeros(2, LATENTS, size[0] // 16, size[1] // 16), torch.ones(2, LEVELS))
-    assert said.shape == (2, 5, size[0] // 2 - 1, size[1] // 2 - 1)  # squeezenet begins with a 3x3 layer of stride 2, unpadded
+    said = critic(
+        torch.rand(2, 3, *size),
+        torch.zeros(2, LATENTS, size[0] // 16, size[1] // 16),
+        torch.ones(2, LEVELS),
+    )
+    # squeezenet begins with a 3x3 layer of stride 2, unpadded
+    assert said.shape == (2, 5, size[0] // 2 - 1, size[1] // 2 - 1)
 
 
 def test_the_network_whose_features_are_seen_stays_as_it_is_and_is_not_kept():
@@ -72,13 +111,17 @@ def test_the_network_whose_features_are_seen_stays_as_it_is_and_is_not_kept():
     frozen = {name: value.clone() for name, value in one.critic.network.state_dict().items()}
     image, latent, weights = seen()
     one.learn(image, 0.5 * image, latent, weights, 1.0, 1.0)
-    assert all(torch.equal(value, frozen[name]) for name, value in one.critic.network.state_dict().items())
+    assert all(
+        torch.equal(value, frozen[name]) for name, value in one.critic.network.state_dict().items()
+    )
     assert not any(name.startswith("network.") for name in one.state()["model"])
 
 
 def singular_values(critic: PatchCritic) -> list[float]:
     layers = [layer for layer in critic.modules() if isinstance(layer, torch.nn.Conv2d)]
-    return [torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2).item() for layer in layers]
+    return [
+        torch.linalg.matrix_norm(layer.weight.detach().flatten(1), 2).item() for layer in layers
+    ]
 
 
 def test_spectral_norm_bounds_every_layer():
@@ -119,8 +162,14 @@ def test_latents_tell_of_their_own_place():
     image, latent, weights = seen(1, 96)
     other = latent.clone()
     other[..., 0, 0] += 3
-    changed = (critic(image, latent, weights) != critic(image, other, weights)).flatten(2).view(12, 12).nonzero()
-    assert len(changed) and changed.max() < 12 // 2  # a 3x3 layer takes it 32 pixels far, the field of a patch 15 more
+    changed = (
+        (critic(image, latent, weights) != critic(image, other, weights))
+        .flatten(2)
+        .view(12, 12)
+        .nonzero()
+    )
+    # a 3x3 layer takes it 32 pixels far, the field of a patch 15 more
+    assert len(changed) and changed.max() < 12 // 2
 
 
 SEES = pytest.mark.parametrize("sees", ["pixels", "squeezenet"])
@@ -149,22 +198,36 @@ def test_judgement_is_that_of_the_critic(sees):
 
 def test_learning_leaves_the_codec_alone():
     torch.manual_seed(0)
-    codec = Codec(NetworkOptions(groups=[2, 4], width=8, analysis_blocks=1, synthesis_blocks=1, hyper_latents=4, features=4,
-                                 context_width=8, levels=LEVELS))
+    codec = Codec(
+        NetworkOptions(
+            groups=[2, 4],
+            width=8,
+            analysis_blocks=1,
+            synthesis_blocks=1,
+            hyper_latents=4,
+            features=4,
+            context_width=8,
+            levels=LEVELS,
+        )
+    )
     one = opponent()
     image, _, weights = seen()
     decoded, coded = codec(image, weights @ torch.arange(LEVELS).float(), "all")
     before = [parameter.detach().clone() for parameter in one.critic.parameters()]
     one.learn(image, decoded, coded.latent, weights, 1.0, 1.0)
     assert decoded.requires_grad and all(parameter.grad is None for parameter in codec.parameters())
-    assert all(not torch.equal(old, new) for old, new in zip(before, one.critic.parameters(), strict=True))
+    assert all(
+        not torch.equal(old, new) for old, new in zip(before, one.critic.parameters(), strict=True)
+    )
 
 
 def test_gradients_are_clipped_and_the_rate_is_that_of_the_stage():
     one = opponent(learning_rate=0.01)
     image, latent, weights = seen()
     one.learn(image, 0.5 * image, latent, weights, 0.25, 1e-6)
-    total = torch.stack([parameter.grad.norm() for parameter in one.critic.parameters()]).norm().item()
+    total = (
+        torch.stack([parameter.grad.norm() for parameter in one.critic.parameters()]).norm().item()
+    )
     assert total <= 1e-6 * 1.001
     assert [group["lr"] for group in one.optimiser.param_groups] == [0.0025]
 
@@ -178,22 +241,33 @@ def test_a_critic_carries_on_from_its_state(sees):
     for critic in (one, other):
         critic.options.learning_rate = 1e-3
         critic.learn(image, 0.9 * image, latent, weights, 1.0, 1.0)
-    assert all(torch.equal(value, other.critic.state_dict()[name]) for name, value in one.critic.state_dict().items())
+    assert all(
+        torch.equal(value, other.critic.state_dict()[name])
+        for name, value in one.critic.state_dict().items()
+    )
 
 
-# name → divergence of P from Q, and the V at which T = g_f(V) is f'(P/Q): Nowozin et al., tables 1, 2 and 6; their
-# Jensen-Shannon conjugate belongs to twice the usual divergence, their Pearson generator to the one with Q below the line
+# name → divergence of P from Q, and the V at which T = g_f(V) is f'(P/Q): Nowozin et al., tables 1,
+# 2 and 6; their Jensen-Shannon conjugate belongs to twice the usual divergence, their Pearson
+# generator to the one with Q below the line
 F_DIVERGENCES = {
     "kl": ((P * (P / Q).log()).sum(), 1 + RATIO.log()),
     "reverse-kl": ((Q * (Q / P).log()).sum(), RATIO.log()),
-    "jensen-shannon": ((P * (2 * P / (P + Q)).log() + Q * (2 * Q / (P + Q)).log()).sum(), RATIO.log()),
+    "jensen-shannon": (
+        (P * (2 * P / (P + Q)).log() + Q * (2 * Q / (P + Q)).log()).sum(),
+        RATIO.log(),
+    ),
     "pearson": (((P - Q) ** 2 / Q).sum(), 2 * (RATIO - 1)),
 }
 
 
 def bound(name: str, value: torch.Tensor) -> float:
-    """−loss of a critic that says ``value`` (4,) of the four things to be seen, each shown as often as its odds are."""
-    real, fake = (value.repeat_interleave((12 * odds).round().long()).reshape(3, 1, 2, 2) for odds in (P, Q))
+    """−loss of a critic that says ``value`` (4,) of the four things to be seen, each shown as often
+    as its odds are.
+    """
+    real, fake = (
+        value.repeat_interleave((12 * odds).round().long()).reshape(3, 1, 2, 2) for odds in (P, Q)
+    )
     return -LOSSES[name].critic(real, fake).item()
 
 
@@ -205,27 +279,40 @@ def test_the_best_critic_finds_the_divergence(name):
 
 @pytest.mark.parametrize("name", F_DIVERGENCES)
 @settings(max_examples=40)
-@given(change=st.lists(st.floats(-3, 3), min_size=4, max_size=4).filter(lambda change: max(map(abs, change)) > 0.05))
+@given(
+    change=st.lists(st.floats(-3, 3), min_size=4, max_size=4).filter(
+        lambda change: max(map(abs, change)) > 0.05
+    )
+)
 def test_no_other_critic_finds_as_much(name, change):
     divergence, best = F_DIVERGENCES[name]
     assert bound(name, best + torch.tensor(change)) < divergence.item() - 1e-5
 
 
-@pytest.mark.parametrize("name, best, least", [
-    # softplus(−V), softplus(V) at V = ln P/Q; the square at V = P/(P + Q), from the calculus of each place on its own
-    ("non-saturating", RATIO.log(), -(P * (P / (P + Q)).log() + Q * (Q / (P + Q)).log()).sum()),
-    ("least-squares", P / (P + Q), (P * Q / (P + Q)).sum() / 2),
-])
+@pytest.mark.parametrize(
+    "name, best, least",
+    [
+        # softplus(−V), softplus(V) at V = ln P/Q; the square at V = P/(P + Q), from the calculus of
+        # each place on its own
+        ("non-saturating", RATIO.log(), -(P * (P / (P + Q)).log() + Q * (Q / (P + Q)).log()).sum()),
+        ("least-squares", P / (P + Q), (P * Q / (P + Q)).sum() / 2),
+    ],
+)
 def test_the_best_critic_of_other_losses(name, best, least):
     assert -bound(name, best) == pytest.approx(least.item(), abs=1e-6)
     for place in range(4):
         for change in (-0.05, 0.05):
-            assert -bound(name, best + change * F.one_hot(torch.tensor(place), 4)) > least.item() + 1e-5
+            assert (
+                -bound(name, best + change * F.one_hot(torch.tensor(place), 4))
+                > least.item() + 1e-5
+            )
 
 
 @pytest.mark.parametrize("name", LOSSES)
 def test_the_codec_wants_to_be_taken_for_a_photograph(name):
-    """Its loss falls as V rises, one value an image (least squares: up to 1, where it wants to be)."""
+    """Its loss falls as V rises, one value an image (least squares: up to 1, where it wants
+    to be).
+    """
     value = torch.linspace(-2, 0.9, 30, requires_grad=True)
     loss = LOSSES[name].codec(value.reshape(-1, 1, 1, 1).expand(-1, 1, 2, 2))
     assert loss.shape == (30,)
@@ -238,7 +325,9 @@ def pictures(batch: int, contrast: float, rng: torch.Generator) -> torch.Tensor:
 
 
 def found_after(name: str, contrast: float, steps: int) -> float:
-    """The bound on fresh pictures that differ in contrast, after a critic learned to tell them apart."""
+    """The bound on fresh pictures that differ in contrast, after a critic learned to tell them
+    apart.
+    """
     one, rng = opponent(loss=name, learning_rate=5e-3), torch.Generator().manual_seed(2)
     _, latent, weights = seen(16)
     for _ in range(steps):
@@ -246,14 +335,23 @@ def found_after(name: str, contrast: float, steps: int) -> float:
     one.critic.eval()
     _, latent, weights = seen(64)
     with torch.no_grad():
-        real, fake = (one.critic(pictures(64, value, rng), latent, weights) for value in (0.5, contrast))
+        real, fake = (
+            one.critic(pictures(64, value, rng), latent, weights) for value in (0.5, contrast)
+        )
     return -one.loss.critic(real, fake).item()
 
 
 @pytest.mark.parametrize("name", F_DIVERGENCES)
 def test_a_critic_learns_how_far_decodes_are_from_photographs(name):
-    before, after, alike = found_after(name, 0.2, 0), found_after(name, 0.2, 60), found_after(name, 0.5, 60)
-    print(f"{name}: {before:.3f} before, {after:.3f} after 60 steps; {alike:.4f} where there is nothing to find")
+    before, after, alike = (
+        found_after(name, 0.2, 0),
+        found_after(name, 0.2, 60),
+        found_after(name, 0.5, 60),
+    )
+    print(
+        f"{name}: {before:.3f} before, {after:.3f} after 60 steps; {alike:.4f} where there is "
+        "nothing to find"
+    )
     assert after > before + 0.1 and after > 0.1
     assert abs(alike) < 0.02
     if name == "jensen-shannon":

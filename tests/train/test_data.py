@@ -49,7 +49,9 @@ def test_names_with_spaces_are_held_out_and_wrong_ones_told(tmp_path):
 
 
 def test_small_pictures_are_enlarged(tmp_path):
-    Image.fromarray(np.arange(40 * 60 * 3, dtype=np.uint8).reshape(40, 60, 3)).save(tmp_path / "small.png")
+    Image.fromarray(np.arange(40 * 60 * 3, dtype=np.uint8).reshape(40, 60, 3)).save(
+        tmp_path / "small.png"
+    )
     assert Crops(Photographs(find(tmp_path)[0]), 96, 0)[5].shape == (3, 96, 96)
 
 

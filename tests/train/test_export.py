@@ -29,9 +29,12 @@ def test_integer_graphs_equal_torch_to_the_last_unit(tiny_run, tiny_model, rng):
     network, model = trained(tiny_run), Model(tiny_model)
     hyper = rng.integers(-63, 64, (1, 8, 3, 5)).astype(np.float32)
     np.testing.assert_array_equal(
-        model.run("features", hyper=hyper)[0], network.entropy.hyper_synthesis(torch.from_numpy(hyper)).detach().numpy()
+        model.run("features", hyper=hyper)[0],
+        network.entropy.hyper_synthesis(torch.from_numpy(hyper)).detach().numpy(),
     )
-    for pass_number, (name, context) in enumerate(zip(graph_names(2)[1:], network.entropy.contexts, strict=True)):
+    for pass_number, (name, context) in enumerate(
+        zip(graph_names(2)[1:], network.entropy.contexts, strict=True)
+    ):
         channels = context.squeeze.weight.shape[1]
         for height, width in ((9, 7), (9, 6), (4, 7), (4, 6), (5, 1), (1, 4)):
             units = rng.integers(-511, 512, (1, height, width, channels)).astype(np.float32)
@@ -42,17 +45,23 @@ def test_integer_graphs_equal_torch_to_the_last_unit(tiny_run, tiny_model, rng):
             here = np.add.outer(np.arange(height), np.arange(width)) % 2 == pass_number % 2
             for mine, theirs in zip(found, wanted, strict=True):
                 assert mine.dtype == np.int16
-                np.testing.assert_array_equal(mine, theirs[0].permute(1, 2, 0).detach().numpy()[here])
+                np.testing.assert_array_equal(
+                    mine, theirs[0].permute(1, 2, 0).detach().numpy()[here]
+                )
 
 
 def test_steps_are_never_too_small_for_32_bits(tiny_run):
-    """However small training makes them, what is exported is within a model's limits, and is what training coded with."""
+    """However small training makes them, what is exported is within a model's limits, and is what
+    training coded with.
+    """
     network = trained(tiny_run)
     with torch.no_grad():
         network.entropy.log_step[:, 0] -= 12
     arrays = export.quality_arrays(network)
     assert arrays["mean_factor"].max() == LIMITS["mean_factor"] == arrays["mean_factor"][:, 0].min()
-    np.testing.assert_allclose(arrays["step"][0], network.entropy.log_steps()[0].exp().detach(), rtol=1e-6)
+    np.testing.assert_allclose(
+        arrays["step"][0], network.entropy.log_steps()[0].exp().detach(), rtol=1e-6
+    )
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     latent = network(image, torch.tensor([0.0]), "decoder")[1].latent[:, 0]
     step = arrays["step"][0, 0] / latents.FRACTION
@@ -64,16 +73,27 @@ def test_transforms_equal_torch_up_to_half_precision_weights(tiny_run, tiny_mode
     planes = pixels.to_planes(otters.crop((100, 100, 196, 164)))
     weights = model.arrays["level_weights"][128:129]
     latent, _ = model.run("analysis", image=planes, weights=weights)
-    wanted = network.analysis(torch.from_numpy(planes), torch.from_numpy(weights)).permute(0, 2, 3, 1).detach().numpy()
+    wanted = (
+        network.analysis(torch.from_numpy(planes), torch.from_numpy(weights))
+        .permute(0, 2, 3, 1)
+        .detach()
+        .numpy()
+    )
     np.testing.assert_allclose(latent, wanted, atol=5e-3)
     image = model.run("synthesis", latent=latent, weights=weights)[0]
-    wanted = network.synthesis(torch.from_numpy(latent).permute(0, 3, 1, 2), torch.from_numpy(weights)).detach().numpy()
+    wanted = (
+        network.synthesis(torch.from_numpy(latent).permute(0, 3, 1, 2), torch.from_numpy(weights))
+        .detach()
+        .numpy()
+    )
     assert np.abs(image - wanted).max() < 1 / 255
 
 
 @pytest.mark.parametrize("quality", [0, 77, 170, 255])
 def test_runtime_codes_what_training_saw(tiny_run, photographs, otters, tmp_path, quality):
-    """With every table coded and plain rounding: the trained network's latents, at the trained network's rate."""
+    """With every table coded and plain rounding: the trained network's latents, at the trained
+    network's rate.
+    """
     network = trained(tiny_run)
     path = tmp_path / "logistic.metamer"
     tables = export.pack_tables(export.logistic_tables(), np.zeros(64, bool))
@@ -82,12 +102,20 @@ def test_runtime_codes_what_training_saw(tiny_run, photographs, otters, tmp_path
     model, picture = Model(path), otters.crop((200, 60, 456, 316))
     latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
     meter = Meter(model.tables)
-    decoded = latents.dequantise(model, quality, latents.encode(model, quality, latent, hyper, meter, tradeoff=np.float32(1e9)))
+    decoded = latents.dequantise(
+        model,
+        quality,
+        latents.encode(model, quality, latent, hyper, meter, tradeoff=np.float32(1e9)),
+    )
     with torch.no_grad():
         level = torch.tensor([quality / 255 * 3])
-        coded = network.entropy(torch.from_numpy(latent).permute(2, 0, 1)[None], level, "straight_through")
+        coded = network.entropy(
+            torch.from_numpy(latent).permute(2, 0, 1)[None], level, "straight_through"
+        )
     assert meter.bits == pytest.approx((coded.bits + coded.hyper_bits).item(), rel=0.01)
-    steps = np.abs(decoded - coded.latent.permute(0, 2, 3, 1).numpy()) / model.arrays["step"][quality]
+    steps = (
+        np.abs(decoded - coded.latent.permute(0, 2, 3, 1).numpy()) / model.arrays["step"][quality]
+    )
     assert (steps > 0.5).mean() < 5e-3  # a mean at the edge of a sixteenth may tip a rounding
 
 
@@ -103,8 +131,13 @@ def test_a_tile_of_one_position_has_no_second_pass(tiny_model):
     """The last tile of 65x65 positions."""
     picture = Image.effect_noise((1025, 1025), 40).convert("RGB")
     data = metamer.encode(picture, 20, model=tiny_model, tile=True, lossless=False)
-    whole, corner = (metamer.decode(data, model=tiny_model, region=region) for region in (None, (1000, 1000, 25, 25)))
-    np.testing.assert_allclose(np.asarray(whole, int)[1000:, 1000:], np.asarray(corner, int), atol=1)
+    whole, corner = (
+        metamer.decode(data, model=tiny_model, region=region)
+        for region in (None, (1000, 1000, 25, 25))
+    )
+    np.testing.assert_allclose(
+        np.asarray(whole, int)[1000:, 1000:], np.asarray(corner, int), atol=1
+    )
 
 
 def test_encoder_and_decoder_see_the_same_latents(tiny_model, otters):
@@ -117,7 +150,9 @@ def test_encoder_and_decoder_see_the_same_latents(tiny_model, otters):
         np.testing.assert_array_equal(metamer.decode_latents(stream, model=tiny_model), mine)
 
 
-def test_exporting_twice_gives_the_same_file_and_no_code(tiny_run, tiny_model, photographs, tmp_path):
+def test_exporting_twice_gives_the_same_file_and_no_code(
+    tiny_run, tiny_model, photographs, tmp_path
+):
     export.export_run(tiny_run, [photographs], tmp_path / "again.metamer", "tiny", 8)
     assert (tmp_path / "again.metamer").read_bytes() == Path(tiny_model).read_bytes()
     with zipfile.ZipFile(tiny_model) as archive:
@@ -129,7 +164,12 @@ def test_exporting_twice_gives_the_same_file_and_no_code(tiny_run, tiny_model, p
                 onnx.checker.check_model(graph)
                 assert {node.domain for node in graph.graph.node} <= {"", "ai.onnx"}
     card = Model(tiny_model).card
-    assert card["name"] == "tiny" and card["steps"] == 60 and card["recipe"]["stages"] and abs(card["integer_cost_percent"]) < 5
+    assert (
+        card["name"] == "tiny"
+        and card["steps"] == 60
+        and card["recipe"]["stages"]
+        and abs(card["integer_cost_percent"]) < 5
+    )
 
 
 def test_hardly_used_tables_are_left_empty():
@@ -147,7 +187,10 @@ def test_tables_cover_heavy_tails():
 
 
 def test_pictures_of_any_mode(tiny_model, otters):
-    grey = metamer.decode(metamer.encode(otters.crop((0, 0, 64, 64)).convert("L"), 90, model=tiny_model), model=tiny_model)
+    grey = metamer.decode(
+        metamer.encode(otters.crop((0, 0, 64, 64)).convert("L"), 90, model=tiny_model),
+        model=tiny_model,
+    )
     assert grey.mode == "L" and grey.size == (64, 64)
     share = load(tiny_model).grey_variant.coded.mean()
     assert 0.3 < share <= 1  # the largest of 32 basis vectors are of luma
@@ -157,15 +200,25 @@ def test_pictures_of_any_mode(tiny_model, otters):
 
 
 def decoder_run(folder, source, model, critic=None, parts="decoder"):
-    """The folder of a run that began from ``source`` and changed the synthesis of ``model`` a little."""
+    """The folder of a run that began from ``source`` and changed the synthesis of ``model`` a
+    little.
+    """
     network = start.from_model(Model(model))
     generator = torch.Generator().manual_seed(3)
     with torch.no_grad():
         for weight in network.synthesis.parameters():
             weight += 0.05 * weight.abs().mean() * torch.randn(weight.shape, generator=generator)
-    values = {"network": dataclasses.asdict(network.options), "start": str(source), "critic": critic,
-              "stages": [{"name": "decoder", "parts": parts, "steps": 7}]}
-    state = {"step": 7, "average": network.state_dict(), "recipe": dataclasses.asdict(recipe.from_mapping(values))}
+    values = {
+        "network": dataclasses.asdict(network.options),
+        "start": str(source),
+        "critic": critic,
+        "stages": [{"name": "decoder", "parts": parts, "steps": 7}],
+    }
+    state = {
+        "step": 7,
+        "average": network.state_dict(),
+        "recipe": dataclasses.asdict(recipe.from_mapping(values)),
+    }
     folder.mkdir()
     running.save(folder / running.CHECKPOINT, state)
     return folder
@@ -174,17 +227,31 @@ def decoder_run(folder, source, model, critic=None, parts="decoder"):
 def test_a_decoder_run_exports_a_decoder_file(tiny_model, tmp_path, otters):
     """Without photographs; with realism to choose if it had a critic, or if told so."""
     stream = metamer.encode(otters.crop((0, 0, 80, 64)), 60, model=tiny_model)
-    for critic, option, slider in ((None, None, False), ({}, None, True), (None, "--slider", True), ({}, "--no-slider", False)):
+    for critic, option, slider in (
+        (None, None, False),
+        ({}, None, True),
+        (None, "--slider", True),
+        ({}, "--no-slider", False),
+    ):
         run = decoder_run(tmp_path / f"run{slider}{option}", tiny_model, tiny_model, critic)
         done = run_metamer("export", run, "--name", "sharp", *[option] * (option is not None))
         assert done.returncode == 0, done.stderr.decode()
-        assert Model(tiny_model).id.hex() in done.stdout.decode() and (b"realism 0 to 1" in done.stdout) == slider
+        assert (
+            Model(tiny_model).id.hex() in done.stdout.decode()
+            and (b"realism 0 to 1" in done.stdout) == slider
+        )
         path = run / "synthesis.decoder"
         decoder = decoders.read(path)
-        assert (decoder.name, decoder.decodes, decoder.slider) == ("sharp", Model(tiny_model).id, slider)
+        assert (decoder.name, decoder.decodes, decoder.slider) == (
+            "sharp",
+            Model(tiny_model).id,
+            slider,
+        )
         export.export_decoder_run(run, tmp_path / "again", "sharp", slider)
         assert (tmp_path / "again").read_bytes() == path.read_bytes()
-        assert metamer.decode(stream, model=tiny_model, decoder=path) != metamer.decode(stream, model=tiny_model)
+        assert metamer.decode(stream, model=tiny_model, decoder=path) != metamer.decode(
+            stream, model=tiny_model
+        )
         with zipfile.ZipFile(path) as archive:
             assert archive.namelist() == ["model.json", "synthesis.onnx"]
             onnx.checker.check_model(onnx.load_from_string(archive.read("synthesis.onnx")))
@@ -196,19 +263,29 @@ def test_both_ends_of_a_slider_are_stored_as_they_are(tiny_model, tmp_path):
     export.export_decoder_run(run, tmp_path / "slider.decoder", "slider", True)
     with zipfile.ZipFile(tmp_path / "slider.decoder") as archive:
         graph = onnx.load_from_string(archive.read("synthesis.onnx")).graph
-    stored = {constant.name.removesuffix("_stored"): onnx.numpy_helper.to_array(constant) for constant in graph.initializer}
+    stored = {
+        constant.name.removesuffix("_stored"): onnx.numpy_helper.to_array(constant)
+        for constant in graph.initializer
+    }
     own = start.constants(model, "synthesis")
     assert not {"realism"} & {given.name for given in graph.input} and stored["realism"] == 1
     for name, weight in trained.named_parameters():
-        np.testing.assert_array_equal(stored[f"own.{name}"].astype(np.float32), own[f"synthesis.{name}"].numpy())
+        np.testing.assert_array_equal(
+            stored[f"own.{name}"].astype(np.float32), own[f"synthesis.{name}"].numpy()
+        )
         wanted = weight.detach().numpy()
-        np.testing.assert_array_equal(stored[f"trained.{name}"], wanted.astype(stored[f"trained.{name}"].dtype))
+        np.testing.assert_array_equal(
+            stored[f"trained.{name}"], wanted.astype(stored[f"trained.{name}"].dtype)
+        )
 
 
 def test_a_decoder_run_finds_its_model_through_other_decoder_runs(tiny_run, tiny_model, tmp_path):
     first = decoder_run(tmp_path / "first", tiny_model, tiny_model)
     second = decoder_run(tmp_path / "second", first / running.CHECKPOINT, tiny_model)
-    assert export.export_decoder_run(second, tmp_path / "second.decoder", "second")["decodes"] == Model(tiny_model).id.hex()
+    assert (
+        export.export_decoder_run(second, tmp_path / "second.decoder", "second")["decodes"]
+        == Model(tiny_model).id.hex()
+    )
     stray = decoder_run(tmp_path / "stray", tiny_run / running.CHECKPOINT, tiny_model)
     with pytest.raises(RecipeError, match="is no model"):
         export.export_decoder_run(stray, tmp_path / "stray.decoder", "stray")
@@ -218,8 +295,12 @@ def test_a_decoder_run_finds_its_model_through_other_decoder_runs(tiny_run, tiny
 def test_what_a_run_exports(tiny_run, tiny_model, tmp_path):
     assert command.kind(tiny_run) == "codec"
     for parts, kind in (("decoder", "decoder"), ("transforms", "codec")):
-        assert command.kind(decoder_run(tmp_path / parts, tiny_model, tiny_model, parts=parts)) == kind
-    done = run_metamer("export", tiny_run, "--data", tmp_path, "--slider", "-o", tmp_path / "model.metamer")
+        assert (
+            command.kind(decoder_run(tmp_path / parts, tiny_model, tiny_model, parts=parts)) == kind
+        )
+    done = run_metamer(
+        "export", tiny_run, "--data", tmp_path, "--slider", "-o", tmp_path / "model.metamer"
+    )
     assert done.returncode == 2 and b"decoder alone" in done.stderr
     assert run_metamer("export", tiny_run, "-o", tmp_path / "model.metamer").returncode == 2
     assert not (tmp_path / "model.metamer").exists()
@@ -227,21 +308,43 @@ def test_what_a_run_exports(tiny_run, tiny_model, tmp_path):
 
 def test_a_slider_needs_two_networks_that_are_built_alike(tiny_run, tmp_path):
     with pytest.raises(ModelError, match="not built as"):
-        export.export_decoder(trained(tiny_run), load("base"), {"name": "x"}, tmp_path / "x.decoder", True)
+        export.export_decoder(
+            trained(tiny_run), load("base"), {"name": "x"}, tmp_path / "x.decoder", True
+        )
     assert not (tmp_path / "x.decoder").exists()
 
 
 def test_transforms_alone_keep_their_models_streams(tiny_model, photographs, tmp_path, otters):
-    """Encoder and decoder trained further: either model decodes what the other encoded, and they are not the same."""
-    values = {"start": tiny_model, "network": load(tiny_model).card["recipe"]["network"], "precision": "32-true",
-              "average": 0.5,
-              "stages": [{"name": "both", "parts": "transforms", "steps": 3, "batch": 2, "crop": 96, "quantised": True}]}
+    """Encoder and decoder trained further: either model decodes what the other encoded, and they
+    are not the same.
+    """
+    values = {
+        "start": tiny_model,
+        "network": load(tiny_model).card["recipe"]["network"],
+        "precision": "32-true",
+        "average": 0.5,
+        "stages": [
+            {
+                "name": "both",
+                "parts": "transforms",
+                "steps": 3,
+                "batch": 2,
+                "crop": 96,
+                "quantised": True,
+            }
+        ],
+    }
     loop.train(recipe.from_mapping(values), [photographs], tmp_path / "run")
-    export.export_run(tmp_path / "run", [photographs], tmp_path / "both.metamer", "both", 8, {"masking": 0.5})
+    export.export_run(
+        tmp_path / "run", [photographs], tmp_path / "both.metamer", "both", 8, {"masking": 0.5}
+    )
     both, picture = load(str(tmp_path / "both.metamer")), otters.crop((0, 0, 96, 80))
     assert both.id == load(tiny_model).id and both.masking == 0.5
     data, other = (metamer.encode(picture, 60, model=name) for name in (str(both.path), tiny_model))
     assert data != other
     for stream in (data, other):
-        ours, theirs = (np.asarray(metamer.decode(stream, model=name), float) for name in (str(both.path), tiny_model))
+        ours, theirs = (
+            np.asarray(metamer.decode(stream, model=name), float)
+            for name in (str(both.path), tiny_model)
+        )
         assert 0 < np.abs(ours - theirs).mean() < 4

@@ -1,4 +1,6 @@
-"""Integer layers: exact in float32 whatever the order of summation, and close to what they quantise."""
+"""Integer layers: exact in float32 whatever the order of summation, and close to what they
+quantise.
+"""
 
 import numpy as np
 import pytest
@@ -7,7 +9,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metamer.train.export import FrozenConv, freeze
-from metamer.train.integer_networks import EXACT_LIMIT, ContextNetwork, HyperSynthesis, IntegerConv2d, hidden, set_quantised
+from metamer.train.integer_networks import (
+    EXACT_LIMIT,
+    ContextNetwork,
+    HyperSynthesis,
+    IntegerConv2d,
+    hidden,
+    set_quantised,
+)
 
 
 def layer(seed: int, size: float, kernel: int, channels: int = 24) -> IntegerConv2d:
@@ -23,7 +32,11 @@ def layer(seed: int, size: float, kernel: int, channels: int = 24) -> IntegerCon
 def test_accumulator_bound_holds(seed, size, kernel):
     made = layer(seed, size, kernel)
     weight, bias, shift = made.integers()
-    assert torch.equal(weight, weight.round()) and torch.equal(bias, bias.round()) and torch.equal(shift, shift.round())
+    assert (
+        torch.equal(weight, weight.round())
+        and torch.equal(bias, bias.round())
+        and torch.equal(shift, shift.round())
+    )
     bound = (weight.double().abs() * 1023).sum((1, 2, 3)) + bias.double().abs()
     assert bound.max() < EXACT_LIMIT
     FrozenConv(made)  # checks the same, in its own words
@@ -35,15 +48,23 @@ def test_float32_equals_integers_in_any_order(seed, size):
     made = layer(seed, size, 1)
     made.quantised = True
     units = np.random.default_rng(seed).integers(0, 1024, (24, 35))
-    found = made(torch.tensor(units, dtype=torch.float32)[None, :, :, None])[0, :, :, 0].detach().numpy()
+    found = (
+        made(torch.tensor(units, dtype=torch.float32)[None, :, :, None])[0, :, :, 0]
+        .detach()
+        .numpy()
+    )
     weight, bias, shift = (part.detach().numpy().astype(np.int64) for part in made.integers())
     exact = (weight[:, :, 0, 0] @ units + bias[:, None]) >> shift[:, None]
     np.testing.assert_array_equal(found, exact.clip(0, 1023))
     order = np.random.default_rng(seed + 1).permutation(24)
     total = np.repeat(bias[:, None].astype(np.float32), 35, 1)
     for channel in order:
-        total += weight[:, channel, 0, 0, None].astype(np.float32) * units[channel].astype(np.float32)
-    np.testing.assert_array_equal(np.floor(total * np.exp2(-shift[:, None].astype(np.float32))).clip(0, 1023), found)
+        total += weight[:, channel, 0, 0, None].astype(np.float32) * units[channel].astype(
+            np.float32
+        )
+    np.testing.assert_array_equal(
+        np.floor(total * np.exp2(-shift[:, None].astype(np.float32))).clip(0, 1023), found
+    )
 
 
 def test_a_layer_that_could_overflow_is_refused():
@@ -81,4 +102,8 @@ def test_straight_through_gradients_reach_every_weight():
     made = layer(5, 0.05, 3)
     made.quantised = True
     made(torch.randint(0, 1024, (1, 24, 6, 6)).float()).sum().backward()
-    assert torch.isfinite(made.weight.grad).all() and made.weight.grad.abs().sum() > 0 and made.bias.grad.abs().sum() > 0
+    assert (
+        torch.isfinite(made.weight.grad).all()
+        and made.weight.grad.abs().sum() > 0
+        and made.bias.grad.abs().sum() > 0
+    )

@@ -1,11 +1,19 @@
-"""The linear start: orthogonality, perfect reconstruction, and a real gain over the block transform."""
+"""The linear start: orthogonality, perfect reconstruction, and a real gain over the block
+transform.
+"""
 
 import numpy as np
 import pytest
 import torch
 
 from metamer.train.data import Crops, Photographs, find
-from metamer.train.lapped import LinearInverse, LinearTransform, boundary_filter, filter_boundaries, fit
+from metamer.train.lapped import (
+    LinearInverse,
+    LinearTransform,
+    boundary_filter,
+    filter_boundaries,
+    fit,
+)
 
 
 @pytest.fixture(scope="module")
@@ -20,7 +28,9 @@ def fitted(crops):
 
 
 def test_boundary_filter_of_any_rotation_is_orthogonal():
-    rotation = torch.linalg.qr(torch.randn(8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64))[0]
+    rotation = torch.linalg.qr(
+        torch.randn(8, 8, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    )[0]
     crossing = boundary_filter(rotation)
     torch.testing.assert_close(crossing @ crossing.T, torch.eye(16, dtype=torch.float64))
 
@@ -39,7 +49,8 @@ def test_complete_transform_reconstructs(fitted, size):
         image = torch.rand(2, 3, *size) - 0.5
         latent = forward(image)
         torch.testing.assert_close(inverse(latent), image, atol=2e-5, rtol=0)
-        torch.testing.assert_close(latent.square().sum(), image.square().sum())  # so distortion is the pixels' own
+        # so distortion is the pixels' own
+        torch.testing.assert_close(latent.square().sum(), image.square().sum())
 
 
 def test_outer_half_blocks_pass_unfiltered(fitted):
@@ -50,8 +61,15 @@ def test_outer_half_blocks_pass_unfiltered(fitted):
 
 
 def test_lapped_transform_codes_better_than_blocks(crops, fitted):
-    """Reverse water-filling: fewer bits at the same distortion than the Karhunen-Loève transform of plain blocks."""
-    blocks = torch.nn.functional.pixel_unshuffle(crops, 16)[:, :, 1:-1, 1:-1].permute(0, 2, 3, 1).reshape(-1, 768).double()
+    """Reverse water-filling: fewer bits at the same distortion than the Karhunen-Loève transform of
+    plain blocks.
+    """
+    blocks = (
+        torch.nn.functional.pixel_unshuffle(crops, 16)[:, :, 1:-1, 1:-1]
+        .permute(0, 2, 3, 1)
+        .reshape(-1, 768)
+        .double()
+    )
     plain = torch.linalg.eigvalsh(blocks.T @ blocks / len(blocks)).numpy()
     distortion = 1e-3
 

@@ -1,4 +1,6 @@
-"""Real, tiny training: it learns, resumes to the same bits, survives trouble; mixes, critics, rates, several processes."""
+"""Real, tiny training: it learns, resumes to the same bits, survives trouble; mixes, critics,
+rates, several processes.
+"""
 
 import json
 import os
@@ -34,9 +36,15 @@ def rows(run: Path) -> list[dict]:
 
 @pytest.fixture(scope="module")
 def beginning(tmp_path_factory, photographs) -> Path:
-    """A checkpoint with the Karhunen-Loève start of a network with channels enough that its error falls up to the top level."""
+    """A checkpoint with the Karhunen-Loève start of a network with channels enough that its error
+    falls up to the top level.
+    """
     torch.manual_seed(0)
-    codec = Codec(recipe.from_mapping({**mixture(""), "critic": None, "stages": [{"name": "none", "steps": 1}]}).network)
+    codec = Codec(
+        recipe.from_mapping(
+            {**mixture(""), "critic": None, "stages": [{"name": "none", "steps": 1}]}
+        ).network
+    )
     codec.start_from(loop.first_crops(Photographs(find(photographs)[0]), 96, 0, 24))
     path = tmp_path_factory.mktemp("beginning") / "start.pt"
     running.save(path, {"average": codec.state_dict()})
@@ -48,13 +56,24 @@ def stage(name: str, steps: int, **more) -> dict:
 
 
 def mixture(start, **more) -> dict:
-    """A recipe of everything: two distances, a critic, rates that are kept, and stages that train all and the decoder."""
+    """A recipe of everything: two distances, a critic, rates that are kept, and stages that train
+    all and the decoder.
+    """
     tiny = yaml.safe_load(TINY_RECIPE)
     return {
-        **tiny, "network": {**tiny["network"], "groups": [8, 56], "lambda_high": 0.01}, "start": str(start),
-        "stages": [stage("everything", 5), stage("decoder", 3, parts="decoder")], "distortion": {"mse": 1, "perceptnet": 1},
-        "critic": {"width": 4}, "rate": "start", "rate_speed": 0.1, "balance_crops": 8, "save_every": 3, "validate_every": 4,
-        "log_every": 1, **more,
+        **tiny,
+        "network": {**tiny["network"], "groups": [8, 56], "lambda_high": 0.01},
+        "start": str(start),
+        "stages": [stage("everything", 5), stage("decoder", 3, parts="decoder")],
+        "distortion": {"mse": 1, "perceptnet": 1},
+        "critic": {"width": 4},
+        "rate": "start",
+        "rate_speed": 0.1,
+        "balance_crops": 8,
+        "save_every": 3,
+        "validate_every": 4,
+        "log_every": 1,
+        **more,
     }
 
 
@@ -105,14 +124,20 @@ def test_training_learns(tiny_run):
 
 def test_progress_line_tells_loss_rate_psnr_speed_and_time_left(photographs, tmp_path):
     (tmp_path / "recipe.yaml").write_text(TINY_RECIPE.replace("steps: 40", "steps: 4"))
-    done = run_metamer("train", tmp_path / "recipe.yaml", "--data", photographs, "--out", tmp_path / "run")
+    done = run_metamer(
+        "train", tmp_path / "recipe.yaml", "--data", photographs, "--out", tmp_path / "run"
+    )
     line = done.stderr.decode()
     for word in ("loss", "bpp", "PSNR", "images/s", "<"):
         assert word in line
 
 
-def test_resuming_gives_the_same_weights_to_the_last_bit(tiny_run, tiny, photographs, tmp_path, monkeypatch):
-    """Stopped between checkpoints in every stage: 28 → 25, 47 → 45, 52 → 52 (a stage's end), 58 → 55."""
+def test_resuming_gives_the_same_weights_to_the_last_bit(
+    tiny_run, tiny, photographs, tmp_path, monkeypatch
+):
+    """Stopped between checkpoints in every stage: 28 → 25, 47 → 45, 52 → 52 (a stage's end), 58 →
+    55.
+    """
     taken = running.Log.step
     for interruption in (28, 47, 52, 58):
 
@@ -123,11 +148,19 @@ def test_resuming_gives_the_same_weights_to_the_last_bit(tiny_run, tiny, photogr
 
         monkeypatch.setattr(running.Log, "step", stop)
         with pytest.raises(KeyboardInterrupt):
-            loop.train(tiny, [photographs], tmp_path / "run", resume=(tmp_path / "run" / "checkpoint.pt").exists())
+            loop.train(
+                tiny,
+                [photographs],
+                tmp_path / "run",
+                resume=(tmp_path / "run" / "checkpoint.pt").exists(),
+            )
         assert loop.load(tmp_path / "run" / "checkpoint.pt")["step"] < interruption
     monkeypatch.setattr(running.Log, "step", taken)
     loop.train(tiny, [photographs], tmp_path / "run", resume=True)
-    whole, resumed = loop.load(tiny_run / "checkpoint.pt"), loop.load(tmp_path / "run" / "checkpoint.pt")
+    whole, resumed = (
+        loop.load(tiny_run / "checkpoint.pt"),
+        loop.load(tmp_path / "run" / "checkpoint.pt"),
+    )
     assert whole["step"] == resumed["step"] == 60
     for kind in ("model", "average"):
         for name, value in whole[kind].items():
@@ -147,7 +180,9 @@ def test_another_recipe_does_not_resume(tiny_run, tiny, photographs, tmp_path):
     assert loop.load(tmp_path / "run" / "checkpoint.pt")["step"] == 61
 
 
-def test_divergence_stops_and_keeps_the_last_good_checkpoint(tiny, photographs, tmp_path, monkeypatch):
+def test_divergence_stops_and_keeps_the_last_good_checkpoint(
+    tiny, photographs, tmp_path, monkeypatch
+):
     original = rate_distortion
 
     def poisoned(codec, distortion, image, level, stage, *others, **options):
@@ -173,7 +208,10 @@ def test_a_stage_can_start_from_another_run(tiny_run, tiny, photographs, tmp_pat
     tiny.stages = [recipe.Stage("tune", steps=2, batch=2, crop=96, learning_rate=1e-6, warmup=1)]
     tiny.start = str(tiny_run / "checkpoint.pt")
     loop.train(tiny, [photographs], tmp_path / "run")
-    before, after = loop.restore_average(tiny_run / "checkpoint.pt")[0], loop.restore_average(tmp_path / "run/checkpoint.pt")[0]
+    before, after = (
+        loop.restore_average(tiny_run / "checkpoint.pt")[0],
+        loop.restore_average(tmp_path / "run/checkpoint.pt")[0],
+    )
     for mine, theirs in zip(before.parameters(), after.parameters(), strict=True):
         torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
 
@@ -197,8 +235,12 @@ def test_a_step_takes_what_a_stage_asks_for():
     assert levels.max() <= 4 and levels.median().item() == pytest.approx(4 * 0.5**2, rel=0.02)
 
 
-def test_a_run_of_everything_resumes_to_the_last_bit(mixed_run, beginning, photographs, tmp_path, monkeypatch):
-    """Weights, their average, the critic, both optimisers, the factors of λ, what balances the mix. Stopped 4 → 3, 7 → 6."""
+def test_a_run_of_everything_resumes_to_the_last_bit(
+    mixed_run, beginning, photographs, tmp_path, monkeypatch
+):
+    """Weights, their average, the critic, both optimisers, the factors of λ, what balances the mix.
+    Stopped 4 → 3, 7 → 6.
+    """
     taken = running.Log.step
     for interruption in (4, 7):
 
@@ -209,12 +251,26 @@ def test_a_run_of_everything_resumes_to_the_last_bit(mixed_run, beginning, photo
 
         monkeypatch.setattr(running.Log, "step", stop)
         with pytest.raises(KeyboardInterrupt):
-            loop.train(recipe.from_mapping(mixture(beginning)), [photographs], tmp_path / "run", resume=interruption == 7)
+            loop.train(
+                recipe.from_mapping(mixture(beginning)),
+                [photographs],
+                tmp_path / "run",
+                resume=interruption == 7,
+            )
     monkeypatch.setattr(running.Log, "step", taken)
-    loop.train(recipe.from_mapping(mixture(beginning)), [photographs], tmp_path / "run", resume=True)
-    whole, resumed = loop.load(mixed_run / "checkpoint.pt"), loop.load(tmp_path / "run" / "checkpoint.pt")
+    loop.train(
+        recipe.from_mapping(mixture(beginning)), [photographs], tmp_path / "run", resume=True
+    )
+    whole, resumed = (
+        loop.load(mixed_run / "checkpoint.pt"),
+        loop.load(tmp_path / "run" / "checkpoint.pt"),
+    )
     assert_same_to_the_last_bit(whole, resumed)
-    assert whole["critic"]["optimiser"]["state"][0]["step"] == 8 and whole["log_factor"].abs().min() > 0.01  # all took part
+    # all took part
+    assert (
+        whole["critic"]["optimiser"]["state"][0]["step"] == 8
+        and whole["log_factor"].abs().min() > 0.01
+    )
 
 
 KILLER = """
@@ -240,13 +296,19 @@ command.train(sys.argv[2], [sys.argv[3]], sys.argv[4], len(sys.argv) > 5)
 
 
 def test_a_killed_run_resumes_to_the_same_weights(tiny_run, photographs, tmp_path):
-    """SIGKILL within a step, and again half-way through writing a checkpoint: no more than save_every steps are run twice."""
+    """SIGKILL within a step, and again half-way through writing a checkpoint: no more than
+    save_every steps are run twice.
+    """
     path, run = tmp_path / "recipe.yaml", tmp_path / "run"
     path.write_text(TINY_RECIPE.replace("log_every: 4", "log_every: 1"))
     for moment, last_row, kept in ((28, 27, 25), (45, 45, 40)):
         resume = ["resume"] if kept > 25 else []
-        done = subprocess.run([sys.executable, "-c", KILLER, str(moment), path, photographs, run, *resume], cwd=ROOT,
-                              capture_output=True, timeout=300)
+        done = subprocess.run(
+            [sys.executable, "-c", KILLER, str(moment), path, photographs, run, *resume],
+            cwd=ROOT,
+            capture_output=True,
+            timeout=300,
+        )
         assert done.returncode == -signal.SIGKILL, done.stderr.decode()
         assert max(row["step"] for row in rows(run)) == last_row
         assert loop.load(run / "checkpoint.pt")["step"] == kept and last_row - kept <= 5
@@ -261,35 +323,68 @@ def test_a_killed_run_resumes_to_the_same_weights(tiny_run, photographs, tmp_pat
 def test_two_processes_end_with_the_weights_of_one(mixed_run, beginning, photographs, tmp_path):
     """With everything in the recipe, but for the order of sums: 1e-7 where weights moved by 6e-3.
 
-    In the stage that rounds the entropy networks a sum at an edge can tip one latent's mean: 2e-4 at most was seen.
+    In the stage that rounds the entropy networks a sum at an edge can tip one latent's mean: 2e-4
+    at most was seen.
     """
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(mixture(beginning)))
     done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "metamer.cli", "train",
-         str(tmp_path / "recipe.yaml"), "--data", str(photographs), "--out", str(tmp_path / "run")],
-        capture_output=True, timeout=300, cwd=ROOT, env={**os.environ, "OMP_NUM_THREADS": "1"},
+        [
+            sys.executable,
+            "-m",
+            "torch.distributed.run",
+            "--standalone",
+            "--nproc-per-node",
+            "2",
+            "-m",
+            "metamer.cli",
+            "train",
+            str(tmp_path / "recipe.yaml"),
+            "--data",
+            str(photographs),
+            "--out",
+            str(tmp_path / "run"),
+        ],
+        capture_output=True,
+        timeout=300,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr.decode()
     before = loop.load(beginning)["average"]
-    alone, together = loop.load(mixed_run / "checkpoint.pt"), loop.load(tmp_path / "run" / "checkpoint.pt")
+    alone, together = (
+        loop.load(mixed_run / "checkpoint.pt"),
+        loop.load(tmp_path / "run" / "checkpoint.pt"),
+    )
     assert together["step"] == 8
     for kind in ("model", "average"):
-        off, moved = (torch.cat([(alone[kind][name] - other[name]).flatten() for name in before])
-                      for other in (together[kind], before))
-        print(f"{kind}: at most {off.abs().max():.1e} apart, moved by up to {moved.abs().max():.1e}")
+        off, moved = (
+            torch.cat([(alone[kind][name] - other[name]).flatten() for name in before])
+            for other in (together[kind], before)
+        )
+        print(
+            f"{kind}: at most {off.abs().max():.1e} apart, moved by up to {moved.abs().max():.1e}"
+        )
         print(f"norms: {off.norm() / moved.norm():.1e}")
         assert off.abs().max() < 1e-3 and off.norm() < 2e-3 * moved.norm()
-    for (name, mine), (_, theirs) in zip(leaves(alone["critic"]["model"]), leaves(together["critic"]["model"]), strict=True):
-        # Adam's first steps divide a gradient near zero by itself: 2 weights in 7,000 came 1.2e-4 apart
-        torch.testing.assert_close(mine, theirs, atol=5e-4, rtol=0, msg=lambda text, name=name: f"{name}: {text}")
+    for (name, mine), (_, theirs) in zip(
+        leaves(alone["critic"]["model"]), leaves(together["critic"]["model"]), strict=True
+    ):
+        # Adam's first steps divide a gradient near zero by itself: 2 weights in 7,000 came 1.2e-4
+        # apart
+        torch.testing.assert_close(
+            mine, theirs, atol=5e-4, rtol=0, msg=lambda text, name=name: f"{name}: {text}"
+        )
     torch.testing.assert_close(alone["log_factor"], together["log_factor"], atol=1e-4, rtol=1e-3)
-    assert [row["step"] for row in rows(tmp_path / "run") if "loss" in row] == list(range(1, 9))  # one process writes
+    # one process writes
+    assert [row["step"] for row in rows(tmp_path / "run") if "loss" in row] == list(range(1, 9))
     assert [row["step"] for row in rows(tmp_path / "run") if "validation" in row] == [4, 8]
 
 
 def test_processes_share_a_batch_without_rest():
     whole = recipe.Stage("s", steps=1, batch=12)
-    shares = [loop.own_share(whole, SimpleNamespace(world_size=3, global_rank=rank)) for rank in range(3)]
+    shares = [
+        loop.own_share(whole, SimpleNamespace(world_size=3, global_rank=rank)) for rank in range(3)
+    ]
     assert [item for share in shares for item in range(12)[share]] == list(range(12))
     assert {len(range(12)[share]) for share in shares} == {4}
 
@@ -297,7 +392,9 @@ def test_processes_share_a_batch_without_rest():
 def test_a_batch_that_cannot_be_shared(photographs, tmp_path, monkeypatch):
     monkeypatch.setattr(loop, "connect", lambda: SimpleNamespace(world_size=3, global_rank=0))
     with pytest.raises(loop.RecipeError) as problem:
-        loop.train(recipe.from_mapping({"stages": [stage("uneven", 1)]}), [photographs], tmp_path / "run")
+        loop.train(
+            recipe.from_mapping({"stages": [stage("uneven", 1)]}), [photographs], tmp_path / "run"
+        )
     assert str(problem.value) == "stage uneven: a batch of 4 cannot be shared by 3 processes"
     assert not (tmp_path / "run").exists()
 
@@ -305,8 +402,12 @@ def test_a_batch_that_cannot_be_shared(photographs, tmp_path, monkeypatch):
 def test_a_decoder_is_trained_alone(beginning, photographs, tmp_path):
     values = mixture(beginning, stages=[stage("decoder", 3, parts="decoder")], rate="lambda")
     changed = changed_parameters(beginning, trained(photographs, tmp_path / "run", values))
-    assert changed == {f"synthesis.{name}" for name, _ in loop.restore_average(tmp_path / "run/checkpoint.pt")[0]
-                       .synthesis.named_parameters()}
+    assert changed == {
+        f"synthesis.{name}"
+        for name, _ in loop.restore_average(tmp_path / "run/checkpoint.pt")[
+            0
+        ].synthesis.named_parameters()
+    }
 
 
 def test_transforms_are_trained_for_the_streams_there_are(beginning, photographs, tmp_path):
@@ -314,7 +415,10 @@ def test_transforms_are_trained_for_the_streams_there_are(beginning, photographs
     values = mixture(beginning, stages=[stage("transforms", 3, parts="transforms")])
     changed = changed_parameters(beginning, trained(photographs, tmp_path / "run", values))
     assert {name.split(".")[0] for name in changed} == {"analysis", "synthesis", "entropy"}
-    assert {name.split(".")[1] for name in changed if name.startswith("entropy.")} == {"hyper_analysis", "log_stretch"}
+    assert {name.split(".")[1] for name in changed if name.startswith("entropy.")} == {
+        "hyper_analysis",
+        "log_stretch",
+    }
 
 
 @pytest.mark.parametrize("alone, listens", [(4, False), (3, True)])
@@ -322,8 +426,12 @@ def test_a_critic_learns_alone_at_first(beginning, photographs, tmp_path, alone,
     """Of four steps: the codec ends as if there was no critic, though there was; or it does not."""
     values = mixture(beginning, stages=[stage("everything", 4)], critic=None)
     without = trained(photographs, tmp_path / "without", values)
-    watched = trained(photographs, tmp_path / "watched", {**values, "critic": {"width": 4, "alone": alone}})
-    same = all(torch.equal(value, watched["model"][name]) for name, value in without["model"].items())
+    watched = trained(
+        photographs, tmp_path / "watched", {**values, "critic": {"width": 4, "alone": alone}}
+    )
+    same = all(
+        torch.equal(value, watched["model"][name]) for name, value in without["model"].items()
+    )
     assert same != listens
     assert watched["critic"]["optimiser"]["state"][0]["step"] == 4
     logged = [row["realism"] for row in rows(tmp_path / "watched") if "loss" in row]
@@ -347,8 +455,11 @@ def test_a_checkpoint_from_before_mixes_and_critics_resumes(tiny_run, tiny, phot
 
 def test_the_log_tells_of_every_distance_and_of_the_critic(mixed_run):
     for row in (row for row in rows(mixed_run) if "loss" in row):
-        assert set(row["each"]) == {"mse", "perceptnet"} and row["critic"] > 0 and row["realism"] > 0
-        assert -10 * torch.tensor(row["each"]["mse"]).log10() < row["psnr"]  # the mean of logarithms: Jensen
+        assert (
+            set(row["each"]) == {"mse", "perceptnet"} and row["critic"] > 0 and row["realism"] > 0
+        )
+        # the mean of logarithms: Jensen
+        assert -10 * torch.tensor(row["each"]["mse"]).log10() < row["psnr"]
     for score in (row["validation"] for row in rows(mixed_run) if "validation" in row):
         assert all(level["perceptnet"] > 0 and level["mse"] > 0 for level in score)
 
@@ -358,7 +469,10 @@ def test_the_loss_is_rate_and_weighted_distortion(beginning, photographs):
     codec = Codec(recipe.from_mapping(mixture(beginning)).network)
     codec.load_state_dict(loop.load(beginning)["average"])
     image = loop.first_crops(Photographs(find(photographs)[0]), 96, 3, 4)
-    distortion, level = Distortion({"mse": 1.0, "ssim": 3.0}, 4), torch.tensor([0.0, 0.5, 2.25, 3.0])
+    distortion, level = (
+        Distortion({"mse": 1.0, "ssim": 3.0}, 4),
+        torch.tensor([0.0, 0.5, 2.25, 3.0]),
+    )
     distortion.scale.copy_(torch.tensor([[1.0, 0.01], [1.0, 0.02], [1.0, 0.04], [1.0, 0.08]]))
     noise = codec.noise(4, 96, torch.Generator().manual_seed(0))
     with torch.no_grad():
@@ -378,10 +492,16 @@ def test_a_files_rate_is_counted_beside_the_proxys(beginning, photographs):
     codec = loop.begin(recipe.from_mapping(mixture(beginning)), None)
     image = loop.first_crops(Photographs(find(photographs)[0]), 96, 3, 4)
     plain, level = Distortion({"mse": 1.0}, 4), torch.tensor([0.0, 0.5, 2.25, 3.0])
-    found = {proxy: rate_distortion(codec, plain, image, level, recipe.Stage("s", 1, proxy=proxy), file_bits=True)
-             for proxy in ("mixed", "straight_through")}
+    found = {
+        proxy: rate_distortion(
+            codec, plain, image, level, recipe.Stage("s", 1, proxy=proxy), file_bits=True
+        )
+        for proxy in ("mixed", "straight_through")
+    }
     torch.testing.assert_close(found["mixed"]["file_bpp"], found["straight_through"]["bpp"])
-    assert (found["mixed"]["bpp"] > 1.1 * found["mixed"]["file_bpp"]).all() and not found["mixed"]["file_bpp"].requires_grad
+    assert (found["mixed"]["bpp"] > 1.1 * found["mixed"]["file_bpp"]).all() and not found["mixed"][
+        "file_bpp"
+    ].requires_grad
 
 
 def rates(codec: Codec, crops: torch.Tensor) -> torch.Tensor:
@@ -389,34 +509,64 @@ def rates(codec: Codec, crops: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
         levels = (torch.full((len(crops),), float(level)) for level in range(codec.options.levels))
         coded = [codec(crops, level, "all", "straight_through")[1] for level in levels]
-    return torch.stack([(part.bits + part.hyper_bits).mean() / crops[0, 0].numel() for part in coded]).log()
+    return torch.stack(
+        [(part.bits + part.hyper_bits).mean() / crops[0, 0].numel() for part in coded]
+    ).log()
 
 
 def test_rates_are_kept_where_lambda_would_change_them(beginning, photographs, tmp_path):
-    """A trained entropy model, then λ three times what it was: the rate rises by half; held, it strays a quarter of that."""
+    """A trained entropy model, then λ three times what it was: the rate rises by half; held, it
+    strays a quarter of that.
+    """
     crops = loop.first_crops(Photographs(find(photographs)[0]), 96, 7, 24)
-    values = mixture(beginning, distortion={"mse": 1}, critic=None, rate="lambda", average=0.8, balance_crops=24)
-    trained(photographs, tmp_path / "first", {
-        **values, "stages": [stage("entropy model", 80, parts="entropy", learning_rate=1e-2)]})
+    values = mixture(
+        beginning, distortion={"mse": 1}, critic=None, rate="lambda", average=0.8, balance_crops=24
+    )
+    trained(
+        photographs,
+        tmp_path / "first",
+        {**values, "stages": [stage("entropy model", 80, parts="entropy", learning_rate=1e-2)]},
+    )
     before = rates(loop.restore_average(tmp_path / "first" / "checkpoint.pt")[0], crops)
     options = {**values["network"], "lambda_low": 3 * 0.0008, "lambda_high": 3 * 0.01}
     strayed = {}
     for rate in ("lambda", "start"):
-        trained(photographs, tmp_path / rate, {
-            **values, "start": str(tmp_path / "first" / "checkpoint.pt"), "network": options, "rate": rate, "rate_speed": 0.6,
-            "stages": [stage("pushed", 60, parts="entropy", learning_rate=3e-2, batch=8)]})
-        strayed[rate] = (rates(loop.restore_average(tmp_path / rate / "checkpoint.pt")[0], crops) - before).abs().mean().item()
+        trained(
+            photographs,
+            tmp_path / rate,
+            {
+                **values,
+                "start": str(tmp_path / "first" / "checkpoint.pt"),
+                "network": options,
+                "rate": rate,
+                "rate_speed": 0.6,
+                "stages": [stage("pushed", 60, parts="entropy", learning_rate=3e-2, batch=8)],
+            },
+        )
+        strayed[rate] = (
+            (rates(loop.restore_average(tmp_path / rate / "checkpoint.pt")[0], crops) - before)
+            .abs()
+            .mean()
+            .item()
+        )
     print(strayed)
     assert strayed["lambda"] > 0.3 and strayed["start"] < 0.5 * strayed["lambda"]
 
 
 def test_rates_may_be_whole_numbers(beginning, photographs, tmp_path):
     values = mixture(beginning, stages=[stage("everything", 2)], critic=None, rate=[1, 2, 3, 4])
-    assert (trained(photographs, tmp_path / "run", values)["log_factor"] > 0).all()  # all are above what is spent
+    # all are above what is spent
+    assert (trained(photographs, tmp_path / "run", values)["log_factor"] > 0).all()
 
 
 def test_what_to_expect_is_said_at_the_start(beginning, photographs, tmp_path, capfd):
-    values = mixture(beginning, stages=[stage("everything", 1)], critic=None, rate="lambda", expect="sharper foliage")
+    values = mixture(
+        beginning,
+        stages=[stage("everything", 1)],
+        critic=None,
+        rate="lambda",
+        expect="sharper foliage",
+    )
     trained(photographs, tmp_path / "run", values)
     assert "sharper foliage" in capfd.readouterr().err
 
@@ -424,10 +574,14 @@ def test_what_to_expect_is_said_at_the_start(beginning, photographs, tmp_path, c
 def test_the_commands_start_goes_before_the_recipes(tiny_run, photographs, tmp_path):
     """Also where the recipe alone could not be run: a decoder needs a model to start from."""
     stages = [stage("decoder", 1, parts="decoder")]
-    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump({**yaml.safe_load(TINY_RECIPE), "stages": stages}))
+    (tmp_path / "recipe.yaml").write_text(
+        yaml.safe_dump({**yaml.safe_load(TINY_RECIPE), "stages": stages})
+    )
     command = ("train", tmp_path / "recipe.yaml", "--data", photographs, "--out", tmp_path / "run")
     refused = run_metamer(*command)
     assert refused.returncode == 1 and "say start: base" in refused.stderr.decode()
     done = run_metamer(*command, "--start", tiny_run / "checkpoint.pt")
     assert done.returncode == 0, done.stderr.decode()
-    assert loop.load(tmp_path / "run" / "checkpoint.pt")["recipe"]["start"] == str(tiny_run / "checkpoint.pt")
+    assert loop.load(tmp_path / "run" / "checkpoint.pt")["recipe"]["start"] == str(
+        tiny_run / "checkpoint.pt"
+    )

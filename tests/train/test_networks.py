@@ -44,8 +44,12 @@ def test_training_rounds_as_the_encoder_does(tradeoff):
 
     rng = np.random.default_rng(3)
     index = rng.integers(0, SCALES, 20_000)
-    exact = (rng.laplace(size=index.size) * 2 * SCALE_LOW * np.exp(SCALE_STEP * index)).clip(-40, 40)
-    expected = latents.choose_residuals(exact, index.astype(np.uint8), Logistic, np.full(index.size, tradeoff))
+    exact = (rng.laplace(size=index.size) * 2 * SCALE_LOW * np.exp(SCALE_STEP * index)).clip(
+        -40, 40
+    )
+    expected = latents.choose_residuals(
+        exact, index.astype(np.uint8), Logistic, np.full(index.size, tradeoff)
+    )
     log_scale = torch.from_numpy(np.log(SCALE_LOW) + SCALE_STEP * index)
     found = chosen_residuals(torch.from_numpy(exact), log_scale, torch.tensor(tradeoff))
     assert (found.numpy() == expected).mean() > 0.999 and (expected != np.rint(exact)).mean() > 0.01
@@ -62,9 +66,11 @@ def test_training_weighs_errors_as_the_encoder_does(name):
 
 
 def test_complexity_of_the_shipped_network():
-    """Convolutions and matrix products at 256x256, every entropy network counted as often as it runs.
+    """Convolutions and matrix products at 256x256, every entropy network counted as often as it
+    runs.
 
-    Of a context network the first layer runs everywhere, the others at the half of the positions that its pass decodes.
+    Of a context network the first layer runs everywhere, the others at the half of the positions
+    that its pass decodes.
     """
     codec = Codec(NetworkOptions()).eval()
     options = codec.options
@@ -76,23 +82,39 @@ def test_complexity_of_the_shipped_network():
         codec.entropy.hyper_synthesis(torch.zeros(1, options.hyper_latents, place // 4, place // 4))
         for context in codec.entropy.contexts:
             context.squeeze(torch.zeros(1, context.squeeze.weight.shape[1], place, place))
-            common = context.mix(context.spatial(torch.zeros(1, options.context_width, place, place // 2)))
+            common = context.mix(
+                context.spatial(torch.zeros(1, options.context_width, place, place // 2))
+            )
             context.mean(common), context.scale(common)
 
     entropy = kilomacs_per_pixel(entropy_networks)
     decoder = kilomacs_per_pixel(lambda: codec.synthesis(latent, weights)) + entropy
-    encoder = kilomacs_per_pixel(lambda: codec.entropy.hyper_analysis(codec.analysis(image, weights), weights)) + entropy
-    print(f"decoder {decoder:.2f} kMAC/px, of which entropy networks {entropy:.2f}; encoder {encoder:.2f} kMAC/px")
+    encoder = (
+        kilomacs_per_pixel(
+            lambda: codec.entropy.hyper_analysis(codec.analysis(image, weights), weights)
+        )
+        + entropy
+    )
+    print(
+        f"decoder {decoder:.2f} kMAC/px, of which entropy networks {entropy:.2f}; encoder "
+        f"{encoder:.2f} kMAC/px"
+    )
     assert 5 < decoder <= 20 and 5 < encoder <= 25
-    found = macs.network_cost("base", None, Image.new("RGB", (SIDE, SIDE)), 50)  # from the exported graphs
+    # from the exported graphs
+    found = macs.network_cost("base", None, Image.new("RGB", (SIDE, SIDE)), 50)
     assert found.encoder / SIDE**2 / 1000 == pytest.approx(encoder, rel=0.02)
     assert found.decoder / SIDE**2 / 1000 == pytest.approx(decoder, rel=0.02)
 
 
-@pytest.mark.parametrize("residual, scale", [(0.0, 0.04), (0.3, 0.2), (-4.0, 1.5), (60.0, 9.0), (2.0, 0.5)])
+@pytest.mark.parametrize(
+    "residual, scale", [(0.0, 0.04), (0.3, 0.2), (-4.0, 1.5), (60.0, 9.0), (2.0, 0.5)]
+)
 def test_logistic_bits_against_scipy(residual, scale):
     mass = logistic.cdf(residual + 0.5, scale=scale) - logistic.cdf(residual - 0.5, scale=scale)
-    found = logistic_bits(torch.tensor(residual, dtype=torch.float64), torch.tensor(math.log(scale), dtype=torch.float64))
+    found = logistic_bits(
+        torch.tensor(residual, dtype=torch.float64),
+        torch.tensor(math.log(scale), dtype=torch.float64),
+    )
     assert found.item() == pytest.approx(-math.log2(mass), rel=1e-6, abs=1e-9)
 
 
@@ -106,13 +128,21 @@ def test_logistic_bits_never_overflow():
 def test_levels_interpolate():
     weights = level_weights(torch.tensor([0.0, 1.25, 8.0]), 9)
     assert weights.sum(1).tolist() == pytest.approx([1, 1, 1])
-    assert weights[1, 1].item() == pytest.approx(0.75) and weights[1, 2].item() == pytest.approx(0.25)
+    assert weights[1, 1].item() == pytest.approx(0.75) and weights[1, 2].item() == pytest.approx(
+        0.25
+    )
 
 
 def test_start_is_the_linear_codec(photographs):
-    """Before any training the network is the lapped transform with the quantiser steps of high-rate theory."""
+    """Before any training the network is the lapped transform with the quantiser steps of high-rate
+    theory.
+    """
     torch.manual_seed(0)
-    codec = Codec(NetworkOptions(groups=[64, 704], width=16, analysis_blocks=1, synthesis_blocks=1, context_width=16))
+    codec = Codec(
+        NetworkOptions(
+            groups=[64, 704], width=16, analysis_blocks=1, synthesis_blocks=1, context_width=16
+        )
+    )
     source = Crops(Photographs(find(photographs)[0]), 128, 0)
     crops = torch.stack([source[index] for index in range(40)]).float() / 255
     codec.start_from(crops)
@@ -122,13 +152,24 @@ def test_start_is_the_linear_codec(photographs):
     step = codec.entropy.log_step[8, 0].exp().item()
     assert step**2 == pytest.approx(18 / (math.log(2) * 0.3 * 255**2), rel=1e-5)
     mse = (decoded - crops[:4]).square().mean().item()
-    assert mse <= step**2 / 12 * 1.1  # uniform quantisation at most, with elements smaller than a step doing better
+    # uniform quantisation at most, with elements smaller than a step doing better
+    assert mse <= step**2 / 12 * 1.1
     assert np.isfinite(coded.bits.numpy()).all() and (coded.bits > 0).all()
 
 
 @pytest.mark.parametrize("size", [(32, 32), (48, 80), (112, 64)])
 def test_any_multiple_of_16(size):
-    codec = Codec(NetworkOptions(groups=[4, 12], width=8, analysis_blocks=1, synthesis_blocks=1, hyper_latents=4,
-                                 features=4, context_width=8, levels=3))
+    codec = Codec(
+        NetworkOptions(
+            groups=[4, 12],
+            width=8,
+            analysis_blocks=1,
+            synthesis_blocks=1,
+            hyper_latents=4,
+            features=4,
+            context_width=8,
+            levels=3,
+        )
+    )
     decoded, coded = codec(torch.rand(2, 3, *size), torch.tensor([0.0, 1.7]), "all", "mixed")
     assert decoded.shape == (2, 3, *size) and coded.bits.shape == (2,)

@@ -51,15 +51,19 @@ class MadeUp:
         self.log_error, self.rate = log_error, rate
 
     def __call__(self, image, level, parts):
-        off = torch.where(torch.arange(image.shape[-1]) % 2 == 0, 1.0, -1.0) * math.exp(self.log_error(level[0].item()) / 2)
+        off = torch.where(torch.arange(image.shape[-1]) % 2 == 0, 1.0, -1.0) * math.exp(
+            self.log_error(level[0].item()) / 2
+        )
         bits = torch.full((len(image),), self.rate(level[0].item()) * image[0, 0].numel())
         return image + off, SimpleNamespace(bits=0.9 * bits, hyper_bits=0.1 * bits)
 
 
 def balanced(codec=None, **weights) -> Distortion:
     """weights: by name, `_share_power` after `power` for the options."""
-    mix = {"power:share={},power={}".format(*name.split("_")[1:]) if "_" in name else name: weight
-           for name, weight in weights.items()}
+    mix = {
+        "power:share={},power={}".format(*name.split("_")[1:]) if "_" in name else name: weight
+        for name, weight in weights.items()
+    }
     distortion = Distortion(mix, LEVELS)
     distortion.balance(codec or MadeUp(), torch.rand(6, 3, 16, 16), "all")
     return distortion
@@ -72,19 +76,36 @@ def test_slopes_of_an_exponential_and_of_a_parabola():
 
 
 def test_slopes_see_through_noise():
-    """A tenth of a nat on each level: the standard error of a least-squares line's slope, and the parabola's ends."""
-    found = [slopes(torch.exp(-0.5 * LEVEL + 0.1 * torch.randn(LEVELS, generator=torch.Generator().manual_seed(seed))))
-             for seed in range(40)]
+    """A tenth of a nat on each level: the standard error of a least-squares line's slope, and the
+    parabola's ends.
+    """
+    found = [
+        slopes(
+            torch.exp(
+                -0.5 * LEVEL
+                + 0.1 * torch.randn(LEVELS, generator=torch.Generator().manual_seed(seed))
+            )
+        )
+        for seed in range(40)
+    ]
     design = np.vander(LEVEL.double(), 3)
-    slope = np.stack([2 * LEVEL.numpy(), np.ones(LEVELS), np.zeros(LEVELS)], 1) @ np.linalg.inv(design.T @ design) @ design.T
+    slope = (
+        np.stack([2 * LEVEL.numpy(), np.ones(LEVELS), np.zeros(LEVELS)], 1)
+        @ np.linalg.inv(design.T @ design)
+        @ design.T
+    )
     expected = 0.1 * np.linalg.norm(slope, axis=1)
     assert (torch.stack(found) + 0.5).std(0).numpy() == pytest.approx(expected, rel=0.4)
 
 
-@pytest.mark.parametrize("mix", [{"mse": 1.0}, {"mse": 0.2, "power_5.0_1.0": 3.0}, {"power_0.1_0.5": 1.0, "mse": 1.0}])
+@pytest.mark.parametrize(
+    "mix", [{"mse": 1.0}, {"mse": 0.2, "power_5.0_1.0": 3.0}, {"power_0.1_0.5": 1.0, "mse": 1.0}]
+)
 def test_squared_error_is_the_unit(mix):
     distortion = balanced(**mix)
-    torch.testing.assert_close(distortion.scale[:, list(mix).index("mse")], torch.ones(LEVELS), atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        distortion.scale[:, list(mix).index("mse")], torch.ones(LEVELS), atol=1e-4, rtol=0
+    )
 
 
 @pytest.mark.parametrize("share", [0.02, 7.0])
@@ -92,44 +113,70 @@ def test_a_multiple_of_squared_error_is_divided_by_it(share):
     found = balanced(**{f"power_{share}_1.0": 1.0})
     torch.testing.assert_close(found.scale, torch.full((LEVELS, 1), 1 / share), atol=0, rtol=1e-4)
     image = torch.rand(4, 3, 16, 16)
-    decoded, weights = image + 0.1 * torch.randn_like(image), level_weights(torch.tensor([0.0, 1.3, 2.5, 5.0]), LEVELS)
+    decoded, weights = (
+        image + 0.1 * torch.randn_like(image),
+        level_weights(torch.tensor([0.0, 1.3, 2.5, 5.0]), LEVELS),
+    )
     mix = found.mix(found.each(image, decoded), weights)
     torch.testing.assert_close(mix, (image - decoded).square().mean((1, 2, 3)), atol=0, rtol=1e-4)
 
 
 @pytest.mark.parametrize("power", [0.4, 1.0, 1.7])
 def test_a_codec_of_squared_error_is_stationary_for_the_balanced_distance(power):
-    """dR/dt + λ·scale·dD/dt = 0 with the λ for which dR/dt + λ·dMSE/dt = 0, derivatives in closed form."""
+    """dR/dt + λ·scale·dD/dt = 0 with the λ for which dR/dt + λ·dMSE/dt = 0, derivatives in closed
+    form.
+    """
     scale = balanced(**{f"power_3.0_{power}": 1.0}).scale[:, 0].double()
     level = LEVEL.double()
     rate_slope = 0.1 * 0.6 * torch.exp(0.6 * level)
     error, log_slope = torch.exp(log_error(level)), -0.7 + 0.06 * level
     multiplier = -rate_slope / (error * log_slope)
     distance_slope = 3.0 * error**power * power * log_slope
-    torch.testing.assert_close(rate_slope + multiplier * scale * distance_slope, torch.zeros(LEVELS).double(),
-                               atol=1e-4 * rate_slope.max().item(), rtol=0)
+    torch.testing.assert_close(
+        rate_slope + multiplier * scale * distance_slope,
+        torch.zeros(LEVELS).double(),
+        atol=1e-4 * rate_slope.max().item(),
+        rtol=0,
+    )
 
 
 def test_weights_count_by_their_share():
     image = torch.rand(2, 3, 16, 16)
-    decoded, weights = image + 0.05 * torch.randn_like(image), level_weights(torch.tensor([0.4, 3.0]), LEVELS)
-    once, thrice = (balanced(**{"mse": 2.0 * factor, "power_3.0_0.5": 1.0 * factor}) for factor in (1, 3))
+    decoded, weights = (
+        image + 0.05 * torch.randn_like(image),
+        level_weights(torch.tensor([0.4, 3.0]), LEVELS),
+    )
+    once, thrice = (
+        balanced(**{"mse": 2.0 * factor, "power_3.0_0.5": 1.0 * factor}) for factor in (1, 3)
+    )
     assert thrice.shares.tolist() == pytest.approx([2 / 3, 1 / 3])
-    torch.testing.assert_close(once.mix(once.each(image, decoded), weights), thrice.mix(thrice.each(image, decoded), weights))
+    torch.testing.assert_close(
+        once.mix(once.each(image, decoded), weights),
+        thrice.mix(thrice.each(image, decoded), weights),
+    )
 
 
 def test_a_mix_lies_between_its_parts():
     mixed = balanced(**{"mse": 1.0, "power_3.0_0.5": 1.0})
     image = torch.rand(5, 3, 16, 16)
-    decoded, weights = image + 0.05 * torch.randn_like(image), level_weights(torch.rand(5) * (LEVELS - 1), LEVELS)
+    decoded, weights = (
+        image + 0.05 * torch.randn_like(image),
+        level_weights(torch.rand(5) * (LEVELS - 1), LEVELS),
+    )
     each = mixed.each(image, decoded)
     parts = each * Distortion.interpolated(mixed.scale, weights)
     found = mixed.mix(each, weights)
-    assert (parts[:, 0] != parts[:, 1]).all() and (found > parts.amin(1)).all() and (found < parts.amax(1)).all()
+    assert (
+        (parts[:, 0] != parts[:, 1]).all()
+        and (found > parts.amin(1)).all()
+        and (found < parts.amax(1)).all()
+    )
 
 
 def test_what_the_start_was():
-    """``start`` is the mix of what the codec decoded, ``rates`` its bits a pixel, both kinds counted."""
+    """``start`` is the mix of what the codec decoded, ``rates`` its bits a pixel, both kinds
+    counted.
+    """
     found = balanced(**{"mse": 1.0, "power_3.0_0.5": 1.0})
     error = torch.exp(log_error(LEVEL))
     wanted = 0.5 * error + 0.5 * 3 * error**0.5 * found.scale[:, 1]
@@ -150,7 +197,8 @@ def test_a_distance_that_does_not_fall_is_refused():
     at_the_end = MadeUp(lambda level: -4 - 0.6 * level + 0.07 * level**2)  # rises from 4.3 on
     with pytest.raises(RecipeError, match="does not fall"):
         balanced(at_the_end, **{"mse": 1.0, "power_1.0_1.0": 1.0})
-    with pytest.raises(RecipeError, match="mse: does not fall"):  # what the distance is compared with
+    # what the distance is compared with
+    with pytest.raises(RecipeError, match="mse: does not fall"):
         balanced(MadeUp(lambda level: -9 + 0.6 * level), **{"power_1.0_-1.0": 1.0})
 
 
@@ -160,7 +208,10 @@ def test_squared_error_alone_needs_no_curve():
 
 
 def test_what_was_found_is_restored():
-    found, fresh = balanced(**{"power_3.0_0.5": 1.0}), Distortion({"power:share=3.0,power=0.5": 1.0}, LEVELS)
+    found, fresh = (
+        balanced(**{"power_3.0_0.5": 1.0}),
+        Distortion({"power:share=3.0,power=0.5": 1.0}, LEVELS),
+    )
     fresh.restore({name: value.clone() for name, value in found.state().items()})
     assert all(torch.equal(value, fresh.state()[name]) for name, value in found.state().items())
 
@@ -169,15 +220,26 @@ def test_more_is_asked_for_below_the_target_and_less_above():
     target = RateTarget(torch.full((3,), 0.5), 0.1)
     target.update(torch.tensor([0.4, 0.6]), level_weights(torch.tensor([0.0, 2.0]), 3))
     low, untouched, high = target.factor(torch.eye(3)).tolist()
-    assert low == pytest.approx(math.exp(0.1 * 0.2 / 2)) and untouched == 1 and high == pytest.approx(math.exp(-0.1 * 0.2 / 2))
+    assert (
+        low == pytest.approx(math.exp(0.1 * 0.2 / 2))
+        and untouched == 1
+        and high == pytest.approx(math.exp(-0.1 * 0.2 / 2))
+    )
     between = target.factor(level_weights(torch.tensor([0.25]), 3)).item()
     assert between == pytest.approx(low**0.75)
 
 
 @settings(max_examples=12)
-@given(st.floats(0.05, 2.0), st.floats(0.4, 1.0), st.lists(st.floats(-0.8, 0.8), min_size=4, max_size=4), st.integers(0, 99))
+@given(
+    st.floats(0.05, 2.0),
+    st.floats(0.4, 1.0),
+    st.lists(st.floats(-0.8, 0.8), min_size=4, max_size=4),
+    st.integers(0, 99),
+)
 def test_lambda_finds_the_rate(amount, power, away, seed):
-    """R(λ) = amount·λ^power, half of it noise from crop to crop; targets up to e^±0.8 from where it starts."""
+    """R(λ) = amount·λ^power, half of it noise from crop to crop; targets up to e^±0.8 from where it
+    starts.
+    """
     rng = torch.Generator().manual_seed(seed)
     base = torch.exp(torch.arange(4.0))
     target = RateTarget(amount * base**power * torch.exp(torch.tensor(away)), 0.1)

@@ -1,4 +1,6 @@
-"""PerceptNet in training: what it is shown and asked, a real tiny run through the command, and a tiny sweep."""
+"""PerceptNet in training: what it is shown and asked, a real tiny run through the command, and a
+tiny sweep.
+"""
 
 import json
 from pathlib import Path
@@ -15,7 +17,13 @@ from metamer.perception.distances.perceptnet import LAYERS
 from metamer.perception.vision import receptive_fields
 from metamer.train.running import CHECKPOINT, load
 from metamer.train.spaces import loop, recipe, sweep
-from metamer.train.spaces.perceptnet import OBJECTIVES, Autoencoder, PerceptNetOptions, PerceptNetTask, blurred
+from metamer.train.spaces.perceptnet import (
+    OBJECTIVES,
+    Autoencoder,
+    PerceptNetOptions,
+    PerceptNetTask,
+    blurred,
+)
 from tests.conftest import ROOT, run_metamer
 
 TINY = {"steps": 6, "batch": 2, "crop": 32, "warmup": 1, "average": 0.5, "learning_rate": 0.01,
@@ -39,7 +47,11 @@ def written(tmp_path):
 
 
 def test_draws_depend_on_seed_and_step_alone(photographs):
-    one, same, other = task(photographs), task(photographs, objective="sparsity", strength=0.1), task(photographs, seed=1)
+    one, same, other = (
+        task(photographs),
+        task(photographs, objective="sparsity", strength=0.1),
+        task(photographs, seed=1),
+    )
     assert one.draw(5).shape == (3, 3, 48, 48) and one.draw(5).dtype == torch.uint8
     assert torch.equal(one.draw(5), same.draw(5)) and not torch.equal(one.draw(5), one.draw(6))
     assert not torch.equal(one.draw(5), other.draw(5))
@@ -48,7 +60,9 @@ def test_draws_depend_on_seed_and_step_alone(photographs):
 def test_blur_is_gaussian_with_replicated_edges(photographs):
     image = task(photographs).draw(0).float() / 255
     for deviation in (0.5, 1, 2.5):
-        expected = torch.tensor(gaussian_filter(image.numpy(), (0, 0, deviation, deviation), mode="nearest", truncate=5))
+        expected = torch.tensor(
+            gaussian_filter(image.numpy(), (0, 0, deviation, deviation), mode="nearest", truncate=5)
+        )
         assert (blurred(image, deviation) - expected).abs().max() < 0.01
     assert torch.allclose(blurred(torch.full((1, 3, 9, 9), 0.3), 4), torch.full((1, 3, 9, 9), 0.3))
 
@@ -56,7 +70,9 @@ def test_blur_is_gaussian_with_replicated_edges(photographs):
 def test_noise_has_the_strength_asked_for_and_the_rest_is_clean(photographs):
     image = torch.full((2, 3, 100, 100), 0.5)
     noisy = task(photographs, objective="denoising", strength=0.2).corrupted(image)
-    assert (noisy - image).std().item() == pytest.approx(0.2, rel=0.03) and abs((noisy - image).mean()) < 0.005
+    assert (noisy - image).std().item() == pytest.approx(0.2, rel=0.03) and abs(
+        (noisy - image).mean()
+    ) < 0.005
     for options in ({}, {"objective": "sparsity", "strength": 0.1}):
         assert torch.equal(task(photographs, **options).corrupted(image), image)
     data = task(photographs).draw(0)
@@ -68,7 +84,8 @@ def test_noise_has_the_strength_asked_for_and_the_rest_is_clean(photographs):
 def test_loss_compares_with_the_clean_image(photographs, objective):
     strength = 0.0 if objective == "reconstruction" else 0.3
     trainee = task(photographs, objective=objective, strength=strength)
-    image = (trainee.draw(0).float() / 255).contiguous(memory_format=torch.channels_last)  # noise comes in order of memory
+    # noise comes in order of memory
+    image = (trainee.draw(0).float() / 255).contiguous(memory_format=torch.channels_last)
     torch.manual_seed(7)
     losses = trainee.losses(trainee.model, trainee.draw(0))
     torch.manual_seed(7)
@@ -127,7 +144,14 @@ def test_parametric_start(photographs):
 
 
 def test_training_learns_and_keeps_the_normalisations_allowed(photographs, written, tmp_path):
-    values = {"space": "perceptnet", **TINY, "steps": 60, "batch": 4, "validate_every": 30, "save_every": 60}
+    values = {
+        "space": "perceptnet",
+        **TINY,
+        "steps": 60,
+        "batch": 4,
+        "validate_every": 30,
+        "save_every": 60,
+    }
     loop.train(recipe.load(written(values)), [photographs], tmp_path / "run")
     rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     losses = [row["mse"] for row in rows if "mse" in row]
@@ -137,10 +161,13 @@ def test_training_learns_and_keeps_the_normalisations_allowed(photographs, writt
     average = load(tmp_path / "run" / CHECKPOINT)["average"]
     gammas = {name: value for name, value in average.items() if name.endswith("gamma")}
     assert len(gammas) == 8 and all((value >= 0).all() for value in gammas.values())
-    assert any((value - value.diagonal().diag()).max() > 0 for value in gammas.values())  # channels divide each other
+    # channels divide each other
+    assert any((value - value.diagonal().diag()).max() > 0 for value in gammas.values())
 
 
-def test_command_resumes_to_the_same_weights_and_they_export(photographs, written, tmp_path, monkeypatch):
+def test_command_resumes_to_the_same_weights_and_they_export(
+    photographs, written, tmp_path, monkeypatch
+):
     values = {"space": "perceptnet", "options": {"objective": "denoising", "strength": 0.1}, **TINY}
     path = written(values)
     loop.train(recipe.load(path), [photographs], tmp_path / "whole")
@@ -155,15 +182,22 @@ def test_command_resumes_to_the_same_weights_and_they_export(photographs, writte
     with pytest.raises(KeyboardInterrupt):
         loop.train(recipe.load(path), [photographs], tmp_path / "broken")
     assert load(tmp_path / "broken" / CHECKPOINT)["step"] == 4
-    done = run_metamer("train", path, "--data", photographs, "--out", tmp_path / "broken", "--resume")
+    done = run_metamer(
+        "train", path, "--data", photographs, "--out", tmp_path / "broken", "--resume"
+    )
     assert done.returncode == 0, done.stderr.decode()
     weights = [load(tmp_path / run / CHECKPOINT) for run in ("whole", "broken")]
     for kind in ("model", "average"):
-        assert all(torch.equal(weights[0][kind][name], value) for name, value in weights[1][kind].items())
+        assert all(
+            torch.equal(weights[0][kind][name], value) for name, value in weights[1][kind].items()
+        )
 
     loop.export(tmp_path / "whole", tmp_path / "weights.safetensors")
     tensors = safetensors.torch.load_file(tmp_path / "weights.safetensors")
-    assert sum(tensor.numel() for name, tensor in tensors.items() if not name.endswith("deviation")) == 36_368
+    assert (
+        sum(tensor.numel() for name, tensor in tensors.items() if not name.endswith("deviation"))
+        == 36_368
+    )
     assert all((tensors[f"{layer}.deviation"] != 1).all() for layer in LAYERS)
     distance = create("perceptnet", weights=str(tmp_path / "weights.safetensors"))
     assert distance(torch.rand(1, 3, 32, 32), torch.rand(1, 3, 32, 32)) > 0
@@ -175,8 +209,13 @@ def test_a_sweep_trains_its_grid_once(photographs, written, tmp_path, monkeypatc
     names = ["reconstruction", "noise-0.1", "blur-1", "sparsity-0.01", "sparsity-0.1", "parametric"]
     assert list(sweep.load_recipe(path)) == [*names, *(f"{name}-seed3" for name in names)]
     grid = sweep.load_recipe(path)
-    assert grid["blur-1-seed3"].options == PerceptNetOptions("deblurring", 1.0) and grid["blur-1-seed3"].seed == 3
-    assert grid["parametric"].options.initialisation == "parametric" and grid["parametric"].steps == 1
+    assert (
+        grid["blur-1-seed3"].options == PerceptNetOptions("deblurring", 1.0)
+        and grid["blur-1-seed3"].seed == 3
+    )
+    assert (
+        grid["parametric"].options.initialisation == "parametric" and grid["parametric"].steps == 1
+    )
 
     path = written({"base": {**TINY, "steps": 5}, "noise": [0.1]}, "small.yaml")
     draw = PerceptNetTask.draw
@@ -190,7 +229,9 @@ def test_a_sweep_trains_its_grid_once(photographs, written, tmp_path, monkeypatc
     with pytest.raises(KeyboardInterrupt):
         sweep.run(path, [photographs], tmp_path / "out")
     seen = []
-    monkeypatch.setattr(PerceptNetTask, "draw", lambda self, step: seen.append(step) or draw(self, step))
+    monkeypatch.setattr(
+        PerceptNetTask, "draw", lambda self, step: seen.append(step) or draw(self, step)
+    )
     found = sweep.run(path, [photographs], tmp_path / "out")
     assert seen == [4]  # of the second point, from its checkpoint
     assert list(found) == ["reconstruction", "noise-0.1"]
@@ -209,9 +250,18 @@ def test_a_sweep_trains_its_grid_once(photographs, written, tmp_path, monkeypatc
 
 def test_sweeps_that_cannot_work_are_refused(written):
     options = {"objective": "denoising", "strength": 1}
-    for values in ({"base": {**TINY, "options": options}}, {"base": {**TINY, "space": "pim"}}, {"base": TINY, "noise": [0]},
-                   {"base": TINY, "noise": 0.1}, {"base": TINY, "blur": ["wide"]}, {"base": TINY, "seeds": []},
-                   {"base": TINY, "seeds": ["a"]}, {"base": [TINY]}, {"noise": [0.1]}, {"base": TINY, "parametric": 3}):
+    for values in (
+        {"base": {**TINY, "options": options}},
+        {"base": {**TINY, "space": "pim"}},
+        {"base": TINY, "noise": [0]},
+        {"base": TINY, "noise": 0.1},
+        {"base": TINY, "blur": ["wide"]},
+        {"base": TINY, "seeds": []},
+        {"base": TINY, "seeds": ["a"]},
+        {"base": [TINY]},
+        {"noise": [0.1]},
+        {"base": TINY, "parametric": 3},
+    ):
         with pytest.raises(RecipeError, match=r"recipe\.yaml"):
             sweep.load_recipe(written(values))
 
@@ -219,13 +269,22 @@ def test_sweeps_that_cannot_work_are_refused(written):
 def test_shipped_recipes_are_sound_and_open_with_their_command():
     paths = sorted((ROOT / "train" / "recipes").glob("perceptnet*.yaml"))
     names = {path.stem for path in paths}
-    assert names == {"perceptnet", "perceptnet-sweep", *(f"perceptnet-{objective}" for objective in OBJECTIVES[1:])}
+    assert names == {
+        "perceptnet",
+        "perceptnet-sweep",
+        *(f"perceptnet-{objective}" for objective in OBJECTIVES[1:]),
+    }
     for path in paths:
         command = "sweep" if path.stem == "perceptnet-sweep" else "train"
         assert path.read_text().startswith(f"# metamer {command} train/recipes/{path.name} --data ")
         if command == "train":
-            assert recipe.load(path).options.objective == path.stem.partition("-")[2] or path.stem == "perceptnet"
+            assert (
+                recipe.load(path).options.objective == path.stem.partition("-")[2]
+                or path.stem == "perceptnet"
+            )
     grid = sweep.load_recipe(ROOT / "train" / "recipes" / "perceptnet-sweep.yaml")
     seeds = {point.seed for point in grid.values()}
     for objective in OBJECTIVES[1:]:
-        assert sum(point.options.objective == objective for point in grid.values()) >= 5 * len(seeds)
+        assert sum(point.options.objective == objective for point in grid.values()) >= 5 * len(
+            seeds
+        )

@@ -37,13 +37,22 @@ def clips(tmp_path_factory, otters) -> Path:
     for name, top in (("walk_a", 40), ("walk_b", 250)):
         (folder / name).mkdir()
         for frame in range(5):
-            otters.crop((60 + 3 * frame, top, 260 + 3 * frame, top + 90)).save(folder / name / f"{frame:02}.png")
+            otters.crop((60 + 3 * frame, top, 260 + 3 * frame, top + 90)).save(
+                folder / name / f"{frame:02}.png"
+            )
     return folder
 
 
 @pytest.fixture
 def task(clips, photographs, tmp_path) -> PimTask:
-    return PimTask(Options(width=4, hidden=4, warps=0.5, held_out=["walk_b"]), [clips, photographs], tmp_path, 6, 40, 0)
+    return PimTask(
+        Options(width=4, hidden=4, warps=0.5, held_out=["walk_b"]),
+        [clips, photographs],
+        tmp_path,
+        6,
+        40,
+        0,
+    )
 
 
 def encodings(count: int, spread: float) -> torch.Tensor:
@@ -86,12 +95,16 @@ def test_windows_are_excerpts_of_the_bands():
         assert part.shape[-2:] == (24, 24)
         places = band[0, 0].unfold(0, 24, 1).unfold(1, 24, 1) - part[0, 0]
         top, left = divmod(places.abs().amax((2, 3)).argmin().item(), places.shape[1])
-        torch.testing.assert_close(part, band[..., top : top + 24, left : left + 24], atol=1e-5, rtol=1e-4)
+        torch.testing.assert_close(
+            part, band[..., top : top + 24, left : left + 24], atol=1e-5, rtol=1e-4
+        )
 
 
 def test_clips_are_told_from_photographs(clips, photographs):
     found, training, held = pim.sort_out([clips, photographs])
-    assert [clip.name for clip in found] == ["walk_a", "walk_b"] and [len(frames) for frames in found.values()] == [5, 5]
+    assert [clip.name for clip in found] == ["walk_a", "walk_b"] and [
+        len(frames) for frames in found.values()
+    ] == [5, 5]
     assert len(training) == 5 and [path.name for path in held] == ["crop5.png"]
     assert not pim.is_clip(photographs, [photographs / name for name in ("01.png", "03.png")])
 
@@ -99,9 +112,13 @@ def test_clips_are_told_from_photographs(clips, photographs):
 def test_draws_depend_on_the_step_alone_and_pairs_are_neighbours(task):
     pairs = task.draw(3)
     assert pairs.first.shape == pairs.second.shape == (6, 3, 40, 40)
-    assert all(map(torch.equal, pairs, task.draw(3))) and not torch.equal(pairs.first, task.draw(4).first)
+    assert all(map(torch.equal, pairs, task.draw(3))) and not torch.equal(
+        pairs.first, task.draw(4).first
+    )
     apart = (pairs.first - pairs.second).abs().mean((1, 2, 3))
-    assert (apart > 0).all() and apart.mean() < 0.5 * (pairs.first - pairs.first.roll(1, 0)).abs().mean()
+    assert (apart > 0).all() and apart.mean() < 0.5 * (
+        pairs.first - pairs.first.roll(1, 0)
+    ).abs().mean()
 
 
 def test_a_warp_that_does_nothing_gives_the_same_picture(task):
@@ -137,9 +154,13 @@ def test_training_resumes_and_ships(clips, photographs, tmp_path):
     data = ("--data", clips, "--data", photographs)
     whole = run_metamer("train", tmp_path / "recipe.yaml", *data, "--out", tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr.decode()
-    rows = [json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()
+    ]
     losses = [row["loss"] for row in rows if "loss" in row]
-    assert len(losses) == 8 and all(row["bound"] <= row["ceiling"] for row in rows if "bound" in row)
+    assert len(losses) == 8 and all(
+        row["bound"] <= row["ceiling"] for row in rows if "bound" in row
+    )
     last = rows[-1]["validation"]
     assert {"frames_bound", "frames_bound_mixture", "warps_bound", "warps_bound_band7"} <= set(last)
     assert last["ceiling"] == pytest.approx(math.log(6))

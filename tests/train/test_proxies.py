@@ -34,7 +34,9 @@ def test_conditional_mean_is_the_integral(temperature, noisy):
 @pytest.mark.parametrize("name", PROXIES)
 def test_gradients_reach_the_latents(name):
     value = torch.randn(200, generator=torch.Generator().manual_seed(0)).requires_grad_()
-    for_rate, for_distortion = PROXIES[name](value, torch.zeros(200), dither(200), 0.3, value.detach().round())
+    for_rate, for_distortion = PROXIES[name](
+        value, torch.zeros(200), dither(200), 0.3, value.detach().round()
+    )
     (for_rate.sum() + for_distortion.sum()).backward()
     assert torch.isfinite(value.grad).all() and (value.grad > 0).all()
 
@@ -47,7 +49,9 @@ def test_what_each_proxy_returns():
     noisy, same = PROXIES["uniform_noise"](value, centre, dither(5000), 0.3, whole)
     assert torch.equal(noisy, same) and (noisy - value).abs().max() <= 0.5
     assert (noisy - value).var().item() == pytest.approx(1 / 12, rel=0.05)
-    torch.testing.assert_close(PROXIES["straight_through"](value, centre, dither(5000), 0.3, whole)[0], rounded)
+    torch.testing.assert_close(
+        PROXIES["straight_through"](value, centre, dither(5000), 0.3, whole)[0], rounded
+    )
     rate, distortion = PROXIES["mixed"](value, centre, dither(5000), 0.3, whole)
     assert (rate - value).abs().max() <= 0.5
     torch.testing.assert_close(distortion, rounded)

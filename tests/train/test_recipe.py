@@ -15,7 +15,9 @@ from tests.conftest import ROOT
 STAGE = {"name": "one", "steps": 5}
 
 
-@pytest.mark.parametrize("path", sorted((ROOT / "train" / "recipes").glob("*.yaml")), ids=lambda path: path.stem)
+@pytest.mark.parametrize(
+    "path", sorted((ROOT / "train" / "recipes").glob("*.yaml")), ids=lambda path: path.stem
+)
 def test_shipped_recipes_load_and_open_with_their_command(path):
     text = path.read_text()
     read = sweep.load_recipe if "\nbase:" in text else spaces.load if "\nspace:" in text else load
@@ -37,7 +39,10 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
         ({"stages": [{**STAGE, "steps": 0}]}, "must be positive"),
         ({"stages": [{**STAGE, "steps": "many"}]}, "expected int"),
         ({"stages": [{"steps": 3}]}, "missing"),
-        ({"stages": [STAGE], "network": {"lambda_low": 1.0, "lambda_high": 0.5}}, "lambda_low < lambda_high"),
+        (
+            {"stages": [STAGE], "network": {"lambda_low": 1.0, "lambda_high": 0.5}},
+            "lambda_low < lambda_high",
+        ),
         ({"stages": 3}, "expected a list"),
         ({"stages": [STAGE], "log_every": 0}, "log_every: must be at least 1"),
         ({"stages": [STAGE], "average": 2.0}, "average < 1"),
@@ -50,35 +55,94 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
         ([], "mapping"),
         ({"stages": [STAGE], "distortion": "mse"}, "distortion: expected a mapping"),
         ({"stages": [STAGE], "distortion": {}}, "distortion: at least one"),
-        ({"stages": [STAGE], "distortion": {"perceptnt": 1}}, "no distance is called 'perceptnt'.*did you mean 'perceptnet'"),
+        (
+            {"stages": [STAGE], "distortion": {"perceptnt": 1}},
+            "no distance is called 'perceptnt'.*did you mean 'perceptnet'",
+        ),
         ({"stages": [STAGE], "distortion": {7: 1}}, "no distance is called '7'"),
         ({"stages": [STAGE], "distortion": {"psnr": 1}}, "psnr can only judge.*train on mse"),
-        ({"stages": [STAGE], "distortion": {"mse": 1, "cvvdp": 1}}, "cvvdp can only judge, it has no useful gradient$"),
-        *[({"stages": [STAGE], "distortion": {"mse": 1, "ssim": weight}}, "distortion.ssim: expected a positive weight")
-          for weight in (0, -1.0, float("inf"), float("nan"), True, "1", None)],
-        ({"stages": [{**STAGE, "crop": 144}], "distortion": {"ms-ssim:luma=true": 1}},
-         "stage one: crop 144 is too small for ms-ssim, which needs 161"),
-        *[({"stages": [{**STAGE, "tradeoff": value}]}, "stage one: tradeoff must not be negative")
-          for value in (-1.0, float("inf"))],
-        *[({"stages": [{**STAGE, "worth": value}]}, "stage one: worth needs 3 positive numbers, one for each group of latents")
-          for value in ([1.0, 1.0], [1.0, 0, 1.0], [1.0, 1.0, "much"], [float("nan"), 1, 1])],
+        (
+            {"stages": [STAGE], "distortion": {"mse": 1, "cvvdp": 1}},
+            "cvvdp can only judge, it has no useful gradient$",
+        ),
+        *[
+            (
+                {"stages": [STAGE], "distortion": {"mse": 1, "ssim": weight}},
+                "distortion.ssim: expected a positive weight",
+            )
+            for weight in (0, -1.0, float("inf"), float("nan"), True, "1", None)
+        ],
+        (
+            {"stages": [{**STAGE, "crop": 144}], "distortion": {"ms-ssim:luma=true": 1}},
+            "stage one: crop 144 is too small for ms-ssim, which needs 161",
+        ),
+        *[
+            ({"stages": [{**STAGE, "tradeoff": value}]}, "stage one: tradeoff must not be negative")
+            for value in (-1.0, float("inf"))
+        ],
+        *[
+            (
+                {"stages": [{**STAGE, "worth": value}]},
+                "stage one: worth needs 3 positive numbers, one for each group of latents",
+            )
+            for value in ([1.0, 1.0], [1.0, 0, 1.0], [1.0, 1.0, "much"], [float("nan"), 1, 1])
+        ],
         ({"stages": [STAGE], "critic": True}, "critic: expected a mapping"),
-        ({"stages": [STAGE], "critic": {"wieght": 1.0}}, "critic: unknown key 'wieght'; did you mean 'weight'"),
-        ({"stages": [STAGE], "critic": {"loss": "jensen"}}, "critic.loss: one of .*kl.*; did you mean 'jensen-shannon'"),
-        ({"stages": [{**STAGE, "texture": [0, 0, 1]}]}, "stage one: texture is for parts 'decoder'"),
-        ({"stages": [{**STAGE, "texture": [1], "parts": "decoder"}], "start": "base"}, "texture needs 3 numbers from 0 to 1"),
-        ({"stages": [STAGE], "critic": {"sees": "squeezent"}}, "critic.sees: one of pixels, .*; did you mean 'squeezenet'"),
+        (
+            {"stages": [STAGE], "critic": {"wieght": 1.0}},
+            "critic: unknown key 'wieght'; did you mean 'weight'",
+        ),
+        (
+            {"stages": [STAGE], "critic": {"loss": "jensen"}},
+            "critic.loss: one of .*kl.*; did you mean 'jensen-shannon'",
+        ),
+        (
+            {"stages": [{**STAGE, "texture": [0, 0, 1]}]},
+            "stage one: texture is for parts 'decoder'",
+        ),
+        (
+            {"stages": [{**STAGE, "texture": [1], "parts": "decoder"}], "start": "base"},
+            "texture needs 3 numbers from 0 to 1",
+        ),
+        (
+            {"stages": [STAGE], "critic": {"sees": "squeezent"}},
+            "critic.sees: one of pixels, .*; did you mean 'squeezenet'",
+        ),
         ({"stages": [STAGE], "critic": {"weight": "1 e3"}}, "critic.weight: expected float"),
-        ({"stages": [STAGE], "critic": {"spectral_norm": "yes"}}, "critic.spectral_norm: expected bool"),
+        (
+            {"stages": [STAGE], "critic": {"spectral_norm": "yes"}},
+            "critic.spectral_norm: expected bool",
+        ),
         ({"stages": [STAGE], "critic": {"width": 0}}, "critic.width: must be at least 1"),
         ({"stages": [STAGE], "critic": {"alone": -1}}, "critic.alone: must be at least 0"),
-        ({"stages": [STAGE], "critic": {"weight": 0}}, "critic: weight and learning_rate must be positive"),
-        ({"stages": [STAGE], "critic": {"learning_rate": 0}}, "critic: weight and learning_rate must be positive"),
-        ({"stages": [STAGE, {**STAGE, "name": "two", "parts": "entropy"}], "critic": {}}, "stage two: parts 'entropy' leaves"),
-        ({"stages": [{**STAGE, "parts": "decoder"}]}, "stage one: parts 'decoder' needs a model to start from"),
-        ({"stages": [{**STAGE, "parts": "transforms"}]}, "stage one: parts 'transforms' needs a model"),
-        ({"stages": [{**STAGE, "parts": "decoder"}], "start": "base", "rate": "start"}, "rate: a decoder alone"),
-        ({"stages": [STAGE], "rate": "strat"}, "rate: expected lambda, start or a list.*did you mean 'start'"),
+        (
+            {"stages": [STAGE], "critic": {"weight": 0}},
+            "critic: weight and learning_rate must be positive",
+        ),
+        (
+            {"stages": [STAGE], "critic": {"learning_rate": 0}},
+            "critic: weight and learning_rate must be positive",
+        ),
+        (
+            {"stages": [STAGE, {**STAGE, "name": "two", "parts": "entropy"}], "critic": {}},
+            "stage two: parts 'entropy' leaves",
+        ),
+        (
+            {"stages": [{**STAGE, "parts": "decoder"}]},
+            "stage one: parts 'decoder' needs a model to start from",
+        ),
+        (
+            {"stages": [{**STAGE, "parts": "transforms"}]},
+            "stage one: parts 'transforms' needs a model",
+        ),
+        (
+            {"stages": [{**STAGE, "parts": "decoder"}], "start": "base", "rate": "start"},
+            "rate: a decoder alone",
+        ),
+        (
+            {"stages": [STAGE], "rate": "strat"},
+            "rate: expected lambda, start or a list.*did you mean 'start'",
+        ),
         ({"stages": [STAGE], "rate": 0.5}, "rate: expected lambda, start or a list"),
         ({"stages": [STAGE], "rate": [0.1, 0.2, 0.4]}, "rate: 9 positive bits a pixel"),
         ({"stages": [STAGE], "rate": [0.0, *[0.5] * 8]}, "rate: 9 positive bits a pixel"),
@@ -102,11 +166,18 @@ def test_unreadable_recipes(tmp_path):
             load(tmp_path / name)
 
 
-@pytest.mark.parametrize("more", [
-    {"network": {"groups": [4, 8]}},
-    {"critic": {"loss": "kl", "width": 8}, "rate": [0.1 * bpp for bpp in range(1, 10)], "distortion": {"mse": 1, "ssim": 2}},
-    {"critic": None, "rate": "start", "start": "base", "expect": "better"},
-])
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"network": {"groups": [4, 8]}},
+        {
+            "critic": {"loss": "kl", "width": 8},
+            "rate": [0.1 * bpp for bpp in range(1, 10)],
+            "distortion": {"mse": 1, "ssim": 2},
+        },
+        {"critic": None, "rate": "start", "start": "base", "expect": "better"},
+    ],
+)
 def test_recipes_survive_a_checkpoint(more):
     recipe = from_mapping({"stages": [STAGE], **more})
     assert from_mapping(dataclasses.asdict(recipe)) == recipe
@@ -114,7 +185,12 @@ def test_recipes_survive_a_checkpoint(more):
 
 def test_defaults_are_those_of_plain_squared_error():
     recipe = from_mapping({"stages": [STAGE]})
-    assert (recipe.distortion, recipe.critic, recipe.rate, recipe.start) == ({"mse": 1.0}, None, "lambda", "")
+    assert (recipe.distortion, recipe.critic, recipe.rate, recipe.start) == (
+        {"mse": 1.0},
+        None,
+        "lambda",
+        "",
+    )
     assert recipe.stages[0].level_power == 1 and recipe.stages[0].parts == "all"
 
 
@@ -136,16 +212,35 @@ def test_a_decoder_may_follow_other_stages_with_a_rate():
 
 def test_keys_are_changed_in_a_copy():
     values = {"stages": [dict(STAGE)], "network": {"width": 8}}
-    found = changed(values, ["stages.0.steps=7", "distortion={dists: 1, mse: 0.5}", "critic.weight=0.5", "rate = start"])
-    assert found == {"stages": [{"name": "one", "steps": 7}], "network": {"width": 8}, "distortion": {"dists": 1, "mse": 0.5},
-                     "critic": {"weight": 0.5}, "rate": "start"}
+    found = changed(
+        values,
+        [
+            "stages.0.steps=7",
+            "distortion={dists: 1, mse: 0.5}",
+            "critic.weight=0.5",
+            "rate = start",
+        ],
+    )
+    assert found == {
+        "stages": [{"name": "one", "steps": 7}],
+        "network": {"width": 8},
+        "distortion": {"dists": 1, "mse": 0.5},
+        "critic": {"weight": 0.5},
+        "rate": "start",
+    }
     assert values == {"stages": [STAGE], "network": {"width": 8}}
 
 
-@pytest.mark.parametrize("assignment, complaint", [
-    ("stages.3.steps=1", "no place stages.3.steps"), ("stages.first.steps=1", "no place"), ("seed.deep.er=1", "no place"),
-    ("seed", "write key=value"), ("distortion={", "--set"),
-])
+@pytest.mark.parametrize(
+    "assignment, complaint",
+    [
+        ("stages.3.steps=1", "no place stages.3.steps"),
+        ("stages.first.steps=1", "no place"),
+        ("seed.deep.er=1", "no place"),
+        ("seed", "write key=value"),
+        ("distortion={", "--set"),
+    ],
+)
 def test_places_that_are_not_there(assignment, complaint):
     with pytest.raises(RecipeError, match=complaint):
         changed({"stages": [dict(STAGE)], "seed": 1}, [assignment])

@@ -57,7 +57,9 @@ class LineTask(Task):
         return {"loss": error, "twice": 2 * error}
 
     def validate(self, model):
-        return {"error": (model.head(model.space(torch.ones(1, 1))) - self.options.slope).abs().item()}
+        return {
+            "error": (model.head(model.space(torch.ones(1, 1))) - self.options.slope).abs().item()
+        }
 
 
 RECIPE = """
@@ -97,7 +99,9 @@ def test_it_learns_logs_and_exports_what_ships(path, tmp_path):
     found = [row["validation"]["error"] for row in rows if "validation" in row]
     assert len(found) == 2 and found[1] < found[0]
     assert [row["step"] for row in rows if "loss" in row] == [10, 20, 30, 40, 50, 60]
-    assert all(row["twice"] == pytest.approx(2 * row["loss"], rel=1e-6) for row in rows if "loss" in row)
+    assert all(
+        row["twice"] == pytest.approx(2 * row["loss"], rel=1e-6) for row in rows if "loss" in row
+    )
     assert command.export(tmp_path / "run", (), tmp_path / "line.safetensors", "", 0).endswith("MB")
     tensors = safetensors.torch.load_file(tmp_path / "line.safetensors")
     assert set(tensors) == {"weight", "bias"}
@@ -117,13 +121,22 @@ def test_resuming_gives_the_same_weights_to_the_last_bit(path, tmp_path, monkeyp
 
         monkeypatch.setattr(LineTask, "draw", stop)
         with pytest.raises(KeyboardInterrupt):
-            loop.train(whole, [], tmp_path / "parts", resume=(tmp_path / "parts" / "checkpoint.pt").exists())
+            loop.train(
+                whole,
+                [],
+                tmp_path / "parts",
+                resume=(tmp_path / "parts" / "checkpoint.pt").exists(),
+            )
     monkeypatch.setattr(LineTask, "draw", original)
     loop.train(whole, [], tmp_path / "parts", resume=True)
     ours, theirs = state(tmp_path / "parts"), state(tmp_path / "whole")
     for kind in ("model", "average"):
         assert all(torch.equal(value, theirs[kind][name]) for name, value in ours[kind].items())
-    steps = [json.loads(line)["step"] for line in (tmp_path / "parts" / "log.jsonl").read_text().splitlines() if "loss" in line]
+    steps = [
+        json.loads(line)["step"]
+        for line in (tmp_path / "parts" / "log.jsonl").read_text().splitlines()
+        if "loss" in line
+    ]
     assert steps == [10, 20, 30, 40, 50, 60]
 
 
@@ -139,7 +152,9 @@ def test_weights_are_called_back_to_where_they_may_lie(path, tmp_path, monkeypat
     monkeypatch.setattr(LineTask, "__init__", start)
     lowest = []
     project = Positive.project
-    monkeypatch.setattr(Positive, "project", lambda self: (lowest.append(self.weight.item()), project(self)))
+    monkeypatch.setattr(
+        Positive, "project", lambda self: (lowest.append(self.weight.item()), project(self))
+    )
     command.train(path, [], tmp_path / "run")
     assert min(lowest) < 0 and state(tmp_path / "run")["model"]["space.weight"].item() >= 0
 
@@ -195,7 +210,13 @@ def test_a_space_takes_no_start(path, tmp_path):
 
 def test_the_command_line_says_what_is_wrong(tmp_path):
     (tmp_path / "bad.yaml").write_text(RECIPE.replace("space: line", "space: pimm"))
-    done = run_metamer("train", tmp_path / "bad.yaml", "--data", tmp_path, "--out", tmp_path / "run")
-    assert done.returncode == 1 and done.stderr.decode().count("\n") == 1 and "did you mean 'pim'" in done.stderr.decode()
+    done = run_metamer(
+        "train", tmp_path / "bad.yaml", "--data", tmp_path, "--out", tmp_path / "run"
+    )
+    assert (
+        done.returncode == 1
+        and done.stderr.decode().count("\n") == 1
+        and "did you mean 'pim'" in done.stderr.decode()
+    )
     done = run_metamer("export", tmp_path / "absent")
     assert done.returncode == 1 and done.stderr.decode().count("\n") == 1

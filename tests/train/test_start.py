@@ -1,4 +1,6 @@
-"""A model file says enough to train on: what comes back codes, decodes and exports as what was shipped."""
+"""A model file says enough to train on: what comes back codes, decodes and exports as what was
+shipped.
+"""
 
 import dataclasses
 import json
@@ -29,7 +31,9 @@ def base():
 
 
 def close(found, model):
-    """Every array that depends on quality against the file's; differences are of the file's own rounding."""
+    """Every array that depends on quality against the file's; differences are of the file's own
+    rounding.
+    """
     same = {name: np.abs(found[name].astype(float) - model.arrays[name]) for name in found}
     for name in ("planes", "level_weights"):
         assert same[name].max() == 0
@@ -37,14 +41,18 @@ def close(found, model):
         assert same[name].max() <= 1, name
     for name in ("step", "encoder_gain"):
         assert (same[name] / model.arrays[name]).max() < 2e-6, name
-    finest = 0.5 / model.arrays["mean_factor"][-1]  # deviations were rounded to that share of themselves
+    # deviations were rounded to that share of themselves
+    finest = 0.5 / model.arrays["mean_factor"][-1]
     for name in ("mean_factor", "known_factor"):
         assert (same[name] <= 1 + 1.01 * finest * model.arrays[name]).all(), name
 
 
 def integer_layers(network, model):
     """(name, the integers of a restored layer, those in the file), for each."""
-    parts = [("", network.entropy.hyper_synthesis), *(("network.", context) for context in network.entropy.contexts)]
+    parts = [
+        ("", network.entropy.hyper_synthesis),
+        *(("network.", context) for context in network.entropy.contexts),
+    ]
     for graph, (prefix, part) in zip(graph_names(len(network.options.groups)), parts, strict=True):
         stored = start.constants(model, graph)
         for name, layer in part.named_modules():
@@ -52,25 +60,47 @@ def integer_layers(network, model):
                 weight, bias, shift = layer.integers()
                 where = f"{prefix}{name}"
                 wanted = start.integers(stored, where, weight.shape[-1])
-                yield f"{graph} {where}", (weight.detach(), bias.detach(), torch.exp2(-shift)), wanted
+                yield (
+                    f"{graph} {where}",
+                    (weight.detach(), bias.detach(), torch.exp2(-shift)),
+                    wanted,
+                )
 
 
 def channels_that_differ(network, model) -> dict[str, int]:
-    """Layers → output channels that do not compute the very same. They may differ by the rounding to one bit less.
+    """Layers → output channels that do not compute the very same. They may differ by the rounding
+    to one bit less.
 
-    Integers and their shift are compared by what they stand for: twice the integers with one more shift are the same.
+    Integers and their shift are compared by what they stand for: twice the integers with one more
+    shift are the same.
     """
     differ = {}
-    for name, (weight, bias, scale), (weight_then, bias_then, scale_then) in integer_layers(network, model):
-        off = torch.cat([(weight * scale[:, None, None, None] - weight_then * scale_then[:, None, None, None]).flatten(1),
-                         (bias * scale - bias_then * scale_then)[:, None]], 1).abs().amax(1)
+    for name, (weight, bias, scale), (weight_then, bias_then, scale_then) in integer_layers(
+        network, model
+    ):
+        off = (
+            torch.cat(
+                [
+                    (
+                        weight * scale[:, None, None, None]
+                        - weight_then * scale_then[:, None, None, None]
+                    ).flatten(1),
+                    (bias * scale - bias_then * scale_then)[:, None],
+                ],
+                1,
+            )
+            .abs()
+            .amax(1)
+        )
         assert (off <= 0.5 * scale).all() and (scale <= 2 * scale_then).all(), name
         differ[name] = int((off > 0).sum())
     return differ
 
 
 def test_integers_of_the_shipped_model_come_back(base):
-    """Of all 33 layers' 4,480 channels, but one whose sum of weights lies at a power of two and loses a bit."""
+    """Of all 33 layers' 4,480 channels, but one whose sum of weights lies at a power of two and
+    loses a bit.
+    """
     differ = channels_that_differ(base, shipped("base"))
     assert len(differ) == 3 + 6 * 5
     assert sum(differ.values()) <= 1, differ
@@ -82,18 +112,30 @@ def test_tables_of_the_shipped_model_come_back(base):
 
 @pytest.mark.parametrize("quality", [0, 100, 255])
 def test_the_shipped_model_codes_as_before(base, otters, quality):
-    """With plain rounding and a whole number of blocks: the runtime's latents, at the runtime's rate."""
+    """With plain rounding and a whole number of blocks: the runtime's latents, at the runtime's
+    rate.
+    """
     model, picture = shipped("base"), otters.crop((60, 20, 60 + 192, 20 + 128))
     meter = Meter(model.tables)
     latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
-    wanted = latents.dequantise(model, quality, latents.encode(model, quality, latent, hyper, meter, tradeoff=np.float32(1e9)))
+    wanted = latents.dequantise(
+        model,
+        quality,
+        latents.encode(model, quality, latent, hyper, meter, tradeoff=np.float32(1e9)),
+    )
     with torch.no_grad():
         level = torch.tensor([quality / 255 * 8])
         planes = torch.from_numpy(pixels.to_planes(picture))
-        _, coded = base(planes, level, "all", "straight_through", affine=torch.eye(3, 4)[None], file_bits=True)
+        _, coded = base(
+            planes, level, "all", "straight_through", affine=torch.eye(3, 4)[None], file_bits=True
+        )
     off = np.abs(wanted - coded.latent.permute(0, 2, 3, 1).numpy()) / model.arrays["step"][quality]
-    print(f"{(off > 0.5).mean():.2e} of the latents differ; {coded.file_bits.item() / meter.bits - 1:+.4f} of the rate")
-    assert (off > 0.5).mean() < 3e-3 and off.max() < 1.5  # half precision tips a rounding now and then
+    print(
+        f"{(off > 0.5).mean():.2e} of the latents differ; "
+        f"{coded.file_bits.item() / meter.bits - 1:+.4f} of the rate"
+    )
+    # half precision tips a rounding now and then
+    assert (off > 0.5).mean() < 3e-3 and off.max() < 1.5
     assert coded.file_bits.item() == pytest.approx(meter.bits, rel=0.02)
 
 
@@ -103,7 +145,10 @@ def test_the_shipped_model_decodes_as_before(base, otters, quality):
     index = coding.quality_index(quality)
     latent = latents.dequantise(shipped("base"), index, metamer.decode_latents(stream))
     with torch.no_grad():
-        image = base.synthesis(torch.from_numpy(latent).permute(0, 3, 1, 2), level_weights(torch.tensor([index / 255 * 8]), 9))
+        image = base.synthesis(
+            torch.from_numpy(latent).permute(0, 3, 1, 2),
+            level_weights(torch.tensor([index / 255 * 8]), 9),
+        )
     header, sections = container.unpack(stream)
     restored = axes.restore(image.numpy(), decoding.coded(header, sections).turn.affine())[0]
     off = np.abs(restored.transpose(1, 2, 0).clip(0, 1) * 255 - np.asarray(metamer.decode(stream)))
@@ -117,23 +162,39 @@ def test_an_exported_run_comes_back(tiny_run, tiny_model):
     close(quality_arrays(restored), model)
     assert sum(channels_that_differ(restored, model).values()) <= 3
     for part in ("analysis", "synthesis", "entropy.hyper_analysis"):
-        pairs = zip(restored.get_submodule(part).named_parameters(), trained.get_submodule(part).parameters(), strict=True)
+        pairs = zip(
+            restored.get_submodule(part).named_parameters(),
+            trained.get_submodule(part).parameters(),
+            strict=True,
+        )
         for (name, mine), theirs in pairs:
             torch.testing.assert_close(mine, theirs, rtol=2**-11, atol=2**-24, msg=f"{part}.{name}")
-    torch.testing.assert_close(restored.entropy.deviation, trained.entropy.deviation, rtol=1e-3, atol=0)
-    torch.testing.assert_close(restored.synthesis.deviation, trained.synthesis.deviation, rtol=1e-3, atol=0)
+    torch.testing.assert_close(
+        restored.entropy.deviation, trained.entropy.deviation, rtol=1e-3, atol=0
+    )
+    torch.testing.assert_close(
+        restored.synthesis.deviation, trained.synthesis.deviation, rtol=1e-3, atol=0
+    )
 
 
 def test_a_checkpoint_starts_with_its_average(tiny_run):
     wanted = loop.load(tiny_run / running.CHECKPOINT)
-    found = start.load(str(tiny_run / running.CHECKPOINT), loop.from_mapping(wanted["recipe"]).network)
-    assert all(torch.equal(value, wanted["average"][name]) for name, value in found.state_dict().items())
+    found = start.load(
+        str(tiny_run / running.CHECKPOINT), loop.from_mapping(wanted["recipe"]).network
+    )
+    assert all(
+        torch.equal(value, wanted["average"][name]) for name, value in found.state_dict().items()
+    )
 
 
-@pytest.mark.parametrize("change", [{"width": 24}, {"groups": [8, 8, 16]}, {"lambda_high": 0.2}, {"levels": 5}])
+@pytest.mark.parametrize(
+    "change", [{"width": 24}, {"groups": [8, 8, 16]}, {"lambda_high": 0.2}, {"levels": 5}]
+)
 def test_other_networks_than_the_recipe_says(tiny_run, tiny_model, change):
     checkpoint = tiny_run / running.CHECKPOINT
-    options = dataclasses.replace(loop.from_mapping(loop.load(checkpoint)["recipe"]).network, **change)
+    options = dataclasses.replace(
+        loop.from_mapping(loop.load(checkpoint)["recipe"]).network, **change
+    )
     with pytest.raises(RecipeError, match=f"start: .*{tiny_model}.*network"):
         start.load(tiny_model, options)
     if "lambda_high" not in change:
@@ -142,7 +203,9 @@ def test_other_networks_than_the_recipe_says(tiny_run, tiny_model, change):
 
 
 def changed(source, path, member: str, change) -> str:
-    """A copy of the model file ``source`` with one member changed, or without it where ``change`` gives None."""
+    """A copy of the model file ``source`` with one member changed, or without it where ``change``
+    gives None.
+    """
     with zipfile.ZipFile(source) as before, zipfile.ZipFile(path, "w") as after:
         for name in before.namelist():
             data = before.read(name) if name != member else change(before.read(name))
@@ -153,6 +216,7 @@ def changed(source, path, member: str, change) -> str:
 
 def card(**network):
     """As `changed` wants it: a card that says other networks."""
+
     def change(data: bytes) -> bytes:
         values = json.loads(data)
         values["recipe"]["network"].update(network)
@@ -161,25 +225,47 @@ def card(**network):
     return change
 
 
-@pytest.mark.parametrize("member, change", [
-    ("model.json", lambda data: data.replace(b'"recipe"', b'"receipt"')),
-    ("model.json", card(widht=3)),
-    ("model.json", card(width=24)),
-    ("model.json", card(synthesis_blocks=2)),
-    ("model.json", card(levels=7)),
-    ("model.json", card(groups=[32])),
-    ("synthesis.onnx", lambda data: data[: len(data) // 2]),
-    ("context1.onnx", lambda data: None),
-], ids=["no recipe", "unknown option", "width", "blocks", "levels", "groups", "half a graph", "no graph"])
+@pytest.mark.parametrize(
+    "member, change",
+    [
+        ("model.json", lambda data: data.replace(b'"recipe"', b'"receipt"')),
+        ("model.json", card(widht=3)),
+        ("model.json", card(width=24)),
+        ("model.json", card(synthesis_blocks=2)),
+        ("model.json", card(levels=7)),
+        ("model.json", card(groups=[32])),
+        ("synthesis.onnx", lambda data: data[: len(data) // 2]),
+        ("context1.onnx", lambda data: None),
+    ],
+    ids=[
+        "no recipe",
+        "unknown option",
+        "width",
+        "blocks",
+        "levels",
+        "groups",
+        "half a graph",
+        "no graph",
+    ],
+)
 def test_model_files_that_cannot_be_trained_on(tiny_model, tmp_path, member, change):
     path = changed(tiny_model, tmp_path / "odd.metamer", member, change)
     with pytest.raises(ModelError, match=r"odd\.metamer"):
         start.from_model(Model(path))
 
 
-@pytest.mark.parametrize("name", [
-    "absent.metamer", "noise.metamer", "noise.pt", "absent.pt", "list.pt", "other.pt", "folder",
-])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "absent.metamer",
+        "noise.metamer",
+        "noise.pt",
+        "absent.pt",
+        "list.pt",
+        "other.pt",
+        "folder",
+    ],
+)
 def test_nonsense_to_start_from(tmp_path, name):
     for suffix in ("metamer", "pt"):
         (tmp_path / f"noise.{suffix}").write_bytes(b"not a model, nor a checkpoint" * 9)

@@ -40,7 +40,10 @@ def labelled(tmp_path_factory, photographs) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(labels, "SHARD", CROPS)
         training, held = find(photographs)
-        for paths, count, name in ((training, CROPS * VERSIONS, "training"), (held, 12, "held-out")):
+        for paths, count, name in (
+            (training, CROPS * VERSIONS, "training"),
+            (held, 12, "held-out"),
+        ):
             Labels(paths, count, SIDE, 0, folder / visibility.FOLDER, name)
     assert CROPS <= SHARD  # or the runs below would look for more files
     return folder
@@ -66,7 +69,9 @@ def test_every_distortion_keeps_the_shape_and_grows_with_strength(rng, otters):
 def test_what_is_drawn_depends_on_the_generator_alone(otters):
     image = np.asarray(otters.crop((0, 0, 32, 32)))
     first, second = (distorted(image, np.random.default_rng(4)) for _ in range(2))
-    assert np.array_equal(first[0], second[0]) and first[1] == second[1] and 0 <= first[1] < len(KINDS)
+    assert (
+        np.array_equal(first[0], second[0]) and first[1] == second[1] and 0 <= first[1] < len(KINDS)
+    )
 
 
 def test_labels_are_the_teachers_and_made_once(labelled, photographs, monkeypatch):
@@ -77,7 +82,11 @@ def test_labels_are_the_teachers_and_made_once(labelled, photographs, monkeypatc
     found = Labels(paths, CROPS * VERSIONS, SIDE, 0, labelled / visibility.FOLDER, "training")
     assert [path.stat().st_mtime_ns for path in made] == stamps and len(found) == CROPS * VERSIONS
     reference, image, distance, kind = found[VERSIONS]
-    assert torch.equal(reference, found[VERSIONS + 1][0]) and reference.shape == image.shape == (3, SIDE, SIDE)
+    assert torch.equal(reference, found[VERSIONS + 1][0]) and reference.shape == image.shape == (
+        3,
+        SIDE,
+        SIDE,
+    )
     assert distance.item() == create("cvvdp").loss(reference[None], image[None]).item()
     assert kind == found.kind[VERSIONS] and (found.distance >= 0).all()
     (photo,) = labels.Crops(labels.Photographs(paths), SIDE, 0)[1][None]
@@ -126,7 +135,9 @@ def test_training_through_the_command_learns_resumes_and_ships(run, photographs,
 
 def test_white_boxes_and_networks_have_one_shape():
     image = torch.rand(2, 3, 32, 48)
-    for ours, theirs in zip(Detector().pathway(Detector().light(image)[0]), visibility.white_boxes(image), strict=True):
+    for ours, theirs in zip(
+        Detector().pathway(Detector().light(image)[0]), visibility.white_boxes(image), strict=True
+    ):
         assert ours.shape == theirs.shape
 
 
@@ -140,11 +151,15 @@ def test_the_error_of_a_constant_is_one_and_of_the_target_none():
 def test_detection_errors_are_those_of_probability_and_of_the_logarithm():
     found = visibility.detection_errors(torch.tensor([1.0]), torch.tensor([0.0]))
     assert found["probability"].item() == pytest.approx(0.5, abs=1e-4)
-    assert found["distance"].item() == pytest.approx(np.log((1 + visibility.VISIBLE) / visibility.VISIBLE))
+    assert found["distance"].item() == pytest.approx(
+        np.log((1 + visibility.VISIBLE) / visibility.VISIBLE)
+    )
 
 
-@pytest.mark.parametrize(("change", "message"), [(("crop: 32", "crop: 36"), "multiple of 8"),
-                                                 (("shown: 2", "shown: 0"), "at least 1")])
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [(("crop: 32", "crop: 36"), "multiple of 8"), (("shown: 2", "shown: 0"), "at least 1")],
+)
 def test_bad_recipes_get_one_clear_line(run, photographs, change, message):
     (run.parent / "recipe.yaml").write_text(RECIPE.replace(*change))
     with pytest.raises(RecipeError, match=message):

@@ -21,7 +21,9 @@ from tests.web.node import Node
 
 @pytest.fixture(scope="session")
 def models(pytestconfig) -> Path:
-    """All shipped models, as `metamer export --web` writes them; kept for the next session while their sources stay."""
+    """All shipped models, as `metamer export --web` writes them; kept for the next session while
+    their sources stay.
+    """
     pytest.importorskip("onnx")
     from metamer.codec import model
     from metamer.train import web_export
@@ -62,12 +64,15 @@ def site(models, tmp_path_factory) -> Path:
     spec.loader.exec_module(build)
     folder = tmp_path_factory.mktemp("site") / "site"
     build.build(folder, models)
-    shutil.copytree(STREAMS, folder / "streams", ignore=shutil.ignore_patterns("*.py", "__pycache__"))
+    shutil.copytree(
+        STREAMS, folder / "streams", ignore=shutil.ignore_patterns("*.py", "__pycache__")
+    )
     for name, stem in (("photograph", base.PHOTOGRAPH), ("alpha", base.ALPHA), ("flat", base.FLAT)):
         shutil.copy(STREAMS / f"{stem}.mtm", folder / "streams" / f"{name}.mtm")
     whole = (STREAMS / f"{base.CROP}.mtm").read_bytes()
     (folder / "streams" / "damaged.mtm").write_bytes(whole[:-9] + b"\0" + whole[-8:])
-    large = metamer.encode(Image.new("RGB", (640, 480), "teal"), lossless=True)  # enough pixels for a preview
+    # enough pixels for a preview
+    large = metamer.encode(Image.new("RGB", (640, 480), "teal"), lossless=True)
     (folder / "streams" / "lossless.mtm").write_bytes(large)
     for page in (Path(__file__).parent / "pages").iterdir():
         shutil.copy(page, folder)
@@ -112,16 +117,27 @@ def server(site):
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
     """A headless Chromium with a profile of its own."""
-    browser = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    browser = next(
+        filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
+    )
     if not browser:
         pytest.skip("no Chromium here")
     driver = program("chromedriver")
     webdriver = pytest.importorskip("selenium.webdriver")
     options = webdriver.ChromeOptions()
     options.binary_location = browser
-    for argument in ("headless=new", "no-sandbox", "disable-gpu", "disable-quic", "no-first-run",
-                     "disable-background-networking", "disable-component-update", "disable-sync", "disable-dev-shm-usage",
-                     f"user-data-dir={tmp_path_factory.mktemp('chromium')}"):
+    for argument in (
+        "headless=new",
+        "no-sandbox",
+        "disable-gpu",
+        "disable-quic",
+        "no-first-run",
+        "disable-background-networking",
+        "disable-component-update",
+        "disable-sync",
+        "disable-dev-shm-usage",
+        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+    ):
         options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     running = webdriver.Chrome(options, webdriver.chrome.service.Service(driver))

@@ -18,16 +18,26 @@ class Refused(Exception):
 
 
 class Node:
-    """One process of `driver.mjs`, with the models in ``folder``; results that are large go through ``out``."""
+    """One process of `driver.mjs`, with the models in ``folder``; results that are large go through
+    ``out``.
+    """
 
     def __init__(self, program: str, folder: Path, out: Path):
         self._out = out
-        self._process = subprocess.Popen([program, str(DRIVER), str(folder)], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
-                                         text=True)
+        self._process = subprocess.Popen(
+            [program, str(DRIVER), str(folder)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
     def ask(self, method: str, data: bytes | Path, **options: Any) -> Any:
         """The plain result. Raises Refused."""
-        given = {"path": str(data)} if isinstance(data, Path) else {"base64": base64.b64encode(data).decode()}
+        given = (
+            {"path": str(data)}
+            if isinstance(data, Path)
+            else {"base64": base64.b64encode(data).decode()}
+        )
         request = {"method": method, "options": options, "out": str(self._out), **given}
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps(request) + "\n")

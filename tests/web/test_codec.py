@@ -45,12 +45,17 @@ STREAMS = json.loads(LIST.read_text())
 def shown(node, data, **options) -> np.ndarray:
     """(H, W, 4) of what the package decodes."""
     size = node.ask("decode", data, **options)
-    return np.frombuffer(node.bytes("decode", data, **options), np.uint8).reshape(size["height"], size["width"], 4)
+    return np.frombuffer(node.bytes("decode", data, **options), np.uint8).reshape(
+        size["height"], size["width"], 4
+    )
 
 
 def levels(one, other) -> int:
     """How far two pictures are apart at most."""
-    one, other = (np.asarray(each.convert("RGBA") if isinstance(each, Image.Image) else each, int) for each in (one, other))
+    one, other = (
+        np.asarray(each.convert("RGBA") if isinstance(each, Image.Image) else each, int)
+        for each in (one, other)
+    )
     assert one.shape == other.shape
     return int(np.abs(one - other).max())
 
@@ -67,8 +72,10 @@ def test_pixels_lose_nothing_to_rounded_weights(node, otters):
     for quality in (20, 100):
         picture = otters.crop((100, 60, 420, 300))
         data = metamer.encode(picture, quality)
-        errors = [np.square(np.asarray(made, float)[..., :3] - np.asarray(picture)).mean()
-                  for made in (metamer.decode(data), shown(node, data))]
+        errors = [
+            np.square(np.asarray(made, float)[..., :3] - np.asarray(picture)).mean()
+            for made in (metamer.decode(data), shown(node, data))
+        ]
         assert abs(10 * np.log10(errors[1] / errors[0])) < 0.02
 
 
@@ -86,44 +93,80 @@ def test_options(node):
     for options in (*sliding, *({"decoder": name} for name in PLAIN), {"region": (50, 20, 71, 33)}):
         assert levels(shown(node, data, **options), metamer.decode(data, **options)) <= 1, options
     tiled = (FOLDER / f"{TILED}.mtm").read_bytes()
-    assert levels(shown(node, tiled, region=(1000, 3, 60, 20)), metamer.decode(tiled, region=(1000, 3, 60, 20))) <= 1
+    assert (
+        levels(
+            shown(node, tiled, region=(1000, 3, 60, 20)),
+            metamer.decode(tiled, region=(1000, 3, 60, 20)),
+        )
+        <= 1
+    )
 
 
 def test_previews_are_near(node):
     data = (FOLDER / f"{PHOTOGRAPH}.mtm").read_bytes()
-    preview, picture = (np.asarray(metamer.decode(data, preview=coarse).convert("RGBA"), float) for coarse in (True, False))
+    preview, picture = (
+        np.asarray(metamer.decode(data, preview=coarse).convert("RGBA"), float)
+        for coarse in (True, False)
+    )
     off = shown(node, data, preview=True) - preview
     assert 0 < np.square(off).mean() < 0.1 * np.square(preview - picture).mean()
 
 
-@pytest.mark.parametrize(("stem", "regions"), [
-    (BLOCKS, [(37, 11, 101, 60)]), (RESIDUAL, [(9, 17, 30, 20)]), (MIXED, [(1000, 30, 60, 50), (1030, 5, 9, 9)]),
-    (LOSSLESS, [(1020, 3, 11, 15)]), (LOSSLESS_ALPHA, [(20, 9, 31, 22)]), (LOSSLESS_GREY, [(3, 2, 20, 9)]),
-])
+@pytest.mark.parametrize(
+    ("stem", "regions"),
+    [
+        (BLOCKS, [(37, 11, 101, 60)]),
+        (RESIDUAL, [(9, 17, 30, 20)]),
+        (MIXED, [(1000, 30, 60, 50), (1030, 5, 9, 9)]),
+        (LOSSLESS, [(1020, 3, 11, 15)]),
+        (LOSSLESS_ALPHA, [(20, 9, 31, 22)]),
+        (LOSSLESS_GREY, [(3, 2, 20, 9)]),
+    ],
+)
 def test_parts_of_overlaid_pictures(node, stem, regions):
     data = (FOLDER / f"{stem}.mtm").read_bytes()
     for region in regions:
-        for options in ({}, *({"decoder": name} for name in PLAIN), *([{"realism": 0.6}] if "realism" in DECODERS else [])):
-            made, picture = (shown(node, data, region=region, **options), metamer.decode(data, region=region, **options))
+        for options in (
+            {},
+            *({"decoder": name} for name in PLAIN),
+            *([{"realism": 0.6}] if "realism" in DECODERS else []),
+        ):
+            made, picture = (
+                shown(node, data, region=region, **options),
+                metamer.decode(data, region=region, **options),
+            )
             assert levels(made, picture) <= metamer.info(data).lossless ^ 1, options
     assert node.ask("decode", data)["transparent"] == (stem == LOSSLESS_ALPHA)
 
 
 def test_previews_show_overlays(node):
-    """Exactly where they are without loss; residuals are of what is not looked at, but as in Python."""
+    """Exactly where they are without loss; residuals are of what is not looked at, but as in
+    Python.
+    """
     for stem in (LOSSLESS, LOSSLESS_ALPHA, LOSSLESS_GREY):
-        assert levels(shown(node, FOLDER / f"{stem}.mtm", preview=True), Image.open(FOLDER / f"{stem}.png")) == 0
+        assert (
+            levels(
+                shown(node, FOLDER / f"{stem}.mtm", preview=True),
+                Image.open(FOLDER / f"{stem}.png"),
+            )
+            == 0
+        )
     for stem, form in ((BLOCKS, Form.BLOCKS), (MIXED, Form.WHOLE)):
         path = FOLDER / f"{stem}.mtm"
         made = shown(node, path, preview=True)[..., :3]
         overlay = decoding.coded(*container.unpack(path.read_bytes())).overlays[0]
         assert overlay and overlay.form == form
         width, height = (1024, made.shape[0]) if form == Form.WHOLE else made.shape[1::-1]
-        blocks = np.ones(overlays.blocks_of(width, height), bool) if overlay.blocks is None else overlay.blocks
+        blocks = (
+            np.ones(overlays.blocks_of(width, height), bool)
+            if overlay.blocks is None
+            else overlay.blocks
+        )
         inside = np.asarray(overlays.mask(blocks, width, height)) > 0
         exact = np.asarray(Image.open(FOLDER / f"{stem}.png"))[:, :width]
         assert np.array_equal(made[:, :width][inside], exact[inside])
-    assert not np.array_equal(made, Image.open(FOLDER / f"{MIXED}.png"))  # the networks' tile is coarse
+    # the networks' tile is coarse
+    assert not np.array_equal(made, Image.open(FOLDER / f"{MIXED}.png"))
 
 
 def test_without_models(models, tmp_path):
@@ -145,7 +188,13 @@ def test_only_what_is_seen_needs_a_model(node):
     """A part that overlays hold whole is decoded where the file's model is not there."""
     header, sections = container.unpack((FOLDER / f"{MIXED}.mtm").read_bytes())
     data = container.pack(replace(header, model_id=b"none"), sections)
-    assert levels(shown(node, data, region=(900, 10, 124, 50)), metamer.decode(data, region=(900, 10, 124, 50))) == 0
+    assert (
+        levels(
+            shown(node, data, region=(900, 10, 124, 50)),
+            metamer.decode(data, region=(900, 10, 124, 50)),
+        )
+        == 0
+    )
     with pytest.raises(Refused, match="ModelError: needs model"):
         node.ask("decode", data, region=(900, 10, 125, 50))
 
@@ -157,18 +206,32 @@ def test_one_colour_is_no_trap(node):
     assert levels(shown(node, data), picture) == 0
     header, sections = container.unpack(data)
     with pytest.raises(Refused, match="StreamError: declares 65536x2048 pixels in"):
-        node.ask("decode", container.pack(replace(header, width=65536, height=2048, tiled=True), sections))
+        node.ask(
+            "decode",
+            container.pack(replace(header, width=65536, height=2048, tiled=True), sections),
+        )
 
 
-@pytest.mark.parametrize(("stem", "change"), [
-    (BLOCKS, lambda body: b"\x04" + body[1:]), (BLOCKS, lambda body: body[:1]),
-    (BLOCKS, lambda body: _mapped(bytes(9))), (BLOCKS, lambda body: _mapped(bytes(11))),  # a bit for each of 13 x 6 blocks
-    (BLOCKS, lambda body: _mapped(bytes(10), b"\0")), (BLOCKS, lambda body: body[:1] + b"\x03" + zlib.compress(bytes(10))[:3]),
-    (BLOCKS, lambda body: body[:1] + b"\x80\0" + body[2:]), (RESIDUAL, lambda body: body[:1] + b"\x01" + body[2:]),
-    (RESIDUAL, lambda body: b"\x01" + body[2:]), (RESIDUAL, lambda body: b"\x00" + body[2:]),
-    (LOSSLESS, lambda body: b"\x02" + body[1:]), (LOSSLESS, lambda body: body[:2] + b"\x01" + body[3:]),
-    (LOSSLESS, lambda body: body[:2] + b"\x03\x02" + body[3:]), (LOSSLESS, lambda body: body[:1]),
-])
+@pytest.mark.parametrize(
+    ("stem", "change"),
+    [
+        (BLOCKS, lambda body: b"\x04" + body[1:]),
+        (BLOCKS, lambda body: body[:1]),
+        # a bit for each of 13 x 6 blocks
+        (BLOCKS, lambda body: _mapped(bytes(9))),
+        (BLOCKS, lambda body: _mapped(bytes(11))),
+        (BLOCKS, lambda body: _mapped(bytes(10), b"\0")),
+        (BLOCKS, lambda body: body[:1] + b"\x03" + zlib.compress(bytes(10))[:3]),
+        (BLOCKS, lambda body: body[:1] + b"\x80\0" + body[2:]),
+        (RESIDUAL, lambda body: body[:1] + b"\x01" + body[2:]),
+        (RESIDUAL, lambda body: b"\x01" + body[2:]),
+        (RESIDUAL, lambda body: b"\x00" + body[2:]),
+        (LOSSLESS, lambda body: b"\x02" + body[1:]),
+        (LOSSLESS, lambda body: body[:2] + b"\x01" + body[3:]),
+        (LOSSLESS, lambda body: body[:2] + b"\x03\x02" + body[3:]),
+        (LOSSLESS, lambda body: body[:1]),
+    ],
+)
 def test_overlays_that_cannot_be(node, stem, change):
     """Refused before anything is decoded, as in Python."""
     header, sections = container.unpack((FOLDER / f"{stem}.mtm").read_bytes())
@@ -187,23 +250,42 @@ def _mapped(bits: bytes, more: bytes = b"") -> bytes:
     return bytes([Form.BLOCKS]) + container.leb128(len(packed)) + packed + b"\0"
 
 
-@pytest.mark.parametrize(("more", "refused"), [
-    (b"", None), (b"\0", "StreamError"), (zlib.compress(b"II*\0" + bytes(40)), "StreamError"),
-])
+@pytest.mark.parametrize(
+    ("more", "refused"),
+    [
+        (b"", None),
+        (b"\0", "StreamError"),
+        (zlib.compress(b"II*\0" + bytes(40)), "StreamError"),
+    ],
+)
 def test_metadata_ends_where_it_should(node, more, refused):
     """Also in Node, whose decompressor takes no offence at what follows."""
     header, sections = container.unpack((FOLDER / f"{FLAT}.mtm").read_bytes())
-    exif = container.Section(container.Kind.EXIF, b"\x01" + zlib.compress(b"II*\0" + bytes(40)) + more)
+    exif = container.Section(
+        container.Kind.EXIF, b"\x01" + zlib.compress(b"II*\0" + bytes(40)) + more
+    )
     data = container.pack(header, [*sections, exif])
-    assert verdicts.verdict(lambda: metamer.decode(data)) == verdicts.verdict(lambda: node.ask("decode", data)) == refused
+    assert (
+        verdicts.verdict(lambda: metamer.decode(data))
+        == verdicts.verdict(lambda: node.ask("decode", data))
+        == refused
+    )
 
 
-@pytest.mark.parametrize(("options", "name"), [
-    ({"region": (0, 0, 185, 104)}, "ImageError"), ({"region": (-1, 0, 5, 5)}, "ImageError"),
-    ({"region": (0, 0, 0, 5)}, "ImageError"), ({"region": (0.5, 0, 5, 5)}, "ImageError"),
-    ({"decoder": "nothing"}, "ModelError"), *(({"decoder": name, "realism": 0.5}, "ModelError") for name in PLAIN),
-    ({"decoder": "__proto__"}, "ModelError"), ({"realism": 2}, "RangeError"), ({"maxPixels": 184 * 104 - 1}, "StreamError"),
-])
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"region": (0, 0, 185, 104)}, "ImageError"),
+        ({"region": (-1, 0, 5, 5)}, "ImageError"),
+        ({"region": (0, 0, 0, 5)}, "ImageError"),
+        ({"region": (0.5, 0, 5, 5)}, "ImageError"),
+        ({"decoder": "nothing"}, "ModelError"),
+        *(({"decoder": name, "realism": 0.5}, "ModelError") for name in PLAIN),
+        ({"decoder": "__proto__"}, "ModelError"),
+        ({"realism": 2}, "RangeError"),
+        ({"maxPixels": 184 * 104 - 1}, "StreamError"),
+    ],
+)
 def test_options_that_cannot_be(node, options, name):
     with pytest.raises(Refused) as refused:
         node.ask("decode", FOLDER / f"{PHOTOGRAPH}.mtm", **options)
@@ -220,12 +302,16 @@ def test_more_pixels_where_told(node):
         node.ask("decode", data, maxPixels=1 << 21)
 
 
-@pytest.mark.parametrize("stem", [PHOTOGRAPH, TILED, ALPHA, GREY, BLOCKS, RESIDUAL, MIXED, LOSSLESS, LOSSLESS_GREY])
+@pytest.mark.parametrize(
+    "stem", [PHOTOGRAPH, TILED, ALPHA, GREY, BLOCKS, RESIDUAL, MIXED, LOSSLESS, LOSSLESS_GREY]
+)
 def test_info(node, stem):
     path = FOLDER / f"{stem}.mtm"
     ours, theirs = metamer.info(path), node.ask("info", path)
     assert theirs.pop("modelId") == ours.model_id and theirs.pop("bpp") == pytest.approx(ours.bpp)
-    assert {**theirs, "decoders": tuple(theirs["decoders"])} == {key: getattr(ours, key) for key in theirs}
+    assert {**theirs, "decoders": tuple(theirs["decoders"])} == {
+        key: getattr(ours, key) for key in theirs
+    }
 
 
 def test_models_that_are_not_there(node):
@@ -237,17 +323,30 @@ def test_models_that_are_not_there(node):
 
 
 def encoded(node, picture: Image.Image, **options) -> bytes:
-    return node.bytes("encode", picture.convert("RGBA").tobytes(), width=picture.width, height=picture.height, **options)
+    return node.bytes(
+        "encode",
+        picture.convert("RGBA").tobytes(),
+        width=picture.width,
+        height=picture.height,
+        **options,
+    )
 
 
-@pytest.mark.parametrize(("box", "quality", "tile"), [
-    ((100, 60, 340, 240), 50, False), ((250, 120, 267, 153), 80, False), ((0, 300, 736, 320), 100, False),
-    ((5, 5, 6, 6), 0, False),
-])
+@pytest.mark.parametrize(
+    ("box", "quality", "tile"),
+    [
+        ((100, 60, 340, 240), 50, False),
+        ((250, 120, 267, 153), 80, False),
+        ((0, 300, 736, 320), 100, False),
+        ((5, 5, 6, 6), 0, False),
+    ],
+)
 def test_encoding_gives_the_same_bytes(node, otters, box, quality, tile):
     """As Python, where floating point agrees, as it has so far."""
     picture = otters.crop(box)
-    assert encoded(node, picture, quality=quality, tile=tile) == metamer.encode(picture, quality, tile=tile)
+    assert encoded(node, picture, quality=quality, tile=tile) == metamer.encode(
+        picture, quality, tile=tile
+    )
 
 
 def test_encoding_in_tiles(node, otters):
@@ -263,13 +362,23 @@ def test_encoding_grey_and_transparent(node, otters):
     picture.putalpha(Image.radial_gradient("L").resize(picture.size))
     decoded = metamer.decode(encoded(node, picture, quality=30))
     assert decoded.getchannel("A").tobytes() == picture.getchannel("A").tobytes()
-    assert np.abs(np.asarray(decoded.convert("RGB"), int) - np.asarray(picture.convert("RGB"), int)).mean() < 8
+    assert (
+        np.abs(
+            np.asarray(decoded.convert("RGB"), int) - np.asarray(picture.convert("RGB"), int)
+        ).mean()
+        < 8
+    )
 
 
-@pytest.mark.parametrize(("options", "name"), [
-    ({"width": 3, "height": 3}, "ImageError"), ({"width": 2, "height": 2, "quality": 101}, "RangeError"),
-    ({"width": 2, "height": 2, "model": "none"}, "ModelError"), ({"width": 2, "height": 2, "maxPixels": 3}, "ImageError"),
-])
+@pytest.mark.parametrize(
+    ("options", "name"),
+    [
+        ({"width": 3, "height": 3}, "ImageError"),
+        ({"width": 2, "height": 2, "quality": 101}, "RangeError"),
+        ({"width": 2, "height": 2, "model": "none"}, "ModelError"),
+        ({"width": 2, "height": 2, "maxPixels": 3}, "ImageError"),
+    ],
+)
 def test_what_cannot_be_encoded(node, options, name):
     with pytest.raises(Refused) as refused:
         node.ask("encode", bytes(16), **options)
@@ -284,21 +393,41 @@ def webp_stream(picture: Image.Image, **options) -> bytes:
     return buffer.getvalue()[25 : 20 + length]
 
 
-@pytest.mark.parametrize("options", [{"method": 0, "quality": 0}, {"method": 3, "quality": 40}, {"method": 6, "quality": 100}])
+@pytest.mark.parametrize(
+    "options",
+    [{"method": 0, "quality": 0}, {"method": 3, "quality": 40}, {"method": 6, "quality": 100}],
+)
 def test_lossless_webp(node, otters, rng, options):
     small = otters.resize((61, 43))
-    for picture in (small, otters.resize((300, 170)), small.quantize(2).convert("RGB"), small.quantize(4).convert("RGB"),
-                    small.quantize(13).convert("RGB"), otters.quantize(200).convert("RGB").crop((0, 0, 150, 90)),
-                    Image.fromarray(rng.integers(0, 256, (50, 70, 3), dtype=np.uint8)), Image.new("RGB", (5, 3), "red")):
-        made = node.bytes("vp8l", webp_stream(picture, **options), width=picture.width, height=picture.height)
-        colours = np.frombuffer(made, np.uint8).reshape(picture.height, picture.width, 4)[..., 2::-1]
+    for picture in (
+        small,
+        otters.resize((300, 170)),
+        small.quantize(2).convert("RGB"),
+        small.quantize(4).convert("RGB"),
+        small.quantize(13).convert("RGB"),
+        otters.quantize(200).convert("RGB").crop((0, 0, 150, 90)),
+        Image.fromarray(rng.integers(0, 256, (50, 70, 3), dtype=np.uint8)),
+        Image.new("RGB", (5, 3), "red"),
+    ):
+        made = node.bytes(
+            "vp8l", webp_stream(picture, **options), width=picture.width, height=picture.height
+        )
+        colours = np.frombuffer(made, np.uint8).reshape(picture.height, picture.width, 4)[
+            ..., 2::-1
+        ]
         assert np.array_equal(colours, np.asarray(picture))
 
 
 def test_transparency_both_ways(node, rng):
     gradient = Image.radial_gradient("L")
-    planes = [gradient.resize((90, 41)), Image.new("L", (1, 1), 7), Image.new("L", (2100, 3), 255), gradient.resize((2060, 9)),
-              Image.fromarray(rng.integers(0, 256, (33, 64), dtype=np.uint8)), gradient.point(lambda level: 255 * (level > 99))]
+    planes = [
+        gradient.resize((90, 41)),
+        Image.new("L", (1, 1), 7),
+        Image.new("L", (2100, 3), 255),
+        gradient.resize((2060, 9)),
+        Image.fromarray(rng.integers(0, 256, (33, 64), dtype=np.uint8)),
+        gradient.point(lambda level: 255 * (level > 99)),
+    ]
     for plane in planes:
         width, height = plane.size
         whole = Box(0, 0, height, width)
@@ -330,15 +459,28 @@ def test_png_files(node, otters):
 
 def test_kernels_are_built_from_their_sources():
     folder = ROOT / "web" / "kernels"
-    sources = b"".join((folder / name).read_bytes() for name in ("build.sh", "common.h", "range.c", "networks.c", "pixels.c"))
-    assert hashlib.sha256(sources).hexdigest() == (folder / "kernels.wasm.sources").read_text().strip(), "web/kernels/build.sh"
+    sources = b"".join(
+        (folder / name).read_bytes()
+        for name in ("build.sh", "common.h", "range.c", "networks.c", "pixels.c")
+    )
+    assert (
+        hashlib.sha256(sources).hexdigest() == (folder / "kernels.wasm.sources").read_text().strip()
+    ), "web/kernels/build.sh"
 
 
 def test_the_package_is_small():
-    done = subprocess.run([program("npm"), "pack", "--dry-run", "--json"], cwd=ROOT / "web", capture_output=True, check=True)
+    done = subprocess.run(
+        [program("npm"), "pack", "--dry-run", "--json"],
+        cwd=ROOT / "web",
+        capture_output=True,
+        check=True,
+    )
     (packed,) = json.loads(done.stdout)
     names = {file["path"] for file in packed["files"]}
-    assert packed["size"] < 300_000 and {"src/index.js", "src/index.d.ts", "kernels/kernels.wasm", "README.md"} <= names
+    assert (
+        packed["size"] < 300_000
+        and {"src/index.js", "src/index.d.ts", "kernels/kernels.wasm", "README.md"} <= names
+    )
     assert not any(name.startswith(("models", "demo")) for name in names)
 
 
@@ -360,5 +502,10 @@ def test_types(tmp_path):
     (tmp_path / "usage.ts").write_text((ROOT / "tests" / "web" / "usage.ts").read_text())
     (tmp_path / "package.json").write_text('{"type": "module"}')
     options = ["--noEmit", "--strict", "--target", "es2022", "--module", "nodenext"]
-    done = subprocess.run([program("node"), compiler, *options, "usage.ts"], cwd=tmp_path, capture_output=True, text=True)
+    done = subprocess.run(
+        [program("node"), compiler, *options, "usage.ts"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
     assert done.returncode == 0, done.stdout

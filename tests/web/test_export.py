@@ -18,11 +18,19 @@ def test_what_is_written(models):
     base = model.load("base")
     entry = index["models"][base.id.hex()]
     assert entry["name"] == "base" and index["grey"][base.grey_variant.id.hex()] == base.id.hex()
-    theirs = {decoder.name: decoder.slider for decoder in decoders.shipped() if decoder.decodes == base.id}
+    theirs = {
+        decoder.name: decoder.slider for decoder in decoders.shipped() if decoder.decodes == base.id
+    }
     assert {name: held["realism"] for name, held in entry["decoders"].items()} == theirs
-    files = [entry["model"], entry["encoder"], *(held["file"] for held in entry["decoders"].values())]
+    files = [
+        entry["model"],
+        entry["encoder"],
+        *(held["file"] for held in entry["decoders"].values()),
+    ]
     assert all((models / file).exists() for file in files)
-    assert {path.name for path in model.shipped()} == {f"{held['name']}.metamer" for held in index["models"].values()}
+    assert {path.name for path in model.shipped()} == {
+        f"{held['name']}.metamer" for held in index["models"].values()
+    }
 
 
 def test_models_are_small(models):

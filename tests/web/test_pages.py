@@ -1,4 +1,6 @@
-"""The package in Chromium: conformance streams, worker, service worker, element and the demo page."""
+"""The package in Chromium: conformance streams, worker, service worker, element and the
+demo page.
+"""
 
 import base64
 import io
@@ -54,7 +56,9 @@ def levels(one, other) -> int:
 def test_conformance_streams(chromium, server):
     """In the worker, by way of PNG files; latents in the page."""
     chromium.get(server.address + "element.html")
-    script = IMPORT + """
+    script = (
+        IMPORT
+        + """
         const { Store, decodeLatents } = await import("/metamer/src/codec.js"), all = {};
         const store = new Store(new URL("/models/", location));
         for (const stem of given) {
@@ -64,34 +68,49 @@ def test_conformance_streams(chromium, server):
             all[stem] = [Array.from(digest, (byte) => byte.toString(16).padStart(2, "0")).join(""), url.result.split(",")[1]];
         }
         return all;"""
+    )
     for stem, (digest, png) in run(chromium, script, sorted(STREAMS)).items():
         assert digest == STREAMS[stem]["latents"], stem
-        assert levels(Image.open(io.BytesIO(base64.b64decode(png))), Image.open(FOLDER / f"{stem}.png")) <= 1, stem
+        assert (
+            levels(
+                Image.open(io.BytesIO(base64.b64decode(png))), Image.open(FOLDER / f"{stem}.png")
+            )
+            <= 1
+        ), stem
     quiet(chromium)
 
 
 def test_the_worker(chromium, server):
     chromium.get(server.address + "element.html")
-    script = IMPORT + """
+    script = (
+        IMPORT
+        + """
         const bytes = await load(given), picture = await decode(bytes), about = await info(new Blob([bytes]));
         const part = await decode(bytes.buffer, { region: [10, 20, 30, 40] }), again = await encode(picture, { quality: 40 });
         return [picture.constructor.name, picture.width, part.width, part.height, about.model, (await info(again)).width];"""
+    )
     assert run(chromium, script, PHOTOGRAPH) == ["ImageData", 184, 30, 40, "base", 184]
-    script = IMPORT + """
+    script = (
+        IMPORT
+        + """
         const { StreamError } = await import("/metamer/src/index.js"), bytes = await load("damaged");
         const told = (problem) => problem instanceof StreamError && problem.message;
         return decode(bytes).then(() => "decoded", told);"""
+    )
     assert "damaged" in run(chromium, script)
 
 
 def test_an_aborted_request_leaves_the_others(chromium, server):
     chromium.get(server.address + "element.html")
-    script = IMPORT + """
+    script = (
+        IMPORT
+        + """
         const bytes = await load(given), stop = new AbortController(), named = (problem) => problem.name;
         const first = decode(bytes, { signal: stop.signal }), second = decode(bytes);
         stop.abort();
         const outcome = await first.then(() => "decoded", named), width = (await second).width;
         return [outcome, width, await decode(bytes, { signal: AbortSignal.abort() }).catch(named)];"""
+    )
     assert run(chromium, script, PHOTOGRAPH) == ["AbortError", 184, "AbortError"]
 
 
@@ -102,7 +121,10 @@ def test_the_element(chromium, server):
         document.querySelector("#damaged").src = "/streams/damaged.mtm";""")
     until(chromium, lambda: len(chromium.execute_script("return window.events")) == 3)
     assert sorted(chromium.execute_script("return window.events")) == [
-        ["damaged", "error", "StreamError"], ["whole", "load", ""], ["whole", "preview", ""]]
+        ["damaged", "error", "StreamError"],
+        ["whole", "load", ""],
+        ["whole", "preview", ""],
+    ]
     image = "document.querySelector('#whole').shadowRoot.querySelector('img')"
     assert chromium.execute_script(f"return [{image}.naturalWidth, {image}.alt]") == [736, "Otters"]
     quiet(chromium)
@@ -112,14 +134,27 @@ def test_the_element_shows_what_is_lossless_once(chromium, server):
     chromium.get(server.address + "element.html")
     until(chromium, lambda: chromium.execute_script("return window.ready"))
     chromium.execute_script("document.querySelector('#whole').src = '/streams/lossless.mtm'")
-    until(chromium, lambda: chromium.execute_script("return window.events.some(([, name]) => name !== 'preview')"))
+    until(
+        chromium,
+        lambda: chromium.execute_script(
+            "return window.events.some(([, name]) => name !== 'preview')"
+        ),
+    )
     assert chromium.execute_script("return window.events") == [["whole", "load", ""]]
     quiet(chromium)
 
 
 def ready(browser, before=None) -> str:
-    """The demo page's status once it shows a picture other than that of ``before``, a number of its own."""
-    until(browser, lambda: browser.execute_script("return document.body.dataset.shown ?? null") not in (None, before))
+    """The demo page's status once it shows a picture other than that of ``before``, a number of its
+    own.
+    """
+    until(
+        browser,
+        lambda: (
+            browser.execute_script("return document.body.dataset.shown ?? null")
+            not in (None, before)
+        ),
+    )
     return one(browser, "#status").text
 
 
@@ -130,8 +165,12 @@ def shown(browser) -> str | None:
 def turned_to(browser, control: str, value) -> str:
     """The status after a control has been set."""
     before = shown(browser)
-    browser.execute_script("""const control = document.querySelector(arguments[0]); control.value = arguments[1];
-        for (const name of ["input", "change"]) control.dispatchEvent(new Event(name));""", f"#{control}", value)
+    browser.execute_script(
+        """const control = document.querySelector(arguments[0]); control.value = arguments[1];
+        for (const name of ["input", "change"]) control.dispatchEvent(new Event(name));""",
+        f"#{control}",
+        value,
+    )
     return ready(browser, before)
 
 
@@ -139,13 +178,20 @@ def turned_to(browser, control: str, value) -> str:
 def demo(chromium, server):
     chromium.get(server.address)
     ready(chromium)
-    until(chromium, lambda: chromium.execute_script("return document.querySelector('#plain').naturalWidth") == 736)
+    until(
+        chromium,
+        lambda: (
+            chromium.execute_script("return document.querySelector('#plain').naturalWidth") == 736
+        ),
+    )
     yield chromium
     quiet(chromium)
 
 
 def canvas(browser) -> np.ndarray:
-    data = browser.execute_script("return document.querySelector('#ours').toDataURL()").split(",")[1]
+    data = browser.execute_script("return document.querySelector('#ours').toDataURL()").split(",")[
+        1
+    ]
     return np.asarray(Image.open(io.BytesIO(base64.b64decode(data))).convert("RGB"), int)
 
 
@@ -170,13 +216,17 @@ def test_the_divider(demo):
     from selenium.webdriver.common.action_chains import ActionChains
 
     def place() -> float:
-        script = "return getComputedStyle(document.querySelector('#stage')).getPropertyValue('--at')"
+        script = (
+            "return getComputedStyle(document.querySelector('#stage')).getPropertyValue('--at')"
+        )
         return float(demo.execute_script(script).rstrip("%"))
 
     one(demo, "#divider").send_keys(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)
     assert place() == 52
     stage, width = one(demo, "#stage"), one(demo, "#stage").rect["width"]
-    actions = ActionChains(demo).move_to_element_with_offset(stage, -round(width / 4), 0).click_and_hold()
+    actions = (
+        ActionChains(demo).move_to_element_with_offset(stage, -round(width / 4), 0).click_and_hold()
+    )
     actions.move_by_offset(-round(width / 8), 0).release().perform()
     assert abs(place() - 12.5) < 1
 
@@ -186,9 +236,17 @@ def test_a_photograph_is_encoded(demo, tmp_path, otters):
     picture.save(tmp_path / "mine.png")
     before = shown(demo)
     one(demo, "#file").send_keys(str(tmp_path / "mine.png"))
-    assert "320×200" in ready(demo, before) and one(demo, "#save").get_attribute("download") == "mine.mtm"
-    data = bytes(run(demo, """const response = await fetch(document.querySelector("#save").href);
-        return Array.from(new Uint8Array(await response.arrayBuffer()));"""))
+    assert (
+        "320×200" in ready(demo, before)
+        and one(demo, "#save").get_attribute("download") == "mine.mtm"
+    )
+    data = bytes(
+        run(
+            demo,
+            """const response = await fetch(document.querySelector("#save").href);
+        return Array.from(new Uint8Array(await response.arrayBuffer()));""",
+        )
+    )
     assert data == metamer.encode(picture, int(one(demo, "#quality").get_attribute("value")))
     assert np.abs(canvas(demo) - np.asarray(metamer.decode(data), int)).max() <= 1
     before = shown(demo)
@@ -201,11 +259,16 @@ def test_damaged_files_are_told(demo, site):
     until(demo, lambda: "damaged" in one(demo, "#status").text)
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")])
+@pytest.mark.parametrize(
+    ("width", "scheme"), [(1280, "light"), (1280, "dark"), (400, "light"), (400, "dark")]
+)
 def test_it_fits(demo, width, scheme):
     size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False}
     demo.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-    demo.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    demo.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+    )
     try:
         assert demo.execute_script("return document.documentElement.scrollWidth") <= width
         ground = demo.execute_script("return getComputedStyle(document.body).backgroundColor")
@@ -215,7 +278,9 @@ def test_it_fits(demo, width, scheme):
 
 
 def test_pictures_anywhere(demo, server):
-    """With the demo's service worker: <img>, srcset, a background; a damaged file is a broken picture."""
+    """With the demo's service worker: <img>, srcset, a background; a damaged file is a broken
+    picture.
+    """
     demo.get(server.address + "plain.html")
     sizes = """return ["src", "srcset", "damaged"].map((id) => document.getElementById(id))
         .map((image) => image.complete && image.naturalWidth)"""
@@ -234,12 +299,22 @@ def test_it_works_offline(chromium, site):
         address = server.address
         chromium.get(address)
         ready(chromium)
-        until(chromium, lambda: chromium.execute_script("return document.querySelector('#plain').naturalWidth") == 736)
+        until(
+            chromium,
+            lambda: (
+                chromium.execute_script("return document.querySelector('#plain').naturalWidth")
+                == 736
+            ),
+        )
         until(chromium, lambda: run(chromium, "return (await caches.keys()).length") == 2)
         server.shutdown()
     chromium.get(address)
     assert "736×414" in ready(chromium)
-    until(chromium, lambda: chromium.execute_script("return document.querySelector('#plain').naturalWidth") == 736)
+    until(
+        chromium,
+        lambda: (
+            chromium.execute_script("return document.querySelector('#plain').naturalWidth") == 736
+        ),
+    )
     chromium.get("about:blank")
     chromium.get_log("browser")
-

@@ -34,7 +34,10 @@ def viewer(chromium, tmp_path):
 def test_pictures_are_gone_through(viewer):
     from selenium.webdriver import ActionChains, Keys
 
-    until(viewer, lambda: "184×104" in one(viewer, "#about").text and "bpp" in one(viewer, "#about").text)
+    until(
+        viewer,
+        lambda: "184×104" in one(viewer, "#about").text and "bpp" in one(viewer, "#about").text,
+    )
     assert one(viewer, "#realism-label").is_displayed() == ("realism" in DECODERS)
     ActionChains(viewer).send_keys(Keys.ARROW_RIGHT).perform()
     until(viewer, lambda: viewer.execute_script(SIZE) == ["b/ü #1.png", 31])

@@ -1,4 +1,6 @@
-"""Hostile files to Python and JavaScript, which must agree: `python -m tests.web.verdicts MODELS [INPUTS [SEED]]`."""
+"""Hostile files to Python and JavaScript, which must agree: `python -m tests.web.verdicts MODELS
+[INPUTS [SEED]]`.
+"""
 
 import random
 import shutil
@@ -41,7 +43,9 @@ def verdict(work) -> str | None:
 
 
 def compare(node: Node, data: bytes, reached: Counter, share: float = 1.0) -> None:
-    """Asserts that both take ``data`` or both refuse it, for the same kind of reason, and decode it alike."""
+    """Asserts that both take ``data`` or both refuse it, for the same kind of reason, and decode it
+    alike.
+    """
     here, there = verdict(lambda: metamer.info(data)), verdict(lambda: node.ask("info", data))
     assert here == there, f"info: Python {here}, JavaScript {there}: {data.hex()}"
     reached["inputs"] += 1

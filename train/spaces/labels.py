@@ -1,7 +1,9 @@
-"""A labelled set for `visibility`: crops of photographs, distorted versions of them, and how far the teacher sees them apart.
+"""A labelled set for `visibility`: crops of photographs, distorted versions of them, and how far
+the teacher sees them apart.
 
-The teacher is ColorVideoVDP (Mantiuk et al., SIGGRAPH 2024): a model of vision, not people. It is asked about JPEG and the
-codec's own artefacts, each at every quality, and a share of other distortions, down to what nobody can see.
+The teacher is ColorVideoVDP (Mantiuk et al., SIGGRAPH 2024): a model of vision, not people. It is
+asked about JPEG and the codec's own artefacts, each at every quality, and a share of other
+distortions, down to what nobody can see.
 """
 
 import io
@@ -24,10 +26,12 @@ from metamer.perception import create
 from metamer.train.data import Crops, Photographs
 
 VERSIONS = 4  # distorted versions of every crop
-SHARD = 32  # crops in a file: half a minute of labelling on one thread, the most that an interruption costs
+# crops in a file: half a minute of labelling on one thread, the most that an interruption costs
+SHARD = 32
 REDUCED = 3  # every third crop is of the photograph at half its size, which is sharper
 
-Distortion = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]  # (H, W, 3) uint8, strength in [0, 1) → the same
+# (H, W, 3) uint8, strength in [0, 1) → the same
+Distortion = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
 
 def eight_bits(image: np.ndarray) -> np.ndarray:
@@ -51,7 +55,9 @@ def jpeg(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.nda
 
 
 def own_codec(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    return np.asarray(coding.decode(coding.encode(image, quality=100 * (1 - strength), threads=1), threads=1))
+    return np.asarray(
+        coding.decode(coding.encode(image, quality=100 * (1 - strength), threads=1), threads=1)
+    )
 
 
 def jpeg2000(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
@@ -67,7 +73,9 @@ def noise(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.nd
 
 
 def grey_noise(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    return eight_bits(image + between(0.5, 50, strength) * rng.standard_normal((*image.shape[:2], 1)))
+    return eight_bits(
+        image + between(0.5, 50, strength) * rng.standard_normal((*image.shape[:2], 1))
+    )
 
 
 def coarse_noise(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
@@ -75,8 +83,13 @@ def coarse_noise(image: np.ndarray, strength: float, rng: np.random.Generator) -
     height, width = image.shape[:2]
     side = int(rng.integers(3, height // 2))
     small = rng.standard_normal((side, side, 3)).astype(np.float32)
-    planes = [Image.fromarray(small[..., c]).resize((width, height), Image.Resampling.BICUBIC) for c in range(3)]
-    return eight_bits(image + between(0.5, 40, strength) * np.stack([np.asarray(plane) for plane in planes], -1))
+    planes = [
+        Image.fromarray(small[..., c]).resize((width, height), Image.Resampling.BICUBIC)
+        for c in range(3)
+    ]
+    return eight_bits(
+        image + between(0.5, 40, strength) * np.stack([np.asarray(plane) for plane in planes], -1)
+    )
 
 
 def chroma_noise(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
@@ -86,7 +99,9 @@ def chroma_noise(image: np.ndarray, strength: float, rng: np.random.Generator) -
 
 
 def blur(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    return np.asarray(Image.fromarray(image).filter(ImageFilter.GaussianBlur(between(0.25, 5, strength))))
+    return np.asarray(
+        Image.fromarray(image).filter(ImageFilter.GaussianBlur(between(0.25, 5, strength)))
+    )
 
 
 def chroma_blur(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
@@ -96,7 +111,9 @@ def chroma_blur(image: np.ndarray, strength: float, rng: np.random.Generator) ->
 
 
 def sharpened(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    return np.asarray(Image.fromarray(image).filter(ImageFilter.UnsharpMask(2, int(between(4, 300, strength)), 0)))
+    return np.asarray(
+        Image.fromarray(image).filter(ImageFilter.UnsharpMask(2, int(between(4, 300, strength)), 0))
+    )
 
 
 def contrast(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
@@ -109,7 +126,9 @@ def brightness(image: np.ndarray, strength: float, rng: np.random.Generator) -> 
 
 
 def gamma(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    return eight_bits(255 * (image / 255) ** (1 + between(0.005, 1, strength)) ** rng.choice((-1, 1)))
+    return eight_bits(
+        255 * (image / 255) ** (1 + between(0.005, 1, strength)) ** rng.choice((-1, 1))
+    )
 
 
 def colour_shift(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
@@ -119,7 +138,9 @@ def colour_shift(image: np.ndarray, strength: float, rng: np.random.Generator) -
 
 def saturation(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
     grey = image.mean(-1, keepdims=True)
-    return eight_bits(grey + (image - grey) * (1 + rng.choice((-1, 1)) * between(0.01, 1, strength)))
+    return eight_bits(
+        grey + (image - grey) * (1 + rng.choice((-1, 1)) * between(0.01, 1, strength))
+    )
 
 
 def posterised(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
@@ -139,15 +160,23 @@ def moved(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.nd
 
 def patch(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
     """Noise in one rectangle, the rest untouched."""
-    (top, bottom), (left, right) = (np.sort(rng.integers(0, side + 1, 2)) for side in image.shape[:2])
+    (top, bottom), (left, right) = (
+        np.sort(rng.integers(0, side + 1, 2)) for side in image.shape[:2]
+    )
     found = image.copy()
     found[top:bottom, left:right] = noise(image[top:bottom, left:right], strength, rng)
     return found
 
 
 def another(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    """Blended with white noise, or with itself turned upside down, up to nothing being left of it."""
-    other = 255 * rng.random(image.shape) if rng.random() < 0.5 else image[::-1, ::-1].astype(np.float64)
+    """Blended with white noise, or with itself turned upside down, up to nothing being left
+    of it.
+    """
+    other = (
+        255 * rng.random(image.shape)
+        if rng.random() < 0.5
+        else image[::-1, ::-1].astype(np.float64)
+    )
     share = between(0.02, 1, strength)
     return eight_bits((1 - share) * image + share * other)
 
@@ -160,12 +189,31 @@ def mixture(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.
 
 
 OTHERS: tuple[Distortion, ...] = (
-    jpeg2000, webp, noise, grey_noise, coarse_noise, chroma_noise, blur, chroma_blur, sharpened, contrast, brightness, gamma,
-    colour_shift, saturation, posterised, moved, patch, another, mixture,
-)  # fmt: skip
+    jpeg2000,
+    webp,
+    noise,
+    grey_noise,
+    coarse_noise,
+    chroma_noise,
+    blur,
+    chroma_blur,
+    sharpened,
+    contrast,
+    brightness,
+    gamma,
+    colour_shift,
+    saturation,
+    posterised,
+    moved,
+    patch,
+    another,
+    mixture,
+)
 KINDS = ("jpeg", "codec", "other")  # what `Labels` numbers the versions by
 SHARES = (0.45, 0.2, 0.35)
-POWERS = (1, 0.4)  # half of the strengths are even, half lean to the strong: evenly drawn, two in three would be hard to see
+# half of the strengths are even, half lean to the strong: evenly drawn, two in three would be hard
+# to see
+POWERS = (1, 0.4)
 
 
 def distorted(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, int]:
@@ -178,20 +226,31 @@ def distorted(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, 
 
 def half(image: np.ndarray) -> np.ndarray:
     """(2H, 2W, 3) → (H, W, 3), Lanczos."""
-    return np.asarray(Image.fromarray(image).resize((image.shape[1] // 2, image.shape[0] // 2), Image.Resampling.LANCZOS))
+    return np.asarray(
+        Image.fromarray(image).resize(
+            (image.shape[1] // 2, image.shape[0] // 2), Image.Resampling.LANCZOS
+        )
+    )
 
 
 class Labels:
-    """Pairs of images (3, S, S) uint8 and their distance in JOD, 0 for what looks the same; made once, kept in files.
+    """Pairs of images (3, S, S) uint8 and their distance in JOD, 0 for what looks the same; made
+    once, kept in files.
 
-    paths: photographs to take crops of; count: pairs; folder: of the files. Files that are there already are not made again.
-    Item i is (reference, image, distance, kind), and depends on nothing but the photographs, the side, the seed and i.
-    Attributes: distance (count,) in JOD; kind (count,), numbers among `KINDS`.
+    paths: photographs to take crops of; count: pairs; folder: of the files. Files that are there
+    already are not made again. Item i is (reference, image, distance, kind), and depends on nothing
+    but the photographs, the side, the seed and i. Attributes: distance (count,) in JOD; kind
+    (count,), numbers among `KINDS`.
     """
 
-    def __init__(self, paths: list[Path], count: int, side: int, seed: int, folder: Path, name: str):
+    def __init__(
+        self, paths: list[Path], count: int, side: int, seed: int, folder: Path, name: str
+    ):
         self.count, crops = count, -(-count // VERSIONS)
-        names = [folder / f"{name}-{side}-{seed}-{first:06d}.safetensors" for first in range(0, crops, SHARD)]
+        names = [
+            folder / f"{name}-{side}-{seed}-{first:06d}.safetensors"
+            for first in range(0, crops, SHARD)
+        ]
         folder.mkdir(parents=True, exist_ok=True)
         missing = [(number, path) for number, path in enumerate(names) if not path.exists()]
         if missing:
@@ -199,13 +258,18 @@ class Labels:
             sources = Crops(photographs, side, seed), Crops(photographs, 2 * side, seed)
             teacher = create("cvvdp")
         for number, path in tqdm(missing, desc=f"labels: {name}", unit="file", disable=None):
-            chosen = range(number * SHARD, (number + 1) * SHARD)  # whole files, whatever the count: a larger one adds to them
+            # whole files, whatever the count: a larger one adds to them
+            chosen = range(number * SHARD, (number + 1) * SHARD)
             files.write(str(path), safetensors.torch.save(label(teacher, sources, chosen, seed)))
         try:
             self._shards = [safetensors.safe_open(str(path), "pt") for path in names]
             self._images = [shard.get_slice("images") for shard in self._shards]
-            self.distance = torch.cat([shard.get_tensor("distance").flatten() for shard in self._shards])[:count]
-            self.kind = torch.cat([shard.get_tensor("kind").flatten() for shard in self._shards])[:count]
+            self.distance = torch.cat(
+                [shard.get_tensor("distance").flatten() for shard in self._shards]
+            )[:count]
+            self.kind = torch.cat([shard.get_tensor("kind").flatten() for shard in self._shards])[
+                :count
+            ]
         except SafetensorError:
             raise RecipeError(f"{folder} holds damaged labels; remove them") from None
 
@@ -220,7 +284,9 @@ class Labels:
 
 
 def label(teacher, sources: tuple[Crops, Crops], chosen: range, seed: int) -> dict[str, Tensor]:
-    """One file: images (n, 1 + VERSIONS, 3, S, S), references first; distance and kind (n, VERSIONS)."""
+    """One file: images (n, 1 + VERSIONS, 3, S, S), references first; distance and kind (n,
+    VERSIONS).
+    """
     images, distances, kinds = [], [], []
     for index in chosen:
         reduced = index % REDUCED == 0
@@ -232,4 +298,8 @@ def label(teacher, sources: tuple[Crops, Crops], chosen: range, seed: int) -> di
         images.append(stack)
         kinds.append(torch.tensor(kind, dtype=torch.uint8))
         distances.append(teacher.loss(stack[:1].expand(VERSIONS, -1, -1, -1), stack[1:]))
-    return {"images": torch.stack(images), "distance": torch.stack(distances), "kind": torch.stack(kinds)}
+    return {
+        "images": torch.stack(images),
+        "distance": torch.stack(distances),
+        "kind": torch.stack(kinds),
+    }

@@ -1,4 +1,6 @@
-"""Trains a perceptual space, top to bottom: data → losses → gradients → average → log → checkpoint."""
+"""Trains a perceptual space, top to bottom: data → losses → gradients → average → log →
+checkpoint.
+"""
 
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -13,7 +15,16 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from metamer.codec import files
 from metamer.codec.errors import RecipeError
-from metamer.train.running import CHECKPOINT, LOG, Log, earlier, learning_rate, load, save, uses_bf16
+from metamer.train.running import (
+    CHECKPOINT,
+    LOG,
+    Log,
+    earlier,
+    learning_rate,
+    load,
+    save,
+    uses_bf16,
+)
 from metamer.train.spaces.recipe import SpaceRecipe, task_of
 
 HABITS = ("save_every", "validate_every", "log_every")  # may differ when a run is resumed
@@ -24,14 +35,17 @@ def check_resumable(recipe: SpaceRecipe, state: dict) -> None:
     now, before = asdict(recipe), state["recipe"]
     changed = [key for key in now if key not in HABITS and now[key] != before.get(key)]
     if changed:
-        raise RecipeError(f"the run was begun with other {', '.join(changed)}; resume it with its own recipe")
+        raise RecipeError(
+            f"the run was begun with other {', '.join(changed)}; resume it with its own recipe"
+        )
 
 
 def train(recipe: SpaceRecipe, folders: Sequence[Path], out: Path, resume: bool = False) -> None:
-    """Runs ``recipe`` on the pictures of ``folders``; writes checkpoint.pt and log.jsonl into ``out``.
+    """Runs ``recipe`` on the pictures of ``folders``; writes checkpoint.pt and log.jsonl into
+    ``out``.
 
-    resume: continue from the checkpoint in ``out``; the weights end the same as if nothing had happened.
-    Raises RecipeError, DivergedError.
+    resume: continue from the checkpoint in ``out``; the weights end the same as if nothing had
+    happened. Raises RecipeError, DivergedError.
     """
     out = Path(out)
     checkpoint = out / CHECKPOINT
@@ -42,7 +56,9 @@ def train(recipe: SpaceRecipe, folders: Sequence[Path], out: Path, resume: bool 
     seed_everything(recipe.seed, verbose=False)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
-    task = task_of(recipe.space)(recipe.options, list(folders), out, recipe.batch, recipe.crop, recipe.seed)
+    task = task_of(recipe.space)(
+        recipe.options, list(folders), out, recipe.batch, recipe.crop, recipe.seed
+    )
     model = task.model.to(device, memory_format=torch.channels_last)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
     optimiser = torch.optim.Adam(model.parameters())
@@ -78,8 +94,16 @@ def train(recipe: SpaceRecipe, folders: Sequence[Path], out: Path, resume: bool 
                 log.row(step=done, validation=task.validate(average.module))
         if done % recipe.save_every == 0 or done == recipe.steps:
             log.check()
-            save(checkpoint, {"step": done, "model": model.state_dict(), "average": average.module.state_dict(),
-                              "optimiser": optimiser.state_dict(), "recipe": asdict(recipe)})
+            save(
+                checkpoint,
+                {
+                    "step": done,
+                    "model": model.state_dict(),
+                    "average": average.module.state_dict(),
+                    "optimiser": optimiser.state_dict(),
+                    "recipe": asdict(recipe),
+                },
+            )
     log.close()
 
 
@@ -89,8 +113,11 @@ def weights_of(run: Path) -> dict[str, Tensor]:
     if "space" not in state["recipe"]:
         raise RecipeError(f"{run} trained no perceptual space")
     prefix = "space."
-    return {name.removeprefix(prefix): value.float().contiguous() for name, value in state["average"].items()
-            if name.startswith(prefix)}
+    return {
+        name.removeprefix(prefix): value.float().contiguous()
+        for name, value in state["average"].items()
+        if name.startswith(prefix)
+    }
 
 
 def export(run: Path, path: Path) -> None:

@@ -1,7 +1,7 @@
 """PerceptNet learns to give photographs back: as they are, noisy, blurred, or from sparse activity.
 
-Hernández-Cámara, Malo & Laparra, "From images to perception: emergence of perceptual properties by reconstructing images",
-2025, section Methods. No rating of any image is used.
+Hernández-Cámara, Malo & Laparra, "From images to perception: emergence of perceptual properties by
+reconstructing images", 2025, section Methods. No rating of any image is used.
 """
 
 import math
@@ -40,10 +40,11 @@ REACH = 3  # of the blur's kernel, in standard deviations
 class PerceptNetOptions:
     """What is asked of the reconstruction.
 
-    objective, and strength in its unit: denoising, the standard deviation of white Gaussian noise on values in [0, 1];
-    deblurring, the standard deviation of a Gaussian kernel in pixels; sparsity, the weight λ of the mean absolute activation of
-    the encoder's last layer beside the mean squared error; reconstruction has none.
-    initialisation: original, random filters; parametric, those of `perception.vision.receptive_fields`, which are larger.
+    objective, and strength in its unit: denoising, the standard deviation of white Gaussian noise
+    on values in [0, 1]; deblurring, the standard deviation of a Gaussian kernel in pixels;
+    sparsity, the weight λ of the mean absolute activation of the encoder's last layer beside the
+    mean squared error; reconstruction has none. initialisation: original, random filters;
+    parametric, those of `perception.vision.receptive_fields`, which are larger.
     """
 
     objective: str = "reconstruction"
@@ -55,11 +56,15 @@ class PerceptNetOptions:
             if getattr(self, name) not in allowed:
                 raise RecipeError(f"options: {name} is one of {', '.join(allowed)}")
         if (self.strength > 0) != (self.objective != "reconstruction") or self.strength < 0:
-            raise RecipeError("options: strength is 0 for reconstruction and positive for the other objectives")
+            raise RecipeError(
+                "options: strength is 0 for reconstruction and positive for the other objectives"
+            )
 
 
 class Autoencoder(nn.Module):
-    """The encoder, which ships as ``space``, and its inverse, whose kernels are the original's whatever the encoder's are."""
+    """The encoder, which ships as ``space``, and its inverse, whose kernels are the original's
+    whatever the encoder's are.
+    """
 
     def __init__(self, channels: tuple[int, ...] = CHANNELS, kernels: tuple[int, ...] = KERNELS):
         super().__init__()
@@ -67,14 +72,18 @@ class Autoencoder(nn.Module):
         self.decoder = Decoder(channels)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, H, W) in [0, 1] → the reconstruction, and the activity of the encoder's last layer."""
+        """(N, 3, H, W) in [0, 1] → the reconstruction, and the activity of the encoder's last
+        layer.
+        """
         activity = self.space(image)[LAYERS[-1]]
         return self.decoder(activity, image.shape[-2:])[LAYERS[0]], activity
 
 
 @torch.no_grad()
 def parametric() -> Autoencoder:
-    """The autoencoder whose encoder starts as physiology would have it. Its filters stay free to learn."""
+    """The autoencoder whose encoder starts as physiology would have it. Its filters stay free to
+    learn.
+    """
     model = Autoencoder(PARAMETRIC_CHANNELS, PARAMETRIC_KERNELS)
     encoder = model.space
     encoder["opponency"].weight.copy_(receptive_fields.OPPONENT.T[..., None, None])
@@ -89,7 +98,9 @@ def parametric() -> Autoencoder:
 def blurred(image: Tensor, deviation: float) -> Tensor:
     """(N, 3, H, W) through a Gaussian kernel, edges replicated."""
     radius = math.ceil(REACH * deviation)
-    kernel = torch.exp(-torch.arange(-radius, radius + 1, device=image.device).square() / (2 * deviation**2))
+    kernel = torch.exp(
+        -torch.arange(-radius, radius + 1, device=image.device).square() / (2 * deviation**2)
+    )
     row = (kernel / kernel.sum()).expand(3, 1, 1, -1)
     across = F.conv2d(F.pad(image, (radius, radius, 0, 0), mode="replicate"), row, groups=3)
     return F.conv2d(F.pad(across, (0, 0, radius, radius), mode="replicate"), row.mT, groups=3)
@@ -109,15 +120,27 @@ def measure_deviations(model: Autoencoder, image: Tensor) -> None:
     decoded = model.decoder(encoded[LAYERS[-1]], image.shape[-2:])
     for network, features in ((model.space, encoded), (model.decoder, decoded)):
         for name, stage in network.items():
-            stage.deviation.copy_(features[name].transpose(0, 1).flatten(1).std(1).clamp(min=SMALLEST_DEVIATION))
+            stage.deviation.copy_(
+                features[name].transpose(0, 1).flatten(1).std(1).clamp(min=SMALLEST_DEVIATION)
+            )
 
 
 class PerceptNetTask(Task):
-    """Mean squared error of the reconstruction of a clean photograph, plus λ times mean activity for sparsity."""
+    """Mean squared error of the reconstruction of a clean photograph, plus λ times mean activity
+    for sparsity.
+    """
 
     Options = PerceptNetOptions
 
-    def __init__(self, options: PerceptNetOptions, folders: list[Path], out: Path, batch: int, crop: int, seed: int):
+    def __init__(
+        self,
+        options: PerceptNetOptions,
+        folders: list[Path],
+        out: Path,
+        batch: int,
+        crop: int,
+        seed: int,
+    ):
         self.options, self.batch = options, batch
         training, self.validation = pictures(*folders)
         self.crops = Crops(training, crop, seed)
@@ -134,9 +157,12 @@ class PerceptNetTask(Task):
     def corrupted(self, image: Tensor, generator: torch.Generator | None = None) -> Tensor:
         """What the encoder is shown of a clean image."""
         if self.options.objective == "denoising":
-            return image + self.options.strength * torch.empty_like(image).normal_(generator=generator)
+            return image + self.options.strength * torch.empty_like(image).normal_(
+                generator=generator
+            )
         if self.options.objective == "deblurring":
-            with torch.autocast(image.device.type, enabled=False):  # the image is data: bf16 would make it another
+            # the image is data: bf16 would make it another
+            with torch.autocast(image.device.type, enabled=False):
                 return blurred(image, self.options.strength)
         return image
 
@@ -149,9 +175,11 @@ class PerceptNetTask(Task):
         return {"loss": error + sparsity * activity, "mse": error, "activity": activity}
 
     def validate(self, model: nn.Module) -> dict[str, float]:
-        """psnr: mean over crops, in dB, of the reconstruction of clean crops from what the objective shows of them.
+        """psnr: mean over crops, in dB, of the reconstruction of clean crops from what the
+        objective shows of them.
 
-        Also measures the features' deviations: the averaged weights, which ship, come into the task's hands nowhere else.
+        Also measures the features' deviations: the averaged weights, which ship, come into the
+        task's hands nowhere else.
         """
         device = next(model.parameters()).device
         measure_deviations(model, self.chosen(range(DEVIATION_CROPS)).to(device).float() / 255)
@@ -164,4 +192,7 @@ class PerceptNetTask(Task):
             output, activity = model(self.corrupted(image.cpu(), noise).to(device))
             errors.append((output - image).square().mean((1, 2, 3)))
             activities.append(activity.abs().mean((1, 2, 3)))
-        return {"psnr": -10 * torch.cat(errors).log10().mean().item(), "activity": torch.cat(activities).mean().item()}
+        return {
+            "psnr": -10 * torch.cat(errors).log10().mean().item(),
+            "activity": torch.cat(activities).mean().item(),
+        }

@@ -20,11 +20,13 @@ TASKS = {  # space → who trains it
 
 @dataclass
 class SpaceRecipe:
-    """One perceptual space's training: Adam at ``learning_rate``, warmed up, then along a cosine to ``final`` times that.
+    """One perceptual space's training: Adam at ``learning_rate``, warmed up, then along a cosine to
+    ``final`` times that.
 
-    space: one of `TASKS`; options: what its `Task.Options` takes. batch, crop: samples a step, their side in pixels.
-    average: decay of the weights' moving average, which is what ships. precision: `32-true`, `bf16-mixed`, or `auto`, which is
-    bf16 where the processor multiplies it natively.
+    space: one of `TASKS`; options: what its `Task.Options` takes. batch, crop: samples a step,
+    their side in pixels. average: decay of the weights' moving average, which is what ships.
+    precision: `32-true`, `bf16-mixed`, or `auto`, which is bf16 where the processor multiplies it
+    natively.
     """
 
     space: str
@@ -47,7 +49,9 @@ class SpaceRecipe:
 def task_of(space: str) -> type[Task]:
     """The class that trains a space."""
     if space not in TASKS:
-        raise RecipeError(f"space: {space!r} is not one of {', '.join(TASKS)}{suggestion(str(space), TASKS)}")
+        raise RecipeError(
+            f"space: {space!r} is not one of {', '.join(TASKS)}{suggestion(str(space), TASKS)}"
+        )
     module, name = TASKS[space].split(":")
     return getattr(importlib.import_module(module), name)
 
@@ -72,4 +76,3 @@ def load(path: Path, assignments: Iterable[str] = ()) -> SpaceRecipe:
         return from_mapping(changed(read(path), assignments))
     except RecipeError as problem:
         raise RecipeError(f"{path}: {str(problem).removeprefix(f'{path}: ')}") from None
-

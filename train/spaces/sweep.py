@@ -1,6 +1,8 @@
-"""Trains PerceptNet once for every point of a grid: noise, blur, sparsity, and plain reconstruction.
+"""Trains PerceptNet once for every point of a grid: noise, blur, sparsity, and plain
+reconstruction.
 
-Hernández-Cámara, Malo & Laparra, 2025, figures 1 and 2. `evaluation.probes.perceptnet_sweep` scores what comes out.
+Hernández-Cámara, Malo & Laparra, 2025, figures 1 and 2. `evaluation.probes.perceptnet_sweep` scores
+what comes out.
 """
 
 from collections.abc import Sequence
@@ -26,9 +28,10 @@ SPACE = "perceptnet"
 class SweepRecipe:
     """A grid of trainings.
 
-    base: the recipe of plain reconstruction. noise, blur, sparsity: the strengths of the other objectives, in the units of
-    `PerceptNetOptions`. seeds: every point is trained with each, first all of them with the first. parametric: where given,
-    what the recipe of one more reconstruction changes, from the parametric start.
+    base: the recipe of plain reconstruction. noise, blur, sparsity: the strengths of the other
+    objectives, in the units of `PerceptNetOptions`. seeds: every point is trained with each, first
+    all of them with the first. parametric: where given, what the recipe of one more reconstruction
+    changes, from the parametric start.
     """
 
     base: dict[str, Any]
@@ -48,7 +51,9 @@ def load_recipe(path: Path) -> dict[str, SpaceRecipe]:
 
 
 def points(sweep: SweepRecipe) -> dict[str, SpaceRecipe]:
-    """Point → its recipe: ``reconstruction``, ``noise-0.1``, ``parametric-seed1`` and so on. Raises `RecipeError`."""
+    """Point → its recipe: ``reconstruction``, ``noise-0.1``, ``parametric-seed1`` and so on. Raises
+    `RecipeError`.
+    """
     if not isinstance(sweep.base, dict) or not isinstance(sweep.parametric or {}, dict):
         raise RecipeError("base and parametric are mappings, as in a recipe")
     base = from_mapping({"space": SPACE, **sweep.base})
@@ -57,24 +62,34 @@ def points(sweep: SweepRecipe) -> dict[str, SpaceRecipe]:
     if not sweep.seeds or any(type(seed) is not int for seed in sweep.seeds):
         raise RecipeError("seeds: whole numbers, at least one")
     grid = {"reconstruction": base}
-    for name, objective in (("noise", "denoising"), ("blur", "deblurring"), ("sparsity", "sparsity")):
+    for name, objective in (
+        ("noise", "denoising"),
+        ("blur", "deblurring"),
+        ("sparsity", "sparsity"),
+    ):
         for strength in getattr(sweep, name):
             options = {"objective": objective, "strength": strength}
-            grid[f"{name}-{strength}"] = from_mapping({"space": SPACE, **sweep.base, "options": options})
+            grid[f"{name}-{strength}"] = from_mapping(
+                {"space": SPACE, **sweep.base, "options": options}
+            )
     if sweep.parametric is not None:
         options = {"initialisation": "parametric"}
-        grid["parametric"] = from_mapping({"space": SPACE, **sweep.base, **sweep.parametric, "options": options})
+        grid["parametric"] = from_mapping(
+            {"space": SPACE, **sweep.base, **sweep.parametric, "options": options}
+        )
     return {
         name + (f"-seed{seed}" if seed != sweep.seeds[0] else ""): replace(recipe, seed=seed)
-        for seed in sweep.seeds for name, recipe in grid.items()
+        for seed in sweep.seeds
+        for name, recipe in grid.items()
     }
 
 
 def run(recipe: Path, folders: Sequence[Path], out: Path) -> dict[str, Path]:
-    """Trains every point in its folder below ``out`` and returns where its encoder and decoder are, as safetensors.
+    """Trains every point in its folder below ``out`` and returns where its encoder and decoder are,
+    as safetensors.
 
-    Points that are finished stay; one that was interrupted goes on. Raises `RecipeError`, also for a point in ``out`` that
-    another recipe made, and `DivergedError`.
+    Points that are finished stay; one that was interrupted goes on. Raises `RecipeError`, also for
+    a point in ``out`` that another recipe made, and `DivergedError`.
     """
     grid = load_recipe(recipe)
     return {name: trained(point, folders, Path(out) / name) for name, point in grid.items()}
@@ -93,8 +108,20 @@ def trained(recipe: SpaceRecipe, folders: Sequence[Path], out: Path) -> Path:
 
 
 def export(recipe: SpaceRecipe, out: Path) -> None:
-    """Writes encoder.* and decoder.*, float32, with the options they were trained with as metadata."""
+    """Writes encoder.* and decoder.*, float32, with the options they were trained with as
+    metadata.
+    """
     average = load(out / CHECKPOINT)["average"]
-    tensors = {name.replace("space.", "encoder.", 1): value.float().contiguous() for name, value in average.items()}
-    told = {name: str(value) for name, value in {**asdict(recipe.options), "seed": recipe.seed, "steps": recipe.steps}.items()}
+    tensors = {
+        name.replace("space.", "encoder.", 1): value.float().contiguous()
+        for name, value in average.items()
+    }
+    told = {
+        name: str(value)
+        for name, value in {
+            **asdict(recipe.options),
+            "seed": recipe.seed,
+            "steps": recipe.steps,
+        }.items()
+    }
     files.write(str(out / MODEL), safetensors.torch.save(tensors, {"format": "pt", **told}))

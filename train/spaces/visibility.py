@@ -1,8 +1,9 @@
-"""Trains visibility: the pathway on the retina's white boxes, detection on ColorVideoVDP's verdicts, all at once.
+"""Trains visibility: the pathway on the retina's white boxes, detection on ColorVideoVDP's
+verdicts, all at once.
 
-Ak & Le Callet (IPTA 2019), sections III to V: every network is fed by the one before it and compared with the white boxes'
-output there, with equal weights. They freeze the pathway before detection is trained; here it keeps its losses
-while detection's gradients pass through it.
+Ak & Le Callet (IPTA 2019), sections III to V: every network is fed by the one before it and
+compared with the white boxes' output there, with equal weights. They freeze the pathway before
+detection is trained; here it keeps its losses while detection's gradients pass through it.
 """
 
 from dataclasses import dataclass
@@ -16,7 +17,14 @@ from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor, nn
 
 from metamer.codec.errors import RecipeError
-from metamer.perception.distances.visibility import CELL, GRID, RESPONSE, Detector, cells, probability
+from metamer.perception.distances.visibility import (
+    CELL,
+    GRID,
+    RESPONSE,
+    Detector,
+    cells,
+    probability,
+)
 from metamer.perception.vision import retina
 from metamer.perception.vision.display import STANDARD_4K
 from metamer.train.data import find
@@ -31,9 +39,11 @@ SPREAD = 0.02  # of a white box's output about its mean; a smaller one counts as
 
 @dataclass
 class Options:
-    """labels: pairs to train on; held_out: to validate on, from photographs that the folder's validation.txt names.
+    """labels: pairs to train on; held_out: to validate on, from photographs that the folder's
+    validation.txt names.
 
-    shown: images a step that white boxes are asked about. width, detail, coarser, pools: of visibility's `Detector`.
+    shown: images a step that white boxes are asked about. width, detail, coarser, pools: of
+    visibility's `Detector`.
     """
 
     labels: int = 16_000
@@ -45,12 +55,25 @@ class Options:
     pools: int = 8
 
     def __post_init__(self):
-        if min(self.labels, self.held_out, self.shown, self.width, self.detail, self.coarser, self.pools) < 1:
+        if (
+            min(
+                self.labels,
+                self.held_out,
+                self.shown,
+                self.width,
+                self.detail,
+                self.coarser,
+                self.pools,
+            )
+            < 1
+        ):
             raise RecipeError("options: all of visibility's are at least 1")
 
 
 class Batch(NamedTuple):
-    """Pairs (N, 3, S, S) uint8, how far apart they look, (N,) in JOD, and of which of `KINDS` they are, (N,)."""
+    """Pairs (N, 3, S, S) uint8, how far apart they look, (N,) in JOD, and of which of `KINDS` they
+    are, (N,).
+    """
 
     reference: Tensor
     image: Tensor
@@ -67,7 +90,9 @@ class Model(nn.Module):
 
 
 def white_boxes(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """(N, 3, H, W) in [0, 1] → what visibility's `Pathway` should make of it: means over 4x4 pixels, as cells."""
+    """(N, 3, H, W) in [0, 1] → what visibility's `Pathway` should make of it: means over 4x4
+    pixels, as cells.
+    """
     light = STANDARD_4K.light(image)
     scattered = retina.scattered(light, STANDARD_4K.pixels_per_degree)
     caught = retina.receptors(scattered)
@@ -77,7 +102,9 @@ def white_boxes(image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
 
 
 def error(output: Tensor, target: Tensor) -> Tensor:
-    """Mean absolute error, channel by channel in units of the target's own mean deviation: 1 for a constant."""
+    """Mean absolute error, channel by channel in units of the target's own mean deviation: 1 for a
+    constant.
+    """
     over = (0, 2, 3)
     spread = (target - target.mean(over, keepdim=True)).abs().mean(over)
     return ((output - target).abs().mean(over) / spread.clamp_min(SPREAD)).mean()
@@ -87,11 +114,15 @@ def module_errors(space: Detector, image: Tensor) -> dict[str, Tensor]:
     """`error` of the three networks on (N, 3, H, W) in [0, 1]."""
     found = space.pathway(space.light(image)[0])
     names = ("scatter", "receptors", "response")
-    return {name: error(*pair) for name, *pair in zip(names, found, white_boxes(image), strict=True)}
+    return {
+        name: error(*pair) for name, *pair in zip(names, found, white_boxes(image), strict=True)
+    }
 
 
 def detection_errors(predicted: Tensor, distance: Tensor) -> dict[str, Tensor]:
-    """Of (N,) distances in JOD: mean absolute errors of the probability, and of the distance's logarithm above `VISIBLE`."""
+    """Of (N,) distances in JOD: mean absolute errors of the probability, and of the distance's
+    logarithm above `VISIBLE`.
+    """
     return {
         "probability": (probability(predicted) - probability(distance)).abs().mean(),
         "distance": ((predicted + VISIBLE).log() - (distance + VISIBLE).log()).abs().mean(),
@@ -113,13 +144,18 @@ class VisibilityTask(Task):
 
     Options = Options
 
-    def __init__(self, options: Options, folders: list[Path], out: Path, batch: int, crop: int, seed: int):
+    def __init__(
+        self, options: Options, folders: list[Path], out: Path, batch: int, crop: int, seed: int
+    ):
         if crop % (GRID * CELL):
             raise RecipeError(f"crop: visibility's networks need a multiple of {GRID * CELL}")
         found = [find(folder) for folder in folders]
         photographs, held = ([path for pair in found for path in pair[index]] for index in (0, 1))
         if not held:
-            raise RecipeError("visibility is validated on held-out photographs: name some in the folder's validation.txt")
+            raise RecipeError(
+                "visibility is validated on held-out photographs: name some in the folder's "
+                "validation.txt"
+            )
         self.batch, self.seed, self.shown = batch, seed, options.shown
         self.held = Labels(held, options.held_out, crop, seed, out / FOLDER, "held-out")
         self.labels = Labels(photographs, options.labels, crop, seed, out / FOLDER, "training")
@@ -135,11 +171,15 @@ class VisibilityTask(Task):
         reference, image = data.reference / 255, data.image / 255
         space = model.space
         found = detection_errors(space.distance(space(reference), space(image)), data.distance)
-        found |= module_errors(space, torch.cat((reference, image))[:: -(-2 * len(reference) // self.shown)])
+        found |= module_errors(
+            space, torch.cat((reference, image))[:: -(-2 * len(reference) // self.shown)]
+        )
         return {"loss": sum(found.values()), **found}
 
     def validate(self, model: Model) -> dict[str, float]:
-        """Correlations of the probability with the teacher's, over all and by kind; errors of the networks."""
+        """Correlations of the probability with the teacher's, over all and by kind; errors of the
+        networks.
+        """
         space, batches = model.space, []
         predicted, errors = [], []
         for start in range(0, len(self.held), VALIDATION_BATCH):
@@ -148,15 +188,27 @@ class VisibilityTask(Task):
             predicted.append(space.distance(space(batch.reference / 255), space(batch.image / 255)))
             errors.append(module_errors(space, batch.image[:2] / 255))
             batches.append(batch)
-        ours, teacher = probability(torch.cat(predicted)), probability(torch.cat([batch.distance for batch in batches]))
+        ours, teacher = (
+            probability(torch.cat(predicted)),
+            probability(torch.cat([batch.distance for batch in batches])),
+        )
         kind = torch.cat([batch.kind for batch in batches])
-        found = {"pearson": correlation(ours, teacher), "spearman": correlation(ranks(ours), ranks(teacher))}
+        found = {
+            "pearson": correlation(ours, teacher),
+            "spearman": correlation(ranks(ours), ranks(teacher)),
+        }
         for number, name in enumerate(KINDS):
             found[f"pearson_{name}"] = correlation(ours[kind == number], teacher[kind == number])
-        return found | {name: float(torch.stack([row[name] for row in errors]).mean()) for name in errors[0]}
+        return found | {
+            name: float(torch.stack([row[name] for row in errors]).mean()) for name in errors[0]
+        }
 
 
 def collect(labels: Labels, indices) -> Batch:
     """The labelled pairs of these indices."""
-    references, images, distances, kinds = zip(*(labels[int(index)] for index in indices), strict=True)
-    return Batch(torch.stack(references), torch.stack(images), torch.stack(distances), torch.tensor(kinds))
+    references, images, distances, kinds = zip(
+        *(labels[int(index)] for index in indices), strict=True
+    )
+    return Batch(
+        torch.stack(references), torch.stack(images), torch.stack(distances), torch.tensor(kinds)
+    )

@@ -1,7 +1,7 @@
 """Makes the page, a folder that any web server serves as it is: `python web/demo/build.py OUT`.
 
-It holds the package, the model `base` with its decoders and encoder, and the repository's photograph at some qualities, beside
-AVIF and JPEG files that are as large.
+It holds the package, the model `base` with its decoders and encoder, and the repository's
+photograph at some qualities, beside AVIF and JPEG files that are as large.
 """
 
 import io
@@ -23,7 +23,9 @@ PLAIN = 40  # of the one that stands in an <img>
 
 
 def largest_within(save: Callable[..., None], limit: int) -> bytes:
-    """What ``save`` writes at the highest quality, 1 … 95, that takes at most ``limit`` bytes, or at the lowest."""
+    """What ``save`` writes at the highest quality, 1 … 95, that takes at most ``limit`` bytes, or
+    at the lowest.
+    """
     low, high, best = 1, 95, b""
     while low <= high:
         middle = (low + high) // 2
@@ -44,17 +46,28 @@ def pictures(photograph: Path, folder: Path) -> None:
         data = metamer.encode(picture, quality)
         files = {"mtm": data}
         for suffix, options in (("avif", {}), ("jpeg", {"optimize": True, "progressive": True})):
-            files[suffix] = largest_within(partial(picture.save, format=suffix.upper(), **options), len(data))
+            files[suffix] = largest_within(
+                partial(picture.save, format=suffix.upper(), **options), len(data)
+            )
         for suffix, held in files.items():
             (folder / f"{name}-{quality}.{suffix}").write_bytes(held)
-        points.append({"quality": quality, **{suffix: f"{name}-{quality}.{suffix}" for suffix in files}})
+        points.append(
+            {"quality": quality, **{suffix: f"{name}-{quality}.{suffix}" for suffix in files}}
+        )
     shutil.copy(folder / f"{name}-{PLAIN}.mtm", folder / f"{name}.mtm")
-    about = {"width": picture.width, "height": picture.height, "original": f"{name}.webp", "points": points}
+    about = {
+        "width": picture.width,
+        "height": picture.height,
+        "original": f"{name}.webp",
+        "points": points,
+    }
     (folder / f"{name}.json").write_text(json.dumps(about))
 
 
 def build(out: Path, models: Path | None = None) -> None:
-    """Writes the page into the folder ``out``, which is made. models: a folder that has them, if at hand."""
+    """Writes the page into the folder ``out``, which is made. models: a folder that has them, if at
+    hand.
+    """
     (out / "pictures").mkdir(parents=True)
     for path in HERE.iterdir():
         if path.suffix in (".html", ".css", ".js", ".svg"):
@@ -67,8 +80,11 @@ def build(out: Path, models: Path | None = None) -> None:
     else:
         web_export.export("base", out / "models")
     pictures(HERE.parent.parent / "examples" / "otters.png", out / "pictures")
-    kept = [path.relative_to(out).as_posix() for path in sorted(out.rglob("*"))
-            if path.is_file() and path.suffix not in (".model", ".decoder", ".encoder")]
+    kept = [
+        path.relative_to(out).as_posix()
+        for path in sorted(out.rglob("*"))
+        if path.is_file() and path.suffix not in (".model", ".decoder", ".encoder")
+    ]
     (out / "files.json").write_text(json.dumps(kept))
 
 

@@ -1,8 +1,10 @@
-"""What others have published of their codecs on Kodak: kodak.csv and complexity.csv in this folder, each row with its source.
+"""What others have published of their codecs on Kodak: kodak.csv and complexity.csv in this folder,
+each row with its source.
 
-Facts for comparison, not measurements made here; a codec that runs here should be run. They hold for Kodak's 24 photographs
-alone and `check_kodak` refuses others. kodak.csv: a row a setting; columns of distances are called by their labels, empty where
-the source has none; licence is that of the file that the figures were taken from.
+Facts for comparison, not measurements made here; a codec that runs here should be run. They hold
+for Kodak's 24 photographs alone and `check_kodak` refuses others. kodak.csv: a row a setting;
+columns of distances are called by their labels, empty where the source has none; licence is that of
+the file that the figures were taken from.
 """
 
 import csv
@@ -22,13 +24,16 @@ from metamer.perception.registry import suggestion
 FOLDER = Path(__file__).parent
 WORDS = ("codec", "source", "licence")  # columns that hold no number
 ANCHOR = "bpg_444_x265_ycbcr"  # what the plane of rate, distortion and complexity refers to
-# SHA-256 of the sorted digests of all pictures' size and pixels, whatever their files' names or formats
+# SHA-256 of the sorted digests of all pictures' size and pixels, whatever their files' names or
+# formats
 KODAK = "0bd1a4a7fd207abf544cf579f5a38e0d71e08d660b4711767f19117e1402d196"
 
 
 @dataclass(frozen=True)
 class PublishedCodec:
-    """A codec on Kodak. rows: by rising rate, bpp and the mean of each distance that the source gives, by its label."""
+    """A codec on Kodak. rows: by rising rate, bpp and the mean of each distance that the source
+    gives, by its label.
+    """
 
     name: str
     source: str
@@ -39,7 +44,10 @@ class PublishedCodec:
     def curves(self) -> dict[str, np.ndarray]:
         """Distance's label → (settings, 2) bits a pixel and mean value, by rising rate."""
         labels = dict.fromkeys(key for row in self.rows for key in row if key != "bpp")
-        return {label: np.array([(row["bpp"], row[label]) for row in self.rows if label in row]) for label in labels}
+        return {
+            label: np.array([(row["bpp"], row[label]) for row in self.rows if label in row])
+            for label in labels
+        }
 
     @property
     def title(self) -> str:
@@ -49,7 +57,9 @@ class PublishedCodec:
 
 @dataclass(frozen=True)
 class PublishedComplexity:
-    """Thousands of multiply-accumulates a pixel. least: of the decoder for low rates, where that is a smaller network."""
+    """Thousands of multiply-accumulates a pixel. least: of the decoder for low rates, where that is
+    a smaller network.
+    """
 
     name: str
     encoder: float
@@ -69,8 +79,12 @@ def published_codecs() -> dict[str, PublishedCodec]:
 
 
 def _published(name: str, rows: Sequence[dict[str, str]]) -> PublishedCodec:
-    numbers = [{key: float(text) for key, text in row.items() if text and key not in WORDS} for row in rows]
-    return PublishedCodec(name, rows[0]["source"], rows[0]["licence"], sorted(numbers, key=lambda row: row["bpp"]))
+    numbers = [
+        {key: float(text) for key, text in row.items() if text and key not in WORDS} for row in rows
+    ]
+    return PublishedCodec(
+        name, rows[0]["source"], rows[0]["licence"], sorted(numbers, key=lambda row: row["bpp"])
+    )
 
 
 def find_published(name: str) -> PublishedCodec:
@@ -78,7 +92,8 @@ def find_published(name: str) -> PublishedCodec:
     codecs = published_codecs()
     if name not in codecs:
         raise MetamerError(
-            f"there are no published figures of '{name}'{suggestion(name, codecs)}; known are {', '.join(codecs)}"
+            f"there are no published figures of '{name}'{suggestion(name, codecs)}; known are "
+            f"{', '.join(codecs)}"
         )
     return codecs[name]
 
@@ -87,17 +102,25 @@ def check_kodak(pictures: Sequence[Path]) -> None:
     """Raises MetamerError where the pictures are not Kodak's 24, to the pixel."""
     if len(pictures) == 24:
         digests = sorted(
-            hashlib.sha256(b"%dx%d " % image.size + image.tobytes()).hexdigest() for image in map(read_image, pictures)
+            hashlib.sha256(b"%dx%d " % image.size + image.tobytes()).hexdigest()
+            for image in map(read_image, pictures)
         )
         if hashlib.sha256("".join(digests).encode()).hexdigest() == KODAK:
             return
-    raise MetamerError("published figures are of Kodak's 24 photographs, which these pictures are not")
+    raise MetamerError(
+        "published figures are of Kodak's 24 photographs, which these pictures are not"
+    )
 
 
 def published_bd_rates(anchor: str = ANCHOR) -> list[tuple[PublishedComplexity, float]]:
-    """Every network with its BD-rate in percent (PCHIP, PSNR) against a published anchor's curve, for the plane of both."""
+    """Every network with its BD-rate in percent (PCHIP, PSNR) against a published anchor's curve,
+    for the plane of both.
+    """
     base, codecs = find_published(anchor).curves["psnr"], published_codecs()
-    return [(network, bd_rate(base, codecs[network.name].curves["psnr"])[0]) for network in published_complexities()]
+    return [
+        (network, bd_rate(base, codecs[network.name].curves["psnr"])[0])
+        for network in published_complexities()
+    ]
 
 
 def published_complexities() -> list[PublishedComplexity]:

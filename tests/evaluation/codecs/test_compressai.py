@@ -1,4 +1,6 @@
-"""CompressAI's networks: their bytes, their padding, and what is told where package or weights are missing."""
+"""CompressAI's networks: their bytes, their padding, and what is told where package or weights are
+missing.
+"""
 
 import importlib.util
 import urllib.error
@@ -33,7 +35,10 @@ def checkpoints(compressai, tmp_path):
     for setting in (1, 3):
         networks[setting] = ScaleHyperprior(16, 24).eval()
         state = networks[setting].state_dict()
-        torch.save({"state_dict": state, "epoch": 3} if setting == 3 else state, tmp_path / f"small-{setting}.pth")
+        torch.save(
+            {"state_dict": state, "epoch": 3} if setting == 3 else state,
+            tmp_path / f"small-{setting}.pth",
+        )
         networks[setting].update()
     return networks
 
@@ -57,15 +62,25 @@ def test_checkpoints_run_as_the_network_does(checkpoints, tmp_path, otters):
             padded = functional.pad(to_tensor(picture), (31, 31, 14, 14))
             coded = network.compress(padded)
             wanted = network.decompress(**coded)["x_hat"][..., 14:114, 31:161]
-        assert len(data) == 10 + sum(len(part[0]) for part in coded["strings"]) and data.endswith(coded["strings"][-1][0])
+        assert len(data) == 10 + sum(len(part[0]) for part in coded["strings"]) and data.endswith(
+            coded["strings"][-1][0]
+        )
         decoded = found.decode(data)
         assert decoded.size == picture.size
-        assert np.abs(np.asarray(decoded, float) - 255 * wanted[0].clamp(0, 1).permute(1, 2, 0).numpy()).max() <= 0.51
+        assert (
+            np.abs(
+                np.asarray(decoded, float) - 255 * wanted[0].clamp(0, 1).permute(1, 2, 0).numpy()
+            ).max()
+            <= 0.51
+        )
     count = found.count(picture, 1)
     assert count.parameters == sum(weight.numel() for weight in checkpoints[1].parameters())
     # g_a's four convolutions of stride 2, with three matrices of GDN, at 192x128
     area = 192 * 128
-    least = 25 * (3 * 16 / 4 + 16 * 16 / 16 + 16 * 16 / 64 + 16 * 24 / 256) * area + 16 * 16 * (1 / 4 + 1 / 16 + 1 / 64) * area
+    least = (
+        25 * (3 * 16 / 4 + 16 * 16 / 16 + 16 * 16 / 64 + 16 * 24 / 256) * area
+        + 16 * 16 * (1 / 4 + 1 / 16 + 1 / 64) * area
+    )
     assert least < count.encoder < 1.5 * least and least < count.decoder < 1.5 * least
 
 
@@ -75,7 +90,9 @@ def test_published_weights_are_taken_as_they_come(compressai, monkeypatch, otter
     torch.manual_seed(0)
     state = image.bmshj2018_factorized(1).state_dict()
     asked = []
-    monkeypatch.setattr(image, "load_state_dict_from_url", lambda url, progress: asked.append(url) or state)
+    monkeypatch.setattr(
+        image, "load_state_dict_from_url", lambda url, progress: asked.append(url) or state
+    )
     found = compressai_codecs.compressai_codec("bmshj2018-factorized:metric=ms-ssim")
     assert found.settings == range(1, 9) and "bmshj2018-factorized-ms-ssim-1" in asked[0]
     picture = otters.crop((100, 100, 164, 132))
@@ -85,8 +102,13 @@ def test_published_weights_are_taken_as_they_come(compressai, monkeypatch, otter
 
 def test_untrained_networks_are_the_same_in_every_process(compressai, otters):
     picture = otters.crop((100, 100, 164, 132))
-    (first, data), (second, again) = ((found, found.encode(picture, 1)) for found in (
-        compressai_codecs.compressai_codec("bmshj2018-factorized:trained=false") for _ in range(2)))
+    (first, data), (second, again) = (
+        (found, found.encode(picture, 1))
+        for found in (
+            compressai_codecs.compressai_codec("bmshj2018-factorized:trained=false")
+            for _ in range(2)
+        )
+    )
     assert data == again and first.decode(again).tobytes() == second.decode(data).tobytes()
 
 
@@ -99,11 +121,19 @@ def test_mistakes(checkpoints, compressai, monkeypatch, tmp_path):
     monkeypatch.setattr(image, "load_state_dict_from_url", unreachable)
     (tmp_path / "bad.pth").write_bytes(b"nothing")
     for spec, message in (
-        ("bmshj2018-hyperprior", "weights of quality 1 cannot be fetched .*no route.*@CHECKPOINT takes them from a file"),
-        ("bmshj2018-hyprior", "did you mean 'bmshj2018-hyperprior'"), ("bmshj2018-hyperprior:metric=lpips", "metric is one of"),
-        ("bmshj2018-hyperprior:loss=mse", "no option 'loss=mse'"), ("bmshj2018-hyperprior@absent.pth", "no such checkpoint"),
+        (
+            "bmshj2018-hyperprior",
+            "weights of quality 1 cannot be fetched .*no route.*@CHECKPOINT takes them from a file",
+        ),
+        ("bmshj2018-hyprior", "did you mean 'bmshj2018-hyperprior'"),
+        ("bmshj2018-hyperprior:metric=lpips", "metric is one of"),
+        ("bmshj2018-hyperprior:loss=mse", "no option 'loss=mse'"),
+        ("bmshj2018-hyperprior@absent.pth", "no such checkpoint"),
         (f"bmshj2018-hyperprior@{tmp_path}/bad.pth", "bad.pth is no checkpoint of ScaleHyperprior"),
-        (f"mbt2018-mean@{tmp_path}/small-1.pth", "small-1.pth is no checkpoint of MeanScaleHyperprior"),
+        (
+            f"mbt2018-mean@{tmp_path}/small-1.pth",
+            "small-1.pth is no checkpoint of MeanScaleHyperprior",
+        ),
         (f"bmshj2018-hyperprior:metric=mse@{tmp_path}/small-1.pth", "leave metric=mse out"),
     ):
         with pytest.raises(MetamerError, match=message):

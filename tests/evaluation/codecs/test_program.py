@@ -43,26 +43,40 @@ def described(folder, **keys) -> str:
     folder.mkdir(exist_ok=True)
     (folder / "it's.py").write_text(SCRIPT)
     run = shlex.join([sys.executable, str(folder / "it's.py")])
-    usual = {"encode": f"{run} encode {{input}} {{output}} {{quality}}", "decode": f"{run} decode {{input}} {{output}}",
-             "suffix": ".jpg", "picture": ".ppm", "settings": [10, 50, 90], "ladder": [1, 95]}
+    usual = {
+        "encode": f"{run} encode {{input}} {{output}} {{quality}}",
+        "decode": f"{run} decode {{input}} {{output}}",
+        "suffix": ".jpg",
+        "picture": ".ppm",
+        "settings": [10, 50, 90],
+        "ladder": [1, 95],
+    }
     keys = {key: value for key, value in (usual | keys).items() if value is not None}
-    (folder / "jpeg.toml").write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items()))
+    (folder / "jpeg.toml").write_text(
+        "".join(f"{key} = {json.dumps(value)}\n" for key, value in keys.items())
+    )
     return str(folder / "jpeg.toml")
 
 
 def test_a_program_is_a_codec(tmp_path, crop):
     found = get_codec(described(tmp_path, version=f"{shlex.quote(sys.executable)} --version"))
-    assert found.version.startswith("Python 3.") and found.ladder == range(1, 96) and found.settings == [10, 50, 90]
+    assert (
+        found.version.startswith("Python 3.")
+        and found.ladder == range(1, 96)
+        and found.settings == [10, 50, 90]
+    )
     data, cost = found.encode_timed(crop, 50)
     plain = get_codec("jpeg:optimize=false,progressive=false")
     assert data == plain.encode(crop, 50) and found.encode(crop, 50) == data
     decoded, other = found.decode_timed(data)
-    assert np.array_equal(decoded, plain.decode(data)) and np.array_equal(found.decode(data), decoded)
+    assert np.array_equal(decoded, plain.decode(data)) and np.array_equal(
+        found.decode(data), decoded
+    )
     for each in (cost, other):
         assert 0.01 < each.seconds < 300 and (each.peak is None or 5 < each.peak < 200)
-    assert subprocesses.run_in_subprocess(found.name, "encode", *kept(tmp_path, crop), 50).peak == pytest.approx(
-        cost.peak, rel=0.5
-    )
+    assert subprocesses.run_in_subprocess(
+        found.name, "encode", *kept(tmp_path, crop), 50
+    ).peak == pytest.approx(cost.peak, rel=0.5)
 
 
 def kept(folder, picture):
@@ -72,7 +86,9 @@ def kept(folder, picture):
 
 def test_failures_are_told_in_one_line(tmp_path, crop):
     found = get_codec(described(tmp_path))
-    with pytest.raises(MetamerError, match=r"jpeg.toml: .* failed \(1\): thirteen brings bad luck$"):
+    with pytest.raises(
+        MetamerError, match=r"jpeg.toml: .* failed \(1\): thirteen brings bad luck$"
+    ):
         found.encode(crop, 13)
     with pytest.raises(MetamerError, match=r"wrote nothing to \{output\}"):
         found.encode(crop, 7)
@@ -80,21 +96,35 @@ def test_failures_are_told_in_one_line(tmp_path, crop):
         found.decode(b"no picture")
     with pytest.raises(MetamerError, match="thirteen brings bad luck"):
         subprocesses.run_in_subprocess(found.name, "encode", *kept(tmp_path, crop), 13)
-    with pytest.raises(MetamerError, match="has no setting 96; it takes whole numbers from 1 to 95"):
+    with pytest.raises(
+        MetamerError, match="has no setting 96; it takes whole numbers from 1 to 95"
+    ):
         found.check(96)
 
 
-@pytest.mark.parametrize(("keys", "message"), [
-    ({"encode": None}, "encode is missing"), ({"settings": None}, "settings is missing"),
-    ({"encode": "true {input} {output}"}, r"encode lacks \{quality\}"),
-    ({"decode": "true {output}"}, r"decode lacks \{input\}"),
-    ({"decode": "nosuchprogram {input} {output}"}, "decode needs the program 'nosuchprogram', which is not installed"),
-    ({"decode": "'true {input} {output}"}, "decode: No closing quotation"), ({"sufix": ".x"}, "no key 'sufix'"),
-    ({"settings": ["low"]}, "settings must be a list of numbers"), ({"settings": []}, "settings is empty"),
-    ({"settings": 10}, "settings must be a list"), ({"suffix": 3}, "suffix must be text"),
-    ({"picture": ".xyz"}, "Pillow writes no '.xyz' files"), ({"ladder": [5]}, "ladder must be"),
-    ({"ladder": [1, 60]}, "has no setting 90"), ({"ladder": [1, 95, 0]}, "ladder must be"),
-])
+@pytest.mark.parametrize(
+    ("keys", "message"),
+    [
+        ({"encode": None}, "encode is missing"),
+        ({"settings": None}, "settings is missing"),
+        ({"encode": "true {input} {output}"}, r"encode lacks \{quality\}"),
+        ({"decode": "true {output}"}, r"decode lacks \{input\}"),
+        (
+            {"decode": "nosuchprogram {input} {output}"},
+            "decode needs the program 'nosuchprogram', which is not installed",
+        ),
+        ({"decode": "'true {input} {output}"}, "decode: No closing quotation"),
+        ({"sufix": ".x"}, "no key 'sufix'"),
+        ({"settings": ["low"]}, "settings must be a list of numbers"),
+        ({"settings": []}, "settings is empty"),
+        ({"settings": 10}, "settings must be a list"),
+        ({"suffix": 3}, "suffix must be text"),
+        ({"picture": ".xyz"}, "Pillow writes no '.xyz' files"),
+        ({"ladder": [5]}, "ladder must be"),
+        ({"ladder": [1, 60]}, "has no setting 90"),
+        ({"ladder": [1, 95, 0]}, "ladder must be"),
+    ],
+)
 def test_mistakes_in_the_file(tmp_path, keys, message):
     with pytest.raises(MetamerError, match=message):
         program.program_codec(described(tmp_path, **keys))
@@ -111,8 +141,12 @@ def test_files_that_are_not_there_or_not_toml(tmp_path):
 
 
 def test_ladders(tmp_path):
-    assert program.program_codec(described(tmp_path, ladder=[63, 0], settings=[60, 10])).ladder == range(63, -1, -1)
-    assert program.program_codec(described(tmp_path, ladder=[3.0, 1.0, 0.5], settings=[3.0])).ladder == [
+    assert program.program_codec(
+        described(tmp_path, ladder=[63, 0], settings=[60, 10])
+    ).ladder == range(63, -1, -1)
+    assert program.program_codec(
+        described(tmp_path, ladder=[3.0, 1.0, 0.5], settings=[3.0])
+    ).ladder == [
         3.0,
         2.5,
         2.0,
@@ -126,24 +160,56 @@ def test_evaluate_measures_programs(tmp_path, otters):
     (tmp_path / "in").mkdir()
     otters.crop((200, 100, 264, 148)).save(tmp_path / "in" / "0.png")
     name = described(tmp_path)
-    done = inside("evaluate", tmp_path / "in", "--codec", name, "--quality", "20,80", "-m", "psnr", "--out", tmp_path / "out")
+    done = inside(
+        "evaluate",
+        tmp_path / "in",
+        "--codec",
+        name,
+        "--quality",
+        "20,80",
+        "-m",
+        "psnr",
+        "--out",
+        tmp_path / "out",
+    )
     assert done.returncode == 0, done.stderr.decode()
-    rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()
+    ]
     own, jpeg = ([row for row in rows if row["codec"] == of] for of in (name, "jpeg"))
-    assert [row["psnr"] for row in own] == [row["psnr"] for row in jpeg] and own[0]["bytes"] > jpeg[0]["bytes"]
-    done = inside("evaluate", tmp_path / "in", "--codec", name, "--quality", f"{name}=13", "-m", "psnr", "--out",
-                  tmp_path / "x")
-    assert done.returncode == 1 and done.stderr.decode().strip().endswith("thirteen brings bad luck")
+    assert [row["psnr"] for row in own] == [row["psnr"] for row in jpeg] and own[0]["bytes"] > jpeg[
+        0
+    ]["bytes"]
+    done = inside(
+        "evaluate",
+        tmp_path / "in",
+        "--codec",
+        name,
+        "--quality",
+        f"{name}=13",
+        "-m",
+        "psnr",
+        "--out",
+        tmp_path / "x",
+    )
+    assert done.returncode == 1 and done.stderr.decode().strip().endswith(
+        "thirteen brings bad luck"
+    )
 
 
 @pytest.mark.parametrize("name", ["cwebp", "avifenc"])
 def test_the_examples(name, otters):
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
-    found, crop = get_codec(str(ROOT / "examples" / f"{name}.toml")), otters.crop((100, 100, 292, 244))
+    found, crop = (
+        get_codec(str(ROOT / "examples" / f"{name}.toml")),
+        otters.crop((100, 100, 292, 244)),
+    )
     crop.info = {}
     ends = [found.encode(crop, setting) for setting in (found.settings[0], found.settings[-1])]
     assert len(ends[0]) < len(ends[1]) / 2 and found.name.endswith(".toml")
-    errors = [np.square(np.asarray(found.decode(data), float) - np.asarray(crop)).mean() for data in ends]
+    errors = [
+        np.square(np.asarray(found.decode(data), float) - np.asarray(crop)).mean() for data in ends
+    ]
     assert errors[1] < errors[0] / 3 and errors[1] < 40
     assert registry.get_codec(found.name) is found

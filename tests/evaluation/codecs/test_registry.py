@@ -21,7 +21,10 @@ def crop(otters) -> Image.Image:
 @pytest.fixture(scope="module")
 def decoder(tmp_path_factory) -> str:
     """A decoder of base's streams that knows realism and has weaker weights."""
-    changed, path = start.from_model(load("base")), tmp_path_factory.mktemp("decoder") / "weak.decoder"
+    changed, path = (
+        start.from_model(load("base")),
+        tmp_path_factory.mktemp("decoder") / "weak.decoder",
+    )
     for weight in changed.synthesis.parameters():
         weight.data *= 0.99
     export.export_decoder(changed, load("base"), {"name": "weak"}, path, realism=True)
@@ -31,7 +34,9 @@ def decoder(tmp_path_factory) -> str:
 @pytest.mark.parametrize("name", [*registry.pillow_codecs(), "base"])
 def test_ladders_rise_and_hold_the_usual_settings(name, crop):
     found = registry.get_codec(name)
-    ends = [len(found.encode(crop, found.ladder[place])) for place in (0, len(found.ladder) // 2, -1)]
+    ends = [
+        len(found.encode(crop, found.ladder[place])) for place in (0, len(found.ladder) // 2, -1)
+    ]
     assert ends == sorted(ends) and ends[0] < ends[-1] / 4
     for setting in found.settings:
         found.check(setting)
@@ -54,20 +59,32 @@ def test_metamer_is_itself(crop):
 
 
 def test_a_decoder_shares_the_stream_and_has_its_own_version(crop, decoder):
-    plain, whole, half = (registry.get_codec(f"base{rest}") for rest in ("", f"+{decoder}", f"+{decoder}@0.5"))
+    plain, whole, half = (
+        registry.get_codec(f"base{rest}") for rest in ("", f"+{decoder}", f"+{decoder}@0.5")
+    )
     assert {found.stream for found in (plain, whole, half)} == {"base"}
     assert len({found.version for found in (plain, whole, half)}) == 3
     data = plain.encode(crop, 40)
     assert data == half.encode(crop, 40)
     assert np.array_equal(half.decode(data), metamer.decode(data, decoder=decoder, realism=0.5))
-    first, middle, last = (np.asarray(found.decode(data)).astype(float) for found in (plain, half, whole))
+    first, middle, last = (
+        np.asarray(found.decode(data)).astype(float) for found in (plain, half, whole)
+    )
     assert 0 < np.abs(middle - first).mean() < np.abs(last - first).mean()
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("jpgg", "jpgg"), ("base+absent", "no decoder 'absent'"), ("base+", "names no decoder"), ("base+@0.5", "names no decoder"),
-    ("base+x@half", "names no decoder"), ("base+x@1.5", "from 0 to 1"), ("base+x@nan", "from 0 to 1"),
-])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("jpgg", "jpgg"),
+        ("base+absent", "no decoder 'absent'"),
+        ("base+", "names no decoder"),
+        ("base+@0.5", "names no decoder"),
+        ("base+x@half", "names no decoder"),
+        ("base+x@1.5", "from 0 to 1"),
+        ("base+x@nan", "from 0 to 1"),
+    ],
+)
 def test_unknown_codecs_are_refused(name, message):
     with pytest.raises(MetamerError, match=message):
         registry.get_codec(name)
@@ -93,15 +110,25 @@ def test_options_take_the_place_of_usual_ones(crop):
     crop.save(buffer, "JPEG", quality=40)
     assert bare.encode(crop, 40) == buffer.getvalue() != plain.encode(crop, 40)
     layers = [Image.open(io.BytesIO(found.encode(crop, 40))).layer[0][1] for found in (plain, full)]
-    assert layers == [2, 1] and full.name == "jpeg:subsampling=4:4:4" != full.stream.partition(":")[0]
-    assert len(registry.get_codec("webp:method=0").encode(crop, 40)) > len(registry.get_codec("webp").encode(crop, 40))
+    assert (
+        layers == [2, 1] and full.name == "jpeg:subsampling=4:4:4" != full.stream.partition(":")[0]
+    )
+    assert len(registry.get_codec("webp:method=0").encode(crop, 40)) > len(
+        registry.get_codec("webp").encode(crop, 40)
+    )
 
 
-@pytest.mark.parametrize(("name", "message"), [
-    ("jpeg:quality=3", "no option 'quality=3'.*subsampling"), ("jpeg:optimize=2", "optimize takes true or false"),
-    ("jpeg:", "no option ''"), ("webp:method=6,method=4", "given twice"), ("webp:method=best", "takes a whole number"),
-    ("jpeg:subsampling=5:5:5", "jpeg:subsampling=5:5:5: "),
-])
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("jpeg:quality=3", "no option 'quality=3'.*subsampling"),
+        ("jpeg:optimize=2", "optimize takes true or false"),
+        ("jpeg:", "no option ''"),
+        ("webp:method=6,method=4", "given twice"),
+        ("webp:method=best", "takes a whole number"),
+        ("jpeg:subsampling=5:5:5", "jpeg:subsampling=5:5:5: "),
+    ],
+)
 def test_options_that_a_codec_does_not_have_are_refused(name, message, crop):
     with pytest.raises(MetamerError, match=message):
         registry.get_codec(name).encode(crop, 50)

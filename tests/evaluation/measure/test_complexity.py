@@ -11,27 +11,45 @@ from metamer.evaluation.measure import machine
 from tests.conftest import inside
 
 
-def graph(operator: str, shapes: list[tuple[int, ...]], inputs: tuple[int, ...], **attributes) -> bytes:
+def graph(
+    operator: str, shapes: list[tuple[int, ...]], inputs: tuple[int, ...], **attributes
+) -> bytes:
     """One operator; the input's shape, the constants' shapes."""
     names = [f"c{index}" for index in range(len(shapes))]
-    constants = [numpy_helper.from_array(np.ones(shape, np.float32), name) for name, shape in zip(names, shapes, strict=True)]
+    constants = [
+        numpy_helper.from_array(np.ones(shape, np.float32), name)
+        for name, shape in zip(names, shapes, strict=True)
+    ]
     given = helper.make_tensor_value_info("x", TensorProto.FLOAT, inputs)
     made = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
     node = helper.make_node(operator, ["x", *names], ["y"], **attributes)
-    model = helper.make_model(helper.make_graph([node], "g", [given], [made], constants), ir_version=9,
-                              opset_imports=[helper.make_opsetid("", 17)])
+    model = helper.make_model(
+        helper.make_graph([node], "g", [given], [made], constants),
+        ir_version=9,
+        opset_imports=[helper.make_opsetid("", 17)],
+    )
     return model.SerializeToString()
 
 
-@pytest.mark.parametrize(("operator", "shapes", "inputs", "attributes", "macs"), [
-    ("Conv", [(8, 6, 3, 3), (8,)], (1, 6, 10, 12), {}, 8 * 10 * 8 * 6 * 9),
-    ("Conv", [(6, 1, 3, 3)], (1, 6, 10, 12), {"group": 6, "pads": [1, 1, 1, 1]}, 10 * 12 * 6 * 9),
-    ("Conv", [(8, 6, 2, 2)], (1, 6, 10, 12), {"strides": [2, 2]}, 5 * 6 * 8 * 6 * 4),
-    ("ConvTranspose", [(6, 4, 2, 2)], (1, 6, 10, 12), {"strides": [2, 2]}, 10 * 12 * 6 * 4 * 4),
-    ("MatMul", [(16, 5)], (2, 7, 16), {}, 2 * 7 * 16 * 5),
-    ("Gemm", [(16, 5), (5,)], (7, 16), {}, 7 * 16 * 5), ("Gemm", [(16, 5)], (16, 7), {"transA": 1}, 7 * 16 * 5),
-    ("Add", [(16, 5)], (16, 5), {}, 0),
-])
+@pytest.mark.parametrize(
+    ("operator", "shapes", "inputs", "attributes", "macs"),
+    [
+        ("Conv", [(8, 6, 3, 3), (8,)], (1, 6, 10, 12), {}, 8 * 10 * 8 * 6 * 9),
+        (
+            "Conv",
+            [(6, 1, 3, 3)],
+            (1, 6, 10, 12),
+            {"group": 6, "pads": [1, 1, 1, 1]},
+            10 * 12 * 6 * 9,
+        ),
+        ("Conv", [(8, 6, 2, 2)], (1, 6, 10, 12), {"strides": [2, 2]}, 5 * 6 * 8 * 6 * 4),
+        ("ConvTranspose", [(6, 4, 2, 2)], (1, 6, 10, 12), {"strides": [2, 2]}, 10 * 12 * 6 * 4 * 4),
+        ("MatMul", [(16, 5)], (2, 7, 16), {}, 2 * 7 * 16 * 5),
+        ("Gemm", [(16, 5), (5,)], (7, 16), {}, 7 * 16 * 5),
+        ("Gemm", [(16, 5)], (16, 7), {"transA": 1}, 7 * 16 * 5),
+        ("Add", [(16, 5)], (16, 5), {}, 0),
+    ],
+)
 def test_counts_are_the_formulas(operator, shapes, inputs, attributes, macs):
     made = graph(operator, shapes, inputs, **attributes)
     outputs, found = counting.run_profiled(made, {"x": np.ones(inputs, np.float32)})
@@ -41,14 +59,31 @@ def test_counts_are_the_formulas(operator, shapes, inputs, attributes, macs):
 
 def test_another_decoder_costs_the_same_and_has_weights_of_its_own(otters):
     picture = otters.crop((100, 100, 164, 164))
-    plain, other = (counting.network_cost("base", decoder, picture, 50) for decoder in (None, "realism"))
-    assert (plain.encoder, plain.decoder) == (other.encoder, other.decoder) and other.parameters > plain.parameters
+    plain, other = (
+        counting.network_cost("base", decoder, picture, 50) for decoder in (None, "realism")
+    )
+    assert (plain.encoder, plain.decoder) == (
+        other.encoder,
+        other.decoder,
+    ) and other.parameters > plain.parameters
 
 
 def test_the_command(tmp_path, otters):
     otters.crop((200, 100, 296, 164)).save(tmp_path / "a.png")
-    arguments = ("complexity", tmp_path / "a.png", "--codec", "base", "--codec", "jpeg", "--runs", 1, "--threads", 1,
-                 "--bpp", 0.8)
+    arguments = (
+        "complexity",
+        tmp_path / "a.png",
+        "--codec",
+        "base",
+        "--codec",
+        "jpeg",
+        "--runs",
+        1,
+        "--threads",
+        1,
+        "--bpp",
+        0.8,
+    )
     done = inside(*arguments, "--threads", 4096, "--json")
     assert done.returncode == 0, done.stderr.decode()
     found = json.loads(done.stdout)

@@ -1,4 +1,6 @@
-"""Rows of measurements: what is in them, when they are made again, and that processes do not mix them."""
+"""Rows of measurements: what is in them, when they are made again, and that processes do not mix
+them.
+"""
 
 import json
 
@@ -21,25 +23,37 @@ POINTS = [Point("jpeg", 30), Point("jpeg", target=0.8)]
 def folder(tmp_path, otters):
     (tmp_path / "in").mkdir()
     for index in range(2):
-        otters.crop((200 * index, 100, 200 * index + 96, 164)).save(tmp_path / "in" / f"{index}.png")
+        otters.crop((200 * index, 100, 200 * index + 96, 164)).save(
+            tmp_path / "in" / f"{index}.png"
+        )
     return tmp_path / "in"
 
 
 def test_rows_say_what_was_measured(folder, tmp_path):
-    found = measurements.measure_pictures(held_out_paths(folder), POINTS, SPECS, tmp_path / "rows.jsonl")
+    found = measurements.measure_pictures(
+        held_out_paths(folder), POINTS, SPECS, tmp_path / "rows.jsonl"
+    )
     assert set(found) == {(f"{index}.png", point) for index in range(2) for point in POINTS}
     picture = Image.open(folder / "0.png")
     jpeg = get_codec("jpeg")
     for row in (found["0.png", point] for point in POINTS):
         data = jpeg.encode(picture, row["setting"])
-        assert row["bytes"] == len(data) and row["bpp"] == 8 * len(data) / (96 * 64) and row["version"] == jpeg.version
+        assert (
+            row["bytes"] == len(data)
+            and row["bpp"] == 8 * len(data) / (96 * 64)
+            and row["version"] == jpeg.version
+        )
         decoded = to_tensor(jpeg.decode(data))
         assert row["encode_seconds"] > 0 and row["decode_seconds"] > 0 and row["jobs"] == 1
         assert row["encode_peak_mib"] is None or 20 < row["encode_peak_mib"] < 500
         for spec in SPECS:
-            assert row[spec] == pytest.approx(create(spec)(to_tensor(picture), decoded).item(), rel=1e-6)
-    (name, conditions), = json.loads((tmp_path / "machines.json").read_text()).items()
-    assert {row["machine"] for row in found.values()} == {name} and conditions["pillow"] == PIL.__version__
+            assert row[spec] == pytest.approx(
+                create(spec)(to_tensor(picture), decoded).item(), rel=1e-6
+            )
+    ((name, conditions),) = json.loads((tmp_path / "machines.json").read_text()).items()
+    assert {row["machine"] for row in found.values()} == {name} and conditions[
+        "pillow"
+    ] == PIL.__version__
     assert conditions["cores"] >= 1 and conditions["cpu"]
     sizes = {setting: len(jpeg.encode(picture, setting)) for setting in jpeg.ladder}
     away = {setting: abs(8 * size / (96 * 64) - 0.8) for setting, size in sizes.items()}
@@ -52,10 +66,16 @@ def test_rows_without_a_distance_are_completed_and_whole_ones_left(folder, tmp_p
     assert len(results.read_text().splitlines()) == 4
     second = measurements.measure_pictures(paths, POINTS, SPECS, results)
     assert len(results.read_text().splitlines()) == 8
-    assert all(second[key]["psnr"] == row["psnr"] and second[key]["cielab"] > 0 for key, row in first.items())
+    assert all(
+        second[key]["psnr"] == row["psnr"] and second[key]["cielab"] > 0
+        for key, row in first.items()
+    )
     before = results.read_text()
     results.write_text(before + '{"codec": "jpeg", "vers')
-    assert measurements.measure_pictures(paths, POINTS, SPECS, results) == second and results.read_text() == before
+    assert (
+        measurements.measure_pictures(paths, POINTS, SPECS, results) == second
+        and results.read_text() == before
+    )
 
 
 def test_rows_of_another_version_do_not_count(folder, tmp_path):
@@ -67,21 +87,38 @@ def test_rows_of_another_version_do_not_count(folder, tmp_path):
 
 
 def test_old_rows_are_measured_again(folder, tmp_path):
-    old = {"codec": "jpeg", "version": get_codec("jpeg").version, "setting": 30, "image": "0.png", "bpp": 1.0, "psnr": 30.0,
-           "ms_ssim": 0.9}
+    old = {
+        "codec": "jpeg",
+        "version": get_codec("jpeg").version,
+        "setting": 30,
+        "image": "0.png",
+        "bpp": 1.0,
+        "psnr": 30.0,
+        "ms_ssim": 0.9,
+    }
     (tmp_path / "rows.jsonl").write_text(json.dumps(old) + "\n")
-    found = measurements.measure_pictures(held_out_paths(folder), POINTS[:1], SPECS, tmp_path / "rows.jsonl")
+    found = measurements.measure_pictures(
+        held_out_paths(folder), POINTS[:1], SPECS, tmp_path / "rows.jsonl"
+    )
     assert found["0.png", POINTS[0]]["cielab"] > 0 and found["0.png", POINTS[0]]["bpp"] != 1.0
 
 
 def test_two_processes_write_the_rows_of_one(folder, tmp_path):
     paths = held_out_paths(folder)
-    rows = [measurements.measure_pictures(paths, POINTS, SPECS, tmp_path / f"{jobs}.jsonl", jobs) for jobs in (1, 2)]
+    rows = [
+        measurements.measure_pictures(paths, POINTS, SPECS, tmp_path / f"{jobs}.jsonl", jobs)
+        for jobs in (1, 2)
+    ]
     for key, row in rows[0].items():
         other = rows[1][key]
-        costs = {"jobs", *(f"{way}_{what}" for way in ("encode", "decode") for what in ("seconds", "peak_mib"))}
+        costs = {
+            "jobs",
+            *(f"{way}_{what}" for way in ("encode", "decode") for what in ("seconds", "peak_mib")),
+        }
         assert row["jobs"] == 1 and other["jobs"] == 2 and row["machine"] == other["machine"]
-        assert {key: row[key] for key in row.keys() - costs} == {key: other[key] for key in other.keys() - costs}
+        assert {key: row[key] for key in row.keys() - costs} == {
+            key: other[key] for key in other.keys() - costs
+        }
 
 
 def test_what_was_decoded_is_kept(folder, tmp_path):
@@ -93,25 +130,40 @@ def test_what_was_decoded_is_kept(folder, tmp_path):
     found = measurements.measure_pictures(paths, POINTS, ["psnr"], results, keep=keep)
     assert len(results.read_text().splitlines()) == 4
     data = get_codec("jpeg").encode(Image.open(paths[0]), found["0.png", POINTS[1]]["setting"])
-    assert list(Image.open(keep(paths[0], POINTS[1])).getdata()) == list(get_codec("jpeg").decode(data).getdata())
+    assert list(Image.open(keep(paths[0], POINTS[1])).getdata()) == list(
+        get_codec("jpeg").decode(data).getdata()
+    )
 
 
 def test_small_pictures_have_no_value_of_distances_that_need_larger_ones(folder, tmp_path, otters):
     with pytest.raises(ImageError, match="ms-ssim needs 161 pixels a side, which no picture has"):
-        measurements.measure_pictures(held_out_paths(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl")
+        measurements.measure_pictures(
+            held_out_paths(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl"
+        )
     otters.crop((0, 0, 176, 176)).save(folder / "2.png")
-    found = measurements.measure_pictures(held_out_paths(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl")
-    assert found["0.png", POINTS[0]]["ms-ssim"] is None and 0.5 < found["2.png", POINTS[0]]["ms-ssim"] < 1
+    found = measurements.measure_pictures(
+        held_out_paths(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl"
+    )
+    assert (
+        found["0.png", POINTS[0]]["ms-ssim"] is None
+        and 0.5 < found["2.png", POINTS[0]]["ms-ssim"] < 1
+    )
 
 
 def test_mistakes_are_told_first(folder, tmp_path):
     with pytest.raises(ImageError, match="no pictures"):
         held_out_paths(tmp_path)
     with pytest.raises(MetricError, match="did you mean 'psnr'"):
-        measurements.measure_pictures(held_out_paths(folder), POINTS, ["pnsr"], tmp_path / "rows.jsonl")
+        measurements.measure_pictures(
+            held_out_paths(folder), POINTS, ["pnsr"], tmp_path / "rows.jsonl"
+        )
     assert not (tmp_path / "rows.jsonl").exists()
     (tmp_path / "rows.jsonl").write_text("{damaged}\n")
     with pytest.raises(FileError, match="is damaged"):
-        measurements.measure_pictures(held_out_paths(folder), POINTS, SPECS, tmp_path / "rows.jsonl")
+        measurements.measure_pictures(
+            held_out_paths(folder), POINTS, SPECS, tmp_path / "rows.jsonl"
+        )
     with pytest.raises(MetamerError, match="jpgg"):
-        measurements.measure_pictures(held_out_paths(folder), [Point("jpgg", 3)], SPECS, tmp_path / "others.jsonl")
+        measurements.measure_pictures(
+            held_out_paths(folder), [Point("jpgg", 3)], SPECS, tmp_path / "others.jsonl"
+        )

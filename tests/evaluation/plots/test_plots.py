@@ -19,27 +19,63 @@ from metamer.evaluation.measure.summary import MeanInterval, RateSummary, realis
 from metamer.evaluation.plots import labels, logs, realism, style
 from metamer.evaluation.realism import measures
 
-BASE = {"image": "", "version": "1", "width": 64, "height": 64, "bytes": 1, "encode_seconds": 0.1, "decode_seconds": 0.1}
+BASE = {
+    "image": "",
+    "version": "1",
+    "width": 64,
+    "height": 64,
+    "bytes": 1,
+    "encode_seconds": 0.1,
+    "decode_seconds": 0.1,
+}
 
 
 def overlaps(figure) -> list[tuple[str, str]]:
     """Pairs of labels whose boxes share more than a hair."""
     figure.draw_without_rendering()
-    boxes = [(text.get_text(), np.array(Text.get_window_extent(text).extents)) for panel in figure.axes for text in panel.texts]
-    return [(one, other) for at, (one, a) in enumerate(boxes) for other, b in boxes[at + 1 :]
-            if (np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]) > 0.5).all()]
+    boxes = [
+        (text.get_text(), np.array(Text.get_window_extent(text).extents))
+        for panel in figure.axes
+        for text in panel.texts
+    ]
+    return [
+        (one, other)
+        for at, (one, a) in enumerate(boxes)
+        for other, b in boxes[at + 1 :]
+        if (np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]) > 0.5).all()
+    ]
 
 
 def rows(codec: str, rates=(0.1, 0.3, 0.9), pictures=4, **more) -> list[dict]:
     """Rows of a codec at three settings."""
-    return [BASE | {"codec": codec, "image": f"{index}.png", "setting": at, "bpp": rate * (1 + 0.1 * index),
-                    "psnr": 28 + 4 * at + index, "ms-ssim": 1 - 0.1 / (at + 1) - 0.001 * index} | more
-            for at, rate in enumerate(rates) for index in range(pictures)]
+    return [
+        BASE
+        | {
+            "codec": codec,
+            "image": f"{index}.png",
+            "setting": at,
+            "bpp": rate * (1 + 0.1 * index),
+            "psnr": 28 + 4 * at + index,
+            "ms-ssim": 1 - 0.1 / (at + 1) - 0.001 * index,
+        }
+        | more
+        for at, rate in enumerate(rates)
+        for index in range(pictures)
+    ]
 
 
 def summary(codec: str, target: float, psnr: float, fid: float, **more) -> RateSummary:
-    return RateSummary(codec, target, 4, target, 0.0, 0.0, {"psnr": MeanInterval(psnr, psnr - 1, psnr + 1)}, {},
-                       {"pictures": 4, "patches": 40, "fid": fid} | more)
+    return RateSummary(
+        codec,
+        target,
+        4,
+        target,
+        0.0,
+        0.0,
+        {"psnr": MeanInterval(psnr, psnr - 1, psnr + 1)},
+        {},
+        {"pictures": 4, "patches": 40, "fid": fid} | more,
+    )
 
 
 @pytest.fixture
@@ -67,7 +103,9 @@ def test_labels_of_ends_do_not_overlap(heights):
     drawn, (panel,) = style.new_panels(1)
     for height in heights:
         panel.plot([0.1, 1], [20, height])
-    labels.label_ends(drawn, {panel: [(1, height, f"codec {index}", "k") for index, height in enumerate(heights)]})
+    labels.label_ends(
+        drawn, {panel: [(1, height, f"codec {index}", "k") for index, height in enumerate(heights)]}
+    )
     assert len(panel.texts) == len(heights) and not overlaps(drawn)
     assert all(Text.get_window_extent(text).x1 <= drawn.bbox.x1 for text in panel.texts)
     plots.plt.close(drawn)
@@ -79,7 +117,9 @@ def test_labels_of_points_do_not_overlap(places):
     drawn, (panel,) = style.new_panels(1)
     panel.plot(*np.transpose(places), "o")
     panel.margins(0.2)
-    labels.label_points(drawn, {panel: [(x, y, f"codec {index}", "k") for index, (x, y) in enumerate(places)]})
+    labels.label_points(
+        drawn, {panel: [(x, y, f"codec {index}", "k") for index, (x, y) in enumerate(places)]}
+    )
     assert len(panel.texts) == len(places) and not overlaps(drawn)
     plots.plt.close(drawn)
 
@@ -91,13 +131,18 @@ def test_a_lonely_label_stands_beside_its_point_off_its_line(figure):
     drawn.draw_without_rendering()
     box = Text.get_window_extent(panel.texts[0])
     x, y = panel.transData.transform((1, 1))
-    assert not box.contains(x, y) and max(abs((box.x0 + box.x1) / 2 - x), abs((box.y0 + box.y1) / 2 - y)) < 60
+    assert (
+        not box.contains(x, y)
+        and max(abs((box.x0 + box.x1) / 2 - x), abs((box.y0 + box.y1) / 2 - y)) < 60
+    )
 
 
 def test_codecs_keep_their_looks():
     for others in ([], ["avif", "mine"], ["a", "b", "jpeg", "base+pim"]):
         found = style.codec_styles(["base", "base+realism@0.5", *others])
-        assert found["base"] == style.codec_styles(["base"])["base"] and len(set(found.values())) == len(found)
+        assert found["base"] == style.codec_styles(["base"])["base"] and len(
+            set(found.values())
+        ) == len(found)
     assert (
         style.codec_styles(["base+x@0.5", "base+x@1"])["base+x@0.5"]
         == style.codec_styles(["base+x@0.5", "base+x@1"])["base+x@1"]
@@ -107,47 +152,84 @@ def test_codecs_keep_their_looks():
 
 
 def test_ticks_are_round_and_enough():
-    assert style.round_ticks(0.05, 3) == pytest.approx([0.1, 0.3, 1, 3]) or len(style.round_ticks(0.05, 3)) >= 4
-    assert len(style.round_ticks(0.14, 0.52)) >= 4 and all(0.14 <= tick <= 0.52 for tick in style.round_ticks(0.14, 0.52))
+    assert (
+        style.round_ticks(0.05, 3) == pytest.approx([0.1, 0.3, 1, 3])
+        or len(style.round_ticks(0.05, 3)) >= 4
+    )
+    assert len(style.round_ticks(0.14, 0.52)) >= 4 and all(
+        0.14 <= tick <= 0.52 for tick in style.round_ticks(0.14, 0.52)
+    )
     assert style.round_ticks(1, 1e4) == pytest.approx([1, 10, 100, 1000, 1e4])
 
 
 def test_a_slider_is_a_path_from_its_model():
-    found = [summary("base", 0.2, 30, 90), summary("base+r@1", 0.2, 29, 70), summary("base+r@0.5", 0.2, 29.7, 80),
-             summary("avif", 0.2, 30, 85)]
+    found = [
+        summary("base", 0.2, 30, 90),
+        summary("base+r@1", 0.2, 29, 70),
+        summary("base+r@0.5", 0.2, 29.7, 80),
+        summary("avif", 0.2, 30, 85),
+    ]
     paths = realism_paths([*found, summary("base+r@1", 0.4, 31, 60), summary("avif", 0.4, 31, 60)])
     assert {key: [each.codec for each in path] for key, path in paths.items()} == {
-        (0.2, "base+r"): ["base", "base+r@0.5", "base+r@1"]}
+        (0.2, "base+r"): ["base", "base+r@0.5", "base+r@1"]
+    }
 
 
 def test_lines_of_the_plane_join_one_codec_s_rates_or_one_slider(figure):
     _, panel = figure
-    found = [summary(name, rate, psnr + 10 * rate, 90 - 100 * rate, kid=0.01, kid_low=0.005, kid_high=0.02)
-             for rate in (0.1, 0.3) for name, psnr in (("avif", 30), ("base", 29), ("base+r@1", 28))]
+    found = [
+        summary(
+            name, rate, psnr + 10 * rate, 90 - 100 * rate, kid=0.01, kid_low=0.005, kid_high=0.02
+        )
+        for rate in (0.1, 0.3)
+        for name, psnr in (("avif", 30), ("base", 29), ("base+r@1", 28))
+    ]
     kid = measures.common_measures([each.realism for each in found])[1]
-    labels = realism._plane(panel, found, "psnr", kid, style.codec_styles(each.codec for each in found))
-    lines = [tuple(line.get_xdata()) for line in panel.lines if line.get_marker() == "None" and np.ptp(line.get_xdata())]
+    labels = realism._plane(
+        panel, found, "psnr", kid, style.codec_styles(each.codec for each in found)
+    )
+    lines = [
+        tuple(line.get_xdata())
+        for line in panel.lines
+        if line.get_marker() == "None" and np.ptp(line.get_xdata())
+    ]
     assert lines == [(31, 33), (30, 32), (29, 31), (30, 29), (32, 31)]
     assert {label[2] for label in labels} == {"avif", "base", "base+r 1", "0.1 bpp", "0.3 bpp"}
     assert {label[1] for label in labels} == {10}  # in thousandths, as the title says
-    assert [tuple(line.get_ydata()) for line in panel.lines if not np.ptp(line.get_xdata()) and len(line.get_xdata()) == 2] == \
-        [(5, 20)] * 6
+    assert [
+        tuple(line.get_ydata())
+        for line in panel.lines
+        if not np.ptp(line.get_xdata()) and len(line.get_xdata()) == 2
+    ] == [(5, 20)] * 6
 
 
 def test_logs_tell_training_from_validation():
-    log = [{"step": 1, "stage": "a", "loss": 2.0, "each": {"mse": 0.1}, "seconds": 3.0},
-           {"step": 2, "stage": "b", "loss": float("nan"), "bpp": 0.5}, {"step": 2, "validation": {"pearson": 0.9}},
-           {"step": 3, "validation": [{"level": 1, "bpp": 0.5, "psnr": 33.0}, {"level": 0, "bpp": 0.1, "psnr": 30.0}]}]
+    log = [
+        {"step": 1, "stage": "a", "loss": 2.0, "each": {"mse": 0.1}, "seconds": 3.0},
+        {"step": 2, "stage": "b", "loss": float("nan"), "bpp": 0.5},
+        {"step": 2, "validation": {"pearson": 0.9}},
+        {
+            "step": 3,
+            "validation": [
+                {"level": 1, "bpp": 0.5, "psnr": 33.0},
+                {"level": 0, "bpp": 0.1, "psnr": 30.0},
+            ],
+        },
+    ]
     found = logs.training_series(log)
     assert list(found) == ["loss", "bpp", "mse"] and found["loss"][1].tolist() == [2.0]
-    assert logs.stage_starts(log) == [(1, "a"), (2, "b")] and logs.validation_series(log)["pearson"][1].tolist() == [0.9]
+    assert logs.stage_starts(log) == [(1, "a"), (2, "b")] and logs.validation_series(log)[
+        "pearson"
+    ][1].tolist() == [0.9]
     assert logs.validation_curves(log)[3].tolist() == [[0.1, 30], [0.5, 33]]
 
 
 def test_only_what_every_codec_saw_is_averaged():
     base, jpeg = rows("base"), rows("jpeg")
     interrupted = [row for row in base + jpeg if row["codec"] == "base" or row["image"] != "3.png"]
-    assert results.comparable_rows(interrupted) == [row for row in base + jpeg if row["image"] != "3.png"]
+    assert results.comparable_rows(interrupted) == [
+        row for row in base + jpeg if row["image"] != "3.png"
+    ]
     extra = base[0] | {"setting": 7}  # a setting tried on one picture
     assert results.comparable_rows([*base, extra]) == base
     with pytest.raises(MetamerError, match="no picture in common"):
@@ -158,46 +240,106 @@ def test_only_what_every_codec_saw_is_averaged():
 
 @pytest.fixture
 def folder(tmp_path):
-    """A folder as `evaluate`, over settings and at rates, and `train` leave it; published curves and complexities beside."""
+    """A folder as `evaluate`, over settings and at rates, and `train` leave it; published curves
+    and complexities beside.
+    """
     folder = tmp_path / "results"
     folder.mkdir()
-    lines = {"results": rows("base") + rows("jpeg"),
-             "matched": [row | {"target": (0.1, 0.3, 0.9)[row["setting"]]} for row in rows("base") + rows("avif")],
-             "log": [{"step": step, "stage": "joint", "loss": 1 / step, "bpp": 0.5, "critic": 1.3} for step in range(1, 30)]
-             + [{"step": 30, "validation": [{"bpp": 0.1, "psnr": 30.0}, {"bpp": 1, "psnr": 40.0}]}]}
+    lines = {
+        "results": rows("base") + rows("jpeg"),
+        "matched": [
+            row | {"target": (0.1, 0.3, 0.9)[row["setting"]]} for row in rows("base") + rows("avif")
+        ],
+        "log": [
+            {"step": step, "stage": "joint", "loss": 1 / step, "bpp": 0.5, "critic": 1.3}
+            for step in range(1, 30)
+        ]
+        + [{"step": 30, "validation": [{"bpp": 0.1, "psnr": 30.0}, {"bpp": 1, "psnr": 40.0}]}],
+    }
     for name, found in lines.items():
         (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
-    found = [summary(name, rate, psnr + 3 * at, 90 - 20 * at - 5 * place) for at, rate in enumerate((0.1, 0.3))
-             for place, (name, psnr) in enumerate((("base", 30.0), ("base+r@0.5", 29.8), ("base+r@1", 29.0), ("avif", 30.1)))]
+    found = [
+        summary(name, rate, psnr + 3 * at, 90 - 20 * at - 5 * place)
+        for at, rate in enumerate((0.1, 0.3))
+        for place, (name, psnr) in enumerate(
+            (("base", 30.0), ("base+r@0.5", 29.8), ("base+r@1", 29.0), ("avif", 30.1))
+        )
+    ]
     (folder / "matched.json").write_text(json.dumps(found, default=vars))
     (tmp_path / "other.csv").write_text("name,kmac_decoder\n")
-    (tmp_path / "complexity.json").write_text(json.dumps({"codecs": [
-        {"codec": "base", "decoder_kmac": 12.0}, {"codec": "jpeg", "decoder_kmac": None},
-        {"codec": "else", "decoder_kmac": 9.0}]}))
-    (tmp_path / "idle.json").write_text(json.dumps({"codecs": [{"codec": "jpeg", "decoder_kmac": None}]}))
+    (tmp_path / "complexity.json").write_text(
+        json.dumps(
+            {
+                "codecs": [
+                    {"codec": "base", "decoder_kmac": 12.0},
+                    {"codec": "jpeg", "decoder_kmac": None},
+                    {"codec": "else", "decoder_kmac": 9.0},
+                ]
+            }
+        )
+    )
+    (tmp_path / "idle.json").write_text(
+        json.dumps({"codecs": [{"codec": "jpeg", "decoder_kmac": None}]})
+    )
     return folder
 
 
-FIGURES = ["rate_distortion", "rate_distortion_matched", "gains", "distortion_realism", "rate_realism", "training",
-           "rate_distortion_complexity"]
+FIGURES = [
+    "rate_distortion",
+    "rate_distortion_matched",
+    "gains",
+    "distortion_realism",
+    "rate_realism",
+    "training",
+    "rate_distortion_complexity",
+]
 
 
 def test_every_figure(folder, tmp_path):
-    done = CliRunner().invoke(main, ["plot", str(folder), "--out", str(tmp_path / "figures"), "--format", "svg", "--published",
-                                     "vtm", "--published", "elic2022", "--complexity", str(tmp_path / "complexity.json")])
+    done = CliRunner().invoke(
+        main,
+        [
+            "plot",
+            str(folder),
+            "--out",
+            str(tmp_path / "figures"),
+            "--format",
+            "svg",
+            "--published",
+            "vtm",
+            "--published",
+            "elic2022",
+            "--complexity",
+            str(tmp_path / "complexity.json"),
+        ],
+    )
     assert done.exit_code == 0, done.output
     assert done.output.split() == [str(tmp_path / "figures" / f"{name}.svg") for name in FIGURES]
     text = {name: (tmp_path / "figures" / f"{name}.svg").read_text() for name in FIGURES}
-    for told in ("base", "jpeg", "vtm (published)", "elic2022 (published)", "PSNR (dB)", "dashed: CompressAI",
-                 "mean over 4 images"):
+    for told in (
+        "base",
+        "jpeg",
+        "vtm (published)",
+        "elic2022 (published)",
+        "PSNR (dB)",
+        "dashed: CompressAI",
+        "mean over 4 images",
+    ):
         assert told in text["rate_distortion"], told
     for told in ("better", "base+r 1", "0.3 bpp", "less distortion"):
         assert told in text["distortion_realism"], told
     assert "critic" in text["training"]
-    assert "against jpeg" in text["gains"] and ">base<" in text["gains"] and ">jpeg<" not in text["gains"]
+    assert (
+        "against jpeg" in text["gains"]
+        and ">base<" in text["gains"]
+        and ">jpeg<" not in text["gains"]
+    )
     for told in ("base", "elic2022", "mbt2018-mean", "bpg_444_x265_ycbcr"):
         assert told in text["rate_distortion_complexity"], told
-    assert ">jpeg<" not in text["rate_distortion_complexity"] and ">else<" not in text["rate_distortion_complexity"]
+    assert (
+        ">jpeg<" not in text["rate_distortion_complexity"]
+        and ">else<" not in text["rate_distortion_complexity"]
+    )
 
 
 def test_every_format(folder, tmp_path):
@@ -208,8 +350,12 @@ def test_every_format(folder, tmp_path):
     assert done.exit_code == 0, done.output
     stem = tmp_path / "one" / "rate_distortion"
     found = [Path(line) for line in done.output.split()]
-    assert [path for path in found if path.stem != "gains"] == [stem.with_suffix(f".{kind}") for kind in ("png", "pdf", "svg")]
-    assert Image.open(f"{stem}.png").width > 500 and stem.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    assert [path for path in found if path.stem != "gains"] == [
+        stem.with_suffix(f".{kind}") for kind in ("png", "pdf", "svg")
+    ]
+    assert Image.open(f"{stem}.png").width > 500 and stem.with_suffix(
+        ".pdf"
+    ).read_bytes().startswith(b"%PDF")
     assert "MS-SSIM" not in (svg := stem.with_suffix(".svg").read_text()) and "PSNR" in svg
 
 
@@ -218,20 +364,32 @@ def test_figures_go_beside_their_results(folder):
     assert done.exit_code == 0 and done.output.strip() == str(folder / "training.png"), done.output
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (["absent"], "no results.jsonl"), (["results", "-m", "dists"], "dists was not measured; there are psnr, ms-ssim"),
-    (["results", "--published", "vtn"], "did you mean 'vtm'"),
-    (["results", "--anchor", "avif"], "avif was not measured; there are base, jpeg"),
-    (["results", "--complexity", "absent.json"], "absent.json: no such file"),
-    (["results", "--complexity", "other.csv"], "the JSON of `metamer complexity --json`"),
-    (["results", "--complexity", "idle.json"], "idle.json has the work of no network"),
-    (["results", "damaged"], "damaged"), (["lonely", "results"], "no picture in common"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["absent"], "no results.jsonl"),
+        (["results", "-m", "dists"], "dists was not measured; there are psnr, ms-ssim"),
+        (["results", "--published", "vtn"], "did you mean 'vtm'"),
+        (["results", "--anchor", "avif"], "avif was not measured; there are base, jpeg"),
+        (["results", "--complexity", "absent.json"], "absent.json: no such file"),
+        (["results", "--complexity", "other.csv"], "the JSON of `metamer complexity --json`"),
+        (["results", "--complexity", "idle.json"], "idle.json has the work of no network"),
+        (["results", "damaged"], "damaged"),
+        (["lonely", "results"], "no picture in common"),
+    ],
+)
 def test_bad_input_gets_one_line(folder, tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
-    for name, text in (("damaged", '{"a"}\n'), ("lonely", json.dumps(rows("webp", image="other.png")[0]) + "\n")):
+    for name, text in (
+        ("damaged", '{"a"}\n'),
+        ("lonely", json.dumps(rows("webp", image="other.png")[0]) + "\n"),
+    ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "results.jsonl").write_text(text)
     done = CliRunner().invoke(main, ["plot", *arguments, "--out", "figures"])
-    assert done.exit_code == 1 and message in done.output and len(done.output.strip().splitlines()) == 1, done.output
+    assert (
+        done.exit_code == 1
+        and message in done.output
+        and len(done.output.strip().splitlines()) == 1
+    ), done.output
     assert not any(tmp_path.glob("figures/*"))

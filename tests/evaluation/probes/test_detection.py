@@ -29,16 +29,27 @@ def quick(monkeypatch):
 
 def rows(predicted, teacher) -> list[DetectionRow]:
     pairs = enumerate(zip(predicted, teacher, strict=True))
-    return [DetectionRow(str(index // 4), "jpeg", index, float(ours), float(theirs)) for index, (ours, theirs) in pairs]
+    return [
+        DetectionRow(str(index // 4), "jpeg", index, float(ours), float(theirs))
+        for index, (ours, theirs) in pairs
+    ]
 
 
 def test_a_study_writes_its_record_and_figure(quick, photo, tmp_path):
     table = detection.study_detection([photo], tmp_path / "out", create("mse"))
-    assert table.splitlines()[2].startswith("| both | 6 |") and "| JPEG | 3 |" in table and "| this codec | 3 |" in table
+    assert (
+        table.splitlines()[2].startswith("| both | 6 |")
+        and "| JPEG | 3 |" in table
+        and "| this codec | 3 |" in table
+    )
     record = json.loads((tmp_path / "out" / "detection.json").read_text())
     seen = {(row["kind"], row["quality"]): row["teacher"] for row in record["rows"]}
-    assert seen["jpeg", 5] > seen["jpeg", 40] > seen["jpeg", 90] and seen["codec", 0] > seen["codec", 100]
-    assert record["agreement"][1]["within"][0] == 1  # squared error orders one photograph's JPEGs as the teacher does
+    assert (
+        seen["jpeg", 5] > seen["jpeg", 40] > seen["jpeg", 90]
+        and seen["codec", 0] > seen["codec", 100]
+    )
+    # squared error orders one photograph's JPEGs as the teacher does
+    assert record["agreement"][1]["within"][0] == 1
     assert (tmp_path / "out" / "detection.png").stat().st_size > 10_000
 
 
@@ -65,7 +76,11 @@ def test_damaged_notes_and_small_photographs_are_named(quick, photo, tmp_path, o
 def test_agreement_of_perfect_and_of_reversed_predictions(rng):
     teacher = rng.random(24)
     perfect = agreement_with_teacher(rows(teacher, teacher), "all")
-    assert perfect.pearson == pytest.approx((1, 1, 1)) and perfect.within == (1, 1, 1) and perfect.error == (0, 0, 0)
+    assert (
+        perfect.pearson == pytest.approx((1, 1, 1))
+        and perfect.within == (1, 1, 1)
+        and perfect.error == (0, 0, 0)
+    )
     reversed_ = agreement_with_teacher(rows(1 - teacher, teacher), "all")
     assert reversed_.spearman == pytest.approx((-1, -1, -1))
     assert reversed_.error[0] == pytest.approx(np.abs(1 - 2 * teacher).mean())

@@ -35,14 +35,19 @@ def clips(tmp_path_factory, otters) -> list[Path]:
         folder.mkdir()
         for frame in range(4):
             left = start + 4 * frame
-            otters.crop((left, 2 * frame, left + 400, 2 * frame + 400)).save(folder / f"{frame}.png")
+            otters.crop((left, 2 * frame, left + 400, 2 * frame + 400)).save(
+                folder / f"{frame}.png"
+            )
         folders.append(folder)
     return folders
 
 
 def mean_colour() -> Distance:
     distance = MeanColour()
-    distance.metric, distance.label = Metric("mean-colour", MeanColour, "Mean colour", "none", "colour"), "mean-colour"
+    distance.metric, distance.label = (
+        Metric("mean-colour", MeanColour, "Mean colour", "none", "colour"),
+        "mean-colour",
+    )
     return distance
 
 
@@ -67,8 +72,12 @@ def test_changes_are_what_they_are_called(image):
 
 
 def test_mean_squared_error_has_one_and_what_ignores_places_less(image):
-    assert [row.value for row in invariance.change_tolerances(create("mse"), [image])] == pytest.approx([1] * 4, rel=1e-4)
-    assert all(row.value < 0.5 for row in invariance.change_tolerances(create("lpips-squeeze"), [image]))
+    assert [
+        row.value for row in invariance.change_tolerances(create("mse"), [image])
+    ] == pytest.approx([1] * 4, rel=1e-4)
+    assert all(
+        row.value < 0.5 for row in invariance.change_tolerances(create("lpips-squeeze"), [image])
+    )
 
 
 def test_tolerance_writes_a_table_records_and_a_figure(otters, tmp_path):
@@ -77,7 +86,9 @@ def test_tolerance_writes_a_table_records_and_a_figure(otters, tmp_path):
         paths.append(tmp_path / f"{index}.png")
         otters.crop((left, 40, left + 290, 330)).save(paths[-1])
     otters.crop((0, 0, 100, 300)).save(tmp_path / "narrow.png")
-    table = invariance.study_tolerance([*paths, tmp_path / "narrow.png"], [create("mse"), create("cielab")], tmp_path)
+    table = invariance.study_tolerance(
+        [*paths, tmp_path / "narrow.png"], [create("mse"), create("cielab")], tmp_path
+    )
     assert "3 pictures" in table and "cielab" in table and "shift 1 px" in table
     rows = json.loads((tmp_path / "tolerance.json").read_text())
     assert len(rows) == 8 and all(row["low"] <= row["value"] <= row["high"] for row in rows)
@@ -87,7 +98,9 @@ def test_tolerance_writes_a_table_records_and_a_figure(otters, tmp_path):
 
 
 def test_neighbours_are_closer_than_strangers(clips, tmp_path):
-    table = invariance.study_neighbours(invariance.read_clips(clips), [create("mse"), create("ms-ssim")], tmp_path)
+    table = invariance.study_neighbours(
+        invariance.read_clips(clips), [create("mse"), create("ms-ssim")], tmp_path
+    )
     rows = json.loads((tmp_path / "neighbours.json").read_text())
     assert "another clip" in table and len(rows) == 6 and {row["groups"] for row in rows} == {2}
     assert all(row["value"] == 1 for row in rows)
@@ -98,7 +111,8 @@ def test_what_sees_nothing_is_right_half_of_the_time(clips):
     same = [[places[:1].expand(4, -1, -1, -1) for places in clip] for clip in frames]
     ends = invariance.neighbour_orderings(create("mse"), same)[-1]
     assert ends.what.endswith("other end") and ends.value == 0.5
-    backwards = [[places[[0, 3, 0, 1]] for places in clip] for clip in frames]  # the neighbour is the far one
+    # the neighbour is the far one
+    backwards = [[places[[0, 3, 0, 1]] for places in clip] for clip in frames]
     assert invariance.neighbour_orderings(create("mse"), backwards)[-1].value < 0.5
 
 

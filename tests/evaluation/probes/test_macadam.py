@@ -5,7 +5,14 @@ import pytest
 import torch
 from PIL import Image
 
-from metamer.evaluation.probes.macadam import ELLIPSES, WHITE, chromaticity_to_lab, ellipse_outlines, plot_macadam, roundness
+from metamer.evaluation.probes.macadam import (
+    ELLIPSES,
+    WHITE,
+    chromaticity_to_lab,
+    ellipse_outlines,
+    plot_macadam,
+    roundness,
+)
 from metamer.perception.distances.cielab import srgb_to_lab
 
 
@@ -36,4 +43,7 @@ def test_the_figure_is_drawn(tmp_path):
 
 
 def test_cielab_evens_sizes():
-    assert roundness(chromaticity_to_lab(ellipse_outlines())).spread < 0.5 * roundness(ellipse_outlines()).spread
+    assert (
+        roundness(chromaticity_to_lab(ellipse_outlines())).spread
+        < 0.5 * roundness(ellipse_outlines()).spread
+    )

@@ -1,4 +1,6 @@
-"""Sweeps: every layer of every point is scored once, the optimum is found where it is, the figures are drawn."""
+"""Sweeps: every layer of every point is scored once, the optimum is found where it is, the figures
+are drawn.
+"""
 
 import json
 
@@ -39,7 +41,10 @@ def tid(tmp_path_factory, otters):
         for level in range(1, 4):
             noisy = np.asarray(picture) + rng.normal(0, 9 * level, (SIDE, SIDE, 3))
             coarse = picture.resize((SIDE // (level + 1),) * 2).resize((SIDE, SIDE))
-            for kind, image in ((1, Image.fromarray(noisy.clip(0, 255).astype(np.uint8))), (8, coarse)):
+            for kind, image in (
+                (1, Image.fromarray(noisy.clip(0, 255).astype(np.uint8))),
+                (8, coarse),
+            ):
                 name = f"i0{number}_{kind:02d}_{level}.png"
                 image.save(folder / "distorted_images" / name)
                 lines.append(f"{7 - level - kind / 10:.2f} {name}")
@@ -52,18 +57,31 @@ def points(tmp_path_factory):
     """A grid of random networks."""
     folder = tmp_path_factory.mktemp("points")
     found = {}
-    for number, (name, objective, strength, start) in enumerate([
-        ("reconstruction", "reconstruction", 0.0, "original"), ("noise-0.1", "denoising", 0.1, "original"),
-        ("noise-0.4", "denoising", 0.4, "original"), ("sparsity-0.1", "sparsity", 0.1, "original"),
-        ("parametric", "reconstruction", 0.0, "parametric"),
-    ]):
+    for number, (name, objective, strength, start) in enumerate(
+        [
+            ("reconstruction", "reconstruction", 0.0, "original"),
+            ("noise-0.1", "denoising", 0.1, "original"),
+            ("noise-0.4", "denoising", 0.4, "original"),
+            ("sparsity-0.1", "sparsity", 0.1, "original"),
+            ("parametric", "reconstruction", 0.0, "parametric"),
+        ]
+    ):
         torch.manual_seed(number)
         shape = ((3, 3, 4, 8), (1, 3, 3))
         networks = (("encoder", Encoder(*shape)), ("decoder", Decoder(*shape)))
         for stage in (stage for _, network in networks for stage in network.values()):
             stage.deviation.uniform_(0.5, 2)
-        tensors = {f"{part}.{name}": value for part, network in networks for name, value in network.state_dict().items()}
-        told = {"objective": objective, "strength": str(strength), "initialisation": start, "seed": "0"}
+        tensors = {
+            f"{part}.{name}": value
+            for part, network in networks
+            for name, value in network.state_dict().items()
+        }
+        told = {
+            "objective": objective,
+            "strength": str(strength),
+            "initialisation": start,
+            "seed": "0",
+        }
         found[name] = folder / f"{name}.safetensors"
         safetensors.torch.save_file(tensors, found[name], told)
     return found
@@ -76,22 +94,46 @@ def test_a_sweep_is_scored_layer_by_layer_and_drawn(points, tid, tmp_path, monke
     assert list(found["references"]) == ["mse", "ms-ssim"]
     for row in found["points"].values():
         layers = [*LAYERS, *(f"decoder {name}" for name in reversed(LAYERS))]
-        assert list(row["layers"]) == [f"{layer}, {readout}" for layer in layers for readout in ("standard", "raw")]
-        assert all(-1 <= low <= high <= 1 and -1 <= value <= 1 for value, low, high in row["layers"].values())
-    assert found["points"]["noise-0.4"]["objective"] == "denoising" and found["points"]["noise-0.4"]["strength"] == 0.4
+        assert list(row["layers"]) == [
+            f"{layer}, {readout}" for layer in layers for readout in ("standard", "raw")
+        ]
+        assert all(
+            -1 <= low <= high <= 1 and -1 <= value <= 1
+            for value, low, high in row["layers"].values()
+        )
+    assert (
+        found["points"]["noise-0.4"]["objective"] == "denoising"
+        and found["points"]["noise-0.4"]["strength"] == 0.4
+    )
 
     # the layer's own distance says the same
     lines = [line.split() for line in (tid / "mos_with_names.txt").read_text().splitlines()]
     for layer, readout in (("v1", "standard"), ("v1", "raw"), ("contrast", "standard")):
-        distance = create("perceptnet", weights=str(points["noise-0.1"]), layer=layer, standard=readout == "standard")
-        values = [distance(to_tensor(read_image(tid / "reference_images" / f"I{name[1:3]}.png")),
-                           to_tensor(read_image(tid / "distorted_images" / name))).item() for _, name in lines]
-        expected = agreement.spearman(-np.array(values), np.array([float(opinion) for opinion, _ in lines]))
-        assert found["points"]["noise-0.1"]["layers"][f"{layer}, {readout}"][0] == pytest.approx(expected, abs=1e-9)
+        distance = create(
+            "perceptnet",
+            weights=str(points["noise-0.1"]),
+            layer=layer,
+            standard=readout == "standard",
+        )
+        values = [
+            distance(
+                to_tensor(read_image(tid / "reference_images" / f"I{name[1:3]}.png")),
+                to_tensor(read_image(tid / "distorted_images" / name)),
+            ).item()
+            for _, name in lines
+        ]
+        expected = agreement.spearman(
+            -np.array(values), np.array([float(opinion) for opinion, _ in lines])
+        )
+        assert found["points"]["noise-0.1"]["layers"][f"{layer}, {readout}"][0] == pytest.approx(
+            expected, abs=1e-9
+        )
 
     curve = found["optima"]["denoising, raw"]
-    ends = {strength: found["points"][name]["layers"]["v1, raw"][0]
-            for strength, name in ((0.0, "reconstruction"), (0.1, "noise-0.1"), (0.4, "noise-0.4"))}
+    ends = {
+        strength: found["points"][name]["layers"]["v1, raw"][0]
+        for strength, name in ((0.0, "reconstruction"), (0.1, "noise-0.1"), (0.4, "noise-0.4"))
+    }
     assert ends[curve["strength"]] == max(ends.values())
     assert curve["over_plain"][0] == pytest.approx(max(ends.values()) - ends[0.0])
     assert curve["over_strongest"][0] == pytest.approx(max(ends.values()) - ends[0.4])
@@ -104,7 +146,8 @@ def test_a_sweep_is_scored_layer_by_layer_and_drawn(points, tid, tmp_path, monke
     for name in (perceptnet_sweep.LAYERS_FIGURE, perceptnet_sweep.PARAMETERS_FIGURE):
         assert Image.open(tmp_path / name).width > 500
 
-    monkeypatch.setattr(perceptnet_sweep.TrainedPoint, "space", None)  # would fail if anything were measured again
+    # would fail if anything were measured again
+    monkeypatch.setattr(perceptnet_sweep.TrainedPoint, "space", None)
     assert perceptnet_sweep.score_sweep(points, tid, tmp_path) == table
 
 
@@ -121,7 +164,10 @@ def test_decoders_can_be_left_to_plain_reconstruction(points, tid, tmp_path):
     assert len(quick["reconstruction"]["layers"]) == 28 and len(quick["noise-0.1"]["layers"]) == 14
     perceptnet_sweep.score_sweep(chosen, tid, tmp_path)
     whole = json.loads((tmp_path / perceptnet_sweep.NUMBERS).read_text())["points"]
-    assert len(whole["noise-0.1"]["layers"]) == 28 and whole["reconstruction"] == quick["reconstruction"]
+    assert (
+        len(whole["noise-0.1"]["layers"]) == 28
+        and whole["reconstruction"] == quick["reconstruction"]
+    )
 
 
 def test_the_decoder_ends_in_the_reconstruction(points):
@@ -137,7 +183,10 @@ def test_the_decoder_ends_in_the_reconstruction(points):
 def test_an_interior_optimum_is_told_from_a_slope(rng):
     opinion = rng.normal(size=400)
     people = perceptnet_sweep.RatedPairs([], opinion, np.repeat(np.arange(20), 20))
-    curve = {strength: opinion + noise * rng.normal(size=400) for strength, noise in ((0.0, 1.0), (0.1, 0.3), (0.4, 1.2))}
+    curve = {
+        strength: opinion + noise * rng.normal(size=400)
+        for strength, noise in ((0.0, 1.0), (0.1, 0.3), (0.4, 1.2))
+    }
     found = perceptnet_sweep.best_strength(people, curve)
     assert found["strength"] == 0.1
     for end in ("over_plain", "over_strongest"):
@@ -148,9 +197,20 @@ def test_an_interior_optimum_is_told_from_a_slope(rng):
 
 
 def test_the_command_trains_scores_and_does_nothing_twice(photographs, tid, tmp_path):
-    (tmp_path / "sweep.yaml").write_text("base: {steps: 2, batch: 2, crop: 32, warmup: 1, precision: 32-true}\nnoise: [0.1]\n")
-    arguments = ("sweep", tmp_path / "sweep.yaml", "--data", photographs, "--ratings", tid, "--encoders-only",
-                 "--out", tmp_path / "out")
+    (tmp_path / "sweep.yaml").write_text(
+        "base: {steps: 2, batch: 2, crop: 32, warmup: 1, precision: 32-true}\nnoise: [0.1]\n"
+    )
+    arguments = (
+        "sweep",
+        tmp_path / "sweep.yaml",
+        "--data",
+        photographs,
+        "--ratings",
+        tid,
+        "--encoders-only",
+        "--out",
+        tmp_path / "out",
+    )
     done = inside(*arguments)
     assert done.returncode == 0 and "noise-0.1" in done.stdout.decode(), done.stderr.decode()
     weights = tmp_path / "out" / "noise-0.1" / "model.safetensors"

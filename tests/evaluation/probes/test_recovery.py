@@ -1,4 +1,6 @@
-"""Blind spots: descent finds what a distance determines, and the verdict tells seeing from blind."""
+"""Blind spots: descent finds what a distance determines, and the verdict tells seeing from
+blind.
+"""
 
 import json
 
@@ -27,7 +29,10 @@ def reference(otters):
 
 def blind() -> Distance:
     distance = MeanColour()
-    distance.metric, distance.label = Metric("mean-colour", MeanColour, "Mean colour", "none", "colour"), "mean-colour"
+    distance.metric, distance.label = (
+        Metric("mean-colour", MeanColour, "Mean colour", "none", "colour"),
+        "mean-colour",
+    )
     return distance
 
 
@@ -36,13 +41,18 @@ def test_squared_error_recovers_and_the_mean_colour_is_blind(reference):
     record = recovery.judge_recovery(create("mse"), reference, image, "noise", 120)
     assert record.verdict == "recovers" and record.others["psnr"][0] > 30
     assert torch.equal(image, recovery.rounded_to_8_bits(image))
-    record = recovery.judge_recovery(blind(), reference, recovery.recover_image(blind(), reference, "noise", 60), "noise", 60)
+    record = recovery.judge_recovery(
+        blind(), reference, recovery.recover_image(blind(), reference, "noise", 60), "noise", 60
+    )
     assert record.verdict == "blind" and record.value == (0, 0) and record.others["psnr"][0] < 15
 
 
 def test_too_few_steps_reach_nothing(reference):
     image = recovery.recover_image(create("ms-ssim"), reference, "noise", 3)
-    assert recovery.judge_recovery(create("ms-ssim"), reference, image, "noise", 3).verdict == "not reached"
+    assert (
+        recovery.judge_recovery(create("ms-ssim"), reference, image, "noise", 3).verdict
+        == "not reached"
+    )
 
 
 def test_descent_from_a_jpeg_is_descent(reference):
@@ -55,7 +65,10 @@ def test_descent_from_a_jpeg_is_descent(reference):
 
 def test_smoothness_smooths(reference):
     begin = recovery.starting_image(reference, "noise")
-    rough, smooth = (recovery.minimise_distance(create("features"), reference, begin, 20, weight) for weight in (0, 1e3))
+    rough, smooth = (
+        recovery.minimise_distance(create("features"), reference, begin, 20, weight)
+        for weight in (0, 1e3)
+    )
     assert recovery.total_variation(smooth) < 0.7 * recovery.total_variation(rough)
 
 
@@ -66,7 +79,9 @@ def test_trials_are_kept_and_drawn(tmp_path, otters):
     before = (tmp_path / "mse-noise.png").stat().st_mtime_ns
     recovery.run_recoveries(photo, [create("mse"), create("ssim")], "noise", 4, tmp_path)
     assert (tmp_path / "mse-noise.png").stat().st_mtime_ns == before
-    assert [row["metric"] for row in json.loads((tmp_path / "recoveries-noise.json").read_text())] == ["mse", "cielab", "ssim"]
+    assert [
+        row["metric"] for row in json.loads((tmp_path / "recoveries-noise.json").read_text())
+    ] == ["mse", "cielab", "ssim"]
     sheet = Image.open(tmp_path / "recoveries-noise.png")
     assert sheet.width > 600
     other = photo.flip(-1)  # of which nothing is known yet
@@ -79,7 +94,13 @@ def test_trials_are_kept_and_drawn(tmp_path, otters):
 def test_what_cannot_be_recovered_is_told(tmp_path, otters):
     otters.save(tmp_path / "photo.png")
     with pytest.raises(MetamerError, match="psnr has no gradient"):
-        recovery.run_recoveries(recovery.read_centre(tmp_path / "photo.png", 168), [create("psnr")], "noise", 4, tmp_path)
+        recovery.run_recoveries(
+            recovery.read_centre(tmp_path / "photo.png", 168),
+            [create("psnr")],
+            "noise",
+            4,
+            tmp_path,
+        )
     with pytest.raises(ImageError, match="736x414 pixels, 500x500 are used"):
         recovery.read_centre(tmp_path / "photo.png", 500)
 

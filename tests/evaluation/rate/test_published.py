@@ -1,4 +1,6 @@
-"""Published figures: that they are whole, hold for Kodak alone, and come out again where their settings are used."""
+"""Published figures: that they are whole, hold for Kodak alone, and come out again where their
+settings are used.
+"""
 
 import numpy as np
 import pytest
@@ -18,22 +20,51 @@ needs_kodak = pytest.mark.skipif(not KODAK.is_dir(), reason="the Kodak photograp
 
 def test_all_have_curves_a_source_and_a_licence():
     known = published.published_codecs()
-    assert {"vtm", "elic2022", "bmshj2018-hyperprior", "mbt2018-mean", "webp", "jpeg", "hific", "crdr"} <= known.keys()
+    assert {
+        "vtm",
+        "elic2022",
+        "bmshj2018-hyperprior",
+        "mbt2018-mean",
+        "webp",
+        "jpeg",
+        "hific",
+        "crdr",
+    } <= known.keys()
     for each in known.values():
-        assert each.source and each.licence in ("BSD-3-Clause-Clear", "MIT", "none stated") and each.name in each.title
+        assert (
+            each.source
+            and each.licence in ("BSD-3-Clause-Clear", "MIT", "none stated")
+            and each.name in each.title
+        )
         for label, curve in each.curves.items():
             rises = 1 if find(label).higher_is_better else -1
-            assert len(curve) >= 3 and (np.diff(curve[:, 0]) > 0).all() and (rises * np.diff(curve[:, 1]) > 0).all()
-        assert (each.curves["psnr"][:, 1] > 20).all() and (each.curves.get("ms-ssim", np.ones((1, 2)))[:, 1] <= 1).all()
-    assert set(known["crdr"].curves) == {"psnr", "lpips-alex", "dists"} and "dists" not in known["hific"].curves
+            assert (
+                len(curve) >= 3
+                and (np.diff(curve[:, 0]) > 0).all()
+                and (rises * np.diff(curve[:, 1]) > 0).all()
+            )
+        assert (each.curves["psnr"][:, 1] > 20).all() and (
+            each.curves.get("ms-ssim", np.ones((1, 2)))[:, 1] <= 1
+        ).all()
+    assert (
+        set(known["crdr"].curves) == {"psnr", "lpips-alex", "dists"}
+        and "dists" not in known["hific"].curves
+    )
 
 
 def test_networks_are_placed_by_cost_and_rate():
     found = published.published_bd_rates()
     assert [each.decoder for each, _ in found] == sorted(each.decoder for each, _ in found)
     rates = {each.name: rate for each, rate in found}
-    assert rates["elic2022"] < rates["mbt2018-mean"] < rates["bmshj2018-hyperprior"] < rates["bmshj2018-factorized"]
-    assert rates["elic2022"] == pytest.approx(-26.6, abs=0.5) and rates["mbt2018-mean"] == pytest.approx(-3.3, abs=0.5)
+    assert (
+        rates["elic2022"]
+        < rates["mbt2018-mean"]
+        < rates["bmshj2018-hyperprior"]
+        < rates["bmshj2018-factorized"]
+    )
+    assert rates["elic2022"] == pytest.approx(-26.6, abs=0.5) and rates[
+        "mbt2018-mean"
+    ] == pytest.approx(-3.3, abs=0.5)
     assert rates["shallow-2-layer"] == pytest.approx(5.9, abs=0.5)
 
 
@@ -44,9 +75,17 @@ def test_unknown_names_and_other_pictures_are_refused(tmp_path):
         Image.new("RGB", (32, 32), (index, 0, 0)).save(tmp_path / f"kodim{index + 1:02}.png")
     for name, message in (("vtm", "which these pictures are not"), ("vtn", "did you mean")):
         with pytest.raises(MetamerError, match=message):
-            rate_distortion.evaluate_over_settings(tmp_path, ["jpeg"], tmp_path / "out", published_names=[name])
-    done = CliRunner().invoke(cli.main, ["evaluate", str(tmp_path), "--published", "vtm", "--bpp", "1", "--out", "x"])
-    assert done.exit_code == 2 and "--published or --bpp" in done.output and not (tmp_path / "out").exists()
+            rate_distortion.evaluate_over_settings(
+                tmp_path, ["jpeg"], tmp_path / "out", published_names=[name]
+            )
+    done = CliRunner().invoke(
+        cli.main, ["evaluate", str(tmp_path), "--published", "vtm", "--bpp", "1", "--out", "x"]
+    )
+    assert (
+        done.exit_code == 2
+        and "--published or --bpp" in done.output
+        and not (tmp_path / "out").exists()
+    )
 
 
 @needs_kodak
@@ -58,20 +97,31 @@ def test_kodak_is_known_by_its_pixels():
 
 
 @needs_kodak
-@pytest.mark.parametrize(("name", "spec", "quality", "within"), [
-    ("webp", "webp:method=4", 30, 0.01), ("webp", "webp:method=4", 85, 0.01),
-    # libjpeg-turbo; with the libjpeg 9 of the Pillow that was published from, 0.0001 dB
-    ("jpeg", "jpeg:optimize=false,progressive=false", 30, 0.15), ("jpeg", "jpeg:optimize=false,progressive=false", 85, 0.15),
-])
+@pytest.mark.parametrize(
+    ("name", "spec", "quality", "within"),
+    [
+        ("webp", "webp:method=4", 30, 0.01),
+        ("webp", "webp:method=4", 85, 0.01),
+        # libjpeg-turbo; with the libjpeg 9 of the Pillow that was published from, 0.0001 dB
+        ("jpeg", "jpeg:optimize=false,progressive=false", 30, 0.15),
+        ("jpeg", "jpeg:optimize=false,progressive=false", 85, 0.15),
+    ],
+)
 def test_compressai_s_figures_come_out_of_its_settings(name, spec, quality, within):
-    """Pillow's defaults: https://github.com/InterDigitalInc/CompressAI, compressai/utils/bench/codecs.py."""
+    """Pillow's defaults: https://github.com/InterDigitalInc/CompressAI,
+    compressai/utils/bench/codecs.py.
+    """
     coder, points = registry.get_codec(spec), []
     for path in sorted(KODAK.glob("*.png")):
         picture = Image.open(path).convert("RGB")
         data = coder.encode(picture, quality)
         error = np.square(np.asarray(coder.decode(data), float) - np.asarray(picture)).mean()
-        points.append((8 * len(data) / (picture.width * picture.height), 10 * np.log10(255**2 / error)))
+        points.append(
+            (8 * len(data) / (picture.width * picture.height), 10 * np.log10(255**2 / error))
+        )
     bpp, psnr = np.mean(points, 0)
     theirs = published.find_published(name).curves["psnr"]
-    assert psnr == pytest.approx(np.interp(np.log(bpp), np.log(theirs[:, 0]), theirs[:, 1]), abs=within)
+    assert psnr == pytest.approx(
+        np.interp(np.log(bpp), np.log(theirs[:, 0]), theirs[:, 1]), abs=within
+    )
     assert bpp == pytest.approx(theirs[quality // 5 - 1, 0], rel=0.002)

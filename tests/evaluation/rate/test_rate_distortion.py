@@ -27,12 +27,20 @@ def test_bd_rate_is_the_integral_over_the_common_range():
     rate, low, high = rate_distortion.bd_rate(anchor, curve)
     grid = np.linspace(30, 40, 20001)
     logs = [PchipInterpolator(c[:, 1], np.log(c[:, 0]))(grid) for c in (anchor, curve)]
-    assert rate == pytest.approx(100 * (np.exp(np.mean(logs[1] - logs[0])) - 1), abs=0.05) and (low, high) == (30, 40)
+    assert rate == pytest.approx(100 * (np.exp(np.mean(logs[1] - logs[0])) - 1), abs=0.05) and (
+        low,
+        high,
+    ) == (30, 40)
 
 
 def test_scales_rise_and_do_not_saturate():
     values = np.array([0.9, 0.99])
-    for name, wanted in (("ms-ssim", [10, 20]), ("lpips-alex", [0.4576, 0.0436]), ("ssimulacra2", values), ("vif", values)):
+    for name, wanted in (
+        ("ms-ssim", [10, 20]),
+        ("lpips-alex", [0.4576, 0.0436]),
+        ("ssimulacra2", values),
+        ("vif", values),
+    ):
         assert rate_distortion.bd_scale(find(name))[1](values) == pytest.approx(wanted, abs=1e-3)
     assert np.isfinite(rate_distortion.bd_scale(find("dists"))[1](np.zeros(1))).all()
 
@@ -40,11 +48,17 @@ def test_scales_rise_and_do_not_saturate():
 def test_settings_are_chosen_for_all_or_for_one():
     def at(*settings):
         return [
-            (point.codec, point.setting) for point in rate_distortion.measurement_points(["base", "jpeg", "base"], settings)
+            (point.codec, point.setting)
+            for point in rate_distortion.measurement_points(["base", "jpeg", "base"], settings)
         ]
 
     assert len(at()) == len(metamer.QUALITIES) + 12
-    assert at("5,10", "base=2.5", "base=7") == [("base", 2.5), ("base", 7), ("jpeg", 5), ("jpeg", 10)]
+    assert at("5,10", "base=2.5", "base=7") == [
+        ("base", 2.5),
+        ("base", 7),
+        ("jpeg", 5),
+        ("jpeg", 10),
+    ]
     for wrong in ("ten", "jpeg=", "jpeg=200", "webp=10"):
         with pytest.raises(MetamerError):
             at(wrong)
@@ -53,22 +67,44 @@ def test_settings_are_chosen_for_all_or_for_one():
 def test_evaluate_measures_files_and_continues(tmp_path, otters):
     (tmp_path / "in").mkdir()
     for index in range(2):
-        otters.crop((200 * index, 100, 200 * index + 192, 292)).save(tmp_path / "in" / f"{index}.png")
-    arguments = ("evaluate", tmp_path / "in", "--codec", "base", "--codec", "jpeg", "--out", tmp_path / "out")
+        otters.crop((200 * index, 100, 200 * index + 192, 292)).save(
+            tmp_path / "in" / f"{index}.png"
+        )
+    arguments = (
+        "evaluate",
+        tmp_path / "in",
+        "--codec",
+        "base",
+        "--codec",
+        "jpeg",
+        "--out",
+        tmp_path / "out",
+    )
     done = inside(*arguments)
     assert done.returncode == 0, done.stderr.decode()
     text = done.stdout.decode()
     assert "base" in text and "jpeg" in text and "whole file" in text
-    rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
+    rows = [
+        json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()
+    ]
     assert len(rows) == 2 * (len(metamer.QUALITIES) + 12)
     for row in rows:
-        assert row["bpp"] == pytest.approx(8 * row["bytes"] / 192**2) and 15 < row["psnr"] < 60 and 0.3 < row["ms-ssim"] <= 1
+        assert (
+            row["bpp"] == pytest.approx(8 * row["bytes"] / 192**2)
+            and 15 < row["psnr"] < 60
+            and 0.3 < row["ms-ssim"] <= 1
+        )
     assert Image.open(tmp_path / "out" / "rate_distortion.png").size[0] > 1000
     assert "BD-rate in percent of the row against the column" in text and "interval" in text
     found = json.loads((tmp_path / "out" / "bjontegaard.json").read_text())["psnr"]
     assert {(each["anchor"], each["codec"], each["method"]) for each in found["differences"]} == {
-        (*pair, method) for pair in (("base", "jpeg"), ("jpeg", "base")) for method in ("pchip", "akima")}
-    assert [each["image"] for each in found["pictures"]] == ["0.png", "1.png"] and found["bands"].keys() == {"base", "jpeg"}
+        (*pair, method)
+        for pair in (("base", "jpeg"), ("jpeg", "base"))
+        for method in ("pchip", "akima")
+    }
+    assert [each["image"] for each in found["pictures"]] == ["0.png", "1.png"] and found[
+        "bands"
+    ].keys() == {"base", "jpeg"}
     before = (tmp_path / "out" / "results.jsonl").read_text()
     lines = before.splitlines(keepends=True)
     (tmp_path / "out" / "results.jsonl").write_text("".join(lines[:5]))
@@ -79,13 +115,37 @@ def test_evaluate_measures_files_and_continues(tmp_path, otters):
 def test_any_distance_at_chosen_settings(tmp_path, otters):
     (tmp_path / "in").mkdir()
     otters.crop((200, 100, 296, 196)).save(tmp_path / "in" / "0.png")
-    done = inside("evaluate", tmp_path / "in", "--codec", "webp", "--quality", "10,50,90", "-m", "cielab", "-m", "psnr", "-m",
-                  "haarpsi", "--jobs", 2, "--out", tmp_path / "out")
+    done = inside(
+        "evaluate",
+        tmp_path / "in",
+        "--codec",
+        "webp",
+        "--quality",
+        "10,50,90",
+        "-m",
+        "cielab",
+        "-m",
+        "psnr",
+        "-m",
+        "haarpsi",
+        "--jobs",
+        2,
+        "--out",
+        tmp_path / "out",
+    )
     assert done.returncode == 0, done.stderr.decode()
-    rows = [json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()]
-    assert {(row["codec"], row["setting"]) for row in rows} == {(name, at) for name in ("webp", "jpeg") for at in (10, 50, 90)}
+    rows = [
+        json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()
+    ]
+    assert {(row["codec"], row["setting"]) for row in rows} == {
+        (name, at) for name in ("webp", "jpeg") for at in (10, 50, 90)
+    }
     text = (tmp_path / "out" / "table.txt").read_text()
-    assert "cielab (dB, −10·log₁₀(x))" in text and "haarpsi (dB, −10·log₁₀(1 − x))" in text and "\npsnr\n" in text
+    assert (
+        "cielab (dB, −10·log₁₀(x))" in text
+        and "haarpsi (dB, −10·log₁₀(1 − x))" in text
+        and "\npsnr\n" in text
+    )
     assert Image.open(tmp_path / "out" / "rate_distortion.png").width > 2000
 
 
@@ -99,10 +159,15 @@ def test_mistakes(tmp_path):
 
 @pytest.mark.skipif(not (SHARED / "kodak").is_dir(), reason="the Kodak photographs are not here")
 def test_base_beats_jpeg_and_webp_on_kodak(tmp_path):
-    """A fraction of the acceptance figure, cheap enough for every run: three photographs, real files."""
+    """A fraction of the acceptance figure, cheap enough for every run: three photographs, real
+    files.
+    """
     paths = [SHARED / "kodak" / f"kodim{number:02}.png" for number in (4, 15, 23)]
     rows = measurements.measure_pictures(
-        paths, rate_distortion.measurement_points(["base", "jpeg", "webp"]), ["psnr"], tmp_path / "rows.jsonl"
+        paths,
+        rate_distortion.measurement_points(["base", "jpeg", "webp"]),
+        ["psnr"],
+        tmp_path / "rows.jsonl",
     )
     curves = rate_distortion.mean_curves(rows.values(), "psnr")[1]
     assert rate_distortion.bd_rate(curves["jpeg"], curves["base"])[0] < -40

@@ -19,7 +19,9 @@ from tests.conftest import inside
 
 @pytest.fixture(scope="module")
 def tid(tmp_path_factory, otters):
-    """A folder in TID2013's layout: two references, two kinds, four levels of ever more noise, opinions that fall with it."""
+    """A folder in TID2013's layout: two references, two kinds, four levels of ever more noise,
+    opinions that fall with it.
+    """
     folder = tmp_path_factory.mktemp("tid")
     rng = np.random.default_rng(1)
     for name in ("reference_images", "distorted_images"):
@@ -32,14 +34,19 @@ def tid(tmp_path_factory, otters):
             for level in range(1, 5):
                 noisy = reference + rng.normal(0, 4 * level * (1 + 0.1 * kind), reference.shape)
                 name = f"i0{number}_{kind:02d}_{level}"
-                Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(folder / "distorted_images" / f"{name}.png")
+                Image.fromarray(noisy.clip(0, 255).astype(np.uint8)).save(
+                    folder / "distorted_images" / f"{name}.png"
+                )
                 lines.append(f"{7 - level * (1 + 0.1 * kind) / 2:.4f} {name}.png")
     (folder / "mos_with_names.txt").write_text("\n".join(lines) + "\n")
     return folder
 
 
 def test_distances_and_layers_are_judged_in_one_pass(tid, tmp_path):
-    panel = Panel([create("mse"), create("psnr"), create("lpips-squeeze")], [LayerSweep("squeezenet", ("all", "H-10"))])
+    panel = Panel(
+        [create("mse"), create("psnr"), create("lpips-squeeze")],
+        [LayerSweep("squeezenet", ("all", "H-10"))],
+    )
     assert panel.distances[2].network is panel.sweeps[0].network  # runs once for both
     verdicts = judging.judge_opinions(datasets.load_opinions("tid2013", tid), panel, tmp_path)
     found = {verdict.metric: verdict for verdict in verdicts}
@@ -47,7 +54,8 @@ def test_distances_and_layers_are_judged_in_one_pass(tid, tmp_path):
     for name in ("mse", "psnr"):
         value, low, high = found[name].statistics["spearman"]
         assert 0.98 < low <= value <= high <= 1 and found[name].statistics["pearson"][0] > 0.95
-    assert found["mse"].statistics["spearman"] == found["psnr"].statistics["spearman"]  # either way up
+    # either way up
+    assert found["mse"].statistics["spearman"] == found["psnr"].statistics["spearman"]
     order = [verdict.statistics["spearman"][0] for verdict in verdicts]
     assert order == sorted(order, reverse=True)
 
@@ -66,7 +74,9 @@ def test_values_are_those_of_single_distances_and_are_kept(tid, tmp_path):
     from metamer.evaluation.images import read_image, to_tensor
 
     for (reference, image), row in zip(pairs, rows, strict=True):
-        value = create("lpips-squeeze")(to_tensor(read_image(reference)), to_tensor(read_image(image))).item()
+        value = create("lpips-squeeze")(
+            to_tensor(read_image(reference)), to_tensor(read_image(image))
+        ).item()
         assert row["lpips-squeeze"] == pytest.approx(value, abs=1e-6)
     path = tmp_path / judging.VALUES_FILE
     lines = path.read_text().splitlines(keepends=True)
@@ -88,21 +98,27 @@ def test_kinds_can_be_chosen(tid, tmp_path):
 
 
 def test_the_command_judges(tid, tmp_path):
-    done = inside("metrics", "judge", "tid2013", tid, "-m", "mse", "-m", "gmsd", "--out", tmp_path / "out")
+    done = inside(
+        "metrics", "judge", "tid2013", tid, "-m", "mse", "-m", "gmsd", "--out", tmp_path / "out"
+    )
     assert done.returncode == 0, done.stderr.decode()
     assert b"mse" in done.stdout and (tmp_path / "out" / "agreement.png").exists()
 
 
 @pytest.fixture(scope="module")
 def bapps(tmp_path_factory, otters):
-    """BAPPS' layout with two kinds of four: observers prefer, or see no difference in, the less noisy patch."""
+    """BAPPS' layout with two kinds of four: observers prefer, or see no difference in, the less
+    noisy patch.
+    """
     folder = tmp_path_factory.mktemp("bapps")
     rng = np.random.default_rng(2)
     patch = np.asarray(otters.crop((300, 150, 364, 214)))
 
     def save(path, sigma):
         path.parent.mkdir(parents=True, exist_ok=True)
-        Image.fromarray((patch + rng.normal(0, sigma, patch.shape)).clip(0, 255).astype(np.uint8)).save(path)
+        Image.fromarray(
+            (patch + rng.normal(0, sigma, patch.shape)).clip(0, 255).astype(np.uint8)
+        ).save(path)
 
     for kind in ("traditional", "cnn"):
         for index in range(4):
@@ -117,7 +133,9 @@ def bapps(tmp_path_factory, otters):
             save(home / "p0" / f"{name}.png", 0)
             save(home / "p1" / f"{name}.png", 1 + 8 * index)
             (home / "same").mkdir(exist_ok=True)
-            np.save(home / "same" / f"{name}.npy", np.array([1.0 if index < 2 else 0.0], np.float32))
+            np.save(
+                home / "same" / f"{name}.npy", np.array([1.0 if index < 2 else 0.0], np.float32)
+            )
     return folder
 
 
@@ -132,16 +150,31 @@ def test_choices_and_thresholds(bapps, tmp_path):
 
 
 @pytest.mark.parametrize("dataset", ["tid2013", "bapps-2afc", "bapps-jnd"])
-@pytest.mark.parametrize("options", [
-    ("-m", "all"), ("--layers", "squeezenet"), ("-m", "features:network=squeeze,layer=fire3", "-m", "mse"),
-], ids=["all", "layers", "one layer"])
+@pytest.mark.parametrize(
+    "options",
+    [
+        ("-m", "all"),
+        ("--layers", "squeezenet"),
+        ("-m", "features:network=squeeze,layer=fire3", "-m", "mse"),
+    ],
+    ids=["all", "layers", "one layer"],
+)
 def test_every_set_can_be_judged_every_way(dataset, options, tid, bapps, tmp_path):
-    folder, kind = (tid, "additive Gaussian noise") if dataset == "tid2013" else (bapps, "traditional distortions")
-    bare = {**os.environ, "METAMER_CACHE": str(tmp_path), "METAMER_WEIGHTS": ""}  # all: those that need nothing fetched
-    done = inside("metrics", "judge", dataset, folder, *options, "--kind", kind, "--out", tmp_path, env=bare)
+    folder, kind = (
+        (tid, "additive Gaussian noise")
+        if dataset == "tid2013"
+        else (bapps, "traditional distortions")
+    )
+    # all: those that need nothing fetched
+    bare = {**os.environ, "METAMER_CACHE": str(tmp_path), "METAMER_WEIGHTS": ""}
+    done = inside(
+        "metrics", "judge", dataset, folder, *options, "--kind", kind, "--out", tmp_path, env=bare
+    )
     assert done.returncode == 0 and dataset.encode() in done.stdout, done.stderr.decode()
     assert b"Traceback" not in done.stderr and (tmp_path / "verdicts.json").exists()
-    assert (tmp_path / ("layers_squeezenet.png" if "--layers" in options else "agreement.png")).exists()
+    assert (
+        tmp_path / ("layers_squeezenet.png" if "--layers" in options else "agreement.png")
+    ).exists()
 
 
 def test_pictures_of_other_sizes_and_damaged_values_are_told(tid, tmp_path):
@@ -152,4 +185,6 @@ def test_pictures_of_other_sizes_and_damaged_values_are_told(tid, tmp_path):
         judging.measure_pairs([(items[0].reference, small)], Panel([create("mse")]), tmp_path)
     (tmp_path / judging.VALUES_FILE).write_text('{"key": "a", "mse": 1}\n{bad}\n')
     with pytest.raises(FileError, match="line 2 is damaged"):
-        judging.measure_pairs([(items[0].reference, items[0].image)], Panel([create("mse")]), tmp_path)
+        judging.measure_pairs(
+            [(items[0].reference, items[0].image)], Panel([create("mse")]), tmp_path
+        )

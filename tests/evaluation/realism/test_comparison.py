@@ -18,7 +18,9 @@ def test_patches_are_a_grid_and_a_shifted_one():
     corners = [(0, 0), (0, 256), (256, 0), (256, 256), (128, 128)]
     assert [patch[0, 0, 0].item() for patch in cut] == [600 * top + left for top, left in corners]
     assert torch.equal(cut[4], image[:, 128:384, 128:384])
-    assert features.patches(image[:, :256, :256]).shape == (1, 3, 256, 256) and not len(features.patches(image[:, :255]))
+    assert features.patches(image[:, :256, :256]).shape == (1, 3, 256, 256) and not len(
+        features.patches(image[:, :255])
+    )
 
 
 def test_pictures_are_paired_by_name(tmp_path, otters):
@@ -45,8 +47,13 @@ def test_pictures_are_paired_by_name(tmp_path, otters):
 def sets(otters) -> list[list[Image.Image]]:
     """Five pictures, one of them too small for a patch, and the same blurred more and more."""
     corners = [(70 * place, 20 * (place % 2)) for place in range(4)]
-    pieces = [otters.crop((left, top, left + 384, top + 386)) for left, top in corners] + [otters.crop((0, 0, 90, 80))]
-    return [[piece.filter(ImageFilter.GaussianBlur(radius)) for piece in pieces] for radius in (0, 0.7, 1.5, 4)]
+    pieces = [otters.crop((left, top, left + 384, top + 386)) for left, top in corners] + [
+        otters.crop((0, 0, 90, 80))
+    ]
+    return [
+        [piece.filter(ImageFilter.GaussianBlur(radius)) for piece in pieces]
+        for radius in (0, 0.7, 1.5, 4)
+    ]
 
 
 @pytest.mark.usefixtures("inception_weights")
@@ -71,7 +78,8 @@ def test_what_is_left_out_is_not_there_and_sets_must_match(sets):
     sample = features.FeatureSampler()
     few, small = sample(sets[0][:2]), sets[0][-1:]
     found = comparison.compare_sets(few, sample(sets[1][:2]))
-    assert set(found) == {"pictures", "patches", "fid", "kid", "kid_deviation", "squeezenet:fire5"}  # and no intervals of 2
+    # and no intervals of 2
+    assert set(found) == {"pictures", "patches", "fid", "kid", "kid_deviation", "squeezenet:fire5"}
     with pytest.raises(ImageError, match="256 pixels a side"):
         sample(small)
     with pytest.raises(ImageError, match="as many"):
@@ -79,17 +87,27 @@ def test_what_is_left_out_is_not_there_and_sets_must_match(sets):
 
 
 def test_a_measure_is_shown_where_all_have_it_in_units_of_its_label():
-    first, other = {"pictures": 4, "patches": 9, "fid": 1.0, "a:b": 2.0}, {"pictures": 4, "patches": 9, "fid": 2.0, "kid": 0.1}
+    first, other = (
+        {"pictures": 4, "patches": 9, "fid": 1.0, "a:b": 2.0},
+        {"pictures": 4, "patches": 9, "fid": 2.0, "kid": 0.1},
+    )
     assert [each.label for each in measures.common_measures([first, other])] == ["FID/256"]
-    told = measures.figure_texts(other | {"kid_low": 0.01, "kid_high": 0.2, "kid_deviation": 0.1, "squeezenet:fire5": 3.0})
+    told = measures.figure_texts(
+        other | {"kid_low": 0.01, "kid_high": 0.2, "kid_deviation": 0.1, "squeezenet:fire5": 3.0}
+    )
     assert told == {"FID/256": "2", "KID ×10³": "100 [10, 200]", "Fréchet, squeezenet:fire5": "3"}
 
 
 def test_few_patches_and_pictures_are_cautioned_of():
-    enough = {"pictures": 60, "patches": 2048} | dict.fromkeys(("fid", "kid", "squeezenet:fire5", "pim", "js", "kl"), 0.5)
+    enough = {"pictures": 60, "patches": 2048} | dict.fromkeys(
+        ("fid", "kid", "squeezenet:fire5", "pim", "js", "kl"), 0.5
+    )
     assert measures.small_sample_cautions(enough) == []
     said = measures.small_sample_cautions(enough | {"patches": 255})
-    assert [line.split(":")[0] for line in said] == ["FID/256", "Fréchet, squeezenet"] and "256 dimensions" in said[1]
+    assert [line.split(":")[0] for line in said] == [
+        "FID/256",
+        "Fréchet, squeezenet",
+    ] and "256 dimensions" in said[1]
     said = measures.small_sample_cautions(enough | {"patches": 99, "pictures": 19})
     assert len(said) == 6 and "intervals: 19 pictures" in said[-1]
 
@@ -102,10 +120,18 @@ def test_damage_is_told_from_the_command_line(tmp_path, sets):
             picture.save(tmp_path / name / f"{number}.png")
     folders = [str(tmp_path / name) for name in ("references", "blurred")]
     arguments = ["metrics", "realism", *folders, "--features", "alexnet:relu2"]
-    done = CliRunner().invoke(main, [*arguments, "--critic", "squeezenet", "--json"], catch_exceptions=False)
-    assert done.exit_code == 0 and "FID/256: 8 patches, fewer than the 2048 dimensions" in done.stderr
+    done = CliRunner().invoke(
+        main, [*arguments, "--critic", "squeezenet", "--json"], catch_exceptions=False
+    )
+    assert (
+        done.exit_code == 0 and "FID/256: 8 patches, fewer than the 2048 dimensions" in done.stderr
+    )
     found = json.loads(done.stdout)
     assert (found["pictures"], found["patches"]) == (4, 8)
     assert min(found[name] for name in ("fid", "kid", "alexnet:relu2", "pim", "js")) > 0
     text = CliRunner().invoke(main, arguments, catch_exceptions=False).stdout
-    assert f"FID/256                 {found['fid']:.4g} [" in text and "KID ×10³" in text and "Jensen" not in text
+    assert (
+        f"FID/256                 {found['fid']:.4g} [" in text
+        and "KID ×10³" in text
+        and "Jensen" not in text
+    )

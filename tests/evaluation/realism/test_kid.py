@@ -23,7 +23,9 @@ def test_frechet_distance_is_heusels_formula(features):
     x, y = (part.double().numpy() for part in features)
     covariances = [np.cov(part.T) for part in (x, y)]
     cross = sqrtm(covariances[0] @ covariances[1]).real
-    wanted = ((x.mean(0) - y.mean(0)) ** 2).sum() + np.trace(covariances[0] + covariances[1] - 2 * cross)
+    wanted = ((x.mean(0) - y.mean(0)) ** 2).sum() + np.trace(
+        covariances[0] + covariances[1] - 2 * cross
+    )
     assert (
         frechet_distance_of_features(*features) == pytest.approx(wanted, rel=1e-6)
         and frechet_distance_of_features(features[0], features[0]) < 1e-9
@@ -36,8 +38,15 @@ def test_discrepancy_is_its_double_sum(features):
     def kernel(a, b):
         return (a @ b / 12 + 1).item() ** 3
 
-    wanted = sum(kernel(x[i], x[j]) + kernel(y[i], y[j]) - kernel(x[i], y[j]) - kernel(x[j], y[i])
-                 for i in range(7) for j in range(7) if i != j) / 42
+    wanted = (
+        sum(
+            kernel(x[i], x[j]) + kernel(y[i], y[j]) - kernel(x[i], y[j]) - kernel(x[j], y[i])
+            for i in range(7)
+            for j in range(7)
+            if i != j
+        )
+        / 42
+    )
     assert kid.squared_mmd(x, y) == pytest.approx(wanted, rel=1e-9)
     assert kid.squared_mmd(x, x) == pytest.approx(0, abs=1e-12)
 
@@ -54,7 +63,9 @@ def test_kid_is_nothing_for_one_distribution_and_the_same_every_time(features):
 
 
 def test_kid_is_unbiased_where_rows_belong_together():
-    """The same rows with noise in the last dimension of one set: on average as far apart as sets that share nothing."""
+    """The same rows with noise in the last dimension of one set: on average as far apart as sets
+    that share nothing.
+    """
     torch.manual_seed(3)
 
     def noisy(x: torch.Tensor) -> torch.Tensor:
@@ -65,7 +76,10 @@ def test_kid_is_unbiased_where_rows_belong_together():
         return values.mean(), values.std() / len(values) ** 0.5
 
     sets = torch.randn(400, 2, 30, 4, dtype=torch.float64)
-    (paired, error), (apart, other) = average((x, noisy(x)) for x, _ in sets), average((x, noisy(y)) for x, y in sets)
+    (paired, error), (apart, other) = (
+        average((x, noisy(x)) for x, _ in sets),
+        average((x, noisy(y)) for x, y in sets),
+    )
     assert abs(paired - apart) < 4 * (error**2 + other**2) ** 0.5 < apart / 2
 
 
@@ -73,23 +87,35 @@ def test_intervals_of_a_mean_are_the_usual_ones(rng):
     """Of a mean, whose standard error is known, for even and odd numbers of pictures."""
     for count in (40, 41):
         values = rng.normal(3, 2, count)
-        low, high = jackknife_interval(lambda chosen, values=values: values[chosen].mean(), values.mean(), np.arange(count))
+        low, high = jackknife_interval(
+            lambda chosen, values=values: values[chosen].mean(), values.mean(), np.arange(count)
+        )
         assert (low + high) / 2 == pytest.approx(values.mean())
         assert high - low == pytest.approx(2 * 1.96 * values.std(ddof=1) / count**0.5, rel=0.25)
 
 
 def test_intervals_hold_a_biased_distance_of_this_many_pictures(rng):
-    """Fréchet's, where a picture's patches are alike: of intervals of 95 % all but a few hold its mean over many such sets."""
+    """Fréchet's, where a picture's patches are alike: of intervals of 95 % all but a few hold its
+    mean over many such sets.
+    """
 
     def drawn():
         shown = rng.normal(size=(24, 1, 6)) + 0.5 * rng.normal(size=(24, 4, 6))
-        return [torch.from_numpy(part) for part in (shown, 0.7 * shown + 0.3 * rng.normal(size=shown.shape) + 0.4)]
+        return [
+            torch.from_numpy(part)
+            for part in (shown, 0.7 * shown + 0.3 * rng.normal(size=shown.shape) + 0.4)
+        ]
 
     def distance(pair, chosen):
         return frechet_distance_of_features(*(part[chosen].flatten(0, 1) for part in pair))
 
     pairs, every = [drawn() for _ in range(60)], np.arange(24)
     values = [distance(pair, every) for pair in pairs]
-    held = [low <= np.mean(values) <= high for pair, value in zip(pairs, values, strict=True)
-            for low, high in [jackknife_interval(lambda chosen, pair=pair: distance(pair, chosen), value, every)]]
+    held = [
+        low <= np.mean(values) <= high
+        for pair, value in zip(pairs, values, strict=True)
+        for low, high in [
+            jackknife_interval(lambda chosen, pair=pair: distance(pair, chosen), value, every)
+        ]
+    ]
     assert np.mean(held) > 0.8

@@ -1,4 +1,6 @@
-"""The post-hoc critic: bounds of divergences that are known, never above them, and nothing where there is nothing."""
+"""The post-hoc critic: bounds of divergences that are known, never above them, and nothing where
+there is nothing.
+"""
 
 import math
 
@@ -16,7 +18,9 @@ PICTURES, CELLS = 16, 256
 
 
 def pictures(mean: float, seed: int, apart: float = 0.0) -> list[torch.Tensor]:
-    """Cells of 5 normal features, the first around ``mean``; pictures differ in the others by ``apart``."""
+    """Cells of 5 normal features, the first around ``mean``; pictures differ in the others by
+    ``apart``.
+    """
     draw = torch.Generator().manual_seed(seed)
     shift = apart * torch.randn(PICTURES, 1, 5, generator=draw)
     shift[..., 0] = mean
@@ -28,12 +32,18 @@ def jensen_shannon(mean: float) -> float:
     x = torch.linspace(-12, 12 + mean, 20001, dtype=torch.float64)
     p, q = (torch.exp(-((x - at) ** 2) / 2) / math.sqrt(2 * math.pi) for at in (0, mean))
     middle = (p + q) / 2
-    return (torch.xlogy(p, p / middle) + torch.xlogy(q, q / middle)).sum().item() / 2 * (x[1] - x[0]).item()
+    return (
+        (torch.xlogy(p, p / middle) + torch.xlogy(q, q / middle)).sum().item()
+        / 2
+        * (x[1] - x[0]).item()
+    )
 
 
 @pytest.mark.parametrize("mean", [0.5, 1.0, 2.0])
 def test_bounds_come_near_divergences_that_are_known_and_stay_below(mean):
-    """T spans four nats, which the ratio of densities does far more at a mean of 2: then KL's bound is loose."""
+    """T spans four nats, which the ratio of densities does far more at a mean of 2: then KL's bound
+    is loose.
+    """
     found = post_hoc_critic.divergence_bounds(pictures(0, 1), pictures(mean, 2))
     for name, true in (("js", jensen_shannon(mean)), ("kl", mean**2 / 2)):
         noise = (found[f"{name}_high"] - found[f"{name}_low"]) / 2
@@ -50,8 +60,11 @@ def test_a_set_and_itself_are_nothing_apart():
 @given(st.integers(0, 10**6))
 def test_nothing_is_found_where_there_is_nothing(seed):
     """Two sets of one distribution, whose pictures are easily known by heart."""
-    found = post_hoc_critic.divergence_bounds(pictures(0, seed, apart=2), pictures(0, seed + 1, apart=2))
-    assert found["js"] < max(0.02, -found["js_low"])  # a critic that errs on other pictures may well find less than nothing
+    found = post_hoc_critic.divergence_bounds(
+        pictures(0, seed, apart=2), pictures(0, seed + 1, apart=2)
+    )
+    # a critic that errs on other pictures may well find less than nothing
+    assert found["js"] < max(0.02, -found["js_low"])
 
 
 def test_sets_without_overlap_are_as_far_apart_as_can_be():
@@ -64,7 +77,10 @@ def test_figures_are_the_same_every_time_and_leave_the_seed_alone():
     torch.manual_seed(5)
     before = torch.get_rng_state()
     first = post_hoc_critic.divergence_bounds(*sets)
-    assert torch.equal(torch.get_rng_state(), before) and post_hoc_critic.divergence_bounds(*sets) == first
+    assert (
+        torch.equal(torch.get_rng_state(), before)
+        and post_hoc_critic.divergence_bounds(*sets) == first
+    )
 
 
 def test_pictures_are_judged_by_the_critic_that_has_not_seen_them(monkeypatch):
@@ -72,7 +88,9 @@ def test_pictures_are_judged_by_the_critic_that_has_not_seen_them(monkeypatch):
 
     class Spy:
         def __init__(self, originals, images):
-            learned.append({part[0, 0].item() for part in originals} | {part[0, 0].item() for part in images})
+            learned.append(
+                {part[0, 0].item() for part in originals} | {part[0, 0].item() for part in images}
+            )
 
         def finds(self, original, image):
             judged.append((len(learned) - 1, original[0, 0].item(), image[0, 0].item()))
@@ -81,14 +99,23 @@ def test_pictures_are_judged_by_the_critic_that_has_not_seen_them(monkeypatch):
     monkeypatch.setattr(post_hoc_critic, "FittedCritic", Spy)
     sets = [[torch.full((1, 1), float(10 * i + which)) for i in range(7)] for which in (0, 1)]
     post_hoc_critic.divergence_bounds(*sets)
-    assert sorted(original for _, original, _ in judged) == [10.0 * i for i in range(7)] and len(learned) == 2
-    assert all(image == original + 1 and not {original, image} & learned[by] for by, original, image in judged)
+    assert (
+        sorted(original for _, original, _ in judged) == [10.0 * i for i in range(7)]
+        and len(learned) == 2
+    )
+    assert all(
+        image == original + 1 and not {original, image} & learned[by]
+        for by, original, image in judged
+    )
 
 
 def test_cells_are_those_of_a_grid_and_few(otters):
     cells = post_hoc_critic.Cells()
     found = cells(to_tensor(otters.crop((0, 0, 100, 64))))
-    assert found.shape == (6 * 4, 64 + 128 + 256 + 384 + 512 + 64 + 128) and found.dtype == torch.float16
+    assert (
+        found.shape == (6 * 4, 64 + 128 + 256 + 384 + 512 + 64 + 128)
+        and found.dtype == torch.float16
+    )
     assert found.isfinite().all() and (found >= 0).all()
     assert cells(to_tensor(otters)).shape[0] == post_hoc_critic.SHOWN
     with pytest.raises(perception.ImageError, match="17 pixels a side"):

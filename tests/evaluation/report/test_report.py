@@ -27,10 +27,32 @@ def results(tmp_path_factory, otters):
     folder = tmp_path_factory.mktemp("report")
     (folder / "photos").mkdir()
     for index, height in enumerate(HEIGHTS):
-        otters.crop((180 * index, 60, 180 * index + 192, 60 + height)).save(folder / "photos" / f"o {index}#.png")
-    done = CliRunner().invoke(main, [
-        "evaluate", str(folder / "photos"), "--codec", "webp", "--codec", "jpeg", "--bpp", "0.6", "--bpp", "1.2", "-m", "psnr",
-        "-m", "haarpsi", "--keep", "--out", str(folder / "results")], catch_exceptions=False)
+        otters.crop((180 * index, 60, 180 * index + 192, 60 + height)).save(
+            folder / "photos" / f"o {index}#.png"
+        )
+    done = CliRunner().invoke(
+        main,
+        [
+            "evaluate",
+            str(folder / "photos"),
+            "--codec",
+            "webp",
+            "--codec",
+            "jpeg",
+            "--bpp",
+            "0.6",
+            "--bpp",
+            "1.2",
+            "-m",
+            "psnr",
+            "-m",
+            "haarpsi",
+            "--keep",
+            "--out",
+            str(folder / "results"),
+        ],
+        catch_exceptions=False,
+    )
     assert done.exit_code == 0, done.output
     return folder / "results"
 
@@ -44,9 +66,13 @@ def page(results):
 
 @pytest.fixture(scope="module")
 def chromium():
-    """A headless Chromium; the tests that need it are skipped where it or its driver is not installed."""
-    browser, driver = (next(filter(None, map(shutil.which, names)), None)
-                       for names in (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",)))
+    """A headless Chromium; the tests that need it are skipped where it or its driver is not
+    installed.
+    """
+    browser, driver = (
+        next(filter(None, map(shutil.which, names)), None)
+        for names in (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",))
+    )
     if not (browser and driver):
         pytest.skip("Chromium and chromedriver are not installed")
     from selenium import webdriver
@@ -58,22 +84,31 @@ def chromium():
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     running = webdriver.Chrome(options, webdriver.chrome.service.Service(driver))
     running.execute_cdp_cmd("Network.enable", {})
-    running.execute_cdp_cmd("Network.emulateNetworkConditions", {"offline": True, "latency": 0, "downloadThroughput": 0,
-                                                                 "uploadThroughput": 0})
+    running.execute_cdp_cmd(
+        "Network.emulateNetworkConditions",
+        {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0},
+    )
     yield running
     running.quit()
 
 
 def wide(browser, width: int, scheme: str = "light") -> None:
     """The window's width, and the scheme its reader prefers."""
-    browser.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", {"width": width, "height": 900, "deviceScaleFactor": 1,
-                                                                   "mobile": False})
-    browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": scheme}]})
+    browser.execute_cdp_cmd(
+        "Emulation.setDeviceMetricsOverride",
+        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
+    )
+    browser.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia",
+        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
+    )
 
 
 @pytest.fixture
 def browser(chromium, page):
-    """The page, freshly opened, 1280 pixels wide; whatever the test does, the console stays empty."""
+    """The page, freshly opened, 1280 pixels wide; whatever the test does, the console stays
+    empty.
+    """
     from selenium.webdriver.support.wait import WebDriverWait
 
     wide(chromium, 1280)
@@ -92,8 +127,11 @@ def texts(browser, selector: str) -> list[str]:
 
 
 def choose(browser, name: str, value: str) -> None:
-    browser.execute_script("arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))",
-                           one(browser, f"#{name}"), value)
+    browser.execute_script(
+        "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))",
+        one(browser, f"#{name}"),
+        value,
+    )
 
 
 def now(browser) -> int:
@@ -104,18 +142,40 @@ def rows_of(results) -> list[dict]:
     return [json.loads(line) for line in (results / "matched.jsonl").read_text().splitlines()]
 
 
-def drag(browser, pointer: str, selector: str, by: float, at: tuple[float, float] = (0.5, 0.5)) -> None:
-    """Pulls from a place in an element, in widths and heights of it, ``by`` pixels to the right, by mouse or finger."""
-    box = browser.execute_script("return arguments[0].getBoundingClientRect().toJSON()", one(browser, selector))
+def drag(
+    browser, pointer: str, selector: str, by: float, at: tuple[float, float] = (0.5, 0.5)
+) -> None:
+    """Pulls from a place in an element, in widths and heights of it, ``by`` pixels to the right, by
+    mouse or finger.
+    """
+    box = browser.execute_script(
+        "return arguments[0].getBoundingClientRect().toJSON()", one(browser, selector)
+    )
     x, y = box["x"] + at[0] * box["width"], box["y"] + at[1] * box["height"]
-    steps = [("Pressed", "Start", x), ("Moved", "Move", x + by / 2), ("Moved", "Move", x + by), ("Released", "End", x + by)]
+    steps = [
+        ("Pressed", "Start", x),
+        ("Moved", "Move", x + by / 2),
+        ("Moved", "Move", x + by),
+        ("Released", "End", x + by),
+    ]
     for mouse, touch, place in steps:
         if pointer == "mouse":
-            browser.execute_cdp_cmd("Input.dispatchMouseEvent", {"type": f"mouse{mouse}", "x": place, "y": y, "button": "left",
-                                                                 "buttons": int(mouse != "Released"), "clickCount": 1})
+            browser.execute_cdp_cmd(
+                "Input.dispatchMouseEvent",
+                {
+                    "type": f"mouse{mouse}",
+                    "x": place,
+                    "y": y,
+                    "button": "left",
+                    "buttons": int(mouse != "Released"),
+                    "clickCount": 1,
+                },
+            )
         else:
             points = [{"x": place, "y": y}] if touch != "End" else []
-            browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": f"touch{touch}", "touchPoints": points})
+            browser.execute_cdp_cmd(
+                "Input.dispatchTouchEvent", {"type": f"touch{touch}", "touchPoints": points}
+            )
 
 
 @pytest.mark.parametrize("pointer", ["mouse", "touch"])
@@ -125,13 +185,17 @@ def test_the_divider_slides_and_shows_more_of_the_left(browser, pointer):
     assert now(browser) == 50 and divider.get_attribute("role") == "slider"
     drag(browser, pointer, "#divider", width / 4)
     assert now(browser) == pytest.approx(75, abs=1)
-    clip = browser.execute_script("return getComputedStyle(document.getElementById('over')).clipPath")
-    numbers = list(map(float, re.findall(r"([\d.]+)%", clip)))  # of calc(100% - 75%), or of what it comes to
+    clip = browser.execute_script(
+        "return getComputedStyle(document.getElementById('over')).clipPath"
+    )
+    # of calc(100% - 75%), or of what it comes to
+    numbers = list(map(float, re.findall(r"([\d.]+)%", clip)))
     assert abs(np.subtract.reduce(numbers)) == pytest.approx(25, abs=1), clip
     drag(browser, pointer, "#divider", -3 * width)
     assert now(browser) == 0
     assert divider.rect["x"] + divider.size["width"] / 2 == pytest.approx(stage.rect["x"], abs=1)
-    drag(browser, pointer, "#stage", 0, (0.4, 0.3))  # the divider comes to where the picture is touched
+    # the divider comes to where the picture is touched
+    drag(browser, pointer, "#stage", 0, (0.4, 0.3))
     assert now(browser) == pytest.approx(40, abs=1)
 
 
@@ -139,12 +203,24 @@ def test_the_divider_and_the_zoom_obey_keys(browser):
     from selenium.webdriver import Keys
 
     divider, stage = one(browser, "#divider"), one(browser, "#stage")
-    for keys, value in ((Keys.ARROW_RIGHT, 51), (Keys.ARROW_LEFT * 3, 48), (Keys.SHIFT + Keys.ARROW_LEFT, 38),
-                        (Keys.PAGE_UP, 48), (Keys.HOME, 0), (Keys.ARROW_LEFT, 0), (Keys.END, 100)):
+    for keys, value in (
+        (Keys.ARROW_RIGHT, 51),
+        (Keys.ARROW_LEFT * 3, 48),
+        (Keys.SHIFT + Keys.ARROW_LEFT, 38),
+        (Keys.PAGE_UP, 48),
+        (Keys.HOME, 0),
+        (Keys.ARROW_LEFT, 0),
+        (Keys.END, 100),
+    ):
         divider.send_keys(keys)
         assert now(browser) == value, keys
     assert "webp on 100 %" in divider.get_attribute("aria-valuetext")
-    assert browser.execute_script("return getComputedStyle(document.querySelector('.grip')).outlineStyle") == "solid"
+    assert (
+        browser.execute_script(
+            "return getComputedStyle(document.querySelector('.grip')).outlineStyle"
+        )
+        == "solid"
+    )
     before = int(one(browser, "#scale").text.rstrip(" %"))
     stage.send_keys("+")
     stage.send_keys("+")
@@ -157,14 +233,18 @@ def test_the_divider_and_the_zoom_obey_keys(browser):
     stage.send_keys(Keys.ARROW_LEFT)
     assert corners() == [x + 40 for x in left] and now(browser) == 100
     stage.send_keys("0")
-    assert int(one(browser, "#scale").text.rstrip(" %")) == before and corners()[0] == pytest.approx(stage.rect["x"], abs=1)
+    assert int(one(browser, "#scale").text.rstrip(" %")) == before and corners()[
+        0
+    ] == pytest.approx(stage.rect["x"], abs=1)
 
 
 def test_a_double_click_zooms_and_a_drag_then_moves(browser):
     from selenium.webdriver.common.action_chains import ActionChains
 
     stage = one(browser, "#stage")
-    ActionChains(browser, duration=20).move_to_element_with_offset(stage, -40, 20).double_click().perform()
+    ActionChains(browser, duration=20).move_to_element_with_offset(
+        stage, -40, 20
+    ).double_click().perform()
     assert "zoomed" in stage.get_attribute("class") and "sharp" in stage.get_attribute("class")
     at, image = now(browser), one(browser, "#under img")
     x = image.rect["x"]
@@ -178,7 +258,10 @@ def test_two_fingers_zoom(browser):
     browser.execute_script("scrollTo(0, 0)")
     x, y = box["x"] + box["width"] / 2, box["y"] + box["height"] / 2
     for kind, gap in (("touchStart", 20), ("touchMove", 30), ("touchMove", 40), ("touchMove", 60)):
-        points = [touch | {"x": x + sign * gap, "y": y, "id": number} for number, sign in enumerate((-1, 1))]
+        points = [
+            touch | {"x": x + sign * gap, "y": y, "id": number}
+            for number, sign in enumerate((-1, 1))
+        ]
         browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
     browser.execute_cdp_cmd("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
     assert int(one(browser, "#scale").text.rstrip(" %")) == pytest.approx(300, rel=0.15)
@@ -192,9 +275,21 @@ def test_pickers_show_any_two_codecs_with_their_bytes_and_metrics(browser, resul
     choose(browser, "rate", "1.2")
     choose(browser, "left", "original")
     choose(browser, "right", "jpeg")
-    row = next(row for row in rows if (row["image"], row["codec"], row["target"]) == ("o 2#.png", "jpeg", 1.2))
-    facts = dict(zip(texts(browser, "#facts th[scope=row]")[1:], np.reshape(texts(browser, "#facts td"), (-1, 2)), strict=True))
-    assert facts["bytes"].tolist() == ["–", f"{row['bytes']:,}"] and facts["PSNR (dB)"].tolist() == ["–", f"{row['psnr']:.2f}"]
+    row = next(
+        row
+        for row in rows
+        if (row["image"], row["codec"], row["target"]) == ("o 2#.png", "jpeg", 1.2)
+    )
+    facts = dict(
+        zip(
+            texts(browser, "#facts th[scope=row]")[1:],
+            np.reshape(texts(browser, "#facts td"), (-1, 2)),
+            strict=True,
+        )
+    )
+    assert facts["bytes"].tolist() == ["–", f"{row['bytes']:,}"] and facts[
+        "PSNR (dB)"
+    ].tolist() == ["–", f"{row['psnr']:.2f}"]
     assert texts(browser, ".tag") == ["original", "jpeg"]
     one(browser, "#swap").click()
     assert texts(browser, ".tag") == ["jpeg", "original"]
@@ -220,8 +315,12 @@ def test_the_table_sorts_and_filters(browser, results):
 
 def test_curves_and_matrix_follow_the_distance(browser):
     assert set(texts(browser, "#curves .legendtext")) == {"webp", "jpeg"}
+
     def matrices():
-        return [each.get_attribute("data-metric") for each in browser.find_elements("css selector", ".matrix:not([hidden])")]
+        return [
+            each.get_attribute("data-metric")
+            for each in browser.find_elements("css selector", ".matrix:not([hidden])")
+        ]
 
     assert matrices() == ["psnr"]
     one(browser, "input[value=haarpsi] + span").click()
@@ -246,28 +345,44 @@ def test_without_kept_pictures_the_page_says_how_to_get_them(results, tmp_path):
     shutil.copy(results / "matched.jsonl", tmp_path)
     done = CliRunner().invoke(main, ["report", str(tmp_path), "--out", str(tmp_path / "out")])
     text = (tmp_path / "out" / "index.html").read_text()
-    assert done.exit_code == 0 and "--keep" in text and 'id="stage"' not in text and "BD-rate" in text
+    assert (
+        done.exit_code == 0 and "--keep" in text and 'id="stage"' not in text and "BD-rate" in text
+    )
     assert not (tmp_path / "out" / "pictures").exists()
 
 
 @pytest.fixture(scope="module")
 def with_realism(results, tmp_path_factory):
-    """A page with realism as recorded from sixty photographs, and at another rate, beside rows of other pictures."""
+    """A page with realism as recorded from sixty photographs, and at another rate, beside rows of
+    other pictures.
+    """
     folder = tmp_path_factory.mktemp("realism")
     shutil.copy(results / "matched.jsonl", folder)
     recorded = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())
     rates = [{**each, "target": rate, "bpp": rate} for each in recorded for rate in (0.3, 0.15)]
     (folder / "matched.json").write_text(json.dumps(rates))
-    done = CliRunner().invoke(main, ["report", str(folder), "--published", "vtm", "--published", "hific"])
+    done = CliRunner().invoke(
+        main, ["report", str(folder), "--published", "vtm", "--published", "hific"]
+    )
     assert done.exit_code == 0, done.output
     return folder / "report" / "index.html"
 
 
 def test_realism_is_told_with_what_must_be_said_of_it(with_realism):
     text = " ".join(with_realism.read_text().split())
-    first = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())[0]["realism"]
-    for told in ("Realism at equal rates", "FID/256", f"{first['fid']:.4g}", "KID ×10³", f"{1000 * first['kid']:.4g}",
-                 "60 pictures", "biased far upwards", "Dashed: published on Kodak by CompressAI, results/image/kodak; Mentzer"):
+    first = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())[0][
+        "realism"
+    ]
+    for told in (
+        "Realism at equal rates",
+        "FID/256",
+        f"{first['fid']:.4g}",
+        "KID ×10³",
+        f"{1000 * first['kid']:.4g}",
+        "60 pictures",
+        "biased far upwards",
+        "Dashed: published on Kodak by CompressAI, results/image/kodak; Mentzer",
+    ):
         assert told in text, told
 
 
@@ -276,21 +391,31 @@ def test_the_plane_follows_measure_and_distortion(chromium, with_realism):
 
     wide(chromium, 1280)
     chromium.get(with_realism.as_uri())
-    WebDriverWait(chromium, 120).until(lambda _: chromium.execute_script("return !!document.querySelector('#plane .trace')"))
+    WebDriverWait(chromium, 120).until(
+        lambda _: chromium.execute_script("return !!document.querySelector('#plane .trace')")
+    )
     drawn = "const {data, layout} = document.getElementById(arguments[0]); return [data, layout]"
     data, layout = chromium.execute_script(drawn, "plane")
     recorded = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())
-    assert layout["title"]["text"] == "FID/256" and [each["text"] for each in layout["annotations"]] == ["better"]
+    assert layout["title"]["text"] == "FID/256" and [
+        each["text"] for each in layout["annotations"]
+    ] == ["better"]
     assert data[0]["x"] == pytest.approx([recorded[0]["means"]["psnr"]["value"]] * 2, rel=1e-5)
     assert layout["xaxis"]["title"]["text"].startswith("PSNR")
     ways = [np.sign(np.subtract(*layout[axis]["range"])) for axis in ("xaxis", "yaxis")]
     assert ways == [-1, 1]  # less distortion to the right, more realism up
     thick = [each for each in data if each["mode"] == "lines"]
-    assert [len(each["x"]) for each in thick] == [5, 5]  # the slider, from base's own decoder, at both rates
+    # the slider, from base's own decoder, at both rates
+    assert [len(each["x"]) for each in thick] == [5, 5]
     for name in ("distortion", "measure"):
-        chromium.execute_script("document.querySelectorAll(`input[name=${arguments[0]}]`)[1].click()", name)
+        chromium.execute_script(
+            "document.querySelectorAll(`input[name=${arguments[0]}]`)[1].click()", name
+        )
     data, layout = chromium.execute_script(drawn, "plane")
-    assert layout["title"]["text"] == "KID ×10³" and layout["xaxis"]["range"][0] > layout["xaxis"]["range"][1]
+    assert (
+        layout["title"]["text"] == "KID ×10³"
+        and layout["xaxis"]["range"][0] > layout["xaxis"]["range"][1]
+    )
     assert data[0]["y"] == pytest.approx([1000 * recorded[0]["realism"]["kid"]] * 2, rel=1e-5)
     over_rate, _ = chromium.execute_script(drawn, "rate-realism")
     assert over_rate[0]["x"] == [0.15, 0.3] and over_rate[0]["y"] == data[0]["y"]
@@ -300,23 +425,38 @@ def test_the_plane_follows_measure_and_distortion(chromium, with_realism):
 
 
 def test_the_number_of_pictures_is_limited(results, tmp_path):
-    done = CliRunner().invoke(main, ["report", str(results), "--pictures", "2", "--out", str(tmp_path)])
-    assert done.exit_code == 0 and "2 of 3 pictures" in " ".join((tmp_path / "index.html").read_text().split())
+    done = CliRunner().invoke(
+        main, ["report", str(results), "--pictures", "2", "--out", str(tmp_path)]
+    )
+    assert done.exit_code == 0 and "2 of 3 pictures" in " ".join(
+        (tmp_path / "index.html").read_text().split()
+    )
     assert len(list((tmp_path / "pictures" / "original").iterdir())) == 2
 
 
 def test_the_matrix_says_which_way_it_goes():
-    better, worse = np.array([[0.1, 30.0], [0.2, 33], [0.4, 36]]), np.array([[0.2, 30.0], [0.4, 33], [0.8, 36]])
+    better, worse = (
+        np.array([[0.1, 30.0], [0.2, 33], [0.4, 36]]),
+        np.array([[0.2, 30.0], [0.4, 33], [0.8, 36]]),
+    )
     found = contents.bd_matrix({"better": better, "worse": worse, "far": worse + np.array([0, 90])})
     assert [cell["text"] for cell in found[0]["cells"]] == ["", "−50.0 %", "–"]
-    assert [cell["kind"] for cell in found[1]["cells"]] == ["more", "", ""] and found[1]["cells"][0]["text"] == "+100.0 %"
+    assert [cell["kind"] for cell in found[1]["cells"]] == ["more", "", ""] and found[1]["cells"][
+        0
+    ]["text"] == "+100.0 %"
 
 
-@pytest.mark.parametrize(("arguments", "message"), [(["absent"], "no results.jsonl"), (["log"], "no results of")])
+@pytest.mark.parametrize(
+    ("arguments", "message"), [(["absent"], "no results.jsonl"), (["log"], "no results of")]
+)
 def test_bad_input_gets_one_line(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "log.jsonl").write_text('{"step": 1, "loss": 1.0}\n')
     done = CliRunner().invoke(main, ["report", *arguments])
-    assert done.exit_code == 1 and message in done.output and len(done.output.strip().splitlines()) == 1, done.output
+    assert (
+        done.exit_code == 1
+        and message in done.output
+        and len(done.output.strip().splitlines()) == 1
+    ), done.output
     assert not list(tmp_path.glob("*/report"))

@@ -22,15 +22,20 @@ from metamer.train.proxies import soft_round_conditional_mean
 
 def shrunk(name: str, **sizes):
     """A source with less to compute."""
-    return dataclasses.replace(SOURCES[name], **{"examples": 4096, "tested": 8192, "batch": 128, **sizes})
+    return dataclasses.replace(
+        SOURCES[name], **{"examples": 4096, "tested": 8192, "batch": 128, **sizes}
+    )
 
 
 def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-@pytest.mark.parametrize("source", [shrunk("banana"), shrunk("laplace"), shrunk("sawbridge", dimensions=16)],
-                         ids=lambda source: source.name)
+@pytest.mark.parametrize(
+    "source",
+    [shrunk("banana"), shrunk("laplace"), shrunk("sawbridge", dimensions=16)],
+    ids=lambda source: source.name,
+)
 def test_moments_are_the_closed_forms(source):
     vectors = source.sample(1 << 18, seeded()).double()
     assert vectors.shape == (1 << 18, source.dimensions)
@@ -38,20 +43,28 @@ def test_moments_are_the_closed_forms(source):
     error = (vectors.mean(0) - source.mean()) / deviation.clamp_min(1e-9)
     assert error.abs().max() < 5 / 2**9
     scale = (deviation[:, None] * deviation).clamp_min(1e-9)
-    assert ((torch.cov(vectors.T).reshape(scale.shape) - source.covariance()) / scale).abs().max() < 0.03
+    assert (
+        (torch.cov(vectors.T).reshape(scale.shape) - source.covariance()) / scale
+    ).abs().max() < 0.03
 
 
 @pytest.mark.parametrize("name", ["banana", "laplace"])
 def test_density_is_that_of_the_samples(name):
-    """The mean of f(X) over samples is the integral of f · density, for f = 1 and a bump off centre."""
+    """The mean of f(X) over samples is the integral of f · density, for f = 1 and a bump off
+    centre.
+    """
     source = SOURCES[name]
     axes = [torch.linspace(-25, 25, 1501, dtype=torch.double)] * source.dimensions
-    points = torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, source.dimensions).float()
+    points = (
+        torch.stack(torch.meshgrid(*axes, indexing="ij"), -1).reshape(-1, source.dimensions).float()
+    )
     density = source.density(points).double() * (50 / 1500) ** source.dimensions
     assert density.sum().item() == pytest.approx(1, abs=1e-3)
 
     def bump(at):
-        return torch.exp(-(at - torch.tensor([1.0, -2.0])[: source.dimensions]).square().sum(1)).double()
+        return torch.exp(
+            -(at - torch.tensor([1.0, -2.0])[: source.dimensions]).square().sum(1)
+        ).double()
 
     sampled = bump(source.sample(1 << 18, seeded())).mean().item()
     assert (density * bump(points)).sum().item() == pytest.approx(sampled, rel=0.02)
@@ -67,14 +80,18 @@ def test_sawbridge_rises_but_for_one_fall():
 
 
 def test_klt_of_the_sawbridge_is_the_sine_transform():
-    """Covariance min(s, t) − s t, of the Brownian bridge: eigenvectors sin(kπt), eigenvalues 1 / (4 (n−1) sin²(kπ/2(n−1)))."""
+    """Covariance min(s, t) − s t, of the Brownian bridge: eigenvectors sin(kπt), eigenvalues 1 / (4
+    (n−1) sin²(kπ/2(n−1))).
+    """
     source = shrunk("sawbridge", dimensions=65, coefficients=8)
     order = torch.arange(1, 9)
     sines = torch.sin(math.pi * source.times()[:, None] * order) * math.sqrt(2 / 64)
     basis = klt(source)
     torch.testing.assert_close((basis.T @ sines).abs(), torch.eye(8), atol=1e-4, rtol=0)
     values = (basis.T @ source.covariance() @ basis).diag()
-    torch.testing.assert_close(values, 1 / (4 * 64 * torch.sin(math.pi * order / 128) ** 2), atol=1e-5, rtol=1e-4)
+    torch.testing.assert_close(
+        values, 1 / (4 * 64 * torch.sin(math.pi * order / 128) ** 2), atol=1e-5, rtol=1e-4
+    )
 
 
 def perturbed_prior(seed: int) -> FactorisedPrior:
@@ -92,22 +109,32 @@ def test_prior_rises_and_its_probabilities_add_up_to_one(seed):
     with torch.no_grad():
         whole = torch.arange(-3000, 3001, dtype=torch.double)
         assert (prior.logits(whole.expand(2, -1)).diff() > 0).all()
-        ends = torch.sigmoid(prior.logits(torch.tensor([[-3000.5, 3000.5]] * 2, dtype=torch.double)))
-        each = [2 ** -FactorisedPrior.bits(_one(prior, latent), whole[:, None]) for latent in range(2)]
+        ends = torch.sigmoid(
+            prior.logits(torch.tensor([[-3000.5, 3000.5]] * 2, dtype=torch.double))
+        )
+        each = [
+            2 ** -FactorisedPrior.bits(_one(prior, latent), whole[:, None]) for latent in range(2)
+        ]
     for latent in range(2):
-        assert each[latent].sum().item() == pytest.approx((ends[latent, 1] - ends[latent, 0]).item(), abs=1e-6)
+        assert each[latent].sum().item() == pytest.approx(
+            (ends[latent, 1] - ends[latent, 0]).item(), abs=1e-6
+        )
 
 
 def _one(prior: FactorisedPrior, latent: int) -> FactorisedPrior:
     """The prior of one latent alone."""
     alone = FactorisedPrior(1).double()
-    alone.load_state_dict({name: value[latent : latent + 1] for name, value in prior.state_dict().items()})
+    alone.load_state_dict(
+        {name: value[latent : latent + 1] for name, value in prior.state_dict().items()}
+    )
     return alone
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.3, 1 / 6])
 def test_what_training_pays_is_a_density_of_what_is_sent(temperature):
-    """F(c + ½) − F(c − ½) at the conditional mean c of what was received integrates to one over what is received."""
+    """F(c + ½) − F(c − ½) at the conditional mean c of what was received integrates to one over
+    what is received.
+    """
     prior = _one(perturbed_prior(3), 0)
     sent = torch.linspace(-400, 400, 1_600_001, dtype=torch.double)
     with torch.no_grad():
@@ -125,15 +152,21 @@ def test_closed_form_of_the_laplace_quantiser(dead, step):
     mass, first, second = (part[mass > 1e-14] for part in (mass, first, second))
     zero = 1 - math.exp(-dead)
     rate = -zero * math.log2(zero) - 2 * (mass * np.log2(mass)).sum()
-    distortion = 2 - math.exp(-dead) * (dead**2 + 2 * dead + 2) + 2 * (second - first**2 / mass).sum()
+    distortion = (
+        2 - math.exp(-dead) * (dead**2 + 2 * dead + 2) + 2 * (second - first**2 / mass).sum()
+    )
     found = optima.laplace_quantiser(dead, step)
-    assert found.rate == pytest.approx(rate, rel=1e-6) and found.distortion == pytest.approx(distortion, rel=1e-6)
+    assert found.rate == pytest.approx(rate, rel=1e-6) and found.distortion == pytest.approx(
+        distortion, rel=1e-6
+    )
 
 
 def test_laplace_optimum_is_a_quarter_bit_above_the_bound_at_high_rates():
     """½ log2(2πe/12) = 0.2546 bits, 1.53 dB: the classical loss of scalar quantisation."""
     best = optima.laplace(1e4)
-    assert best.rate - optima.laplace_bound(best.distortion) == pytest.approx(math.log2(math.pi * math.e / 6) / 2, abs=1e-3)
+    assert best.rate - optima.laplace_bound(best.distortion) == pytest.approx(
+        math.log2(math.pi * math.e / 6) / 2, abs=1e-3
+    )
     assert optima.laplace(0.05).rate < 0.02
 
 
@@ -146,11 +179,15 @@ def test_no_partition_beats_the_sawbridge_optimum(parts, tradeoff):
 
 def test_vector_quantiser_of_laplace_comes_near_the_optimum_and_not_below():
     source, tradeoff = shrunk("laplace", tested=1 << 17), 8.0
-    coder = vector_quantiser.train_vector_quantiser(source.sample(1 << 15, seeded()), 64, tradeoff, 200)
+    coder = vector_quantiser.train_vector_quantiser(
+        source.sample(1 << 15, seeded()), 64, tradeoff, 200
+    )
     found = training.measure_coder(coder, source, tradeoff, 0)
     best = optima.laplace(tradeoff).cost(tradeoff)
     assert found["high"] > best and found["cost"] < 1.01 * best
-    assert 2 ** -coder.lengths.double() @ torch.ones(len(coder.lengths), dtype=torch.double) == pytest.approx(1, abs=1e-5)
+    assert 2 ** -coder.lengths.double() @ torch.ones(
+        len(coder.lengths), dtype=torch.double
+    ) == pytest.approx(1, abs=1e-5)
 
 
 def test_every_round_of_the_vector_quantiser_costs_less():
@@ -170,7 +207,9 @@ def test_every_round_of_the_vector_quantiser_costs_less():
 
 def test_vector_quantiser_of_the_sawbridge_cuts_the_jump_into_intervals():
     source = shrunk("sawbridge", dimensions=256, weight=1 / 256)
-    coder = vector_quantiser.train_vector_quantiser(source.sample(4096, seeded()), 32, 32 / 256, 200)
+    coder = vector_quantiser.train_vector_quantiser(
+        source.sample(4096, seeded()), 32, 32 / 256, 200
+    )
     found = training.measure_coder(coder, source, 32, 0)
     best = optima.sawbridge(32).cost(32)
     assert 0.985 * best < found["cost"] < 1.03 * best  # 256 times, not all
@@ -215,8 +254,16 @@ def test_training_lowers_the_cost_on_unseen_vectors(method):
 @pytest.fixture
 def small(monkeypatch):
     """Sources that take moments."""
-    sizes = {"banana": {}, "laplace": {"tradeoffs": (1.0, 4.0)}, "sawbridge": {"tradeoffs": (16.0, 32.0), "dimensions": 64}}
-    monkeypatch.setattr(sources, "SOURCES", {name: shrunk(name, hidden=(8,), **more) for name, more in sizes.items()})
+    sizes = {
+        "banana": {},
+        "laplace": {"tradeoffs": (1.0, 4.0)},
+        "sawbridge": {"tradeoffs": (16.0, 32.0), "dimensions": 64},
+    }
+    monkeypatch.setattr(
+        sources,
+        "SOURCES",
+        {name: shrunk(name, hidden=(8,), **more) for name, more in sizes.items()},
+    )
 
 
 def toy(*arguments):
@@ -228,9 +275,16 @@ def test_command_trains_tabulates_and_draws(small, tmp_path, name):
     done = toy(name, "--steps", 4, "--out", tmp_path)
     assert done.exit_code == 0, done.output
     rows = json.loads((tmp_path / f"{name}.json").read_text())
-    assert [row["method"] for row in rows] == [*SOURCES[name].methods] * (1 if name == "banana" else 2)
-    assert all(row["cost"] == pytest.approx(row["rate"] + row["tradeoff"] * row["distortion"]) for row in rows)
-    assert all(f"{row['cost']:.3f}" in done.output for row in rows) and ("optimum" in done.output) == (name != "banana")
+    assert [row["method"] for row in rows] == [*SOURCES[name].methods] * (
+        1 if name == "banana" else 2
+    )
+    assert all(
+        row["cost"] == pytest.approx(row["rate"] + row["tradeoff"] * row["distortion"])
+        for row in rows
+    )
+    assert all(f"{row['cost']:.3f}" in done.output for row in rows) and (
+        "optimum" in done.output
+    ) == (name != "banana")
     assert np.ptp(np.asarray(Image.open(tmp_path / f"{name}.png").convert("L"))) > 200
 
 
@@ -246,18 +300,30 @@ def test_command_keeps_what_is_finished(small, tmp_path):
 
 
 def test_same_seed_same_coder(small, tmp_path):
-    outputs = [toy("banana", "--only", "ntc", "--steps", 4, "--seed", 5, "--out", tmp_path / place).output for place in "ab"]
+    outputs = [
+        toy("banana", "--only", "ntc", "--steps", 4, "--seed", 5, "--out", tmp_path / place).output
+        for place in "ab"
+    ]
     assert outputs[0] == outputs[1]
 
 
-@pytest.mark.parametrize("arguments, message", [
-    (("apple", "--out", "x"), "apple"), (("banana",), "--out"), (("banana", "--out", "x", "--lambda", "0"), "--lambda"),
-    (("banana", "--out", "x", "--lambda", "nan"), "nan"), (("banana", "--out", "x", "--steps", "0"), "--steps"),
-    (("banana", "--out", "x", "--only", "jpeg"), "jpeg"), (("banana", "--out", "x", "--figure", "x.bmp"), ".bmp"),
-    (("banana", "--out", "x", "--figure", "absent/x.png"), "absent"),
-])
+@pytest.mark.parametrize(
+    "arguments, message",
+    [
+        (("apple", "--out", "x"), "apple"),
+        (("banana",), "--out"),
+        (("banana", "--out", "x", "--lambda", "0"), "--lambda"),
+        (("banana", "--out", "x", "--lambda", "nan"), "nan"),
+        (("banana", "--out", "x", "--steps", "0"), "--steps"),
+        (("banana", "--out", "x", "--only", "jpeg"), "jpeg"),
+        (("banana", "--out", "x", "--figure", "x.bmp"), ".bmp"),
+        (("banana", "--out", "x", "--figure", "absent/x.png"), "absent"),
+    ],
+)
 def test_bad_input_is_refused_before_any_work(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     done = toy(*arguments)
-    assert done.exit_code and message in done.output and isinstance(done.exception, SystemExit), done.output
+    assert done.exit_code and message in done.output and isinstance(done.exception, SystemExit), (
+        done.output
+    )
     assert not list(tmp_path.iterdir())

@@ -43,32 +43,59 @@ def test_compare(coarse):
     assert spec in text and str(coarse) in text
 
 
-@pytest.mark.parametrize(("arguments", "message"), [
-    (("metrics", "compare", OTTERS, OTTERS, "-m", "lpisp"), "did you mean 'lpips'?"),
-    (("metrics", "compare", OTTERS, ROOT / "examples" / "kodak.png"), "the reference 736x414"),
-    (("metrics", "compare", OTTERS, "absent.png"), "absent.png"),
-    (("metrics", "compare", OTTERS, ROOT / "README.md"), "README.md"),
-    (("metrics", "recover", OTTERS, "-m", "psnr", "--out", "out"), "psnr has no gradient"),
-    (("metrics", "recover", OTTERS, "-m", "mse", "--side", "600", "--out", "out"), "736x414"),
-    (("metrics", "efficacy", "resnet", "--out", "out"), "no network is called 'resnet'"),
-    (("metrics", "efficacy", "squeeze", "--layer", "fire33", "--out", "out"), "did you mean 'fire3'?"),
-    (("metrics", "judge", "tid2013", "absent", "-m", "mse", "--out", "out"), "absent"),
-    (("metrics", "resimulate", "absent", "absent", "--out", "out"), "absent"),
-    (("metrics", "tolerance", "absent", "--out", "out"), "absent"),
-    (("metrics", "tolerance", ".", "-m", "mse", "--out", "out"), "no pictures"),
-    (("metrics", "neighbours", "absent", "--out", "out"), "absent: no such file"),
-    (("metrics", "recover", "absent.png", "--out", "out"), "absent.png"),
-    (("metrics", "realism", "absent", "absent"), "absent"),
-    (("metrics", "realism", ROOT / "examples", ROOT / "examples", "--pim", ROOT / "README.md"), "no weights are called"),
-    (("metrics", "realism", ROOT / "examples", ROOT / "examples", "--features", "squeezenet:fire55"), "no layer 'fire55'"),
-    (("metrics", "detection", "absent", "--out", "out"), "absent"),
-    (("metrics", "realism", ROOT / "examples", ROOT / "tests"), "has no picture called"),
-    (("metrics", "realism", ROOT / "tests", ROOT / "tests"), "no pictures there"),
-    (("sweep", "absent.yaml", "--data", ".", "--out", "out"), "absent.yaml"),
-    (("weights", "fetch", "alexnett"), "did you mean 'alexnet'?"),
-])
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("metrics", "compare", OTTERS, OTTERS, "-m", "lpisp"), "did you mean 'lpips'?"),
+        (("metrics", "compare", OTTERS, ROOT / "examples" / "kodak.png"), "the reference 736x414"),
+        (("metrics", "compare", OTTERS, "absent.png"), "absent.png"),
+        (("metrics", "compare", OTTERS, ROOT / "README.md"), "README.md"),
+        (("metrics", "recover", OTTERS, "-m", "psnr", "--out", "out"), "psnr has no gradient"),
+        (("metrics", "recover", OTTERS, "-m", "mse", "--side", "600", "--out", "out"), "736x414"),
+        (("metrics", "efficacy", "resnet", "--out", "out"), "no network is called 'resnet'"),
+        (
+            ("metrics", "efficacy", "squeeze", "--layer", "fire33", "--out", "out"),
+            "did you mean 'fire3'?",
+        ),
+        (("metrics", "judge", "tid2013", "absent", "-m", "mse", "--out", "out"), "absent"),
+        (("metrics", "resimulate", "absent", "absent", "--out", "out"), "absent"),
+        (("metrics", "tolerance", "absent", "--out", "out"), "absent"),
+        (("metrics", "tolerance", ".", "-m", "mse", "--out", "out"), "no pictures"),
+        (("metrics", "neighbours", "absent", "--out", "out"), "absent: no such file"),
+        (("metrics", "recover", "absent.png", "--out", "out"), "absent.png"),
+        (("metrics", "realism", "absent", "absent"), "absent"),
+        (
+            (
+                "metrics",
+                "realism",
+                ROOT / "examples",
+                ROOT / "examples",
+                "--pim",
+                ROOT / "README.md",
+            ),
+            "no weights are called",
+        ),
+        (
+            (
+                "metrics",
+                "realism",
+                ROOT / "examples",
+                ROOT / "examples",
+                "--features",
+                "squeezenet:fire55",
+            ),
+            "no layer 'fire55'",
+        ),
+        (("metrics", "detection", "absent", "--out", "out"), "absent"),
+        (("metrics", "realism", ROOT / "examples", ROOT / "tests"), "has no picture called"),
+        (("metrics", "realism", ROOT / "tests", ROOT / "tests"), "no pictures there"),
+        (("sweep", "absent.yaml", "--data", ".", "--out", "out"), "absent.yaml"),
+        (("weights", "fetch", "alexnett"), "did you mean 'alexnet'?"),
+    ],
+)
 def test_bad_input_gets_one_line(monkeypatch, tmp_path, arguments, message):
-    monkeypatch.setenv("METAMER_WEIGHTS", "")  # as on a machine that fetched none: what is left out for that comes second
+    # as on a machine that fetched none: what is left out for that comes second
+    monkeypatch.setenv("METAMER_WEIGHTS", "")
     monkeypatch.setenv("METAMER_CACHE", str(tmp_path / "cache"))
     assert message in told(inside(*arguments, cwd=tmp_path))
 
@@ -85,29 +112,74 @@ def test_missing_weights_say_how_to_get_them(tmp_path, coarse):
 
 
 def test_recover_draws_a_sheet(tmp_path):
-    done = run_metamer("metrics", "recover", OTTERS, "-m", "mse", "--steps", "3", "--side", "168", "--out", tmp_path)
+    done = run_metamer(
+        "metrics",
+        "recover",
+        OTTERS,
+        "-m",
+        "mse",
+        "--steps",
+        "3",
+        "--side",
+        "168",
+        "--out",
+        tmp_path,
+    )
     assert done.returncode == 0 and done.stdout.startswith(b"mse: ")
     assert Image.open(tmp_path / "recoveries-noise.png").width > 300
 
 
 def test_efficacy_tables_and_draws(tmp_path):
-    done = inside("metrics", "efficacy", "squeeze", "--photo", OTTERS, "--steps", "2", "--out", tmp_path / "out")
+    done = inside(
+        "metrics",
+        "efficacy",
+        "squeeze",
+        "--photo",
+        OTTERS,
+        "--steps",
+        "2",
+        "--out",
+        tmp_path / "out",
+    )
     assert done.returncode == 0, done.stderr.decode()
     rows = list(csv.DictReader((tmp_path / "out" / "efficacy.csv").open()))
-    assert len(rows) == 64 + 2 * (128 + 256 + 384 + 512) and all(float(row["efficacy"]) >= 0 for row in rows)
+    assert len(rows) == 64 + 2 * (128 + 256 + 384 + 512) and all(
+        float(row["efficacy"]) >= 0 for row in rows
+    )
     for name in ("tuning_squeezenet_fire3.png", "inversion_squeezenet_fire3.png"):
         assert Image.open(tmp_path / "out" / name).width > 800
 
 
 def test_tolerance_and_neighbours_draw_and_tabulate(tmp_path, otters):
-    done = inside("metrics", "tolerance", ROOT / "examples", "-m", "mse", "-m", "pim-1", "--out", tmp_path / "out")
+    done = inside(
+        "metrics",
+        "tolerance",
+        ROOT / "examples",
+        "-m",
+        "mse",
+        "-m",
+        "pim-1",
+        "--out",
+        tmp_path / "out",
+    )
     assert done.returncode == 0 and "shift 1 px" in done.stdout.decode(), done.stderr.decode()
     for clip in range(2):
         (tmp_path / f"clip{clip}").mkdir()
         for frame in range(3):
             left = 250 * clip + 5 * frame
-            otters.crop((left, 0, left + 200, 180)).save(tmp_path / f"clip{clip}" / f"{frame:02d}.png")
-    done = inside("metrics", "neighbours", tmp_path / "clip0", tmp_path / "clip1", "-m", "mse", "--out", tmp_path / "out")
+            otters.crop((left, 0, left + 200, 180)).save(
+                tmp_path / f"clip{clip}" / f"{frame:02d}.png"
+            )
+    done = inside(
+        "metrics",
+        "neighbours",
+        tmp_path / "clip0",
+        tmp_path / "clip1",
+        "-m",
+        "mse",
+        "--out",
+        tmp_path / "out",
+    )
     assert done.returncode == 0 and "another clip" in done.stdout.decode(), done.stderr.decode()
     for name in ("tolerance", "neighbours"):
         assert json.loads((tmp_path / "out" / f"{name}.json").read_text())

@@ -28,7 +28,9 @@ def test_features_are_those_recorded(network):
     for name, patch in patches().items():
         features = network(patch)
         assert features.shape == (1, FEATURES)
-        torch.testing.assert_close(features[0, KEPT], torch.tensor(recorded[name]), atol=2e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            features[0, KEPT], torch.tensor(recorded[name]), atol=2e-4, rtol=1e-4
+        )
 
 
 def test_a_batch_is_its_images(network):
@@ -47,16 +49,23 @@ def test_resizing_is_that_of_the_sampler():
 
 def test_normalisation_is_folded_into_the_convolution():
     kernel, (beta, mean, var) = torch.randn(4, 3, 1, 1), torch.rand(3, 4)
-    state = fold_normalisation({"conv.weight": kernel, "conv.beta": beta, "conv.mean": mean, "conv.var": var})
+    state = fold_normalisation(
+        {"conv.weight": kernel, "conv.beta": beta, "conv.mean": mean, "conv.var": var}
+    )
     image = torch.randn(2, 3, 5, 5)
-    plain = torch.nn.functional.batch_norm(torch.conv2d(image, kernel), mean, var, None, beta, eps=1e-3)
+    plain = torch.nn.functional.batch_norm(
+        torch.conv2d(image, kernel), mean, var, None, beta, eps=1e-3
+    )
     torch.testing.assert_close(torch.conv2d(image, state["conv.weight"], state["conv.bias"]), plain)
 
 
 def test_the_network_has_its_published_size():
     network = inception_layers()
     assert sum(isinstance(module, torch.nn.Conv2d) for module in network.modules()) == 94
-    assert sum(parameter.numel() for parameter in network.parameters() if parameter.ndim == 4) == 21_751_136
+    assert (
+        sum(parameter.numel() for parameter in network.parameters() if parameter.ndim == 4)
+        == 21_751_136
+    )
     assert network(torch.zeros(1, 3, SIDE, SIDE)).shape == (1, FEATURES, 1, 1)
 
 

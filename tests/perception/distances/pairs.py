@@ -1,4 +1,6 @@
-"""Images made of the shipped photograph by arithmetic that is the same everywhere: three pairs, and patches of 8 bits."""
+"""Images made of the shipped photograph by arithmetic that is the same everywhere: three pairs, and
+patches of 8 bits.
+"""
 
 import numpy as np
 import torch
@@ -9,7 +11,9 @@ from tests.conftest import ROOT
 
 
 def pairs() -> dict[str, tuple[Tensor, Tensor]]:
-    """name → (reference, distorted), each (1, 3, 160, 192) in [0, 1] on 8-bit levels: noise, blur, and darker and shifted."""
+    """name → (reference, distorted), each (1, 3, 160, 192) in [0, 1] on 8-bit levels: noise, blur,
+    and darker and shifted.
+    """
     picture = np.asarray(Image.open(ROOT / "examples" / "otters.png").convert("RGB"))
     large = picture[100:264, 200:396].astype(np.float64)
     reference = large[2:-2, 2:-2]
@@ -25,6 +29,14 @@ def pairs() -> dict[str, tuple[Tensor, Tensor]]:
 
 
 def patches() -> dict[str, Tensor]:
-    """name → (1, 3, H, W) uint8: a patch as FID/256 cuts it, one that is larger than what Inception sees, and a negative."""
-    picture = torch.from_numpy(np.array(Image.open(ROOT / "examples" / "otters.png").convert("RGB"))).permute(2, 0, 1)[None]
-    return {"patch": picture[..., 100:356, 200:456], "large": picture, "negative": 255 - picture[..., 30:330, 300:480]}
+    """name → (1, 3, H, W) uint8: a patch as FID/256 cuts it, one that is larger than what Inception
+    sees, and a negative.
+    """
+    picture = torch.from_numpy(
+        np.array(Image.open(ROOT / "examples" / "otters.png").convert("RGB"))
+    ).permute(2, 0, 1)[None]
+    return {
+        "patch": picture[..., 100:356, 200:456],
+        "large": picture,
+        "negative": 255 - picture[..., 30:330, 300:480],
+    }

@@ -2,8 +2,8 @@
 
     python -m tests.perception.distances.record_reference
 
-Needs both packages and all weights (`metamer weights fetch`). The networks' weights are ours, which come from the same files:
-nothing is downloaded, and what is compared is the arithmetic.
+Needs both packages and all weights (`metamer weights fetch`). The networks' weights are ours, which
+come from the same files: nothing is downloaded, and what is compared is the arithmetic.
 """
 
 import json
@@ -41,13 +41,19 @@ def record() -> dict[str, dict[str, float]]:
         patch.object(models, "vgg16", with_weights(models.vgg16, "vgg16")),
         patch.object(models, "squeezenet1_1", with_weights(models.squeezenet1_1, "squeezenet1_1")),
     ):
-        lpips, dists = packages.import_package("lpips", "peers"), packages.import_package("DISTS_pytorch", "peers")
+        lpips, dists = (
+            packages.import_package("lpips", "peers"),
+            packages.import_package("DISTS_pytorch", "peers"),
+        )
         metrics = {f"lpips-{net}": lpips.LPIPS(net=net, verbose=False) for net in NETWORKS}
         with patch.object(sys, "prefix", str(Path(dists.__file__).parent)):
             structure = dists.DISTS()
     with torch.no_grad():
         for name, (reference, image) in pairs().items():
-            values[name] = {key: metric(2 * reference - 1, 2 * image - 1).item() for key, metric in metrics.items()}
+            values[name] = {
+                key: metric(2 * reference - 1, 2 * image - 1).item()
+                for key, metric in metrics.items()
+            }
             values[name]["dists"] = structure(reference, image).item()
     return values
 

@@ -1,4 +1,6 @@
-"""What holds for every distance: identity, symmetry, gradients, clear refusals; and known values."""
+"""What holds for every distance: identity, symmetry, gradients, clear refusals; and known
+values.
+"""
 
 import functools
 import json
@@ -15,7 +17,11 @@ from metamer.perception.catalogue import CATALOGUE
 from tests.perception.distances.pairs import pairs
 
 VALUES = json.loads((Path(__file__).parent / "reference_values.json").read_text())
-SPECS = [*(metric.name for metric in CATALOGUE), "features:channels=efficacy", "wasserstein:network=squeezenet,sigma=3"]
+SPECS = [
+    *(metric.name for metric in CATALOGUE),
+    "features:channels=efficacy",
+    "wasserstein:network=squeezenet,sigma=3",
+]
 pytestmark = pytest.mark.usefixtures("all_weights")
 
 
@@ -26,11 +32,15 @@ def made(spec: str):
     return from_spec(spec)
 
 
-def image(height: int, width: int, seed: int, batch: int = 1, dtype: torch.dtype = torch.float32) -> torch.Tensor:
+def image(
+    height: int, width: int, seed: int, batch: int = 1, dtype: torch.dtype = torch.float32
+) -> torch.Tensor:
     """Smooth colours under a little noise: no flat areas, nothing at the ends of the range."""
     generator = torch.Generator().manual_seed(seed)
     coarse = torch.rand(batch, 3, 4, 4, generator=generator)
-    smooth = torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic", align_corners=True)
+    smooth = torch.nn.functional.interpolate(
+        coarse, (height, width), mode="bicubic", align_corners=True
+    )
     noise = torch.randn(batch, 3, height, width, generator=generator)
     return (0.1 + 0.8 * smooth.clamp(0, 1) + 0.05 * noise).clamp(0, 1).to(dtype)
 
@@ -42,7 +52,9 @@ def test_identical_images_are_best_and_gradients_finite(spec, data):
     distance = made(spec)
     least = distance.min_side
     height, width = (data.draw(st.integers(least, least + 60)) for _ in range(2))
-    dtype = data.draw(st.sampled_from([torch.float32, torch.float64, torch.float16, torch.bfloat16]))
+    dtype = data.draw(
+        st.sampled_from([torch.float32, torch.float64, torch.float16, torch.bfloat16])
+    )
     kind = data.draw(st.sampled_from(["photograph", "grey", "black", "white"]))
     flat = {"grey": 0.5, "black": 0.0, "white": 1.0}
     picture = image(height, width, data.draw(st.integers(0, 99)), 2, dtype)
@@ -65,16 +77,22 @@ def test_more_noise_is_worse_pairs_are_apart_and_batches_agree(spec):
     noise = torch.randn(reference.shape, generator=generator)
     near, far = ((reference + strength * noise).clamp(0, 1) for strength in (0.02, 0.2))
     loss = distance.loss(reference, far)
-    assert (loss > distance.loss(reference, near)).all() and (distance.loss(reference, near) > 0).all()
-    assert distance.metric.low <= distance(reference, far).min() and distance(reference, far).max() <= distance.metric.high
+    assert (loss > distance.loss(reference, near)).all() and (
+        distance.loss(reference, near) > 0
+    ).all()
+    assert (
+        distance.metric.low <= distance(reference, far).min()
+        and distance(reference, far).max() <= distance.metric.high
+    )
     alone = torch.cat([distance.loss(reference[i : i + 1], far[i : i + 1]) for i in range(3)])
     assert torch.allclose(alone, loss, rtol=1e-3, atol=1e-5)
     if distance.metric.true_distance:
-        assert torch.allclose(distance(far, reference), distance(reference, far), rtol=1e-4, atol=1e-6)
+        assert torch.allclose(
+            distance(far, reference), distance(reference, far), rtol=1e-4, atol=1e-6
+        )
 
 
-@pytest.mark.parametrize("spec", [
-    spec for spec in SPECS if find(spec.partition(":")[0]).trainable])
+@pytest.mark.parametrize("spec", [spec for spec in SPECS if find(spec.partition(":")[0]).trainable])
 def test_a_step_downhill_is_an_improvement(spec):
     distance = made(spec)
     side = max(64, distance.min_side)
@@ -96,9 +114,14 @@ def test_what_cannot_be_compared_is_told(spec):
     bad[0, 0, 0, 0] = float("nan")
     small = torch.zeros(1, 3, distance.min_side - 1, side)
     for reference, other, message in (
-        (good, good[..., :-1], "differ in shape"), (good, bad, "NaN"), (bad, good, "NaN"), (small, small, "pixels a side"),
-        (good[0], good[0], r"\(N, 3, H, W\)"), (good[:, :1], good[:, :1], r"\(N, 3, H, W\)"),
-        (good[:0], good[:0], r"\(N, 3, H, W\)"), (good.int(), good.int(), "int32"),
+        (good, good[..., :-1], "differ in shape"),
+        (good, bad, "NaN"),
+        (bad, good, "NaN"),
+        (small, small, "pixels a side"),
+        (good[0], good[0], r"\(N, 3, H, W\)"),
+        (good[:, :1], good[:, :1], r"\(N, 3, H, W\)"),
+        (good[:0], good[:0], r"\(N, 3, H, W\)"),
+        (good.int(), good.int(), "int32"),
     ):
         with pytest.raises(ImageError, match=message):
             distance(reference, other)
@@ -107,14 +130,17 @@ def test_what_cannot_be_compared_is_told(spec):
 @pytest.mark.parametrize("spec", ["ms-ssim", "haarpsi", "lpips-squeeze"])
 def test_values_outside_the_range_can_come_back(spec):
     reference = image(176, 176, 10)
-    outside = (reference + 0.6).requires_grad_()  # many over 1, where a plain clamp would give no gradient
+    # many over 1, where a plain clamp would give no gradient
+    outside = (reference + 0.6).requires_grad_()
     made(spec).loss(reference, outside).sum().backward()
     assert (outside.grad[outside > 1] != 0).float().mean() > 0.9
 
 
 def test_bytes_are_taken_as_they_are():
     picture = (image(64, 64, 6) * 255).byte()
-    assert torch.equal(made("mse")(picture, picture // 2), made("mse")(picture / 255, (picture // 2) / 255))
+    assert torch.equal(
+        made("mse")(picture, picture // 2), made("mse")(picture / 255, (picture // 2) / 255)
+    )
 
 
 @pytest.mark.parametrize("pair", VALUES)
@@ -122,35 +148,52 @@ def test_bytes_are_taken_as_they_are():
 def test_lpips_and_dists_say_what_their_authors_packages_say(pair, metric):
     reference, other = pairs()[pair]
     options = {"resize": False} if metric == "dists" else {}
-    assert create(metric, **options)(reference, other).item() == pytest.approx(VALUES[pair][metric], abs=1e-5)
+    assert create(metric, **options)(reference, other).item() == pytest.approx(
+        VALUES[pair][metric], abs=1e-5
+    )
 
 
 def test_lpips_squeeze_on_torchmetrics_documented_example():
     generator = torch.Generator().manual_seed(42)
     first, second = (torch.rand(2, 3, 100, 100, generator=generator) for _ in range(2))
-    assert made("lpips-squeeze")(first, second).tolist() == pytest.approx([0.1024, 0.0938], abs=5e-5)
+    assert made("lpips-squeeze")(first, second).tolist() == pytest.approx(
+        [0.1024, 0.0938], abs=5e-5
+    )
 
 
 @pytest.mark.parametrize("pair", VALUES)
 def test_libraries_values_are_passed_on(pair):
-    reference, other = (part.repeat(1, 1, 2, 1) for part in pairs()[pair])  # 320 rows: MS-SSIM needs 161
+    # 320 rows: MS-SSIM needs 161
+    reference, other = (part.repeat(1, 1, 2, 1) for part in pairs()[pair])
     assert made("ms-ssim")(reference, other).item() == pytest.approx(
-        pytorch_msssim.ms_ssim(other, reference, data_range=1).item(), abs=1e-6)
+        pytorch_msssim.ms_ssim(other, reference, data_range=1).item(), abs=1e-6
+    )
     piq = packages.import_package("piq", "perception")
     for name in ("haarpsi", "fsim", "vsi", "gmsd", "mdsi"):
-        assert made(name)(reference, other).item() == pytest.approx(getattr(piq, name)(other, reference).item(), abs=1e-5)
-    assert made("vif")(reference, other).item() == pytest.approx(piq.vif_p(other, reference).item(), abs=1e-5)
+        assert made(name)(reference, other).item() == pytest.approx(
+            getattr(piq, name)(other, reference).item(), abs=1e-5
+        )
+    assert made("vif")(reference, other).item() == pytest.approx(
+        piq.vif_p(other, reference).item(), abs=1e-5
+    )
 
 
 def test_dists_rescales_large_images():
     reference, other = (part.repeat(1, 1, 4, 4) for part in pairs()["noisy"])
-    small = [torch.nn.functional.interpolate(part, (256, 307), mode="bilinear", antialias=True) for part in (reference, other)]
-    assert made("dists")(reference, other).item() == pytest.approx(create("dists", resize=False)(*small).item(), abs=1e-6)
+    small = [
+        torch.nn.functional.interpolate(part, (256, 307), mode="bilinear", antialias=True)
+        for part in (reference, other)
+    ]
+    assert made("dists")(reference, other).item() == pytest.approx(
+        create("dists", resize=False)(*small).item(), abs=1e-6
+    )
 
 
 def test_psnr_is_minus_ten_log_mse():
     first, second = image(32, 40, 8), image(32, 40, 9)
-    assert made("psnr")(first, second).item() == pytest.approx(-10 * made("mse")(first, second).log10().item(), rel=1e-5)
+    assert made("psnr")(first, second).item() == pytest.approx(
+        -10 * made("mse")(first, second).log10().item(), rel=1e-5
+    )
 
 
 @pytest.mark.parametrize("spec", SPECS)

@@ -34,7 +34,11 @@ def squeeze() -> Network:
 def test_every_layer_at_the_smallest_size(name):
     network = Network(name)
     found = network(torch.rand(2, 3, network.min_side, network.min_side + 5), network.layers)
-    assert [value.shape[1] for value in found.values()] == WIDTHS[name] == list(network.channels.values())
+    assert (
+        [value.shape[1] for value in found.values()]
+        == WIDTHS[name]
+        == list(network.channels.values())
+    )
     assert all(min(value.shape[-2:]) >= 1 and (value >= 0).all() for value in found.values())
     with pytest.raises(ImageError, match="pixels a side"):
         network(torch.rand(1, 3, network.min_side - 1, network.min_side - 1), network.layers)
@@ -53,9 +57,13 @@ def test_remembered_features_are_the_same_and_forgotten_after(squeeze):
 def test_subsets_hold_the_channels_their_names_say(squeeze):
     scores = efficacy(squeeze, "fire6")
     high, low, half = (channel_weights(squeeze, "fire6", name) for name in ("H-10", "L-10", "L-50"))
-    assert high.count_nonzero() == 39 and half.count_nonzero() == 192  # of 384, the percentile itself included
+    # of 384, the percentile itself included
+    assert high.count_nonzero() == 39 and half.count_nonzero() == 192
     assert low.count_nonzero() >= 39  # more where channels that never answer tie
-    assert scores[high > 0].min() > scores[high == 0].max() and scores[low > 0].max() < scores[low == 0].min()
+    assert (
+        scores[high > 0].min() > scores[high == 0].max()
+        and scores[low > 0].max() < scores[low == 0].min()
+    )
     assert torch.equal(channel_weights(squeeze, "fire6", "efficacy"), scores / scores.sum())
     for name in SUBSETS:
         assert channel_weights(squeeze, "fire6", name).sum().item() == pytest.approx(1, rel=1e-5)
@@ -65,7 +73,9 @@ def test_the_feature_loss_is_equation_1(squeeze):
     first, second = torch.rand(2, 2, 3, 48, 48)
     apart = squeeze(first, ["fire3"])["fire3"] - squeeze(second, ["fire3"])["fire3"]
     expected = apart.square().sum((1, 2, 3)) / apart[0].numel()
-    assert torch.allclose(create("features", network="squeezenet", layer="fire3")(first, second), expected, rtol=1e-5)
+    assert torch.allclose(
+        create("features", network="squeezenet", layer="fire3")(first, second), expected, rtol=1e-5
+    )
 
 
 def test_a_sweep_says_what_single_distances_say():
@@ -79,7 +89,9 @@ def test_a_sweep_says_what_single_distances_say():
         assert from_spec(label)(first, second).item() == pytest.approx(swept[label], rel=1e-4)
 
 
-@pytest.mark.parametrize(("name", "layers"), [("squeezenet", None), ("alexnet", None), ("vgg16", ["relu1_2", "relu2_2"])])
+@pytest.mark.parametrize(
+    ("name", "layers"), [("squeezenet", None), ("alexnet", None), ("vgg16", ["relu1_2", "relu2_2"])]
+)
 def test_the_shipped_efficacies_are_what_is_measured(name, layers):
     network = Network(name)
     for layer, found in measure_tuning(network, layers=layers).items():
@@ -90,12 +102,16 @@ def test_gratings_are_what_they_should_be():
     rings, stripes = radial_gratings(), oriented_gratings()
     assert rings.shape == (len(frequencies()), 3, 256, 256) and stripes.shape == (36, 3, 256, 256)
     for gratings in (rings, stripes):
-        assert gratings.min() >= 0.5 - CONTRAST / 2 - 1e-6 and gratings.max() <= 0.5 + CONTRAST / 2 + 1e-6
+        assert (
+            gratings.min() >= 0.5 - CONTRAST / 2 - 1e-6
+            and gratings.max() <= 0.5 + CONTRAST / 2 + 1e-6
+        )
     turned = rings.rot90(1, (2, 3))
     assert torch.allclose(rings, turned, atol=1e-4)  # no orientation is preferred
     spectrum = torch.fft.rfft2(stripes[0, 0] - stripes[0, 0].mean()).abs()
     row, column = divmod(spectrum.argmax().item(), spectrum.shape[1])
-    assert row == 0 and column == round(peak_frequency() * 256 / 32)  # vertical stripes, cycles over the 8 degrees shown
+    # vertical stripes, cycles over the 8 degrees shown
+    assert row == 0 and column == round(peak_frequency() * 256 / 32)
     assert 6 <= peak_frequency() <= 8  # where Tariq et al. say that people see best
 
 
@@ -114,19 +130,29 @@ def test_wasserstein_runs_from_fidelity_to_realism():
     texture = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     moved = texture.roll((7, 5), (2, 3))  # the same statistics elsewhere
     dull = 0.5 + 0.5 * (texture - 0.5)
-    near, middle, far = (create("wasserstein", network="squeezenet", sigma=sigma) for sigma in (0, 8, 32))
-    assert near(texture, moved) > middle(texture, moved) > 1.5 * far(texture, moved)  # ever less is asked of places
-    assert 2 * far(texture, moved) < far(texture, dull) > near(texture, dull)  # never less of statistics
+    near, middle, far = (
+        create("wasserstein", network="squeezenet", sigma=sigma) for sigma in (0, 8, 32)
+    )
+    # ever less is asked of places
+    assert near(texture, moved) > middle(texture, moved) > 1.5 * far(texture, moved)
+    # never less of statistics
+    assert 2 * far(texture, moved) < far(texture, dull) > near(texture, dull)
 
 
 def test_wasserstein_takes_a_map_of_widths():
     first, second = torch.rand(2, 1, 3, 64, 80)
-    alike, number = (create("wasserstein", network="squeezenet", sigma=s) for s in (torch.full((64, 80), 5.0), 5.0))
+    alike, number = (
+        create("wasserstein", network="squeezenet", sigma=s)
+        for s in (torch.full((64, 80), 5.0), 5.0)
+    )
     assert alike(first, second).item() == pytest.approx(number(first, second).item(), rel=1e-3)
     widths = torch.zeros(64, 80)
     widths[:, 40:] = 20
     mixed = create("wasserstein", network="squeezenet", sigma=widths)(first, second)
-    ends = [create("wasserstein", network="squeezenet", sigma=float(sigma))(first, second) for sigma in (0, 20)]
+    ends = [
+        create("wasserstein", network="squeezenet", sigma=float(sigma))(first, second)
+        for sigma in (0, 20)
+    ]
     assert min(ends) < mixed < max(ends)
 
 
@@ -135,6 +161,8 @@ def test_no_pooling_is_plain_feature_difference(squeeze):
 
     first, second = torch.rand(2, 1, 3, 64, 64)
     ours, theirs = (squeeze(x, LAYERS["squeezenet"]) for x in (first, second))
-    expected = (first - second).square().mean() + sum((ours[k] - theirs[k]).square().mean() for k in ours)
+    expected = (first - second).square().mean() + sum(
+        (ours[k] - theirs[k]).square().mean() for k in ours
+    )
     found = create("wasserstein", network="squeezenet", sigma=0.0)(first, second)
     assert found.item() == pytest.approx(expected.item(), rel=1e-4)

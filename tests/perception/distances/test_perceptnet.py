@@ -1,4 +1,6 @@
-"""PerceptNet: its arithmetic, its parts and their sizes, the filters of the parametric start, and the distance."""
+"""PerceptNet: its arithmetic, its parts and their sizes, the filters of the parametric start, and
+the distance.
+"""
 
 import math
 
@@ -60,7 +62,11 @@ def picture(height: int, width: int, seed: int = 0, batch: int = 1) -> torch.Ten
 @pytest.mark.parametrize("inverse", [False, True])
 def test_normalisation_is_the_formula(inverse, rng):
     stage = DivisiveNormalisation(4, inverse)
-    beta, gamma, x = rng.uniform(0.1, 2, 4), rng.uniform(0, 1, (4, 4)), rng.normal(size=(2, 4, 3, 5))
+    beta, gamma, x = (
+        rng.uniform(0.1, 2, 4),
+        rng.uniform(0, 1, (4, 4)),
+        rng.normal(size=(2, 4, 3, 5)),
+    )
     stage.beta.data, stage.gamma.data = torch.tensor(beta), torch.tensor(gamma)
     expected = np.empty_like(x)
     for i in range(4):
@@ -90,7 +96,8 @@ def test_inverse_undoes_the_division_while_the_energy_is_small():
 def test_projection_keeps_weights_allowed_and_lets_zeros_grow():
     stage = DivisiveNormalisation(3)
     x = torch.randn(4, 3, 8, 8, generator=torch.Generator().manual_seed(0))
-    (stage(x)[:, 0] * x[:, 0].sign() * x[:, 1].square()).mean().backward()  # asks channel 1 to divide channel 0
+    # asks channel 1 to divide channel 0
+    (stage(x)[:, 0] * x[:, 0].sign() * x[:, 1].square()).mean().backward()
     assert stage.gamma.grad[0, 1] < 0 and stage.gamma[0, 1] == 0
     with torch.no_grad():
         stage.gamma -= 10 * stage.gamma.grad
@@ -104,8 +111,18 @@ def test_projection_keeps_weights_allowed_and_lets_zeros_grow():
 def test_sizes_are_the_papers():
     assert sum(p.numel() for p in Encoder().parameters()) == 36_368
     features = Encoder()(picture(32, 48))
-    shapes = [(3, 32, 48), (3, 16, 24), (3, 16, 24), (6, 8, 12), (6, 8, 12), (128, 8, 12), (128, 8, 12)]
-    assert {name: tuple(f.shape[1:]) for name, f in features.items()} == dict(zip(LAYERS, shapes, strict=True))
+    shapes = [
+        (3, 32, 48),
+        (3, 16, 24),
+        (3, 16, 24),
+        (6, 8, 12),
+        (6, 8, 12),
+        (128, 8, 12),
+        (128, 8, 12),
+    ]
+    assert {name: tuple(f.shape[1:]) for name, f in features.items()} == dict(
+        zip(LAYERS, shapes, strict=True)
+    )
     assert list(Encoder()(picture(32, 48), "contrast")) == list(LAYERS[:3])
 
 
@@ -115,7 +132,11 @@ def test_the_decoder_is_the_mirror():
         decoded = Decoder()(encoded["v1"], size)
         assert list(decoded) == list(reversed(LAYERS))
         assert decoded["adaptation"].shape == (1, 3, *size)
-        for here, there in (("contrast", "opponency"), ("lgn", "centre-surround"), ("v1", "orientation")):
+        for here, there in (
+            ("contrast", "opponency"),
+            ("lgn", "centre-surround"),
+            ("v1", "orientation"),
+        ):
             assert decoded[here].shape[1] == encoded[there].shape[1]
     stages = [stage for stage in Decoder().values() if isinstance(stage, DivisiveNormalisation)]
     assert len(stages) == 4 and all(stage.inverse for stage in stages)
@@ -123,10 +144,16 @@ def test_the_decoder_is_the_mirror():
 
 @pytest.mark.parametrize("kind", [Encoder, Decoder])
 def test_architecture_is_read_off_the_weights(kind):
-    for shape in (((3, 3, 6, 128), (1, 5, 5)), ((3, 4, 5, 12), (3, 7, 9)), (PARAMETRIC_CHANNELS, PARAMETRIC_KERNELS)):
+    for shape in (
+        ((3, 3, 6, 128), (1, 5, 5)),
+        ((3, 4, 5, 12), (3, 7, 9)),
+        (PARAMETRIC_CHANNELS, PARAMETRIC_KERNELS),
+    ):
         network = kind(*shape)
         again = build_network(kind, network.state_dict(), "a file")
-        assert all(torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True))
+        assert all(
+            torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True)
+        )
         assert not any(p.requires_grad for p in again.parameters())
 
 
@@ -142,7 +169,11 @@ def test_centre_and_surround_cancel():
     assert filters.shape == (3, 3, 21, 21)
     for i in range(3):
         own = filters[i, i]
-        assert abs(own.sum()) < 1e-5 and own[10, 10] > 0 > own[10, 15] and own.norm() == pytest.approx(1)
+        assert (
+            abs(own.sum()) < 1e-5
+            and own[10, 10] > 0 > own[10, 15]
+            and own.norm() == pytest.approx(1)
+        )
         assert all((filters[i, j] == 0).all() for j in range(3) if j != i)
         assert torch.allclose(own, own.T, atol=1e-7)
 
@@ -175,8 +206,16 @@ def test_pooling_is_over_neighbours_in_frequency_and_orientation():
         return pooling[place[0, 4, 0.0, 0], place[other]].item()
 
     assert weight((0, 4, 0.0, phase[1])) == 1
-    assert weight((0, 4, 22.5, 0)) == weight((0, 4, 157.5, 0)) == pytest.approx(math.exp(-((22.5 / 20) ** 2) / 2), abs=1e-6)
-    assert weight((0, 8, 0.0, 0)) == weight((0, 2, 0.0, 0)) == pytest.approx(math.exp(-1 / 2), abs=1e-6)
+    assert (
+        weight((0, 4, 22.5, 0))
+        == weight((0, 4, 157.5, 0))
+        == pytest.approx(math.exp(-((22.5 / 20) ** 2) / 2), abs=1e-6)
+    )
+    assert (
+        weight((0, 8, 0.0, 0))
+        == weight((0, 2, 0.0, 0))
+        == pytest.approx(math.exp(-1 / 2), abs=1e-6)
+    )
     assert weight((1, 3, 0.0, 0)) == 0
 
 
@@ -185,7 +224,10 @@ def test_pooling_is_over_neighbours_in_frequency_and_orientation():
 def test_identity_symmetry_and_gradients_at_any_size(distance, height, width, seed):
     first, second = picture(height, width, seed, 2), picture(height, width, seed + 100, 2)
     assert torch.equal(distance(first, first), torch.zeros(2))
-    assert torch.equal(distance(first, second), distance(second, first)) and (distance(first, second) > 0).all()
+    assert (
+        torch.equal(distance(first, second), distance(second, first))
+        and (distance(first, second) > 0).all()
+    )
     same = first.clone().requires_grad_()
     distance(first, same).sum().backward()
     assert torch.isfinite(same.grad).all()
@@ -212,7 +254,9 @@ def test_distance_is_the_root_mean_square_of_the_layer(distance, weights, encode
         here = here / encoder[layer].deviation[:, None, None].numpy()
         assert value.item() == pytest.approx(np.sqrt((here**2).mean()), abs=2e-5)
     assert torch.equal(distance(first, second), value)  # the last is the default
-    assert root_mean_square(torch.full((1, 2, 3, 3), 0.5), torch.zeros(1, 2, 3, 3)).item() == pytest.approx(0.5, abs=2e-5)
+    assert root_mean_square(
+        torch.full((1, 2, 3, 3), 0.5), torch.zeros(1, 2, 3, 3)
+    ).item() == pytest.approx(0.5, abs=2e-5)
 
 
 def test_files_with_a_decoder_too_give_the_same_distance(distance, encoder, tmp_path):

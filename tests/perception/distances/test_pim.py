@@ -31,7 +31,12 @@ def weights(tmp_path_factory, otters) -> str:
     """A narrow space whose encodings vary, but were not learned."""
     torch.manual_seed(1)
     space = PimSpace(4, 8)
-    standardise(space, torch.cat([to_tensor(otters.crop((left, 60, left + 64, 124))) for left in range(0, 640, 80)]))
+    standardise(
+        space,
+        torch.cat(
+            [to_tensor(otters.crop((left, 60, left + 64, 124))) for left in range(0, 640, 80)]
+        ),
+    )
     path = tmp_path_factory.mktemp("pim") / "pim.safetensors"
     save_file(space.state_dict(), path)
     return str(path)
@@ -46,7 +51,9 @@ def test_identical_images_are_at_zero_and_others_are_not(name, weights, image):
     distance = create(name, weights=weights)
     values = [distance(image, noisy(image, deviation)).item() for deviation in (0, 0.02, 0.1)]
     assert values[0] == 0 < values[1] < values[2]
-    assert distance(image, noisy(image, 0.1)) == pytest.approx(distance(noisy(image, 0.1), image).item(), rel=1e-6)
+    assert distance(image, noisy(image, 0.1)) == pytest.approx(
+        distance(noisy(image, 0.1), image).item(), rel=1e-6
+    )
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -57,10 +64,15 @@ def test_batches_and_odd_sizes(name, size, weights):
     together = distance(ours, theirs)
     assert together.shape == (3,) and together.dtype == torch.float32
     for index in range(3):
-        torch.testing.assert_close(distance(ours[index : index + 1], theirs[index : index + 1]), together[index : index + 1])
+        torch.testing.assert_close(
+            distance(ours[index : index + 1], theirs[index : index + 1]),
+            together[index : index + 1],
+        )
 
 
-@pytest.mark.parametrize("options", [{"name": "pim-1"}, {"name": "pim"}, {"name": "pim", "samples": 1}])
+@pytest.mark.parametrize(
+    "options", [{"name": "pim-1"}, {"name": "pim"}, {"name": "pim", "samples": 1}]
+)
 def test_gradients_are_finite_and_vanish_at_the_same_image(options, weights, image):
     distance = create(**options, weights=weights)
     for other, still in ((image, True), (noisy(image, 0.05), False)):
@@ -75,9 +87,16 @@ def test_the_one_gaussian_divergence_is_the_squared_distance_of_means(weights, i
     ours, theirs = distance.space(image), distance.space(noisy(image, 0.1))
     expected = sum((a - b).square().sum(1).mean() for a, b in zip(ours, theirs, strict=True)) / 8
     assert distance.between(ours, theirs).item() == pytest.approx(expected.item(), rel=1e-5)
-    gaussians = [torch.distributions.MultivariateNormal(places[2][0, :, 5, 7], torch.eye(10)) for places in (ours, theirs)]
-    both = torch.distributions.kl_divergence(*gaussians) + torch.distributions.kl_divergence(*gaussians[::-1])
-    assert (ours[2] - theirs[2])[0, :, 5, 7].square().sum().item() == pytest.approx(both.item(), rel=1e-5)
+    gaussians = [
+        torch.distributions.MultivariateNormal(places[2][0, :, 5, 7], torch.eye(10))
+        for places in (ours, theirs)
+    ]
+    both = torch.distributions.kl_divergence(*gaussians) + torch.distributions.kl_divergence(
+        *gaussians[::-1]
+    )
+    assert (ours[2] - theirs[2])[0, :, 5, 7].square().sum().item() == pytest.approx(
+        both.item(), rel=1e-5
+    )
 
 
 def test_the_variational_divergence_and_few_samples_agree_with_many(weights, image):
@@ -87,24 +106,40 @@ def test_the_variational_divergence_and_few_samples_agree_with_many(weights, ima
     for other in (noisy(image, 0.1), image.flip(3)):
         ours, theirs = approximate.space(image), approximate.space(other)
         many = []
-        for ours_band, theirs_band in zip(ours[3:], theirs[3:], strict=True):  # the coarser bands: fewer positions to sample
+        # the coarser bands: fewer positions to sample
+        for ours_band, theirs_band in zip(ours[3:], theirs[3:], strict=True):
             shifts = torch.randn(200, *ours_band.means.shape[2:], generator=noise)
             many.append(sampled(ours_band, theirs_band, shifts).mean().item())
-            assert variational(ours_band, theirs_band).mean().item() == pytest.approx(many[-1], rel=0.3)
+            assert variational(ours_band, theirs_band).mean().item() == pytest.approx(
+                many[-1], rel=0.3
+            )
         for distance, tolerance in ((approximate, 0.25), (few, 0.05)):
-            assert distance.between(ours[3:], theirs[3:]).item() == pytest.approx(sum(many) / len(many), rel=tolerance)
+            assert distance.between(ours[3:], theirs[3:]).item() == pytest.approx(
+                sum(many) / len(many), rel=tolerance
+            )
 
 
 def test_mixtures_of_one_component_are_gaussians(image, weights):
-    ours, theirs = (places[4] for places in map(create("pim-1", weights=weights).space, (image, noisy(image, 0.1))))
+    ours, theirs = (
+        places[4]
+        for places in map(create("pim-1", weights=weights).space, (image, noisy(image, 0.1)))
+    )
     places = [Mixture(means[:, None], torch.zeros_like(means[:, :1])) for means in (ours, theirs)]
     torch.testing.assert_close(variational(*places), (ours - theirs).square().sum(1))
-    exact = sampled(*places, torch.randn(2000, *ours.shape[1:], generator=torch.Generator().manual_seed(0))).mean().item()
+    exact = (
+        sampled(
+            *places, torch.randn(2000, *ours.shape[1:], generator=torch.Generator().manual_seed(0))
+        )
+        .mean()
+        .item()
+    )
     assert exact == pytest.approx(variational(*places).mean().item(), rel=0.02)
 
 
 def test_sampling_repeats_itself(weights, image):
-    values = {create("pim", weights=weights, samples=2)(image, noisy(image, 0.1)).item() for _ in range(2)}
+    values = {
+        create("pim", weights=weights, samples=2)(image, noisy(image, 0.1)).item() for _ in range(2)
+    }
     assert len(values) == 1
     with pytest.raises(MetricError, match="samples=-1"):
         create("pim", weights=weights, samples=-1)
@@ -155,7 +190,12 @@ def test_realism_is_zero_for_the_same_images_in_any_order_and_rises_with_blur(we
 
     real = measured(images)
     assert mean_frechet_distance(real, measured(images[::-1])) == pytest.approx(0, abs=1e-6)
-    blurred = [[torch.nn.functional.avg_pool2d(image, size, 1, size // 2, count_include_pad=False) for image in images]
-               for size in (3, 5, 9)]
+    blurred = [
+        [
+            torch.nn.functional.avg_pool2d(image, size, 1, size // 2, count_include_pad=False)
+            for image in images
+        ]
+        for size in (3, 5, 9)
+    ]
     values = [mean_frechet_distance(real, measured(some)) for some in blurred]
     assert 0 < values[0] < values[1] < values[2]

@@ -7,10 +7,17 @@ from metamer.perception import create
 from metamer.perception.distances.cielab import linear_light, srgb_to_lab
 
 
-@pytest.mark.parametrize(("rgb", "expected"), [
-    ((255, 255, 255), (100, 0, 0)), ((0, 0, 0), (0, 0, 0)), ((119, 119, 119), (50.03, 0, 0)),
-    ((255, 0, 0), (53.24, 80.09, 67.20)), ((0, 255, 0), (87.73, -86.18, 83.18)), ((0, 0, 255), (32.30, 79.19, -107.86)),
-])  # sRGB primaries under D65, as Lindbloom's calculator gives them
+@pytest.mark.parametrize(
+    ("rgb", "expected"),
+    [
+        ((255, 255, 255), (100, 0, 0)),
+        ((0, 0, 0), (0, 0, 0)),
+        ((119, 119, 119), (50.03, 0, 0)),
+        ((255, 0, 0), (53.24, 80.09, 67.20)),
+        ((0, 255, 0), (87.73, -86.18, 83.18)),
+        ((0, 0, 255), (32.30, 79.19, -107.86)),
+    ],
+)  # sRGB primaries under D65, as Lindbloom's calculator gives them
 def test_lab_of_known_colours(rgb, expected):
     colour = torch.tensor(rgb).view(3, 1, 1) / 255
     assert srgb_to_lab(colour).flatten().tolist() == pytest.approx(expected, abs=0.05)

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from metamer.evaluation.images import to_tensor
 from metamer.evaluation.probes.recovery import jpeg_round_trip
 from metamer.perception import ImageError, WeightsError, create
-from metamer.perception.distances.visibility import CURVE, Detector, Pathway, Selu, build_detector, probability
+from metamer.perception.distances.visibility import (
+    CURVE,
+    Detector,
+    Pathway,
+    Selu,
+    build_detector,
+    probability,
+)
 from metamer.perception.vision.display import STANDARD_4K
 
 
@@ -51,7 +58,12 @@ def test_the_quick_curve_is_near_the_displays():
 @given(st.integers(16, 70), st.integers(16, 70), st.integers(0, 99))
 def test_any_size_has_values_in_range_and_finite_gradients(height, width, seed):
     net, reference = detector(), image(height, width, seed)
-    for changed in (reference, (reference + 0.1).clamp(0, 1), torch.zeros_like(reference), torch.ones_like(reference)):
+    for changed in (
+        reference,
+        (reference + 0.1).clamp(0, 1),
+        torch.zeros_like(reference),
+        torch.ones_like(reference),
+    ):
         changed = changed.clone().requires_grad_()
         distance = net.distance(net(reference), net(changed))
         distance.sum().backward()
@@ -64,13 +76,18 @@ def test_values_are_probabilities_and_the_loss_does_not_saturate(visibility):
     far = 1 - reference
     value, loss = visibility(reference, far), visibility.loss(reference, far)
     assert 0 <= value.item() <= 1 and torch.allclose(value, probability(loss))
-    assert visibility(reference, reference).item() == 0 and visibility.loss(reference, reference).item() == 0
+    assert (
+        visibility(reference, reference).item() == 0
+        and visibility.loss(reference, reference).item() == 0
+    )
     assert torch.equal(visibility(reference, far), visibility(far, reference))
 
 
 def test_images_of_a_batch_do_not_mix(visibility):
     references, images = image(40, 48, batch=3), image(40, 48, seed=1, batch=3)
-    alone = torch.cat([visibility(a[None], b[None]) for a, b in zip(references, images, strict=True)])
+    alone = torch.cat(
+        [visibility(a[None], b[None]) for a, b in zip(references, images, strict=True)]
+    )
     assert torch.allclose(visibility(references, images), alone, atol=1e-5)
 
 
@@ -84,12 +101,17 @@ def test_colour_alone_is_seen(visibility):
 def test_more_noise_is_further(visibility):
     reference = image(64, 64, batch=8)
     noise = torch.randn(reference.shape, generator=torch.Generator().manual_seed(1))
-    values = [visibility.loss(reference, reference + scale * noise).mean().item() for scale in (0.005, 0.02, 0.08)]
+    values = [
+        visibility.loss(reference, reference + scale * noise).mean().item()
+        for scale in (0.005, 0.02, 0.08)
+    ]
     assert values == sorted(values) and values[0] < values[-1]
 
 
 def test_what_ships_follows_jpeg_quality(otters):
-    """Against the teacher's probabilities at these qualities; a wide berth, as one photograph is no test of agreement."""
+    """Against the teacher's probabilities at these qualities; a wide berth, as one photograph is no
+    test of agreement.
+    """
     visibility = create("visibility")
     reference = to_tensor(otters.crop((100, 60, 356, 316)))
     images = [jpeg_round_trip(reference, quality) for quality in (3, 8, 20, 50, 90)]
@@ -104,7 +126,9 @@ def test_small_images_are_refused(visibility):
         visibility(torch.rand(1, 3, 15, 40), torch.rand(1, 3, 15, 40))
 
 
-@pytest.mark.parametrize("sizes", [{}, {"width": 8, "detail": 2, "coarser": 1, "pools": 3}, {"coarser": 3}])
+@pytest.mark.parametrize(
+    "sizes", [{}, {"width": 8, "detail": 2, "coarser": 1, "pools": 3}, {"coarser": 3}]
+)
 def test_sizes_are_read_off_the_weights(sizes):
     net = Detector(**sizes)
     again = build_detector(net.state_dict(), "these")
@@ -113,8 +137,12 @@ def test_sizes_are_read_off_the_weights(sizes):
 
 
 def test_weights_of_something_else_are_refused(tmp_path):
-    (tmp_path / "other.safetensors").write_bytes(safetensors.torch.save({"weight": torch.zeros(2, 2)}))
-    with pytest.raises(WeightsError, match=r"other\.safetensors does not hold the weights of visibility"):
+    (tmp_path / "other.safetensors").write_bytes(
+        safetensors.torch.save({"weight": torch.zeros(2, 2)})
+    )
+    with pytest.raises(
+        WeightsError, match=r"other\.safetensors does not hold the weights of visibility"
+    ):
         create("visibility", weights=str(tmp_path / "other.safetensors"))
 
 

@@ -1,4 +1,6 @@
-"""The display and the retina's white boxes against values worked out by hand from the published formulas."""
+"""The display and the retina's white boxes against values worked out by hand from the published
+formulas.
+"""
 
 import math
 
@@ -20,7 +22,8 @@ def test_the_display_model_is_the_papers_for_greys():
     assert screen.black == pytest.approx(0.5) and screen.white == pytest.approx(100.4)
     light = screen.light(grey(0.5))
     assert luminance(light)[0, 0, 0].item() == pytest.approx((100.4 - 0.5) * 0.25 + 0.5)
-    assert luminance(screen.light(grey(-0.2)))[0, 0, 0].item() == pytest.approx(0.5)  # overshoot is clamped
+    # overshoot is clamped
+    assert luminance(screen.light(grey(-0.2)))[0, 0, 0].item() == pytest.approx(0.5)
 
 
 def test_colours_are_kept_and_weigh_as_luminance():
@@ -33,15 +36,20 @@ def test_colours_are_kept_and_weigh_as_luminance():
 
 def test_the_standard_display_is_the_teachers():
     metric = create("cvvdp").vdp
-    assert STANDARD_4K.pixels_per_degree == pytest.approx(metric.display_geometry.get_ppd(), rel=1e-4)
+    assert STANDARD_4K.pixels_per_degree == pytest.approx(
+        metric.display_geometry.get_ppd(), rel=1e-4
+    )
     black, reflected = metric.display_photometry.get_black_level()
     assert STANDARD_4K.black == pytest.approx(black + reflected, rel=1e-4)
-    assert STANDARD_4K.white == pytest.approx(metric.display_photometry.get_peak_luminance() + reflected, rel=1e-2)
+    assert STANDARD_4K.white == pytest.approx(
+        metric.display_photometry.get_peak_luminance() + reflected, rel=1e-2
+    )
 
 
 def test_transfer_is_one_at_rest_and_the_sum_of_four_exponentials():
     frequency = torch.tensor([0.0, 4.0, 20.0])
-    at4 = 0.42484 * math.exp(-0.112) + 0.57243 * math.exp(-1.48)  # the two steep terms are below 10⁻⁶⁰ there
+    # the two steep terms are below 10⁻⁶⁰ there
+    at4 = 0.42484 * math.exp(-0.112) + 0.57243 * math.exp(-1.48)
     at20 = 0.42484 * math.exp(-0.56) + 0.57243 * math.exp(-7.4)
     assert retina.transfer(frequency).tolist() == pytest.approx([1.0, at4, at20], abs=1e-5)
 
@@ -53,7 +61,9 @@ def test_scatter_dims_a_grating_by_the_transfer_and_leaves_flat_fields():
     grating = (100 + 50 * torch.cos(2 * math.pi * 4 * across)).expand(1, 1, 64, 256)
     middle = retina.scattered(grating, per_degree)[0, 0, 32, 64:192]
     contrast = (middle.max() - middle.min()) / (middle.max() + middle.min())
-    assert contrast.item() == pytest.approx(0.5 * retina.transfer(torch.tensor(4.0)).item(), rel=0.02)
+    assert contrast.item() == pytest.approx(
+        0.5 * retina.transfer(torch.tensor(4.0)).item(), rel=0.02
+    )
 
 
 def test_long_and_medium_cones_add_up_to_luminance():
@@ -61,7 +71,9 @@ def test_long_and_medium_cones_add_up_to_luminance():
     caught = retina.receptors(light)
     assert torch.allclose(caught[:, 0] + caught[:, 1], luminance(light), rtol=2e-4)
     white = retina.receptors(grey(100.0))[0, :, 0, 0]
-    assert white[2].item() == pytest.approx(50, rel=1e-4) and white[3].item() == pytest.approx(100, rel=1e-4)
+    assert white[2].item() == pytest.approx(50, rel=1e-4) and white[3].item() == pytest.approx(
+        100, rel=1e-4
+    )
 
 
 def test_sensitivities_are_the_published_fits():
@@ -76,7 +88,9 @@ def test_sensitivities_are_the_published_fits():
 
 
 def test_masking_integrates_sensitivity_over_log_light():
-    """Where the cones' sensitivity is flat, P rises by s·ln 2 a doubling; one step is one smallest visible increment."""
+    """Where the cones' sensitivity is flat, P rises by s·ln 2 a doubling; one step is one smallest
+    visible increment.
+    """
     caught = torch.tensor([50.0, 100.0, 50.5]).view(1, 1, 1, 3).expand(1, 4, 1, 3)
     response = retina.masked(caught)[0, 0, 0]
     at70 = retina.cone_sensitivity(np.array(70.0)).item()
@@ -95,7 +109,9 @@ def test_the_achromatic_response_is_the_sum_of_cones_and_rods():
     masked = torch.rand(2, 4, 3, 3)
     response = retina.responses(masked)
     assert torch.equal(response[:, 0], masked[:, 0] + masked[:, 1] + masked[:, 3])
-    assert torch.equal(response[:, 1], masked[:, 0] - masked[:, 1]) and torch.equal(response[:, 2], masked[:, 2])
+    assert torch.equal(response[:, 1], masked[:, 0] - masked[:, 1]) and torch.equal(
+        response[:, 2], masked[:, 2]
+    )
 
 
 def test_the_way_from_image_to_response_has_gradients():

@@ -7,7 +7,8 @@ import torch
 from metamer.evaluation.images import to_tensor
 from metamer.perception.vision.steerable_pyramid import SteerablePyramid
 
-# Sub-bands of `pattern` at row 3, column 2 and at row 4, column 5, as pyrtools 1.1.1 has them (edge_type="repeat")
+# Sub-bands of `pattern` at row 3, column 2 and at row 4, column 5, as pyrtools 1.1.1 has them
+# (edge_type="repeat")
 RECORDED = [
     (0.040480, -0.032931),
     (-0.001912, 0.045900),
@@ -43,8 +44,14 @@ def test_photographs_come_apart_as_pyrtools_has_it(pyramid, otters):
     image = to_tensor(otters.crop((100, 90, 231, 187)))
     bands = pyramid(image)
     for channel in range(3):
-        theirs = pyramids.SteerablePyramidSpace(image[0, channel].double().numpy(), 3, 1, "repeat").pyr_coeffs
-        keys = ["residual_highpass", *((scale, band) for scale in range(3) for band in range(2)), "residual_lowpass"]
+        theirs = pyramids.SteerablePyramidSpace(
+            image[0, channel].double().numpy(), 3, 1, "repeat"
+        ).pyr_coeffs
+        keys = [
+            "residual_highpass",
+            *((scale, band) for scale in range(3) for band in range(2)),
+            "residual_lowpass",
+        ]
         for key, ours in zip(keys, bands, strict=True):
             np.testing.assert_allclose(ours[0, channel].numpy(), theirs[key], atol=1e-5)
 
@@ -55,7 +62,9 @@ def test_sizes(pyramid, size):
     for _ in range(3):
         halves.append(tuple((side + 1) // 2 for side in halves[-1]))
     sides = [halves[0]] * 3 + [halves[1]] * 2 + [halves[2]] * 2 + [halves[3]]
-    assert [tuple(band.shape) for band in pyramid(torch.rand(2, 3, *size))] == [(2, 3, *side) for side in sides]
+    assert [tuple(band.shape) for band in pyramid(torch.rand(2, 3, *size))] == [
+        (2, 3, *side) for side in sides
+    ]
 
 
 def test_a_flat_image_is_all_in_the_low_pass_residual(pyramid):
@@ -65,7 +74,9 @@ def test_a_flat_image_is_all_in_the_low_pass_residual(pyramid):
 
 
 def test_first_filters_share_out_every_frequency(pyramid):
-    high, low = (torch.fft.fft2(kernel, (64, 64)).abs().square() for kernel in pyramid.first[::3, 0])
+    high, low = (
+        torch.fft.fft2(kernel, (64, 64)).abs().square() for kernel in pyramid.first[::3, 0]
+    )
     assert (high + low - 1).abs().max() < 0.06
     oriented = torch.fft.fft2(pyramid.oriented[::3, 0], (64, 64)).abs().square().sum(0)
     halved = torch.fft.fft2(pyramid.low[0, 0], (64, 64)).abs().square() / 4

