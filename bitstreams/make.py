@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from metamer.bitstreams.check import FOLDER, LIST, latent_digest, pixel_digest
 from metamer.codec import coding
 from metamer.codec.container import NO_MODEL
-from metamer.codec.model import load
+from metamer.codec.network.model import load
 
 
 def pictures() -> dict[str, Image.Image]:

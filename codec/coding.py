@@ -11,29 +11,25 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from metamer.codec import (
-    auxiliary,
-    container,
-    decoders,
-    decoding,
-    files,
-    latents,
-    limits,
-    pictures,
-    salvage,
-    sizes,
-    transforms,
-    vp8l,
-)
-from metamer.codec import model as models
-from metamer.codec.axes import Turn
+from metamer.codec import container, limits
+from metamer.codec import windows as transforms
 from metamer.codec.container import Kind, Section
-from metamer.codec.effort import Effort, Progress
+from metamer.codec.encoder import rate_control
+from metamer.codec.encoder.effort import Effort, Progress
+from metamer.codec.encoder.forms import SURE, Forms
 from metamer.codec.errors import ImageError, StreamError
-from metamer.codec.forms import SURE, Forms
-from metamer.codec.model import QUALITIES, Model
-from metamer.codec.pictures import Picture
-from metamer.codec.tiles import Box
+from metamer.codec.grid import Box
+from metamer.codec.network import decoders, latents
+from metamer.codec.network import model as models
+from metamer.codec.network.colour_axes import Turn
+from metamer.codec.network.model import QUALITIES, Model
+from metamer.codec.picture import load as pictures
+from metamer.codec.picture import vp8l
+from metamer.codec.picture.load import Picture
+from metamer.codec.stream import salvage
+from metamer.codec.stream import sections as auxiliary
+from metamer.codec.stream import tiles as decoding
+from metamer.codec.system import files
 from metamer.entropy.coder import Encoder, Meter
 
 # pixels; tiles cost a little rate, a whole picture takes some 160 bytes a pixel
@@ -83,7 +79,7 @@ class Info:
 
 
 def _picture(source: Source, **options: Any) -> Picture:
-    """options: of `codec.pictures.take`."""
+    """options: of `codec.picture.load.take`."""
     if isinstance(source, Image.Image):
         return pictures.take(source, **options)
     if isinstance(source, np.ndarray):
@@ -195,13 +191,13 @@ def encode(
 
     quality: 0 (smallest) … 100 (best). lossless: True keeps every visible pixel as it is, whatever
     the quality; by default what is drawn rather than photographed is kept so, tile by tile, where
-    that is the better trade (`codec.forms`); False leaves everything to the networks. max_bytes, or
-    bpp (bits a pixel of the whole file): the highest quality that fits, instead. model: a shipped
-    model's name or a model file. tile: code tiles of 1024x1024 pixels apart, each with a checksum,
-    so that parts can be decoded and damage stays where it is; pictures of more than `TILED_ABOVE`
-    pixels always are. max_pixels: how many the picture may have, by default
+    that is the better trade (`codec.encoder.forms`); False leaves everything to the networks.
+    max_bytes, or bpp (bits a pixel of the whole file): the highest quality that fits, instead.
+    model: a shipped model's name or a model file. tile: code tiles of 1024x1024 pixels apart, each
+    with a checksum, so that parts can be decoded and damage stays where it is; pictures of more
+    than `TILED_ABOVE` pixels always are. max_pixels: how many the picture may have, by default
     `codec.limits.MAX_PIXELS`. threads: 0 uses every core. What the bytes decode to never depends on
-    it; nor have the bytes so far (tests/codec/test_jobs.py), though the analysis network is
+    it; nor have the bytes so far (tests/codec/system/test_jobs.py), though the analysis network is
     floating point.
 
     icc: 'convert' colours to sRGB, or 'keep' them as they are, with their profile. metadata: 'keep'
@@ -210,7 +206,7 @@ def encode(
     levels of it. Grey pictures are coded as grey.
 
     effort: 0 … 9, time spent on a better trade of bits against error, which decoders need not know
-    of (`codec.effort`); above 3 it takes PyTorch. distortion: what error is, as weights of
+    of (`codec.encoder.effort`); above 3 it takes PyTorch. distortion: what error is, as weights of
     distances of `perception`; default what the model was trained on. progress: called after each of
     its steps. With effort, bytes may differ between machines; what they decode to does not. Raises
     ImageError, ModelError, ValueError; ImportError where the extra `train` is needed.
@@ -264,7 +260,7 @@ def encode(
         data = _encode(coding, QUALITIES - 1, others, True)
         if len(data) <= max_bytes:
             return data
-    return sizes.largest_within(plain, refined if trying else None, max_bytes, network.name)
+    return rate_control.largest_within(plain, refined if trying else None, max_bytes, network.name)
 
 
 def _variant(network: Model, picture: Image.Image) -> Model:
@@ -381,7 +377,7 @@ def rescue(
     threads: int = 0,
 ) -> salvage.Salvaged:
     """Decodes what is whole in a damaged file, as `decode` does, and says what is not; see
-    `codec.salvage`.
+    `codec.stream.salvage`.
 
     Around a lost tile, up to 56 pixels of its neighbours are less exact: their networks look there.
     Raises StreamError where the header is damaged, for then even the size is unknown; ModelError,

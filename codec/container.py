@@ -46,9 +46,9 @@ class Header:
     """model_id: 4 bytes; quality: 0…255; width, height: 1…65536 pixels; grey: one plane; tiled: one
     picture section a tile.
 
-    turned: picture sections say how colours were turned (`codec.axes`). overlaid: some tiles have a
-    section of what is coded without the networks (`codec.overlays`); those that it holds whole have
-    no picture section.
+    turned: picture sections say how colours were turned (`codec.network.colour_axes`). overlaid:
+    some tiles have a section of what is coded without the networks (`codec.stream.overlays`); those
+    that it holds whole have no picture section.
     """
 
     model_id: bytes

@@ -75,7 +75,7 @@ class MetamerImageFile(ImageFile.ImageFile):
 
     def verify(self) -> None:
         """Compares the checksums and counts the tiles. Raises OSError."""
-        from metamer.codec import decoding
+        from metamer.codec.stream import tiles as decoding
 
         try:
             decoding.coded(*container.unpack(self._read()))

@@ -8,8 +8,9 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from metamer.codec import files, pixels
 from metamer.codec.errors import FileError, ImageError
+from metamer.codec.picture import pixels
+from metamer.codec.system import files
 
 HOLD_OUT = "validation.txt"  # names, a line each, of files in a folder that training keeps out
 

@@ -22,7 +22,8 @@ from dask.distributed import Client, Future, LocalCluster, as_completed
 from tqdm import tqdm
 
 import metamer
-from metamer.codec import files, jobs, pixels
+from metamer.codec.picture import pixels
+from metamer.codec.system import files, jobs
 
 BATCH = 4  # pictures in a task: enough to hide what a task costs
 AHEAD = 4  # tasks for each worker that are on their way or waiting there

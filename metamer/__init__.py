@@ -32,9 +32,9 @@ if TYPE_CHECKING:
         info,
         rescue,
     )
-    from metamer.codec.salvage import Salvaged
+    from metamer.codec.stream.salvage import Salvaged
 
-_HOMES = {"Salvaged": "metamer.codec.salvage"} | dict.fromkeys(
+_HOMES = {"Salvaged": "metamer.codec.stream.salvage"} | dict.fromkeys(
     ("Info", "cross_entropy", "decode", "decode_latents", "encode", "info", "rescue"),
     "metamer.codec.coding",
 )

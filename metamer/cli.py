@@ -10,8 +10,8 @@ import sys
 
 import click
 
-from metamer.codec import terminal
 from metamer.codec.errors import MetamerError
+from metamer.codec.system import terminal
 from metamer.messages import explain, is_input_fault, say
 
 INTERRUPTED, TERMINATED = 128 + 2, 128 + 15  # as shells give it

@@ -2,8 +2,8 @@
 
 import click
 
-from metamer.codec import terminal
 from metamer.codec.errors import MetamerError
+from metamer.codec.system import terminal
 
 
 def is_input_fault(problem: Exception) -> bool:

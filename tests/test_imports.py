@@ -52,7 +52,7 @@ def files(folder: str) -> list[Path]:
 
 
 def module_name(path: Path) -> str:
-    """As in the repository: `codec.tiles`, of what is imported as `metamer.codec.tiles`."""
+    """As in the repository: `codec.grid`, of what is imported as `metamer.codec.grid`."""
     return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
 
 

@@ -1,4 +1,4 @@
-"""`codec.axes` for batches: colours turned as the encoder turns them."""
+"""`codec.network.colour_axes` for batches: colours turned as the encoder turns them."""
 
 import functools
 
@@ -6,14 +6,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metamer.codec import axes
+from metamer.codec.network import colour_axes
 
 
 def affine(pixels: np.ndarray) -> Tensor:
     """(3, 4) what the encoder would turn (H, W, 3) uint8 pixels by; the identity where it would
     not.
     """
-    found = axes.principal([pixels])
+    found = colour_axes.principal([pixels])
     return torch.eye(3, 4) if found is None else torch.from_numpy(found.affine())
 
 

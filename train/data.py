@@ -9,8 +9,8 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-from metamer.codec import pixels
 from metamer.codec.errors import ImageError, RecipeError
+from metamer.codec.picture import pixels
 from metamer.train import axes
 
 # names, a line each, of files in the folder that are kept out of training

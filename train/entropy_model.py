@@ -16,8 +16,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamer.codec.latents import FRACTION, HYPER_STRIDE, KNOWN_SHIFT, MEAN_SHIFT
-from metamer.codec.model import LIMITS
+from metamer.codec.network.latents import FRACTION, HYPER_STRIDE, KNOWN_SHIFT, MEAN_SHIFT
+from metamer.codec.network.model import LIMITS
 from metamer.train.integer_networks import (
     HIDDEN_ONE,
     ContextNetwork,
@@ -82,8 +82,8 @@ def logistic_bits(residual: Tensor, log_scale: Tensor) -> Tensor:
 
 @torch.no_grad()
 def chosen_residuals(exact: Tensor, log_scale: Tensor, tradeoff: Tensor) -> Tensor:
-    """Whole residuals as `codec.latents.choose_residuals` has them: the nearest, or one closer to
-    zero where that pays.
+    """Whole residuals as `codec.network.latents.choose_residuals` has them: the nearest, or one
+    closer to zero where that pays.
 
     tradeoff: bits that a squared step of error is worth, positive, broadcast. Of the two numbers'
     bits most terms cancel: for k ≥ 1, bits(k) − bits(k − 1) is ln σ((1.5 − k)/s) − ln σ((0.5 +
@@ -316,7 +316,7 @@ class EntropyModel(nn.Module):
         return self.starts.index(span.start)
 
     def tradeoffs(self, step: Tensor, tradeoff: float, worth: Sequence[float]) -> Tensor:
-        """(N, M, 1, 1) for quantiser steps (N, M, 1, 1), as `codec.model.Model.tradeoff`
+        """(N, M, 1, 1) for quantiser steps (N, M, 1, 1), as `codec.network.model.Model.tradeoff`
         has them.
         """
         if not worth:
@@ -337,8 +337,8 @@ class EntropyModel(nn.Module):
     def passes(
         self, hyper: Tensor, step: Tensor, weights: Tensor, size: tuple[int, int], take: Pass
     ) -> Tensor:
-        """Decoded latents (N, M, h, w) in quantiser steps, pass by pass, as `codec.latents` has
-        them.
+        """Decoded latents (N, M, h, w) in quantiser steps, pass by pass, as `codec.network.latents`
+        has them.
 
         hyper: (N, Z, h', w') whole hyper-latents; step: (N, M, 1, 1); weights: (N, K) of the
         quality; size: (h, w). take: what the positions of a pass decode to, (N, C, n, 1) in steps;

@@ -30,10 +30,13 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from metamer.codec import coding, decoders, files, latents, transforms
-from metamer.codec import model as models
+from metamer.codec import coding
+from metamer.codec import windows as transforms
 from metamer.codec.errors import ModelError, RecipeError
-from metamer.codec.model import ARRAYS, FORMAT, LIMITS, QUALITIES, Model, graph_names
+from metamer.codec.network import decoders, latents
+from metamer.codec.network import model as models
+from metamer.codec.network.model import ARRAYS, FORMAT, LIMITS, QUALITIES, Model, graph_names
+from metamer.codec.system import files
 from metamer.entropy.tables import quantise
 from metamer.train import loop, running, start, validation
 from metamer.train.data import Crops, Photographs, find
@@ -310,8 +313,8 @@ def graphs(codec: Codec) -> dict[str, bytes]:
 
 
 def slider_graph(codec: Codec, model: Model) -> onnx.ModelProto:
-    """`SliderGraph` with realism a constant, 1, that `codec.decoders` sets: ONNX Runtime folds
-    constants, not inputs.
+    """`SliderGraph` with realism a constant, 1, that `codec.network.decoders` sets: ONNX Runtime
+    folds constants, not inputs.
     """
     # an input while tracing, or it folds here
     inputs = {**synthesis_inputs(codec), decoders.REALISM: torch.tensor(1.0)}
@@ -326,7 +329,7 @@ def slider_graph(codec: Codec, model: Model) -> onnx.ModelProto:
 
 @torch.no_grad()
 def quality_arrays(codec: Codec) -> dict[str, np.ndarray]:
-    """The arrays of codec.model.ARRAYS that depend on quality."""
+    """The arrays of codec.network.model.ARRAYS that depend on quality."""
     entropy, levels = codec.entropy, codec.options.levels
     weights = level_weights(torch.linspace(0, levels - 1, QUALITIES), levels)
     log_step, log_stretch = weights @ entropy.log_steps(), weights @ entropy.log_stretch
@@ -356,8 +359,8 @@ def quality_arrays(codec: Codec) -> dict[str, np.ndarray]:
 
 
 def grey_latents(codec: Codec) -> np.ndarray:
-    """(M,) uint8 `codec.model.GREY`: 1 where a fair part of a basis vector's energy lies along
-    grey, which R = G = B is.
+    """(M,) uint8 `codec.network.model.GREY`: 1 where a fair part of a basis vector's energy lies
+    along grey, which R = G = B is.
     """
     basis = codec.analysis.linear.basis.detach().unflatten(1, (3, -1)).double()
     share = (basis.sum(1) / 3**0.5).square().sum(1) / basis.square().sum((1, 2))
@@ -391,7 +394,7 @@ class Counter:
 
 
 def pack_tables(probabilities: list[np.ndarray], empty: np.ndarray) -> dict[str, np.ndarray]:
-    """``frequencies`` and ``reach`` of codec.model.ARRAYS."""
+    """``frequencies`` and ``reach`` of codec.network.model.ARRAYS."""
     reach = np.array(
         [-1 if gone else len(p) // 2 - 1 for p, gone in zip(probabilities, empty, strict=True)],
         np.int32,
@@ -530,8 +533,8 @@ def export_run(
 
     Coding tables are counted on the photographs of ``folders``, what integers cost is measured on
     those they hold out; a run of transforms alone keeps the tables, and the streams, of the model
-    it started from. encoder: what `codec.model.Model` shall go by in encoding, ``tradeoff``,
-    ``worth`` and ``masking``.
+    it started from. encoder: what `codec.network.model.Model` shall go by in encoding,
+    ``tradeoff``, ``worth`` and ``masking``.
     """
     codec, state = loop.restore_average(Path(run) / CHECKPOINT)
     card = {"name": name, "steps": state["step"], "recipe": state["recipe"], **(encoder or {})}
@@ -554,8 +557,8 @@ def export_decoder(
 
     codec: trained from ``model`` with all but the synthesis as it was. card: what model.json should
     say besides the format's own keys. realism: keep the model's own weights beside the trained
-    ones, to choose between when decoding. texture: how much of `codec.texture` it was trained with.
-    Raises ModelError, FileError.
+    ones, to choose between when decoding. texture: how much of `codec.network.texture` it was
+    trained with. Raises ModelError, FileError.
     """
     own = {
         "format": decoders.FORMAT if texture else 1,

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from metamer.codec.latents import STRIDE
+from metamer.codec.network.latents import STRIDE
 from metamer.train import axes, lapped
 from metamer.train.entropy_model import SCALE_STEP, Coded, EntropyModel, level_weights
 from metamer.train.transforms import Analysis, Synthesis

@@ -34,13 +34,13 @@ class Stage:
     over all processes together. level_power: quality levels are drawn as (K − 1)·u^level_power, u
     uniform; above 1 favours low rates. learning_rate rises over ``warmup`` steps and falls to
     ``final`` times itself along a cosine. tradeoff: bits that a squared step of error is worth
-    where residuals are rounded as the encoder rounds them, `codec.latents.choose_residuals`; 0
-    rounds to the nearest. worth: how much more that is in each group of latents, by which later
-    ones are predicted, times the square of its step; all alike if empty. quantised: round the
-    entropy networks to integers, with straight-through gradients; where they stay as they are,
-    always. texture: noise that the decoder is given where latents were rounded to nothing, to make
-    texture of: how much in each group of latents, 1 being as much as there may have been; none if
-    empty.
+    where residuals are rounded as the encoder rounds them,
+    `codec.network.latents.choose_residuals`; 0 rounds to the nearest. worth: how much more that is
+    in each group of latents, by which later ones are predicted, times the square of its step; all
+    alike if empty. quantised: round the entropy networks to integers, with straight-through
+    gradients; where they stay as they are, always. texture: noise that the decoder is given where
+    latents were rounded to nothing, to make texture of: how much in each group of latents, 1 being
+    as much as there may have been; none if empty.
     """
 
     name: str

@@ -1,5 +1,5 @@
-"""How latents should move for a better file, from gradients: the guide of `codec.effort` for any
-distance, with PyTorch.
+"""How latents should move for a better file, from gradients: the guide of `codec.encoder.effort`
+for any distance, with PyTorch.
 
 Rate and distance of a decoded picture are differentiated by every latent at once, through the
 synthesis and through the context networks, which predict the later passes from the earlier ones.
@@ -13,9 +13,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metamer.codec.effort import Slope, View
-from metamer.codec.latents import FRACTION
-from metamer.codec.model import Model
+from metamer.codec.encoder.effort import Slope, View
+from metamer.codec.network.latents import FRACTION
+from metamer.codec.network.model import Model
 from metamer.perception.distance import Distance
 from metamer.perception.errors import MetricError
 from metamer.perception.registry import from_spec
@@ -42,7 +42,7 @@ def network(model: Model) -> Codec:
 
 
 class Gradients:
-    """A `codec.effort.Guide`. specs: distances, `perception.registry.from_spec`.
+    """A `codec.encoder.effort.Guide`. specs: distances, `perception.registry.from_spec`.
 
     stiffness: (M,) how much more than in orthogonal transforms a squared step costs, as found where
     the first step begins.

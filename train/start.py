@@ -12,10 +12,10 @@ import torch
 from google.protobuf.message import DecodeError
 from torch import Tensor, nn
 
-from metamer.codec import model as models
 from metamer.codec.errors import ModelError, RecipeError
-from metamer.codec.latents import FRACTION, MEAN_SHIFT
-from metamer.codec.model import SUFFIX, WEIGHTS, Model, graph_names
+from metamer.codec.network import model as models
+from metamer.codec.network.latents import FRACTION, MEAN_SHIFT
+from metamer.codec.network.model import SUFFIX, WEIGHTS, Model, graph_names
 from metamer.train import running
 from metamer.train.entropy_model import SCALE_LOW, SCALE_STEP
 from metamer.train.integer_networks import ContextNetwork, IntegerConv2d

@@ -20,10 +20,11 @@ from pathlib import Path
 import numpy as np
 from torch import Tensor
 
-from metamer.codec import decoders, files
-from metamer.codec import model as models
 from metamer.codec.errors import FileError, ModelError
-from metamer.codec.model import Model, graph_names
+from metamer.codec.network import decoders
+from metamer.codec.network import model as models
+from metamer.codec.network.model import Model, graph_names
+from metamer.codec.system import files
 from metamer.train import start
 
 FORMAT = 1

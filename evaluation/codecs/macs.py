@@ -12,10 +12,13 @@ import onnx
 import onnxruntime
 from PIL import Image
 
-from metamer.codec import archive, coding, decoders, latents, pixels, transforms
-from metamer.codec import model as models
-from metamer.codec.model import Model, graph_names
-from metamer.codec.session import checked
+from metamer.codec import coding
+from metamer.codec import windows as transforms
+from metamer.codec.network import archive, decoders, latents
+from metamer.codec.network import model as models
+from metamer.codec.network.graphs.session import checked
+from metamer.codec.network.model import Model, graph_names
+from metamer.codec.picture import pixels
 from metamer.evaluation.codecs.interface import NetworkCost
 
 

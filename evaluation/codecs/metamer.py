@@ -7,9 +7,11 @@ from pathlib import Path
 
 from PIL import Image
 
-from metamer.codec import coding, decoders, effort
-from metamer.codec import model as models
+from metamer.codec import coding
+from metamer.codec.encoder import effort
 from metamer.codec.errors import MetamerError
+from metamer.codec.network import decoders
+from metamer.codec.network import model as models
 from metamer.evaluation.codecs.interface import Codec, NetworkCost, parse_options
 
 QUALITIES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)

@@ -28,8 +28,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from metamer.codec import pixels
 from metamer.codec.errors import FileError, ImageError, MetamerError
+from metamer.codec.picture import pixels
 from metamer.evaluation.codecs.interface import CallCost, Codec
 
 SUFFIX = ".toml"

@@ -14,8 +14,8 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from metamer.codec import files
 from metamer.codec.errors import FileError, ImageError, MetamerError
+from metamer.codec.system import files
 from metamer.evaluation import json_lines
 from metamer.evaluation.codecs.interface import CallCost, Codec, nearest_setting
 from metamer.evaluation.codecs.registry import get_codec

@@ -13,8 +13,8 @@ from pathlib import Path
 
 from PIL import Image
 
-from metamer.codec import pixels
 from metamer.codec.errors import MetamerError
+from metamer.codec.picture import pixels
 from metamer.evaluation.codecs.registry import get_codec
 from metamer.evaluation.measure import machine
 

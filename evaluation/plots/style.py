@@ -11,7 +11,7 @@ from pathlib import Path
 
 import matplotlib
 
-from metamer.codec import files
+from metamer.codec.system import files
 
 matplotlib.use("Agg")
 from matplotlib import pyplot as plt

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from metamer.codec import files
+from metamer.codec.system import files
 from metamer.evaluation import plots
 from metamer.evaluation.images import from_tensor, read_image, to_tensor
 from metamer.evaluation.plots.style import COLOURS, plt, save_figure

@@ -15,8 +15,9 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from metamer.codec import coding, files
+from metamer.codec import coding
 from metamer.codec.errors import ImageError
+from metamer.codec.system import files
 from metamer.evaluation import json_lines, plots
 from metamer.evaluation.images import from_tensor, read_image, to_tensor
 from metamer.evaluation.intervals import bootstrap_interval

@@ -16,8 +16,9 @@ import torch.nn.functional as F
 from torch import Tensor
 from tqdm import tqdm
 
-from metamer.codec import files, pixels
 from metamer.codec.errors import FileError, ImageError
+from metamer.codec.picture import pixels
+from metamer.codec.system import files
 from metamer.evaluation import plots
 from metamer.evaluation.images import read_image, to_tensor
 from metamer.evaluation.intervals import bootstrap_interval

@@ -16,8 +16,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from metamer.codec import files
 from metamer.codec.errors import FileError
+from metamer.codec.system import files
 from metamer.evaluation import plots
 from metamer.evaluation.images import read_image
 from metamer.evaluation.intervals import bootstrap_interval

@@ -19,8 +19,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from metamer.codec import files
 from metamer.codec.errors import FileError, ImageError, MetamerError
+from metamer.codec.system import files
 from metamer.evaluation import plots
 from metamer.evaluation.images import from_tensor, read_image, round_trip, save_image, to_tensor
 from metamer.perception import create

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import numpy as np
 
-from metamer.codec import files
 from metamer.codec.errors import MetamerError
+from metamer.codec.system import files
 from metamer.evaluation import plots
 from metamer.evaluation.codecs.registry import get_codec
 from metamer.evaluation.images import held_out_paths

@@ -14,8 +14,8 @@ from typing import TypeVar
 import numpy as np
 from tqdm import tqdm
 
-from metamer.codec import files
 from metamer.codec.errors import FileError, ImageError
+from metamer.codec.system import files
 from metamer.evaluation import json_lines
 from metamer.evaluation.images import read_image, to_tensor
 from metamer.evaluation.intervals import bootstrap_interval

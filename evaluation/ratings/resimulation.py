@@ -17,8 +17,8 @@ from PIL import Image
 from scipy import optimize
 from tqdm import tqdm
 
-from metamer.codec import files
 from metamer.codec.errors import ImageError, MetamerError
+from metamer.codec.system import files
 from metamer.evaluation.images import read_image, save_image, to_tensor
 from metamer.evaluation.ratings.distortions import DISTORTIONS, LEVELS, VARIANCES, Distortion
 from metamer.perception import create

@@ -5,7 +5,7 @@ from collections.abc import Collection
 from dataclasses import asdict
 from pathlib import Path
 
-from metamer.codec import files
+from metamer.codec.system import files
 from metamer.evaluation import plots
 from metamer.evaluation.ratings.judging import Verdict
 from metamer.perception.backbones.imagenet import resolve_network

@@ -17,8 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metamer.codec import pixels
 from metamer.codec.errors import FileError, ImageError
+from metamer.codec.picture import pixels
 from metamer.evaluation.images import read_image
 from metamer.evaluation.intervals import LEAST_PICTURES, jackknife_interval
 from metamer.evaluation.realism import post_hoc_critic

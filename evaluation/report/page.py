@@ -6,8 +6,8 @@ from pathlib import Path
 import jinja2
 from plotly.offline import get_plotlyjs
 
-from metamer.codec import files
 from metamer.codec.errors import FileError, MetamerError
+from metamer.codec.system import files
 from metamer.evaluation import plots
 from metamer.evaluation.measure.results import load_results
 from metamer.evaluation.plots.style import round_ticks

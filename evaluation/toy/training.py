@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from tqdm import tqdm
 
-from metamer.codec import files
+from metamer.codec.system import files
 from metamer.evaluation.toy import transform_coding, vector_quantiser
 from metamer.evaluation.toy.sources import Source
 from metamer.evaluation.toy.transform_coding import TransformCoder

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from metamer.codec import files, jobs, terminal
+from metamer.codec.system import files, jobs, terminal
 from metamer.commands.file_jobs import DAMAGED, code_files
 from metamer.commands.options import (
     Finite,
@@ -94,7 +94,8 @@ def decode_file(
     salvage: bool,
 ) -> jobs.Report:
     """One file; ``options``: `codec.decode`'s. Notices of what was damaged, with ``salvage``."""
-    from metamer.codec import coding, outputs
+    from metamer.codec import coding
+    from metamer.codec.picture import save as outputs
 
     target = targets[name]
     damage: tuple[str, ...] = ()

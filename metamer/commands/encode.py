@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from metamer.codec import container, files, jobs, terminal
+from metamer.codec import container
+from metamer.codec.system import files, jobs, terminal
 from metamer.commands.file_jobs import code_files
 from metamer.commands.options import (
     Finite,

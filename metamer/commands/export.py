@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from metamer.codec import files
 from metamer.codec.errors import FileError
+from metamer.codec.system import files
 from metamer.commands.options import Finite, force_option
 
 
@@ -80,8 +80,8 @@ def export(
         for file, size in web_export.export(str(run), folder).items():
             click.echo(f"{folder / file}: {size / 1e6:.2f} MB")
         return
-    from metamer.codec import decoders
-    from metamer.codec.model import SUFFIX
+    from metamer.codec.network import decoders
+    from metamer.codec.network.model import SUFFIX
     from metamer.train import command
 
     kind = command.kind(run)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import click
 
-from metamer.codec import jobs, terminal
+from metamer.codec.system import jobs, terminal
 from metamer.messages import explain, say
 
 DAMAGED = 3  # exit status of a decode that salvaged

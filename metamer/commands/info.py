@@ -6,8 +6,8 @@ import sys
 
 import click
 
-from metamer.codec import files, jobs, terminal
 from metamer.codec.errors import FileError
+from metamer.codec.system import files, jobs, terminal
 from metamer.commands.file_jobs import for_each_file
 from metamer.commands.options import files_argument
 

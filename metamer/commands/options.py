@@ -108,7 +108,7 @@ def complete_models(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """For shells: the shipped models by name, and files."""
-    from metamer.codec.model import shipped
+    from metamer.codec.network.model import shipped
 
     names = (path.stem for path in shipped())
     # files first: click's script for bash forgets what comes before them

@@ -24,7 +24,7 @@ def serve(folder, host, port) -> None:
     """Show the pictures of FOLDER, .mtm files among them, on a page for browsers of this machine.
     Ctrl-C ends it.
     """
-    from metamer.codec import serving
+    from metamer import serving
 
     with serving.Server(folder, host, port) as server:
         click.echo(server.address)

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import click
 
-from metamer.codec import files
 from metamer.codec.errors import FileError
+from metamer.codec.system import files
 from metamer.commands.options import Finite
 
 SOURCES = ("banana", "laplace", "sawbridge")

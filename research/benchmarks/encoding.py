@@ -22,8 +22,9 @@ from PIL import Image
 from tqdm import tqdm
 
 import metamer
-from metamer.codec import pixels, transforms
-from metamer.codec.model import WEIGHTS
+from metamer.codec import windows as transforms
+from metamer.codec.network.model import WEIGHTS
+from metamer.codec.picture import pixels
 from metamer.evaluation.rate.bjontegaard import PictureCurves, bd_rate, bd_rate_interval
 
 PLAIN = "as it is"

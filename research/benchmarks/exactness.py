@@ -16,7 +16,7 @@ import subprocess
 import sys
 
 import metamer
-from metamer.codec import files
+from metamer.codec.system import files
 
 # The oldest processor that NumPy's x86-64-v2 wheels run on: SSE4.2, but no AVX, FMA, AVX2 or
 # AVX-512. ONNX Runtime picks its kernels by what the processor says it has, so this runs others

@@ -16,9 +16,12 @@ import onnx
 from PIL import Image
 
 import metamer
-from metamer.codec import coding, container, latents, pixels, transforms
-from metamer.codec import model as models
-from metamer.codec.masking import LUMA
+from metamer.codec import coding, container
+from metamer.codec import windows as transforms
+from metamer.codec.encoder.masking import LUMA
+from metamer.codec.network import latents
+from metamer.codec.network import model as models
+from metamer.codec.picture import pixels
 from metamer.entropy.coder import Encoder, Meter
 
 QUALITIES = (5, 20, 35, 50, 65, 80, 95)

@@ -32,7 +32,7 @@ from metamer.train.recipe import Stage, changed, from_mapping
 from metamer.train.running import CHECKPOINT
 
 RULE = "rule"
-# as `codec.latents.choose_residuals` does with most models that ship
+# as `codec.network.latents.choose_residuals` does with most models that ship
 MEASURED = Stage("measured", steps=1, tradeoff=22.0)
 
 

@@ -35,7 +35,7 @@ from pathlib import Path
 from PIL import Image, ImageOps
 
 import metamer
-from metamer.codec import pixels
+from metamer.codec.picture import pixels
 from metamer.evaluation.codecs import pillow
 from metamer.evaluation.codecs.interface import Codec, nearest_setting
 from metamer.evaluation.codecs.registry import get_codec

@@ -20,8 +20,9 @@ import numpy as np
 from PIL import Image, ImageOps
 
 import metamer
-from metamer.codec import axes, latents, pixels
-from metamer.codec import model as models
+from metamer.codec.network import colour_axes, latents
+from metamer.codec.network import model as models
+from metamer.codec.picture import pixels
 from metamer.entropy import coder
 from metamer.evaluation.codecs import macs
 from metamer.evaluation.measure import machine
@@ -36,9 +37,9 @@ PARTS = (
     (latents, "choose_residuals", "rounding to rate"),
     (pixels, "to_planes", COLOURS),
     (pixels, "from_planes", COLOURS),
-    (axes, "principal", COLOURS),
-    (axes, "turn", COLOURS),
-    (axes, "restore", COLOURS),
+    (colour_axes, "principal", COLOURS),
+    (colour_axes, "turn", COLOURS),
+    (colour_axes, "restore", COLOURS),
 )
 
 

@@ -11,7 +11,7 @@ import json
 import sys
 from pathlib import Path
 
-from metamer.codec import files
+from metamer.codec.system import files
 from metamer.evaluation import plots
 from metamer.evaluation.measure.panel import Panel
 from metamer.evaluation.ratings import datasets, judging

@@ -15,8 +15,8 @@ import numpy as np
 from PIL import Image
 from tqdm import tqdm
 
-from metamer.codec import files
 from metamer.codec.errors import ImageError
+from metamer.codec.system import files
 from metamer.evaluation.images import held_out_paths, read_image, save_image, to_tensor
 from metamer.evaluation.ratings.distortions import DISTORTIONS, LEVELS
 from metamer.evaluation.ratings.resimulation import HEIGHT, WIDTH, distort, level_strengths

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from metamer.codec import model as models
+from metamer.codec.network import model as models
 from metamer.evaluation.markdown import markdown_table
 from metamer.evaluation.measure import results
 from metamer.evaluation.measure.measurements import Point

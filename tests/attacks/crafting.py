@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from metamer.codec.model import WEIGHTS
+from metamer.codec.network.model import WEIGHTS
 
 FLOAT, INT64, BOOL = 1, 7, 9
 

@@ -9,10 +9,11 @@ import pytest
 from PIL import Image
 
 import metamer
-from metamer.codec import decoders, graph_check, onnx_wire
 from metamer.codec.errors import ModelError
-from metamer.codec.model import SUFFIX, load, shipped
-from metamer.codec.session import Session
+from metamer.codec.network import decoders
+from metamer.codec.network.graphs import graph_check, onnx_wire
+from metamer.codec.network.graphs.session import Session
+from metamer.codec.network.model import SUFFIX, load, shipped
 from tests.attacks import crafting
 from tests.attacks.crafting import (
     FLOAT,

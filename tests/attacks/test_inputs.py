@@ -17,11 +17,14 @@ import pytest
 from PIL import Image
 
 import metamer
-from metamer.codec import atomic, coding, exif, files, pictures
+from metamer.codec import coding
 from metamer.codec.errors import FileError, ImageError
-from tests.codec import crafting
-from tests.codec.crafting import saved
-from tests.codec.odd_files import PHOTO
+from metamer.codec.picture import exif
+from metamer.codec.picture import load as pictures
+from metamer.codec.system import atomic, files
+from tests.codec.picture import crafting
+from tests.codec.picture.crafting import saved
+from tests.codec.picture.odd_files import PHOTO
 from tests.conftest import run_metamer
 
 METAMER = [sys.executable, "-m", "metamer.cli"]

@@ -16,9 +16,9 @@ import pytest
 from PIL import Image
 
 import metamer
-from metamer.codec import archive, decoders
 from metamer.codec.errors import ModelError
-from metamer.codec.model import Model, find, load
+from metamer.codec.network import archive, decoders
+from metamer.codec.network.model import Model, find, load
 from tests.attacks import crafting
 from tests.attacks.crafting import array, model_file
 from tests.conftest import run_metamer

@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from metamer.codec import colour, exif, outputs
 from metamer.codec.errors import ImageError
-from tests.codec import crafting
-from tests.codec.crafting import DISPLAY_P3, grey_profile
-from tests.codec.odd_files import GREY, PHOTO, with_alpha
+from metamer.codec.picture import colour, exif
+from metamer.codec.picture import save as outputs
+from tests.codec.picture import crafting
+from tests.codec.picture.crafting import DISPLAY_P3, grey_profile
+from tests.codec.picture.odd_files import GREY, PHOTO, with_alpha
 from tests.conftest import run_metamer
 
 PICTURES = {"L": GREY, "LA": with_alpha(GREY), "RGB": PHOTO, "RGBA": with_alpha(PHOTO)}

@@ -6,9 +6,12 @@ import pytest
 from PIL import Image
 
 import metamer
-from metamer.codec import auxiliary, container, metadata, salvage
+from metamer.codec import container
 from metamer.codec.container import HEADER_BYTES, Header, Kind, Section
-from metamer.codec.model import load
+from metamer.codec.network.model import load
+from metamer.codec.picture import metadata
+from metamer.codec.stream import salvage
+from metamer.codec.stream import sections as auxiliary
 
 HEADER = Header(load("base").id, 50, 1040, 16, tiled=True)
 # a section that nobody knows and everybody may skip

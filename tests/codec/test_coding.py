@@ -12,7 +12,7 @@ import metamer
 from metamer.codec import container
 from metamer.codec.container import Kind, Section
 from metamer.codec.errors import ImageError, ModelError, StreamError
-from metamer.codec.model import WEIGHTS, load, shipped
+from metamer.codec.network.model import WEIGHTS, load, shipped
 
 
 def psnr(one: Image.Image, other: Image.Image) -> float:

@@ -10,8 +10,10 @@ import pytest
 
 import metamer
 from metamer.bitstreams.check import LIST, check
-from metamer.codec import container, latents, pixels
-from metamer.codec.model import find
+from metamer.codec import container
+from metamer.codec.network import latents
+from metamer.codec.network.model import find
+from metamer.codec.picture import pixels
 from tests import reference_decoder
 from tests.reference_decoder import RangeDecoder, read_pass
 

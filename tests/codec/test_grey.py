@@ -10,7 +10,7 @@ import metamer
 from metamer.codec import container
 from metamer.codec.container import Header, Section
 from metamer.codec.errors import ModelError
-from metamer.codec.model import GREY, WEIGHTS, load, shipped
+from metamer.codec.network.model import GREY, WEIGHTS, load, shipped
 
 
 def test_grey_is_decoded_as_grey_and_costs_less(otters):

@@ -1,7 +1,7 @@
 """Picture files to be encoded, of every format that is read, damaged and crafted. The networks have
 no part in it.
 
-What must hold: an ImageError of one line or a picture as `codec.pictures` promises it, upright,
+What must hold: an ImageError of one line or a picture as `codec.picture.load` promises it, upright,
 with metadata that says so; little time and memory. What libraries write to standard error
 themselves is counted: the command keeps it to itself.
 """
@@ -17,11 +17,13 @@ import zlib
 
 import numpy as np
 
-from metamer.codec import auxiliary, exif, pictures
 from metamer.codec.errors import ImageError
-from metamer.codec.exif import upright  # as it is, whatever a test makes of the module's
-from tests.codec import crafting
-from tests.codec.odd_files import ODD
+from metamer.codec.picture import exif
+from metamer.codec.picture import load as pictures
+from metamer.codec.picture.exif import upright  # as it is, whatever a test makes of the module's
+from metamer.codec.stream import sections as auxiliary
+from tests.codec.picture import crafting
+from tests.codec.picture.odd_files import ODD
 from tests.fuzz import mutation, outputs
 from tests.fuzz.harness import LONGEST, Harness, SilentError
 

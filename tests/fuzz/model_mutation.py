@@ -18,8 +18,8 @@ from functools import lru_cache
 
 import numpy as np
 
-from metamer.codec.graph_check import OPERATORS
-from metamer.codec.model import QUALITIES
+from metamer.codec.network.graphs.graph_check import OPERATORS
+from metamer.codec.network.model import QUALITIES
 from tests.attacks.crafting import (
     FLOAT,
     INT64,
@@ -220,7 +220,7 @@ def _synthesis(slider: bool = False) -> bytes:
         numbers("one", 1, 1, 1, 1),
         scalar("small", 0.5),
     ]
-    if slider:  # as `codec.decoders` looks for it: type, name, bytes
+    if slider:  # as `codec.network.decoders` looks for it: type, name, bytes
         tensors.append(field(2, FLOAT) + field(8, "realism") + field(9, struct.pack("<f", 1)))
     inputs = [port("latent", (1, "h", "w", LATENTS)), port("weights", (1, LEVELS))]
     return model(nodes, inputs, [port("image", (1, 3, "H", "W"))], tensors)

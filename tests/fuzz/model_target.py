@@ -1,7 +1,7 @@
 """What every model and decoder file is given to, and what must hold.
 
 Nothing but a ModelError of one printable line comes out; no input takes long or much memory. Files
-that are accepted load all their graphs as far as `codec.graph_check`; a share of them, drawn by
+that are accepted load all their graphs as far as `codec.network.graphs.graph_check`; a share of them, drawn by
 their bytes, goes through ONNX Runtime: a picture is encoded and decoded with the model, or decoded
 with the decoder.
 """
@@ -20,15 +20,16 @@ import numpy as np
 from PIL import Image
 
 import metamer
-from metamer.codec import archive, decoders, graph_check, onnx_wire
 from metamer.codec.errors import MetamerError, ModelError
-from metamer.codec.model import Model
-from metamer.codec.session import Session
+from metamer.codec.network import archive, decoders
+from metamer.codec.network.graphs import graph_check, onnx_wire
+from metamer.codec.network.graphs.session import Session
+from metamer.codec.network.model import Model
 from tests.fuzz import model_mutation as mutation
 from tests.fuzz.harness import MEMORY, SilentError
 
 SECONDS = 2.0  # by the clock, and then by the processor; the networks' share has `DEEP_SECONDS`
-# limits of codec.graph_check are for pictures, and a graph may take them for every session
+# limits of codec.network.graphs.graph_check are for pictures, and a graph may take them for every session
 DEEP_SECONDS = 10.0
 GRAPHS = (
     "analysis",
@@ -115,7 +116,7 @@ class Target:
             self.reached["refused"] += 1
 
     def _graph(self, data: bytes) -> None:
-        """What `codec.session.Session` does before it makes a session. Raises ModelError."""
+        """What `codec.network.graphs.session.Session` does before it makes a session. Raises ModelError."""
         self.reached["graphs"] += 1
         try:
             graph = onnx_wire.read(data)
@@ -160,7 +161,7 @@ class Target:
         try:
             graph = archive.read(path, ["synthesis.onnx"]).get("synthesis.onnx", b"")
         except archive.ArchiveError as problem:
-            raise ModelError(str(problem)) from None  # as `codec.decoders` does
+            raise ModelError(str(problem)) from None  # as `codec.network.decoders` does
         self._graph(graph)
         self.reached["decoders accepted"] += 1
         if mutation.drawn(data) < self.share:

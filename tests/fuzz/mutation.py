@@ -14,8 +14,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from metamer.codec import axes, metadata
-from metamer.codec import model as models
 from metamer.codec.container import (
     ANCILLARY,
     GREY,
@@ -32,9 +30,12 @@ from metamer.codec.container import (
     read_start,
     unpack,
 )
-from metamer.codec.decoding import NUMBER
 from metamer.codec.errors import StreamError
-from metamer.codec.overlays import Form
+from metamer.codec.network import colour_axes
+from metamer.codec.network import model as models
+from metamer.codec.picture import metadata
+from metamer.codec.stream.overlays import Form
+from metamer.codec.stream.tiles import NUMBER
 
 STREAMS = Path(__file__).parents[2] / "bitstreams"
 NAMES = (
@@ -53,7 +54,7 @@ NAMES = (
     "drawn-residual-56x40-q90",
     "drawn-tiles-1072x96-q50",
 )
-TURN = axes.Turn((-20, 3, 150), (20, 31, 40)).pack()
+TURN = colour_axes.Turn((-20, 3, 150), (20, 31, 40)).pack()
 SIDES = (1, 2, 15, 16, 17, 32, 33, 64, 255, 1023, 1024, 1025, 2048, 2049, 32768, 65535, 65536)
 KINDS = (*Kind, 0, 7, 63, ANCILLARY, ANCILLARY + 7, ANCILLARY + 63)
 BYTES = (0x00, 0x01, 0x02, 0x3F, 0x40, 0x41, 0x7F, 0x80, 0x81, 0xC0, 0xFE, 0xFF)
@@ -274,13 +275,18 @@ def _body(draft: Draft, rng: random.Random) -> None:
     if kind == Kind.PICTURE:
         tiled, turned = bool(draft.flags & TILED), bool(draft.flags & TURNED)
         begin = NUMBER.size * tiled
-        end = begin + axes.BYTES * turned
+        end = begin + colour_axes.BYTES * turned
         number, turn, words = part.body[:begin], part.body[begin:end], part.body[end:]
         if tiled and rng.random() < 0.4:
             number = NUMBER.pack(rng.choice((0, 1, 2, 3, 255, 4095, 65535)))
         elif turned and rng.random() < 0.3:
             turn = rng.choice(
-                (bytes(axes.BYTES), b"\xff" * axes.BYTES, TURN, rng.randbytes(axes.BYTES))
+                (
+                    bytes(colour_axes.BYTES),
+                    b"\xff" * colour_axes.BYTES,
+                    TURN,
+                    rng.randbytes(colour_axes.BYTES),
+                )
             )
         else:
             words = _words(words, rng)
@@ -423,7 +429,7 @@ def _form(draft: Draft, rng: random.Random) -> None:
                 if part.first & ~LAST == Kind.PICTURE:
                     rest = part.body[place:]
                     part.body = part.body[:place] + (
-                        TURN + rest if draft.flags & TURNED else rest[axes.BYTES :]
+                        TURN + rest if draft.flags & TURNED else rest[colour_axes.BYTES :]
                     )
         case 3:
             draft.flags ^= GREY

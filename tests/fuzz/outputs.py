@@ -14,10 +14,11 @@ from dataclasses import dataclass, replace
 
 from PIL import Image
 
-from metamer.codec import colour, exif, outputs
-from metamer.codec.colour import suits  # as they are, whatever a test makes of the module's
 from metamer.codec.errors import ImageError
-from tests.codec import crafting
+from metamer.codec.picture import colour, exif
+from metamer.codec.picture import save as outputs
+from metamer.codec.picture.colour import suits  # as they are, whatever a test makes of the module's
+from tests.codec.picture import crafting
 from tests.fuzz import mutation
 from tests.fuzz.harness import Harness, SilentError
 

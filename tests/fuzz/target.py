@@ -11,11 +11,16 @@ import zlib
 import numpy as np
 
 import metamer
-from metamer.codec import auxiliary, container, decoding, limits, metadata, outputs, salvage
-from metamer.codec import model as models
+from metamer.codec import container, limits
 from metamer.codec.container import Header, Section
 from metamer.codec.errors import MetamerError, StreamError
-from metamer.codec.tiles import Box
+from metamer.codec.grid import Box
+from metamer.codec.network import model as models
+from metamer.codec.picture import metadata
+from metamer.codec.picture import save as outputs
+from metamer.codec.stream import salvage
+from metamer.codec.stream import sections as auxiliary
+from metamer.codec.stream import tiles as decoding
 from metamer.entropy.coder import DamagedError, Decoder
 from tests.fuzz import mutation
 from tests.fuzz.harness import Harness, SilentError

@@ -5,20 +5,14 @@ import warnings
 
 import pytest
 
-from metamer.codec import (
-    alpha,
-    colour,
-    container,
-    decoding,
-    exif,
-    metadata,
-    outputs,
-    pictures,
-    salvage,
-    tiff,
-)
+from metamer.codec import container
 from metamer.codec.container import LAST, Section
 from metamer.codec.errors import StreamError
+from metamer.codec.picture import alpha, colour, exif, metadata, tiff
+from metamer.codec.picture import load as pictures
+from metamer.codec.picture import save as outputs
+from metamer.codec.stream import salvage
+from metamer.codec.stream import tiles as decoding
 from tests.fuzz import harness, inputs, mutation
 from tests.fuzz import outputs as said
 from tests.fuzz.target import Target

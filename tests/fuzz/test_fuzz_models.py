@@ -4,7 +4,8 @@ import random
 
 import pytest
 
-from metamer.codec import archive, graph_check, onnx_wire
+from metamer.codec.network import archive
+from metamer.codec.network.graphs import graph_check, onnx_wire
 from tests.fuzz import model_mutation as mutation
 from tests.fuzz import model_target
 from tests.fuzz.model_target import Target, feed

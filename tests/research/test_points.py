@@ -5,8 +5,8 @@ import zipfile
 
 import pytest
 
-from metamer.codec import decoders
-from metamer.codec import model as models
+from metamer.codec.network import decoders
+from metamer.codec.network import model as models
 from metamer.evaluation.measure.summary import MeanInterval, RateSummary
 from research.pages import points
 

@@ -3,10 +3,10 @@
 import numpy as np
 import torch
 
-from metamer.codec import axes as codec_axes
+from metamer.codec.network import colour_axes as codec_axes
 from metamer.train import axes
 from metamer.train.data import Batches, Crops, Photographs, find
-from tests.codec.test_axes import coloured
+from tests.codec.network.test_colour_axes import coloured
 
 
 def test_as_the_encoder_does():

@@ -11,9 +11,11 @@ import torch
 from PIL import Image
 
 import metamer
-from metamer.codec import decoders, latents, pixels, transforms
+from metamer.codec import windows as transforms
 from metamer.codec.errors import ModelError, RecipeError
-from metamer.codec.model import LIMITS, Model, graph_names, load
+from metamer.codec.network import decoders, latents
+from metamer.codec.network.model import LIMITS, Model, graph_names, load
+from metamer.codec.picture import pixels
 from metamer.entropy.coder import Meter
 from metamer.train import command, export, loop, recipe, running, start
 from tests.conftest import run_metamer

@@ -9,8 +9,8 @@ from PIL import Image
 from scipy.stats import logistic
 from torch.utils.flop_counter import FlopCounterMode
 
-from metamer.codec import latents
-from metamer.codec.model import load
+from metamer.codec.network import latents
+from metamer.codec.network.model import load
 from metamer.entropy.tables import Tables
 from metamer.evaluation.codecs import macs
 from metamer.train.data import Crops, Photographs, find

@@ -11,10 +11,14 @@ import pytest
 import torch
 
 import metamer
-from metamer.codec import axes, coding, container, decoding, latents, pixels, transforms
+from metamer.codec import coding, container
+from metamer.codec import windows as transforms
 from metamer.codec.errors import ModelError, RecipeError
-from metamer.codec.model import Model, graph_names
-from metamer.codec.model import load as shipped
+from metamer.codec.network import colour_axes, latents
+from metamer.codec.network.model import Model, graph_names
+from metamer.codec.network.model import load as shipped
+from metamer.codec.picture import pixels
+from metamer.codec.stream import tiles as decoding
 from metamer.entropy.coder import Meter
 from metamer.train import loop, running, start
 from metamer.train.entropy_model import level_weights
@@ -150,7 +154,7 @@ def test_the_shipped_model_decodes_as_before(base, otters, quality):
             level_weights(torch.tensor([index / 255 * 8]), 9),
         )
     header, sections = container.unpack(stream)
-    restored = axes.restore(image.numpy(), decoding.coded(header, sections).turn.affine())[0]
+    restored = colour_axes.restore(image.numpy(), decoding.coded(header, sections).turn.affine())[0]
     off = np.abs(restored.transpose(1, 2, 0).clip(0, 1) * 255 - np.asarray(metamer.decode(stream)))
     assert off.max() < 0.5 + 1e-2  # a level's half: rounding to 8 bits
 

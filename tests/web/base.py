@@ -1,6 +1,6 @@
 """What the tests need to know of the shipped model `base`, whichever that is."""
 
-from metamer.codec import decoders, model
+from metamer.codec.network import decoders, model
 
 ID = model.load("base").id.hex()  # what its conformance streams' names begin with
 DECODERS = {

@@ -25,7 +25,7 @@ def models(pytestconfig) -> Path:
     their sources stay.
     """
     pytest.importorskip("onnx")
-    from metamer.codec import model
+    from metamer.codec.network import model
     from metamer.train import web_export
 
     sources = [*sorted(model.WEIGHTS.glob("*.[md]e*r")), Path(web_export.__file__)]

@@ -7,8 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from metamer.codec import decoders, model
 from metamer.codec.errors import FileError, ModelError
+from metamer.codec.network import decoders, model
 from metamer.train import web_export
 from tests.conftest import inside
 

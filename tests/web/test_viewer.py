@@ -6,8 +6,8 @@ import threading
 import pytest
 from PIL import Image
 
+from metamer import serving
 from metamer.bitstreams.check import FOLDER
-from metamer.codec import serving
 from tests.web.base import ALPHA, DECODERS, PHOTOGRAPH
 from tests.web.test_pages import one, quiet, run, until
 

@@ -20,8 +20,9 @@ from safetensors import SafetensorError
 from torch import Tensor
 from tqdm import tqdm
 
-from metamer.codec import coding, files
+from metamer.codec import coding
 from metamer.codec.errors import RecipeError
+from metamer.codec.system import files
 from metamer.perception import create
 from metamer.train.data import Crops, Photographs
 

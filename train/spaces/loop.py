@@ -13,8 +13,8 @@ from lightning_fabric.utilities import move_data_to_device
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from metamer.codec import files
 from metamer.codec.errors import RecipeError
+from metamer.codec.system import files
 from metamer.train.running import (
     CHECKPOINT,
     LOG,

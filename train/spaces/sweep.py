@@ -12,8 +12,8 @@ from typing import Any
 
 import safetensors.torch
 
-from metamer.codec import files
 from metamer.codec.errors import RecipeError
+from metamer.codec.system import files
 from metamer.train.recipe import build, read
 from metamer.train.running import CHECKPOINT, load
 from metamer.train.spaces import loop

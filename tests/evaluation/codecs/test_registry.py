@@ -8,7 +8,7 @@ from PIL import Image
 
 import metamer
 from metamer.codec.errors import MetamerError
-from metamer.codec.model import load
+from metamer.codec.network.model import load
 from metamer.evaluation.codecs import interface, registry
 from metamer.train import export, start
 

@@ -1,4 +1,4 @@
-// What is coded of a tile without the networks (bitstreams/FORMAT.md, section 8), as codec/overlays.py has it.
+// What is coded of a tile without the networks (bitstreams/FORMAT.md, section 8), as codec/stream/overlays.py has it.
 
 import { StreamError } from "../errors.js";
 import { readLength } from "./container.js";

@@ -1,4 +1,4 @@
-// The turn of colours for a picture (codec/axes.py): the line along which neighbouring pixels differ most becomes grey.
+// The turn of colours for a picture (codec/network/colour_axes.py): the line along which neighbouring pixels differ most becomes grey.
 
 const EVERY = 4; // rows: one of so many is looked at, with the one below it
 const STRIP = 256; // rows that are looked at together

@@ -1,4 +1,4 @@
-// Colours of a picture turned to where its detail is: six bytes (bitstreams/FORMAT.md, section 5, Pixels; codec/axes.py).
+// Colours of a picture turned to where its detail is: six bytes (bitstreams/FORMAT.md, section 5, Pixels; codec/network/colour_axes.py).
 
 export const TURN_BYTES = 6;
 const STEPS = 511; // of each component of the quaternion, either side of 0

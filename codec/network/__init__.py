@@ -1,0 +1,1 @@
+"""Model and decoder files, and what they compute: latents, pixels, colour axes."""

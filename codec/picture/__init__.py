@@ -1,0 +1,1 @@
+"""What people have, to pixels and back: picture files, colour, metadata, transparency."""

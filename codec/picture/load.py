@@ -1,0 +1,321 @@
+"""Picture files of every kind to what is coded: an upright 8-bit picture, its transparency and its
+metadata.
+
+`PICTURES.md` lists what happens to which odd file.
+"""
+
+import contextlib
+import importlib
+import io
+import os
+import stat
+import struct
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import IO, Any
+
+import numpy as np
+from PIL import Image
+
+from metamer.codec import limits
+from metamer.codec.errors import ImageError
+from metamer.codec.picture import alpha, colour, metadata
+from metamer.codec.system import files
+
+MAX_SIDE = 65536
+# what is read, commonest first; without PostScript and all else that starts programs or that nobody
+# photographs in
+FORMATS = (
+    "JPEG",
+    "PNG",
+    "WEBP",
+    "GIF",
+    "BMP",
+    "DIB",
+    "PPM",
+    "TIFF",
+    "AVIF",
+    "HEIF",
+    "JXL",
+    "MPO",
+    "JPEG2000",
+    "ICO",
+    "PCX",
+    "QOI",
+    "SGI",
+    "TGA",
+)
+_T = Image.Transpose
+TURNS = {
+    2: _T.FLIP_LEFT_RIGHT,
+    3: _T.ROTATE_180,
+    4: _T.FLIP_TOP_BOTTOM,
+    5: _T.TRANSPOSE,
+    6: _T.ROTATE_270,
+    7: _T.TRANSVERSE,
+    8: _T.ROTATE_90,
+}  # what brings a picture upright, by its EXIF orientation
+# what Pillow's readers raise on damaged files, by experience
+PILLOW_ERRORS = (
+    OSError,
+    SyntaxError,
+    ValueError,
+    EOFError,
+    KeyError,
+    IndexError,
+    TypeError,
+    AttributeError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+    OverflowError,
+    AssertionError,
+    Image.DecompressionBombError,
+)
+# formats of packages that Pillow knows nothing of: how such files begin, the module, its function
+# if any, and the package
+PLUGINS: dict[str, tuple[Callable[[bytes], bool], str, str | None, str]] = {
+    "HEIC": (
+        lambda head: (
+            head[4:8] == b"ftyp"
+            and head[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1")
+        ),
+        "pillow_heif",
+        "register_heif_opener",
+        "pillow-heif",
+    ),
+    "JPEG XL": (
+        lambda head: head[:2] == b"\xff\x0a" or head[:12] == b"\0\0\0\x0cJXL \r\n\x87\n",
+        "pillow_jxl",
+        None,
+        "pillow-jxl-plugin",
+    ),
+}
+
+
+@dataclass(frozen=True)
+class Picture:
+    """What a file is made of.
+
+    image: mode L or RGB. transparency: mode L, of the same size, 255 for opaque; None where
+    everything is. icc: the profile that ``image`` is in, empty for sRGB; exif: without its `Exif`
+    prefix; xmp: a packet; empty where there is none.
+    """
+
+    image: Image.Image
+    transparency: Image.Image | None = None
+    icc: bytes = b""
+    exif: bytes = b""
+    xmp: bytes = b""
+
+    @property
+    def grey(self) -> bool:
+        return self.image.mode == "L"
+
+
+def load(
+    source: str | os.PathLike | IO[bytes], *, max_pixels: int | None = None, **options: Any
+) -> Picture:
+    """Opens and takes a picture file, as `take` does and with its options. Raises ImageError with
+    the reason.
+
+    source: a path, or an open file that can be read from any place.
+    """
+    try:
+        with _file(source) as file, _identified(file) as image:
+            return take(image, max_pixels=max_pixels, own=True, **options)
+    except ImageError:
+        raise
+    except FileNotFoundError:
+        raise ImageError("does not exist") from None
+    except IsADirectoryError:
+        raise ImageError("is a folder") from None
+    except PILLOW_ERRORS as problem:
+        raise ImageError(f"cannot be read: {_reason(problem)}") from problem
+
+
+def take(
+    image: Image.Image,
+    *,
+    icc: str = "convert",
+    strip: bool = False,
+    first_frame: bool = False,
+    max_pixels: int | None = None,
+    own: bool = False,
+) -> Picture:
+    """What is coded of an opened picture.
+
+    EXIF orientation is applied. icc: 'convert' to sRGB, or 'keep' the numbers as they are and the
+    profile with them, where pictures of one or three channels have one; pictures of four channels
+    are converted. strip: leave out EXIF and XMP. first_frame: take the first of several frames or
+    pages rather than refuse them. max_pixels: as in `codec.limits`. own: ``image`` may be changed,
+    which spares a copy of it. Raises ImageError where the picture cannot be read, or reading it
+    would lose something silently.
+    """
+    if not 1 <= min(image.size) <= max(image.size) <= MAX_SIDE:
+        raise ImageError(
+            f"is {image.width}x{image.height}; a side may have from 1 to {MAX_SIDE} pixels"
+        )
+    limits.check_picture(*image.size, max_pixels)
+    several = getattr(image, "is_animated", False)  # its `n_frames` would read them all
+    # MPO: a JPEG that carries its preview along
+    if several and not first_frame and image.format != "MPO":
+        raise ImageError(
+            "holds several frames or pages; only single pictures are coded: --first-frame takes "
+            "the first"
+        )
+    given = image
+    try:
+        if several:
+            image.seek(0)
+        image.load()
+        exif, xmp, stands = metadata.collect(image, strip)
+        profile = image.info.get("icc_profile") or colour.png_profile(image.info)
+        if stands in TURNS:
+            image = image.transpose(TURNS[stands])
+        transparency, image = _split(image)
+        image, kept = colour.reduce(_eight_bits(image), profile, keep=icc == "keep")
+    except ImageError:
+        raise
+    except PILLOW_ERRORS as problem:
+        raise ImageError(f"cannot be decoded: {_reason(problem)}") from problem
+    if image is given and not own:
+        image = image.copy()
+    image.info = {}  # or the encoders of others would write our copy of the metadata too
+    if transparency is not None:
+        image = alpha.fill(image, transparency)
+    return Picture(image, transparency, kept, exif, xmp)
+
+
+def opaque(picture: Picture) -> Image.Image:
+    """The picture alone, RGB. Raises ImageError for transparent ones."""
+    if picture.transparency is not None:
+        raise ImageError("has transparent pixels; flatten it first")
+    return picture.image if not picture.grey else picture.image.convert("RGB")
+
+
+def quantised(picture: Picture, quality: int) -> Picture:
+    """With fewer levels of transparency: `codec.picture.alpha.quantise`."""
+    if picture.transparency is None:
+        return picture
+    return replace(picture, transparency=alpha.quantise(picture.transparency, quality))
+
+
+@contextlib.contextmanager
+def _file(source: str | os.PathLike | IO[bytes]) -> Iterator[IO[bytes]]:
+    """A picture file, opened once: what comes through a pipe does not come again."""
+    if not isinstance(source, (str, os.PathLike)):
+        yield source
+        return
+    with open(source, "rb") as file:
+        status = os.fstat(file.fileno())
+        if files.is_device(status):
+            raise ImageError("is a device")
+        yield file if stat.S_ISREG(status.st_mode) else io.BytesIO(file.read())
+
+
+def _identified(file: IO[bytes]) -> Image.Image:
+    """A picture file opened with the reader, or the package, that its format needs."""
+    head = file.read(16)
+    if not head:
+        raise ImageError("is empty")
+    image = _opened(file, head)
+    if image is None:
+        for name, (begins, module, register, package) in PLUGINS.items():
+            if begins(head):
+                try:
+                    plugin = importlib.import_module(module)
+                except ImportError:
+                    raise ImageError(
+                        f"is {name}, which the package {package} reads: pip install {package}"
+                    ) from None
+                if register:
+                    getattr(plugin, register)()
+                image = _opened(file, head)
+    if image is None:
+        known = [name for name in FORMATS if _accepted(name, head)]
+        raise ImageError(
+            f"is a damaged {known[0]} file, or of a kind that cannot be read"
+            if known
+            else "is not a picture, or of a kind that is not read"
+        )
+    image.info.update(colour.signalled(file, image.format, image.info.get("icc_profile")))
+    return image
+
+
+def _opened(file: IO[bytes], head: bytes) -> Image.Image | None:
+    """As Image.open with `FORMATS`, but for its guard against large pictures, which is one for all
+    threads of a process.
+
+    `codec.limits` stands in its place.
+    """
+    for name in FORMATS:
+        if name not in Image.OPEN:
+            Image.init()
+        if _accepted(name, head) is not False:
+            file.seek(0)
+            # how readers say that it is not theirs
+            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
+                return Image.OPEN[name][0](file, "")
+    return None
+
+
+def _accepted(name: str, head: bytes) -> bool | None:
+    """Whether a file that begins so is of this format; None for a format that has no way to tell
+    before it is tried.
+    """
+    factory, accepts = Image.OPEN.get(name, (None, None))
+    if factory is None:
+        return False
+    if accepts is None:
+        return None
+    try:
+        verdict = accepts(head)
+    except (IndexError, TypeError, struct.error):  # a file of one byte
+        return False
+    # text: what this Pillow was built without
+    return bool(verdict) and not isinstance(verdict, str)
+
+
+def _reason(problem: Exception) -> str:
+    """What a reader says is wrong, in one line."""
+    return " ".join(str(problem).split()) or type(problem).__name__
+
+
+def _split(image: Image.Image) -> tuple[Image.Image | None, Image.Image]:
+    """Transparency, None if all is opaque, and the picture without it, in any mode."""
+    if not image.has_transparency_data:
+        return None, image
+    if image.mode.startswith("I"):  # 16-bit grey with one transparent level
+        mask = np.asarray(image) != image.info["transparency"]
+        transparency, image = Image.fromarray(mask.astype(np.uint8) * np.uint8(255)), image.copy()
+    else:
+        grey = image.mode in ("1", "L", "LA", "La") or (image.mode == "P" and _is_grey(image))
+        whole = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+        transparency, image = (
+            whole.getchannel("A"),
+            whole.getchannel(0) if grey else whole.convert("RGB"),
+        )
+    image.info.pop("transparency", None)
+    return (None if transparency.getextrema()[0] == 255 else transparency), image
+
+
+def _is_grey(image: Image.Image) -> bool:
+    """Whether a palette holds nothing but greys."""
+    palette = np.asarray(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
+    return bool((palette == palette[:, :1]).all())
+
+
+def _eight_bits(image: Image.Image) -> Image.Image:
+    """Mode L, RGB, CMYK or LAB."""
+    if image.mode == "F":
+        raise ImageError("holds floating-point pixels, whose range is not known")
+    if image.mode.startswith("I"):
+        levels = np.asarray(image)
+        if levels.min() < 0 or levels.max() > 65535:
+            raise ImageError("holds 32-bit integers, whose range is not known")
+        return Image.fromarray(((levels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
+    if image.mode == "1" or (image.mode == "P" and _is_grey(image)):
+        return image.convert("RGB").getchannel(0)
+    return image if image.mode in ("L", "RGB", "CMYK", "LAB") else image.convert("RGB")

@@ -1,0 +1,107 @@
+"""EXIF, XMP and colour profiles of a picture: collected, compressed, and kept true of an upright
+picture.
+"""
+
+import itertools
+import re
+import zlib
+
+from PIL import Image
+
+from metamer.codec.errors import ImageError, StreamError
+from metamer.codec.picture import exif, tiff
+from metamer.codec.picture.exif import PREFIX
+
+LIMIT = 16 << 20  # bytes of one of them, uncompressed
+STORED, DEFLATED = 0, 1  # first byte of a section's body
+PREFIXES = 8  # of XML for one namespace, that are looked at in a packet
+# XMP part 1, section 8.3
+_NAMESPACE = re.compile(rb"xmlns:([\w.-]+)\s*=\s*[\"']http://ns\.adobe\.com/tiff/1\.0/")
+
+
+def collect(image: Image.Image, strip: bool = False) -> tuple[bytes, bytes, int]:
+    """EXIF without its prefix and the XMP packet of a loaded picture, and how it stands, 1 to 8.
+
+    Both are as of a picture that stands upright, and empty if there is none, or with ``strip``.
+    EXIF keeps its bytes, so that what makers note at offsets of their own stays readable; broken
+    EXIF is left out. Pillow turns TIFF itself.
+    """
+    held, xmp = _exif(image), image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    xmp = (xmp.encode() if isinstance(xmp, str) else bytes(xmp)).rstrip(b"\0")
+    stands = 1 if image.format == "TIFF" else exif.orientation(held) or _orientation(xmp) or 1
+    held, xmp = (b"", b"") if strip else (exif.upright(held), upright_xmp(xmp))
+    for name, data in (("EXIF", held), ("XMP", xmp)):
+        if len(data) > LIMIT:
+            raise ImageError(
+                f"holds {len(data)} bytes of {name}; at most {LIMIT} are kept: --metadata strip "
+                "leaves them out"
+            )
+    return held, xmp, stands
+
+
+def _said(xmp: bytes) -> re.Pattern[bytes]:
+    """What finds the orientation in an XMP packet: what stands before the digit, and the digit.
+    Readers look no further.
+    """
+    names = [match[1] for match in itertools.islice(_NAMESPACE.finditer(xmp), PREFIXES)]
+    prefixes = b"|".join(sorted({b"tiff", *map(re.escape, names)}))
+    return re.compile(rb"((?:" + prefixes + rb"):Orientation\s*(?:=\s*[\"']|>)\s*)([0-9])")
+
+
+def _orientation(xmp: bytes) -> int | None:
+    found = _said(xmp).search(xmp)
+    return int(found[2]) if found and int(found[2]) in range(1, 9) else None
+
+
+def upright_xmp(xmp: bytes) -> bytes:
+    """The packet with every orientation in it set to 1."""
+    return _said(xmp).sub(rb"\g<1>1", xmp)
+
+
+def _exif(image: Image.Image) -> bytes:
+    given = image.info.get("exif")
+    if given:
+        return bytes(given).removeprefix(PREFIX)
+    try:
+        # as ImageMagick writes it into PNG: three lines, then hexadecimal
+        profile = image.info.get("Raw profile type exif")
+        if profile:
+            return bytes.fromhex("".join(profile.split("\n")[3:])).removeprefix(PREFIX)
+        if image.format != "TIFF":
+            return b""
+        found, chosen = image.getexif(), Image.Exif()
+        chosen.update({tag: found[tag] for tag in tiff.PHOTOGRAPH if tag in found})
+        for directory in (exif.EXIF_DIRECTORY, exif.GPS_DIRECTORY):
+            if entries := found.get_ifd(directory):
+                chosen.get_ifd(directory).update(entries)
+                chosen[directory] = entries
+        return chosen.tobytes().removeprefix(PREFIX) if chosen else b""
+    except Exception:  # Pillow's parser raises what it meets: such EXIF is broken
+        return b""
+
+
+def pack(data: bytes) -> bytes:
+    """A section's body: compressed where that is smaller."""
+    squeezed = zlib.compress(data, 9)
+    return bytes([DEFLATED]) + squeezed if len(squeezed) < len(data) else bytes([STORED]) + data
+
+
+def unpack(body: bytes) -> bytes:
+    """What `pack` was given. Raises StreamError, and takes no more memory than `LIMIT` whatever the
+    body says.
+    """
+    if not body or body[0] not in (STORED, DEFLATED):
+        raise StreamError("is damaged: metadata of an unknown form")
+    if body[0] == STORED:
+        data = body[1:]
+    else:
+        unpacker = zlib.decompressobj()
+        try:
+            data = unpacker.decompress(body[1:], LIMIT + 1)
+        except zlib.error as problem:
+            raise StreamError(f"is damaged: metadata cannot be decompressed ({problem})") from None
+        if len(data) <= LIMIT and (not unpacker.eof or unpacker.unused_data):
+            raise StreamError("is damaged: metadata does not end where it should")
+    if len(data) > LIMIT:
+        raise StreamError(f"holds more than {LIMIT} bytes of metadata of one kind")
+    return data

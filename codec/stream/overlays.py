@@ -1,0 +1,157 @@
+"""What is coded without the networks: whole tiles without loss, some blocks of a tile, or what the
+networks' tile lacks.
+
+Networks that learned from photographs make little of text, line art, icons and noise. An overlay
+says what a tile holds instead (`Form.WHOLE`, where no network runs; `Form.BLOCKS`) or besides
+(`Form.RESIDUAL`). bitstreams/FORMAT.md, section 8, is normative.
+"""
+
+import zlib
+from dataclasses import dataclass
+from enum import IntEnum
+
+import numpy as np
+from PIL import Image
+
+from metamer.codec import container
+from metamer.codec.container import Header, leb128, read_leb128
+from metamer.codec.errors import StreamError
+from metamer.codec.grid import Box
+from metamer.codec.network.latents import STRIDE
+from metamer.codec.picture import vp8l
+
+BLOCK = 16  # pixels a side of what `Form.BLOCKS` replaces, the area of a latent position
+MIDDLE = 128  # the level that stands for a residual of 0
+MIN_STEP, MAX_STEP = 2, 255
+
+
+class Form(IntEnum):
+    """The first byte of an overlay, behind the tile's number."""
+
+    WHOLE = 0  # all pixels of the tile, without loss
+    WITH_OPACITY = container.WITH_OPACITY  # and their opacity, of all tiles
+    BLOCKS = 2  # some blocks, without loss
+    RESIDUAL = 3  # added to what the networks give, in steps
+
+
+@dataclass(frozen=True)
+class Overlay:
+    """One tile's. step: of residuals; blocks: (rows, columns) bool, which are replaced; data: VP8L
+    of the whole tile.
+    """
+
+    form: Form
+    data: bytes
+    step: int = 0
+    blocks: np.ndarray | None = None
+
+    @property
+    def whole(self) -> bool:
+        """Whether the tile needs no network."""
+        return self.form in (Form.WHOLE, Form.WITH_OPACITY)
+
+    def pack(self) -> bytes:
+        """The body of a section, but for the tile's number."""
+        start = bytes([self.form])
+        if self.form == Form.RESIDUAL:
+            start += bytes([self.step])
+        if self.blocks is not None:
+            packed = zlib.compress(np.packbits(self.blocks).tobytes(), 9)
+            start += leb128(len(packed)) + packed
+        return start + self.data
+
+
+def unpack(body: bytes, width: int, height: int) -> Overlay:
+    """The inverse of `Overlay.pack`, for a tile of that many pixels. Raises StreamError; the VP8L
+    data is not looked at.
+    """
+    if len(body) < 2 or body[0] not in list(Form):
+        raise StreamError("is damaged: an overlay is of an unknown form")
+    form, place, step, blocks = Form(body[0]), 1, 0, None
+    if form == Form.RESIDUAL:
+        step, place = body[1], 2
+        if not MIN_STEP <= step <= MAX_STEP:
+            raise StreamError(f"is damaged: an overlay with steps of {step}")
+    if form == Form.BLOCKS:
+        length, place = read_leb128(body, place)
+        blocks = _blocks(body[place : place + length], blocks_of(width, height))
+        place += length
+    return Overlay(form, body[place:], step, blocks)
+
+
+def _blocks(packed: bytes, shape: tuple[int, int]) -> np.ndarray:
+    count = shape[0] * shape[1]
+    unpacker = zlib.decompressobj()
+    try:
+        bits = unpacker.decompress(packed, -(-count // 8) + 1)
+    except zlib.error as problem:
+        raise StreamError(
+            f"is damaged: an overlay's blocks cannot be decompressed ({problem})"
+        ) from None
+    if len(bits) != -(-count // 8) or not unpacker.eof or unpacker.unused_data:
+        raise StreamError("is damaged: an overlay's blocks are not as many as the tile has")
+    return np.unpackbits(np.frombuffer(bits, np.uint8), count=count).astype(bool).reshape(shape)
+
+
+def blocks_of(width: int, height: int) -> tuple[int, int]:
+    """Rows and columns of blocks that so many pixels have."""
+    return -(-height // BLOCK), -(-width // BLOCK)
+
+
+def pixels_of(box: Box, header: Header) -> Box:
+    """The pixels of a tile, given in latent positions."""
+    return box.scaled(STRIDE).grown(0, 0, Box(0, 0, header.height, header.width))
+
+
+def mask(blocks: np.ndarray, width: int, height: int) -> Image.Image:
+    """Mode L, of so many pixels: 255 in the blocks that are set."""
+    levels = Image.fromarray(blocks.astype(np.uint8) * np.uint8(255))
+    return levels.resize(
+        (levels.width * BLOCK, levels.height * BLOCK), Image.Resampling.NEAREST
+    ).crop((0, 0, width, height))
+
+
+def paint(
+    overlay: Overlay, tile: Box, area: Box, picture: Image.Image, opacity: Image.Image | None
+) -> Image.Image | None:
+    """Puts what ``overlay`` holds of ``tile`` into a ``picture`` that shows ``area``, all in
+    pixels. Raises StreamError.
+
+    picture: mode L or RGB, with what the networks give of the tile. Returns ``opacity``, which
+    shows ``area`` too, or one in its place, where the overlay holds it.
+    """
+    visible = tile.grown(0, 0, area)
+    inside, place = visible.within(tile), (visible.left - area.left, visible.top - area.top)
+    levels = vp8l.decode(
+        overlay.data, tile.width, tile.height, opacity=overlay.form == Form.WITH_OPACITY
+    )[inside]
+    colours = levels[..., 1] if picture.mode == "L" else levels[..., :3]
+    if overlay.form == Form.RESIDUAL:
+        right, bottom = place[0] + visible.width, place[1] + visible.height
+        colours = restore(np.asarray(picture.crop((*place, right, bottom))), colours, overlay.step)
+    replaced = None
+    if overlay.blocks is not None:
+        replaced = Image.fromarray(
+            np.asarray(mask(overlay.blocks, tile.width, tile.height))[inside]
+        )
+    picture.paste(Image.fromarray(np.ascontiguousarray(colours)), place, replaced)
+    if overlay.form == Form.WITH_OPACITY:
+        opacity = opacity or Image.new("L", picture.size)
+        opacity.paste(Image.fromarray(np.ascontiguousarray(levels[..., 3])), place)
+    return opacity
+
+
+def residual(original: np.ndarray, shown: np.ndarray, step: int) -> np.ndarray:
+    """uint8 levels about `MIDDLE` of what ``shown`` lacks, in steps; all arrays of one shape."""
+    lacking = original.astype(np.float32) - shown
+    return np.asarray(np.rint(lacking / step) + MIDDLE).clip(0, 255).astype(np.uint8)
+
+
+def restore(shown: np.ndarray, levels: np.ndarray, step: int) -> np.ndarray:
+    """What is shown with a residual of such levels added."""
+    return (shown + step * (levels.astype(np.int32) - MIDDLE)).clip(0, 255).astype(np.uint8)
+
+
+def as_colours(levels: np.ndarray) -> np.ndarray:
+    """(H, W, 3) of what is (H, W) in a grey picture."""
+    return np.repeat(levels[..., None], 3, -1) if levels.ndim == 2 else levels

@@ -1,0 +1,128 @@
+"""Whole files in and out: `-` for the standard streams, outputs moved into place only when
+complete.
+"""
+
+import os
+import stat
+import sys
+from pathlib import Path
+
+from metamer.codec.errors import FileError
+from metamer.codec.system import atomic
+
+STREAM = "-"
+TAKEN = "{} exists; use --force to replace it"
+
+
+def read(name: str) -> bytes:
+    """The bytes of a file, or of standard input for `-`."""
+    if name == STREAM:
+        if sys.stdin is None:
+            raise FileError("standard input is closed")
+        return sys.stdin.buffer.read()
+    try:
+        if is_device(os.stat(name)):
+            raise FileError("is a device")
+        return Path(name).read_bytes()
+    except OSError as problem:
+        raise FileError((problem.strerror or str(problem)).lower()) from None
+
+
+def is_device(status: os.stat_result) -> bool:
+    """Whether a file is one that may have no end, as /dev/zero has none; pipes have one."""
+    return stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode)
+
+
+def contents(source: object) -> bytes | None:
+    """The bytes of what holds some: bytes, bytearray, memoryview, an open binary file; None for all
+    else. Raises FileError.
+    """
+    if isinstance(source, (bytes, bytearray, memoryview)):
+        return bytes(source)
+    read = getattr(source, "read", None)
+    if not callable(read):
+        return None
+    data = read()
+    if not isinstance(data, (bytes, bytearray)):
+        raise FileError("is a file that was opened as text; open it with mode 'rb'")
+    return bytes(data)
+
+
+def target_for(name: str, output: str | None, suffix: str, several: bool) -> str:
+    """Where the result for the input ``name`` goes: beside it, into the folder ``output``, or to
+    ``output`` itself.
+
+    ``output`` is a folder when it is one, ends in a separator, or has to hold several results; it
+    is made if need be.
+    """
+    if output is None:
+        return STREAM if name == STREAM else str(Path(name).with_suffix(suffix))
+    if output == STREAM:
+        if several:
+            raise FileError("several results cannot share standard output; name a folder with -o")
+        return STREAM
+    if several or output.endswith(("/", os.sep)) or Path(output).is_dir():
+        try:
+            Path(output).mkdir(parents=True, exist_ok=True)
+        except OSError as problem:
+            raise FileError(f"{output}: {(problem.strerror or str(problem)).lower()}") from None
+        return str(Path(output) / (Path("stdin" if name == STREAM else name).stem + suffix))
+    return output
+
+
+def targets_for(names: tuple[str, ...], output: str | None, suffix: str) -> dict[str, str]:
+    """Input name → output name for all, none twice. Raises FileError."""
+    targets: dict[str, str] = {}
+    taken: dict[str, str] = {}
+    for name in dict.fromkeys(names):
+        if name != STREAM and not Path(name).name:
+            raise FileError(f"{name} is a folder")
+        target = target_for(name, output, suffix, len(names) > 1)
+        if target != STREAM and target in taken:
+            raise FileError(f"{taken[target]} and {name} would both be written to {target}")
+        targets[name] = target
+        taken[target] = name
+    return targets
+
+
+def check_free(target: str, force: bool, source: str | None = None) -> None:
+    """Raises FileError when ``target`` is ``source``, or exists and may not be replaced."""
+    if target == STREAM:
+        return
+    if (
+        source not in (None, STREAM)
+        and Path(target).exists()
+        and Path(source).exists()
+        and os.path.samefile(target, source)
+    ):
+        raise FileError(f"{target} is the input itself")
+    if not force and Path(target).exists():
+        raise FileError(TAKEN.format(target))
+
+
+def write(target: str, data: bytes, force: bool = True) -> None:
+    """Writes a whole file or none, as `codec.system.atomic` does. Devices and pipes are written to
+    as they are; a symbolic link stays one. force: whether a file that is there by then may be
+    replaced. Raises FileError.
+    """
+    try:
+        if target == STREAM:
+            if sys.stdout is None:
+                raise FileError("standard output is closed")
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+            return
+        path = Path(os.path.realpath(target))
+        if path.exists() and not path.is_file():
+            path.write_bytes(data)
+        else:
+            atomic.write(path, data, force)
+    except BrokenPipeError:
+        raise
+    except FileExistsError:
+        raise FileError(TAKEN.format(target)) from None
+    except OSError as problem:
+        name = "standard output" if target == STREAM else target
+        raise FileError(
+            f"{name} cannot be written: {(problem.strerror or str(problem)).lower()}"
+        ) from None

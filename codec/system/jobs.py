@@ -1,0 +1,181 @@
+"""One piece of work for each of many files, in several processes. Each loads its model once and
+ends with its parent.
+"""
+
+import contextlib
+import itertools
+import multiprocessing
+import os
+import pickle
+import signal
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Callable, Generator, Iterator, Sequence
+from dataclasses import dataclass, replace
+from multiprocessing import connection, resource_tracker
+from multiprocessing.context import SpawnContext
+
+from metamer.codec.errors import MetamerError
+from metamer.codec.system.files import STREAM
+
+
+@dataclass(frozen=True)
+class Report:
+    """What came of a file. notices: what was wrong with it; summary: what was done, for who
+    watches; seconds: that it took.
+    """
+
+    notices: tuple[str, ...] = ()
+    summary: str = ""
+    seconds: float = 0.0
+
+
+Work = Callable[[str], Report]  # with several jobs, one that pickles
+Outcome = tuple[str, Report, Exception | None]
+LOST = "its process was killed, for want of memory perhaps"
+
+
+def cores() -> int:
+    """How many this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def threads_each(threads: int, jobs: int) -> int:
+    """Threads for one of ``jobs`` that share ``threads`` (0: every core) among them; one job has
+    them all.
+
+    >>> threads_each(8, 3), threads_each(2, 4), threads_each(0, 1)
+    (2, 1, 0)
+    """
+    return threads if jobs == 1 else max(1, (threads or cores()) // jobs)
+
+
+def outcomes(work: Work, names: Sequence[str], jobs: int) -> Generator[Outcome, None, None]:
+    """Yields (name, report, what ``work(name)`` raised if the file was at fault) for all, as they
+    end. Raises other errors.
+
+    A process that dies takes its file alone with it: the error is a MetamerError, and another takes
+    its place.
+    """
+    several = jobs > 1 and len(names) > 1
+    here = [name for name in names if name == STREAM or not several]  # standard input is ours alone
+    beside = [name for name in names if name != STREAM and several]
+    for name, report, problem in itertools.chain(
+        _here(work, here), _side_by_side(work, beside, jobs)
+    ):
+        if problem and not isinstance(problem, (MetamerError, MemoryError)):
+            raise problem
+        yield name, report, problem
+
+
+def _here(work: Work, names: Sequence[str]) -> Iterator[Outcome]:
+    for name in names:
+        yield name, *_attempt(work, name)
+
+
+def _attempt(work: Work, name: str) -> tuple[Report, Exception | None]:
+    begin = time.perf_counter()
+    try:
+        report = work(name)
+        return replace(report, seconds=time.perf_counter() - begin), None
+    except Exception as problem:
+        return Report(), problem
+
+
+class _Worker:
+    """A process, our end of a pipe to it, and the file that it works on."""
+
+    def __init__(self, context: SpawnContext, work: Work):
+        self.pipe, theirs = context.Pipe()
+        self.process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+        with _without_interrupts():
+            self.process.start()
+        theirs.close()  # or its end would not be told
+        self.name = ""
+
+    def give(self, name: str) -> None:
+        self.name = name
+        with contextlib.suppress(BrokenPipeError):  # it died: reading from it will tell
+            self.pipe.send(name)
+
+    def end(self) -> None:
+        self.process.terminate()
+        self.process.join()
+        self.pipe.close()
+
+
+def _serve(pipe: connection.Connection, work: Work) -> None:
+    """What a worker does: work on names until the pipe closes, which an interrupted parent's may do
+    before it ends us.
+    """
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    with contextlib.suppress(EOFError, ConnectionError):
+        while True:
+            report, problem = _attempt(work, pipe.recv())
+            if problem is not None:
+                problem.add_note("".join(traceback.format_exception(problem)).strip())
+                try:
+                    pickle.loads(pickle.dumps(problem))
+                except Exception:  # an error of others that does not travel
+                    problem = RuntimeError(problem.__notes__[0])
+            pipe.send((report, problem))
+
+
+@contextlib.contextmanager
+def _without_interrupts() -> Iterator[None]:
+    """Ctrl-C reaches a whole process group; processes started in here never see it, and their
+    parent ends them.
+    """
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    # the first start() would do it in here, and then let interrupts in again
+    resource_tracker.ensure_running()
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    assert parent is not None
+    connection.wait([parent.sentinel])
+    os._exit(1)  # files are whole or not there at any moment
+
+
+def _side_by_side(work: Work, names: Sequence[str], jobs: int) -> Iterator[Outcome]:
+    # a fork would take the parent's threads' locks along
+    context = multiprocessing.get_context("spawn")
+    todo = deque(names)
+    busy: dict[connection.Connection, _Worker] = {}
+
+    def occupy(worker: _Worker) -> None:
+        busy[worker.pipe] = worker
+        worker.give(todo.popleft())
+
+    try:
+        for _ in range(min(jobs, len(names))):
+            occupy(_Worker(context, work))
+        while busy:
+            for pipe in connection.wait(list(busy)):
+                assert isinstance(pipe, connection.Connection)
+                worker = busy[pipe]
+                try:
+                    (report, problem), alive = pipe.recv(), True
+                except (EOFError, ConnectionResetError):
+                    report, problem, alive = Report(), MetamerError(LOST), False
+                yield worker.name, report, problem
+                if alive and todo:
+                    occupy(worker)
+                else:
+                    del busy[pipe]
+                    worker.end()
+                    if todo:
+                        occupy(_Worker(context, work))
+    finally:
+        for worker in busy.values():
+            worker.end()

@@ -1,0 +1,246 @@
+"""Effort: better trades, by the rules that `codec.encoder.effort` states, for any picture."""
+
+import functools
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import metamer
+from metamer import perception
+from metamer.codec import coding
+from metamer.codec import windows as transforms
+from metamer.codec.encoder import effort
+from metamer.codec.errors import ImageError, ModelError
+from metamer.codec.grid import Box
+from metamer.codec.network import model as models
+from metamer.codec.network.colour_axes import Turn
+from metamer.codec.stream import tiles as decoding
+from metamer.perception.errors import MetricError
+from metamer.train import refinement
+from metamer.train.refinement import Gradients
+from tests.conftest import run_metamer
+
+QUALITY = 30
+
+
+@pytest.fixture(scope="module")
+def picture(otters) -> Image.Image:
+    return otters.crop((150, 100, 310, 212))
+
+
+@pytest.fixture(scope="module")
+def plain(picture):
+    """Quality → the file without effort."""
+    return functools.cache(lambda quality: metamer.encode(picture, quality))
+
+
+@pytest.fixture(scope="module")
+def worth(picture, plain) -> float:
+    """Bits that the picture's own curve, around the quality, pays for mean squared error."""
+    low, high = plain(QUALITY - 4), plain(QUALITY + 4)
+    return 8 * (len(high) - len(low)) / (error(picture, low) - error(picture, high))
+
+
+def error(picture: Image.Image, data: bytes) -> float:
+    """Mean squared error of what is decoded, pixels in [0, 1]."""
+    difference = np.asarray(metamer.decode(data), float) - np.asarray(picture, float)
+    return float(np.square(difference).mean() / 255**2)
+
+
+@pytest.mark.parametrize(("level", "share"), [(1, 0), (3, 0.002), (4, 0.005), (6, 0.01)])
+def test_effort_finds_a_better_trade(picture, plain, worth, level, share):
+    """bits + λ·error falls by at least this share."""
+    before, after = (
+        8 * len(data) + worth * error(picture, data)
+        for data in (plain(QUALITY), metamer.encode(picture, QUALITY, effort=level))
+    )
+    assert after < (1 - share) * before
+
+
+def test_effort_changes_nothing_but_the_latents(picture, plain):
+    before, after = (
+        metamer.info(plain(QUALITY)),
+        metamer.info(metamer.encode(picture, QUALITY, effort=1)),
+    )
+    assert (after.quality, after.model_id, after.version) == (
+        before.quality,
+        before.model_id,
+        before.version,
+    )
+    assert metamer.encode(picture, QUALITY, effort=0) == plain(QUALITY)
+
+
+def test_more_steps_are_never_a_worse_trade(picture, worth):
+    """What is kept is the best of all steps, so of more of them it is no worse."""
+    model = models.load("base")
+    turn, index = transforms.axes_of(picture), coding.quality_index(QUALITY)
+    box, tradeoff = decoding.positions(*picture.size), model.tradeoff[index]
+    view = effort.View(picture, box, index, model, turn)
+    guide, slope = effort.Reanalysis(view), effort.Slope(np.array([worth]), worth)
+    found = [np.inf]
+    for steps in (0, 1, 4):
+        latent, chosen = effort.refine(
+            view, guide, slope, tradeoff, np.float32(1), steps, lambda: None
+        )
+        decoded, bits = view.code(latent * view.gain, chosen)
+        found.append(bits + slope.error * guide.distances(view.shown(decoded))[0])
+    assert found == sorted(found, reverse=True) and found[3] < found[1]
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_what_a_view_shows_is_what_a_file_shows(picture, mode):
+    picture = picture.convert(mode)
+    data = metamer.encode(picture, QUALITY)
+    model = models.load("base") if mode == "RGB" else models.load("base").grey_variant
+    index, turn = coding.quality_index(QUALITY), transforms.axes_of(picture)
+    view = effort.View(picture, decoding.positions(*picture.size), index, model, turn)
+    np.testing.assert_array_equal(
+        view.shown(metamer.decode_latents(data)), np.asarray(metamer.decode(data))
+    )
+    decoded, bits = view.code(view.exact[view.inside], model.tradeoff[index])
+    np.testing.assert_array_equal(decoded, metamer.decode_latents(data))
+    assert bits == pytest.approx(coding.cross_entropy(picture, QUALITY))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "L"])
+def test_gradients_say_what_a_small_change_does(picture, mode):
+    """Against finite differences of the distance alone, through the synthesis that files are
+    decoded with.
+
+    Of the last group: what is decoded from it predicts nothing but its other half, which is left as
+    it is.
+    """
+    picture = picture.convert(mode)
+    model = models.load("base") if mode == "RGB" else models.load("base").grey_variant
+    index, turn = 100, Turn((20, -10, 30), (20, 40, 30)) if mode == "RGB" else None
+    view = effort.View(picture, decoding.positions(*picture.size), index, model, turn)
+    decoded, _ = view.code(view.exact[view.inside], model.tradeoff[index])
+    guide, curvature = Gradients(view, ("mse",)), np.ones(model.latents)
+    pull = [
+        decoded / 16 - guide.wanted(decoded, effort.Slope(np.array([weight]), weight), curvature)
+        for weight in (0.0, 1e6)
+    ]
+    slopes = 2 * guide.stiffness * (pull[1] - pull[0])  # of 1e6 · mse, a step
+
+    def distance(latents: np.ndarray) -> float:
+        rows, columns = view.visible
+        shown = effort.axes.restore(
+            view.planes(latents)[:, :, rows, columns].astype(float), view.affine
+        ).clip(0, 1)
+        shown = shown.mean(1) if mode == "L" else shown[0].transpose(1, 2, 0)
+        return 1e6 * float(np.square(shown - view.original / 255).mean())
+
+    odd = [(1, 2), (3, 4), (4, 5)]  # decoded after the anchors, so they predict nothing
+    found = []
+    for row, column in odd:
+        for channel in (140, 150, 200):
+            moved = [decoded.astype(float), decoded.astype(float)]
+            for sign, latents in zip((-1, 1), moved, strict=True):
+                latents[row, column, channel] += 0.5 * sign
+            found.append(
+                (slopes[row, column, channel], (distance(moved[1]) - distance(moved[0])) / (1 / 16))
+            )
+    said, seen = np.array(found).T
+    assert np.linalg.norm(said - seen) < 0.15 * np.linalg.norm(seen)  # rectifiers have kinks
+
+
+def test_stiffness_is_what_small_changes_do(picture, monkeypatch):
+    """The squared change of the picture by a latent, the mean over where it is, against that of the
+    latent: each by itself.
+    """
+    monkeypatch.setattr(refinement, "PROBES", 48)
+    model = models.load("base")
+    view = effort.View(picture, decoding.positions(*picture.size), 20, model, None)
+    decoded, _ = view.code(view.exact[view.inside], model.tradeoff[20])
+    guide = Gradients(view, ("mse",))
+    guide.wanted(decoded, effort.Slope(np.ones(1), 1.0), np.ones(model.latents))
+    still, found = view.planes(decoded).astype(float), []
+    for channel in (0, 40, 200):
+        changes = []
+        for row, column in np.ndindex(decoded.shape[:2]):
+            moved = decoded.astype(float)
+            moved[row, column, channel] += 0.25
+            changes.append(
+                np.square(view.planes(moved) - still).sum()
+                / (0.25 / 16 * model.arrays["step"][20, channel]) ** 2
+            )
+        found.append(np.mean(changes) ** refinement.TANGENT)
+    assert guide.stiffness[[0, 40, 200]] == pytest.approx(found, rel=0.1)
+    assert np.ptp(found) > 0.1
+
+
+def test_a_tile_is_refined_with_its_neighbours_in_view(picture):
+    """Beyond the tile stand the latents of the whole picture's analysis, as near as floating point
+    comes.
+    """
+    picture = picture.resize((1100, 64))
+    model, whole = models.load("base"), decoding.positions(1100, 64)
+    everything = effort.View(picture, whole, 100, model, None)
+    tile = effort.View(picture, Box(0, 64, whole.bottom, whole.right), 100, model, None)
+    np.testing.assert_allclose(tile.exact, everything.exact[:, 64 - model.halo :], atol=2e-3)
+    assert tile.original.shape == (64, 1100 - 1024, 3)
+    data = metamer.encode(picture, QUALITY, tile=True, effort=1)
+    assert metamer.info(data).tiles == 2 and metamer.decode(data).size == picture.size
+
+
+@pytest.mark.parametrize("size", [(1, 1), (17, 33)])
+@pytest.mark.parametrize("level", [1, 4])
+def test_pictures_without_a_slope_are_coded_as_ever(size, level):
+    flat = Image.new("RGB", size, (7, 7, 7))
+    assert metamer.decode(metamer.encode(flat, effort=level, lossless=False)).size == size
+
+
+def test_a_size_is_kept_and_used(picture, plain):
+    limit = len(plain(QUALITY)) + 20
+    data = metamer.encode(picture, max_bytes=limit, effort=2)
+    assert 0.95 * limit < len(data) <= limit
+    assert error(picture, data) < error(picture, metamer.encode(picture, max_bytes=limit))
+    with pytest.raises(ImageError, match="needs at least"):
+        metamer.encode(picture, max_bytes=20, effort=1)
+
+
+def test_other_distances_are_lowered_where_they_are_asked_for(otters):
+    """At equal size, what effort for a distance leaves of it is less than what effort for squared
+    error leaves.
+    """
+    picture, judge = otters.crop((100, 100, 292, 292)), perception.create("lpips-squeeze")
+
+    def left(data: bytes) -> float:
+        images = (
+            torch.from_numpy(np.array(image)).permute(2, 0, 1)[None]
+            for image in (picture, metamer.decode(data))
+        )
+        return float(judge.loss(*images))
+
+    limit = len(metamer.encode(picture, 40))
+    usual, asked = (
+        metamer.encode(picture, max_bytes=limit, effort=5, distortion=mix)
+        for mix in (None, {"lpips-squeeze": 1.0})
+    )
+    assert left(asked) < 0.95 * left(usual)
+
+
+def test_what_cannot_be_is_said(picture):
+    with pytest.raises(ValueError, match="between 0 and 9"):
+        metamer.encode(picture, effort=10)
+    with pytest.raises(ModelError, match="squared error alone"):
+        metamer.encode(picture, effort=2, model="perceptual")
+    with pytest.raises(ModelError, match="squared error alone"):
+        metamer.encode(picture, effort=3, distortion={"lpips-squeeze": 1.0})
+    with pytest.raises(MetricError, match="can only judge"):
+        metamer.encode(picture, effort=4, distortion={"psnr": 1.0})
+
+
+def test_the_command_line_takes_effort(picture, plain, tmp_path):
+    source, target = tmp_path / "picture.png", tmp_path / "picture.mtm"
+    picture.save(source)
+    done = run_metamer("encode", source, "-q", QUALITY, "--effort", 1)
+    assert done.returncode == 0 and target.read_bytes() == metamer.encode(
+        picture, QUALITY, effort=1
+    ) != plain(QUALITY)
+    done = run_metamer("encode", source, "-f", "--effort", 4, "--distortion", "psnr")
+    assert (
+        done.returncode == 1 and done.stderr.count(b"\n") == 1 and b"can only judge" in done.stderr
+    )

@@ -1,0 +1,130 @@
+"""Every output carries what it can; what it cannot is converted or refused."""
+
+import io
+
+import numpy as np
+import pytest
+from PIL import Image
+
+import metamer
+from metamer.codec.errors import ImageError
+from metamer.codec.picture import save as outputs
+from metamer.codec.picture import tiff
+from tests.codec.picture.crafting import DISPLAY_P3, grey_profile
+from tests.codec.picture.odd_files import GREY, IN_P3, LINEAR_GREY, PHOTO, with_alpha
+from tests.conftest import run_metamer
+
+MODES = {"L": GREY, "LA": with_alpha(GREY), "RGB": PHOTO, "RGBA": with_alpha(PHOTO)}
+
+
+def written(picture: Image.Image, suffix: str, **options) -> Image.Image:
+    back = Image.open(io.BytesIO(outputs.to_bytes(picture, outputs.find(suffix), **options)))
+    back.load()
+    return back
+
+
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("suffix", sorted(set(outputs.FORMATS) - {".jpg", ".jpeg", ".pgm"}))
+def test_pixels_survive(mode, suffix):
+    if mode.endswith("A") and suffix in (".ppm", ".bmp"):
+        with pytest.raises(ImageError, match="transparent"):
+            written(MODES[mode], suffix)
+        return
+    back = written(MODES[mode], suffix)
+    assert back.mode == ({"L": "RGB", "LA": "RGBA"}.get(mode, mode) if suffix == ".webp" else mode)
+    assert (np.asarray(back.convert("RGBA")) == np.asarray(MODES[mode].convert("RGBA"))).all()
+
+
+def test_backgrounds():
+    for suffix in (".jpg", ".ppm", ".png"):
+        back = written(MODES["RGBA"], suffix, background="white")
+        wanted = Image.alpha_composite(
+            Image.new("RGBA", PHOTO.size, "white"), MODES["RGBA"]
+        ).convert("RGB")
+        assert (
+            back.mode == "RGB"
+            and np.abs(np.asarray(back, int) - np.asarray(wanted, int)).mean() < 3
+        )
+    assert written(MODES["LA"], ".png", background="#888").mode == "L"
+    assert written(MODES["LA"], ".png", background="red").mode == "RGB"
+    with pytest.raises(ImageError, match="no colour"):
+        written(MODES["LA"], ".png", background="whitish")
+
+
+def test_refusals():
+    with pytest.raises(ImageError, match="transparent"):
+        written(MODES["RGBA"], ".jpg")
+    with pytest.raises(ImageError, match="in colour"):
+        written(PHOTO, ".pgm")
+    assert written(GREY, ".pgm").mode == "L"
+
+
+def test_colours_are_converted_where_no_profile_can_be_carried():
+    for mode, wanted in (("RGB", IN_P3), ("RGBA", IN_P3)):
+        picture = MODES[mode].copy()
+        picture.info["icc_profile"] = DISPLAY_P3
+        back = (
+            written(picture, ".bmp", background="white")
+            if mode == "RGBA"
+            else written(picture, ".ppm")
+        )
+        if mode == "RGB":
+            assert np.abs(np.asarray(back, int) - np.asarray(wanted, int)).mean() < 2
+        assert written(picture, ".png").info["icc_profile"] == DISPLAY_P3
+    picture = LINEAR_GREY.copy()
+    picture.info["icc_profile"] = grey_profile(1.0)
+    assert written(picture, ".png").info["icc_profile"] == grey_profile(1.0)
+    back = written(picture, ".webp")  # which holds no grey, and so no grey profile
+    assert "icc_profile" not in back.info
+    assert np.abs(np.asarray(back.getchannel(0), int) - np.asarray(GREY, int)).mean() < 5
+
+
+def test_transparent_pictures_through_the_command_line(tmp_path):
+    MODES["RGBA"].save(tmp_path / "cut.png")
+    assert run_metamer("encode", tmp_path / "cut.png").returncode == 0
+    stream = tmp_path / "cut.mtm"
+    assert run_metamer("decode", stream, "-o", tmp_path / "back.webp").returncode == 0
+    assert (
+        Image.open(tmp_path / "back.webp").getchannel("A").tobytes()
+        == MODES["RGBA"].getchannel("A").tobytes()
+    )
+    done = run_metamer("decode", stream, "-o", tmp_path / "back.jpg")
+    assert (
+        done.returncode == 1
+        and b"--background" in done.stderr
+        and not (tmp_path / "back.jpg").exists()
+    )
+    assert (
+        run_metamer(
+            "decode", stream, "-o", tmp_path / "back.jpg", "--background", "white"
+        ).returncode
+        == 0
+    )
+    assert b"alpha" in run_metamer("info", stream).stdout
+    assert len(metamer.encode(MODES["RGBA"], alpha_quality=0)) < stream.stat().st_size
+
+
+def test_what_pillow_cannot_write_is_one_line():
+    with pytest.raises(ImageError, match="cannot be written as JPEG"):
+        written(Image.new("L", (65536, 1)), ".jpg")
+
+
+def test_a_grey_profile_under_transparency_is_converted_for_webp():
+    picture = LINEAR_GREY.copy()
+    picture.putalpha(Image.linear_gradient("L").resize(picture.size))
+    picture.info["icc_profile"] = grey_profile(1.0)
+    back = written(picture, ".webp")
+    assert back.mode == "RGBA" and "icc_profile" not in back.info
+    assert back.getchannel("A").tobytes() == picture.getchannel("A").tobytes()
+    shown = back.getchannel("A").point(lambda level: 255 * (level > 0))
+    difference = np.abs(np.asarray(back.getchannel(0), int) - np.asarray(GREY, int))
+    assert difference[np.asarray(shown) > 0].mean() < 5
+
+
+def test_broken_exif_is_left_out_of_a_tiff_and_xmp_stays():
+    picture = PHOTO.copy()
+    picture.info |= {"exif": b"nonsense", "xmp": b"<x:xmpmeta/>"}
+    back = written(picture, ".tiff")
+    assert (
+        back.tag_v2[tiff.XMP] == b"<x:xmpmeta/>" and (np.asarray(back) == np.asarray(PHOTO)).all()
+    )

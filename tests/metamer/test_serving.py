@@ -1,0 +1,208 @@
+"""`metamer serve`."""
+
+import http.client
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from urllib.parse import quote
+
+import pytest
+from PIL import Image
+
+import metamer
+from metamer import serving
+from metamer.bitstreams.check import FOLDER
+from metamer.codec.errors import FileError
+from metamer.codec.network.model import load
+from tests.conftest import inside
+
+STREAM, OTHER = (f"{load('base').id.hex()}-crop-64x64-q{quality}.mtm" for quality in (50, 0))
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder with pictures, and what must stay unseen in it and around it."""
+    folder = tmp_path / "pictures"
+    (folder / "deep er").mkdir(parents=True)
+    shutil.copy(FOLDER / STREAM, folder / "a.mtm")
+    Image.new("RGB", (5, 4), "red").save(folder / "deep er" / "ü #1.png")
+    for name in ("notes.txt", ".hidden.png", "page.html"):
+        (folder / name).write_bytes(b"secret")
+    (tmp_path / "outside.png").write_bytes(b"secret")
+    (folder / "link.png").symlink_to(tmp_path / "outside.png")
+    (folder / "text.png").symlink_to(folder / "notes.txt")
+    (folder / "damaged.mtm").write_bytes((FOLDER / STREAM).read_bytes()[:-3])
+    return folder
+
+
+@pytest.fixture
+def ask(folder):
+    """Sends a request; returns the response and its body."""
+    with serving.Server(folder, "127.0.0.1", 0) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+
+        def ask(path, method="GET", **headers):
+            connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1])
+            connection.request(
+                method,
+                path,
+                headers={key.replace("_", "-"): value for key, value in headers.items()},
+            )
+            response = connection.getresponse()
+            return response, response.read()
+
+        yield ask
+        server.shutdown()
+
+
+def test_lists_and_shows_what_is_there(ask, folder):
+    names = [entry["name"] for entry in json.loads(ask("/list")[1])]
+    assert names == ["a.mtm", "damaged.mtm", "deep er/ü #1.png"]
+    assert ask("/file/a.mtm")[1] == (folder / "a.mtm").read_bytes()
+    response, data = ask("/picture/" + quote("deep er/ü #1.png"))
+    assert (
+        response.headers["Content-Type"] == "image/png"
+        and data == (folder / "deep er" / "ü #1.png").read_bytes()
+    )
+    response, data = ask("/picture/a.mtm")
+    with Image.open(io.BytesIO(data)) as picture:
+        assert picture.tobytes() == metamer.decode(folder / "a.mtm").tobytes()
+    assert json.loads(ask("/info/a.mtm")[1])["width"] == 64
+
+
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/file/../outside.png",
+        "/file/%2e%2e/outside.png",
+        "/file/..%2foutside.png",
+        "/file//etc/passwd",
+        "/file/link.png",
+        "/file/notes.txt",
+        "/file/.hidden.png",
+        "/file/page.html",
+        "/file/text.png",
+        "/file/",
+        "/file",
+        "/other/a.mtm",
+        "/picture/no.mtm",
+        "/file/a.mtm%00.png",
+        "/file/deep er/../a.mtm",
+        "/viewer/../cli.py",
+        "/%2e%2e/cli.py",
+    ],
+)
+def test_nothing_else(ask, path):
+    response, body = ask(path.replace(" ", "%20"))
+    assert response.status == 404 and b"secret" not in body
+
+
+def test_names_that_are_no_text(ask, folder):
+    (folder / os.fsdecode(b"\xff\n.png")).write_bytes(
+        (folder / "deep er" / "ü #1.png").read_bytes()
+    )
+    entry = next(entry for entry in json.loads(ask("/list")[1]) if "xff" in entry["name"])
+    assert entry == {"name": "\\xff\\n.png", "address": "%FF%0A.png"}
+    assert ask(f"/file/{entry['address']}")[1].startswith(b"\x89PNG")
+
+
+def test_ranges(ask, folder):
+    whole = (folder / "a.mtm").read_bytes()
+    size = len(whole)
+    for asked, part in (
+        ("0-3", whole[:4]),
+        ("10-", whole[10:]),
+        ("-5", whole[-5:]),
+        (f"0-{size * 2}", whole),
+    ):
+        response, data = ask("/file/a.mtm", Range=f"bytes={asked}")
+        assert response.status == 206 and data == part
+        begin = size - len(part) if asked[0] == "-" or asked[-1] == "-" else 0
+        assert response.headers["Content-Range"] == f"bytes {begin}-{begin + len(part) - 1}/{size}"
+    for asked in (f"{size}-", "-0"):
+        assert ask("/file/a.mtm", Range=f"bytes={asked}")[0].status == 416
+    # answered with everything
+    for asked in ("bytes=5-3", "bytes=x-3", "bytes=1-2,4-5", "lines=1-2", "bytes=-"):
+        response, data = ask("/file/a.mtm", Range=asked)
+        assert response.status == 200 and data == whole
+    assert ask("/file/a.mtm", Range="bytes=0-3", If_Range='"other"')[1] == whole
+
+
+def test_etags(ask, folder):
+    for path in ("/file/a.mtm", "/picture/a.mtm", "/picture/a.mtm?preview"):
+        etag = ask(path)[0].headers["ETag"]
+        response, data = ask(path, If_None_Match=etag)
+        assert response.status == 304 and data == b"" and response.headers["ETag"] == etag
+    assert (
+        ask("/picture/a.mtm")[0].headers["ETag"] != ask("/picture/a.mtm?preview")[0].headers["ETag"]
+    )
+    before = ask("/file/a.mtm")[0].headers["ETag"]
+    shutil.copy(FOLDER / OTHER, folder / "a.mtm")
+    assert ask("/file/a.mtm", If_None_Match=before)[0].status == 200
+
+
+def test_options(ask, folder):
+    if "realism" in metamer.info(folder / "a.mtm").decoders:
+        assert ask("/picture/a.mtm")[1] != ask("/picture/a.mtm?realism=1")[1]
+    coarse = Image.open(io.BytesIO(ask("/picture/a.mtm?preview")[1]))
+    assert coarse.tobytes() == metamer.decode(folder / "a.mtm", preview=True).tobytes()
+    for query in (
+        "realism=2",
+        "realism=",
+        "realism=x",
+        "realism=nan",
+        "decoder=../../x",
+        "decoder=x.decoder",
+    ):
+        assert ask(f"/picture/a.mtm?{query}")[0].status == 400
+    for path in ("/picture/a.mtm?decoder=none", "/picture/damaged.mtm", "/info/damaged.mtm"):
+        response, body = ask(path)
+        assert response.status == 422 and len(body.splitlines()) == 1
+
+
+def test_heads_and_other_methods(ask):
+    response, data = ask("/file/a.mtm", "HEAD")
+    assert response.status == 200 and int(response.headers["Content-Length"]) > 100 and data == b""
+    assert ask("/list", "POST")[0].status == 501
+
+
+def test_other_hosts_are_refused(ask):
+    assert ask("/list", Host="evil.example")[0].status == 403
+    assert ask("/list", Host="localhost:1")[0].status == 200
+
+
+def test_the_viewer(ask):
+    response, page = ask("/")
+    assert (
+        b"viewer.js" in page and "default-src 'self'" in response.headers["Content-Security-Policy"]
+    )
+    assert ask("/viewer.js")[0].headers["Content-Type"].startswith("text/javascript")
+
+
+def test_the_command(folder):
+    # what a shell starts in the background, these tests maybe, ignores the signal
+    process = subprocess.Popen(
+        [sys.executable, "-m", "metamer.cli", "serve", folder, "--port", "0"],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    address = process.stdout.readline().strip()
+    connection = http.client.HTTPConnection(address.removeprefix("http://").rstrip("/"))
+    connection.request("GET", "/list")
+    assert connection.getresponse().status == 200
+    process.send_signal(signal.SIGINT)
+    _, errors = process.communicate(timeout=60)
+    assert process.returncode == 130 and errors == "metamer: interrupted\n"
+    assert inside("serve", folder / "none").returncode == 1
+    with (
+        serving.Server(folder, "127.0.0.1", 0) as server,
+        pytest.raises(FileError, match="cannot listen"),
+    ):
+        serving.Server(folder, "127.0.0.1", server.server_address[1])
