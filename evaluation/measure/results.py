@@ -8,6 +8,7 @@ from pathlib import Path
 
 from metamer.codec.errors import FileError, MetamerError
 from metamer.evaluation import json_lines
+from metamer.evaluation.measure.at_rate import RateMiss
 from metamer.evaluation.measure.measurements import Row
 from metamer.evaluation.measure.summary import MeanInterval, RateSummary
 from metamer.perception.registry import metrics
@@ -83,7 +84,10 @@ def parse_summaries(rows: Iterable[dict]) -> list[RateSummary]:
             {label: MeanInterval(**value) for label, value in row[key].items()}
             for key in ("means", "differences")
         )
-        summaries.append(RateSummary(**{**row, "means": means, "differences": differences}))
+        misses = [RateMiss(**miss) for miss in row.get("misses", [])]
+        summaries.append(
+            RateSummary(**{**row, "means": means, "differences": differences, "misses": misses})
+        )
     return summaries
 
 

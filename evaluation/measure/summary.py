@@ -4,7 +4,9 @@ along the realism asked for.
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+
+from metamer.evaluation.measure.at_rate import RateMiss
 
 
 @dataclass(frozen=True)
@@ -21,12 +23,21 @@ class MeanInterval:
 
 @dataclass
 class RateSummary:
-    """A codec at a rate. bpp: mean; mean_deviation, largest_deviation: of pictures from the rate,
-    in bpp, without sign.
+    """A codec at a rate (`at_rate.at_rate`).
 
-    means: by distance; differences: of the codec's value less the anchor's, picture by picture.
-    realism: what `evaluation.realism.comparison.compare_sets` finds between the originals and what
-    was decoded, if it was asked for.
+    Attributes:
+        codec: Its name.
+        target: The rate, in bits a pixel.
+        pictures: How many count; 0 where the codec is not at the rate.
+        bpp: Mean over them; over all its pictures where none counts.
+        mean_deviation: Mean distance of those pictures from the rate, in bits a pixel.
+        largest_deviation: The largest.
+        means: Distance's label → mean over those pictures; empty where none counts.
+        differences: Distance's label → the codec's value less the anchor's on the same picture;
+            empty where either is not at the rate.
+        realism: What `evaluation.realism.comparison.compare_sets` finds between the originals of
+            those pictures and what was decoded, if it was asked for.
+        misses: The codec's pictures that are off the rate.
     """
 
     codec: str
@@ -38,6 +49,7 @@ class RateSummary:
     means: dict[str, MeanInterval]
     differences: dict[str, MeanInterval]
     realism: dict[str, float] | None = None
+    misses: list[RateMiss] = field(default_factory=list)
 
 
 def realism_setting(codec: str) -> float | None:

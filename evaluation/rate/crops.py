@@ -8,6 +8,7 @@ from PIL import Image
 
 from metamer.evaluation import plots
 from metamer.evaluation.images import read_image
+from metamer.evaluation.measure.at_rate import excess, is_off_rate
 from metamer.evaluation.measure.decoded import decode_again
 from metamer.evaluation.measure.measurements import Point, Row
 
@@ -50,9 +51,10 @@ def save_crop_sheet(
         crops.append((picture.crop(box), f"{path.stem}\noriginal"))
         for point in points:
             row = rows[path.name, point]
-            crops.append(
-                (decode_again(path, row).crop(box), f"{point.codec}\n{row['bpp']:.3f} bpp")
-            )
+            caption = f"{point.codec}\n{row['bpp']:.3f} bpp"
+            if is_off_rate(row):
+                caption += f", {100 * excess(row):+.0f} %".replace("-", "−")
+            crops.append((decode_again(path, row).crop(box), caption))
     plots.plot_contact_sheet(
         crops, out, f"the setting nearest to {points[0].target:g} bpp", columns=1 + len(points)
     )

@@ -2,7 +2,8 @@
 from one codec to another.
 
 A codec's mean curve hides that it spends its bits on other pictures than another does; here each
-picture has the same from all.
+picture has the same from all. A picture that some codec cannot bring within 3 % of the rate does
+not count (`evaluation.measure.at_rate`).
 """
 
 import functools
@@ -11,105 +12,21 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 
-import numpy as np
-
 from metamer.codec.errors import MetamerError
 from metamer.codec.system import files
 from metamer.evaluation.codecs.registry import get_codec
 from metamer.evaluation.images import held_out_paths, read_image
-from metamer.evaluation.intervals import bootstrap_interval
+from metamer.evaluation.intervals import LEAST_PICTURES
 from metamer.evaluation.measure import measurements
+from metamer.evaluation.measure.at_rate import at_rate
 from metamer.evaluation.measure.decoded import decode_again, decoded_path, save_originals
 from metamer.evaluation.measure.measurements import Point, Row
-from metamer.evaluation.measure.summary import MeanInterval, RateSummary
+from metamer.evaluation.measure.summary import RateSummary
 from metamer.evaluation.rate.crops import save_crop_sheet
+from metamer.evaluation.rate.matched_summary import matched_table, summarise_rate
 from metamer.evaluation.rate.rate_distortion import DEFAULT_METRICS
-from metamer.evaluation.realism import comparison, measures
+from metamer.evaluation.realism import comparison
 from metamer.evaluation.realism.features import FeatureSampler
-
-
-def mean_with_interval(values: np.ndarray) -> MeanInterval:
-    """Of (N,) values, one a picture."""
-    return MeanInterval(float(values.mean()), *bootstrap_interval(np.mean, [values]))
-
-
-def summarise(
-    rows: dict[tuple[str, Point], Row], point: Point, anchor: Point, labels: Sequence[str]
-) -> RateSummary:
-    """Of the rows, by (picture, point), at one point against another's; pictures too small for a
-    distance are left out.
-    """
-    own, other = (
-        {name: row for (name, at), row in rows.items() if at == which} for which in (point, anchor)
-    )
-    rates = np.array([row["bpp"] for row in own.values()])
-    away = np.abs(rates - point.target)
-    means, differences = {}, {}
-    for label in labels:
-        names = [name for name, row in own.items() if row[label] is not None]
-        if names:
-            values, theirs = (
-                np.array([of[name][label] for name in names], float) for of in (own, other)
-            )
-            means[label], differences[label] = (
-                mean_with_interval(values),
-                mean_with_interval(values - theirs),
-            )
-    return RateSummary(
-        point.codec,
-        point.target,
-        len(own),
-        float(rates.mean()),
-        float(away.mean()),
-        float(away.max()),
-        means,
-        differences,
-    )
-
-
-def matched_table(summaries: Sequence[RateSummary], anchor: str) -> str:
-    """Rates, means and differences from the anchor, a block for each rate."""
-    width = max(len(summary.codec) for summary in summaries) + 1
-    lines = [
-        f"{summaries[0].pictures} images, each at the setting nearest to the rate; means over "
-        "images with 95 % bootstrap "
-        f"intervals; Δ is the mean of differences from {anchor} on the same image"
-    ]
-    for target in dict.fromkeys(summary.target for summary in summaries):
-        block = [summary for summary in summaries if summary.target == target]
-        lines += [
-            "",
-            f"{target:g} bpp",
-            f"{'codec':<{width}} {'bpp':>7} {'mean off':>9} {'largest':>9}",
-        ]
-        lines += [
-            f"{summary.codec:<{width}} {summary.bpp:7.4f} {summary.mean_deviation:9.4f} "
-            f"{summary.largest_deviation:9.4f}"
-            for summary in block
-        ]
-        for label in block[0].means:
-            lines.append(f"  {label}")
-            for summary in block:
-                change = "" if summary.codec == anchor else f"Δ {summary.differences[label]}"
-                lines.append(
-                    f"{summary.codec:<{width}} {summary.means[label]!s:<32} {change}".rstrip()
-                )
-        realism_texts = {
-            summary.codec: measures.figure_texts(summary.realism)
-            for summary in block
-            if summary.realism
-        }
-        for label in next(iter(realism_texts.values()), ()):
-            lines += [
-                f"  {label}",
-                *(f"{codec:<{width}} {values[label]}" for codec, values in realism_texts.items()),
-            ]
-    lines += (
-        [f"caution: {said}" for said in measures.small_sample_cautions(summaries[0].realism)]
-        if summaries[0].realism
-        else []
-    )
-    return "\n".join(lines)
 
 
 def evaluate_at_rates(
@@ -170,14 +87,12 @@ def evaluate_at_rates(
         save_originals(paths, out / "decoded")
     labels = [measurements.cached_distance(spec).label for spec in specs]
     summaries = [
-        summarise(rows, point, Point(anchor, target=point.target), labels) for point in points
+        summary
+        for target in targets
+        for summary in summarise_rate(rows.values(), target, anchor, labels)
     ]
     if sample:
-        originals = sample(map(read_image, paths))
-        for each, point in zip(summaries, points, strict=True):
-            each.realism = comparison.compare_sets(
-                originals, sample(decode_again(path, rows[path.name, point]) for path in paths)
-            )
+        measure_realism(summaries, paths, rows, sample)
     text = matched_table(summaries, anchor)
     files.write(str(out / "matched.txt"), (text + "\n").encode())
     files.write(
@@ -185,10 +100,32 @@ def evaluate_at_rates(
         (json.dumps(list(map(asdict, summaries)), indent=1) + "\n").encode(),
     )
     if sheet_rate is not None:
-        save_crop_sheet(
-            paths,
-            rows,
-            [point for point in points if point.target == sheet_rate],
-            out / "crops.png",
-        )
+        sheet = [point for point in points if point.target == sheet_rate]
+        save_crop_sheet(paths, rows, sheet, out / "crops.png")
     return text
+
+
+def measure_realism(
+    summaries: Sequence[RateSummary],
+    paths: Sequence[Path],
+    rows: dict[tuple[str, Point], Row],
+    sample: FeatureSampler,
+) -> None:
+    """Sets the realism of every codec that is at its rate, on the pictures that count there.
+
+    None where so many were left out that too few remain.
+    """
+    originals = sample(map(read_image, paths))
+    for target in dict.fromkeys(summary.target for summary in summaries):
+        here = {key: row for key, row in rows.items() if key[1].target == target}
+        at = at_rate(here.values())
+        chosen = [index for index, path in enumerate(paths) if path.name in at.images]
+        if len(chosen) < min(LEAST_PICTURES, len(paths)):
+            continue
+        for summary in summaries:
+            if summary.target == target and summary.pictures:
+                point = Point(summary.codec, target=target)
+                decoded = sample(
+                    decode_again(paths[index], here[paths[index].name, point]) for index in chosen
+                )
+                summary.realism = comparison.compare_sets(originals.of(chosen), decoded)

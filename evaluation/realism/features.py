@@ -1,6 +1,6 @@
 """What realism is measured on: features of patches and pictures of one set of photographs."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -33,6 +33,14 @@ class SetFeatures:
     features: dict[str, list[Tensor]]
     moments: list[list[Moments]] = field(default_factory=list)
     cells: list[Tensor] = field(default_factory=list)
+
+    def of(self, chosen: Sequence[int]) -> "SetFeatures":
+        """Those of some of the pictures, by their places in the set."""
+        return SetFeatures(
+            {name: [values[at] for at in chosen] for name, values in self.features.items()},
+            [self.moments[at] for at in chosen if self.moments],
+            [self.cells[at] for at in chosen if self.cells],
+        )
 
 
 class PooledLayer(nn.Module):

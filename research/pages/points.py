@@ -10,10 +10,10 @@ import numpy as np
 from metamer.codec.network import model as models
 from metamer.evaluation.markdown import markdown_table
 from metamer.evaluation.measure import results
-from metamer.evaluation.measure.measurements import Point
 from metamer.evaluation.measure.summary import RateSummary
-from metamer.evaluation.rate import matched_rates, published
-from metamer.evaluation.rate.rate_distortion import bd_rate, bd_scale
+from metamer.evaluation.rate import published
+from metamer.evaluation.rate.matched_summary import summarise_rate
+from metamer.evaluation.rate.rate_distortion import bd_rate, mean_curves
 from metamer.evaluation.realism import measures
 from metamer.perception.metric import Metric
 from metamer.perception.registry import find
@@ -58,48 +58,44 @@ def page_name(codec: str) -> str:
     return model + plus + (Path(decoder).stem if "/" in decoder else decoder)
 
 
-def kodak_rows() -> dict[tuple[str, Point], dict]:
-    """(picture, codec and rate) → the row that `metamer evaluate --bpp` wrote to matched.jsonl."""
-    return {
-        (row["image"], Point(row["codec"], target=row["target"])): row
-        for row in read_results("kodak", "train")
-    }
+def kodak_rows() -> list[dict]:
+    """The rows that `metamer evaluate --bpp` wrote to matched.jsonl."""
+    return read_results("kodak", "train")
+
+
+def kodak_rates() -> list[float]:
+    """The rates of `kodak_rows`."""
+    return sorted({row["target"] for row in kodak_rows()})
 
 
 def kodak_table() -> str:
     """Every codec at every rate by every distance."""
-    rows = kodak_rows()
-    points = list(dict.fromkeys(point for _, point in rows))
     labels = ["psnr", "ms-ssim", "lpips-alex", "visibility", *JUDGES]
     lines = []
-    for target in sorted({point.target for point in points}):
-        block = [
-            matched_rates.summarise(rows, point, point, labels)
-            for point in points
-            if point.target == target
-        ]
+    for target in kodak_rates():
+        block = summarise_rate(kodak_rows(), target, "avif", labels)
         top = best_means(labels, block)
         lines += [
             [
                 f"{target:g}",
                 f"`{page_name(row.codec)}`",
+                str(row.pictures),
                 f"{row.bpp:.3f}",
                 *mean_cells(row, labels, top),
             ]
             for row in block
         ]
-    return markdown_table(["rate", "codec", "bpp", *labels], lines)
+    return markdown_table(["rate", "codec", "pictures", "bpp", *labels], lines)
 
 
 def differences_table(other: str, codec: str = "perceptual") -> str:
     """Mean differences of ``codec`` from another on the same pictures, by the judges; better ones
     bold.
     """
-    rows, lines = kodak_rows(), []
-    for target in sorted({point.target for _, point in rows}):
-        differences = matched_rates.summarise(
-            rows, Point(codec, target=target), Point(other, target=target), JUDGES
-        ).differences
+    lines = []
+    for target in kodak_rates():
+        summaries = summarise_rate(kodak_rows(), target, other, JUDGES)
+        differences = next(row.differences for row in summaries if row.codec == codec)
         cells = []
         for label in JUDGES:
             sign = 1 if metric_of(label).higher_is_better else -1
@@ -121,24 +117,14 @@ def differences_table(other: str, codec: str = "perceptual") -> str:
 
 
 def bd_rate_table(codec: str = "perceptual") -> str:
-    """BD-rate of ``codec`` in every distance, over the three rates."""
-    rows = kodak_rows()
-    points = sorted({point for _, point in rows}, key=lambda point: point.target)
+    """BD-rate of ``codec`` in every distance, over the three rates: of mean curves over all
+    pictures, which need not be at a rate.
+    """
+    rows = [row | {"setting": row["target"]} for row in kodak_rows()]
     lines = []
     for label in ("psnr", "ms-ssim", "lpips-alex", "visibility", *JUDGES):
-        change = bd_scale(metric_of(label))[1]
-
-        def curve(name: str, label=label, change=change) -> np.ndarray:
-            summaries = [
-                matched_rates.summarise(rows, point, point, [label])
-                for point in points
-                if point.codec == name
-            ]
-            return np.array(
-                [(row.bpp, float(change(np.float64(row.means[label].value)))) for row in summaries]
-            )
-
-        values = [bd_rate(curve(other), curve(codec))[0] for other in ("avif", "base")]
+        curves = mean_curves(rows, label)[1]
+        values = [bd_rate(curves[other], curves[codec])[0] for other in ("avif", "base")]
         lines.append(
             [label, *("no overlap" if np.isnan(value) else f"{value:+.1f} %" for value in values)]
         )

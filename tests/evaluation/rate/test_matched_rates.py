@@ -11,8 +11,9 @@ from metamer.cli import main
 from metamer.evaluation.measure.decoded import decoded_path
 from metamer.evaluation.measure.measurements import Point
 from metamer.evaluation.measure.summary import MeanInterval
-from metamer.evaluation.rate import matched_rates
+from metamer.evaluation.rate import matched_rates, matched_summary
 from metamer.evaluation.rate.crops import busiest_crop
+from metamer.evaluation.realism.features import SetFeatures
 from tests.conftest import inside
 
 
@@ -24,40 +25,95 @@ def folder(tmp_path_factory, otters):
     return folder
 
 
-def rows(**values):
-    """Rows of codecs at 0.5 bpp, a picture a value: its bpp and what some distance says."""
-    return {
-        (f"{index}", Point(name, target=0.5)): {"bpp": bpp, "d": value}
+def rows(target=0.5, **values):
+    """Rows of codecs at a rate, a picture a value: its bpp and what some distance says."""
+    return [
+        {"codec": name, "image": f"{index}.png", "target": target, "bpp": bpp, "d": value}
         for name, pairs in values.items()
         for index, (bpp, value) in enumerate(pairs)
-    }
+    ]
+
+
+def summaries(measured, anchor="b", target=0.5):
+    found = matched_summary.summarise_rate(measured, target, anchor, ["d"])
+    return {summary.codec: summary for summary in found}
 
 
 def test_summaries_average_and_pair():
-    found = matched_rates.summarise(
-        rows(a=[(0.5, 1.0), (0.52, 3.0), (0.46, 8.0)], b=[(0.5, 0.5), (0.5, 2.5), (0.5, 7.5)]),
-        Point("a", target=0.5),
-        Point("b", target=0.5),
-        ["d"],
-    )
-    assert (found.pictures, found.bpp) == (3, pytest.approx(1.48 / 3))
+    found = summaries(
+        rows(a=[(0.5, 1.0), (0.51, 3.0), (0.488, 8.0)], b=[(0.5, 0.5), (0.5, 2.5), (0.5, 7.5)])
+        + rows(0.6, a=[(0.6, 99.0)])
+    )["a"]
+    assert (found.pictures, found.bpp) == (3, pytest.approx(1.498 / 3))
     assert (found.mean_deviation, found.largest_deviation) == (
-        pytest.approx(0.02),
-        pytest.approx(0.04),
+        pytest.approx(0.022 / 3),
+        pytest.approx(0.012),
     )
     assert found.means["d"].value == 4 and found.means["d"].low < 4 < found.means["d"].high
     assert found.differences["d"] == MeanInterval(
         0.5, 0.5, 0.5
     )  # the pictures differ much, the codecs alike on each
+    assert found.misses == []
+
+
+def test_a_picture_off_the_rate_counts_for_no_codec_and_is_named():
+    measured = rows(
+        0.15,
+        a=[(0.15, 1.0), (0.180, 9.0), (0.152, 3.0)],
+        b=[(0.15, 2.0), (0.15, 2.0), (0.1454, 2.0)],
+    )
+    found = summaries(measured, target=0.15)
+    assert {name: part.pictures for name, part in found.items()} == {"a": 1, "b": 1}
+    assert found["a"].means["d"].value == 1 and found["a"].differences["d"].value == -1
+    assert [(miss.image, miss.bpp) for miss in found["a"].misses] == [("1.png", 0.180)]
+    text = matched_summary.matched_table(list(found.values()), "b")
+    assert "caution: a is more than 3 % off 0.15 bpp on 1.png +20.0 %; these images count" in text
+    assert "caution: b is more than 3 % off 0.15 bpp on 2.png −3.1 %" in text
+
+
+def test_a_codec_that_is_not_at_the_rate_is_left_out_and_takes_no_picture_from_others():
+    measured = rows(0.15, a=[(0.15, 1.0), (0.15, 3.0)], b=[(0.18, 2.0), (0.239, 2.0)])
+    found = summaries(measured, target=0.15)
+    assert found["a"].pictures == 2 and found["a"].means["d"].value == 2
+    assert found["b"].pictures == 0 and found["b"].means == found["b"].differences == {}
+    assert found["a"].differences == {}  # from an anchor that is at another rate
+    text = matched_summary.matched_table(list(found.values()), "b")
+    assert "0.2095    0.0595    0.0890  not at this rate, left out" in text
+    assert "on 0.png +20.0 %, 1.png +59.3 %; it is left out" in text and "  Δ" not in text
 
 
 def test_pictures_too_small_for_a_distance_are_left_out():
-    points = Point("a", target=0.5), Point("a", target=0.5)
-    assert (
-        matched_rates.summarise(rows(a=[(0.5, None), (0.5, 2.0)]), *points, ["d"]).means["d"].value
-        == 2
+    assert summaries(rows(a=[(0.5, None), (0.5, 2.0)]), "a")["a"].means["d"].value == 2
+    assert summaries(rows(a=[(0.5, None)]), "a")["a"].means == {}
+
+
+def test_realism_is_of_the_pictures_that_count(monkeypatch, tmp_path):
+    measured = rows(
+        a=[(0.5, 1.0)] * 5, b=[(0.5, 1.0)] * 4 + [(0.6, 1.0)], c=[(0.7, 1.0)] * 5
+    )  # one picture of b is off the rate, all of c's are
+    by_point = {(row["image"], Point(row["codec"], target=0.5)): row for row in measured}
+    seen = []
+    monkeypatch.setattr(matched_rates, "read_image", lambda path: path.name)
+    monkeypatch.setattr(
+        matched_rates, "decode_again", lambda path, row: (path.name, row["codec"], row["bpp"])
     )
-    assert matched_rates.summarise(rows(a=[(0.5, None)]), *points, ["d"]).means == {}
+    monkeypatch.setattr(
+        matched_rates.comparison,
+        "compare_sets",
+        lambda first, second: seen.append((first.features["fid"], second)) or {"fid": 1.0},
+    )
+
+    def sample(pictures):
+        pictures = list(pictures)
+        return SetFeatures({"fid": pictures}) if isinstance(pictures[0], str) else pictures
+
+    found = list(summaries(measured).values())
+    matched_rates.measure_realism(
+        found, [tmp_path / f"{index}.png" for index in range(5)], by_point, sample
+    )
+    names = [f"{index}.png" for index in range(4)]
+    assert seen == [(names, [(name, codec, 0.5) for name in names]) for codec in "ab"]
+    assert [part.realism for part in found] == [{"fid": 1.0}, {"fid": 1.0}, None]
 
 
 def test_the_crop_is_where_most_happens():

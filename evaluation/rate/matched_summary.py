@@ -1,0 +1,161 @@
+"""Measurements at equal rates, summed up over pictures and as a table."""
+
+import textwrap
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from metamer.evaluation.intervals import bootstrap_interval
+from metamer.evaluation.measure.at_rate import TOLERANCE, at_rate
+from metamer.evaluation.measure.measurements import Row
+from metamer.evaluation.measure.summary import MeanInterval, RateSummary
+from metamer.evaluation.realism import measures
+
+LINE = 120  # characters of a line that names pictures
+
+
+def mean_with_interval(values: np.ndarray) -> MeanInterval:
+    """Of (N,) values, one a picture."""
+    return MeanInterval(float(values.mean()), *bootstrap_interval(np.mean, [values]))
+
+
+def summarise_rate(
+    rows: Iterable[Row], target: float, anchor: str, labels: Sequence[str]
+) -> list[RateSummary]:
+    """Sums up every codec at one rate.
+
+    Pictures that are off the rate do not count (`at_rate.at_rate`), nor in a distance those that
+    are too small for it.
+
+    Args:
+        rows: Of `metamer evaluate --bpp`; those of other rates do not count.
+        target: The rate, in bits a pixel.
+        anchor: Codec that differences are from.
+        labels: Distances.
+    """
+    here = [row for row in rows if row["target"] == target]
+    at = at_rate(here)
+    by_codec: dict[str, dict[str, Row]] = {}
+    for row in here:
+        by_codec.setdefault(row["codec"], {})[row["image"]] = row
+    summaries = []
+    for codec, own in by_codec.items():
+        images = at.images if codec in at.codecs else []
+        rates = np.array([own[name]["bpp"] for name in images or own])
+        away = np.abs(rates - target)
+        theirs = by_codec.get(anchor, {}) if anchor in at.codecs else {}
+        means, differences = _means_and_differences(own, theirs, images, labels)
+        summaries.append(
+            RateSummary(
+                codec=codec,
+                target=target,
+                pictures=len(images),
+                bpp=float(rates.mean()),
+                mean_deviation=float(away.mean()),
+                largest_deviation=float(away.max()),
+                means=means,
+                differences=differences,
+                misses=at.misses[codec],
+            )
+        )
+    return summaries
+
+
+def _means_and_differences(
+    own: Mapping[str, Row],
+    theirs: Mapping[str, Row],
+    images: Iterable[str],
+    labels: Iterable[str],
+) -> tuple[dict[str, MeanInterval], dict[str, MeanInterval]]:
+    """By distance, over the images that are large enough for it; no differences from no rows."""
+    means, differences = {}, {}
+    for label in labels:
+        names = [name for name in images if own[name][label] is not None]
+        if names:
+            values = np.array([own[name][label] for name in names], float)
+            means[label] = mean_with_interval(values)
+            if theirs:
+                others = np.array([theirs[name][label] for name in names], float)
+                differences[label] = mean_with_interval(values - others)
+    return means, differences
+
+
+def matched_table(summaries: Sequence[RateSummary], anchor: str) -> str:
+    """Rates, means and differences from the anchor, a block for each rate."""
+    width = max(len(summary.codec) for summary in summaries) + 1
+    lines = [
+        "each picture at the setting nearest to the rate; means over images with 95 % bootstrap "
+        f"intervals; Δ is the mean of differences from {anchor} on the same image"
+    ]
+    for target in dict.fromkeys(summary.target for summary in summaries):
+        block = [summary for summary in summaries if summary.target == target]
+        lines += ["", *_rate_lines(block, width), *_distance_lines(block, width, anchor)]
+        lines += _realism_lines(block, width)
+    lines += [f"caution: {text}" for text in realism_cautions(summaries)]
+    return "\n".join(lines)
+
+
+def _rate_lines(block: Sequence[RateSummary], width: int) -> list[str]:
+    """The codecs of one rate, and what is off it by codec, picture and excess."""
+    target = block[0].target
+    lines = [
+        f"{target:g} bpp, {max(summary.pictures for summary in block)} images",
+        f"{'codec':<{width}} {'bpp':>7} {'mean off':>9} {'largest':>9}",
+    ]
+    for summary in block:
+        text = (
+            f"{summary.codec:<{width}} {summary.bpp:7.4f} {summary.mean_deviation:9.4f} "
+            f"{summary.largest_deviation:9.4f}"
+        )
+        lines.append(text if summary.pictures else f"{text}  not at this rate, left out")
+    return lines + miss_lines(block)
+
+
+def miss_lines(block: Iterable[RateSummary]) -> list[str]:
+    """Names what is off the rate: every codec's pictures with their excess."""
+    lines = []
+    for summary in block:
+        if summary.misses:
+            text = (
+                f"caution: {summary.codec} is more than {100 * TOLERANCE:g} % off "
+                f"{summary.target:g} bpp on {', '.join(map(str, summary.misses))}; "
+                f"{'these images count for no codec' if summary.pictures else 'it is left out'}"
+            )
+            lines += textwrap.wrap(text, LINE, subsequent_indent="  ", break_on_hyphens=False)
+    return lines
+
+
+def _distance_lines(block: Sequence[RateSummary], width: int, anchor: str) -> list[str]:
+    """Means and differences of every distance, of the codecs that are at the rate."""
+    lines = []
+    for label in dict.fromkeys(label for summary in block for label in summary.means):
+        lines.append(f"  {label}")
+        for summary in block:
+            if label in summary.means:
+                some = summary.codec != anchor and label in summary.differences
+                change = f"Δ {summary.differences[label]}" if some else ""
+                lines.append(
+                    f"{summary.codec:<{width}} {summary.means[label]!s:<32} {change}".rstrip()
+                )
+    return lines
+
+
+def _realism_lines(block: Sequence[RateSummary], width: int) -> list[str]:
+    """Every measure of realism, of the codecs that were measured by it."""
+    texts = {
+        summary.codec: measures.figure_texts(summary.realism)
+        for summary in block
+        if summary.realism
+    }
+    lines = []
+    for label in next(iter(texts.values()), ()):
+        lines.append(f"  {label}")
+        lines += [f"{codec:<{width}} {values[label]}" for codec, values in texts.items()]
+    return lines
+
+
+def realism_cautions(summaries: Iterable[RateSummary]) -> list[str]:
+    """What must be said of the realism that has the fewest patches."""
+    measured = [summary.realism for summary in summaries if summary.realism]
+    fewest = min(measured, key=lambda realism: realism["patches"], default=None)
+    return measures.small_sample_cautions(fewest) if fewest else []
