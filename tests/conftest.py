@@ -32,11 +32,11 @@ TINY_RECIPE = """
 network: {groups: [8, 24], width: 16, analysis_blocks: 1, synthesis_blocks: 1,
           hyper_latents: 8, features: 8, context_width: 16, levels: 4}
 stages:
-  - {name: entropy model, parts: entropy, steps: 40, batch: 4, crop: 96, learning_rate: 5.0e-3, warmup: 4}
-  - {name: joint, steps: 12, batch: 4, crop: 96, warmup: 4}
-  - {name: integers, steps: 8, batch: 4, crop: 96, learning_rate: 1.0e-4, quantised: true, warmup: 1}
+  - {name: entropy model, parts: entropy, steps: 40, batch: 4, crop: 96, learning_rate: 5.0e-3, warmup_steps: 4}
+  - {name: joint, steps: 12, batch: 4, crop: 96, warmup_steps: 4}
+  - {name: integers, steps: 8, batch: 4, crop: 96, learning_rate: 1.0e-4, integer_networks: true, warmup_steps: 1}
 precision: 32-true
-average: 0.9
+weight_average_decay: 0.9
 start_crops: 40
 save_every: 5
 validate_every: 20

@@ -31,21 +31,21 @@ class CriticOptions:
     """weight: what one nat of the critic counts, as a share of the distortion at the start
     (`train.objective`).
 
-    sees: pixels, or a network whose features it looks at: squeezenet, alexnet, vgg16 (weights:
+    input: pixels, or a network whose features it looks at: squeezenet, alexnet, vgg16 (weights:
     `metamer weights fetch`). loss: one of `train.critic_losses`. spectral_norm: bound each layer's
     largest singular value (Miyato et al., ICLR 2018). conditional: show it the decoded latents.
-    width: channels of the first layer, HiFiC's being 64; for features, of every head. alone: steps
-    at the beginning in which the critic learns and the codec does not listen. learning_rate falls
-    as the stage's does.
+    width: channels of the first layer, HiFiC's being 64; for features, of every head.
+    pretraining_steps: steps at the beginning in which the critic learns and the codec does not
+    listen. learning_rate falls as the stage's does.
     """
 
     weight: float = 0.15
-    sees: str = "pixels"
+    input: str = "pixels"
     loss: str = "non-saturating"
     spectral_norm: bool = True
     conditional: bool = True
     width: int = 64
-    alone: int = 0
+    pretraining_steps: int = 0
     learning_rate: float = 1e-4
 
 
@@ -108,7 +108,7 @@ class FeatureCritic(Critic):
 
     def __init__(self, latents: int, levels: int, options: CriticOptions):
         super().__init__(latents, levels, options)
-        self.network = Network(options.sees)
+        self.network = Network(options.input)
         self.layers = LAYERS[self.network.name]
         self.heads = nn.ModuleList(
             self.head(self.network.channels[layer] + self.told, options.width)
@@ -141,7 +141,7 @@ class Opponent:
 
     def __init__(self, options: CriticOptions, latents: int, levels: int, fabric: Fabric):
         self.options, self.fabric, self.loss = options, fabric, LOSSES[options.loss]
-        kind = PatchCritic if options.sees == PIXELS else FeatureCritic
+        kind = PatchCritic if options.input == PIXELS else FeatureCritic
         self.critic = kind(latents, levels, options).to(memory_format=torch.channels_last)
         learned = [parameter for parameter in self.critic.parameters() if parameter.requires_grad]
         self.model, self.optimiser = fabric.setup(

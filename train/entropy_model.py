@@ -81,19 +81,19 @@ def logistic_bits(residual: Tensor, log_scale: Tensor) -> Tensor:
 
 
 @torch.no_grad()
-def chosen_residuals(exact: Tensor, log_scale: Tensor, tradeoff: Tensor) -> Tensor:
+def chosen_residuals(exact: Tensor, log_scale: Tensor, rdoq_lambda: Tensor) -> Tensor:
     """Whole residuals as `codec.network.latents.choose_residuals` has them: the nearest, or one
     closer to zero where that pays.
 
-    tradeoff: bits that a squared step of error is worth, positive, broadcast. Of the two numbers'
-    bits most terms cancel: for k ≥ 1, bits(k) − bits(k − 1) is ln σ((1.5 − k)/s) − ln σ((0.5 +
-    k)/s) + (k − 0.5)/s over ln 2.
+    rdoq_lambda: bits that a squared step of error is worth, positive, broadcast. Of the two
+    numbers' bits most terms cancel: for k ≥ 1, bits(k) − bits(k − 1) is ln σ((1.5 − k)/s) − ln
+    σ((0.5 + k)/s) + (k − 0.5)/s over ln 2.
     """
     nearest = torch.round(exact)
     sign, size, precision = nearest.sign(), nearest.abs(), torch.exp(-log_scale)
     saved = F.logsigmoid((1.5 - size) * precision).sub_(F.logsigmoid((0.5 + size) * precision))
     saved.add_((size - 0.5).mul_(precision)).div_(math.log(2))
-    worse = (exact - nearest).mul_(sign).mul_(2).add_(1).mul_(tradeoff)
+    worse = (exact - nearest).mul_(sign).mul_(2).add_(1).mul_(rdoq_lambda)
     return nearest.sub_(sign.mul_(saved > worse))
 
 
@@ -235,18 +235,18 @@ class EntropyModel(nn.Module):
         proxy: str,
         temperature: float = 0.3,
         noise: tuple[Tensor, Tensor] | None = None,
-        tradeoff: float = 0.0,
-        worth: Sequence[float] = (),
+        rdoq_lambda: float = 0.0,
+        group_weights: Sequence[float] = (),
         file_bits: bool = False,
         texture: bool = False,
     ) -> Coded:
         """Codes each pass as the decoder will see it.
 
         latent: (N, M, h, w), image units; level: (N,); noise: what `noise` gives, drawn here if it
-        is not given. tradeoff: bits that a squared step is worth where residuals are chosen as the
-        encoder chooses them; 0 rounds to the nearest. worth: what it is multiplied by in each group
-        of channels, besides the relative square of the step; all alike if empty. file_bits,
-        texture: whether `Coded` shall have them.
+        is not given. rdoq_lambda: bits that a squared step is worth where residuals are chosen as
+        the encoder chooses them; 0 rounds to the nearest. group_weights: what it is multiplied by
+        in each group of channels, besides the relative square of the step; all alike if empty.
+        file_bits, texture: whether `Coded` shall have them.
         """
         quantise = PROXIES[proxy]
         latent_noise, hyper_noise = (
@@ -280,7 +280,7 @@ class EntropyModel(nn.Module):
             [board.column(planes, colour).split(self.groups, 1) for planes in (steps, latent_noise)]
             for colour in (0, 1)
         ]
-        tradeoffs = self.tradeoffs(step.detach(), tradeoff, worth)
+        tradeoffs = self.tradeoffs(step.detach(), rdoq_lambda, group_weights)
         textures: list[Tensor] = []
 
         def quantised(centre: Tensor, log_scale: Tensor, span: slice, colour: int) -> Tensor:
@@ -288,7 +288,7 @@ class EntropyModel(nn.Module):
             exact = value - centre
             whole = (
                 chosen_residuals(exact, log_scale, tradeoffs[:, span])
-                if tradeoff
+                if rdoq_lambda
                 else exact.detach().round()
             )
             for_rate, rounded = quantise(value, centre, noise, temperature, whole)
@@ -315,20 +315,20 @@ class EntropyModel(nn.Module):
         """Which group of channels ``span`` is."""
         return self.starts.index(span.start)
 
-    def tradeoffs(self, step: Tensor, tradeoff: float, worth: Sequence[float]) -> Tensor:
+    def tradeoffs(self, step: Tensor, rdoq_lambda: float, group_weights: Sequence[float]) -> Tensor:
         """(N, M, 1, 1) for quantiser steps (N, M, 1, 1), as `codec.network.model.Model.tradeoff`
         has them.
         """
-        if not worth:
-            return torch.full_like(step, tradeoff)
+        if not group_weights:
+            return torch.full_like(step, rdoq_lambda)
         square = step.square()
         weights = [
             weight
-            for weight, channels in zip(worth, self.groups, strict=True)
+            for weight, channels in zip(group_weights, self.groups, strict=True)
             for _ in range(channels)
         ]
         return (
-            tradeoff
+            rdoq_lambda
             * step.new_tensor(weights)[:, None, None]
             * square
             / square.mean(1, keepdim=True)

@@ -615,5 +615,5 @@ def export_decoder_run(run: Path, path: Path, name: str, realism: bool | None = 
     recipe = state["recipe"]
     card = {"name": name, "steps": state["step"], "recipe": recipe}
     realism = bool(recipe["critic"]) if realism is None else realism
-    texture = recipe["stages"][-1].get("texture", ())
+    texture = recipe["stages"][-1].get("texture_noise", ())
     return export_decoder(codec, decoded_model(recipe), card, path, realism, texture)

@@ -35,13 +35,13 @@ def check_resumable(recipe: Recipe, state: dict) -> None:
     than it was to.
     """
     now, before = dataclasses.asdict(recipe), dataclasses.asdict(from_mapping(state["recipe"]))
-    for key in ("save_every", "validate_every", "log_every", "expect", "start"):
+    for key in ("save_every", "validate_every", "log_every", "message", "start"):
         before[key] = now[key]
     ends = list(itertools.accumulate(stage["steps"] for stage in before["stages"]))
     begun = 1 + sum(end < state["step"] for end in ends)
     now["stages"], before["stages"] = now["stages"][:begun], before["stages"][:begun]
     current = before["stages"][-1]
-    if len(now["stages"]) == begun and current["final"] == 1.0:
+    if len(now["stages"]) == begun and current["final_learning_rate_share"] == 1.0:
         if now["stages"][-1]["steps"] < state["step"] - (ends[begun - 2] if begun > 1 else 0):
             raise RecipeError(f"stage {current['name']} has taken more steps than the recipe says")
         current["steps"] = now["stages"][-1]["steps"]
@@ -117,8 +117,10 @@ def prepared(
             distortion.restore(state["distortion"])
         return codec, distortion
     codec = begin(recipe, photographs)
-    if not distortion.is_plain or recipe.critic or recipe.rate != "lambda":
-        codec.entropy.set_quantised(recipe.stages[0].quantised or recipe.stages[0].parts in KEEPING)
+    if not distortion.is_plain or recipe.critic or recipe.rate_control != "lambda":
+        codec.entropy.set_quantised(
+            recipe.stages[0].integer_networks or recipe.stages[0].parts in KEEPING
+        )
         crops = first_crops(
             photographs,
             max(stage.crop for stage in recipe.stages),
@@ -161,8 +163,8 @@ def train(
         trainer.restore(state)
     out.mkdir(parents=True, exist_ok=True)
     done = state["step"] if state is not None else 0
-    if fabric.is_global_zero and recipe.expect:
-        tqdm.write(recipe.expect, file=sys.stderr)
+    if fabric.is_global_zero and recipe.message:
+        tqdm.write(recipe.message, file=sys.stderr)
     log = Log(
         out / LOG,
         checkpoint,

@@ -107,8 +107,8 @@ class Codec(nn.Module):
         noise: tuple[Tensor, Tensor] | None = None,
         texture: Sequence[float] = (),
         affine: Tensor | None = None,
-        tradeoff: float = 0.0,
-        worth: Sequence[float] = (),
+        rdoq_lambda: float = 0.0,
+        group_weights: Sequence[float] = (),
         file_bits: bool = False,
     ) -> tuple[Tensor, Coded]:
         """Reconstruction (N, 3, H, W) of images whose sides are multiples of 16, and what coding
@@ -117,13 +117,13 @@ class Codec(nn.Module):
         parts: of `PARTS`. `entropy` leaves both residual networks out (they cost most); with
         `decoder` the latents are rounded, as in a file, and gradients end there. texture: how much
         of `Coded.texture` the synthesis is given besides, for each group of latents. affine: (N, 3,
-        4) what colours are turned by, `train.axes`; by default each image's own. tradeoff, worth,
-        file_bits: of `EntropyModel.forward`.
+        4) what colours are turned by, `train.axes`; by default each image's own. rdoq_lambda,
+        group_weights, file_bits: of `EntropyModel.forward`.
         """
         weights = level_weights(level, self.options.levels)
         affine = axes.affines(image) if affine is None else affine
         image = axes.turn(image, affine)
-        asked = tradeoff, worth, file_bits, bool(texture)
+        asked = rdoq_lambda, group_weights, file_bits, bool(texture)
         if parts == "entropy":
             coded = self.entropy(
                 self.analysis.linear(image - 0.5), level, proxy, temperature, noise, *asked

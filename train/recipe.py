@@ -18,6 +18,7 @@ from metamer.train.critic import PIXELS, CriticOptions
 from metamer.train.critic_losses import LOSSES
 from metamer.train.lapped import BLOCK
 from metamer.train.networks import KEEPING, PARTS, NetworkOptions
+from metamer.train.old_names import NEW_NAMES
 from metamer.train.proxies import PROXIES
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
@@ -31,16 +32,17 @@ class Stage:
     parts: `entropy` leaves both residual networks out (cheap: entropy model, steps, and slowly the
     linear transforms); `all` trains everything; `transforms` encoder and decoder, `decoder` the
     decoder alone, both for streams of the model that the run started from. batch: crops a step,
-    over all processes together. level_power: quality levels are drawn as (K − 1)·u^level_power, u
-    uniform; above 1 favours low rates. learning_rate rises over ``warmup`` steps and falls to
-    ``final`` times itself along a cosine. tradeoff: bits that a squared step of error is worth
-    where residuals are rounded as the encoder rounds them,
-    `codec.network.latents.choose_residuals`; 0 rounds to the nearest. worth: how much more that is
-    in each group of latents, by which later ones are predicted, times the square of its step; all
-    alike if empty. quantised: round the entropy networks to integers, with straight-through
-    gradients; where they stay as they are, always. texture: noise that the decoder is given where
-    latents were rounded to nothing, to make texture of: how much in each group of latents, 1 being
-    as much as there may have been; none if empty.
+    over all processes together. level_exponent: quality levels are drawn as (K −
+    1)·u^level_exponent, u uniform; above 1 favours low rates. learning_rate rises over
+    ``warmup_steps`` steps and falls to ``final_learning_rate_share`` times itself along a cosine.
+    rdoq_lambda: bits that a squared step of error is worth where residuals are rounded as the
+    encoder rounds them, `codec.network.latents.choose_residuals`; 0 rounds to the nearest.
+    rdoq_group_weights: how much more that is in each group of latents, by which later ones are
+    predicted, times the square of its step; all alike if empty. integer_networks: round the entropy
+    networks to integers, with straight-through gradients; where they stay as they are, always.
+    texture_noise: noise that the decoder is given where latents were rounded to nothing, to make
+    texture of: how much in each group of latents, 1 being as much as there may have been; none if
+    empty.
     """
 
     name: str
@@ -48,31 +50,32 @@ class Stage:
     parts: str = "all"
     batch: int = 8
     crop: int = 192
-    level_power: float = 1.0
+    level_exponent: float = 1.0
     learning_rate: float = 1e-3
-    warmup: int = 200
-    final: float = 0.05
+    warmup_steps: int = 200
+    final_learning_rate_share: float = 0.05
     proxy: str = "mixed"
-    temperature: float = 0.3
-    tradeoff: float = 0.0
-    worth: list[float] = field(default_factory=list)
-    quantised: bool = False
-    texture: list[float] = field(default_factory=list)
+    proxy_temperature: float = 0.3
+    rdoq_lambda: float = 0.0
+    rdoq_group_weights: list[float] = field(default_factory=list)
+    integer_networks: bool = False
+    texture_noise: list[float] = field(default_factory=list)
 
 
 @dataclass
 class Recipe:
-    """stages run in order. linear_rate: learning rate of the transforms' linear part, as a share.
+    """stages run in order. linear_learning_rate_share: learning rate of the transforms' linear
+    part, as a share.
 
     start: a shipped model, a model file or a checkpoint to begin from; "" is the Karhunen-Loève
     start. distortion: any distance of the registry, as `name` or `name:option=value,…`, and its
     weight in the mix; `train.objective` balances them. critic: none, or the options of
-    `train.critic`. rate: `lambda` (λ is fixed), `start` (every level keeps the bits a pixel it
-    takes at the start), or a list of bits a pixel, one for each level; rate_speed: how fast λ
-    follows, in ln λ a step. balance_crops: crops that distances are balanced on. expect: what to
-    tell who starts the run. rate_balance: sample weights λ^(−rate_balance), so that every quality
-    counts about equally. precision: `32-true` or `bf16-mixed`; `auto` is bf16 where the processor
-    multiplies it natively.
+    `train.critic`. rate_control: `lambda` (λ is fixed), `start` (every level keeps the bits a pixel
+    it takes at the start), or a list of bits a pixel, one for each level; rate_control_speed: how
+    fast λ follows, in ln λ a step. balance_crops: crops that distances are balanced on. message:
+    what to tell who starts the run. level_balance_exponent: sample weights
+    λ^(−level_balance_exponent), so that every quality counts about equally. precision: `32-true` or
+    `bf16-mixed`; `auto` is bf16 where the processor multiplies it natively.
     """
 
     stages: list[Stage]
@@ -80,15 +83,15 @@ class Recipe:
     start: str = ""
     distortion: dict[str, float] = field(default_factory=lambda: {"mse": 1.0})
     critic: CriticOptions | None = None
-    rate: Any = "lambda"
-    rate_speed: float = 0.02
+    rate_control: Any = "lambda"
+    rate_control_speed: float = 0.02
     balance_crops: int = 24
-    expect: str = ""
+    message: str = ""
     seed: int = 0
-    linear_rate: float = 0.02
-    rate_balance: float = 0.5
-    clip: float = 1.0
-    average: float = 0.999
+    linear_learning_rate_share: float = 0.02
+    level_balance_exponent: float = 0.5
+    gradient_clip: float = 1.0
+    weight_average_decay: float = 0.999
     precision: str = "auto"
     start_crops: int = 600
     save_every: int = 500
@@ -120,6 +123,8 @@ def build(kind: type, values: Any, where: str) -> Any:
     fields = {f.name: f for f in dataclasses.fields(kind)}
     for key, value in values.items():
         if key not in fields:
+            if key in (names := NEW_NAMES.get(kind.__name__, {})):
+                raise RecipeError(f"{where}: '{key}' is called '{names[key]}' now")
             raise RecipeError(f"{where}: unknown key '{key}'" + suggested(str(key), fields))
         expected = fields[key].type
         if expected is float and (number := as_float(value)) is not None:
@@ -172,24 +177,24 @@ def check_distortion(recipe: Recipe) -> None:
 
 def check_rate(recipe: Recipe) -> None:
     """`lambda`, `start`, or a target for each level."""
-    rate = recipe.rate
+    rate = recipe.rate_control
     if isinstance(rate, list):
         if len(rate) != recipe.network.levels or not all(
             isinstance(bpp, int | float) and bpp > 0 for bpp in rate
         ):
             raise RecipeError(
-                f"rate: {recipe.network.levels} positive bits a pixel are needed, one for each "
-                "level"
+                f"rate_control: {recipe.network.levels} positive bits a pixel are needed, one for "
+                "each level"
             )
     elif rate not in ("lambda", "start"):
         raise RecipeError(
-            f"rate: expected lambda, start or a list of bits a pixel, found {rate!r}"
+            f"rate_control: expected lambda, start or a list of bits a pixel, found {rate!r}"
             + suggested(str(rate), ("lambda", "start"))
         )
     if rate != "lambda" and all(stage.parts == "decoder" for stage in recipe.stages):
-        raise RecipeError("rate: a decoder alone does not change the rate; leave it out")
-    if not 0 < recipe.rate_speed < 1:
-        raise RecipeError("0 < rate_speed < 1 is needed")
+        raise RecipeError("rate_control: a decoder alone does not change the rate; leave it out")
+    if not 0 < recipe.rate_control_speed < 1:
+        raise RecipeError("0 < rate_control_speed < 1 is needed")
 
 
 def check_critic(recipe: Recipe) -> None:
@@ -200,14 +205,14 @@ def check_critic(recipe: Recipe) -> None:
             f"critic.loss: one of {', '.join(LOSSES)}, not '{critic.loss}'"
             + suggested(critic.loss, LOSSES)
         )
-    if critic.sees not in (PIXELS, *NETWORKS):
+    if critic.input not in (PIXELS, *NETWORKS):
         known = (PIXELS, *NETWORKS)
         raise RecipeError(
-            f"critic.sees: one of {', '.join(known)}, not '{critic.sees}'"
-            + suggested(critic.sees, known)
+            f"critic.input: one of {', '.join(known)}, not '{critic.input}'"
+            + suggested(critic.input, known)
         )
     at_least(1, critic, "critic.", "width")
-    at_least(0, critic, "critic.", "alone")
+    at_least(0, critic, "critic.", "pretraining_steps")
     if not 0 < critic.weight < float("inf") or critic.learning_rate <= 0:
         raise RecipeError("critic: weight and learning_rate must be positive")
     for stage in recipe.stages:
@@ -221,14 +226,14 @@ def check_critic(recipe: Recipe) -> None:
 def check_texture(stage: Stage, network: NetworkOptions) -> None:
     """A number for each group of latents, for a decoder alone."""
     if stage.parts != "decoder":
-        raise RecipeError(f"stage {stage.name}: texture is for parts 'decoder'")
+        raise RecipeError(f"stage {stage.name}: texture_noise is for parts 'decoder'")
     groups = len(network.groups)
-    if len(stage.texture) != groups or not all(
-        isinstance(x, int | float) and 0 <= x <= 1 for x in stage.texture
+    if len(stage.texture_noise) != groups or not all(
+        isinstance(x, int | float) and 0 <= x <= 1 for x in stage.texture_noise
     ):
         raise RecipeError(
-            f"stage {stage.name}: texture needs {groups} numbers from 0 to 1, one for each group "
-            "of latents"
+            f"stage {stage.name}: texture_noise needs {groups} numbers from 0 to 1, one for "
+            "each group of latents"
         )
 
 
@@ -252,8 +257,15 @@ def check(recipe: Recipe) -> None:
     at_least(
         1, recipe, "", "start_crops", "balance_crops", "save_every", "validate_every", "log_every"
     )
-    if not 0 <= recipe.average < 1 or recipe.clip <= 0 or recipe.linear_rate < 0:
-        raise RecipeError("0 <= average < 1, clip > 0 and linear_rate >= 0 are needed")
+    if (
+        not 0 <= recipe.weight_average_decay < 1
+        or recipe.gradient_clip <= 0
+        or recipe.linear_learning_rate_share < 0
+    ):
+        raise RecipeError(
+            "0 <= weight_average_decay < 1, gradient_clip > 0 and linear_learning_rate_share >= 0 "
+            "are needed"
+        )
     if recipe.precision not in PRECISIONS:
         raise RecipeError(f"precision is one of {', '.join(PRECISIONS)}")
     check_distortion(recipe)
@@ -271,29 +283,39 @@ def check(recipe: Recipe) -> None:
                 raise RecipeError(f"stage {stage.name}: {name} is one of {', '.join(allowed)}")
         if stage.crop % 16 or stage.crop < 64:
             raise RecipeError(f"stage {stage.name}: crop must be a multiple of 16, at least 64")
-        if stage.texture:
+        if stage.texture_noise:
             check_texture(stage, network)
-        if stage.warmup < 0 or not 0 <= stage.final <= 1:
-            raise RecipeError(f"stage {stage.name}: warmup >= 0 and 0 <= final <= 1 are needed")
-        if not 0 <= stage.tradeoff < float("inf"):
-            raise RecipeError(f"stage {stage.name}: tradeoff must not be negative")
-        if stage.worth and not (
-            len(stage.worth) == len(network.groups)
+        if stage.warmup_steps < 0 or not 0 <= stage.final_learning_rate_share <= 1:
+            raise RecipeError(
+                f"stage {stage.name}: warmup_steps >= 0 and 0 <= final_learning_rate_share <= 1 "
+                "are needed"
+            )
+        if not 0 <= stage.rdoq_lambda < float("inf"):
+            raise RecipeError(f"stage {stage.name}: rdoq_lambda must not be negative")
+        if stage.rdoq_group_weights and not (
+            len(stage.rdoq_group_weights) == len(network.groups)
             and all(
-                isinstance(each, int | float) and 0 < each < float("inf") for each in stage.worth
+                isinstance(each, int | float) and 0 < each < float("inf")
+                for each in stage.rdoq_group_weights
             )
         ):
             raise RecipeError(
-                f"stage {stage.name}: worth needs {len(network.groups)} positive numbers, "
-                "one for each group of latents"
+                f"stage {stage.name}: rdoq_group_weights needs {len(network.groups)} positive "
+                "numbers, one for each group of latents"
             )
         if (
-            min(stage.steps, stage.batch, stage.learning_rate, stage.temperature, stage.level_power)
+            min(
+                stage.steps,
+                stage.batch,
+                stage.learning_rate,
+                stage.proxy_temperature,
+                stage.level_exponent,
+            )
             <= 0
         ):
             raise RecipeError(
-                f"stage {stage.name}: steps, batch, learning_rate, temperature and level_power "
-                "must be positive"
+                f"stage {stage.name}: steps, batch, learning_rate, proxy_temperature and "
+                "level_exponent must be positive"
             )
 
 

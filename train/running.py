@@ -16,6 +16,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from metamer.codec.errors import MetamerError, RecipeError
+from metamer.train import old_names
 
 CHECKPOINT = "checkpoint.pt"
 LOG = "log.jsonl"
@@ -35,16 +36,16 @@ def uses_bf16(precision: str) -> bool:
 
 
 def learning_rate(phase, step: int) -> float:
-    """Linear warm-up, then a cosine from the peak to ``final`` times the peak.
+    """Linear warm-up, then a cosine from the peak to ``final_learning_rate_share`` times the peak.
 
-    phase: has ``learning_rate``, ``warmup``, ``final`` and ``steps``; step counts from 0 in it.
+    phase: has ``learning_rate``, ``warmup_steps``, that share and ``steps``; step counts from 0
+    in it.
     """
-    if step < phase.warmup:
-        return phase.learning_rate * (step + 1) / phase.warmup
-    progress = (step - phase.warmup) / max(1, phase.steps - phase.warmup)
-    return phase.learning_rate * (
-        phase.final + (1 - phase.final) * 0.5 * (1 + math.cos(math.pi * progress))
-    )
+    if step < phase.warmup_steps:
+        return phase.learning_rate * (step + 1) / phase.warmup_steps
+    progress = (step - phase.warmup_steps) / max(1, phase.steps - phase.warmup_steps)
+    final = phase.final_learning_rate_share
+    return phase.learning_rate * (final + (1 - final) * 0.5 * (1 + math.cos(math.pi * progress)))
 
 
 def save(path: Path, state: dict) -> None:
@@ -57,15 +58,18 @@ def save(path: Path, state: dict) -> None:
 
 
 def load(path: Path) -> dict:
-    """Reads a checkpoint; executes nothing from it."""
+    """Reads a checkpoint, its recipe with the names of today; executes nothing from it."""
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        state = torch.load(path, map_location="cpu", weights_only=True)
     except FileNotFoundError:
         raise RecipeError(f"{path}: no checkpoint there") from None
     except OSError as problem:
         raise RecipeError(f"{path}: {problem.strerror}") from None
     except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as problem:
         raise RecipeError(f"{path}: is not a checkpoint of ours: {problem}") from None
+    if isinstance(state.get("recipe"), dict):
+        state["recipe"] = old_names.translated(state["recipe"])
+    return state
 
 
 def earlier(out: Path, resume: bool) -> dict | None:

@@ -42,12 +42,12 @@ def rate_distortion(
         level,
         stage.parts,
         stage.proxy,
-        stage.temperature,
+        stage.proxy_temperature,
         noise,
-        stage.texture,
+        stage.texture_noise,
         affine,
-        stage.tradeoff,
-        stage.worth,
+        stage.rdoq_lambda,
+        stage.rdoq_group_weights,
         file_bits,
     )
     decoded = decoded.float()
@@ -102,10 +102,10 @@ class Chance:
     ) -> "Chance":
         seed = recipe.seed + 1_000_003 * step
         generator = torch.Generator().manual_seed(seed)
-        level = spread_levels(stage.batch, recipe.network.levels, generator, stage.level_power)
+        level = spread_levels(stage.batch, recipe.network.levels, generator, stage.level_exponent)
         dither = generator if device.type == "cpu" else torch.Generator(device).manual_seed(seed)
         noise = tuple(part[own] for part in codec.noise(stage.batch, stage.crop, dither))
-        balance = codec.lagrangian(level).pow(-recipe.rate_balance)
+        balance = codec.lagrangian(level).pow(-recipe.level_balance_exponent)
         weights = level_weights(level, recipe.network.levels)
         level, balance, weights = (
             value.to(device, non_blocking=True)
@@ -114,14 +114,14 @@ class Chance:
         return cls(level, noise, balance, weights)
 
 
-def parameter_groups(codec: Codec, linear_rate: float) -> list[dict]:
+def parameter_groups(codec: Codec, linear_share: float) -> list[dict]:
     """The linear transforms start at their optimum and move slowly; all else at the full rate."""
     linear = [
         p for part in (codec.analysis.linear, codec.synthesis.linear) for p in part.parameters()
     ]
     chosen = {id(p) for p in linear}
     rest = [p for p in codec.parameters() if id(p) not in chosen]
-    return [{"params": rest, "share": 1.0}, {"params": linear, "share": linear_rate}]
+    return [{"params": rest, "share": 1.0}, {"params": linear, "share": linear_share}]
 
 
 class Trainer:
@@ -136,25 +136,27 @@ class Trainer:
             else None
         )
         self.target = None
-        if recipe.rate != "lambda":
+        if recipe.rate_control != "lambda":
             rates = (
                 distortion.rates
-                if recipe.rate == "start"
-                else torch.tensor(recipe.rate, dtype=torch.float32)
+                if recipe.rate_control == "start"
+                else torch.tensor(recipe.rate_control, dtype=torch.float32)
             )
-            self.target = RateTarget(rates.to(fabric.device), recipe.rate_speed)
+            self.target = RateTarget(rates.to(fabric.device), recipe.rate_control_speed)
         self.codec = codec.to(memory_format=torch.channels_last)
-        self.average = AveragedModel(codec, multi_avg_fn=get_ema_multi_avg_fn(recipe.average)).to(
-            fabric.device
+        self.average = AveragedModel(
+            codec, multi_avg_fn=get_ema_multi_avg_fn(recipe.weight_average_decay)
+        ).to(fabric.device)
+        optimiser = torch.optim.Adam(
+            parameter_groups(codec, recipe.linear_learning_rate_share), fused=True
         )
-        optimiser = torch.optim.Adam(parameter_groups(codec, recipe.linear_rate), fused=True)
         self.model, self.optimiser = fabric.setup(codec, optimiser)
 
     def enter(self, stage: Stage) -> None:
         """Prepares the networks for the steps of ``stage``."""
         self.codec.train_only(stage.parts)
         for part in (self.codec, self.average.module):
-            part.entropy.set_quantised(stage.quantised or stage.parts in KEEPING)
+            part.entropy.set_quantised(stage.integer_networks or stage.parts in KEEPING)
 
     def step(
         self, stage: Stage, place: int, step: int, image: Tensor, affine: Tensor, own: slice
@@ -189,7 +191,7 @@ class Trainer:
                 file_bits=self.target is not None,
             )
             shown = [result[key] for key in ("decoded", "latent", "weights")]
-            listens = self.opponent and step >= recipe.critic.alone
+            listens = self.opponent and step >= recipe.critic.pretraining_steps
             realism = self.opponent.judge(*shown) if listens else torch.zeros_like(result["bpp"])
         distortion, multiplier = result["distortion"], result["lambda"]
         if listens:
@@ -201,7 +203,7 @@ class Trainer:
         self.optimiser.zero_grad()
         fabric.backward(loss)
         norm = fabric.clip_gradients(
-            self.model, self.optimiser, max_norm=recipe.clip, error_if_nonfinite=False
+            self.model, self.optimiser, max_norm=recipe.gradient_clip, error_if_nonfinite=False
         )
         self.optimiser.step()
         self.average.update_parameters(self.codec)
@@ -215,7 +217,9 @@ class Trainer:
             with torch.autocast(
                 fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)
             ):
-                judged = self.opponent.learn(image, *shown, rate / stage.learning_rate, recipe.clip)
+                judged = self.opponent.learn(
+                    image, *shown, rate / stage.learning_rate, recipe.gradient_clip
+                )
             logged |= {"realism": realism.detach().mean(), "critic": judged}
         if self.target:
             self.target.update(fabric.all_gather(result["file_bpp"]).flatten(), chance.every_weight)

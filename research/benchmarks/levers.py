@@ -33,7 +33,7 @@ from metamer.train.running import CHECKPOINT
 
 RULE = "rule"
 # as `codec.network.latents.choose_residuals` does with most models that ship
-MEASURED = Stage("measured", steps=1, tradeoff=22.0)
+MEASURED = Stage("measured", steps=1, rdoq_lambda=22.0)
 
 
 def run(recipe: dict, assignments: list[str], seed: int, photographs: Path, scratch: Path) -> dict:

@@ -96,7 +96,7 @@ def test_patches_see_no_further_than_their_field():
 
 @pytest.mark.parametrize("size", [(32, 32), (64, 48)])
 def test_features_are_judged_layer_by_layer(size):
-    critic = FeatureCritic(LATENTS, LEVELS, CriticOptions(sees="squeezenet", width=4))
+    critic = FeatureCritic(LATENTS, LEVELS, CriticOptions(input="squeezenet", width=4))
     said = critic(
         torch.rand(2, 3, *size),
         torch.zeros(2, LATENTS, size[0] // 16, size[1] // 16),
@@ -107,7 +107,7 @@ def test_features_are_judged_layer_by_layer(size):
 
 
 def test_the_network_whose_features_are_seen_stays_as_it_is_and_is_not_kept():
-    one = opponent(sees="squeezenet")
+    one = opponent(input="squeezenet")
     frozen = {name: value.clone() for name, value in one.critic.network.state_dict().items()}
     image, latent, weights = seen()
     one.learn(image, 0.5 * image, latent, weights, 1.0, 1.0)
@@ -178,7 +178,7 @@ SEES = pytest.mark.parametrize("sees", ["pixels", "squeezenet"])
 @SEES
 @pytest.mark.parametrize("spectral_norm", [True, False])
 def test_judging_changes_nothing_and_teaches_the_decoder_alone(spectral_norm, sees):
-    one = opponent(spectral_norm=spectral_norm, sees=sees)
+    one = opponent(spectral_norm=spectral_norm, input=sees)
     before = {name: value.clone() for name, value in one.critic.state_dict().items()}
     decoded, latent, weights = (value.requires_grad_() for value in seen())
     one.judge(decoded, latent, weights).sum().backward()
@@ -189,7 +189,7 @@ def test_judging_changes_nothing_and_teaches_the_decoder_alone(spectral_norm, se
 
 @SEES
 def test_judgement_is_that_of_the_critic(sees):
-    one = opponent(sees=sees)
+    one = opponent(input=sees)
     decoded, latent, weights = seen()
     with torch.no_grad():
         wanted = F.softplus(-one.critic.eval()(decoded, latent, weights)).mean((1, 2, 3))
@@ -234,7 +234,7 @@ def test_gradients_are_clipped_and_the_rate_is_that_of_the_stage():
 
 @SEES
 def test_a_critic_carries_on_from_its_state(sees):
-    one, other = opponent(sees=sees), opponent(learning_rate=1e-2, sees=sees)
+    one, other = opponent(input=sees), opponent(learning_rate=1e-2, input=sees)
     image, latent, weights = seen()
     one.learn(image, 0.5 * image, latent, weights, 1.0, 1.0)
     other.load_state(copy.deepcopy(one.state()))  # as a checkpoint does, in which nothing is shared

@@ -15,7 +15,7 @@ import pytest
 import torch
 import yaml
 
-from metamer.train import loop, recipe, running, step
+from metamer.train import loop, old_names, recipe, running, step
 from metamer.train.data import Photographs, find
 from metamer.train.networks import Codec
 from metamer.train.objective import Distortion
@@ -52,7 +52,7 @@ def beginning(tmp_path_factory, photographs) -> Path:
 
 
 def stage(name: str, steps: int, **more) -> dict:
-    return {"name": name, "steps": steps, "batch": 4, "crop": 96, "warmup": 2, **more}
+    return {"name": name, "steps": steps, "batch": 4, "crop": 96, "warmup_steps": 2, **more}
 
 
 def mixture(start, **more) -> dict:
@@ -67,8 +67,8 @@ def mixture(start, **more) -> dict:
         "stages": [stage("everything", 5), stage("decoder", 3, parts="decoder")],
         "distortion": {"mse": 1, "perceptnet": 1},
         "critic": {"width": 4},
-        "rate": "start",
-        "rate_speed": 0.1,
+        "rate_control": "start",
+        "rate_control_speed": 0.1,
         "balance_crops": 8,
         "save_every": 3,
         "validate_every": 4,
@@ -205,7 +205,9 @@ def test_an_existing_run_is_not_overwritten(tiny_run, tiny, photographs):
 
 
 def test_a_stage_can_start_from_another_run(tiny_run, tiny, photographs, tmp_path):
-    tiny.stages = [recipe.Stage("tune", steps=2, batch=2, crop=96, learning_rate=1e-6, warmup=1)]
+    tiny.stages = [
+        recipe.Stage("tune", steps=2, batch=2, crop=96, learning_rate=1e-6, warmup_steps=1)
+    ]
     tiny.start = str(tiny_run / "checkpoint.pt")
     loop.train(tiny, [photographs], tmp_path / "run")
     before, after = (
@@ -217,7 +219,9 @@ def test_a_stage_can_start_from_another_run(tiny_run, tiny, photographs, tmp_pat
 
 
 def test_learning_rate_rises_then_falls():
-    stage = recipe.Stage("s", steps=100, warmup=10, learning_rate=1.0, final=0.1)
+    stage = recipe.Stage(
+        "s", steps=100, warmup_steps=10, learning_rate=1.0, final_learning_rate_share=0.1
+    )
     values = [learning_rate(stage, step) for step in range(100)]
     assert values[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
     assert values[10:] == sorted(values[10:], reverse=True)
@@ -400,7 +404,9 @@ def test_a_batch_that_cannot_be_shared(photographs, tmp_path, monkeypatch):
 
 
 def test_a_decoder_is_trained_alone(beginning, photographs, tmp_path):
-    values = mixture(beginning, stages=[stage("decoder", 3, parts="decoder")], rate="lambda")
+    values = mixture(
+        beginning, stages=[stage("decoder", 3, parts="decoder")], rate_control="lambda"
+    )
     changed = changed_parameters(beginning, trained(photographs, tmp_path / "run", values))
     assert changed == {
         f"synthesis.{name}"
@@ -427,7 +433,9 @@ def test_a_critic_learns_alone_at_first(beginning, photographs, tmp_path, alone,
     values = mixture(beginning, stages=[stage("everything", 4)], critic=None)
     without = trained(photographs, tmp_path / "without", values)
     watched = trained(
-        photographs, tmp_path / "watched", {**values, "critic": {"width": 4, "alone": alone}}
+        photographs,
+        tmp_path / "watched",
+        {**values, "critic": {"width": 4, "pretraining_steps": alone}},
     )
     same = all(
         torch.equal(value, watched["model"][name]) for name, value in without["model"].items()
@@ -438,13 +446,22 @@ def test_a_critic_learns_alone_at_first(beginning, photographs, tmp_path, alone,
     assert [value != 0 for value in logged] == [step >= alone for step in range(4)]
 
 
+def old_named(values: dict, names: dict[str, str]) -> dict:
+    """``values`` as earlier releases called them."""
+    before = {new: old for old, new in names.items()}
+    return {before.get(key, key): value for key, value in values.items()}
+
+
 def test_a_checkpoint_from_before_mixes_and_critics_resumes(tiny_run, tiny, photographs, tmp_path):
     state = loop.load(tiny_run / "checkpoint.pt")
     for key in ("distortion", "critic", "log_factor"):
         del state[key]
+    state["recipe"] = old_named(state["recipe"], old_names.RECIPE)
     for key in ("start", "distortion", "critic", "rate", "rate_speed", "balance_crops", "expect"):
         del state["recipe"][key]
-    for old in state["recipe"]["stages"]:
+    stages = [old_named(stage, old_names.STAGE) for stage in state["recipe"]["stages"]]
+    state["recipe"]["stages"] = stages
+    for old in stages:
         del old["level_power"]
     (tmp_path / "run").mkdir()
     running.save(tmp_path / "run" / "checkpoint.pt", state)
@@ -520,7 +537,12 @@ def test_rates_are_kept_where_lambda_would_change_them(beginning, photographs, t
     """
     crops = loop.first_crops(Photographs(find(photographs)[0]), 96, 7, 24)
     values = mixture(
-        beginning, distortion={"mse": 1}, critic=None, rate="lambda", average=0.8, balance_crops=24
+        beginning,
+        distortion={"mse": 1},
+        critic=None,
+        rate_control="lambda",
+        weight_average_decay=0.8,
+        balance_crops=24,
     )
     trained(
         photographs,
@@ -538,8 +560,8 @@ def test_rates_are_kept_where_lambda_would_change_them(beginning, photographs, t
                 **values,
                 "start": str(tmp_path / "first" / "checkpoint.pt"),
                 "network": options,
-                "rate": rate,
-                "rate_speed": 0.6,
+                "rate_control": rate,
+                "rate_control_speed": 0.6,
                 "stages": [stage("pushed", 60, parts="entropy", learning_rate=3e-2, batch=8)],
             },
         )
@@ -554,7 +576,9 @@ def test_rates_are_kept_where_lambda_would_change_them(beginning, photographs, t
 
 
 def test_rates_may_be_whole_numbers(beginning, photographs, tmp_path):
-    values = mixture(beginning, stages=[stage("everything", 2)], critic=None, rate=[1, 2, 3, 4])
+    values = mixture(
+        beginning, stages=[stage("everything", 2)], critic=None, rate_control=[1, 2, 3, 4]
+    )
     # all are above what is spent
     assert (trained(photographs, tmp_path / "run", values)["log_factor"] > 0).all()
 
@@ -564,8 +588,8 @@ def test_what_to_expect_is_said_at_the_start(beginning, photographs, tmp_path, c
         beginning,
         stages=[stage("everything", 1)],
         critic=None,
-        rate="lambda",
-        expect="sharper foliage",
+        rate_control="lambda",
+        message="sharper foliage",
     )
     trained(photographs, tmp_path / "run", values)
     assert "sharper foliage" in capfd.readouterr().err

@@ -21,8 +21,8 @@ options: {width: 4, hidden: 4, window: 4, warps: 0.5, noise: 0.01, held_out: [wa
 steps: 8
 batch: 6
 crop: 40
-warmup: 2
-average: 0.9
+warmup_steps: 2
+weight_average_decay: 0.9
 precision: 32-true
 save_every: 3
 validate_every: 8

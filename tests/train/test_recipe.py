@@ -7,6 +7,7 @@ import yaml
 
 from metamer.codec.errors import RecipeError
 from metamer.train.critic import CriticOptions
+from metamer.train.old_names import translated
 from metamer.train.recipe import changed, from_mapping, load
 from metamer.train.spaces import recipe as spaces
 from metamer.train.spaces import sweep
@@ -45,13 +46,13 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
         ),
         ({"stages": 3}, "expected a list"),
         ({"stages": [STAGE], "log_every": 0}, "log_every: must be at least 1"),
-        ({"stages": [STAGE], "average": 2.0}, "average < 1"),
+        ({"stages": [STAGE], "weight_average_decay": 2.0}, "average_decay < 1"),
         ({"stages": [STAGE], "precision": "fp16"}, "precision is one of"),
         ({"stages": [STAGE], "network": {"groups": [400, 500]}}, "at most 768"),
         ({"stages": [STAGE], "network": {"groups": 4}}, "expected a list"),
         ({"stages": [STAGE], "network": {"groups": ["a"]}}, "positive channel counts"),
         ({"stages": [STAGE], "network": {"hyper_latents": 0}}, "hyper_latents: must be"),
-        ({"stages": [{**STAGE, "warmup": -1}]}, "warmup >= 0"),
+        ({"stages": [{**STAGE, "warmup_steps": -1}]}, "warmup_steps >= 0"),
         ([], "mapping"),
         ({"stages": [STAGE], "distortion": "mse"}, "distortion: expected a mapping"),
         ({"stages": [STAGE], "distortion": {}}, "distortion: at least one"),
@@ -77,13 +78,16 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
             "stage one: crop 144 is too small for ms-ssim, which needs 161",
         ),
         *[
-            ({"stages": [{**STAGE, "tradeoff": value}]}, "stage one: tradeoff must not be negative")
+            (
+                {"stages": [{**STAGE, "rdoq_lambda": value}]},
+                "stage one: rdoq_lambda must not be negative",
+            )
             for value in (-1.0, float("inf"))
         ],
         *[
             (
-                {"stages": [{**STAGE, "worth": value}]},
-                "stage one: worth needs 3 positive numbers, one for each group of latents",
+                {"stages": [{**STAGE, "rdoq_group_weights": value}]},
+                "stage one: rdoq_group_weights needs 3 positive numbers, one for each group of latents",
             )
             for value in ([1.0, 1.0], [1.0, 0, 1.0], [1.0, 1.0, "much"], [float("nan"), 1, 1])
         ],
@@ -97,16 +101,16 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
             "critic.loss: one of .*kl.*; did you mean 'jensen-shannon'",
         ),
         (
-            {"stages": [{**STAGE, "texture": [0, 0, 1]}]},
-            "stage one: texture is for parts 'decoder'",
+            {"stages": [{**STAGE, "texture_noise": [0, 0, 1]}]},
+            "stage one: texture_noise is for parts 'decoder'",
         ),
         (
-            {"stages": [{**STAGE, "texture": [1], "parts": "decoder"}], "start": "base"},
-            "texture needs 3 numbers from 0 to 1",
+            {"stages": [{**STAGE, "texture_noise": [1], "parts": "decoder"}], "start": "base"},
+            "texture_noise needs 3 numbers from 0 to 1",
         ),
         (
-            {"stages": [STAGE], "critic": {"sees": "squeezent"}},
-            "critic.sees: one of pixels, .*; did you mean 'squeezenet'",
+            {"stages": [STAGE], "critic": {"input": "squeezent"}},
+            "critic.input: one of pixels, .*; did you mean 'squeezenet'",
         ),
         ({"stages": [STAGE], "critic": {"weight": "1 e3"}}, "critic.weight: expected float"),
         (
@@ -114,7 +118,10 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
             "critic.spectral_norm: expected bool",
         ),
         ({"stages": [STAGE], "critic": {"width": 0}}, "critic.width: must be at least 1"),
-        ({"stages": [STAGE], "critic": {"alone": -1}}, "critic.alone: must be at least 0"),
+        (
+            {"stages": [STAGE], "critic": {"pretraining_steps": -1}},
+            "critic.pretraining_steps: must be at least 0",
+        ),
         (
             {"stages": [STAGE], "critic": {"weight": 0}},
             "critic: weight and learning_rate must be positive",
@@ -136,21 +143,36 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
             "stage one: parts 'transforms' needs a model",
         ),
         (
-            {"stages": [{**STAGE, "parts": "decoder"}], "start": "base", "rate": "start"},
-            "rate: a decoder alone",
+            {"stages": [{**STAGE, "parts": "decoder"}], "start": "base", "rate_control": "start"},
+            "rate_control: a decoder alone",
         ),
         (
-            {"stages": [STAGE], "rate": "strat"},
-            "rate: expected lambda, start or a list.*did you mean 'start'",
+            {"stages": [STAGE], "rate_control": "strat"},
+            "rate_control: expected lambda, start or a list.*did you mean 'start'",
         ),
-        ({"stages": [STAGE], "rate": 0.5}, "rate: expected lambda, start or a list"),
-        ({"stages": [STAGE], "rate": [0.1, 0.2, 0.4]}, "rate: 9 positive bits a pixel"),
-        ({"stages": [STAGE], "rate": [0.0, *[0.5] * 8]}, "rate: 9 positive bits a pixel"),
-        ({"stages": [STAGE], "rate": ["a", *[0.5] * 8]}, "rate: 9 positive bits a pixel"),
-        ({"stages": [STAGE], "rate_speed": 0}, "0 < rate_speed < 1"),
+        (
+            {"stages": [STAGE], "rate_control": 0.5},
+            "rate_control: expected lambda, start or a list",
+        ),
+        (
+            {"stages": [STAGE], "rate_control": [0.1, 0.2, 0.4]},
+            "rate_control: 9 positive bits a pixel",
+        ),
+        (
+            {"stages": [STAGE], "rate_control": [0.0, *[0.5] * 8]},
+            "rate_control: 9 positive bits a pixel",
+        ),
+        (
+            {"stages": [STAGE], "rate_control": ["a", *[0.5] * 8]},
+            "rate_control: 9 positive bits a pixel",
+        ),
+        ({"stages": [STAGE], "rate_control_speed": 0}, "0 < rate_control_speed < 1"),
         ({"stages": [STAGE], "balance_crops": 0}, "balance_crops: must be at least 1"),
-        ({"stages": [{**STAGE, "level_power": 0}]}, "level_power must be positive"),
+        ({"stages": [{**STAGE, "level_exponent": 0}]}, "level_exponent must be positive"),
         ({"stages": [STAGE], "start": 3}, "start: expected str"),
+        ({"stages": [STAGE], "clip": 1.0}, "recipe: 'clip' is called 'gradient_clip' now"),
+        ({"stages": [{**STAGE, "final": 1.0}]}, "'final' is called 'final_learning_rate_share'"),
+        ({"stages": [STAGE], "critic": {"sees": "pixels"}}, "critic: 'sees' is called 'input' now"),
     ],
 )
 def test_wrong_recipes_say_what_is_wrong(recipe, complaint, tmp_path):
@@ -172,10 +194,10 @@ def test_unreadable_recipes(tmp_path):
         {"network": {"groups": [4, 8]}},
         {
             "critic": {"loss": "kl", "width": 8},
-            "rate": [0.1 * bpp for bpp in range(1, 10)],
+            "rate_control": [0.1 * bpp for bpp in range(1, 10)],
             "distortion": {"mse": 1, "ssim": 2},
         },
-        {"critic": None, "rate": "start", "start": "base", "expect": "better"},
+        {"critic": None, "rate_control": "start", "start": "base", "message": "better"},
     ],
 )
 def test_recipes_survive_a_checkpoint(more):
@@ -183,21 +205,38 @@ def test_recipes_survive_a_checkpoint(more):
     assert from_mapping(dataclasses.asdict(recipe)) == recipe
 
 
+def test_old_names_in_checkpoints_become_those_of_today():
+    stage = {**STAGE, "tradeoff": 22.0, "worth": [1.5, 1.0, 0.7], "final": 1.0, "warmup": 9}
+    stage |= {"quantised": True, "temperature": 0.2, "level_power": 1.4, "texture": []}
+    old = {"stages": [stage], "critic": {"sees": "pixels", "alone": 3}, "clip": 0.5, "expect": "it"}
+    old |= {"average": 0.9, "rate": "start", "rate_speed": 0.1, "rate_balance": 0.4}
+    found = from_mapping(translated({**old, "linear_rate": 0.1}))
+    (one,) = found.stages
+    assert (one.rdoq_lambda, one.rdoq_group_weights) == (22.0, [1.5, 1.0, 0.7])
+    assert (one.final_learning_rate_share, one.warmup_steps, one.integer_networks) == (1.0, 9, True)
+    assert (one.proxy_temperature, one.level_exponent, one.texture_noise) == (0.2, 1.4, [])
+    assert found.critic == CriticOptions(input="pixels", pretraining_steps=3)
+    assert (found.gradient_clip, found.message, found.weight_average_decay) == (0.5, "it", 0.9)
+    assert (found.rate_control, found.rate_control_speed) == ("start", 0.1)
+    assert (found.level_balance_exponent, found.linear_learning_rate_share) == (0.4, 0.1)
+    assert translated(dataclasses.asdict(found)) == dataclasses.asdict(found)
+
+
 def test_defaults_are_those_of_plain_squared_error():
     recipe = from_mapping({"stages": [STAGE]})
-    assert (recipe.distortion, recipe.critic, recipe.rate, recipe.start) == (
+    assert (recipe.distortion, recipe.critic, recipe.rate_control, recipe.start) == (
         {"mse": 1.0},
         None,
         "lambda",
         "",
     )
-    assert recipe.stages[0].level_power == 1 and recipe.stages[0].parts == "all"
+    assert recipe.stages[0].level_exponent == 1 and recipe.stages[0].parts == "all"
 
 
 def test_a_number_without_a_point_is_a_number(tmp_path):
     path = tmp_path / "recipe.yaml"
     path.write_text("stages:\n  - {name: one, steps: 5, learning_rate: 2e-4}\n")  # text to YAML 1.1
-    assert load(path, ["linear_rate=3e-3"]).linear_rate == 0.003
+    assert load(path, ["linear_learning_rate_share=3e-3"]).linear_learning_rate_share == 0.003
     assert load(path).stages[0].learning_rate == 0.0002
 
 
@@ -207,7 +246,10 @@ def test_a_critic_of_defaults_is_a_critic():
 
 def test_a_decoder_may_follow_other_stages_with_a_rate():
     stages = [STAGE, {**STAGE, "name": "two", "parts": "decoder"}]
-    assert from_mapping({"stages": stages, "start": "base", "rate": "start"}).rate == "start"
+    assert (
+        from_mapping({"stages": stages, "start": "base", "rate_control": "start"}).rate_control
+        == "start"
+    )
 
 
 def test_keys_are_changed_in_a_copy():
@@ -218,7 +260,7 @@ def test_keys_are_changed_in_a_copy():
             "stages.0.steps=7",
             "distortion={dists: 1, mse: 0.5}",
             "critic.weight=0.5",
-            "rate = start",
+            "rate_control = start",
         ],
     )
     assert found == {
@@ -226,7 +268,7 @@ def test_keys_are_changed_in_a_copy():
         "network": {"width": 8},
         "distortion": {"dists": 1, "mse": 0.5},
         "critic": {"weight": 0.5},
-        "rate": "start",
+        "rate_control": "start",
     }
     assert values == {"stages": [STAGE], "network": {"width": 8}}
 

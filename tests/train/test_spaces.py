@@ -69,8 +69,8 @@ steps: 60
 batch: 16
 crop: 8
 learning_rate: 0.03
-warmup: 5
-average: 0.8
+warmup_steps: 5
+weight_average_decay: 0.8
 precision: 32-true
 save_every: 25
 validate_every: 30
@@ -194,7 +194,7 @@ def test_another_recipe_does_not_resume_and_a_run_is_not_overwritten(path, tmp_p
     (("batch: 16", "batch: 0"), "batch: must be at least 1"),
     (("learning_rate: 0.03", "learning_rate: 0.0"), "learning_rate > 0"),
     (("precision: 32-true", "precision: half"), "precision is one of"),
-    (("average: 0.8", "average: 1.0"), "average < 1"),
+    (("weight_average_decay: 0.8", "weight_average_decay: 1.0"), "average_decay < 1"),
 ])  # fmt: skip
 def test_bad_recipes_get_one_clear_line(path, tmp_path, change, message):
     path.write_text(RECIPE.replace(*change))

@@ -24,8 +24,8 @@ options: {{labels: {CROPS * VERSIONS}, held_out: 12, shown: 2}}
 steps: 8
 batch: 4
 crop: {SIDE}
-warmup: 2
-average: 0.9
+warmup_steps: 2
+weight_average_decay: 0.9
 precision: 32-true
 save_every: 3
 validate_every: 8

@@ -60,7 +60,7 @@ def train(recipe: SpaceRecipe, folders: Sequence[Path], out: Path, resume: bool 
         recipe.options, list(folders), out, recipe.batch, recipe.crop, recipe.seed
     )
     model = task.model.to(device, memory_format=torch.channels_last)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.average))
+    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.weight_average_decay))
     optimiser = torch.optim.Adam(model.parameters())
     done = 0
     if state is not None:
@@ -80,7 +80,7 @@ def train(recipe: SpaceRecipe, folders: Sequence[Path], out: Path, resume: bool 
             losses = task.losses(model, data)
         optimiser.zero_grad()
         losses["loss"].backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip)
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
         optimiser.step()
         for module in model.modules():
             if hasattr(module, "project"):

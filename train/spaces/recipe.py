@@ -21,12 +21,12 @@ TASKS = {  # space → who trains it
 @dataclass
 class SpaceRecipe:
     """One perceptual space's training: Adam at ``learning_rate``, warmed up, then along a cosine to
-    ``final`` times that.
+    ``final_learning_rate_share`` times that.
 
     space: one of `TASKS`; options: what its `Task.Options` takes. batch, crop: samples a step,
-    their side in pixels. average: decay of the weights' moving average, which is what ships.
-    precision: `32-true`, `bf16-mixed`, or `auto`, which is bf16 where the processor multiplies it
-    natively.
+    their side in pixels. weight_average_decay: decay of the weights' moving average, which is what
+    ships. precision: `32-true`, `bf16-mixed`, or `auto`, which is bf16 where the processor
+    multiplies it natively.
     """
 
     space: str
@@ -36,10 +36,10 @@ class SpaceRecipe:
     options: Any = field(default_factory=dict)
     seed: int = 0
     learning_rate: float = 1e-3
-    warmup: int = 100
-    final: float = 0.05
-    clip: float = 1.0
-    average: float = 0.999
+    warmup_steps: int = 100
+    final_learning_rate_share: float = 0.05
+    gradient_clip: float = 1.0
+    weight_average_decay: float = 0.999
     precision: str = "auto"
     save_every: int = 500
     validate_every: int = 500
@@ -61,10 +61,17 @@ def from_mapping(values: dict) -> SpaceRecipe:
     recipe = build(SpaceRecipe, values, "recipe")
     recipe.options = build(task_of(recipe.space).Options, recipe.options, "options")
     at_least(1, recipe, "", "steps", "batch", "crop", "save_every", "validate_every", "log_every")
-    if recipe.learning_rate <= 0 or recipe.warmup < 0 or not 0 <= recipe.final <= 1:
-        raise RecipeError("learning_rate > 0, warmup >= 0 and 0 <= final <= 1 are needed")
-    if not 0 <= recipe.average < 1 or recipe.clip <= 0:
-        raise RecipeError("0 <= average < 1 and clip > 0 are needed")
+    if (
+        recipe.learning_rate <= 0
+        or recipe.warmup_steps < 0
+        or not 0 <= recipe.final_learning_rate_share <= 1
+    ):
+        raise RecipeError(
+            "learning_rate > 0, warmup_steps >= 0 and 0 <= final_learning_rate_share <= 1 are "
+            "needed"
+        )
+    if not 0 <= recipe.weight_average_decay < 1 or recipe.gradient_clip <= 0:
+        raise RecipeError("0 <= weight_average_decay < 1 and gradient_clip > 0 are needed")
     if recipe.precision not in PRECISIONS:
         raise RecipeError(f"precision is one of {', '.join(PRECISIONS)}")
     return recipe

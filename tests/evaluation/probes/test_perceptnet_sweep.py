@@ -198,7 +198,7 @@ def test_an_interior_optimum_is_told_from_a_slope(rng):
 
 def test_the_command_trains_scores_and_does_nothing_twice(photographs, tid, tmp_path):
     (tmp_path / "sweep.yaml").write_text(
-        "base: {steps: 2, batch: 2, crop: 32, warmup: 1, precision: 32-true}\nnoise: [0.1]\n"
+        "base: {steps: 2, batch: 2, crop: 32, warmup_steps: 1, precision: 32-true}\nnoise: [0.1]\n"
     )
     arguments = (
         "sweep",
