@@ -28,7 +28,9 @@ ROOMS_BELOW = {  # folder → those that it may import, besides itself
 ROOMS = {
     "evaluation": (
         "codecs",
+        "cost",
         "measure",
+        "results",
         "realism",
         "plots",
         "rate",

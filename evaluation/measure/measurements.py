@@ -19,8 +19,8 @@ from metamer.codec.system import files
 from metamer.evaluation import json_lines
 from metamer.evaluation.codecs.interface import CallCost, Codec, nearest_setting
 from metamer.evaluation.codecs.registry import get_codec
+from metamer.evaluation.cost import machine, subprocesses
 from metamer.evaluation.images import read_image, save_image, to_tensor
-from metamer.evaluation.measure import machine, subprocesses
 from metamer.evaluation.measure.panel import Panel
 from metamer.perception import from_spec
 from metamer.perception.distance import Distance

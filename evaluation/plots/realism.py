@@ -5,7 +5,6 @@ from pathlib import Path
 
 from matplotlib.axes import Axes
 
-from metamer.evaluation.measure.summary import RateSummary, by_codec, realism_paths, realism_setting
 from metamer.evaluation.plots.labels import label_ends, label_points
 from metamer.evaluation.plots.style import (
     MUTED,
@@ -18,6 +17,7 @@ from metamer.evaluation.plots.style import (
     set_logarithmic,
 )
 from metamer.evaluation.realism.measures import RealismMeasure, common_measures
+from metamer.evaluation.results.summary import RateSummary, by_codec, realism_paths, realism_setting
 from metamer.perception.registry import find
 
 

@@ -8,9 +8,9 @@ from PIL import Image
 
 from metamer.evaluation import plots
 from metamer.evaluation.images import read_image
-from metamer.evaluation.measure.at_rate import excess, is_off_rate
 from metamer.evaluation.measure.decoded import decode_again
 from metamer.evaluation.measure.measurements import Point, Row
+from metamer.evaluation.results.at_rate import excess, is_off_rate
 
 SHEET_PICTURES = 4  # pictures on a sheet
 CROP = 192  # pixels a side

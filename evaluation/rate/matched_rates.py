@@ -3,7 +3,7 @@ from one codec to another.
 
 A codec's mean curve hides that it spends its bits on other pictures than another does; here each
 picture has the same from all. A picture that some codec cannot bring within 3 % of the rate does
-not count (`evaluation.measure.at_rate`).
+not count (`evaluation.results.at_rate`).
 """
 
 import functools
@@ -18,15 +18,15 @@ from metamer.evaluation.codecs.registry import get_codec
 from metamer.evaluation.images import held_out_paths, read_image
 from metamer.evaluation.intervals import LEAST_PICTURES
 from metamer.evaluation.measure import measurements
-from metamer.evaluation.measure.at_rate import at_rate
 from metamer.evaluation.measure.decoded import decode_again, decoded_path, save_originals
 from metamer.evaluation.measure.measurements import Point, Row
-from metamer.evaluation.measure.summary import RateSummary
 from metamer.evaluation.rate.crops import save_crop_sheet
 from metamer.evaluation.rate.matched_summary import matched_table, summarise_rate
 from metamer.evaluation.rate.rate_distortion import DEFAULT_METRICS
 from metamer.evaluation.realism import comparison
 from metamer.evaluation.realism.features import FeatureSampler
+from metamer.evaluation.results.at_rate import at_rate
+from metamer.evaluation.results.summary import RateSummary
 
 
 def evaluate_at_rates(

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from metamer.evaluation.intervals import bootstrap_interval
-from metamer.evaluation.measure.at_rate import TOLERANCE, at_rate
 from metamer.evaluation.measure.measurements import Row
-from metamer.evaluation.measure.summary import MeanInterval, RateSummary
 from metamer.evaluation.realism import measures
+from metamer.evaluation.results.at_rate import TOLERANCE, at_rate
+from metamer.evaluation.results.summary import MeanInterval, RateSummary
 
 LINE = 120  # characters of a line that names pictures
 

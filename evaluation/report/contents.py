@@ -5,11 +5,11 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from metamer.evaluation.measure.measurements import Row
-from metamer.evaluation.measure.results import distance_labels
-from metamer.evaluation.measure.summary import RateSummary, by_codec, realism_paths
 from metamer.evaluation.plots.style import metric_title, round_ticks
 from metamer.evaluation.rate import rate_distortion
 from metamer.evaluation.realism.measures import common_measures, small_sample_cautions
+from metamer.evaluation.results.folders import distance_labels
+from metamer.evaluation.results.summary import RateSummary, by_codec, realism_paths
 from metamer.perception.registry import find
 
 SHADE = 55  # percent of colour that a cell of the BD matrix has at most

@@ -7,9 +7,9 @@ from pathlib import Path
 from metamer.codec.errors import FileError, MetamerError
 from metamer.evaluation import plots
 from metamer.evaluation.measure.measurements import Row
-from metamer.evaluation.measure.results import Results, distance_labels, load_results
 from metamer.evaluation.plots.style import Style
 from metamer.evaluation.rate import published, rate_distortion
+from metamer.evaluation.results.folders import Results, distance_labels, load_results
 
 
 def draw_figures(

@@ -9,7 +9,6 @@ from plotly.offline import get_plotlyjs
 from metamer.codec.errors import FileError, MetamerError
 from metamer.codec.system import files
 from metamer.evaluation import plots
-from metamer.evaluation.measure.results import load_results
 from metamer.evaluation.plots.style import round_ticks
 from metamer.evaluation.rate import published
 from metamer.evaluation.report.contents import (
@@ -20,6 +19,7 @@ from metamer.evaluation.report.contents import (
     six_digits,
 )
 from metamer.evaluation.report.viewer import viewer_section
+from metamer.evaluation.results.folders import load_results
 
 HERE = Path(__file__).parent / "static"
 SCRIPTS = ("report.css", "charts.js", "curves.js", "realism.js", "rows.js", "viewer.js")

@@ -9,9 +9,9 @@ import numpy as np
 
 from metamer.evaluation.measure.decoded import ORIGINAL, decoded_path
 from metamer.evaluation.measure.measurements import Point, Row
-from metamer.evaluation.measure.results import Results, distance_labels
 from metamer.evaluation.plots.style import metric_title
 from metamer.evaluation.report.contents import decimals
+from metamer.evaluation.results.folders import Results, distance_labels
 from metamer.perception.registry import find
 
 

@@ -43,7 +43,7 @@ def complexity(picture, codecs, bpp, runs, threads, as_json) -> None:
     Every codec runs in processes of its own. Leave the machine idle meanwhile.
     """
     from metamer.evaluation.codecs import registry as coders
-    from metamer.evaluation.measure import complexity as measuring
+    from metamer.evaluation.cost import complexity as measuring
 
     found = measuring.measure_complexity(
         codecs or ("base", *coders.pillow_codecs()), picture, bpp, runs, threads

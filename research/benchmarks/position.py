@@ -39,9 +39,10 @@ from metamer.codec.picture import pixels
 from metamer.evaluation.codecs import pillow
 from metamer.evaluation.codecs.interface import Codec, nearest_setting
 from metamer.evaluation.codecs.registry import get_codec
-from metamer.evaluation.measure import complexity, machine, results, subprocesses
+from metamer.evaluation.cost import complexity, machine, subprocesses
 from metamer.evaluation.rate import published, rate_distortion
 from metamer.evaluation.rate.bjontegaard import bd_rate
+from metamer.evaluation.results import folders
 
 SIZE = (768, 512)
 PEERS = ("avif", "jxl", "webp", "jpeg")
@@ -149,7 +150,7 @@ def bd_rates(folder: Path | None) -> dict[str, float]:
     """BD-rate in percent by codec: those in ``folder``, measured, and the networks, published."""
     anchor = published.find_published(published.ANCHOR).curves["psnr"]
     measured = (
-        rate_distortion.mean_curves(results.load_results([folder]).rows, "psnr")[1]
+        rate_distortion.mean_curves(folders.load_results([folder]).rows, "psnr")[1]
         if folder
         else {}
     )

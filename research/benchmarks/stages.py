@@ -25,7 +25,7 @@ from metamer.codec.network import model as models
 from metamer.codec.picture import pixels
 from metamer.entropy import coder
 from metamer.evaluation.codecs import macs
-from metamer.evaluation.measure import machine
+from metamer.evaluation.cost import machine
 
 SIZE = (768, 512)
 EXAMPLE = Path(__file__).parents[2] / "examples" / "otters.png"

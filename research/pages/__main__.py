@@ -3,8 +3,8 @@ research.pages
 """
 
 from metamer.evaluation import plots
-from metamer.evaluation.measure import results
 from metamer.evaluation.probes.macadam import plot_macadam
+from metamer.evaluation.results import folders
 from research.pages.build import PAGES, page_text
 from research.recorded_results import ROOT, read_results
 
@@ -12,7 +12,7 @@ FIGURES = ROOT / "research" / "figures"
 
 plot_macadam(FIGURES / "perception" / "macadam.png")
 plots.plot_realism_plane(
-    results.parse_summaries(read_results("realism", "train")),
+    folders.parse_summaries(read_results("realism", "train")),
     "psnr",
     FIGURES / "train" / "slider.png",
 )

@@ -9,12 +9,12 @@ import numpy as np
 
 from metamer.codec.network import model as models
 from metamer.evaluation.markdown import markdown_table
-from metamer.evaluation.measure import results
-from metamer.evaluation.measure.summary import RateSummary
 from metamer.evaluation.rate import published
 from metamer.evaluation.rate.matched_summary import summarise_rate
 from metamer.evaluation.rate.rate_distortion import bd_rate, mean_curves
 from metamer.evaluation.realism import measures
+from metamer.evaluation.results import folders
+from metamer.evaluation.results.summary import RateSummary
 from metamer.perception.metric import Metric
 from metamer.perception.registry import find
 from research.recorded_results import read_results
@@ -150,7 +150,7 @@ def published_table() -> str:
 
 def slider_table() -> str:
     """Distortion and realism along `--realism`, and the same training without the critic."""
-    rows = results.parse_summaries(read_results("realism", "train"))
+    rows = folders.parse_summaries(read_results("realism", "train"))
     labels = list(rows[0].means)
     lines = [
         [
@@ -175,7 +175,7 @@ def ablation_table() -> str:
     """Rows: what base's decoder was trained on; columns: what it is measured by, the judges last.
     Own distance in italics.
     """
-    rows = results.parse_summaries(read_results("ablation", "train"))
+    rows = folders.parse_summaries(read_results("ablation", "train"))
     labels = list(rows[0].means)
     top = best_means(labels, rows)
     lines = []
@@ -192,7 +192,7 @@ def ablation_table() -> str:
 def points_fields() -> dict[str, str]:
     """What the page's template asks for."""
     recipe = models.load("perceptual").card["recipe"]
-    rows = results.parse_summaries(read_results("ablation", "train"))
+    rows = folders.parse_summaries(read_results("ablation", "train"))
     rates = " and ".join(f"{rate:g}" for rate in sorted({row.target for row in rows}))
     return {
         "trained_on": ", ".join(

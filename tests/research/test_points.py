@@ -7,7 +7,7 @@ import pytest
 
 from metamer.codec.network import decoders
 from metamer.codec.network import model as models
-from metamer.evaluation.measure.summary import MeanInterval, RateSummary
+from metamer.evaluation.results.summary import MeanInterval, RateSummary
 from research.pages import points
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 from metamer.codec.errors import FileError, MetamerError
 from metamer.evaluation.codecs import program, registry
 from metamer.evaluation.codecs.registry import get_codec
-from metamer.evaluation.measure import subprocesses
+from metamer.evaluation.cost import subprocesses
 from tests.conftest import ROOT, inside
 
 SCRIPT = """

@@ -14,10 +14,10 @@ from PIL import Image
 from metamer.cli import main
 from metamer.codec.errors import MetamerError
 from metamer.evaluation import plots
-from metamer.evaluation.measure import results
-from metamer.evaluation.measure.summary import MeanInterval, RateSummary, realism_paths
 from metamer.evaluation.plots import labels, logs, realism, style
 from metamer.evaluation.realism import measures
+from metamer.evaluation.results import folders
+from metamer.evaluation.results.summary import MeanInterval, RateSummary, realism_paths
 
 BASE = {
     "image": "",
@@ -227,15 +227,15 @@ def test_logs_tell_training_from_validation():
 def test_only_what_every_codec_saw_is_averaged():
     base, jpeg = rows("base"), rows("jpeg")
     interrupted = [row for row in base + jpeg if row["codec"] == "base" or row["image"] != "3.png"]
-    assert results.comparable_rows(interrupted) == [
+    assert folders.comparable_rows(interrupted) == [
         row for row in base + jpeg if row["image"] != "3.png"
     ]
     extra = base[0] | {"setting": 7}  # a setting tried on one picture
-    assert results.comparable_rows([*base, extra]) == base
+    assert folders.comparable_rows([*base, extra]) == base
     with pytest.raises(MetamerError, match="no picture in common"):
-        results.comparable_rows([base[0], jpeg[1]])
+        folders.comparable_rows([base[0], jpeg[1]])
     newer = [base[0] | {"version": "2"}, base[0] | {"version": "2", "psnr": 1.0}]
-    assert results.latest_rows([*base, *newer, jpeg[0]]) == [newer[1], jpeg[0]]
+    assert folders.latest_rows([*base, *newer, jpeg[0]]) == [newer[1], jpeg[0]]
 
 
 @pytest.fixture

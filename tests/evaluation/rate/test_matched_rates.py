@@ -10,10 +10,10 @@ from PIL import Image
 from metamer.cli import main
 from metamer.evaluation.measure.decoded import decoded_path
 from metamer.evaluation.measure.measurements import Point
-from metamer.evaluation.measure.summary import MeanInterval
 from metamer.evaluation.rate import matched_rates, matched_summary
 from metamer.evaluation.rate.crops import busiest_crop
 from metamer.evaluation.realism.features import SetFeatures
+from metamer.evaluation.results.summary import MeanInterval
 from tests.conftest import inside
 
 

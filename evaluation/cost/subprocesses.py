@@ -16,7 +16,7 @@ from PIL import Image
 from metamer.codec.errors import MetamerError
 from metamer.codec.picture import pixels
 from metamer.evaluation.codecs.registry import get_codec
-from metamer.evaluation.measure import machine
+from metamer.evaluation.cost import machine
 
 DIRECTIONS = ("encode", "decode")
 IDLE = "nothing"  # what a process takes that only starts
@@ -65,7 +65,7 @@ def run_in_subprocess(
         sys.executable,
         "-P",
         "-m",
-        "metamer.evaluation.measure.subprocesses",
+        "metamer.evaluation.cost.subprocesses",
         json.dumps(task),
     ]
     done = subprocess.run(command, capture_output=True, env=environment)

@@ -6,7 +6,7 @@ from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
-from metamer.evaluation.measure.at_rate import RateMiss
+from metamer.evaluation.results.at_rate import RateMiss
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ import pytest
 from onnx import TensorProto, helper, numpy_helper
 
 from metamer.evaluation.codecs import macs as counting
-from metamer.evaluation.measure import machine
+from metamer.evaluation.cost import machine
 from tests.conftest import inside
 
 

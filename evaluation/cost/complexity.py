@@ -11,8 +11,8 @@ from tqdm import tqdm
 
 from metamer.evaluation.codecs.interface import Codec, nearest_setting
 from metamer.evaluation.codecs.registry import get_codec
+from metamer.evaluation.cost import machine, subprocesses
 from metamer.evaluation.images import read_image, save_image
-from metamer.evaluation.measure import machine, subprocesses
 
 THREADS = (1, 2)
 

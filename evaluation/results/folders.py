@@ -8,9 +8,9 @@ from pathlib import Path
 
 from metamer.codec.errors import FileError, MetamerError
 from metamer.evaluation import json_lines
-from metamer.evaluation.measure.at_rate import RateMiss
 from metamer.evaluation.measure.measurements import Row
-from metamer.evaluation.measure.summary import MeanInterval, RateSummary
+from metamer.evaluation.results.at_rate import RateMiss
+from metamer.evaluation.results.summary import MeanInterval, RateSummary
 from metamer.perception.registry import metrics
 
 RESULT_FILES = ("results.jsonl", "matched.jsonl", "matched.json")
