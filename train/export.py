@@ -40,10 +40,21 @@ from metamer.codec.system import files
 from metamer.entropy.tables import quantise
 from metamer.train import loop, running, start, validation
 from metamer.train.data import Crops, Photographs, find
-from metamer.train.entropy_model import SCALE_HIGH, SCALE_LOW, SCALE_STEP, SCALES, level_weights
-from metamer.train.integer_networks import EXACT_LIMIT, HIDDEN_ONE, ContextNetwork, IntegerConv2d
-from metamer.train.networks import KEEPING, Codec
-from metamer.train.objective import Distortion
+from metamer.train.loss.objective import Distortion
+from metamer.train.networks.codec import KEEPING, Codec
+from metamer.train.networks.entropy_model import (
+    SCALE_HIGH,
+    SCALE_LOW,
+    SCALE_STEP,
+    SCALES,
+    level_weights,
+)
+from metamer.train.networks.integer_networks import (
+    EXACT_LIMIT,
+    HIDDEN_ONE,
+    ContextNetwork,
+    IntegerConv2d,
+)
 from metamer.train.recipe import Stage
 from metamer.train.running import CHECKPOINT
 

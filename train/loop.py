@@ -18,8 +18,8 @@ from tqdm import tqdm
 from metamer.codec.errors import RecipeError
 from metamer.train import start as starts
 from metamer.train.data import Batches, Crops, Photographs, find
-from metamer.train.networks import KEEPING, Codec
-from metamer.train.objective import Distortion
+from metamer.train.loss.objective import Distortion
+from metamer.train.networks.codec import KEEPING, Codec
 from metamer.train.recipe import Recipe, Stage, from_mapping
 from metamer.train.running import CHECKPOINT, LOG, Log, earlier, learning_rate, load, save
 from metamer.train.step import Trainer

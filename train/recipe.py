@@ -14,12 +14,12 @@ from metamer.codec.errors import RecipeError
 from metamer.perception import registry
 from metamer.perception.backbones.imagenet import NETWORKS
 from metamer.perception.errors import PerceptionError
-from metamer.train.critic import PIXELS, CriticOptions
-from metamer.train.critic_losses import LOSSES
-from metamer.train.lapped import BLOCK
-from metamer.train.networks import KEEPING, PARTS, NetworkOptions
+from metamer.train.loss.critic import PIXELS, CriticOptions
+from metamer.train.loss.critic_losses import LOSSES
+from metamer.train.networks.codec import KEEPING, PARTS, NetworkOptions
+from metamer.train.networks.lapped import BLOCK
+from metamer.train.networks.proxies import PROXIES
 from metamer.train.old_names import NEW_NAMES
-from metamer.train.proxies import PROXIES
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
 BASIS = 3 * BLOCK * BLOCK  # a block has no more dimensions than that
@@ -69,8 +69,8 @@ class Recipe:
 
     start: a shipped model, a model file or a checkpoint to begin from; "" is the Karhunen-Loève
     start. distortion: any distance of the registry, as `name` or `name:option=value,…`, and its
-    weight in the mix; `train.objective` balances them. critic: none, or the options of
-    `train.critic`. rate_control: `lambda` (λ is fixed), `start` (every level keeps the bits a pixel
+    weight in the mix; `train.loss.objective` balances them. critic: none, or the options of
+    `train.loss.critic`. rate_control: `lambda` (λ is fixed), `start` (every level keeps the bits a pixel
     it takes at the start), or a list of bits a pixel, one for each level; rate_control_speed: how
     fast λ follows, in ln λ a step. balance_crops: crops that distances are balanced on. message:
     what to tell who starts the run. level_balance_exponent: sample weights

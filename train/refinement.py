@@ -20,8 +20,8 @@ from metamer.perception.distance import Distance
 from metamer.perception.errors import MetricError
 from metamer.perception.registry import from_spec
 from metamer.train import axes, start
-from metamer.train.entropy_model import checkerboard, logistic_bits
-from metamer.train.networks import Codec
+from metamer.train.networks.codec import Codec
+from metamer.train.networks.entropy_model import checkerboard, logistic_bits
 
 # exponent: 0 for orthogonal transforms, 1 for what the gradient says (research/notes/LEVERS.md)
 TANGENT = 0.35

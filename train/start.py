@@ -17,9 +17,9 @@ from metamer.codec.network import model as models
 from metamer.codec.network.latents import FRACTION, MEAN_SHIFT
 from metamer.codec.network.model import SUFFIX, WEIGHTS, Model, graph_names
 from metamer.train import running
-from metamer.train.entropy_model import SCALE_LOW, SCALE_STEP
-from metamer.train.integer_networks import ContextNetwork, IntegerConv2d
-from metamer.train.networks import Codec, NetworkOptions
+from metamer.train.networks.codec import Codec, NetworkOptions
+from metamer.train.networks.entropy_model import SCALE_LOW, SCALE_STEP
+from metamer.train.networks.integer_networks import ContextNetwork, IntegerConv2d
 
 STORED = "_stored"  # what `train.export.shrink` calls a constant that it keeps in fewer bits
 

@@ -11,10 +11,10 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from metamer.train.critic import Opponent
-from metamer.train.entropy_model import level_weights
-from metamer.train.networks import KEEPING, Codec
-from metamer.train.objective import Distortion, RateTarget
+from metamer.train.loss.critic import Opponent
+from metamer.train.loss.objective import Distortion, RateTarget
+from metamer.train.networks.codec import KEEPING, Codec
+from metamer.train.networks.entropy_model import level_weights
 from metamer.train.recipe import Recipe, Stage
 from metamer.train.running import learning_rate, uses_bf16
 

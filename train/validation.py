@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from metamer.train.data import Photographs, centre_crops
-from metamer.train.networks import Codec
-from metamer.train.objective import Distortion
+from metamer.train.loss.objective import Distortion
+from metamer.train.networks.codec import Codec
 from metamer.train.recipe import Stage
 from metamer.train.step import rate_distortion
 

@@ -28,7 +28,7 @@ from metamer.codec.errors import ImageError
 from metamer.evaluation.intervals import LEAST_PICTURES, bootstrap_interval
 from metamer.perception.backbones.imagenet import Network
 from metamer.perception.distances.wasserstein import LAYERS
-from metamer.train.critic_losses import LOSSES
+from metamer.train.loss.critic_losses import LOSSES
 
 NETWORK = "squeezenet"
 SIDE = 16  # pixels of a cell

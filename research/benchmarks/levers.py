@@ -27,7 +27,7 @@ from scipy import stats
 from metamer.evaluation.rate.bjontegaard import bd_rate
 from metamer.train import loop, validation
 from metamer.train.data import find
-from metamer.train.objective import Distortion
+from metamer.train.loss.objective import Distortion
 from metamer.train.recipe import Stage, changed, from_mapping
 from metamer.train.running import CHECKPOINT
 

@@ -26,8 +26,12 @@ import torch
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from torch.utils.flop_counter import FlopCounterMode
 from PACKAGE import start
-from PACKAGE.networks import NetworkOptions
-from PACKAGE.objective import Distortion
+try:
+    from PACKAGE.loss.objective import Distortion
+    from PACKAGE.networks.codec import NetworkOptions
+except ImportError:  # checkouts from before there were those folders
+    from PACKAGE.networks import NetworkOptions
+    from PACKAGE.objective import Distortion
 from PACKAGE.recipe import Stage
 try:
     from PACKAGE.step import parameter_groups, rate_distortion, spread_levels

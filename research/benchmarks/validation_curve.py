@@ -17,7 +17,7 @@ import torch
 from metamer.evaluation.rate.bjontegaard import bd_rate
 from metamer.train import recipe, running, start, validation
 from metamer.train.data import find
-from metamer.train.objective import Distortion
+from metamer.train.loss.objective import Distortion
 
 
 def curve(rows: list[dict]) -> np.ndarray:

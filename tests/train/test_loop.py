@@ -17,8 +17,8 @@ import yaml
 
 from metamer.train import loop, old_names, recipe, running, step
 from metamer.train.data import Photographs, find
-from metamer.train.networks import Codec
-from metamer.train.objective import Distortion
+from metamer.train.loss.objective import Distortion
+from metamer.train.networks.codec import Codec
 from metamer.train.running import DivergedError, learning_rate
 from metamer.train.step import rate_distortion, spread_levels
 from tests.conftest import ROOT, TINY_RECIPE, run_metamer

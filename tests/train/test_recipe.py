@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from metamer.codec.errors import RecipeError
-from metamer.train.critic import CriticOptions
+from metamer.train.loss.critic import CriticOptions
 from metamer.train.old_names import translated
 from metamer.train.recipe import changed, from_mapping, load
 from metamer.train.spaces import recipe as spaces

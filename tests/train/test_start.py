@@ -21,10 +21,10 @@ from metamer.codec.picture import pixels
 from metamer.codec.stream import tiles as decoding
 from metamer.entropy.coder import Meter
 from metamer.train import loop, running, start
-from metamer.train.entropy_model import level_weights
 from metamer.train.export import quality_arrays
-from metamer.train.integer_networks import IntegerConv2d
-from metamer.train.networks import NetworkOptions
+from metamer.train.networks.codec import NetworkOptions
+from metamer.train.networks.entropy_model import level_weights
+from metamer.train.networks.integer_networks import IntegerConv2d
 
 
 @pytest.fixture(scope="module")

@@ -17,8 +17,8 @@ from metamer.codec.network.model import load
 from metamer.codec.picture import pixels
 from metamer.entropy.coder import Decoder, Encoder
 from metamer.train import export, start
-from metamer.train.entropy_model import SCALE_HIGH, SCALE_LOW, SCALES
-from metamer.train.proxies import dither, within_cell
+from metamer.train.networks.entropy_model import SCALE_HIGH, SCALE_LOW, SCALES
+from metamer.train.networks.proxies import dither, within_cell
 from tests.codec.network.test_decoders import replaced
 
 RANGE = (SCALE_LOW, SCALE_HIGH)

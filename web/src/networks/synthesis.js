@@ -1,4 +1,4 @@
-// Latents to planes of colour: the inverse lapped transform, and a residual network at 1/8 (train/transforms.py).
+// Latents to planes of colour: the inverse lapped transform, and a residual network at 1/8 (train/networks/transforms.py).
 
 import { Epilogue } from "./engine.js";
 

@@ -8,9 +8,10 @@ import torch
 from torch import Tensor, nn
 
 from metamer.codec.network.latents import STRIDE
-from metamer.train import axes, lapped
-from metamer.train.entropy_model import SCALE_STEP, Coded, EntropyModel, level_weights
-from metamer.train.transforms import Analysis, Synthesis
+from metamer.train import axes
+from metamer.train.networks import lapped
+from metamer.train.networks.entropy_model import SCALE_STEP, Coded, EntropyModel, level_weights
+from metamer.train.networks.transforms import Analysis, Synthesis
 
 PARTS = {  # what a stage trains → the beginnings of its parameters' names
     "entropy": ("",),  # everything, the residual networks left out of the path

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamer.train.lapped import LinearInverse, LinearTransform, blocks, unblocks
+from metamer.train.networks.lapped import LinearInverse, LinearTransform, blocks, unblocks
 
 
 class Asinh(torch.autograd.Function):

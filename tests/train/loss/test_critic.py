@@ -12,10 +12,10 @@ from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from torch.nn import functional as F
 
-from metamer.train.critic import CriticOptions, FeatureCritic, Opponent, PatchCritic
-from metamer.train.critic_losses import LOSSES
-from metamer.train.entropy_model import level_weights
-from metamer.train.networks import Codec, NetworkOptions
+from metamer.train.loss.critic import CriticOptions, FeatureCritic, Opponent, PatchCritic
+from metamer.train.loss.critic_losses import LOSSES
+from metamer.train.networks.codec import Codec, NetworkOptions
+from metamer.train.networks.entropy_model import level_weights
 
 LATENTS, LEVELS = 6, 3
 # what photographs and decodes show, with what odds

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 
 from metamer.codec.errors import RecipeError
 from metamer.perception.registry import from_spec
-from metamer.train.networks import Codec
+from metamer.train.networks.codec import Codec
 
 # a distance that falls by less than this share a level, anywhere, tells nothing of the rate
 FLATTEST = 0.02

@@ -18,15 +18,15 @@ from torch.nn import functional as F
 
 from metamer.codec.network.latents import FRACTION, HYPER_STRIDE, KNOWN_SHIFT, MEAN_SHIFT
 from metamer.codec.network.model import LIMITS
-from metamer.train.integer_networks import (
+from metamer.train.networks.integer_networks import (
     HIDDEN_ONE,
     ContextNetwork,
     HyperSynthesis,
     round_through,
     set_quantised,
 )
-from metamer.train.proxies import PROXIES, dither, within_cell
-from metamer.train.transforms import asinh
+from metamer.train.networks.proxies import PROXIES, dither, within_cell
+from metamer.train.networks.transforms import asinh
 
 # (centre (N, C, n, 1) in steps, logarithm of the scale, channels, colour of the n positions) →
 # latents (N, C, n, 1) in steps
@@ -162,7 +162,7 @@ class Coded:
 
     Only if they were asked for: file_bits, of both, everything rounded as in a file, without
     gradient (noise costs more: at low rates three times as much); texture, like latent, what may
-    have been there where rounding to the prediction left nothing (`proxies.within_cell`).
+    have been there where rounding to the prediction left nothing (`train.networks.proxies.within_cell`).
     """
 
     latent: Tensor

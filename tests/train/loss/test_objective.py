@@ -13,8 +13,8 @@ from metamer.codec.errors import RecipeError
 from metamer.perception import registry
 from metamer.perception.distance import Distance
 from metamer.perception.metric import Metric
-from metamer.train.entropy_model import level_weights
-from metamer.train.objective import Distortion, RateTarget, slopes
+from metamer.train.loss.objective import Distortion, RateTarget, slopes
+from metamer.train.networks.entropy_model import level_weights
 
 LEVELS = 6
 LEVEL = torch.arange(LEVELS)

@@ -14,7 +14,9 @@ from metamer.codec.network.model import load
 from metamer.entropy.tables import Tables
 from metamer.evaluation.codecs import macs
 from metamer.train.data import Crops, Photographs, find
-from metamer.train.entropy_model import (
+from metamer.train.export import logistic_tables, pack_tables
+from metamer.train.networks.codec import Codec, NetworkOptions
+from metamer.train.networks.entropy_model import (
     SCALE_LOW,
     SCALE_STEP,
     SCALES,
@@ -23,8 +25,6 @@ from metamer.train.entropy_model import (
     level_weights,
     logistic_bits,
 )
-from metamer.train.export import logistic_tables, pack_tables
-from metamer.train.networks import Codec, NetworkOptions
 
 SIDE = 256
 

@@ -19,7 +19,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from metamer.perception.backbones.imagenet import Network
 from metamer.perception.distances.wasserstein import LAYERS
-from metamer.train.critic_losses import LOSSES
+from metamer.train.loss.critic_losses import LOSSES
 
 CONDITION = 12  # channels that the latents are squeezed into (HiFiC)
 PIXELS = "pixels"
@@ -29,10 +29,10 @@ BETAS = (0.5, 0.9)  # of Adam: with more momentum the critic is late, and is foo
 @dataclass
 class CriticOptions:
     """weight: what one nat of the critic counts, as a share of the distortion at the start
-    (`train.objective`).
+    (`train.loss.objective`).
 
     input: pixels, or a network whose features it looks at: squeezenet, alexnet, vgg16 (weights:
-    `metamer weights fetch`). loss: one of `train.critic_losses`. spectral_norm: bound each layer's
+    `metamer weights fetch`). loss: one of `train.loss.critic_losses`. spectral_norm: bound each layer's
     largest singular value (Miyato et al., ICLR 2018). conditional: show it the decoded latents.
     width: channels of the first layer, HiFiC's being 64; for features, of every head.
     pretraining_steps: steps at the beginning in which the critic learns and the codec does not

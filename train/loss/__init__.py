@@ -1,0 +1,1 @@
+"""What is minimised: rate, balanced distances, and a critic."""

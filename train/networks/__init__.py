@@ -1,0 +1,1 @@
+"""Networks that can be trained: Metamer's own, from pixels to bits."""
