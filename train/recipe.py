@@ -70,10 +70,10 @@ class Recipe:
     start: a shipped model, a model file or a checkpoint to begin from; "" is the Karhunen-Loève
     start. distortion: any distance of the registry, as `name` or `name:option=value,…`, and its
     weight in the mix; `train.loss.objective` balances them. critic: none, or the options of
-    `train.loss.critic`. rate_control: `lambda` (λ is fixed), `start` (every level keeps the bits a pixel
-    it takes at the start), or a list of bits a pixel, one for each level; rate_control_speed: how
-    fast λ follows, in ln λ a step. balance_crops: crops that distances are balanced on. message:
-    what to tell who starts the run. level_balance_exponent: sample weights
+    `train.loss.critic`. rate_control: `lambda` (λ is fixed), `start` (every level keeps the bits a
+    pixel it takes at the start), or a list of bits a pixel, one for each level; rate_control_speed:
+    how fast λ follows, in ln λ a step. balance_crops: crops that distances are balanced on.
+    message: what to tell who starts the run. level_balance_exponent: sample weights
     λ^(−level_balance_exponent), so that every quality counts about equally. precision: `32-true` or
     `bf16-mixed`; `auto` is bf16 where the processor multiplies it natively.
     """

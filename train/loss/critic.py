@@ -32,9 +32,9 @@ class CriticOptions:
     (`train.loss.objective`).
 
     input: pixels, or a network whose features it looks at: squeezenet, alexnet, vgg16 (weights:
-    `metamer weights fetch`). loss: one of `train.loss.critic_losses`. spectral_norm: bound each layer's
-    largest singular value (Miyato et al., ICLR 2018). conditional: show it the decoded latents.
-    width: channels of the first layer, HiFiC's being 64; for features, of every head.
+    `metamer weights fetch`). loss: one of `train.loss.critic_losses`. spectral_norm: bound each
+    layer's largest singular value (Miyato et al., ICLR 2018). conditional: show it the decoded
+    latents. width: channels of the first layer, HiFiC's being 64; for features, of every head.
     pretraining_steps: steps at the beginning in which the critic learns and the codec does not
     listen. learning_rate falls as the stage's does.
     """

@@ -162,7 +162,8 @@ class Coded:
 
     Only if they were asked for: file_bits, of both, everything rounded as in a file, without
     gradient (noise costs more: at low rates three times as much); texture, like latent, what may
-    have been there where rounding to the prediction left nothing (`train.networks.proxies.within_cell`).
+    have been there where rounding to the prediction left nothing
+    (`train.networks.proxies.within_cell`).
     """
 
     latent: Tensor
