@@ -7,6 +7,7 @@ from pathlib import Path
 from metamer.codec.errors import RecipeError
 from metamer.train import export as exporting
 from metamer.train import loop, recipe, running
+from metamer.train.data.shards import is_sharded
 from metamer.train.spaces import loop as spaces_loop
 from metamer.train.spaces import recipe as spaces_recipe
 
@@ -34,6 +35,11 @@ def train(
         raise RecipeError(
             f"{path}: a perceptual space is trained from scratch to the end; it takes no --start, "
             "no --minutes"
+        )
+    elif sharded := [spec for spec in folders if is_sharded(str(spec))]:
+        raise RecipeError(
+            f"--data {sharded[0]}: a perceptual space is trained on folders of pictures, "
+            "not on shards"
         )
     else:
         spaces_loop.train(spaces_recipe.load(path, assignments), folders, out, resume)

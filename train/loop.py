@@ -17,7 +17,7 @@ from tqdm import tqdm
 
 from metamer.codec.errors import RecipeError
 from metamer.train import start as starts
-from metamer.train.data import Batches, Crops, Photographs, find
+from metamer.train.data import Plan, Source, open_data
 from metamer.train.loss.objective import Distortion
 from metamer.train.networks.codec import KEEPING, Codec
 from metamer.train.recipe import Recipe, Stage, from_mapping
@@ -90,24 +90,21 @@ def own_share(stage: Stage, fabric: Fabric) -> slice:
     return slice(fabric.global_rank * size, (fabric.global_rank + 1) * size)
 
 
-def first_crops(photographs: Photographs, crop: int, seed: int, count: int) -> Tensor:
+def first_crops(source: Source, crop: int, seed: int, count: int) -> Tensor:
     """(N, 3, S, S) in [0, 1]: the crops that statistics are taken of before training."""
-    crops = Crops(photographs, crop, seed)
-    return torch.stack([crops[index] for index in range(count)]).float() / 255
+    return torch.stack([*source.crops(crop, seed, count)]).float() / 255
 
 
-def begin(recipe: Recipe, photographs: Photographs) -> Codec:
+def begin(recipe: Recipe, source: Source) -> Codec:
     """The codec before the first step: of ``recipe.start``, or the Karhunen-Loève start."""
     if recipe.start:
         return starts.load(recipe.start, recipe.network)
     codec = Codec(recipe.network)
-    codec.start_from(first_crops(photographs, START_CROP, recipe.seed, recipe.start_crops))
+    codec.start_from(first_crops(source, START_CROP, recipe.seed, recipe.start_crops))
     return codec
 
 
-def prepared(
-    recipe: Recipe, photographs: Photographs, state: dict | None
-) -> tuple[Codec, Distortion]:
+def prepared(recipe: Recipe, source: Source, state: dict | None) -> tuple[Codec, Distortion]:
     """Codec and distortion as they are before the first step, or where ``state`` was saved."""
     distortion = Distortion(recipe.distortion, recipe.network.levels)
     if state is not None:
@@ -116,13 +113,13 @@ def prepared(
         if "distortion" in state:  # checkpoints from before there was anything to balance lack it
             distortion.restore(state["distortion"])
         return codec, distortion
-    codec = begin(recipe, photographs)
+    codec = begin(recipe, source)
     if not distortion.is_plain or recipe.critic or recipe.rate_control != "lambda":
         codec.entropy.set_quantised(
             recipe.stages[0].integer_networks or recipe.stages[0].parts in KEEPING
         )
         crops = first_crops(
-            photographs,
+            source,
             max(stage.crop for stage in recipe.stages),
             recipe.seed,
             recipe.balance_crops,
@@ -155,16 +152,18 @@ def train(
     fabric = connect()
     shares = [own_share(stage, fabric) for stage in recipe.stages]
     seed_everything(recipe.seed, verbose=False)
-    training, held_out = find(*folders)
-    photographs = Photographs(training, fabric.device)
-    crops = validation_crops(held_out)
-    trainer = Trainer(recipe, *prepared(recipe, photographs, state), fabric)
+    data = open_data(
+        folders, fabric.device, before=None if state is None else state.get("data", {})
+    )
+    crops = validation_crops(data.validation)
+    trainer = Trainer(recipe, *prepared(recipe, data.training, state), fabric)
     if state is not None:
         trainer.restore(state)
     out.mkdir(parents=True, exist_ok=True)
     done = state["step"] if state is not None else 0
-    if fabric.is_global_zero and recipe.message:
-        tqdm.write(recipe.message, file=sys.stderr)
+    for notice in (recipe.message, data.notice):
+        if fabric.is_global_zero and notice:
+            tqdm.write(notice, file=sys.stderr)
     log = Log(
         out / LOG,
         checkpoint,
@@ -177,19 +176,19 @@ def train(
     def snapshot() -> None:
         log.check()
         if fabric.is_global_zero:
-            save(checkpoint, {"step": done, **trainer.state()})
+            save(checkpoint, {"step": done, "data": data.state(taken), **trainer.state()})
         fabric.barrier()
 
-    first = 0
+    first = before = 0
     for stage, own in zip(recipe.stages, shares, strict=True):
         last = first + stage.steps
         trainer.enter(stage)
-        for image, affine in Batches(
-            photographs, stage.crop, recipe.seed, stage.batch, range(done, last), own
-        ):
+        taken = before + (done - first) * stage.batch
+        plan = Plan(stage.crop, recipe.seed, stage.batch, range(done, last), own, taken)
+        for image, affine in data.training.batches(plan):
             values = trainer.step(stage, done - first, done, image, affine, own)
             rate = learning_rate(stage, done - first)
-            done += 1
+            done, taken = done + 1, taken + stage.batch
             log.step(done, stage.batch, values, stage=stage.name, learning_rate=rate)
             if done % recipe.validate_every == 0 and len(crops) and fabric.is_global_zero:
                 log.row(
@@ -203,7 +202,7 @@ def train(
                 snapshot()
             if ends:
                 break
-        first = last
+        first, before = last, before + stage.steps * stage.batch
         if log.minutes > minutes:
             break
     log.close()

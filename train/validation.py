@@ -1,12 +1,12 @@
 """What a codec in training makes of held-out photographs."""
 
 import dataclasses
-from pathlib import Path
 
 import torch
 from torch import Tensor
 
 from metamer.train.data import Photographs, centre_crops
+from metamer.train.data.photographs import Encoded
 from metamer.train.loss.objective import Distortion
 from metamer.train.networks.codec import Codec
 from metamer.train.recipe import Stage
@@ -15,7 +15,7 @@ from metamer.train.step import rate_distortion
 VALIDATION_CROPS = 16
 
 
-def validation_crops(held_out: list[Path]) -> Tensor:
+def validation_crops(held_out: list[Encoded]) -> Tensor:
     """(N, 3, 256, 256) uint8 from the held-out photographs, spread evenly over them."""
     return centre_crops(
         Photographs(held_out[:: max(1, len(held_out) // VALIDATION_CROPS)]), 256, VALIDATION_CROPS

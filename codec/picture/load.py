@@ -135,6 +135,25 @@ def load(
         raise ImageError(f"cannot be read: {_reason(problem)}") from problem
 
 
+def measured(source: str | os.PathLike | IO[bytes]) -> tuple[int, int]:
+    """Width and height of the upright picture in a file, of what its header says; pixels are
+    decoded for JPEG XL alone, whose reader knows no other way.
+
+    source: as `load` takes it. Raises ImageError for what the header already shows not to be coded.
+    """
+    try:
+        with _file(source) as file, _identified(file) as image:
+            if getattr(image, "is_animated", False) and image.format != "MPO":
+                raise ImageError("holds several frames or pages; only single pictures are coded")
+            _check_size(image, None)
+            turned = metadata.collect(image, strip=True)[2] >= 5
+            return (image.height, image.width) if turned else image.size
+    except ImageError:
+        raise
+    except PILLOW_ERRORS as problem:
+        raise ImageError(f"cannot be read: {_reason(problem)}") from problem
+
+
 def take(
     image: Image.Image,
     *,
@@ -153,11 +172,7 @@ def take(
     which spares a copy of it. Raises ImageError where the picture cannot be read, or reading it
     would lose something silently.
     """
-    if not 1 <= min(image.size) <= max(image.size) <= MAX_SIDE:
-        raise ImageError(
-            f"is {image.width}x{image.height}; a side may have from 1 to {MAX_SIDE} pixels"
-        )
-    limits.check_picture(*image.size, max_pixels)
+    _check_size(image, max_pixels)
     several = getattr(image, "is_animated", False)  # its `n_frames` would read them all
     # MPO: a JPEG that carries its preview along
     if several and not first_frame and image.format != "MPO":
@@ -186,6 +201,14 @@ def take(
     if transparency is not None:
         image = alpha.fill(image, transparency)
     return Picture(image, transparency, kept, exif, xmp)
+
+
+def _check_size(image: Image.Image, max_pixels: int | None) -> None:
+    if not 1 <= min(image.size) <= max(image.size) <= MAX_SIDE:
+        raise ImageError(
+            f"is {image.width}x{image.height}; a side may have from 1 to {MAX_SIDE} pixels"
+        )
+    limits.check_picture(*image.size, max_pixels)
 
 
 def opaque(picture: Picture) -> Image.Image:

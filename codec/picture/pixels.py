@@ -1,5 +1,6 @@
 """Pictures to arrays and back."""
 
+import importlib.util
 import io
 from pathlib import Path
 
@@ -11,6 +12,11 @@ from metamer.codec.picture import load as pictures
 
 # what a folder is searched for
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".ppm"}
+# what else photographs come in, where the package that reads it is installed
+PLUGIN_SUFFIXES = {".heic": "pillow_heif", ".heif": "pillow_heif", ".jxl": "pillow_jxl"}
+PHOTOGRAPHS = SUFFIXES | {
+    suffix for suffix, module in PLUGIN_SUFFIXES.items() if importlib.util.find_spec(module)
+}
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

@@ -63,10 +63,12 @@ files_argument = click.argument(
 data_option = click.option(
     "--data",
     "folders",
-    type=click.Path(path_type=Path),
     required=True,
     multiple=True,
-    help="Pictures to train on; its validation.txt is held out. Repeatable.",
+    metavar="DATA",
+    help="Pictures to train on: a folder, whose validation.txt is held out; shards of WebDataset, "
+    "as paths, URLs or a command ('shards/{000..012}.tar', 'pipe:CMD'); or a dataset of Hugging "
+    "Face, hf:NAME[:SPLIT[:COLUMN]]. Repeatable.",
 )
 metric_option = click.option(
     "-m",

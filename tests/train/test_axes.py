@@ -5,7 +5,7 @@ import torch
 
 from metamer.codec.network import colour_axes as codec_axes
 from metamer.train import axes
-from metamer.train.data import Batches, Crops, Photographs, find
+from metamer.train.data import Batches, Crops, Photographs, Plan, find
 from tests.codec.network.test_colour_axes import coloured
 
 
@@ -29,7 +29,7 @@ def test_crops_turn_with_their_whole_picture(photographs):
     held = Photographs(find(photographs)[0])
     crops = Crops(held, 96, 5)
     whole = [axes.affine(held[index].permute(1, 2, 0).numpy()) for index in range(len(held))]
-    batches = list(Batches(held, 96, 5, 4, range(3), slice(1, 4)))
+    batches = list(Batches(held, Plan(96, 5, 4, range(3), slice(1, 4))))
     for step, (images, affines) in enumerate(batches):
         for place, (crop, affine) in enumerate(zip(images, affines, strict=True)):
             assert torch.equal(crop, crops[4 * step + 1 + place])

@@ -16,7 +16,7 @@ import torch
 import yaml
 
 from metamer.train import loop, old_names, recipe, running, step
-from metamer.train.data import Photographs, find
+from metamer.train.data import open_data
 from metamer.train.loss.objective import Distortion
 from metamer.train.networks.codec import Codec
 from metamer.train.running import DivergedError, learning_rate
@@ -45,7 +45,7 @@ def beginning(tmp_path_factory, photographs) -> Path:
             {**mixture(""), "critic": None, "stages": [{"name": "none", "steps": 1}]}
         ).network
     )
-    codec.start_from(loop.first_crops(Photographs(find(photographs)[0]), 96, 0, 24))
+    codec.start_from(loop.first_crops(open_data([photographs]).training, 96, 0, 24))
     path = tmp_path_factory.mktemp("beginning") / "start.pt"
     running.save(path, {"average": codec.state_dict()})
     return path
@@ -485,7 +485,7 @@ def test_the_loss_is_rate_and_weighted_distortion(beginning, photographs):
     """By the formula, from what the codec itself returns."""
     codec = Codec(recipe.from_mapping(mixture(beginning)).network)
     codec.load_state_dict(loop.load(beginning)["average"])
-    image = loop.first_crops(Photographs(find(photographs)[0]), 96, 3, 4)
+    image = loop.first_crops(open_data([photographs]).training, 96, 3, 4)
     distortion, level = (
         Distortion({"mse": 1.0, "ssim": 3.0}, 4),
         torch.tensor([0.0, 0.5, 2.25, 3.0]),
@@ -507,7 +507,7 @@ def test_the_loss_is_rate_and_weighted_distortion(beginning, photographs):
 def test_a_files_rate_is_counted_beside_the_proxys(beginning, photographs):
     """Noise costs more than rounding does, and a rate to be kept is that of files."""
     codec = loop.begin(recipe.from_mapping(mixture(beginning)), None)
-    image = loop.first_crops(Photographs(find(photographs)[0]), 96, 3, 4)
+    image = loop.first_crops(open_data([photographs]).training, 96, 3, 4)
     plain, level = Distortion({"mse": 1.0}, 4), torch.tensor([0.0, 0.5, 2.25, 3.0])
     found = {
         proxy: rate_distortion(
@@ -535,7 +535,7 @@ def test_rates_are_kept_where_lambda_would_change_them(beginning, photographs, t
     """A trained entropy model, then λ three times what it was: the rate rises by half; held, it
     strays a quarter of that.
     """
-    crops = loop.first_crops(Photographs(find(photographs)[0]), 96, 7, 24)
+    crops = loop.first_crops(open_data([photographs]).training, 96, 7, 24)
     values = mixture(
         beginning,
         distortion={"mse": 1},

@@ -12,7 +12,7 @@ from metamer.codec.errors import RecipeError
 from metamer.train import command, running
 from metamer.train.spaces import loop, recipe
 from metamer.train.spaces.task import Task
-from tests.conftest import run_metamer
+from tests.conftest import ROOT, inside, run_metamer
 
 
 @dataclass
@@ -220,3 +220,12 @@ def test_the_command_line_says_what_is_wrong(tmp_path):
     )
     done = run_metamer("export", tmp_path / "absent")
     assert done.returncode == 1 and done.stderr.decode().count("\n") == 1
+
+
+def test_a_space_takes_no_shards(tmp_path):
+    done = inside(
+        "train", ROOT / "train/recipes/perceptnet.yaml", "--data", "hf:x", "--out", tmp_path
+    )
+    assert (
+        done.returncode == 1 and b"is trained on folders of pictures, not on shards" in done.stderr
+    )

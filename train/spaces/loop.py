@@ -57,7 +57,7 @@ def train(recipe: SpaceRecipe, folders: Sequence[Path], out: Path, resume: bool 
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
 
     task = task_of(recipe.space)(
-        recipe.options, list(folders), out, recipe.batch, recipe.crop, recipe.seed
+        recipe.options, list(map(Path, folders)), out, recipe.batch, recipe.crop, recipe.seed
     )
     model = task.model.to(device, memory_format=torch.channels_last)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.weight_average_decay))
