@@ -12,7 +12,7 @@ from PIL import Image, ImageDraw, ImageFont
 from metamer.bitstreams.check import FOLDER, LIST, latent_digest, pixel_digest
 from metamer.codec import coding
 from metamer.codec.container import NO_MODEL
-from metamer.codec.network.model import load
+from metamer.codec.network.model import load_model
 
 
 def pictures() -> dict[str, Image.Image]:
@@ -97,7 +97,7 @@ def with_alpha(picture: Image.Image) -> Image.Image:
 
 def main(model: str, *names: str) -> None:
     entries = json.loads(LIST.read_text()) if LIST.exists() else {}
-    model_id = load(model).id.hex()
+    model_id = load_model(model).id.hex()
     for name, picture in (pictures() | drawings()).items():
         if names and name not in names:
             continue

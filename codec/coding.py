@@ -11,8 +11,7 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from metamer.codec import container, limits
-from metamer.codec import windows as transforms
+from metamer.codec import container, limits, windows
 from metamer.codec.container import Kind, Section
 from metamer.codec.encoder import rate_control
 from metamer.codec.encoder.effort import Effort, Progress
@@ -23,12 +22,16 @@ from metamer.codec.network import decoders, latents
 from metamer.codec.network import model as models
 from metamer.codec.network.colour_axes import Turn
 from metamer.codec.network.model import QUALITIES, Model
-from metamer.codec.picture import load as pictures
 from metamer.codec.picture import vp8l
-from metamer.codec.picture.load import Picture
+from metamer.codec.picture.load import Picture, convert_picture, load_picture, quantise_transparency
 from metamer.codec.stream import salvage
-from metamer.codec.stream import sections as auxiliary
-from metamer.codec.stream import tiles as decoding
+from metamer.codec.stream.sections import (
+    attach_extras,
+    decode_transparency,
+    extra_sections,
+    pillow_info,
+)
+from metamer.codec.stream.tiles import TileDecoder, latent_area, paint_overlays, parse_tiles
 from metamer.codec.system import files
 from metamer.entropy.coder import Encoder, Meter
 
@@ -79,9 +82,9 @@ class Info:
 
 
 def _picture(source: Source, **options: Any) -> Picture:
-    """options: of `codec.picture.load.take`."""
+    """options: of `codec.picture.load.convert_picture`."""
     if isinstance(source, Image.Image):
-        return pictures.take(source, **options)
+        return convert_picture(source, **options)
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8:
             raise ImageError(f"arrays must hold 8-bit pixels (uint8), not {source.dtype}")
@@ -89,16 +92,16 @@ def _picture(source: Source, **options: Any) -> Picture:
             source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))
         ):
             raise ImageError(f"arrays must be (H, W), (H, W, 3) or (H, W, 4), not {source.shape}")
-        return pictures.take(Image.fromarray(source), **options)
+        return convert_picture(Image.fromarray(source), **options)
     if isinstance(source, (str, os.PathLike)):
-        return pictures.load(source, **options)
-    data = files.contents(source)
+        return load_picture(source, **options)
+    data = files.read_contents(source)
     if data is None:
         raise ImageError(
             "is not a picture, an array, a path, bytes or an open file, but "
             f"{type(source).__name__}"
         )
-    return pictures.load(io.BytesIO(data), **options)
+    return load_picture(io.BytesIO(data), **options)
 
 
 def quality_index(quality: float) -> int:
@@ -121,21 +124,21 @@ def write(
     """All that the networks code of a picture, or of the tile ``box``, to an entropy.coder Encoder
     or Meter.
 
-    Returns the decoded latents, as `latents.encode` does.
+    Returns the decoded latents, as `latents.write_latents` does.
 
     turn: of its colours, as a rule `transforms.axes_of` it; importance: `transforms.importance` of
     it, if at hand; effort: none, or how latents are refined.
     """
-    whole = decoding.positions(*picture.size)
+    whole = latent_area(*picture.size)
     box = box or whole
-    importance = transforms.importance(picture, model) if importance is None else importance
+    importance = windows.error_importance(picture, model) if importance is None else importance
     importance = importance[box.within(whole)][..., None]
     if effort:
         latent, hyper, tradeoff = effort.refined(picture, box, index, model, turn, importance)
     else:
-        latent, hyper = transforms.analyse_box(picture, box, index, model, turn)
+        latent, hyper = windows.analyse_box(picture, box, index, model, turn)
         tradeoff = importance * model.tradeoff[index]
-    return latents.encode(model, index, latent, hyper, writer, tradeoff)
+    return latents.write_latents(model, index, latent, hyper, writer, tradeoff)
 
 
 def _encode(
@@ -150,7 +153,7 @@ def _encode(
 
     def code(image: Image.Image, box: Box) -> tuple[bytes, np.ndarray]:
         if id(image) not in importance:
-            importance[id(image)] = transforms.importance(image, picture.model)
+            importance[id(image)] = windows.error_importance(image, picture.model)
         writer = Encoder(picture.model.tables)
         decoded = write(
             image, index, picture.model, writer, picture.turn, box, importance[id(image)], effort
@@ -235,13 +238,13 @@ def encode(
     tile = (
         tile or picture.width * picture.height > TILED_ABOVE or max(picture.size) >= vp8l.MAX_SIDE
     )
-    network = _variant(models.load(model, threads), picture)
+    network = _variant(models.load_model(model, threads), picture)
     if bpp is not None:
         if not 0 < bpp < float("inf"):
             raise ValueError(f"bpp must be positive and finite, not {bpp}")
         max_bytes = int(bpp * picture.width * picture.height / 8)
-    whole = pictures.quantised(whole, alpha_quality)
-    others = auxiliary.sections(whole)
+    whole = quantise_transparency(whole, alpha_quality)
+    others = extra_sections(whole)
     alpha_bytes = sum(len(section.body) for section in others if section.kind == Kind.ALPHA)
     coding = Forms(picture, whole.transparency, alpha_bytes, network, tile, lossless is None)
     if lossless:
@@ -278,16 +281,16 @@ def cross_entropy(
     True
     """
     picture = _picture(image).image
-    network, index = _variant(models.load(model, threads), picture), quality_index(quality)
+    network, index = _variant(models.load_model(model, threads), picture), quality_index(quality)
     meter = Meter(network.tables)
-    write(picture, index, network, meter, transforms.axes_of(picture))
+    write(picture, index, network, meter, windows.choose_turn(picture))
     return meter.bits
 
 
 def _bytes(data: File) -> bytes:
     if isinstance(data, (str, os.PathLike)):
-        return files.read(str(data))
-    held = files.contents(data)
+        return files.read_file(str(data))
+    held = files.read_contents(data)
     if held is None:
         raise StreamError(f"is not a path, bytes or an open file, but {type(data).__name__}")
     return held
@@ -306,12 +309,12 @@ def decode_latents(
     """
     data = _bytes(data)
     header, found = container.unpack(data)
-    limits.check_stream(header, len(data), max_pixels)
-    picture, whole = decoding.coded(header, found), decoding.positions(header.width, header.height)
+    limits.check_stream_size(header, len(data), max_pixels)
+    picture, whole = parse_tiles(header, found), latent_area(header.width, header.height)
     if header.model_id == container.NO_MODEL:
         return np.zeros((whole.height, whole.width, 0), np.int32)
     network = find_model(header, model, threads)
-    tile = decoding.Tiles(picture, network)
+    tile = TileDecoder(picture, network)
     decoded = np.empty((whole.height, whole.width, network.latents), np.int32)
     for number, box in enumerate(picture.tiles):
         decoded[box.within(whole)] = tile(number)
@@ -352,16 +355,16 @@ def decode(
     _check_realism(realism)
     data = _bytes(data)
     header, found = container.unpack(data)
-    limits.check_stream(header, len(data), max_pixels)
-    area, picture = _area(region, header), decoding.coded(header, found)
+    limits.check_stream_size(header, len(data), max_pixels)
+    area, picture = _area(region, header), parse_tiles(header, found)
     image = Image.new("L" if header.grey else "RGB", (area.width, area.height))
     if picture.networked(area):
         network, synthesis = _networks(header, model, decoder, realism, threads)
-        tile = decoding.Tiles(picture, network, synthesis, PREVIEW_GROUPS if preview else None)
-        image = transforms.synthesise(tile, picture, area, network, synthesis)
-    opacity = decoding.paint(picture, area, image)
-    return auxiliary.attach(
-        image, opacity or auxiliary.transparency(header, found, area), auxiliary.info(found)
+        tile = TileDecoder(picture, network, synthesis, PREVIEW_GROUPS if preview else None)
+        image = windows.synthesise(tile, picture, area, network, synthesis)
+    opacity = paint_overlays(picture, area, image)
+    return attach_extras(
+        image, opacity or decode_transparency(header, found, area), pillow_info(found)
     )
 
 
@@ -389,23 +392,23 @@ def rescue(
         header, found = container.unpack(data)
         damage: list[str] = []
     except StreamError:
-        header, found, damage = salvage.sections(data)
-    limits.check_stream(header, len(data), max_pixels)
-    damage = damage or salvage.disorder(header, found)
-    area, picture = _area(region, header), salvage.coded(header, found)
+        header, found, damage = salvage.scan_sections(data)
+    limits.check_stream_size(header, len(data), max_pixels)
+    damage = damage or salvage.report_disorder(header, found)
+    area, picture = _area(region, header), salvage.salvage_tiles(header, found)
     image, lost = (
         Image.new("L" if header.grey else "RGB", (area.width, area.height)),
-        salvage.missing(picture),
+        salvage.missing_tiles(picture),
     )
     if picture.networked(area):
         network, synthesis = _networks(header, model, decoder, realism, threads)
-        tile = salvage.Tiles(
+        tile = salvage.LenientTileDecoder(
             picture, network, synthesis, PREVIEW_GROUPS if preview else None, bool(damage)
         )
-        image, lost = transforms.synthesise(tile, picture, area, network, synthesis), tile.lost
-    opacity = salvage.paint(picture, area, image, lost, damage)
-    image = salvage.attach(image, header, found, area, damage, opacity)
-    return salvage.mark(image, area, picture, lost, damage)
+        image, lost = windows.synthesise(tile, picture, area, network, synthesis), tile.lost
+    opacity = salvage.paint_salvaged(picture, area, image, lost, damage)
+    image = salvage.attach_salvaged(image, header, found, area, damage, opacity)
+    return salvage.mark_lost(image, area, picture, lost, damage)
 
 
 def _check_realism(realism: float | None) -> None:
@@ -421,14 +424,14 @@ def _networks(
     threads: int,
 ) -> tuple[Model, decoders.Synthesis]:
     network = find_model(header, model, threads)
-    return network, decoders.synthesis(network, decoder, realism, threads)
+    return network, decoders.load_synthesis(network, decoder, realism, threads)
 
 
 def find_model(header: container.Header, model: str | None, threads: int) -> Model:
     """The model that a file names, in the model file ``model`` or among those shipped. Raises
     ModelError.
     """
-    return models.find(header.model_id, (model,) if model else (), threads, header.grey)
+    return models.find_model(header.model_id, (model,) if model else (), threads, header.grey)
 
 
 def _area(region: tuple[int, int, int, int] | None, header: container.Header) -> Box:
@@ -455,12 +458,12 @@ def info(data: File) -> Info:
     """
     data = _bytes(data)
     header, found = container.unpack(data)
-    coded = decoding.coded(header, found)
+    coded = parse_tiles(header, found)
     forms = Counter(
         "networks" if one is None else LOSSLESS if one.whole else one.form.name.lower()
         for one in coded.overlays
     )
-    here = {path.stem: models.load(path.stem) for path in models.shipped()}
+    here = {path.stem: models.load_model(path.stem) for path in models.shipped_models()}
     here = {name: model.grey_variant if header.grey else model for name, model in here.items()}
     name = next((name for name, model in here.items() if model.id == header.model_id), None)
     networks = here[name].networks if name else header.model_id
@@ -479,7 +482,9 @@ def info(data: File) -> Info:
         container.version(data),
         len(data),
         len(coded.tiles) if header.tiled else 0,
-        tuple(decoder.name for decoder in decoders.shipped() if decoder.decodes == networks),
+        tuple(
+            decoder.name for decoder in decoders.shipped_decoders() if decoder.decodes == networks
+        ),
         header.grey,
         held,
         dict(forms),

@@ -64,7 +64,7 @@ class Box:
         )
 
 
-def split(box: Box, size: int = TILE) -> list[Box]:
+def split_tiles(box: Box, size: int = TILE) -> list[Box]:
     """Squares of ``size`` in raster order, the last row and column smaller.
 
     >>> split(Box(0, 0, 1, 5), 4)
@@ -77,9 +77,9 @@ def split(box: Box, size: int = TILE) -> list[Box]:
     ]
 
 
-def windows(box: Box, size: int = WINDOW) -> list[Box]:
-    """As few as `split` gives, but alike in size: a network that ran on one keeps the memory for
-    the next.
+def split_windows(box: Box, size: int = WINDOW) -> list[Box]:
+    """As few as `split_tiles` gives, but alike in size: a network that ran on one keeps the memory
+    for the next.
     """
 
     def evenly(start: int, end: int) -> list[int]:
@@ -96,7 +96,7 @@ def windows(box: Box, size: int = WINDOW) -> list[Box]:
     ]
 
 
-def covering(region: Box) -> Box:
+def covering_positions(region: Box) -> Box:
     """The positions that the pixels ``region`` lie in."""
     return Box(
         region.top // STRIDE,
@@ -106,7 +106,7 @@ def covering(region: Box) -> Box:
     )
 
 
-def seen_by_analysis(box: Box, halo: int, picture: Box) -> Box:
+def analysis_window(box: Box, halo: int, picture: Box) -> Box:
     """What the analysis must be given for the latents and hyper-latents of ``box`` to be those of
     the whole ``picture``.
 

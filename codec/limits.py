@@ -15,7 +15,7 @@ PIXELS_A_BYTE_OVERLAID = 1 << 17  # of plain colour without loss: 2²² pixels i
 ALWAYS = 1 << 20  # pixels that any number of bytes may declare
 
 
-def check_picture(width: int, height: int, max_pixels: int | None) -> None:
+def check_picture_size(width: int, height: int, max_pixels: int | None) -> None:
     """Raises ImageError for a picture that is too large to be encoded."""
     limit = MAX_PIXELS if max_pixels is None else max_pixels
     if width * height > limit:
@@ -24,7 +24,7 @@ def check_picture(width: int, height: int, max_pixels: int | None) -> None:
         )
 
 
-def check_stream(header: Header, size: int, max_pixels: int | None) -> None:
+def check_stream_size(header: Header, size: int, max_pixels: int | None) -> None:
     """Raises StreamError for a file of ``size`` bytes that declares more pixels than should be
     decoded.
 

@@ -75,10 +75,10 @@ class MetamerImageFile(ImageFile.ImageFile):
 
     def verify(self) -> None:
         """Compares the checksums and counts the tiles. Raises OSError."""
-        from metamer.codec.stream import tiles as decoding
+        from metamer.codec.stream.tiles import parse_tiles
 
         try:
-            decoding.coded(*container.unpack(self._read()))
+            parse_tiles(*container.unpack(self._read()))
         except MetamerError as problem:
             raise OSError(str(problem)) from problem
         finally:

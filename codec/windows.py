@@ -11,20 +11,20 @@ import numpy as np
 from PIL import Image
 
 from metamer.codec.encoder.masking import error_weights, log_variance
-from metamer.codec.grid import Box, covering, seen_by_analysis, windows
+from metamer.codec.grid import Box, analysis_window, covering_positions, split_windows
 from metamer.codec.network import colour_axes, latents
 from metamer.codec.network.decoders import Synthesis
-from metamer.codec.network.graphs.session import outputs
+from metamer.codec.network.graphs.session import check_outputs
 from metamer.codec.network.model import Model
 from metamer.codec.picture import pixels
-from metamer.codec.stream.tiles import Coded, positions
+from metamer.codec.stream.tiles import CodedPicture, latent_area
 
 # pixels: of a smaller picture's few hundred bytes, six are more than a turn saves
 TURNED_FROM = 1 << 14
 STRIP = 256  # rows that are looked at together
 
 
-def planes(picture: Image.Image, box: Box) -> np.ndarray:
+def box_planes(picture: Image.Image, box: Box) -> np.ndarray:
     """`pixels.to_planes` of the pixels of some positions."""
     return pixels.to_planes(picture, box.scaled(latents.STRIDE))
 
@@ -35,7 +35,7 @@ def analyse(image: np.ndarray, index: int, model: Model) -> tuple[np.ndarray, np
     """
     weights = model.arrays["level_weights"][index : index + 1]
     height, width = (side // latents.STRIDE for side in image.shape[2:])
-    latent, hyper = outputs(
+    latent, hyper = check_outputs(
         model.run("analysis", image=image, weights=weights),
         "analysis",
         ("f", (1, height, width, model.latents)),
@@ -45,14 +45,14 @@ def analyse(image: np.ndarray, index: int, model: Model) -> tuple[np.ndarray, np
     return latent[0], np.rint(hyper[0]).clip(-limit, limit).astype(np.int32)
 
 
-def axes_of(picture: Image.Image) -> colour_axes.Turn | None:
+def choose_turn(picture: Image.Image) -> colour_axes.Turn | None:
     """How the encoder turns the picture's colours; not at all where six bytes are much, or grey is
     all there is.
     """
     if picture.mode != "RGB" or picture.width * picture.height < TURNED_FROM:
         return None
     strips = range(0, picture.height, STRIP)
-    return colour_axes.principal(
+    return colour_axes.principal_turn(
         np.asarray(picture.crop((0, top, picture.width, min(top + STRIP, picture.height))))
         for top in strips
     )
@@ -71,10 +71,12 @@ def analyse_box(
 
     margin: how many positions around the box, in the picture, the latents are wanted of too.
     """
-    whole = positions(*picture.size)
-    window = seen_by_analysis(box, model.halo + margin, whole)
-    image = planes(picture, window)
-    latent, hyper = analyse(colour_axes.turn(image, turn.affine()) if turn else image, index, model)
+    whole = latent_area(*picture.size)
+    window = analysis_window(box, model.halo + margin, whole)
+    image = box_planes(picture, window)
+    latent, hyper = analyse(
+        colour_axes.turn_colours(image, turn.affine()) if turn else image, index, model
+    )
     top, left = (
         (box.top - window.top) // latents.HYPER_STRIDE,
         (box.left - window.left) // latents.HYPER_STRIDE,
@@ -86,21 +88,25 @@ def analyse_box(
     )
 
 
-def importance(picture: Image.Image, model: Model) -> np.ndarray:
+def error_importance(picture: Image.Image, model: Model) -> np.ndarray:
     """(h, w) float32: how much more than elsewhere an error counts to the encoder, for the whole
     picture.
     """
-    whole = positions(*picture.size)
+    whole = latent_area(*picture.size)
     weights = np.ones((whole.height, whole.width), np.float32)
     if model.masking:
-        for box in windows(whole):
-            weights[box.within(whole)] = log_variance(planes(picture, box))
+        for box in split_windows(whole):
+            weights[box.within(whole)] = log_variance(box_planes(picture, box))
         weights = error_weights(weights, model.masking)
     return weights
 
 
 def synthesise(
-    tile: Callable[[int], np.ndarray], coded: Coded, region: Box, model: Model, synthesis: Synthesis
+    tile: Callable[[int], np.ndarray],
+    coded: CodedPicture,
+    region: Box,
+    model: Model,
+    synthesis: Synthesis,
 ) -> Image.Image:
     """The pixels ``region`` of a picture.
 
@@ -108,14 +114,16 @@ def synthesise(
     in order, for those that are needed; no more of them are kept than the halo asks for.
     """
     header = coded.header
-    whole, index = positions(header.width, header.height), header.quality
+    whole, index = latent_area(header.width, header.height), header.quality
     picture = Image.new("L" if model.grey else "RGB", (region.width, region.height))
     weights = model.arrays["level_weights"][index : index + 1]
-    for box, seen, field in _strips(tile, coded.tiles, covering(region), synthesis.halo, whole):
-        for window in windows(box):
+    for box, seen, field in _strips(
+        tile, coded.tiles, covering_positions(region), synthesis.halo, whole
+    ):
+        for window in split_windows(box):
             around = window.grown(synthesis.halo, synthesis.halo, whole)
             latent = latents.dequantise(model, index, field[around.within(seen)])
-            (image,) = outputs(
+            (image,) = check_outputs(
                 synthesis.session.run(latent=latent, weights=weights),
                 "synthesis",
                 ("f", (1, 3, around.height * latents.STRIDE, around.width * latents.STRIDE)),
@@ -124,7 +132,7 @@ def synthesise(
             rows, columns = visible.within(around.scaled(latents.STRIDE))
             shown = image[:, :, rows, columns]
             if coded.turn:
-                shown = colour_axes.restore(shown, coded.turn.affine())
+                shown = colour_axes.restore_colours(shown, coded.turn.affine())
             done = pixels.from_planes(shown, visible.width, visible.height, model.grey)
             picture.paste(done, (visible.left - region.left, visible.top - region.top))
     return picture

@@ -18,7 +18,7 @@ HOLD_OUT = "validation.txt"  # names, a line each, of files in a folder that tra
 def read_image(path: Path) -> Image.Image:
     """The picture at ``path``, 8-bit sRGB; an `ImageError` names it."""
     try:
-        return pixels.read(path)
+        return pixels.read_rgb(path)
     except ImageError as problem:
         raise ImageError(f"{path} {problem}") from None
 
@@ -47,7 +47,7 @@ def save_image(picture: Image.Image, path: Path) -> None:
     """Writes a PNG, whole or not at all."""
     buffer = io.BytesIO()
     picture.save(buffer, "PNG")
-    files.write(str(path), buffer.getvalue())
+    files.write_file(str(path), buffer.getvalue())
 
 
 def round_trip(picture: Image.Image, kind: str, **options) -> Image.Image:

@@ -49,9 +49,9 @@ def encode(batch: list[Work], options: dict) -> list[tuple[str, str]]:
     problems = []
     for source, target in batch:
         try:
-            data = metamer.encode(files.read(source), threads=1, **options)
+            data = metamer.encode(files.read_file(source), threads=1, **options)
             Path(target).parent.mkdir(parents=True, exist_ok=True)
-            files.write(target, data)
+            files.write_file(target, data)
         except (metamer.MetamerError, MemoryError, OSError) as problem:
             problems.append((source, str(problem) or "not enough memory"))
     return problems
@@ -109,7 +109,10 @@ def main() -> None:
         "--scheduler", help="address of a cluster's; default: workers on this machine"
     )
     where.add_argument(
-        "--workers", type=int, default=jobs.cores(), help="default: as many as there are cores"
+        "--workers",
+        type=int,
+        default=jobs.available_cores(),
+        help="default: as many as there are cores",
     )
     parser.add_argument("--model", default="base", help="shipped model, or a model file")
     rate = parser.add_mutually_exclusive_group()

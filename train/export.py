@@ -30,8 +30,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from metamer.codec import coding
-from metamer.codec import windows as transforms
+from metamer.codec import coding, windows
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.network import decoders, latents
 from metamer.codec.network import model as models
@@ -354,7 +353,7 @@ def quality_arrays(codec: Codec) -> dict[str, np.ndarray]:
     # the half makes >> round
     offset = (one * (log_deviation - log_step - low) / SCALE_STEP).round() + one // 2
     mean = (ratio * (latents.FRACTION * 2**latents.MEAN_SHIFT / ContextNetwork.MEAN_ONE)).round()
-    known = (ContextNetwork.KNOWN_ONE * 2**latents.KNOWN_SHIFT / latents.FRACTION / ratio).round()
+    known = (ContextNetwork.KNOWN_ONE * 2**latents.CONTEXT_SHIFT / latents.FRACTION / ratio).round()
     values = {
         "hyper_index": hyper_index,
         "scale_offset": offset,
@@ -427,7 +426,7 @@ def count_tables(
     for index in tqdm(range(crops), desc="counting residuals", unit="crop"):
         picture = Image.fromarray(source[index].permute(1, 2, 0).numpy())
         quality = int((index + 0.5) / crops * QUALITIES)
-        coding.write(picture, quality, model, counter, transforms.axes_of(picture))
+        coding.write(picture, quality, model, counter, windows.choose_turn(picture))
     tables = []
     for counts, shape in zip(counter.counts, prior, strict=True):
         inner = (counts[:-1] + counts[-2::-1]) / 2
@@ -528,7 +527,7 @@ def keep_streams(codec: Codec, model: Model, card: dict, path: Path) -> None:
     arrays["encoder_gain"] = quality_arrays(codec)["encoder_gain"]
     buffer = io.BytesIO()
     write(buffer, {**own_keys(codec), **card}, members, arrays)
-    files.write(str(path), buffer.getvalue())
+    files.write_file(str(path), buffer.getvalue())
 
 
 def export_run(
@@ -587,7 +586,7 @@ def export_decoder(
         graph = to_onnx(SynthesisGraph(codec), synthesis_inputs(codec), ["image"], {1: 1, 2: 1})
     buffer = io.BytesIO()
     write(buffer, card, {"synthesis": shrink(graph, whole=False)}, {})
-    files.write(str(path), buffer.getvalue())
+    files.write_file(str(path), buffer.getvalue())
     return card
 
 
@@ -606,7 +605,7 @@ def decoded_model(recipe: Mapping) -> Model:
     """
     source = recipe["start"]
     if start.is_model(source):
-        return models.load(source)
+        return models.load_model(source)
     before = running.load(Path(source))["recipe"]
     if not trains_only(before, *KEEPING):
         raise RecipeError(

@@ -130,7 +130,7 @@ def load(source: str, options: NetworkOptions) -> Codec:
     Raises RecipeError when its networks are not built as ``options`` say.
     """
     if is_model(source):
-        codec = from_model(models.load(source))
+        codec = from_model(models.load_model(source))
         if codec.options != options:
             raise RecipeError(
                 f"start: the networks of {source} are not built as the recipe's `network` says"

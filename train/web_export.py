@@ -271,7 +271,7 @@ def encoder_file(model: Model) -> bytes:
     )
 
 
-def decoder_file(decoder: decoders.Decoder) -> bytes:
+def decoder_file(decoder: decoders.DecoderFile) -> bytes:
     """A decoder's own weights; those of its model, which realism mixes in, are in the model's file.
     Raises ModelError.
     """
@@ -296,9 +296,11 @@ def export(name: str, folder: Path) -> dict[str, int]:
 
     Returns the bytes of each file that was written. Raises ModelError, FileError.
     """
-    model = models.load(name)
+    model = models.load_model(name)
     stem = f"{model.name}-{model.id.hex()}"
-    theirs = [decoder for decoder in decoders.shipped() if decoder.decodes == model.networks]
+    theirs = [
+        decoder for decoder in decoders.shipped_decoders() if decoder.decodes == model.networks
+    ]
     try:
         folder.mkdir(exist_ok=True)
     except OSError as problem:
@@ -331,8 +333,8 @@ def export(name: str, folder: Path) -> dict[str, int]:
     index["models"][model.id.hex()] = entry
     index["grey"][model.grey_variant.id.hex()] = model.id.hex()
     for file, data in made.items():
-        files.write(str(folder / file), data)
-    files.write(str(folder / INDEX), json.dumps(index, indent=1, sort_keys=True).encode())
+        files.write_file(str(folder / file), data)
+    files.write_file(str(folder / INDEX), json.dumps(index, indent=1, sort_keys=True).encode())
     return {file: len(data) for file, data in made.items()}
 
 

@@ -23,13 +23,13 @@ from typing import Any, Protocol
 import numpy as np
 from PIL import Image
 
-from metamer.codec import windows as transforms
+from metamer.codec import windows
 from metamer.codec.errors import ModelError
 from metamer.codec.grid import Box
 from metamer.codec.network import colour_axes, latents
 from metamer.codec.network.model import QUALITIES, Model
 from metamer.codec.picture import pixels
-from metamer.codec.stream.tiles import positions
+from metamer.codec.stream.tiles import latent_area
 from metamer.entropy.coder import Meter
 
 REANALYSED = {1: 1, 2: 3, 3: 6}  # effort → steps
@@ -65,8 +65,8 @@ class View:
     ):
         self.index, self.model = index, model
         self.affine = turn.affine() if turn else np.eye(3, 4, dtype=np.float32)
-        self.around = box.grown(model.halo, model.halo, positions(*picture.size))
-        latent, self.hyper = transforms.analyse_box(picture, box, index, model, turn, model.halo)
+        self.around = box.grown(model.halo, model.halo, latent_area(*picture.size))
+        latent, self.hyper = windows.analyse_box(picture, box, index, model, turn, model.halo)
         self.gain = model.arrays["encoder_gain"][index]
         self.exact = latent * self.gain
         self.inside = box.within(self.around)
@@ -96,7 +96,7 @@ class View:
     def shown(self, decoded: np.ndarray) -> np.ndarray:
         """The tile's pixels as a file shows them, (H, W, 3) or (H, W) uint8."""
         rows, columns = self.visible
-        shown = colour_axes.restore(self.planes(decoded)[:, :, rows, columns], self.affine)
+        shown = colour_axes.restore_colours(self.planes(decoded)[:, :, rows, columns], self.affine)
         return np.asarray(
             pixels.from_planes(shown, shown.shape[3], shown.shape[2], self.model.grey)
         )
@@ -106,7 +106,7 @@ class View:
         in steps, take.
         """
         meter = Meter(self.model.tables)
-        decoded = latents.encode(
+        decoded = latents.write_latents(
             self.model, self.index, targets / self.gain, self.hyper, meter, tradeoff
         )
         return decoded, meter.bits
@@ -154,7 +154,7 @@ class Reanalysis:
 
     def wanted(self, decoded: np.ndarray, worth: "Slope", curvature: np.ndarray) -> np.ndarray:
         view = self._view
-        again, _ = transforms.analyse(view.planes(decoded), view.index, view.model)
+        again, _ = windows.analyse(view.planes(decoded), view.index, view.model)
         return (
             decoded / np.float32(latents.FRACTION) + (view.exact - again * view.gain)[view.inside]
         )
@@ -173,7 +173,7 @@ class Slope:
     error: float
 
 
-def slope(
+def measure_slope(
     views: Callable[[int], tuple[View, Guide, Any]], index: int, shares: np.ndarray
 ) -> Slope | None:
     """The slope at quality ``index``; None where the picture has none, as one of a single colour.
@@ -207,8 +207,8 @@ def refine(
     steps: int,
     progress: Progress,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The best trade found, as `latents.encode` takes it: latents (h, w, M) in image units, and a
-    tradeoff.
+    """The best trade found, as `latents.write_latents` takes it: latents (h, w, M) in image units,
+    and a tradeoff.
 
     tradeoff: (h, w, M) without effort; importance: (h, w, 1) how much more than elsewhere an error
     counts there.
@@ -302,8 +302,8 @@ class Effort:
         turn: colour_axes.Turn | None,
         importance: np.ndarray,
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Latents, hyper-latents and tradeoff of ``box`` for `latents.encode`; importance: (h, w,
-        1) of an error.
+        """Latents, hyper-latents and tradeoff of ``box`` for `latents.write_latents`; importance:
+        (h, w, 1) of an error.
         """
 
         @cache
@@ -313,7 +313,7 @@ class Effort:
 
         view, guide, tradeoff = views(index)
         large = min(view.original.shape[:2]) >= guide.smallest
-        worth = slope(views, index, np.array(self.shares)) if large else None
+        worth = measure_slope(views, index, np.array(self.shares)) if large else None
         if worth is None:
             return view.exact[view.inside] / view.gain, view.hyper, tradeoff
         steps = (REANALYSED | DESCENDED)[self.level]

@@ -22,7 +22,7 @@ MARGIN = 4.0  # dB below it that a picture may end
 PROMISED_FROM = 60  # quality
 
 
-def promised(model: str, index: int) -> float | None:
+def allowed_error(model: str, index: int) -> float | None:
     """The largest mean squared error, of 8-bit levels, that a tile may end with at quality
     ``index`` of 256; None for any.
     """
@@ -32,12 +32,12 @@ def promised(model: str, index: int) -> float | None:
     return 255**2 * 10 ** (-(psnr - MARGIN) / 10)
 
 
-def rate(model: str, index: int) -> float:
+def typical_rate(model: str, index: int) -> float:
     """Bits a pixel that photographs take."""
     return _at(model, index)[0]
 
 
-def price(model: str, index: int) -> float:
+def error_price(model: str, index: int) -> float:
     """Bits a pixel that a unit of mean squared error is worth: the slope of the photographs' own
     curve.
     """

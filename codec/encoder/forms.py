@@ -2,9 +2,9 @@
 trades bits for error best.
 
 What an error is worth is the slope of the photographs' own curve at the quality asked for
-(`fidelity.price`), so a form is a better trade than another where it is smaller by more than its
-error costs. A form without loss that is no larger than the networks' always is. From quality 60 up,
-a tile must not end far below photographs at that quality (`fidelity.promised`).
+(`fidelity.error_price`), so a form is a better trade than another where it is smaller by more than
+its error costs. A form without loss that is no larger than the networks' always is. From quality 60
+up, a tile must not end far below photographs at that quality (`fidelity.allowed_error`).
 
 To look costs a few milliseconds a photograph (`codec.encoder.screening`); forms are compared, which
 takes decoding, where that gives cause to.
@@ -17,7 +17,7 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from metamer.codec import windows as transforms
+from metamer.codec import windows
 from metamer.codec.container import NO_MODEL, Header, Kind, Section
 from metamer.codec.encoder import fidelity
 from metamer.codec.encoder.screening import Screening
@@ -28,7 +28,13 @@ from metamer.codec.network.model import Model
 from metamer.codec.picture import alpha, vp8l
 from metamer.codec.stream import overlays
 from metamer.codec.stream.overlays import Form, Overlay
-from metamer.codec.stream.tiles import Coded, places, positions, wrap, wrap_overlay
+from metamer.codec.stream.tiles import (
+    CodedPicture,
+    latent_area,
+    pack_overlay,
+    pack_tile,
+    tile_boxes,
+)
 
 SURE = 0.6  # lossless data may take this much of what a look says that it will,
 # bits a pixel, or, where that is less than these, next to nothing; photographs take at least twice
@@ -89,25 +95,27 @@ class Tile:
         """(H, W, 4) uint8."""
         assert self._opacity is not None
         return np.dstack(
-            [overlays.as_colours(self.pixels), np.asarray(self._opacity.crop(self._corners))]
+            [overlays.as_rgb(self.pixels), np.asarray(self._opacity.crop(self._corners))]
         )
 
     @cached_property
     def exact(self) -> Overlay:
         """All of it without loss, at the effort that suffices to choose."""
-        return Overlay(Form.WHOLE, vp8l.encode(overlays.as_colours(self.pixels), vp8l.EFFORTS[0]))
+        return Overlay(Form.WHOLE, vp8l.encode_vp8l(overlays.as_rgb(self.pixels), vp8l.EFFORTS[0]))
 
     @cached_property
     def drawn_blocks(self) -> Overlay:
         """What is drawn of it without loss, at that effort."""
         return Overlay(
-            Form.BLOCKS, vp8l.encode(self._drawn(), vp8l.EFFORTS[0]), blocks=self.screening.drawn
+            Form.BLOCKS,
+            vp8l.encode_vp8l(self._drawn(), vp8l.EFFORTS[0]),
+            blocks=self.screening.drawn,
         )
 
     def _drawn(self) -> np.ndarray:
         """What is not drawn in the commonest colour of what is: it costs nearly nothing."""
-        inside = np.asarray(overlays.mask(self.screening.drawn, self.width, self.height)) > 0
-        levels = overlays.as_colours(self.pixels).copy()
+        inside = np.asarray(overlays.block_mask(self.screening.drawn, self.width, self.height)) > 0
+        levels = overlays.as_rgb(self.pixels).copy()
         colours, counts = np.unique(levels[inside], axis=0, return_counts=True)
         levels[~inside] = colours[counts.argmax()]
         return levels
@@ -120,11 +128,11 @@ class Tile:
             return overlay
         if overlay.form not in self._finished:
             levels = {
-                Form.WHOLE: lambda: overlays.as_colours(self.pixels),
+                Form.WHOLE: lambda: overlays.as_rgb(self.pixels),
                 Form.WITH_OPACITY: lambda: self.with_opacities,
                 Form.BLOCKS: self._drawn,
             }[overlay.form]()
-            self._finished[overlay.form] = replace(overlay, data=vp8l.smallest(levels))
+            self._finished[overlay.form] = replace(overlay, data=vp8l.encode_smallest(levels))
         return self._finished[overlay.form]
 
     def whole(self) -> Overlay:
@@ -141,13 +149,13 @@ class Tile:
         """
         step = min(overlays.MAX_STEP, max(overlays.MIN_STEP, int(2 * np.sqrt(12 * limit))))
         while True:
-            levels = overlays.residual(self.pixels, shown, step)
+            levels = overlays.residual_levels(self.pixels, shown, step)
             if (
                 step == overlays.MIN_STEP
-                or self.error(overlays.restore(shown, levels, step)) <= limit
+                or self.error(overlays.add_residual(shown, levels, step)) <= limit
             ):
                 return Overlay(
-                    Form.RESIDUAL, vp8l.encode(overlays.as_colours(levels), vp8l.EFFORTS[0]), step
+                    Form.RESIDUAL, vp8l.encode_vp8l(overlays.as_rgb(levels), vp8l.EFFORTS[0]), step
                 )
             step = max(overlays.MIN_STEP, step * 15 // 16)
 
@@ -174,9 +182,9 @@ class Forms:
     ):
         self.image, self.model, self._alpha_bytes = image, model, alpha_bytes
         self.header = Header(model.id, 0, *image.size, grey=model.grey, tiled=tiled)
-        self.boxes = places(self.header)
+        self.boxes = tile_boxes(self.header)
         self.tiles = [
-            Tile(image, opacity, overlays.pixels_of(box, self.header)) for box in self.boxes
+            Tile(image, opacity, overlays.pixel_area(box, self.header)) for box in self.boxes
         ]
         self._opacity, self._choosing = opacity, choosing
 
@@ -187,32 +195,36 @@ class Forms:
         """
         whole = Image.new("L", self.image.size, 255)
         for box, tile in zip(self.boxes, self.tiles, strict=True):
-            area = overlays.pixels_of(box, self.header)
+            area = overlays.pixel_area(box, self.header)
             if tile.screening.drawn.any():
                 whole.paste(
                     0,
                     (area.left, area.top),
-                    overlays.mask(tile.screening.drawn, tile.width, tile.height),
+                    overlays.block_mask(tile.screening.drawn, tile.width, tile.height),
                 )
-        return self.image if whole.getextrema() == (255, 255) else alpha.fill(self.image, whole)
+        return (
+            self.image
+            if whole.getextrema() == (255, 255)
+            else alpha.fill_transparent(self.image, whole)
+        )
 
     @cached_property
     def turn(self) -> Turn | None:
         """How colours are turned, by those of what is not drawn."""
-        return transforms.axes_of(self.filled if self._choosing else self.image)
+        return windows.choose_turn(self.filled if self._choosing else self.image)
 
     def choose(self, number: int, index: int, code: Coder) -> Choice:
         """The form of a tile at quality ``index``."""
         tile, box, limit = (
             self.tiles[number],
             self.boxes[number],
-            fidelity.promised(self.model.name, index),
+            fidelity.allowed_error(self.model.name, index),
         )
         plain = self._plain(number, code)
         if not self._doubtful(tile, index, plain[0].bits, limit):
             return plain[0]
         first, shown = self._looked_at(tile, box, index, *plain)
-        price = fidelity.price(self.model.name, index) * tile.width * tile.height
+        price = fidelity.error_price(self.model.name, index) * tile.width * tile.height
         candidates = [first, self._exact(tile)]
         if tile.screening.drawn.any() and not tile.screening.drawn.all():
             candidates.append(self._blocks(tile, box, index, code))
@@ -240,7 +252,7 @@ class Forms:
             FINE if index <= INDEX_90 else FINE_ABOVE_90,
         )
         return (
-            bits > DEAR * fidelity.rate(self.model.name, index) * pixels
+            bits > DEAR * fidelity.typical_rate(self.model.name, index) * pixels
             or look.lossless_bits < max(bits / SURE, PLAIN * pixels)
             or bool(look.drawn.any())
             or (limit is not None and (look.finest > fine or look.patchy > PATCHY))
@@ -259,14 +271,18 @@ class Forms:
         header = replace(
             self.header, quality=index, width=tile.width, height=tile.height, tiled=False
         )
-        alone = Coded(header, (positions(tile.width, tile.height),), (b"",), self.turn, (None,))
+        alone = CodedPicture(
+            header, (latent_area(tile.width, tile.height),), (b"",), self.turn, (None,)
+        )
         synthesis = Synthesis(self.model.session("synthesis"), self.model.halo)
         area = Box(0, 0, tile.height, tile.width)
         shown = np.asarray(
-            transforms.synthesise(lambda _: decoded, alone, area, self.model, synthesis)
+            windows.synthesise(lambda _: decoded, alone, area, self.model, synthesis)
         )
         if choice.overlay is not None and choice.overlay.blocks is not None:
-            inside = np.asarray(overlays.mask(choice.overlay.blocks, tile.width, tile.height)) > 0
+            inside = (
+                np.asarray(overlays.block_mask(choice.overlay.blocks, tile.width, tile.height)) > 0
+            )
             shown = np.where(inside if shown.ndim == 2 else inside[..., None], tile.pixels, shown)
         return replace(choice, error=tile.error(shown)), shown
 
@@ -274,7 +290,9 @@ class Forms:
         overlay = tile.exact
         size = len(overlay.data) + SECTION
         if self._opacity is not None and len(self.boxes) == 1:
-            together = Overlay(Form.WITH_OPACITY, vp8l.encode(tile.with_opacities, vp8l.EFFORTS[0]))
+            together = Overlay(
+                Form.WITH_OPACITY, vp8l.encode_vp8l(tile.with_opacities, vp8l.EFFORTS[0])
+            )
             if len(together.data) - self._alpha_bytes < len(overlay.data):
                 overlay, size = together, len(together.data) - self._alpha_bytes
         return Choice(None, overlay, 8 * size, 0.0)
@@ -288,9 +306,11 @@ class Forms:
 
     def _residual(self, tile: Tile, first: Choice, shown: np.ndarray, limit: float) -> Choice:
         overlay = tile.residual(shown, limit)
-        levels = vp8l.decode(overlay.data, tile.width, tile.height)
+        levels = vp8l.decode_vp8l(overlay.data, tile.width, tile.height)
         error = tile.error(
-            overlays.restore(shown, levels[..., 1] if shown.ndim == 2 else levels, overlay.step)
+            overlays.add_residual(
+                shown, levels[..., 1] if shown.ndim == 2 else levels, overlay.step
+            )
         )
         return replace(
             first, overlay=overlay, bits=first.bits + 8 * (len(overlay.data) + SECTION), error=error
@@ -311,7 +331,7 @@ class Forms:
             )
         header = replace(header, turned=self.turn is not None)
         pictures = [
-            Section(Kind.PICTURE, wrap(header, number, self.turn, words))
+            Section(Kind.PICTURE, pack_tile(header, number, self.turn, words))
             for number, words in enumerate(coded)
             if words is not None
         ]
@@ -348,7 +368,7 @@ class Forms:
 
 def _sections(header: Header, held: list[Overlay | None] | list[Overlay]) -> list[Section]:
     return [
-        Section(Kind.OVERLAY, wrap_overlay(header, number, overlay))
+        Section(Kind.OVERLAY, pack_overlay(header, number, overlay))
         for number, overlay in enumerate(held)
         if overlay is not None
     ]

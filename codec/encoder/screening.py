@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from metamer.codec.picture import vp8l
-from metamer.codec.stream.overlays import BLOCK, as_colours, blocks_of
+from metamer.codec.stream.overlays import BLOCK, as_rgb, block_counts
 
 # share of a drawn block's pixels that are what their left neighbour is, to the last bit
 REPEATED = 0.4
@@ -47,7 +47,7 @@ class Screening:
         """
         pixels = self._pixels()
         height, width = pixels.shape[:2]
-        rows, columns = blocks_of(width, height)
+        rows, columns = block_counts(width, height)
         drawn, flat = np.zeros((rows, columns), bool), np.zeros((rows, columns), bool)
         half = _packed(pixels[::2])  # every second row says which blocks to look at more closely
         same = np.zeros(half.shape, np.uint8)
@@ -88,7 +88,7 @@ class Screening:
         columns = slice(0, vp8l.MAX_SIDE - 1)
         sample = pixels[rows, columns]
         count = sample.shape[0] * sample.shape[1]
-        bits = min(8 * len(vp8l.encode(as_colours(sample), vp8l.QUICK)), _information(sample))
+        bits = min(8 * len(vp8l.encode_vp8l(as_rgb(sample), vp8l.QUICK)), _information(sample))
         return bits * (height * width) / count
 
     @cached_property

@@ -38,13 +38,13 @@ class ArchiveError(ValueError):
     """A file that is not as train/export.py writes it."""
 
 
-def read(path: Path, wanted: Iterable[str]) -> dict[str, bytes]:
+def read_members(path: Path, wanted: Iterable[str]) -> dict[str, bytes]:
     """Those of the members ``wanted`` that the file holds. Raises ArchiveError, OSError."""
     with _opened(path) as archive:
         return _members(archive, set(wanted))
 
 
-def checksums(path: Path) -> dict[str, int]:
+def member_checksums(path: Path) -> dict[str, int]:
     """CRC-32 of every member, as the file says. Raises ArchiveError, OSError."""
     with _opened(path) as archive:
         return {entry.filename: entry.CRC for entry in archive.infolist()}
@@ -116,7 +116,7 @@ def _members(archive: zipfile.ZipFile, wanted: set[str]) -> dict[str, bytes]:
     return found
 
 
-def card(data: bytes) -> dict:
+def parse_card(data: bytes) -> dict:
     """The object that `model.json` holds: no NaN or infinity, no deep nesting. Raises
     ArchiveError.
     """
@@ -153,7 +153,7 @@ def _finite(text: str) -> float:
     return value
 
 
-def array(name: str, data: bytes, dtype: str, dimensions: int) -> np.ndarray:
+def parse_array(name: str, data: bytes, dtype: str, dimensions: int) -> np.ndarray:
     """A `.npy` member of that type and so many dimensions, all of them positive and all values
     finite. Raises ArchiveError.
     """

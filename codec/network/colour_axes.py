@@ -53,7 +53,7 @@ class Turn:
         return packed.to_bytes(BYTES, "little")
 
 
-def unpack(data: bytes) -> Turn:
+def unpack_turn(data: bytes) -> Turn:
     """The inverse of `Turn.pack`; any six bytes are a turn.
 
     >>> unpack(Turn((-20, 3, 511), (0, 31, 63)).pack())
@@ -67,7 +67,7 @@ def unpack(data: bytes) -> Turn:
     return Turn((x - STEPS, y - STEPS, z - STEPS), (red, green, blue))
 
 
-def principal(strips: Iterable[np.ndarray]) -> Turn | None:
+def principal_turn(strips: Iterable[np.ndarray]) -> Turn | None:
     """The turn for a picture, given as one or more (h, W, 3) uint8 parts of it; None if it is grey,
     or has no detail.
 
@@ -133,15 +133,15 @@ def matrix(rotation: tuple[int, int, int]) -> np.ndarray:
     )
 
 
-def turn(planes: np.ndarray, affine: np.ndarray) -> np.ndarray:
+def turn_colours(planes: np.ndarray, affine: np.ndarray) -> np.ndarray:
     """(1, 3, H, W) float32 planes of RGB in [0, 1], as they are coded; affine: `Turn.affine`."""
     turned = np.tensordot(affine[:, :3], planes[0], 1)
     turned += affine[:, 3, None, None]
     return turned[None]
 
 
-def restore(planes: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """The inverse of `turn`."""
+def restore_colours(planes: np.ndarray, affine: np.ndarray) -> np.ndarray:
+    """The inverse of `turn_colours`."""
     restored = np.tensordot(affine[:, :3].T, planes[0], 1)
     restored -= (affine[:, :3].T @ affine[:, 3])[:, None, None]
     return restored[None]

@@ -30,7 +30,7 @@ from metamer.codec.errors import ModelError
 from metamer.codec.network import archive
 from metamer.codec.network.archive import ArchiveError
 from metamer.codec.network.graphs.session import Session
-from metamer.codec.network.model import HALO, MAX_HALO, WEIGHTS, Model, is_name, load
+from metamer.codec.network.model import HALO, MAX_HALO, WEIGHTS, Model, is_name, load_model
 
 SUFFIX = ".decoder"
 FORMAT = 2  # 1 knew no texture
@@ -42,7 +42,7 @@ _CONSTANT = b"\x10\x01" + b"\x42\x07realism" + b"\x4a\x04"
 
 
 @dataclass(frozen=True)
-class Decoder:
+class DecoderFile:
     """What a decoder file says of itself.
 
     decodes: id of its model; slider: whether it knows realism; checksum: of the graph, so that a
@@ -61,7 +61,7 @@ class Decoder:
     halo: int
 
 
-def read(path: Path) -> Decoder:
+def read_decoder(path: Path) -> DecoderFile:
     """Reads the card alone, so it is cheap. Raises ModelError.
 
     A model file is a decoder too, of the models whose streams it shares: those that its transforms
@@ -69,8 +69,8 @@ def read(path: Path) -> Decoder:
     """
     try:
         card, checksum = (
-            archive.card(archive.read(path, [CARD])[CARD]),
-            archive.checksums(path)[GRAPH],
+            archive.parse_card(archive.read_members(path, [CARD])[CARD]),
+            archive.member_checksums(path)[GRAPH],
         )
         if "decodes" not in card and "groups" in card:
             return _of_model(path, checksum)
@@ -97,7 +97,7 @@ def read(path: Path) -> Decoder:
         halo = card.get("halo", HALO)
         if type(halo) is not int or not 1 <= halo <= MAX_HALO:
             raise ArchiveError(f"halo {halo!r}"[:200])
-        return Decoder(
+        return DecoderFile(
             path, card["name"], bytes.fromhex(decodes), slider, checksum, texture, scales, halo
         )
     except KeyError as problem:
@@ -106,9 +106,9 @@ def read(path: Path) -> Decoder:
         raise ModelError(f"{path}: is not a Metamer decoder: {problem}") from None
 
 
-def _of_model(path: Path, checksum: int) -> Decoder:
-    model = load(str(path), 1)
-    return Decoder(path, model.name, model.networks, False, checksum, (), (), model.halo)
+def _of_model(path: Path, checksum: int) -> DecoderFile:
+    model = load_model(str(path), 1)
+    return DecoderFile(path, model.name, model.networks, False, checksum, (), (), model.halo)
 
 
 def _numbers(card: Mapping[str, Any], key: str) -> tuple[float, ...]:
@@ -118,18 +118,20 @@ def _numbers(card: Mapping[str, Any], key: str) -> tuple[float, ...]:
     return tuple(map(float, values))
 
 
-def shipped() -> list[Decoder]:
+def shipped_decoders() -> list[DecoderFile]:
     """The decoders that come with the package, of all models."""
-    return [read(path) for path in sorted(WEIGHTS.glob(f"*{SUFFIX}"))]
+    return [read_decoder(path) for path in sorted(WEIGHTS.glob(f"*{SUFFIX}"))]
 
 
-def find(name: str | Path, model: Model) -> Decoder:
+def find_decoder(name: str | Path, model: Model) -> DecoderFile:
     """A shipped decoder of ``model`` by name, or a decoder file by path. Raises ModelError."""
-    names = {decoder.name: decoder for decoder in shipped() if decoder.decodes == model.networks}
+    names = {
+        decoder.name: decoder for decoder in shipped_decoders() if decoder.decodes == model.networks
+    }
     if str(name) in names:
         return names[str(name)]
     if Path(name).exists():
-        decoder = read(Path(name))
+        decoder = read_decoder(Path(name))
         if decoder.decodes != model.networks:
             raise ModelError(
                 f"{name}: decodes streams of model {decoder.decodes.hex()}, not of "
@@ -143,9 +145,9 @@ def find(name: str | Path, model: Model) -> Decoder:
 
 
 @lru_cache(maxsize=4)
-def _session(decoder: Decoder, realism: float, threads: int) -> Session:
+def _session(decoder: DecoderFile, realism: float, threads: int) -> Session:
     try:
-        graph = archive.read(decoder.path, [GRAPH])[GRAPH]
+        graph = archive.read_members(decoder.path, [GRAPH])[GRAPH]
     except (ArchiveError, OSError, KeyError) as problem:
         raise ModelError(f"{decoder.path}: is not a Metamer decoder: {problem}") from None
     if decoder.slider:
@@ -170,7 +172,7 @@ class Synthesis:
     scales: tuple[float, ...] = ()
 
 
-def synthesis(
+def load_synthesis(
     model: Model, name: str | Path | None, realism: float | None, threads: int = 0
 ) -> Synthesis:
     """The synthesis that ``decoder`` and ``realism`` of `codec.decode` ask for. Raises
@@ -178,7 +180,7 @@ def synthesis(
     """
     if name is None and not realism:
         return Synthesis(model.session("synthesis"), model.halo)
-    decoder = find(REALISM if name is None else name, model)
+    decoder = find_decoder(REALISM if name is None else name, model)
     if realism is not None and not decoder.slider:
         raise ModelError(
             f"decoder '{decoder.name}' was trained for one realism only; leave --realism out"

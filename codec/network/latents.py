@@ -9,7 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from metamer.codec.errors import ModelError
-from metamer.codec.network.graphs.session import outputs
+from metamer.codec.network.graphs.session import check_outputs
 from metamer.codec.network.model import Model
 from metamer.codec.network.texture import KEPT
 from metamer.entropy.coder import MAX_RESIDUAL, Decoder, Encoder, Meter
@@ -19,8 +19,8 @@ HYPER_STRIDE = 4  # latent positions a hyper-latent position
 HYPER_MAX = 63
 FRACTION = 16  # decoded latents are whole sixteenths of a quantiser step
 # clipping of what the context networks see, before and after scaling
-KNOWN_MAX, VALUE_MAX = 511, 8191
-MEAN_SHIFT, KNOWN_SHIFT, SCALE_SHIFT = 14, 12, 3
+CONTEXT_MAX, VALUE_MAX = 511, 8191
+MEAN_SHIFT, CONTEXT_SHIFT, SCALE_SHIFT = 14, 12, 3
 # positions that context networks run on at a time, and rows: more than a tile has
 STRIP, LEAST_ROWS = 1 << 13, 16
 # above and below a strip; context networks see one position around each (FORMAT.md), and it must be
@@ -98,9 +98,9 @@ def _passes(
             units = _scaled(
                 value.clip(-VALUE_MAX, VALUE_MAX, out=value),
                 array["known_factor"][quality, channels],
-                KNOWN_SHIFT,
+                CONTEXT_SHIFT,
             )
-            known[positions, channels] = units.clip(-KNOWN_MAX, KNOWN_MAX, out=units)
+            known[positions, channels] = units.clip(-CONTEXT_MAX, CONTEXT_MAX, out=units)
         begin += size
     return decoded.reshape(height, width, model.latents)
 
@@ -111,7 +111,7 @@ def _features(model: Model, hyper: np.ndarray) -> np.ndarray:
     """
     sides = (HYPER_STRIDE * side for side in hyper.shape[1:])
     found = model.run("features", hyper=hyper[None].astype(np.float32))
-    features = outputs(found, "features", ("f", (1, None, *sides)))[0][0]
+    features = check_outputs(found, "features", ("f", (1, None, *sides)))[0][0]
     if np.abs(features).max() > np.iinfo(np.int16).max or (features != np.rint(features)).any():
         raise ModelError("graph features gives what are no whole numbers, or too large ones")
     return features
@@ -144,10 +144,12 @@ def _predicted(
         )
         there = positions(last - first)
         if found[0].ndim == 4:  # graphs of format 1 give every position
-            found = outputs(found, f"context{index}", *[("i", (1, last - first, width, size))] * 2)
+            found = check_outputs(
+                found, f"context{index}", *[("i", (1, last - first, width, size))] * 2
+            )
             here = np.add.outer(np.arange(last - first), np.arange(width)) % 2 == parity
             found = [array[0][here] for array in found]
-        mean, scale = outputs(found, f"context{index}", *[("i", (there, size))] * 2)
+        mean, scale = check_outputs(found, f"context{index}", *[("i", (there, size))] * 2)
         inner = slice(positions(top - first), positions(bottom - first))
         outer = slice(positions(top), positions(bottom))
         chosen = (scale[inner] + offset) >> SCALE_SHIFT
@@ -187,7 +189,7 @@ def choose_residuals(
     return nearest
 
 
-def encode(
+def write_latents(
     model: Model,
     quality: int,
     latent: np.ndarray,
@@ -224,7 +226,7 @@ def encode(
     return _passes(model, quality, hyper, height, width, residuals)
 
 
-def decode(
+def read_latents(
     model: Model,
     quality: int,
     height: int,

@@ -152,7 +152,7 @@ class Model:
         """
         data = self._member(name)
         try:
-            onnx_wire.read(data)
+            onnx_wire.read_graph(data)
         except onnx_wire.GraphError as problem:
             raise ModelError(f"{self.path}: graph {name} cannot be loaded: {problem}") from None
         return data
@@ -183,8 +183,8 @@ def _read(
 ) -> tuple[dict[str, Any], tuple[int, ...], dict[str, bytes]]:
     """Card, groups and members: those that the ids depend on, and ``more``. Raises ModelError."""
     try:
-        first = archive.read(path, ["model.json"])
-        card = archive.card(first["model.json"])
+        first = archive.read_members(path, ["model.json"])
+        card = archive.parse_card(first["model.json"])
         form, name, groups = card["format"], card["name"], card["groups"]
         if type(form) is int and form > FORMAT:
             raise ModelError(f"{path}: model format {form} is newer than this program reads")
@@ -197,7 +197,7 @@ def _read(
             and sum(groups) <= MOST_LATENTS
         ):
             raise ArchiveError(f"groups {groups!r}"[:200])
-        members = archive.read(path, [*_decoding_members(groups), GREY, *more])
+        members = archive.read_members(path, [*_decoding_members(groups), GREY, *more])
     except FileNotFoundError:
         raise ModelError(f"{path}: no such model file") from None
     except KeyError as problem:
@@ -229,7 +229,7 @@ def _arrays(members: Mapping[str, bytes], groups: Sequence[int]) -> dict[str, np
     for name, (dtype, dimensions) in ARRAYS.items():
         if f"{name}.npy" not in members:
             raise ArchiveError(f"is not a Metamer model: '{name}.npy' is missing")
-        found = arrays[name] = archive.array(name, members[f"{name}.npy"], dtype, dimensions)
+        found = arrays[name] = archive.parse_array(name, members[f"{name}.npy"], dtype, dimensions)
         if dimensions == 2 and (found.shape[0] != QUALITIES or found.shape[1] > MOST_LATENTS):
             raise ArchiveError(f"array {name} has the wrong type or shape")
         if name in PER_LATENT and found.shape[1] != sum(groups):
@@ -247,7 +247,7 @@ def _arrays(members: Mapping[str, bytes], groups: Sequence[int]) -> dict[str, np
 def _grey_array(members: Mapping[str, bytes], groups: Sequence[int]) -> np.ndarray | None:
     if GREY not in members:
         return None
-    grey = archive.array("grey", members[GREY], "uint8", 1)
+    grey = archive.parse_array("grey", members[GREY], "uint8", 1)
     if grey.shape != (sum(groups),) or grey.max() > 1:
         raise ArchiveError("array grey has the wrong type or shape")
     return grey
@@ -291,12 +291,12 @@ def _tradeoff(
     return np.broadcast_to(weights, step.shape).astype(np.float32)
 
 
-def shipped() -> list[Path]:
+def shipped_models() -> list[Path]:
     """The model files that come with the package, by name."""
     return sorted(WEIGHTS.glob(f"*{SUFFIX}"), key=lambda path: path.stem)
 
 
-def load(name: str = "base", threads: int = 0) -> Model:
+def load_model(name: str = "base", threads: int = 0) -> Model:
     """A shipped model by name, or a model file by path; kept for the next call. Raises
     ModelError.
     """
@@ -308,7 +308,7 @@ def _path(name: str) -> Path:
     if not os.path.exists(path):
         path = Path(name)
         if not os.path.exists(path):
-            names = ", ".join(file.stem for file in shipped()) or "none"
+            names = ", ".join(file.stem for file in shipped_models()) or "none"
             raise ModelError(
                 f"no model '{name}': shipped are {names}; or give the path of a model file"
             )
@@ -327,7 +327,7 @@ def _identity(path: Path) -> tuple[bytes, bytes]:
     return _ids(path, members, groups)
 
 
-def find(
+def find_model(
     model_id: bytes, candidates: tuple[str, ...] = (), threads: int = 0, grey: bool = False
 ) -> Model:
     """The model a stream names: first among those shipped, then among ``candidates`` (names or
@@ -336,9 +336,9 @@ def find(
     So no file takes a shipped model's place, though its latents may be the same: what draws
     pictures is not in an id.
     """
-    for name in (*(path.stem for path in shipped()), *candidates):
+    for name in (*(path.stem for path in shipped_models()), *candidates):
         if _identity(_path(name))[grey] == model_id:
-            model = load(name, threads)
+            model = load_model(name, threads)
             return model.grey_variant if grey else model
     raise ModelError(
         f"needs model {model_id.hex()}, which is not installed; name its file with --model"

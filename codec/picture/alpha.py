@@ -10,7 +10,7 @@ from PIL import Image
 
 from metamer.codec.container import leb128, read_leb128
 from metamer.codec.errors import StreamError
-from metamer.codec.grid import Box, split
+from metamer.codec.grid import Box, split_tiles
 from metamer.codec.picture import vp8l
 
 TILE = 2048  # pixels a side: bounds memory, far below the 16,384 that VP8L can hold
@@ -26,10 +26,10 @@ EXHAUSTIVE_UP_TO = 1 << 22  # pixels
 CONTENDERS = 2  # filters that it is tried with
 
 
-def encode(plane: Image.Image) -> bytes:
+def encode_alpha(plane: Image.Image) -> bytes:
     """A section's body for a mode-L plane, 255 for opaque."""
     body = bytearray()
-    for box in split(Box(0, 0, plane.height, plane.width), TILE):
+    for box in split_tiles(Box(0, 0, plane.height, plane.width), TILE):
         levels = np.asarray(plane.crop((box.left, box.top, box.right, box.bottom)))
         found = []
         for kind in (NONE, HORIZONTAL, VERTICAL, GRADIENT):
@@ -48,25 +48,25 @@ def encode(plane: Image.Image) -> bytes:
     return bytes(body)
 
 
-def decode(body: bytes, width: int, height: int, region: Box) -> Image.Image:
-    """The pixels ``region`` of the plane that `encode` was given; other tiles are not decoded.
-    Raises StreamError.
+def decode_alpha(body: bytes, width: int, height: int, region: Box) -> Image.Image:
+    """The pixels ``region`` of the plane that `encode_alpha` was given; other tiles are not
+    decoded. Raises StreamError.
     """
     plane, place = Image.new("L", (region.width, region.height)), 0
-    for box in split(Box(0, 0, height, width), TILE):
+    for box in split_tiles(Box(0, 0, height, width), TILE):
         length, place = read_leb128(body, place)
         data, place = body[place : place + length], place + length
         if len(data) < max(2, length) or data[0] > GRADIENT:
             raise StreamError("is damaged: its transparency ends early or is of an unknown form")
         if box.meets(region):
-            levels = _unfilter(vp8l.decode(data[1:], box.width, box.height)[..., 1], data[0])
+            levels = _unfilter(vp8l.decode_vp8l(data[1:], box.width, box.height)[..., 1], data[0])
             plane.paste(Image.fromarray(levels), (box.left - region.left, box.top - region.top))
     if place != len(body):
         raise StreamError("is damaged: data follows its transparency")
     return plane
 
 
-def quantise(plane: Image.Image, quality: int) -> Image.Image:
+def quantise_alpha(plane: Image.Image, quality: int) -> Image.Image:
     """Fewer levels, 0 and 255 always among them, chosen for least squared error (Lloyd's
     algorithm), as many as WebP takes.
 
@@ -90,7 +90,7 @@ def quantise(plane: Image.Image, quality: int) -> Image.Image:
     return plane.point(table.astype(int).tolist())
 
 
-def fill(image: Image.Image, plane: Image.Image) -> Image.Image:
+def fill_transparent(image: Image.Image, plane: Image.Image) -> Image.Image:
     """The picture, L or RGB, with what is fully transparent filled smoothly from what is not.
 
     It costs few bits then, and does not bleed into edges. By pull-push (Gortler et al., "The
@@ -163,4 +163,4 @@ def _unfilter(residuals: np.ndarray, kind: int) -> np.ndarray:
 def _vp8l(levels: np.ndarray, effort: dict[str, int]) -> bytes:
     """A plane as the green of a picture."""
     nothing = np.zeros_like(levels)
-    return vp8l.encode(np.stack([nothing, levels, nothing], -1), effort)
+    return vp8l.encode_vp8l(np.stack([nothing, levels, nothing], -1), effort)

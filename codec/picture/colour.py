@@ -33,7 +33,7 @@ BRADFORD = np.array(
 )
 
 
-def reduce(
+def convert_colours(
     image: Image.Image, profile: bytes | None, *, keep: bool = False
 ) -> tuple[Image.Image, bytes]:
     """An L, RGB, CMYK or LAB picture as L or RGB, and the profile that its numbers are in, empty
@@ -61,7 +61,7 @@ def reduce(
     return image if image.mode in ("L", "RGB") else image.convert("RGB"), b""
 
 
-def suits(profile: bytes, mode: str) -> bool:
+def profile_suits(profile: bytes, mode: str) -> bool:
     """Whether a profile can be read and is for pictures of ``mode``, L or RGB, with transparency or
     without.
     """
@@ -96,7 +96,7 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
         return image.convert("RGB") if image.mode not in ("L", "RGB") else image
 
 
-def signalled(file: IO[bytes], format: str | None, profile: bytes | None) -> dict[str, Any]:
+def signalled_colours(file: IO[bytes], format: str | None, profile: bytes | None) -> dict[str, Any]:
     """What a picture file says of its colours in code points (ITU-T H.273) and Pillow does not
     read, as Pillow's ``info``.
 

@@ -114,17 +114,17 @@ class Picture:
         return self.image.mode == "L"
 
 
-def load(
+def load_picture(
     source: str | os.PathLike | IO[bytes], *, max_pixels: int | None = None, **options: Any
 ) -> Picture:
-    """Opens and takes a picture file, as `take` does and with its options. Raises ImageError with
-    the reason.
+    """Opens and takes a picture file, as `convert_picture` does and with its options. Raises
+    ImageError with the reason.
 
     source: a path, or an open file that can be read from any place.
     """
     try:
         with _file(source) as file, _identified(file) as image:
-            return take(image, max_pixels=max_pixels, own=True, **options)
+            return convert_picture(image, max_pixels=max_pixels, own=True, **options)
     except ImageError:
         raise
     except FileNotFoundError:
@@ -139,14 +139,14 @@ def measured(source: str | os.PathLike | IO[bytes]) -> tuple[int, int]:
     """Width and height of the upright picture in a file, of what its header says; pixels are
     decoded for JPEG XL alone, whose reader knows no other way.
 
-    source: as `load` takes it. Raises ImageError for what the header already shows not to be coded.
+    source: as `load_picture` takes it. Raises ImageError for what the header already shows not to be coded.
     """
     try:
         with _file(source) as file, _identified(file) as image:
             if getattr(image, "is_animated", False) and image.format != "MPO":
                 raise ImageError("holds several frames or pages; only single pictures are coded")
             _check_size(image, None)
-            turned = metadata.collect(image, strip=True)[2] >= 5
+            turned = metadata.collect_metadata(image, strip=True)[2] >= 5
             return (image.height, image.width) if turned else image.size
     except ImageError:
         raise
@@ -154,7 +154,7 @@ def measured(source: str | os.PathLike | IO[bytes]) -> tuple[int, int]:
         raise ImageError(f"cannot be read: {_reason(problem)}") from problem
 
 
-def take(
+def convert_picture(
     image: Image.Image,
     *,
     icc: str = "convert",
@@ -185,12 +185,12 @@ def take(
         if several:
             image.seek(0)
         image.load()
-        exif, xmp, stands = metadata.collect(image, strip)
+        exif, xmp, stands = metadata.collect_metadata(image, strip)
         profile = image.info.get("icc_profile") or colour.png_profile(image.info)
         if stands in TURNS:
             image = image.transpose(TURNS[stands])
         transparency, image = _split(image)
-        image, kept = colour.reduce(_eight_bits(image), profile, keep=icc == "keep")
+        image, kept = colour.convert_colours(_eight_bits(image), profile, keep=icc == "keep")
     except ImageError:
         raise
     except PILLOW_ERRORS as problem:
@@ -199,7 +199,7 @@ def take(
         image = image.copy()
     image.info = {}  # or the encoders of others would write our copy of the metadata too
     if transparency is not None:
-        image = alpha.fill(image, transparency)
+        image = alpha.fill_transparent(image, transparency)
     return Picture(image, transparency, kept, exif, xmp)
 
 
@@ -208,21 +208,21 @@ def _check_size(image: Image.Image, max_pixels: int | None) -> None:
         raise ImageError(
             f"is {image.width}x{image.height}; a side may have from 1 to {MAX_SIDE} pixels"
         )
-    limits.check_picture(*image.size, max_pixels)
+    limits.check_picture_size(*image.size, max_pixels)
 
 
-def opaque(picture: Picture) -> Image.Image:
+def opaque_rgb(picture: Picture) -> Image.Image:
     """The picture alone, RGB. Raises ImageError for transparent ones."""
     if picture.transparency is not None:
         raise ImageError("has transparent pixels; flatten it first")
     return picture.image if not picture.grey else picture.image.convert("RGB")
 
 
-def quantised(picture: Picture, quality: int) -> Picture:
-    """With fewer levels of transparency: `codec.picture.alpha.quantise`."""
+def quantise_transparency(picture: Picture, quality: int) -> Picture:
+    """With fewer levels of transparency: `codec.picture.alpha.quantise_alpha`."""
     if picture.transparency is None:
         return picture
-    return replace(picture, transparency=alpha.quantise(picture.transparency, quality))
+    return replace(picture, transparency=alpha.quantise_alpha(picture.transparency, quality))
 
 
 @contextlib.contextmanager
@@ -263,7 +263,7 @@ def _identified(file: IO[bytes]) -> Image.Image:
             if known
             else "is not a picture, or of a kind that is not read"
         )
-    image.info.update(colour.signalled(file, image.format, image.info.get("icc_profile")))
+    image.info.update(colour.signalled_colours(file, image.format, image.info.get("icc_profile")))
     return image
 
 

@@ -19,7 +19,7 @@ PREFIXES = 8  # of XML for one namespace, that are looked at in a packet
 _NAMESPACE = re.compile(rb"xmlns:([\w.-]+)\s*=\s*[\"']http://ns\.adobe\.com/tiff/1\.0/")
 
 
-def collect(image: Image.Image, strip: bool = False) -> tuple[bytes, bytes, int]:
+def collect_metadata(image: Image.Image, strip: bool = False) -> tuple[bytes, bytes, int]:
     """EXIF without its prefix and the XMP packet of a loaded picture, and how it stands, 1 to 8.
 
     Both are as of a picture that stands upright, and empty if there is none, or with ``strip``.
@@ -80,15 +80,15 @@ def _exif(image: Image.Image) -> bytes:
         return b""
 
 
-def pack(data: bytes) -> bytes:
+def pack_metadata(data: bytes) -> bytes:
     """A section's body: compressed where that is smaller."""
     squeezed = zlib.compress(data, 9)
     return bytes([DEFLATED]) + squeezed if len(squeezed) < len(data) else bytes([STORED]) + data
 
 
-def unpack(body: bytes) -> bytes:
-    """What `pack` was given. Raises StreamError, and takes no more memory than `LIMIT` whatever the
-    body says.
+def unpack_metadata(body: bytes) -> bytes:
+    """What `pack_metadata` was given. Raises StreamError, and takes no more memory than `LIMIT`
+    whatever the body says.
     """
     if not body or body[0] not in (STORED, DEFLATED):
         raise StreamError("is damaged: metadata of an unknown form")

@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from metamer.codec.grid import Box
-from metamer.codec.picture import load as pictures
+from metamer.codec.picture.load import convert_picture, load_picture, opaque_rgb
 
 # what a folder is searched for
 SUFFIXES = {".jpg", ".jpeg", ".png", ".webp", ".avif", ".tif", ".tiff", ".bmp", ".ppm"}
@@ -20,18 +20,18 @@ PHOTOGRAPHS = SUFFIXES | {
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Upright 8-bit sRGB, whatever came in; `codec.picture.load.take`. Raises ImageError, for
-    transparent pictures too.
+    """Upright 8-bit sRGB, whatever came in; `codec.picture.load.convert_picture`. Raises
+    ImageError, for transparent pictures too.
     """
-    return pictures.opaque(pictures.take(image, strip=True))
+    return opaque_rgb(convert_picture(image, strip=True))
 
 
-def read(source: str | Path | io.BytesIO, max_pixels: int | None = None) -> Image.Image:
+def read_rgb(source: str | Path | io.BytesIO, max_pixels: int | None = None) -> Image.Image:
     """Opens a picture file and returns it as upright 8-bit sRGB. Raises ImageError with the reason.
 
     max_pixels: how many it may have, as in `codec.limits`.
     """
-    return pictures.opaque(pictures.load(source, strip=True, max_pixels=max_pixels))
+    return opaque_rgb(load_picture(source, strip=True, max_pixels=max_pixels))
 
 
 def padded_size(height: int, width: int) -> tuple[int, int]:

@@ -56,14 +56,14 @@ FORMATS = {
 }
 
 
-def find(suffix: str) -> Format:
+def find_format(suffix: str) -> Format:
     """The format that a file name's suffix asks for. Raises ImageError."""
     if suffix.lower() not in FORMATS:
         raise ImageError(f"cannot write '{suffix}' files; known are {' '.join(FORMATS)}")
     return FORMATS[suffix.lower()]
 
 
-def to_bytes(
+def picture_bytes(
     picture: Image.Image, format: Format, background: str | None = None, strip: bool = False
 ) -> bytes:
     """The picture, as `codec.decode` gives it, as a file.
@@ -77,7 +77,7 @@ def to_bytes(
     info = dict(picture.info)
     picture = _fitting(picture, format, background)
     profile = info.get("icc_profile", b"")
-    if not colour.suits(profile, picture.mode):
+    if not colour.profile_suits(profile, picture.mode):
         profile = b""  # viewers take the numbers for sRGB then
     grey_as_colour = picture.mode[0] == "L" and "L" not in format.modes
     if profile and (len(profile) > format.carries.get("icc_profile", 0) or grey_as_colour):

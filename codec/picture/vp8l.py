@@ -25,7 +25,7 @@ EXHAUSTIVE_UP_TO = 1 << 16  # pixels
 QUICK = {"quality": 0, "method": 0}
 
 
-def encode(levels: np.ndarray, effort: dict[str, int]) -> bytes:
+def encode_vp8l(levels: np.ndarray, effort: dict[str, int]) -> bytes:
     """(H, W, 3) or (H, W, 4) uint8, opacity last; sides below `MAX_SIDE`. Colours of opacity 0 are
     not kept.
     """
@@ -36,13 +36,13 @@ def encode(levels: np.ndarray, effort: dict[str, int]) -> bytes:
     return data[_HEADER.size :]
 
 
-def smallest(levels: np.ndarray) -> bytes:
-    """The least that `encode` gives."""
+def encode_smallest(levels: np.ndarray) -> bytes:
+    """The least that `encode_vp8l` gives."""
     exhaustive = (EXHAUSTIVE,) if levels.shape[0] * levels.shape[1] <= EXHAUSTIVE_UP_TO else ()
-    return min((encode(levels, effort) for effort in (*EFFORTS, *exhaustive)), key=len)
+    return min((encode_vp8l(levels, effort) for effort in (*EFFORTS, *exhaustive)), key=len)
 
 
-def decode(data: bytes, width: int, height: int, *, opacity: bool = False) -> np.ndarray:
+def decode_vp8l(data: bytes, width: int, height: int, *, opacity: bool = False) -> np.ndarray:
     """(height, width, 3) uint8; with ``opacity`` (height, width, 4). Raises StreamError."""
     if max(width, height) > MAX_SIDE:
         raise StreamError(f"is damaged: lossless data of {width}x{height} pixels cannot be")

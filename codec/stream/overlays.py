@@ -61,7 +61,7 @@ class Overlay:
         return start + self.data
 
 
-def unpack(body: bytes, width: int, height: int) -> Overlay:
+def parse_overlay(body: bytes, width: int, height: int) -> Overlay:
     """The inverse of `Overlay.pack`, for a tile of that many pixels. Raises StreamError; the VP8L
     data is not looked at.
     """
@@ -74,7 +74,7 @@ def unpack(body: bytes, width: int, height: int) -> Overlay:
             raise StreamError(f"is damaged: an overlay with steps of {step}")
     if form == Form.BLOCKS:
         length, place = read_leb128(body, place)
-        blocks = _blocks(body[place : place + length], blocks_of(width, height))
+        blocks = _blocks(body[place : place + length], block_counts(width, height))
         place += length
     return Overlay(form, body[place:], step, blocks)
 
@@ -93,17 +93,17 @@ def _blocks(packed: bytes, shape: tuple[int, int]) -> np.ndarray:
     return np.unpackbits(np.frombuffer(bits, np.uint8), count=count).astype(bool).reshape(shape)
 
 
-def blocks_of(width: int, height: int) -> tuple[int, int]:
+def block_counts(width: int, height: int) -> tuple[int, int]:
     """Rows and columns of blocks that so many pixels have."""
     return -(-height // BLOCK), -(-width // BLOCK)
 
 
-def pixels_of(box: Box, header: Header) -> Box:
+def pixel_area(box: Box, header: Header) -> Box:
     """The pixels of a tile, given in latent positions."""
     return box.scaled(STRIDE).grown(0, 0, Box(0, 0, header.height, header.width))
 
 
-def mask(blocks: np.ndarray, width: int, height: int) -> Image.Image:
+def block_mask(blocks: np.ndarray, width: int, height: int) -> Image.Image:
     """Mode L, of so many pixels: 255 in the blocks that are set."""
     levels = Image.fromarray(blocks.astype(np.uint8) * np.uint8(255))
     return levels.resize(
@@ -111,7 +111,7 @@ def mask(blocks: np.ndarray, width: int, height: int) -> Image.Image:
     ).crop((0, 0, width, height))
 
 
-def paint(
+def paint_overlay(
     overlay: Overlay, tile: Box, area: Box, picture: Image.Image, opacity: Image.Image | None
 ) -> Image.Image | None:
     """Puts what ``overlay`` holds of ``tile`` into a ``picture`` that shows ``area``, all in
@@ -122,17 +122,19 @@ def paint(
     """
     visible = tile.grown(0, 0, area)
     inside, place = visible.within(tile), (visible.left - area.left, visible.top - area.top)
-    levels = vp8l.decode(
+    levels = vp8l.decode_vp8l(
         overlay.data, tile.width, tile.height, opacity=overlay.form == Form.WITH_OPACITY
     )[inside]
     colours = levels[..., 1] if picture.mode == "L" else levels[..., :3]
     if overlay.form == Form.RESIDUAL:
         right, bottom = place[0] + visible.width, place[1] + visible.height
-        colours = restore(np.asarray(picture.crop((*place, right, bottom))), colours, overlay.step)
+        colours = add_residual(
+            np.asarray(picture.crop((*place, right, bottom))), colours, overlay.step
+        )
     replaced = None
     if overlay.blocks is not None:
         replaced = Image.fromarray(
-            np.asarray(mask(overlay.blocks, tile.width, tile.height))[inside]
+            np.asarray(block_mask(overlay.blocks, tile.width, tile.height))[inside]
         )
     picture.paste(Image.fromarray(np.ascontiguousarray(colours)), place, replaced)
     if overlay.form == Form.WITH_OPACITY:
@@ -141,17 +143,17 @@ def paint(
     return opacity
 
 
-def residual(original: np.ndarray, shown: np.ndarray, step: int) -> np.ndarray:
+def residual_levels(original: np.ndarray, shown: np.ndarray, step: int) -> np.ndarray:
     """uint8 levels about `MIDDLE` of what ``shown`` lacks, in steps; all arrays of one shape."""
     lacking = original.astype(np.float32) - shown
     return np.asarray(np.rint(lacking / step) + MIDDLE).clip(0, 255).astype(np.uint8)
 
 
-def restore(shown: np.ndarray, levels: np.ndarray, step: int) -> np.ndarray:
+def add_residual(shown: np.ndarray, levels: np.ndarray, step: int) -> np.ndarray:
     """What is shown with a residual of such levels added."""
     return (shown + step * (levels.astype(np.int32) - MIDDLE)).clip(0, 255).astype(np.uint8)
 
 
-def as_colours(levels: np.ndarray) -> np.ndarray:
+def as_rgb(levels: np.ndarray) -> np.ndarray:
     """(H, W, 3) of what is (H, W) in a grey picture."""
     return np.repeat(levels[..., None], 3, -1) if levels.ndim == 2 else levels

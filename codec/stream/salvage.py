@@ -22,10 +22,17 @@ from metamer.codec.network.decoders import Synthesis
 from metamer.codec.network.latents import STRIDE
 from metamer.codec.network.model import Model
 from metamer.codec.stream import overlays
-from metamer.codec.stream import sections as auxiliary
-from metamer.codec.stream import tiles as decoding
 from metamer.codec.stream.overlays import Overlay
-from metamer.codec.stream.tiles import NUMBER, Coded, places
+from metamer.codec.stream.sections import attach_extras, decode_transparency, pillow_info
+from metamer.codec.stream.tiles import (
+    TILE_NUMBER,
+    CodedPicture,
+    TileDecoder,
+    parse_tiles,
+    tile_boxes,
+    unpack_overlay,
+    unpack_tile,
+)
 from metamer.entropy.coder import DamagedError, Decoder
 from metamer.entropy.tables import Tables
 
@@ -50,7 +57,7 @@ class Salvaged:
     lost: tuple[tuple[int, int, int, int], ...] = ()
 
 
-class Forgiving:
+class LenientDecoder:
     """An entropy.coder Decoder that reads zeros once the words make no sense."""
 
     def __init__(self, tables: Tables, payload: bytes):
@@ -68,7 +75,7 @@ class Forgiving:
         """Words may be left over: they are not to be trusted anyway."""
 
 
-def sections(data: bytes) -> tuple[Header, list[Section], list[str]]:
+def scan_sections(data: bytes) -> tuple[Header, list[Section], list[str]]:
     """Header, whole sections and what is wrong with the rest. Raises StreamError where the header
     is damaged.
     """
@@ -85,8 +92,8 @@ def sections(data: bytes) -> tuple[Header, list[Section], list[str]]:
     found: list[Section] = []
     damage: list[str] = []
     end, finished, begun = HEADER_BYTES, False, False
-    most = len(places(header)) * (1 + header.overlaid) + OTHERS
-    for place, after, section, last in _whole(data, len(places(header))):
+    most = len(tile_boxes(header)) * (1 + header.overlaid) + OTHERS
+    for place, after, section, last in _whole(data, len(tile_boxes(header))):
         if place > end:
             damage.append(f"bytes {end} to {place - 1} are damaged")
         if section.kind < ANCILLARY and section.kind not in list(Kind):
@@ -133,7 +140,7 @@ def _all(header: Header, section: Section) -> bool:
     if section.kind != Kind.OVERLAY:
         return section.kind == Kind.PICTURE
     with contextlib.suppress(StreamError):
-        return decoding.unwrap_overlay(header, places(header), section.body)[1].whole
+        return unpack_overlay(header, tile_boxes(header), section.body)[1].whole
     return False
 
 
@@ -200,47 +207,47 @@ def _plausible(data: bytes, place: int, tiles: int) -> Iterator[tuple[int, int]]
             kind, start, end = container.read_start(data, begin)
         except StreamError:
             continue
-        tile = int.from_bytes(data[start : start + NUMBER.size], "little")
+        tile = int.from_bytes(data[start : start + TILE_NUMBER.size], "little")
         if end <= len(data) and (kind & ~container.LAST != Kind.PICTURE or tile < tiles):
             yield begin, end - begin
 
 
-def disorder(header: Header, found: list[Section]) -> list[str]:
+def report_disorder(header: Header, found: list[Section]) -> list[str]:
     """What is wrong with sections that are whole, all of them: their order and number, in a line,
     or none.
     """
     if problem := container.disorder(header, [section.kind for section in found]):
         return [f"its sections are not as the format has them: {problem}"]
     try:
-        decoding.coded(header, found)
+        parse_tiles(header, found)
     except StreamError as problem:
         return [f"it {problem}"]
     return []
 
 
-def coded(header: Header, found: list[Section]) -> Coded:
+def salvage_tiles(header: Header, found: list[Section]) -> CodedPicture:
     """The picture, with None for the payloads and overlays of tiles that are missing."""
-    tiles = places(header)
+    tiles = tile_boxes(header)
     payloads: list[bytes | None] = [None] * len(tiles)
     over: list[Overlay | None] = [None] * len(tiles)
     turn = None
     for section in found:
         with contextlib.suppress(StreamError):
             if section.kind == Kind.PICTURE:
-                number, own, words = decoding.unwrap(header, section.body)
+                number, own, words = unpack_tile(header, section.body)
                 if number < len(tiles) and payloads[number] is None:
                     payloads[number], turn = words, turn or own
             elif section.kind == Kind.OVERLAY:
-                number, overlay = decoding.unwrap_overlay(header, tiles, section.body)
+                number, overlay = unpack_overlay(header, tiles, section.body)
                 over[number] = over[number] or overlay
     over = [
         overlay if payload is not None or (overlay and overlay.whole) else None
         for overlay, payload in zip(over, payloads, strict=True)
     ]
-    return Coded(header, tiles, tuple(payloads), turn, tuple(over))
+    return CodedPicture(header, tiles, tuple(payloads), turn, tuple(over))
 
 
-def missing(picture: Coded) -> set[int]:
+def missing_tiles(picture: CodedPicture) -> set[int]:
     """Numbers of the tiles that nothing is left of."""
     return {
         number
@@ -251,8 +258,8 @@ def missing(picture: Coded) -> set[int]:
     }
 
 
-def paint(
-    picture: Coded, area: Box, image: Image.Image, lost: set[int], damage: list[str]
+def paint_salvaged(
+    picture: CodedPicture, area: Box, image: Image.Image, lost: set[int], damage: list[str]
 ) -> Image.Image | None:
     """`decoding.paint` of what can be read; what cannot is added to ``damage``, and to ``lost``
     where it was all of a tile.
@@ -261,7 +268,9 @@ def paint(
     for number, overlay in enumerate(picture.overlays):
         if overlay is not None and number not in lost and picture.area(number).meets(area):
             try:
-                opacity = overlays.paint(overlay, picture.area(number), area, image, opacity)
+                opacity = overlays.paint_overlay(
+                    overlay, picture.area(number), area, image, opacity
+                )
             except StreamError as problem:
                 damage.append(
                     f"what tile {number} holds besides the networks' picture is lost: it {problem}"
@@ -271,18 +280,23 @@ def paint(
     return opacity
 
 
-class Tiles:
+class LenientTileDecoder:
     """A `decoding.Tiles` that gives zeros for what is lost. lost: the numbers of those."""
 
     def __init__(
-        self, picture: Coded, model: Model, given: Synthesis, groups: int | None, damaged: bool
+        self,
+        picture: CodedPicture,
+        model: Model,
+        given: Synthesis,
+        groups: int | None,
+        damaged: bool,
     ):
         untrusted = damaged and not picture.header.tiled
-        self._tiles = decoding.Tiles(
-            picture, model, given, groups, Forgiving if untrusted else Decoder
+        self._tiles = TileDecoder(
+            picture, model, given, groups, LenientDecoder if untrusted else Decoder
         )
         self._picture, self._channels = picture, model.latents
-        self.lost = missing(picture)
+        self.lost = missing_tiles(picture)
 
     def __call__(self, number: int) -> np.ndarray:
         if number not in self.lost:
@@ -296,7 +310,7 @@ class Tiles:
         return np.zeros((box.height, box.width, self._channels), np.int16)
 
 
-def attach(
+def attach_salvaged(
     picture: Image.Image,
     header: Header,
     found: list[Section],
@@ -309,20 +323,20 @@ def attach(
     """
     info: dict[str, bytes] = {}
     try:
-        transparency = transparency or auxiliary.transparency(header, found, area)
+        transparency = transparency or decode_transparency(header, found, area)
     except StreamError as problem:
         damage.append(f"its transparency is lost: it {problem}")
     # the first of each kind
     for section in {section.kind: section for section in reversed(found)}.values():
         try:
-            info |= auxiliary.info([section])
+            info |= pillow_info([section])
         except StreamError as problem:
             damage.append(f"its {Kind(section.kind).name} is lost: it {problem}")
-    return auxiliary.attach(picture, transparency, info)
+    return attach_extras(picture, transparency, info)
 
 
-def mark(
-    picture: Image.Image, area: Box, tiles: Coded, lost: set[int], damage: list[str]
+def mark_lost(
+    picture: Image.Image, area: Box, tiles: CodedPicture, lost: set[int], damage: list[str]
 ) -> Salvaged:
     """Crosses lost tiles out of ``picture``, which shows ``area``, and reports."""
     whole, parts, told = Box(0, 0, tiles.header.height, tiles.header.width), [], []

@@ -11,33 +11,35 @@ from metamer.codec.picture.load import Picture
 INFO: dict[int, str] = {Kind.ICC: "icc_profile", Kind.EXIF: "exif", Kind.XMP: "xmp"}
 
 
-def sections(picture: Picture) -> list[Section]:
+def extra_sections(picture: Picture) -> list[Section]:
     """The sections of all that ``picture`` has besides pixels, in the order of a file."""
     found = (
         []
         if picture.transparency is None
-        else [Section(Kind.ALPHA, alpha.encode(picture.transparency))]
+        else [Section(Kind.ALPHA, alpha.encode_alpha(picture.transparency))]
     )
     carried = {Kind.ICC: picture.icc, Kind.EXIF: picture.exif, Kind.XMP: picture.xmp}
-    return found + [Section(kind, metadata.pack(data)) for kind, data in carried.items() if data]
+    return found + [
+        Section(kind, metadata.pack_metadata(data)) for kind, data in carried.items() if data
+    ]
 
 
-def transparency(header: Header, sections: list[Section], region: Box) -> Image.Image | None:
+def decode_transparency(header: Header, sections: list[Section], region: Box) -> Image.Image | None:
     """Mode L, of the pixels ``region``; None where the picture is opaque. Raises StreamError."""
     body = next((section.body for section in sections if section.kind == Kind.ALPHA), None)
-    return None if body is None else alpha.decode(body, header.width, header.height, region)
+    return None if body is None else alpha.decode_alpha(body, header.width, header.height, region)
 
 
-def info(sections: list[Section]) -> dict[str, bytes]:
+def pillow_info(sections: list[Section]) -> dict[str, bytes]:
     """Metadata under the names that Pillow has for them. Raises StreamError."""
     return {
-        INFO[section.kind]: metadata.unpack(section.body)
+        INFO[section.kind]: metadata.unpack_metadata(section.body)
         for section in sections
         if section.kind in INFO
     }
 
 
-def attach(
+def attach_extras(
     picture: Image.Image, transparency: Image.Image | None, info: dict[str, bytes]
 ) -> Image.Image:
     """The decoded picture with its transparency and metadata; changes ``picture``."""

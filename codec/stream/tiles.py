@@ -13,7 +13,7 @@ from PIL import Image
 
 from metamer.codec.container import Header, Kind, Section
 from metamer.codec.errors import StreamError
-from metamer.codec.grid import Box, split
+from metamer.codec.grid import Box, split_tiles
 from metamer.codec.network import colour_axes, latents, texture
 from metamer.codec.network.decoders import Synthesis
 from metamer.codec.network.model import Model
@@ -23,17 +23,17 @@ from metamer.codec.stream.overlays import Form, Overlay
 from metamer.entropy.coder import DamagedError, Decoder
 
 # of a tile, before what is coded of it: what is salvaged knows its place
-NUMBER = struct.Struct("<H")
+TILE_NUMBER = struct.Struct("<H")
 
 
-def positions(width: int, height: int) -> Box:
+def latent_area(width: int, height: int) -> Box:
     """All latent positions of a picture of that many pixels."""
     height, width = pixels.padded_size(height, width)
     return Box(0, 0, height // latents.STRIDE, width // latents.STRIDE)
 
 
 @dataclass(frozen=True)
-class Coded:
+class CodedPicture:
     """A picture as coded: the tiles' places, and how colours were turned.
 
     payloads: of the networks' words, tile by tile; None for a tile that has none, because its
@@ -48,7 +48,7 @@ class Coded:
 
     def area(self, number: int) -> Box:
         """The pixels of a tile."""
-        return overlays.pixels_of(self.tiles[number], self.header)
+        return overlays.pixel_area(self.tiles[number], self.header)
 
     def networked(self, area: Box) -> bool:
         """Whether networks decode any of the pixels ``area``."""
@@ -58,46 +58,48 @@ class Coded:
         )
 
 
-def wrap(header: Header, number: int, turn: colour_axes.Turn | None, words: bytes) -> bytes:
+def pack_tile(header: Header, number: int, turn: colour_axes.Turn | None, words: bytes) -> bytes:
     """The body of a picture section: before the words a tile's number and the turn of colours,
     where the header says so.
     """
-    return (NUMBER.pack(number) if header.tiled else b"") + (turn.pack() if turn else b"") + words
+    return (
+        (TILE_NUMBER.pack(number) if header.tiled else b"") + (turn.pack() if turn else b"") + words
+    )
 
 
-def unwrap(header: Header, body: bytes) -> tuple[int, colour_axes.Turn | None, bytes]:
-    """The inverse of `wrap`. Raises StreamError."""
+def unpack_tile(header: Header, body: bytes) -> tuple[int, colour_axes.Turn | None, bytes]:
+    """The inverse of `pack_tile`. Raises StreamError."""
     number, turn = 0, None
-    if len(body) < NUMBER.size * header.tiled + colour_axes.BYTES * header.turned:
+    if len(body) < TILE_NUMBER.size * header.tiled + colour_axes.BYTES * header.turned:
         raise StreamError("is damaged: a picture section is too short")
     if header.tiled:
-        (number,) = NUMBER.unpack_from(body)
-        body = body[NUMBER.size :]
+        (number,) = TILE_NUMBER.unpack_from(body)
+        body = body[TILE_NUMBER.size :]
     if header.turned:
-        turn, body = colour_axes.unpack(body[: colour_axes.BYTES]), body[colour_axes.BYTES :]
+        turn, body = colour_axes.unpack_turn(body[: colour_axes.BYTES]), body[colour_axes.BYTES :]
     return number, turn, body
 
 
-def coded(header: Header, sections: Sequence[Section]) -> Coded:
+def parse_tiles(header: Header, sections: Sequence[Section]) -> CodedPicture:
     """The picture of a file. Raises StreamError where its tiles are not all there, in
     raster order.
     """
-    tiles = places(header)
+    tiles = tile_boxes(header)
     bodies = [section.body for section in sections if section.kind == Kind.PICTURE]
-    over = dict(overlaid(header, sections))
+    over = dict(parse_overlays(header, sections))
     networks = [
         number for number in range(len(tiles)) if number not in over or not over[number].whole
     ]
     if len(bodies) != len(networks):
         raise StreamError(f"is not as the format has it: {len(bodies)} of {len(networks)} tiles")
-    pieces = [unwrap(header, body) for body in bodies]
+    pieces = [unpack_tile(header, body) for body in bodies]
     if [number for number, _, _ in pieces] != networks:
         raise StreamError("is not as the format has it: tiles are out of order")
     if any(turn != pieces[0][1] for _, turn, _ in pieces):
         raise StreamError("is not as the format has it: tiles differ in how colours were turned")
     payloads = {number: words for number, _, words in pieces}
     everywhere = range(len(tiles))
-    return Coded(
+    return CodedPicture(
         header,
         tiles,
         tuple(payloads.get(number) for number in everywhere),
@@ -106,11 +108,11 @@ def coded(header: Header, sections: Sequence[Section]) -> Coded:
     )
 
 
-def overlaid(header: Header, sections: Sequence[Section]) -> list[tuple[int, Overlay]]:
+def parse_overlays(header: Header, sections: Sequence[Section]) -> list[tuple[int, Overlay]]:
     """Overlays with the numbers of their tiles, ascending. Raises StreamError."""
-    tiles = places(header)
+    tiles = tile_boxes(header)
     pairs = [
-        unwrap_overlay(header, tiles, section.body)
+        unpack_overlay(header, tiles, section.body)
         for section in sections
         if section.kind == Kind.OVERLAY
     ]
@@ -126,44 +128,44 @@ def overlaid(header: Header, sections: Sequence[Section]) -> list[tuple[int, Ove
     return pairs
 
 
-def wrap_overlay(header: Header, number: int, overlay: Overlay) -> bytes:
+def pack_overlay(header: Header, number: int, overlay: Overlay) -> bytes:
     """The body of an overlay section."""
-    return (NUMBER.pack(number) if header.tiled else b"") + overlay.pack()
+    return (TILE_NUMBER.pack(number) if header.tiled else b"") + overlay.pack()
 
 
-def unwrap_overlay(header: Header, tiles: Sequence[Box], body: bytes) -> tuple[int, Overlay]:
-    """The inverse of `wrap_overlay`; tiles: of `places`. Raises StreamError."""
+def unpack_overlay(header: Header, tiles: Sequence[Box], body: bytes) -> tuple[int, Overlay]:
+    """The inverse of `pack_overlay`; tiles: of `tile_boxes`. Raises StreamError."""
     number = 0
     if header.tiled:
-        if len(body) < NUMBER.size:
+        if len(body) < TILE_NUMBER.size:
             raise StreamError("is damaged: an overlay is too short")
-        (number,) = NUMBER.unpack_from(body)
-        body = body[NUMBER.size :]
+        (number,) = TILE_NUMBER.unpack_from(body)
+        body = body[TILE_NUMBER.size :]
     if number >= len(tiles):
         raise StreamError(
             f"is not as the format has it: an overlay of tile {number}, of {len(tiles)}"
         )
-    area = overlays.pixels_of(tiles[number], header)
-    return number, overlays.unpack(body, area.width, area.height)
+    area = overlays.pixel_area(tiles[number], header)
+    return number, overlays.parse_overlay(body, area.width, area.height)
 
 
-def places(header: Header) -> tuple[Box, ...]:
+def tile_boxes(header: Header) -> tuple[Box, ...]:
     """Where the tiles of a picture lie, in latent positions."""
-    whole = positions(header.width, header.height)
-    return tuple(split(whole)) if header.tiled else (whole,)
+    whole = latent_area(header.width, header.height)
+    return tuple(split_tiles(whole)) if header.tiled else (whole,)
 
 
-class Tiles:
+class TileDecoder:
     """Decoded latents of a picture's tiles, by number; call it.
 
     Each is (h, w, M), in sixteenths of a step: int16 if that holds them, else int32; or float32
-    with the texture that ``given`` asks for. groups: as in `latents.decode`. reader: makes an
+    with the texture that ``given`` asks for. groups: as in `latents.read_latents`. reader: makes an
     entropy.coder Decoder of tables and a payload.
     """
 
     def __init__(
         self,
-        picture: Coded,
+        picture: CodedPicture,
         model: Model,
         given: Synthesis | None = None,
         groups: int | None = None,
@@ -186,7 +188,7 @@ class Tiles:
         nothing = np.full(shape, texture.KEPT, np.uint8) if self._given else None
         try:
             reader = self._reader(model.tables, payload)
-            decoded = latents.decode(
+            decoded = latents.read_latents(
                 model,
                 self._picture.header.quality,
                 box.height,
@@ -220,12 +222,12 @@ def compact(values: np.ndarray) -> np.ndarray:
     )
 
 
-def paint(picture: Coded, area: Box, image: Image.Image) -> Image.Image | None:
+def paint_overlays(picture: CodedPicture, area: Box, image: Image.Image) -> Image.Image | None:
     """Puts overlays into ``image``, which shows the pixels ``area``; returns their opacity, mode L.
     Raises StreamError.
     """
     opacity = None
     for number, overlay in enumerate(picture.overlays):
         if overlay is not None and picture.area(number).meets(area):
-            opacity = overlays.paint(overlay, picture.area(number), area, image, opacity)
+            opacity = overlays.paint_overlay(overlay, picture.area(number), area, image, opacity)
     return opacity

@@ -19,21 +19,21 @@ if sys.platform != "win32":
     import fcntl
 
 
-def part(path: Path) -> Path:
+def part_path(path: Path) -> Path:
     """What a new ``path`` is called until it is complete; short enough wherever the name of
     ``path`` is.
     """
     return path.with_name(f".{path.name[:48]}.{zlib.crc32(os.fsencode(path.name)):08x}.part")
 
 
-def write(path: Path, data: bytes, replace: bool = True) -> None:
+def write_atomically(path: Path, data: bytes, replace: bool = True) -> None:
     """Makes ``path`` a regular file that holds ``data``, with the permissions of the one that it
     replaces.
 
     Raises OSError; FileExistsError where there is such a file, however late it came, and
     ``replace`` does not allow it.
     """
-    beside, handle = part(path), None
+    beside, handle = part_path(path), None
     waiting = False  # under the name `beside`, which is ours to remove then
     try:
         if sys.platform == "win32":  # which locks what is open, and moves nothing that is

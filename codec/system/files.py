@@ -14,7 +14,7 @@ STREAM = "-"
 TAKEN = "{} exists; use --force to replace it"
 
 
-def read(name: str) -> bytes:
+def read_file(name: str) -> bytes:
     """The bytes of a file, or of standard input for `-`."""
     if name == STREAM:
         if sys.stdin is None:
@@ -33,7 +33,7 @@ def is_device(status: os.stat_result) -> bool:
     return stat.S_ISCHR(status.st_mode) or stat.S_ISBLK(status.st_mode)
 
 
-def contents(source: object) -> bytes | None:
+def read_contents(source: object) -> bytes | None:
     """The bytes of what holds some: bytes, bytearray, memoryview, an open binary file; None for all
     else. Raises FileError.
     """
@@ -100,7 +100,7 @@ def check_free(target: str, force: bool, source: str | None = None) -> None:
         raise FileError(TAKEN.format(target))
 
 
-def write(target: str, data: bytes, force: bool = True) -> None:
+def write_file(target: str, data: bytes, force: bool = True) -> None:
     """Writes a whole file or none, as `codec.system.atomic` does. Devices and pipes are written to
     as they are; a symbolic link stays one. force: whether a file that is there by then may be
     replaced. Raises FileError.
@@ -116,7 +116,7 @@ def write(target: str, data: bytes, force: bool = True) -> None:
         if path.exists() and not path.is_file():
             path.write_bytes(data)
         else:
-            atomic.write(path, data, force)
+            atomic.write_atomically(path, data, force)
     except BrokenPipeError:
         raise
     except FileExistsError:

@@ -37,19 +37,19 @@ Outcome = tuple[str, Report, Exception | None]
 LOST = "its process was killed, for want of memory perhaps"
 
 
-def cores() -> int:
+def available_cores() -> int:
     """How many this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
-def threads_each(threads: int, jobs: int) -> int:
+def threads_per_job(threads: int, jobs: int) -> int:
     """Threads for one of ``jobs`` that share ``threads`` (0: every core) among them; one job has
     them all.
 
     >>> threads_each(8, 3), threads_each(2, 4), threads_each(0, 1)
     (2, 1, 0)
     """
-    return threads if jobs == 1 else max(1, (threads or cores()) // jobs)
+    return threads if jobs == 1 else max(1, (threads or available_cores()) // jobs)
 
 
 def outcomes(work: Work, names: Sequence[str], jobs: int) -> Generator[Outcome, None, None]:

@@ -12,11 +12,10 @@ import onnx
 import onnxruntime
 from PIL import Image
 
-from metamer.codec import coding
-from metamer.codec import windows as transforms
+from metamer.codec import coding, windows
 from metamer.codec.network import archive, decoders, latents
 from metamer.codec.network import model as models
-from metamer.codec.network.graphs.session import checked
+from metamer.codec.network.graphs.session import read_checked_graph
 from metamer.codec.network.model import Model, graph_names
 from metamer.codec.picture import pixels
 from metamer.evaluation.codecs.interface import NetworkCost
@@ -95,18 +94,18 @@ def network_cost(
     """Of a model, and a decoder in place of its own, on a picture at a quality. Both directions run
     the entropy networks.
     """
-    model = CountingModel(models.load(name))
+    model = CountingModel(models.load_model(name))
     synthesis = model.graph("synthesis")
     if decoder:
-        synthesis = archive.read(decoders.find(decoder, model.model).path, [decoders.GRAPH])[
-            decoders.GRAPH
-        ]
+        synthesis = archive.read_members(
+            decoders.find_decoder(decoder, model.model).path, [decoders.GRAPH]
+        )[decoders.GRAPH]
     graphs = [model.graph(graph) for graph in ("analysis", *graph_names(len(model.groups)))]
     for graph in (synthesis, *graphs):
-        checked(graph, f"a graph of {name}")
+        read_checked_graph(graph, f"a graph of {name}")
     quality = coding.quality_index(setting)
-    latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
-    decoded = latents.encode(model, quality, latent, hyper, NullEncoder(), 0.0)
+    latent, hyper = windows.analyse(pixels.to_planes(picture), quality, model)
+    decoded = latents.write_latents(model, quality, latent, hyper, NullEncoder(), 0.0)
     given = {
         "latent": latents.dequantise(model, quality, decoded),
         "weights": model.arrays["level_weights"][quality : quality + 1],

@@ -23,12 +23,12 @@ def metamer_codec(name: str, threads: int) -> Codec:
     if not 0 <= chosen.get("effort", 0) <= effort.MOST:
         raise MetamerError(f"{name}: effort goes from 0 to {effort.MOST}")
     model, decoder, realism = parse_model_name(whole)
-    network = models.load(model)
+    network = models.load_model(model)
     version = network.id.hex()
     if decoder:
         # errors appear before the first hour is spent
-        decoders.synthesis(network, decoder, realism)
-        weights = decoders.find(decoder, network).path.read_bytes()
+        decoders.load_synthesis(network, decoder, realism)
+        weights = decoders.find_decoder(decoder, network).path.read_bytes()
         version += f" {hashlib.sha256(weights).hexdigest()[:16]}" + (
             "" if realism is None else f" {realism:g}"
         )

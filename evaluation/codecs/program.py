@@ -77,7 +77,7 @@ class ProgramCodec(Codec):
     def decode_timed(self, data: bytes) -> tuple[Image.Image, CallCost]:
         made, cost = self._through(self.commands[1], self.suffixes[::-1], data)
         try:
-            return pixels.read(io.BytesIO(made)), cost
+            return pixels.read_rgb(io.BytesIO(made)), cost
         except ImageError as problem:
             raise MetamerError(f"{self.name}: what decode wrote {problem}") from None
 

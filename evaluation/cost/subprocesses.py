@@ -109,7 +109,7 @@ def main(text: str) -> None:
     if task["threads"] and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: task["threads"]])
     codec, stream = get_codec(task["name"], task["threads"] or 0), Path(task["stream"])
-    given = pixels.read(task["picture"]) if task["way"] == "encode" else stream.read_bytes()
+    given = pixels.read_rgb(task["picture"]) if task["way"] == "encode" else stream.read_bytes()
     costs = []
     for _ in range(task["runs"]):
         made, cost = (

@@ -251,7 +251,7 @@ def measure_pictures(
     text = results.read_text() if results.exists() else ""
     # an interrupted run left half a line, to which nothing may be added
     if not text.endswith("\n"):
-        files.write(str(results), text[: text.rfind("\n") + 1].encode())
+        files.write_file(str(results), text[: text.rfind("\n") + 1].encode())
     extra_fields = {"jobs": jobs, "machine": record_machine(results.parent / "machines.json")}
     work = functools.partial(
         measure_picture,
@@ -304,7 +304,7 @@ def record_machine(path: Path) -> str:
     except ValueError:
         raise FileError(f"{path} is damaged; remove it") from None
     if name not in machines:
-        files.write(
+        files.write_file(
             str(path), (json.dumps({**machines, name: conditions}, indent=1) + "\n").encode()
         )
     return name

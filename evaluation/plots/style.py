@@ -202,7 +202,7 @@ def save_figure(figure: Figure, path: Path, dpi: int = 130) -> None:
         buffer, dpi=dpi, format=path.suffix[1:], metadata={stamp: None} if stamp else None
     )
     plt.close(figure)
-    files.write(str(path), buffer.getvalue())
+    files.write_file(str(path), buffer.getvalue())
 
 
 def footnote(figure: Figure, text: str) -> None:

@@ -138,7 +138,7 @@ def study_channels(
     layer = net.check(layer or DEFAULT_LAYER[net.name])
     measured = measure_tuning(net, pixels_per_degree)
     written = [out / "efficacy.csv", out / f"tuning_{net.name}_{layer}.png"]
-    files.write(str(written[0]), efficacy_csv(measured).encode())
+    files.write_file(str(written[0]), efficacy_csv(measured).encode())
     plot_tuning(measured[layer], f"{net.name} {layer}", written[1])
     if photo:
         written.append(out / f"inversion_{net.name}_{layer}.png")

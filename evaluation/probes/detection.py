@@ -81,7 +81,7 @@ def detection_rows(photos: Sequence[Path], distance: Distance, out: Path) -> Ite
     out.mkdir(parents=True, exist_ok=True)
     jods = dict(json_lines.read_lines(out / TEACHER_FILE))  # key → JOD
     total = len(photos) * sum(map(len, QUALITIES.values()))
-    files.write(
+    files.write_file(
         str(out / TEACHER_FILE), "".join(json.dumps(item) + "\n" for item in jods.items()).encode()
     )
     with tqdm(total=total, unit="image", disable=None) as bar:
@@ -241,6 +241,6 @@ def study_detection(photos: Sequence[Path], out: Path, distance: Distance | None
         "agreement": [asdict(verdict) for verdict in verdicts],
         "rows": [asdict(row) for row in rows],
     }
-    files.write(str(out / "detection.json"), (json.dumps(record, indent=1) + "\n").encode())
+    files.write_file(str(out / "detection.json"), (json.dumps(record, indent=1) + "\n").encode())
     plot_detection(rows, out / "detection.png")
     return markdown_table(HEADER, [agreement_cells(asdict(verdict)) for verdict in verdicts])

@@ -238,7 +238,7 @@ def write_behaviours(
     rows: list[Behaviour], title: str, path: Path, logarithmic: bool = False
 ) -> str:
     """Writes the records (.json) and a figure (.png) and returns a table, a distance a line."""
-    files.write(
+    files.write_file(
         f"{path}.json", (json.dumps([asdict(row) for row in rows], indent=1) + "\n").encode()
     )
     names, labels = (

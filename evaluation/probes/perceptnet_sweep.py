@@ -247,7 +247,7 @@ def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: b
             for name, point in networks.items()
         },
     }
-    files.write(str(out / NUMBERS), (json.dumps(found, indent=1) + "\n").encode())
+    files.write_file(str(out / NUMBERS), (json.dumps(found, indent=1) + "\n").encode())
     drawn = {
         f"{name}, {readout}": {
             layer: scores[name][layer_label(layer, readout)] for layer in point.layers
@@ -278,7 +278,7 @@ def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: b
             {name: line[0] for name, line in references.items()},
         )
     text = sweep_table(title, scores, references, optima)
-    files.write(str(out / TABLE), (text + "\n").encode())
+    files.write_file(str(out / TABLE), (text + "\n").encode())
     return text
 
 

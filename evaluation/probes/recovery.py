@@ -191,7 +191,9 @@ def run_recoveries(
         recoveries[distance.label] = asdict(
             judge_recovery(distance, reference, image, start, steps)
         )
-        files.write(str(records), (json.dumps(list(recoveries.values()), indent=1) + "\n").encode())
+        files.write_file(
+            str(records), (json.dumps(list(recoveries.values()), indent=1) + "\n").encode()
+        )
     pictures = [
         (from_tensor(reference), "reference"),
         (from_tensor(starting_image(reference, start)), "start"),

@@ -94,8 +94,8 @@ def evaluate_at_rates(
     if sample:
         measure_realism(summaries, paths, rows, sample)
     text = matched_table(summaries, anchor)
-    files.write(str(out / "matched.txt"), (text + "\n").encode())
-    files.write(
+    files.write_file(str(out / "matched.txt"), (text + "\n").encode())
+    files.write_file(
         str(out / "matched.json"),
         (json.dumps(list(map(asdict, summaries)), indent=1) + "\n").encode(),
     )

@@ -333,8 +333,8 @@ def evaluate_over_settings(
         measurements.measure_pictures(paths, at, specs, out / "results.jsonl", jobs).values()
     )
     text = rate_distortion_table(rows, specs, anchor, published_names)
-    files.write(str(out / "table.txt"), (text + "\n").encode())
-    files.write(
+    files.write_file(str(out / "table.txt"), (text + "\n").encode())
+    files.write_file(
         str(out / "bjontegaard.json"),
         (json.dumps(bjontegaard_summary(rows, specs, anchor, published_names)) + "\n").encode(),
     )

@@ -81,7 +81,7 @@ def measure_pairs(
         for pair, key in zip(pairs, keys, strict=True)
         if labels - set(rows.get(key, ()))
     ]
-    files.write(
+    files.write_file(
         str(out / VALUES_FILE),
         "".join(json.dumps({"key": key, **row}) + "\n" for key, row in rows.items()).encode(),
     )

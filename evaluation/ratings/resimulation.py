@@ -232,9 +232,9 @@ def _list(out: Path, rows: dict[str, dict], opinions: dict[str, str]) -> None:
     table = csv.DictWriter(text, COLUMNS, lineterminator="\n")
     table.writeheader()
     table.writerows(rows[file] for file in sorted(rows))
-    files.write(str(out / ENTRIES), text.getvalue().encode())
+    files.write_file(str(out / ENTRIES), text.getvalue().encode())
     lines = "".join(f"{opinions[file.removesuffix('.png')]} {file}\n" for file in sorted(rows))
-    files.write(str(out / "mos_with_names.txt"), lines.encode())
+    files.write_file(str(out / "mos_with_names.txt"), lines.encode())
 
 
 def error_statistics(reference: np.ndarray, image: np.ndarray) -> dict[str, float]:

@@ -64,11 +64,11 @@ def write_verdicts(
     layers_NETWORK.png; returns the table.
     """
     text = verdict_table(verdicts, title)
-    files.write(
+    files.write_file(
         str(out / "verdicts.json"),
         (json.dumps([asdict(verdict) for verdict in verdicts], indent=1) + "\n").encode(),
     )
-    files.write(str(out / "table.txt"), (text + "\n").encode())
+    files.write_file(str(out / "table.txt"), (text + "\n").encode())
     swept = {label for network in networks for label in sweep_labels(network).values()}
     if single := [verdict for verdict in verdicts if verdict.metric not in swept]:
         plots.plot_intervals(first_statistic(single), title, out / "agreement.png")

@@ -96,8 +96,8 @@ def write_page(folders: Sequence[Path], out: Path, most: int, others: Sequence[s
         loader=jinja2.FileSystemLoader(HERE),
     ).get_template("index.html")
     for name in SCRIPTS:
-        files.write(str(out / name), (HERE / name).read_bytes())
-    files.write(str(out / "plotly.min.js"), get_plotlyjs().encode())
-    files.write(str(out / "index.html"), template.render(context, data=data).encode())
+        files.write_file(str(out / name), (HERE / name).read_bytes())
+    files.write_file(str(out / "plotly.min.js"), get_plotlyjs().encode())
+    files.write_file(str(out / "index.html"), template.render(context, data=data).encode())
     size = sum(path.stat().st_size for path in out.rglob("*") if path.is_file())
     return f"{out / 'index.html'}: the folder has {size / 1e6:.1f} MB"

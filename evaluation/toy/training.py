@@ -152,5 +152,5 @@ def load_or_train(
     )
     buffer = io.BytesIO()
     torch.save({"asked": asked, "state": coder.state_dict(), "score": vars(score)}, buffer)
-    files.write(str(path), buffer.getvalue())
+    files.write_file(str(path), buffer.getvalue())
     return coder, score

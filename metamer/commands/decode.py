@@ -95,20 +95,20 @@ def decode_file(
 ) -> jobs.Report:
     """One file; ``options``: `codec.decode`'s. Notices of what was damaged, with ``salvage``."""
     from metamer.codec import coding
-    from metamer.codec.picture import save as outputs
+    from metamer.codec.picture.save import find_format, picture_bytes
 
     target = targets[name]
     damage: tuple[str, ...] = ()
-    format = outputs.find(".png" if target == files.STREAM else Path(target).suffix)
+    format = find_format(".png" if target == files.STREAM else Path(target).suffix)
     files.check_free(target, force, name)
-    data = files.read(name)
+    data = files.read_file(name)
     if salvage:
         salvaged = coding.rescue(data, **options)
         picture, damage = salvaged.picture, salvaged.damage
     else:
         picture = coding.decode(data, **options)
-    written = outputs.to_bytes(picture, format, background, strip)
-    files.write(target, written, force)
+    written = picture_bytes(picture, format, background, strip)
+    files.write_file(target, written, force)
     return jobs.Report(
         damage,
         f"{name} → {target} {terminal.size(len(data))} → {terminal.size(len(written))}, "

@@ -140,14 +140,14 @@ def encode_file(
 
     target = targets[name]
     files.check_free(target, force, name)
-    source = files.read(name) if name == files.STREAM else name
+    source = files.read_file(name) if name == files.STREAM else name
     with (
         steps_shown()
         if options["effort"] and shown
         else contextlib.nullcontext(lambda: None) as step
     ):
         data = coding.encode(source, **options, progress=step)
-    files.write(target, data, force)
+    files.write_file(target, data, force)
     header = container.read_header(data)
     before = len(source) if isinstance(source, bytes) else os.stat(name).st_size
     return jobs.Report(

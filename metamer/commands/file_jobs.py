@@ -71,8 +71,8 @@ def code_files(
     """Encodes or decodes all of ``targets`` with ``count`` jobs that share ``threads``; 0: all
     there are.
     """
-    count = min(count or jobs.cores(), len(targets))
-    options = options | {"threads": jobs.threads_each(threads, count)}
+    count = min(count or jobs.available_cores(), len(targets))
+    options = options | {"threads": jobs.threads_per_job(threads, count)}
     work = functools.partial(work, targets=targets, force=force, options=options)
     debug = click.get_current_context().find_root().params["debug"]
     for_each_file(

@@ -25,7 +25,7 @@ def info(names, as_json) -> None:
         raise FileError("standard output is closed")
 
     def work(name: str) -> jobs.Report:
-        found = coding.info(files.read(name))
+        found = coding.info(files.read_file(name))
         if as_json:
             click.echo(
                 json.dumps({"file": name, **dataclasses.asdict(found), "bpp": round(found.bpp, 5)})

@@ -110,9 +110,9 @@ def complete_models(
     context: click.Context, parameter: click.Parameter, incomplete: str
 ) -> list[CompletionItem]:
     """For shells: the shipped models by name, and files."""
-    from metamer.codec.network.model import shipped
+    from metamer.codec.network.model import shipped_models
 
-    names = (path.stem for path in shipped())
+    names = (path.stem for path in shipped_models())
     # files first: click's script for bash forgets what comes before them
     return [
         CompletionItem(incomplete, type="file"),

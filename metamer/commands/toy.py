@@ -85,7 +85,7 @@ def toy(name, tradeoffs, methods, steps, seed, out, figure) -> None:
         for method in methods or source.methods
     ]
     scores = [score for _, score in scored]
-    files.write(
+    files.write_file(
         str(out / f"{name}.json"),
         (json.dumps([vars(score) for score in scores], indent=1) + "\n").encode(),
     )

@@ -22,7 +22,7 @@ from PIL import Image
 from tqdm import tqdm
 
 import metamer
-from metamer.codec import windows as transforms
+from metamer.codec import windows
 from metamer.codec.network.model import WEIGHTS
 from metamer.codec.picture import pixels
 from metamer.evaluation.rate.bjontegaard import PictureCurves, bd_rate, bd_rate_interval
@@ -51,7 +51,7 @@ def with_card(folder: Path, changes: dict) -> str:
 @contextmanager
 def colours_as_they_are() -> Iterator[None]:
     """No picture is large enough to be turned."""
-    with patch.object(transforms, "TURNED_FROM", 1 << 62):
+    with patch.object(windows, "TURNED_FROM", 1 << 62):
         yield
 
 
@@ -77,7 +77,7 @@ def measured(picture: Image.Image, quality: float, **options) -> tuple[float, fl
 def main(folder: Path, qualities: tuple[float, ...], efforts: tuple[int, ...]) -> None:
     """Measures every lever on every photograph and prints the table."""
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in pixels.SUFFIXES)
-    pictures = [pixels.read(path) for path in paths]
+    pictures = [pixels.read_rgb(path) for path in paths]
     with TemporaryDirectory() as made:
         levers = {PLAIN: {}} | {
             name: {"model": with_card(Path(made), changes)} for name, changes in CARDS.items()

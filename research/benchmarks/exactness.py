@@ -29,7 +29,7 @@ EMULATED = f"{PROCESSOR} (qemu)"
 def digest(name: str, model: str | None, threads: int) -> str:
     """SHA-256 of the latents as little-endian int32. Raises MetamerError that names the file."""
     try:
-        latents = metamer.decode_latents(files.read(name), model=model, threads=threads)
+        latents = metamer.decode_latents(files.read_file(name), model=model, threads=threads)
     except metamer.MetamerError as problem:
         raise metamer.MetamerError(f"{name}: {problem}") from None
     return hashlib.sha256(latents.astype("<i4").tobytes()).hexdigest()

@@ -21,7 +21,7 @@ from metamer.codec.picture import pixels
 def measure(names: list[Path], name: str, quality: float) -> tuple[float, float]:
     rows = []
     for path in names:
-        picture = pixels.read(path)
+        picture = pixels.read_rgb(path)
         data = metamer.encode(picture, quality, model=name, lossless=False)
         error = np.square(np.asarray(metamer.decode(data), np.float32) - np.asarray(picture)).mean(
             dtype=np.float64
@@ -39,7 +39,7 @@ def main(folder: str, *models: str) -> None:
         for line in (Path(folder) / "validation.txt").read_text().splitlines()
         if line.strip()
     ]
-    for name in models or [path.stem for path in model.shipped()]:
+    for name in models or [path.stem for path in model.shipped_models()]:
         rates, psnrs = zip(
             *(measure(names, name, quality) for quality in fidelity.LEVELS), strict=True
         )

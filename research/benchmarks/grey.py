@@ -16,8 +16,7 @@ import onnx
 from PIL import Image
 
 import metamer
-from metamer.codec import coding, container
-from metamer.codec import windows as transforms
+from metamer.codec import coding, container, windows
 from metamer.codec.encoder.masking import LUMA
 from metamer.codec.network import latents
 from metamer.codec.network import model as models
@@ -42,7 +41,7 @@ def luma_bits(
 ) -> np.ndarray:
     """(2,) bits of a colour file that are spent on luma, in both ways."""
     index = coding.quality_index(metamer.info(data).quality)
-    _, hyper = transforms.analyse(pixels.to_planes(picture), index, model)
+    _, hyper = windows.analyse(pixels.to_planes(picture), index, model)
     decoded = metamer.decode_latents(data)
     height, width, count = decoded.shape
     values, bits, meter = decoded.reshape(-1, count), np.zeros(count), Meter(model.tables)
@@ -78,10 +77,10 @@ def main() -> None:
     parser.add_argument("photographs", nargs="+")
     parser.add_argument("--model", default="base")
     options = parser.parse_args()
-    model = models.load(options.model)
+    model = models.load_model(options.model)
     energy, ratios = grey_energy(model), []
     for name in options.photographs:
-        picture = pixels.read(name)
+        picture = pixels.read_rgb(name)
         luma = np.asarray(picture, float) @ LUMA
         grey = Image.fromarray(luma.round().astype(np.uint8))
         share, at, size, reached = [], [], [], []

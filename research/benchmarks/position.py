@@ -303,7 +303,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         parser.error("--runs and --threads are at least 1, --bpp is above 0")
     bind(options.threads)
     try:
-        picture = ImageOps.fit(pixels.read(options.photo), SIZE, Image.Resampling.LANCZOS)
+        picture = ImageOps.fit(pixels.read_rgb(options.photo), SIZE, Image.Resampling.LANCZOS)
         found = benchmark(
             picture, options.model, options.bpp, options.runs, options.threads, options.results
         )

@@ -127,8 +127,8 @@ def main() -> None:
     parser.add_argument("--runs", type=int, default=15)
     options = parser.parse_args()
     try:
-        picture = ImageOps.fit(pixels.read(options.photo), SIZE, Image.Resampling.LANCZOS)
-        model = models.load(options.model, threads=1)
+        picture = ImageOps.fit(pixels.read_rgb(options.photo), SIZE, Image.Resampling.LANCZOS)
+        model = models.load_model(options.model, threads=1)
         data = metamer.encode(picture, options.quality, model=options.model, threads=1)
         ways = {
             "encode": lambda: metamer.encode(

@@ -64,7 +64,7 @@ def main(resim: Path, out: Path) -> None:
         ]
         verdicts = judging.best_first(verdicts, "spearman")
         text = json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1)
-        files.write(str(RESULTS / f"{name}.json"), (text + "\n").encode())
+        files.write_file(str(RESULTS / f"{name}.json"), (text + "\n").encode())
         return verdicts
 
     all_sets = [(everything, fast), (twelve, slow), (three, slowest)]

@@ -65,7 +65,7 @@ def rehearse(photos: Path, out: Path) -> None:
             lines.append(
                 f"{teacher(to_tensor(images[name]), to_tensor(distorted)).item():.5f} {file}\n"
             )
-    files.write(str(out / "mos_with_names.txt"), "".join(lines).encode())
+    files.write_file(str(out / "mos_with_names.txt"), "".join(lines).encode())
 
 
 @click.command()

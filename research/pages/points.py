@@ -191,7 +191,7 @@ def ablation_table() -> str:
 
 def points_fields() -> dict[str, str]:
     """What the page's template asks for."""
-    recipe = models.load("perceptual").card["recipe"]
+    recipe = models.load_model("perceptual").card["recipe"]
     rows = folders.parse_summaries(read_results("ablation", "train"))
     rates = " and ".join(f"{rate:g}" for rate in sorted({row.target for row in rows}))
     return {

@@ -13,7 +13,7 @@ from metamer.codec.errors import ModelError
 from metamer.codec.network import decoders
 from metamer.codec.network.graphs import graph_check, onnx_wire
 from metamer.codec.network.graphs.session import Session
-from metamer.codec.network.model import SUFFIX, load, shipped
+from metamer.codec.network.model import SUFFIX, load_model, shipped_models
 from tests.attacks import crafting
 from tests.attacks.crafting import (
     FLOAT,
@@ -74,7 +74,9 @@ def test_files_are_not_read_for_the_workshop_either(tmp_path):
     """`Model.graph` gives graphs to readers of ONNX files, which follow external data too."""
     evil = synthesis([node("Identity", ["leak"], ["image"])], [external("leak", "/etc/passwd", 4)])
     with pytest.raises(ModelError, match="field 13"):
-        load(str(crafting.model_file(tmp_path / "evil.metamer", synthesis=evil))).graph("synthesis")
+        load_model(str(crafting.model_file(tmp_path / "evil.metamer", synthesis=evil))).graph(
+            "synthesis"
+        )
 
 
 SUBGRAPH = field(5, field(1, "body") + field(6, field(2, "g")) + field(20, 5))
@@ -275,11 +277,13 @@ def test_a_slow_graph_is_refused():
         node("Conv", [f"x{index}", "weight"], [f"x{index + 1}"], pads=(1, 1, 1, 1))
         for index in range(100)
     ]
-    graph = onnx_wire.read(synthesis([*nodes, node("Identity", ["x100"], ["image"])], [weight]))
-    cost = graph_check.infer(graph, {"latent": (1, 8, 8, 384), "weights": (1, 9)})
+    graph = onnx_wire.read_graph(
+        synthesis([*nodes, node("Identity", ["x100"], ["image"])], [weight])
+    )
+    cost = graph_check.infer_cost(graph, {"latent": (1, 8, 8, 384), "weights": (1, 9)})
     assert cost.operations > 100 * 384 * 384 * 9 * 64
     with pytest.raises(onnx_wire.GraphError, match="billion operations"):
-        graph_check.check(graph)
+        graph_check.check_graph(graph)
 
 
 @pytest.mark.parametrize(
@@ -308,12 +312,12 @@ def test_other_types_of_attributes():
         field(20, 99),
     ):
         with pytest.raises(onnx_wire.GraphError):
-            onnx_wire.read(
+            onnx_wire.read_graph(
                 plain([node("Relu", ["latent"], ["x"], extra=field(5, field(1, "a") + value))])
             )
     twice = field(5, crafting.attribute("axis", 1)) * 2
     with pytest.raises(onnx_wire.GraphError, match="same attribute twice"):
-        onnx_wire.read(plain([node("Concat", ["latent"], ["x"], extra=twice)]))
+        onnx_wire.read_graph(plain([node("Concat", ["latent"], ["x"], extra=twice)]))
 
 
 def shapes(graph: onnx_wire.Graph, sides: dict[str, tuple[int, int]]) -> dict[str, tuple[int, ...]]:
@@ -328,8 +332,8 @@ def shapes(graph: onnx_wire.Graph, sides: dict[str, tuple[int, int]]) -> dict[st
 @pytest.mark.parametrize(
     "name",
     [
-        *(f"{path.stem}{SUFFIX}" for path in shipped()),
-        *(decoder.path.name for decoder in decoders.shipped()),
+        *(f"{path.stem}{SUFFIX}" for path in shipped_models()),
+        *(decoder.path.name for decoder in decoders.shipped_decoders()),
     ],
 )
 def test_shipped_graphs_are_told_what_they_take(name):
@@ -339,11 +343,11 @@ def test_shipped_graphs_are_told_what_they_take(name):
     for entry, data in crafting.members(name).items():
         if not entry.endswith(".onnx"):
             continue
-        graph = onnx_wire.read(data)
+        graph = onnx_wire.read_graph(data)
         small = shapes(
             graph, {"image": (64, 96), "latent": (5, 7), "context": (5, 7), "hyper": (2, 3)}
         )
-        cost = graph_check.infer(graph, small)
+        cost = graph_check.infer_cost(graph, small)
         found = Session(data, entry, 1).run(
             **{each: np.ones(shape, np.float32) for each, shape in small.items()}
         )
@@ -353,7 +357,7 @@ def test_shipped_graphs_are_told_what_they_take(name):
             {"image": (1024, 1024), "latent": (70, 70), "context": (64, 64), "hyper": (16, 16)},
         )
         cost, elements = (
-            graph_check.infer(graph, large),
+            graph_check.infer_cost(graph, large),
             sum(int(np.prod(shape)) for shape in large.values()),
         )
         assert (

@@ -20,7 +20,7 @@ import metamer
 from metamer.codec import coding
 from metamer.codec.errors import FileError, ImageError
 from metamer.codec.picture import exif
-from metamer.codec.picture import load as pictures
+from metamer.codec.picture.load import FORMATS, convert_picture, load_picture
 from metamer.codec.system import atomic, files
 from tests.codec.picture import crafting
 from tests.codec.picture.crafting import saved
@@ -75,14 +75,14 @@ def entry(kind: int, value: bytes, order: str = "<") -> bytes:
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP"])
 def test_orientation_of_every_type_is_applied_once(kind, value, order, name):
     data = saved(PHOTO, name, exif=b"Exif\0\0" + entry(kind, value, order))
-    taken = pictures.load(io.BytesIO(data))
+    taken = load_picture(io.BytesIO(data))
     assert taken.image.size == PHOTO.size[::-1] and exif.orientation(taken.exif) == 1
     turned = PHOTO.transpose(Image.Transpose.ROTATE_270)
     if name == "PNG":
         assert taken.image == turned
     again = taken.image.copy()
     again.info["exif"] = taken.exif
-    assert pictures.take(again).image == taken.image
+    assert convert_picture(again).image == taken.image
 
 
 @pytest.mark.parametrize(
@@ -107,7 +107,7 @@ def test_orientation_in_xmp_is_applied_once_and_becomes_1(said, with_exif):
         xmp=packet,
         exif=b"Exif\0\0" + crafting.exif(6) if with_exif else b"",
     )
-    taken = pictures.load(io.BytesIO(data))
+    taken = load_picture(io.BytesIO(data))
     assert taken.image.size == PHOTO.size[::-1]
     assert (
         taken.xmp == packet.replace(b"6", b"1", 1)
@@ -130,7 +130,7 @@ def test_nothing_of_the_process_is_changed():
 
     def work(number: int) -> None:
         for _ in range(20):
-            pictures.load(io.BytesIO(data), max_pixels=10**9 + number)
+            load_picture(io.BytesIO(data), max_pixels=10**9 + number)
 
     watcher = threading.Thread(target=watch)
     watcher.start()
@@ -147,9 +147,9 @@ def test_nothing_of_the_process_is_changed():
 def test_large_pictures_are_allowed_by_the_caller_alone(monkeypatch):
     """By Pillow's own guard they are not: it is not asked."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
-    assert pictures.load(io.BytesIO(saved(PHOTO, "PNG"))).image.size == PHOTO.size
+    assert load_picture(io.BytesIO(saved(PHOTO, "PNG"))).image.size == PHOTO.size
     with pytest.raises(ImageError, match="at most 1000"):
-        pictures.load(io.BytesIO(saved(PHOTO, "PNG")), max_pixels=1000)
+        load_picture(io.BytesIO(saved(PHOTO, "PNG")), max_pixels=1000)
 
 
 @pytest.mark.parametrize(
@@ -170,7 +170,7 @@ def test_no_input_starts_another_program(data, monkeypatch, tmp_path):
         "encode", tmp_path / "a.png", env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     )
     assert "not a picture" in told(done) and not ran.exists()
-    assert not {"EPS", "PSD", "WMF", "FPX", "MIC"} & set(pictures.FORMATS)
+    assert not {"EPS", "PSD", "WMF", "FPX", "MIC"} & set(FORMATS)
 
 
 # Files that appear meanwhile
@@ -189,10 +189,10 @@ def test_what_appears_meanwhile_is_not_replaced(system, monkeypatch, tmp_path):
         monkeypatch.setattr(os, "link", link)
     (tmp_path / "late").write_bytes(b"precious")
     with pytest.raises(FileError, match="late exists; use --force"):
-        files.write(str(tmp_path / "late"), b"new", force=False)
+        files.write_file(str(tmp_path / "late"), b"new", force=False)
     assert (tmp_path / "late").read_bytes() == b"precious"
-    files.write(str(tmp_path / "new"), b"new", force=False)
-    files.write(str(tmp_path / "late"), b"forced", force=True)
+    files.write_file(str(tmp_path / "new"), b"new", force=False)
+    files.write_file(str(tmp_path / "late"), b"forced", force=True)
     assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == {
         "late": b"forced",
         "new": b"new",
@@ -399,7 +399,7 @@ def test_a_chain_of_pages_is_not_walked(monkeypatch):
         lambda self, frame: sought.append(frame) or before(self, frame),
     )
     with pytest.raises(ImageError, match="several frames or pages"):
-        pictures.load(io.BytesIO(data))
+        load_picture(io.BytesIO(data))
     assert max(sought) <= 1
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 import metamer
 from metamer.codec.errors import ModelError
 from metamer.codec.network import archive, decoders
-from metamer.codec.network.model import Model, find, load
+from metamer.codec.network.model import Model, find_model, load_model
 from tests.attacks import crafting
 from tests.attacks.crafting import array, model_file
 from tests.conftest import run_metamer
@@ -248,10 +248,10 @@ def test_what_is_no_file(tmp_path):
     for path in (tmp_path / "pipe", tmp_path):
         refused(path, "not a regular file")
         with pytest.raises(ModelError, match="not a regular file"):
-            decoders.read(path)
+            decoders.read_decoder(path)
     if os.path.exists("/dev/zero"):
         with pytest.raises(archive.ArchiveError):
-            archive.read("/dev/zero", ["model.json"])
+            archive.read_members("/dev/zero", ["model.json"])
 
 
 @pytest.mark.parametrize(
@@ -276,7 +276,9 @@ def test_what_is_no_file(tmp_path):
 )
 def test_decoder_cards(card, reason, tmp_path):
     with pytest.raises(ModelError, match=reason) as found:
-        decoders.read(crafting.decoder_file(tmp_path / "evil.decoder", crafting.plain(), **card))
+        decoders.read_decoder(
+            crafting.decoder_file(tmp_path / "evil.decoder", crafting.plain(), **card)
+        )
     assert "\n" not in str(found.value)
 
 
@@ -286,8 +288,8 @@ def test_no_file_takes_a_shipped_models_place(tmp_path):
     """
     evil = str(model_file(tmp_path / "evil.metamer", {"name": "base"}, synthesis=crafting.plain()))
     stream = metamer.encode(PICTURE, 30)
-    assert Model(evil).id == stream[4:8] == load("base").id
-    assert find(stream[4:8], (evil,)).path == load("base").path
+    assert Model(evil).id == stream[4:8] == load_model("base").id
+    assert find_model(stream[4:8], (evil,)).path == load_model("base").path
     assert metamer.decode(stream, model=evil) == metamer.decode(stream)
     assert metamer.decode(stream, decoder=evil) != metamer.decode(stream)  # who wants it says so
     mine = metamer.encode(PICTURE, 30, model=evil)
@@ -303,9 +305,9 @@ def test_ids_are_made_of_what_decides_latents(tmp_path):
     changed = array("mean_factor")
     changed[0, 0] += 1
     other = model_file(
-        tmp_path / "other.metamer", {"id": load("base").id.hex()}, mean_factor=changed
+        tmp_path / "other.metamer", {"id": load_model("base").id.hex()}, mean_factor=changed
     )
-    assert Model(other).id != load("base").id
+    assert Model(other).id != load_model("base").id
     stream = metamer.encode(PICTURE, 30)
     assert metamer.decode(stream, model=str(other)) == metamer.decode(stream)
     whole = hashlib.sha256(b"24,88,272")
@@ -321,7 +323,7 @@ def test_ids_are_made_of_what_decides_latents(tmp_path):
     for name, data in sorted(crafting.members("base.metamer").items()):
         if name.startswith(("context", "features")) or name.removesuffix(".npy") in arrays:
             whole.update(name.encode() + len(data).to_bytes(8, "little") + data)
-    assert whole.digest()[:4] == load("base").id
+    assert whole.digest()[:4] == load_model("base").id
 
 
 def test_graphs_that_break_the_passes(tmp_path):

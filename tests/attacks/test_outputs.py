@@ -11,7 +11,7 @@ from PIL import Image
 
 from metamer.codec.errors import ImageError
 from metamer.codec.picture import colour, exif
-from metamer.codec.picture import save as outputs
+from metamer.codec.picture.save import JPEG, TIFF, find_format, picture_bytes
 from tests.codec.picture import crafting
 from tests.codec.picture.crafting import DISPLAY_P3, grey_profile
 from tests.codec.picture.odd_files import GREY, PHOTO, with_alpha
@@ -79,9 +79,9 @@ def reopened(picture: Image.Image, suffix: str, info: dict[str, bytes], **option
     given.info = dict(info)
     written = []
     for copy in (given, picture):
-        data = outputs.to_bytes(
+        data = picture_bytes(
             copy,
-            outputs.find(suffix),
+            find_format(suffix),
             "white" if suffix in (".jpg", ".bmp", ".ppm") else None,
             **options,
         )
@@ -129,7 +129,7 @@ def test_what_a_camera_writes_of_its_own_file_stays_out_of_a_tiff(mode):
 def test_a_few_bytes_take_no_memory_and_no_division_by_zero(tag, value):
     picture = PHOTO.copy()
     picture.info["exif"] = held(number(tag, 4, value))
-    assert len(outputs.to_bytes(picture, outputs.TIFF)) < 10_000
+    assert len(picture_bytes(picture, TIFF)) < 10_000
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -249,7 +249,7 @@ PROFILES = {
 def test_every_profile_in_every_output(profile, suffix, mode):
     back = reopened(PICTURES[mode], suffix, {"icc_profile": PROFILES[profile]})
     carried = back.info.get("icc_profile")
-    assert not carried or colour.suits(carried, back.mode)
+    assert not carried or colour.profile_suits(carried, back.mode)
     if profile in ("nonsense", "cut off", "of no letters"):
         assert carried is None
     # converted, or never of this profile
@@ -271,7 +271,7 @@ def test_what_is_too_long_for_jpeg_is_told_with_the_way_out(name, most):
     with pytest.raises(
         ImageError, match=f"{name.upper()}; JPEG files take {most}: --metadata strip"
     ):
-        outputs.to_bytes(picture, outputs.JPEG)
+        picture_bytes(picture, JPEG)
     for suffix in (".jpg", ".png", ".webp", ".tif"):
         back = reopened(picture, suffix, picture.info, strip=True)
         assert not {"exif", "xmp"} & set(back.info) and not back.getexif().get(0x8769)

@@ -8,12 +8,12 @@ from PIL import Image
 import metamer
 from metamer.codec import container
 from metamer.codec.container import HEADER_BYTES, Header, Kind, Section
-from metamer.codec.network.model import load
+from metamer.codec.network.model import load_model
 from metamer.codec.picture import metadata
 from metamer.codec.stream import salvage
-from metamer.codec.stream import sections as auxiliary
+from metamer.codec.stream.sections import INFO
 
-HEADER = Header(load("base").id, 50, 1040, 16, tiled=True)
+HEADER = Header(load_model("base").id, 50, 1040, 16, tiled=True)
 # a section that nobody knows and everybody may skip
 EMPTY = b"\x81\x00" + zlib.crc32(b"\x81\x00").to_bytes(4, "little")
 
@@ -30,19 +30,21 @@ def test_empty_sections_are_gathered_in_linear_time_and_not_without_end(monkeypa
     monkeypatch.setattr(
         container, "read_section", lambda *where: read.append(where) or before(*where)
     )
-    header, found, damage = salvage.sections(start() + 160_000 * EMPTY)
+    header, found, damage = salvage.scan_sections(start() + 160_000 * EMPTY)
     assert len(found) == len(read) == 2 + salvage.OTHERS  # two tiles and what else a file may have
     assert header == HEADER and "more sections" in damage[-1] and len(damage) == 1
 
 
 def test_metadata_is_unpacked_once_for_each_kind(monkeypatch):
     """Each may unpack to 16 MiB."""
-    unpacked, before = [], metadata.unpack
-    monkeypatch.setattr(metadata, "unpack", lambda body: unpacked.append(len(body)) or before(body))
-    bomb = metadata.pack(bytes(metadata.LIMIT))
+    unpacked, before = [], metadata.unpack_metadata
+    monkeypatch.setattr(
+        metadata, "unpack_metadata", lambda body: unpacked.append(len(body)) or before(body)
+    )
+    bomb = metadata.pack_metadata(bytes(metadata.LIMIT))
     found = [Section(kind, bomb) for kind in (Kind.EXIF, Kind.XMP, Kind.ICC) for _ in range(60)]
     damage: list[str] = []
-    salvage.attach(_Picture(), HEADER, found, None, damage)
+    salvage.attach_salvaged(_Picture(), HEADER, found, None, damage)
     assert len(unpacked) == 3 and not damage
 
 
@@ -55,10 +57,10 @@ class _Picture:
 
 def test_the_first_of_several_is_what_is_attached():
     picture = _Picture()
-    salvage.attach(
+    salvage.attach_salvaged(
         picture, HEADER, [Section(Kind.XMP, b"\0first"), Section(Kind.XMP, b"\0second")], None, []
     )
-    assert picture.info == {auxiliary.INFO[Kind.XMP]: b"first"}
+    assert picture.info == {INFO[Kind.XMP]: b"first"}
 
 
 @pytest.mark.parametrize("count", [1, 400])

@@ -12,7 +12,7 @@ import metamer
 from metamer.codec import container
 from metamer.codec.container import Kind, Section
 from metamer.codec.errors import ImageError, ModelError, StreamError
-from metamer.codec.network.model import WEIGHTS, load, shipped
+from metamer.codec.network.model import WEIGHTS, load_model, shipped_models
 
 
 def psnr(one: Image.Image, other: Image.Image) -> float:
@@ -138,7 +138,8 @@ def test_damage_is_always_told(otters):
 def test_hostile_payloads_with_a_right_checksum(payload, quality, width, height):
     """They decode to some picture or are refused; they never crash or hang."""
     data = container.pack(
-        container.Header(load("base").id, quality, width, height), [Section(Kind.PICTURE, payload)]
+        container.Header(load_model("base").id, quality, width, height),
+        [Section(Kind.PICTURE, payload)],
     )
     with contextlib.suppress(StreamError):
         assert metamer.decode(data).size == (width, height)
@@ -146,7 +147,7 @@ def test_hostile_payloads_with_a_right_checksum(payload, quality, width, height)
 
 def test_declared_sizes_are_checked_before_memory_is_taken():
     data = container.pack(
-        container.Header(load("base").id, 50, 65536, 65536), [Section(Kind.PICTURE, b"")]
+        container.Header(load_model("base").id, 50, 65536, 65536), [Section(Kind.PICTURE, b"")]
     )
     with pytest.raises(StreamError, match="65536x65536"):
         metamer.decode(data)
@@ -162,11 +163,11 @@ def test_unknown_models(otters):
 
 
 def test_models_are_small_and_carry_a_card():
-    assert load("base").name == "base"
-    for path in shipped():
+    assert load_model("base").name == "base"
+    for path in shipped_models():
         assert path.stat().st_size <= 12_000_000
         assert path.with_suffix(".md").exists()
-        assert load(path.stem).card["name"] == path.stem
+        assert load_model(path.stem).card["name"] == path.stem
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "truncated"])
@@ -176,7 +177,7 @@ def test_broken_model_files(tmp_path, damage):
         {"empty": b"", "text": b"hello", "truncated": whole[:5000]}[damage]
     )
     with pytest.raises(ModelError, match="not a Metamer model"):
-        load(str(tmp_path / "broken.metamer"))
+        load_model(str(tmp_path / "broken.metamer"))
 
 
 def test_threads_change_nothing(otters):
@@ -187,5 +188,5 @@ def test_threads_change_nothing(otters):
 
 def test_kernels_that_give_wrong_convolutions_are_off():
     """On Arm with SME; bitstreams/FORMAT.md, section 6."""
-    options = load("base").session("features")._session.get_session_options()
+    options = load_model("base").session("features")._session.get_session_options()
     assert options.get_session_config_entry("mlas.disable_kleidiai") == "1"

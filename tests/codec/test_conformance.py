@@ -12,7 +12,7 @@ import metamer
 from metamer.bitstreams.check import LIST, check
 from metamer.codec import container
 from metamer.codec.network import latents
-from metamer.codec.network.model import find
+from metamer.codec.network.model import find_model
 from metamer.codec.picture import pixels
 from tests import reference_decoder
 from tests.reference_decoder import RangeDecoder, read_pass
@@ -40,7 +40,7 @@ def test_independent_range_decoder_reads_the_streams(stem):
     """
     data = (LIST.parent / f"{stem}.mtm").read_bytes()
     header, (section,) = container.unpack(data)
-    model, reference = find(header.model_id), RangeDecoder(section.body)
+    model, reference = find_model(header.model_id), RangeDecoder(section.body)
 
     class Reader:
         def read(self, indices):
@@ -50,7 +50,7 @@ def test_independent_range_decoder_reads_the_streams(stem):
             assert not reference.words
 
     height, width = (side // 16 for side in pixels.padded_size(header.height, header.width))
-    found = latents.decode(model, header.quality, height, width, Reader())
+    found = latents.read_latents(model, header.quality, height, width, Reader())
     assert (found == metamer.decode_latents(data)).all()
 
 

@@ -10,7 +10,7 @@ import metamer
 from metamer.codec import container
 from metamer.codec.container import Header, Section
 from metamer.codec.errors import ModelError
-from metamer.codec.network.model import GREY, WEIGHTS, load, shipped
+from metamer.codec.network.model import GREY, WEIGHTS, load_model, shipped_models
 
 
 def test_grey_is_decoded_as_grey_and_costs_less(otters):
@@ -33,9 +33,9 @@ def test_grey_is_decoded_as_grey_and_costs_less(otters):
         assert error(data) < error(thrice) * 1.02
 
 
-@pytest.mark.parametrize("path", shipped(), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", shipped_models(), ids=lambda path: path.stem)
 def test_latents_of_colour_are_predicted_and_not_coded(otters, path):
-    model = load(path.stem)
+    model = load_model(path.stem)
     variant = model.grey_variant
     assert (
         variant.grey and not model.grey and variant.id != model.id and variant.networks == model.id
@@ -57,7 +57,7 @@ def test_decoders_and_realism_know_grey(otters):
 
 
 def test_the_flag_and_the_model_must_agree():
-    model = load("base")
+    model = load_model("base")
     for model_id, grey in ((model.id, True), (model.grey_variant.id, False)):
         data = container.pack(Header(model_id, 50, 8, 8, grey=grey), [Section(1, b"")])
         with pytest.raises(ModelError, match="not installed"):
@@ -82,7 +82,9 @@ def test_models_without_a_list_code_everything(otters, tmp_path):
             if name != GREY:
                 old.writestr(name, whole.read(name))
     path = str(tmp_path / "old.metamer")
-    assert load(path).id == load("base").id and load(path).grey_variant.coded is None
+    assert (
+        load_model(path).id == load_model("base").id and load_model(path).grey_variant.coded is None
+    )
     crop = otters.crop((0, 0, 48, 48)).convert("L")
     data = metamer.encode(crop, model=path)
     assert metamer.decode(data, model=path).mode == "L"

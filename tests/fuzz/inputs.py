@@ -19,9 +19,9 @@ import numpy as np
 
 from metamer.codec.errors import ImageError
 from metamer.codec.picture import exif
-from metamer.codec.picture import load as pictures
 from metamer.codec.picture.exif import upright  # as it is, whatever a test makes of the module's
-from metamer.codec.stream import sections as auxiliary
+from metamer.codec.picture.load import FORMATS, Picture, load_picture
+from metamer.codec.stream.sections import extra_sections
 from tests.codec.picture import crafting
 from tests.codec.picture.odd_files import ODD
 from tests.fuzz import mutation, outputs
@@ -45,7 +45,7 @@ def seeds() -> list[bytes]:
         "icc_profile": crafting.DISPLAY_P3,
         "xmp": outputs.PACKETS[1],
     }
-    for name in pictures.FORMATS:
+    for name in FORMATS:
         for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"):
             for options in ({}, {key: whole[key] for key in ("exif", "icc_profile")}, whole):
                 buffer = io.BytesIO()
@@ -185,7 +185,7 @@ class Target(Harness):
         }
         try:
             with self._listening():
-                taken = pictures.load(io.BytesIO(data), max_pixels=PIXELS, **options)
+                taken = load_picture(io.BytesIO(data), max_pixels=PIXELS, **options)
         except ImageError as problem:
             if "\n" in str(problem).strip() or not str(problem):
                 raise SilentError("a reason of several lines, or none") from None
@@ -209,7 +209,7 @@ class Target(Harness):
         self.reached["a library spoke"] += end > self._heard
         self._heard = end
 
-    def _sound(self, taken: pictures.Picture, options: dict) -> None:
+    def _sound(self, taken: Picture, options: dict) -> None:
         image, alpha = taken.image, taken.transparency
         if image.mode not in ("L", "RGB") or image.width * image.height > PIXELS or image.info:
             raise SilentError("a picture of no kind that is coded")
@@ -226,4 +226,4 @@ class Target(Harness):
         self.reached["with a profile"] += bool(taken.icc)
         self.reached["grey"] += taken.grey
         if alpha is None:
-            auxiliary.sections(taken)
+            extra_sections(taken)

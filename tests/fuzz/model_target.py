@@ -119,9 +119,9 @@ class Target:
         """What `codec.network.graphs.session.Session` does before it makes a session. Raises ModelError."""
         self.reached["graphs"] += 1
         try:
-            graph = onnx_wire.read(data)
+            graph = onnx_wire.read_graph(data)
             self.reached["graphs read"] += 1
-            graph_check.check(graph)
+            graph_check.check_graph(graph)
         except onnx_wire.GraphError as problem:
             raise ModelError(str(problem)) from None
         self.reached["graphs accepted"] += 1
@@ -136,7 +136,7 @@ class Target:
                 port.name: tuple(
                     self._sides.get(port.name, 4) if side is None else side for side in port.shape
                 )
-                for port in onnx_wire.read(data).inputs
+                for port in onnx_wire.read_graph(data).inputs
             }
             session.run(**{name: np.ones(shape, np.float32) for name, shape in shapes.items()})
             self.reached["graphs run"] += 1
@@ -156,10 +156,10 @@ class Target:
             self.reached["decoded"] += 1
 
     def _decoder(self, path: Path, data: bytes) -> None:
-        decoders.read(path)
+        decoders.read_decoder(path)
         self.reached["cards and arrays accepted"] += 1
         try:
-            graph = archive.read(path, ["synthesis.onnx"]).get("synthesis.onnx", b"")
+            graph = archive.read_members(path, ["synthesis.onnx"]).get("synthesis.onnx", b"")
         except archive.ArchiveError as problem:
             raise ModelError(str(problem)) from None  # as `codec.network.decoders` does
         self._graph(graph)

@@ -35,7 +35,7 @@ from metamer.codec.network import colour_axes
 from metamer.codec.network import model as models
 from metamer.codec.picture import metadata
 from metamer.codec.stream.overlays import Form
-from metamer.codec.stream.tiles import NUMBER
+from metamer.codec.stream.tiles import TILE_NUMBER
 
 STREAMS = Path(__file__).parents[2] / "bitstreams"
 NAMES = (
@@ -125,7 +125,7 @@ def seeds() -> list[bytes]:
     found = [path.read_bytes() for name in NAMES for path in sorted(STREAMS.glob(f"*-{name}.mtm"))]
     header, picture = unpack(found[0])
     more = [
-        Section(kind, metadata.pack(body))
+        Section(kind, metadata.pack_metadata(body))
         for kind, body in (
             (Kind.ICC, bytes(128) + b"acsp"),
             (Kind.EXIF, b"II*\0" + bytes(40)),
@@ -133,7 +133,7 @@ def seeds() -> list[bytes]:
         )
     ]
     for tiled, turned in itertools.product((False, True), repeat=2):
-        body = NUMBER.pack(0) * tiled + TURN * turned + picture[0].body
+        body = TILE_NUMBER.pack(0) * tiled + TURN * turned + picture[0].body
         whole = replace(header, tiled=tiled, turned=turned)
         found.append(
             pack(whole, [Section(Kind.PICTURE, body), *more, Section(ANCILLARY, b"unknown")])
@@ -227,7 +227,7 @@ def _header(draft: Draft, rng: random.Random) -> None:
         case 4:
             draft.version = rng.choice((1, 2, 2, 0, 3, 255))
         case 5:
-            networks = [models.load(path.stem) for path in models.shipped()]
+            networks = [models.load_model(path.stem) for path in models.shipped_models()]
             ids = [*(n.id for n in networks), *(n.grey_variant.id for n in networks)]
             draft.model_id = rng.choice([*ids, NO_MODEL, rng.randbytes(4)])
         case 6:  # another size that is not large
@@ -274,11 +274,11 @@ def _body(draft: Draft, rng: random.Random) -> None:
     kind = part.first & ~LAST
     if kind == Kind.PICTURE:
         tiled, turned = bool(draft.flags & TILED), bool(draft.flags & TURNED)
-        begin = NUMBER.size * tiled
+        begin = TILE_NUMBER.size * tiled
         end = begin + colour_axes.BYTES * turned
         number, turn, words = part.body[:begin], part.body[begin:end], part.body[end:]
         if tiled and rng.random() < 0.4:
-            number = NUMBER.pack(rng.choice((0, 1, 2, 3, 255, 4095, 65535)))
+            number = TILE_NUMBER.pack(rng.choice((0, 1, 2, 3, 255, 4095, 65535)))
         elif turned and rng.random() < 0.3:
             turn = rng.choice(
                 (
@@ -296,10 +296,10 @@ def _body(draft: Draft, rng: random.Random) -> None:
     elif kind in (Kind.ICC, Kind.EXIF, Kind.XMP):
         part.body = _metadata(part.body, rng)
     elif kind == Kind.OVERLAY:
-        begin = NUMBER.size * bool(draft.flags & TILED)
+        begin = TILE_NUMBER.size * bool(draft.flags & TILED)
         number = part.body[:begin]
         if number and rng.random() < 0.2:
-            number = NUMBER.pack(rng.choice((0, 1, 2, 255, 65535)))
+            number = TILE_NUMBER.pack(rng.choice((0, 1, 2, 255, 65535)))
         part.body = number + _overlay(part.body[begin:], rng)
     else:
         part.body = damage(part.body, rng)
@@ -401,7 +401,7 @@ def _metadata(body: bytes, rng: random.Random) -> bytes:
             packer = zlib.compressobj(zdict=b"dictionary")
             return bytes([metadata.DEFLATED]) + packer.compress(body) + packer.flush()
         case 4:
-            return metadata.pack(damage(b"II*\0" + bytes(rng.randbytes(40)), rng))
+            return metadata.pack_metadata(damage(b"II*\0" + bytes(rng.randbytes(40)), rng))
         case _:
             return damage(body, rng)
 
@@ -420,11 +420,13 @@ def _form(draft: Draft, rng: random.Random) -> None:
             draft.flags ^= TILED
             part = draft.parts[0]
             part.body = (
-                NUMBER.pack(0) + part.body if draft.flags & TILED else part.body[NUMBER.size :]
+                TILE_NUMBER.pack(0) + part.body
+                if draft.flags & TILED
+                else part.body[TILE_NUMBER.size :]
             )
         case 2:
             draft.flags ^= TURNED
-            place = NUMBER.size * bool(draft.flags & TILED)
+            place = TILE_NUMBER.size * bool(draft.flags & TILED)
             for part in draft.parts:
                 if part.first & ~LAST == Kind.PICTURE:
                     rest = part.body[place:]

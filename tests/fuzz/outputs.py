@@ -16,8 +16,10 @@ from PIL import Image
 
 from metamer.codec.errors import ImageError
 from metamer.codec.picture import colour, exif
-from metamer.codec.picture import save as outputs
-from metamer.codec.picture.colour import suits  # as they are, whatever a test makes of the module's
+from metamer.codec.picture.colour import (
+    profile_suits,  # as they are, whatever a test makes of the module's
+)
+from metamer.codec.picture.save import find_format, picture_bytes
 from tests.codec.picture import crafting
 from tests.fuzz import mutation
 from tests.fuzz.harness import Harness, SilentError
@@ -273,7 +275,7 @@ class Target(Harness):
 
     def _written(self, picture: Image.Image, suffix: str, strip: bool) -> Image.Image:
         background = "white" if suffix in (".jpg", ".bmp", ".ppm") else None
-        data = outputs.to_bytes(picture, outputs.find(suffix), background, strip)
+        data = picture_bytes(picture, find_format(suffix), background, strip)
         with warnings.catch_warnings():
             if suffix == ".tif":
                 warnings.simplefilter("error")
@@ -296,7 +298,7 @@ class Target(Harness):
             raise SilentError("a picture of another kind or size")
         if back.tobytes() == plain.tobytes():
             return
-        if back.info.get("icc_profile") or not suits(said.icc, picture.mode):
+        if back.info.get("icc_profile") or not profile_suits(said.icc, picture.mode):
             raise SilentError("other pixels")
         self.reached["colours converted"] += 1
         grey = picture.mode[0] == "L"
@@ -310,7 +312,7 @@ class Target(Harness):
 
     def _told(self, back: Image.Image, said: Said) -> None:
         held, packet = back.info.get("exif", b""), back.info.get("xmp", b"")
-        if back.info.get("icc_profile") and not suits(back.info["icc_profile"], back.mode):
+        if back.info.get("icc_profile") and not profile_suits(back.info["icc_profile"], back.mode):
             raise SilentError("a profile of other pictures")
         self.reached["EXIF carried"] += bool(held)
         self.reached["XMP carried"] += bool(packet)

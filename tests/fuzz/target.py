@@ -17,10 +17,10 @@ from metamer.codec.errors import MetamerError, StreamError
 from metamer.codec.grid import Box
 from metamer.codec.network import model as models
 from metamer.codec.picture import metadata
-from metamer.codec.picture import save as outputs
+from metamer.codec.picture.save import find_format, picture_bytes
 from metamer.codec.stream import salvage
-from metamer.codec.stream import sections as auxiliary
-from metamer.codec.stream import tiles as decoding
+from metamer.codec.stream.sections import decode_transparency, pillow_info
+from metamer.codec.stream.tiles import parse_tiles
 from metamer.entropy.coder import DamagedError, Decoder
 from tests.fuzz import mutation
 from tests.fuzz.harness import Harness, SilentError
@@ -42,7 +42,7 @@ class Target(Harness):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._tables = models.load("base", 1).tables
+        self._tables = models.load_model("base", 1).tables
 
     def check(self, data: bytes, parent: bytes | None) -> int:
         try:
@@ -51,17 +51,19 @@ class Target(Harness):
         except StreamError:
             whole = False
             try:
-                header, sections, damage = salvage.sections(data)
+                header, sections, damage = salvage.scan_sections(data)
             except StreamError:
                 return 0
-            if not (damage or salvage.disorder(header, sections)):
+            if not (damage or salvage.report_disorder(header, sections)):
                 raise SilentError("salvage finds nothing wrong with what is refused") from None
         self.reached["accepted" if whole else "salvageable"] += 1
         if whole:
             self._one_form(data, header, sections, parent)
         try:
-            limits.check_stream(header, len(data), None)
-            picture = decoding.coded(header, sections) if whole else salvage.coded(header, sections)
+            limits.check_stream_size(header, len(data), None)
+            picture = (
+                parse_tiles(header, sections) if whole else salvage.salvage_tiles(header, sections)
+            )
         except MetamerError:
             return 0
         self.reached["pictures"] += 1
@@ -103,7 +105,7 @@ class Target(Harness):
     def _alpha(self, header: Header, sections: list[Section]) -> None:
         if header.width * header.height <= ALPHA_PIXELS:
             try:
-                plane = auxiliary.transparency(
+                plane = decode_transparency(
                     header, sections, Box(0, 0, header.height, header.width)
                 )
                 self.reached["alpha decoded"] += plane is not None
@@ -112,7 +114,7 @@ class Target(Harness):
 
     def _metadata(self, sections: list[Section]) -> None:
         try:
-            found = auxiliary.info(sections)
+            found = pillow_info(sections)
             self.reached["metadata unpacked"] += bool(found)
             if any(len(value) > metadata.LIMIT for value in found.values()):
                 raise SilentError("more metadata than the limit")
@@ -152,8 +154,8 @@ class Target(Harness):
         if picture is not None and salvaged.picture.tobytes() != picture.tobytes():
             raise SilentError("salvage gives another picture than decoding")
         try:
-            outputs.to_bytes(
-                salvaged.picture, outputs.find(SUFFIXES[choice // 44 % len(SUFFIXES)]), "white"
+            picture_bytes(
+                salvaged.picture, find_format(SUFFIXES[choice // 44 % len(SUFFIXES)]), "white"
             )
             self.reached["written"] += 1
         except MetamerError:

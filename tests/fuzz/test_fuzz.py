@@ -11,8 +11,7 @@ from metamer.codec.errors import StreamError
 from metamer.codec.picture import alpha, colour, exif, metadata, tiff
 from metamer.codec.picture import load as pictures
 from metamer.codec.picture import save as outputs
-from metamer.codec.stream import salvage
-from metamer.codec.stream import tiles as decoding
+from metamer.codec.stream import salvage, tiles
 from tests.fuzz import harness, inputs, mutation
 from tests.fuzz import outputs as said
 from tests.fuzz.target import Target
@@ -61,7 +60,7 @@ def careless(data: bytes, place: int) -> tuple[Section, bool, int]:
         (container, "read_section", careless, "SilentError"),
         (salvage, "disorder", lambda *_: [], "SilentError"),
         (metadata, "unpack", lambda body: bytes(metadata.LIMIT + 1), "SilentError"),
-        (decoding, "coded", lambda *_: next(iter(())), "StopIteration"),
+        (tiles, "coded", lambda *_: next(iter(())), "StopIteration"),
         (harness, "SECONDS", -1.0, "TimeoutError"),
     ],
 )
@@ -79,7 +78,7 @@ def test_every_form_is_among_the_seeds():
         (True, True),
     }
     for data in SEEDS:
-        decoding.coded(*container.unpack(data))
+        tiles.parse_tiles(*container.unpack(data))
 
 
 def test_drafts_are_written_as_they_were_read():

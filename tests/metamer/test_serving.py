@@ -18,10 +18,10 @@ import metamer
 from metamer import serving
 from metamer.bitstreams.check import FOLDER
 from metamer.codec.errors import FileError
-from metamer.codec.network.model import load
+from metamer.codec.network.model import load_model
 from tests.conftest import inside
 
-STREAM, OTHER = (f"{load('base').id.hex()}-crop-64x64-q{quality}.mtm" for quality in (50, 0))
+STREAM, OTHER = (f"{load_model('base').id.hex()}-crop-64x64-q{quality}.mtm" for quality in (50, 0))
 
 
 @pytest.fixture

@@ -14,7 +14,10 @@ from research.pages import points
 def trained_on() -> dict[str, dict]:
     """Shipped model or decoder → the distortion of its recipe."""
     found = {}
-    for path in [*models.shipped(), *(decoder.path for decoder in decoders.shipped())]:
+    for path in [
+        *models.shipped_models(),
+        *(decoder.path for decoder in decoders.shipped_decoders()),
+    ]:
         with zipfile.ZipFile(path) as archive:
             found[path.stem] = json.loads(archive.read("model.json"))["recipe"].get(
                 "distortion", {"mse": 1.0}

@@ -18,9 +18,9 @@ def test_as_the_encoder_does():
         turned = axes.turn(batch, affines)
         back = axes.restore(turned, affines)
     for one, picture, planes in zip(turned[:4], pictures, batch, strict=False):
-        affine = codec_axes.principal([picture]).affine()
+        affine = codec_axes.principal_turn([picture]).affine()
         np.testing.assert_allclose(
-            one.numpy(), codec_axes.turn(planes[None].numpy(), affine)[0], atol=1e-5
+            one.numpy(), codec_axes.turn_colours(planes[None].numpy(), affine)[0], atol=1e-5
         )
     torch.testing.assert_close(back, batch, atol=1e-5, rtol=0)
 

@@ -11,10 +11,10 @@ import torch
 from PIL import Image
 
 import metamer
-from metamer.codec import windows as transforms
+from metamer.codec import windows
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.network import decoders, latents
-from metamer.codec.network.model import LIMITS, Model, graph_names, load
+from metamer.codec.network.model import LIMITS, Model, graph_names, load_model
 from metamer.codec.picture import pixels
 from metamer.entropy.coder import Meter
 from metamer.train import command, export, loop, recipe, running, start
@@ -102,12 +102,12 @@ def test_runtime_codes_what_training_saw(tiny_run, photographs, otters, tmp_path
     card = {"format": 1, "name": "logistic", "groups": list(network.options.groups)}
     export.write(path, card, export.graphs(network), {**export.quality_arrays(network), **tables})
     model, picture = Model(path), otters.crop((200, 60, 456, 316))
-    latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
+    latent, hyper = windows.analyse(pixels.to_planes(picture), quality, model)
     meter = Meter(model.tables)
     decoded = latents.dequantise(
         model,
         quality,
-        latents.encode(model, quality, latent, hyper, meter, tradeoff=np.float32(1e9)),
+        latents.write_latents(model, quality, latent, hyper, meter, tradeoff=np.float32(1e9)),
     )
     with torch.no_grad():
         level = torch.tensor([quality / 255 * 3])
@@ -145,9 +145,11 @@ def test_a_tile_of_one_position_has_no_second_pass(tiny_model):
 def test_encoder_and_decoder_see_the_same_latents(tiny_model, otters):
     network, picture = Model(tiny_model), otters.crop((10, 20, 110, 90))
     for quality in (0, 100, 255):
-        latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, network)
+        latent, hyper = windows.analyse(pixels.to_planes(picture), quality, network)
         sink = export.Counter([9999] * len(network.tables))
-        mine = latents.encode(network, quality, latent, hyper, sink, network.tradeoff[quality])
+        mine = latents.write_latents(
+            network, quality, latent, hyper, sink, network.tradeoff[quality]
+        )
         stream = metamer.encode(picture, quality / 2.55, model=tiny_model)
         np.testing.assert_array_equal(metamer.decode_latents(stream, model=tiny_model), mine)
 
@@ -194,7 +196,7 @@ def test_pictures_of_any_mode(tiny_model, otters):
         model=tiny_model,
     )
     assert grey.mode == "L" and grey.size == (64, 64)
-    share = load(tiny_model).grey_variant.coded.mean()
+    share = load_model(tiny_model).grey_variant.coded.mean()
     assert 0.3 < share <= 1  # the largest of 32 basis vectors are of luma
     flat = metamer.encode(np.full((20, 30, 3), 77, np.uint8), 90, model=tiny_model, lossless=False)
     assert metamer.decode(flat, model=tiny_model).size == (30, 20)
@@ -243,7 +245,7 @@ def test_a_decoder_run_exports_a_decoder_file(tiny_model, tmp_path, otters):
             and (b"realism 0 to 1" in done.stdout) == slider
         )
         path = run / "synthesis.decoder"
-        decoder = decoders.read(path)
+        decoder = decoders.read_decoder(path)
         assert (decoder.name, decoder.decodes, decoder.slider) == (
             "sharp",
             Model(tiny_model).id,
@@ -311,7 +313,7 @@ def test_what_a_run_exports(tiny_run, tiny_model, tmp_path):
 def test_a_slider_needs_two_networks_that_are_built_alike(tiny_run, tmp_path):
     with pytest.raises(ModelError, match="not built as"):
         export.export_decoder(
-            trained(tiny_run), load("base"), {"name": "x"}, tmp_path / "x.decoder", True
+            trained(tiny_run), load_model("base"), {"name": "x"}, tmp_path / "x.decoder", True
         )
     assert not (tmp_path / "x.decoder").exists()
 
@@ -322,7 +324,7 @@ def test_transforms_alone_keep_their_models_streams(tiny_model, photographs, tmp
     """
     values = {
         "start": tiny_model,
-        "network": load(tiny_model).card["recipe"]["network"],
+        "network": load_model(tiny_model).card["recipe"]["network"],
         "precision": "32-true",
         "average": 0.5,
         "stages": [
@@ -340,8 +342,8 @@ def test_transforms_alone_keep_their_models_streams(tiny_model, photographs, tmp
     export.export_run(
         tmp_path / "run", [photographs], tmp_path / "both.metamer", "both", 8, {"masking": 0.5}
     )
-    both, picture = load(str(tmp_path / "both.metamer")), otters.crop((0, 0, 96, 80))
-    assert both.id == load(tiny_model).id and both.masking == 0.5
+    both, picture = load_model(str(tmp_path / "both.metamer")), otters.crop((0, 0, 96, 80))
+    assert both.id == load_model(tiny_model).id and both.masking == 0.5
     data, other = (metamer.encode(picture, 60, model=name) for name in (str(both.path), tiny_model))
     assert data != other
     for stream in (data, other):

@@ -11,14 +11,13 @@ import pytest
 import torch
 
 import metamer
-from metamer.codec import coding, container
-from metamer.codec import windows as transforms
+from metamer.codec import coding, container, windows
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.network import colour_axes, latents
 from metamer.codec.network.model import Model, graph_names
-from metamer.codec.network.model import load as shipped
+from metamer.codec.network.model import load_model as shipped
 from metamer.codec.picture import pixels
-from metamer.codec.stream import tiles as decoding
+from metamer.codec.stream.tiles import parse_tiles
 from metamer.entropy.coder import Meter
 from metamer.train import loop, running, start
 from metamer.train.export import quality_arrays
@@ -121,11 +120,11 @@ def test_the_shipped_model_codes_as_before(base, otters, quality):
     """
     model, picture = shipped("base"), otters.crop((60, 20, 60 + 192, 20 + 128))
     meter = Meter(model.tables)
-    latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
+    latent, hyper = windows.analyse(pixels.to_planes(picture), quality, model)
     wanted = latents.dequantise(
         model,
         quality,
-        latents.encode(model, quality, latent, hyper, meter, tradeoff=np.float32(1e9)),
+        latents.write_latents(model, quality, latent, hyper, meter, tradeoff=np.float32(1e9)),
     )
     with torch.no_grad():
         level = torch.tensor([quality / 255 * 8])
@@ -154,7 +153,9 @@ def test_the_shipped_model_decodes_as_before(base, otters, quality):
             level_weights(torch.tensor([index / 255 * 8]), 9),
         )
     header, sections = container.unpack(stream)
-    restored = colour_axes.restore(image.numpy(), decoding.coded(header, sections).turn.affine())[0]
+    restored = colour_axes.restore_colours(
+        image.numpy(), parse_tiles(header, sections).turn.affine()
+    )[0]
     off = np.abs(restored.transpose(1, 2, 0).clip(0, 1) * 255 - np.asarray(metamer.decode(stream)))
     assert off.max() < 0.5 + 1e-2  # a level's half: rounding to 8 bits
 

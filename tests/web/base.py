@@ -2,9 +2,11 @@
 
 from metamer.codec.network import decoders, model
 
-ID = model.load("base").id.hex()  # what its conformance streams' names begin with
+ID = model.load_model("base").id.hex()  # what its conformance streams' names begin with
 DECODERS = {
-    decoder.name: decoder.slider for decoder in decoders.shipped() if decoder.decodes.hex() == ID
+    decoder.name: decoder.slider
+    for decoder in decoders.shipped_decoders()
+    if decoder.decodes.hex() == ID
 }
 PLAIN = [name for name, slider in DECODERS.items() if not slider]  # those of one realism
 

@@ -33,7 +33,7 @@ def models(pytestconfig) -> Path:
     folder = Path(pytestconfig.cache.mkdir("web")) / digest[:16]
     if not folder.exists():
         with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
-            for path in model.shipped():
+            for path in model.shipped_models():
                 web_export.export(path.stem, Path(draft) / "models")
             with contextlib.suppress(OSError):  # another worker was first
                 (Path(draft) / "models").rename(folder)

@@ -20,8 +20,8 @@ from metamer.codec import container
 from metamer.codec.grid import Box
 from metamer.codec.picture import alpha
 from metamer.codec.stream import overlays
-from metamer.codec.stream import tiles as decoding
 from metamer.codec.stream.overlays import Form
+from metamer.codec.stream.tiles import parse_tiles
 from tests.conftest import ROOT
 from tests.web import verdicts
 from tests.web.base import (
@@ -157,15 +157,15 @@ def test_previews_show_overlays(node):
     for stem, form in ((BLOCKS, Form.BLOCKS), (MIXED, Form.WHOLE)):
         path = FOLDER / f"{stem}.mtm"
         made = shown(node, path, preview=True)[..., :3]
-        overlay = decoding.coded(*container.unpack(path.read_bytes())).overlays[0]
+        overlay = parse_tiles(*container.unpack(path.read_bytes())).overlays[0]
         assert overlay and overlay.form == form
         width, height = (1024, made.shape[0]) if form == Form.WHOLE else made.shape[1::-1]
         blocks = (
-            np.ones(overlays.blocks_of(width, height), bool)
+            np.ones(overlays.block_counts(width, height), bool)
             if overlay.blocks is None
             else overlay.blocks
         )
-        inside = np.asarray(overlays.mask(blocks, width, height)) > 0
+        inside = np.asarray(overlays.block_mask(blocks, width, height)) > 0
         exact = np.asarray(Image.open(FOLDER / f"{stem}.png"))[:, :width]
         assert np.array_equal(made[:, :width][inside], exact[inside])
     # the networks' tile is coarse
@@ -435,10 +435,12 @@ def test_transparency_both_ways(node, rng):
         width, height = plane.size
         whole = Box(0, 0, height, width)
         body = node.bytes("writeAlpha", plane.tobytes(), width=width, height=height)
-        assert alpha.decode(body, width, height, whole).tobytes() == plane.tobytes()
+        assert alpha.decode_alpha(body, width, height, whole).tobytes() == plane.tobytes()
         left, top = width // 3, height // 3
         region = (left, top, width - left, height - top)
-        part = node.bytes("alpha", alpha.encode(plane), width=width, height=height, region=region)
+        part = node.bytes(
+            "alpha", alpha.encode_alpha(plane), width=width, height=height, region=region
+        )
         assert part == plane.crop((left, top, width, height)).tobytes()
 
 

@@ -15,11 +15,13 @@ from tests.conftest import inside
 
 def test_what_is_written(models):
     index = json.loads((models / "index.json").read_text())
-    base = model.load("base")
+    base = model.load_model("base")
     entry = index["models"][base.id.hex()]
     assert entry["name"] == "base" and index["grey"][base.grey_variant.id.hex()] == base.id.hex()
     theirs = {
-        decoder.name: decoder.slider for decoder in decoders.shipped() if decoder.decodes == base.id
+        decoder.name: decoder.slider
+        for decoder in decoders.shipped_decoders()
+        if decoder.decodes == base.id
     }
     assert {name: held["realism"] for name, held in entry["decoders"].items()} == theirs
     files = [
@@ -28,7 +30,7 @@ def test_what_is_written(models):
         *(held["file"] for held in entry["decoders"].values()),
     ]
     assert all((models / file).exists() for file in files)
-    assert {path.name for path in model.shipped()} == {
+    assert {path.name for path in model.shipped_models()} == {
         f"{held['name']}.metamer" for held in index["models"].values()
     }
 
@@ -70,7 +72,7 @@ def test_the_same_bytes_again(models, tmp_path):
 
 def test_a_model_of_ones_own(tiny_model, tmp_path):
     sizes = web_export.export(tiny_model, tmp_path / "models")
-    own = model.load(tiny_model)
+    own = model.load_model(tiny_model)
     assert sorted(name.rpartition(".")[2] for name in sizes) == ["encoder", "model"]
     assert all(name.startswith(f"tiny-{own.id.hex()}-") for name in sizes)
 
@@ -88,8 +90,10 @@ def test_one_line_where_it_cannot_be(tmp_path):
 
 
 def test_textures_are_not_for_browsers(tmp_path):
-    decoder = next(decoder for decoder in decoders.shipped() if decoder.slider)
+    decoder = next(decoder for decoder in decoders.shipped_decoders() if decoder.slider)
     shutil.copy(decoder.path, tmp_path / "copy.decoder")
-    asking = decoders.Decoder(**{**vars(decoder), "texture": (0.5, 0.5, 0.5), "scales": (0.1, 1.0)})
+    asking = decoders.DecoderFile(
+        **{**vars(decoder), "texture": (0.5, 0.5, 0.5), "scales": (0.1, 1.0)}
+    )
     with pytest.raises(ModelError, match="texture"):
         web_export.decoder_file(asking)

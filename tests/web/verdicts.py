@@ -53,7 +53,7 @@ def compare(node: Node, data: bytes, reached: Counter, share: float = 1.0) -> No
     if here:
         return
     header = container.read_header(data)
-    if verdict(lambda: limits.check_stream(header, len(data), None)):
+    if verdict(lambda: limits.check_stream_size(header, len(data), None)):
         assert verdict(lambda: node.ask("decode", data)) == "StreamError"
         reached["too large"] += 1
         return

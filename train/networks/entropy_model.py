@@ -16,7 +16,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamer.codec.network.latents import FRACTION, HYPER_STRIDE, KNOWN_SHIFT, MEAN_SHIFT
+from metamer.codec.network.latents import CONTEXT_SHIFT, FRACTION, HYPER_STRIDE, MEAN_SHIFT
 from metamer.codec.network.model import LIMITS
 from metamer.train.networks.integer_networks import (
     HIDDEN_ONE,
@@ -352,7 +352,7 @@ class EntropyModel(nn.Module):
         planes = self._whole(weights * HIDDEN_ONE)[:, :, None, None].expand(-1, -1, height, width)
         board = checkerboard(height, width, features.device)
         to_units = (ContextNetwork.KNOWN_ONE * step / deviation).clamp_max(
-            LIMITS["known_factor"] * FRACTION / 2**KNOWN_SHIFT
+            LIMITS["known_factor"] * FRACTION / 2**CONTEXT_SHIFT
         )
         to_steps = deviation / (step * ContextNetwork.MEAN_ONE)
         limit = ContextNetwork.KNOWN_MAX

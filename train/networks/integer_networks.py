@@ -17,7 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamer.codec.network.latents import HYPER_MAX, KNOWN_MAX, SCALE_SHIFT
+from metamer.codec.network.latents import CONTEXT_MAX, HYPER_MAX, SCALE_SHIFT
 
 HIDDEN_ONE = 64  # units that stand for 1.0 in a hidden activation
 HIDDEN_MAX = 1023
@@ -143,7 +143,7 @@ class ContextNetwork(nn.Module):
     step of the scale table).
     """
 
-    KNOWN_ONE, KNOWN_MAX = 64, KNOWN_MAX
+    KNOWN_ONE, CONTEXT_MAX = 64, CONTEXT_MAX
     MEAN_ONE, MEAN_MAX = 256, 4095
     SCALE_ONE, SCALE_MAX = 1 << SCALE_SHIFT, 1023
 

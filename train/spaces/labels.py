@@ -261,7 +261,9 @@ class Labels:
         for number, path in tqdm(missing, desc=f"labels: {name}", unit="file", disable=None):
             # whole files, whatever the count: a larger one adds to them
             chosen = range(number * SHARD, (number + 1) * SHARD)
-            files.write(str(path), safetensors.torch.save(label(teacher, sources, chosen, seed)))
+            files.write_file(
+                str(path), safetensors.torch.save(label(teacher, sources, chosen, seed))
+            )
         try:
             self._shards = [safetensors.safe_open(str(path), "pt") for path in names]
             self._images = [shard.get_slice("images") for shard in self._shards]

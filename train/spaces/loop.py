@@ -122,4 +122,4 @@ def weights_of(run: Path) -> dict[str, Tensor]:
 
 def export(run: Path, path: Path) -> None:
     """Writes those weights as a safetensors file, whole or not at all."""
-    files.write(str(path), safetensors.torch.save(weights_of(run), {"format": "pt"}))
+    files.write_file(str(path), safetensors.torch.save(weights_of(run), {"format": "pt"}))

@@ -124,4 +124,4 @@ def export(recipe: SpaceRecipe, out: Path) -> None:
             "steps": recipe.steps,
         }.items()
     }
-    files.write(str(out / MODEL), safetensors.torch.save(tensors, {"format": "pt", **told}))
+    files.write_file(str(out / MODEL), safetensors.torch.save(tensors, {"format": "pt", **told}))

@@ -1,10 +1,10 @@
 """What a graph of a model file may do, and how much of it, decided before ONNX Runtime sees it.
 
 `OPERATORS` are those that train/export.py writes, and a few of the same kind. None of them loops,
-reads a file or calls anything. `infer` follows a run on inputs of given shapes through all nodes,
-with shapes in place of tensors, and the values of small integer tensors, from which shapes are
-computed. So it says what memory and time a run takes before it is made. Where a shape or a divisor
-depends on the inputs' values, the graph is refused: no exported one is so.
+reads a file or calls anything. `infer_cost` follows a run on inputs of given shapes through all
+nodes, with shapes in place of tensors, and the values of small integer tensors, from which shapes
+are computed. So it says what memory and time a run takes before it is made. Where a shape or a
+divisor depends on the inputs' values, the graph is refused: no exported one is so.
 """
 
 import math
@@ -71,13 +71,13 @@ class Cost:
 Rule = Callable[[Node, Sequence[Value | None]], tuple[list[Value], int]]
 
 
-def check(graph: Graph) -> None:
+def check_graph(graph: Graph) -> None:
     """Raises GraphError for a graph that could not be run safely on inputs of any size.
 
     Free sides are taken as `FREE`, so that what ONNX Runtime computes of constants alone, when it
     loads the graph, is bounded.
     """
-    infer(
+    infer_cost(
         graph,
         {
             port.name: tuple(FREE if side is None else side for side in port.shape)
@@ -86,7 +86,7 @@ def check(graph: Graph) -> None:
     )
 
 
-def infer(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> Cost:
+def infer_cost(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> Cost:
     """The cost of a run on inputs of ``shapes``. Raises GraphError where it cannot be told, or is
     too much.
     """

@@ -87,7 +87,7 @@ class Graph:
     outputs: tuple[Port, ...]
 
 
-def read(data: bytes) -> Graph:
+def read_graph(data: bytes) -> Graph:
     """The graph of a serialised ModelProto. Raises GraphError for everything that the module's
     docstring excludes.
     """

@@ -21,13 +21,13 @@ RUNTIME_ERRORS = (
 )
 
 
-def checked(graph: bytes, name: str) -> onnx_wire.Graph:
+def read_checked_graph(graph: bytes, name: str) -> onnx_wire.Graph:
     """A serialised graph that ONNX Runtime may be given. name: what errors call it. Raises
     ModelError.
     """
     try:
-        found = onnx_wire.read(graph)
-        graph_check.check(found)
+        found = onnx_wire.read_graph(graph)
+        graph_check.check_graph(found)
     except onnx_wire.GraphError as problem:
         raise ModelError(f"{name} cannot be loaded: {problem}") from None
     return found
@@ -55,7 +55,7 @@ class Session:
         # (microsoft/onnxruntime#28654). 1.24 has them without this option, 1.23 and before were
         # right
         options.add_session_config_entry("mlas.disable_kleidiai", "1")
-        self._graph = checked(graph, name)
+        self._graph = read_checked_graph(graph, name)
         try:
             self._session = onnxruntime.InferenceSession(
                 graph, options, providers=["CPUExecutionProvider"]
@@ -89,7 +89,7 @@ class Session:
         shapes = {name: array.shape for name, array in inputs.items()}
         key = tuple(shapes.items())
         if key not in self._checked:
-            graph_check.infer(self._graph, shapes)
+            graph_check.infer_cost(self._graph, shapes)
             self._checked.add(key)
 
 
@@ -97,7 +97,7 @@ def _line(problem: Exception) -> str:
     return " ".join(str(problem).split())
 
 
-def outputs(
+def check_outputs(
     found: list[np.ndarray], name: str, *wanted: tuple[str, tuple[int | None, ...]]
 ) -> list[np.ndarray]:
     """What the graph ``name`` gave, if it is arrays of the kinds (NumPy's, `f` or `i`) and shapes

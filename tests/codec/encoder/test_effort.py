@@ -9,14 +9,13 @@ from PIL import Image
 
 import metamer
 from metamer import perception
-from metamer.codec import coding
-from metamer.codec import windows as transforms
+from metamer.codec import coding, windows
 from metamer.codec.encoder import effort
 from metamer.codec.errors import ImageError, ModelError
 from metamer.codec.grid import Box
 from metamer.codec.network import model as models
 from metamer.codec.network.colour_axes import Turn
-from metamer.codec.stream import tiles as decoding
+from metamer.codec.stream.tiles import latent_area
 from metamer.perception.errors import MetricError
 from metamer.train import refinement
 from metamer.train.refinement import Gradients
@@ -74,9 +73,9 @@ def test_effort_changes_nothing_but_the_latents(picture, plain):
 
 def test_more_steps_are_never_a_worse_trade(picture, worth):
     """What is kept is the best of all steps, so of more of them it is no worse."""
-    model = models.load("base")
-    turn, index = transforms.axes_of(picture), coding.quality_index(QUALITY)
-    box, tradeoff = decoding.positions(*picture.size), model.tradeoff[index]
+    model = models.load_model("base")
+    turn, index = windows.choose_turn(picture), coding.quality_index(QUALITY)
+    box, tradeoff = latent_area(*picture.size), model.tradeoff[index]
     view = effort.View(picture, box, index, model, turn)
     guide, slope = effort.Reanalysis(view), effort.Slope(np.array([worth]), worth)
     found = [np.inf]
@@ -93,9 +92,9 @@ def test_more_steps_are_never_a_worse_trade(picture, worth):
 def test_what_a_view_shows_is_what_a_file_shows(picture, mode):
     picture = picture.convert(mode)
     data = metamer.encode(picture, QUALITY)
-    model = models.load("base") if mode == "RGB" else models.load("base").grey_variant
-    index, turn = coding.quality_index(QUALITY), transforms.axes_of(picture)
-    view = effort.View(picture, decoding.positions(*picture.size), index, model, turn)
+    model = models.load_model("base") if mode == "RGB" else models.load_model("base").grey_variant
+    index, turn = coding.quality_index(QUALITY), windows.choose_turn(picture)
+    view = effort.View(picture, latent_area(*picture.size), index, model, turn)
     np.testing.assert_array_equal(
         view.shown(metamer.decode_latents(data)), np.asarray(metamer.decode(data))
     )
@@ -113,9 +112,9 @@ def test_gradients_say_what_a_small_change_does(picture, mode):
     it is.
     """
     picture = picture.convert(mode)
-    model = models.load("base") if mode == "RGB" else models.load("base").grey_variant
+    model = models.load_model("base") if mode == "RGB" else models.load_model("base").grey_variant
     index, turn = 100, Turn((20, -10, 30), (20, 40, 30)) if mode == "RGB" else None
-    view = effort.View(picture, decoding.positions(*picture.size), index, model, turn)
+    view = effort.View(picture, latent_area(*picture.size), index, model, turn)
     decoded, _ = view.code(view.exact[view.inside], model.tradeoff[index])
     guide, curvature = Gradients(view, ("mse",)), np.ones(model.latents)
     pull = [
@@ -126,7 +125,7 @@ def test_gradients_say_what_a_small_change_does(picture, mode):
 
     def distance(latents: np.ndarray) -> float:
         rows, columns = view.visible
-        shown = effort.axes.restore(
+        shown = effort.colour_axes.restore(
             view.planes(latents)[:, :, rows, columns].astype(float), view.affine
         ).clip(0, 1)
         shown = shown.mean(1) if mode == "L" else shown[0].transpose(1, 2, 0)
@@ -151,8 +150,8 @@ def test_stiffness_is_what_small_changes_do(picture, monkeypatch):
     latent: each by itself.
     """
     monkeypatch.setattr(refinement, "PROBES", 48)
-    model = models.load("base")
-    view = effort.View(picture, decoding.positions(*picture.size), 20, model, None)
+    model = models.load_model("base")
+    view = effort.View(picture, latent_area(*picture.size), 20, model, None)
     decoded, _ = view.code(view.exact[view.inside], model.tradeoff[20])
     guide = Gradients(view, ("mse",))
     guide.wanted(decoded, effort.Slope(np.ones(1), 1.0), np.ones(model.latents))
@@ -176,7 +175,7 @@ def test_a_tile_is_refined_with_its_neighbours_in_view(picture):
     comes.
     """
     picture = picture.resize((1100, 64))
-    model, whole = models.load("base"), decoding.positions(1100, 64)
+    model, whole = models.load_model("base"), latent_area(1100, 64)
     everything = effort.View(picture, whole, 100, model, None)
     tile = effort.View(picture, Box(0, 64, whole.bottom, whole.right), 100, model, None)
     np.testing.assert_allclose(tile.exact, everything.exact[:, 64 - model.halo :], atol=2e-3)

@@ -142,7 +142,7 @@ def test_nothing_is_larger_than_lossless_webp(kind, quality):
 def test_a_floor_under_quality(quality):
     picture = noise(80, 96)
     index = coding.quality_index(quality)
-    least = -10 * math.log10(fidelity.promised("base", index) / 255**2)
+    least = -10 * math.log10(fidelity.allowed_error("base", index) / 255**2)
     assert psnr(picture, metamer.decode(metamer.encode(picture, quality, lossless=False))) < least
     data = metamer.encode(picture, quality)
     assert psnr(picture, metamer.decode(data)) >= least - 0.1 and len(data) < len(
@@ -152,9 +152,9 @@ def test_a_floor_under_quality(quality):
 
 
 def test_promises_rise_with_quality_and_are_those_of_photographs(otters):
-    assert fidelity.promised("base", coding.quality_index(59)) is None
+    assert fidelity.allowed_error("base", coding.quality_index(59)) is None
     limits = [
-        fidelity.promised(model, index)
+        fidelity.allowed_error(model, index)
         for model in ("base", "one of mine")
         for index in range(153, 256)
     ]
@@ -162,8 +162,12 @@ def test_promises_rise_with_quality_and_are_those_of_photographs(otters):
     for quality in (60, 90):
         error = 255**2 * 10 ** (-psnr(otters, metamer.decode(metamer.encode(otters, quality))) / 10)
         index = coding.quality_index(quality)
-        assert fidelity.promised("base", index) / 10 < error < fidelity.promised("base", index)
-    assert all(fidelity.price("base", index) > 0 for index in range(256))
+        assert (
+            fidelity.allowed_error("base", index) / 10
+            < error
+            < fidelity.allowed_error("base", index)
+        )
+    assert all(fidelity.error_price("base", index) > 0 for index in range(256))
 
 
 @pytest.mark.parametrize("quality", [5, 50, 90])
@@ -264,7 +268,7 @@ def test_damaged_overlays(two):
 def test_overlays_survive_packing(form, rng):
     blocks = rng.random((3, 5)) < 0.5 if form == Form.BLOCKS else None
     overlay = Overlay(form, b"some data", 9 if form == Form.RESIDUAL else 0, blocks)
-    found = overlays.unpack(overlay.pack(), 77, 48)
+    found = overlays.parse_overlay(overlay.pack(), 77, 48)
     assert (found.form, found.data, found.step) == (form, b"some data", overlay.step)
     assert (found.blocks is None) == (blocks is None) and (
         blocks is None or (found.blocks == blocks).all()
@@ -278,7 +282,7 @@ def test_residuals_come_within_half_a_step(mode, rng):
     tile = forms.Tile(original, None, Box(0, 0, 40, 60))
     overlay = tile.residual(shown, 20.0)
     picture = Image.fromarray(shown)
-    overlays.paint(overlay, Box(0, 0, 40, 60), Box(0, 0, 40, 60), picture, None)
+    overlays.paint_overlay(overlay, Box(0, 0, 40, 60), Box(0, 0, 40, 60), picture, None)
     error = np.abs(np.asarray(picture, int) - np.asarray(original, int))
     assert (
         12 <= overlay.step <= 18

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 import metamer
 from metamer.codec.encoder.masking import REACH, error_weights, log_variance
 from metamer.codec.errors import ModelError
-from metamer.codec.network.model import WEIGHTS, load
+from metamer.codec.network.model import WEIGHTS, load_model
 from metamer.codec.picture import pixels
 
 
@@ -92,19 +92,19 @@ def test_a_masking_model_spends_bits_where_errors_show(masked, otters):
 def test_the_stream_and_its_decoding_do_not_depend_on_it(masked, otters):
     picture, sparing = otters.crop((0, 100, 116, 188)), masked(masking=1.0, tradeoff=[60.0])
     stream = metamer.encode(picture, 40, model=sparing)
-    assert load(sparing).id == load("base").id
+    assert load_model(sparing).id == load_model("base").id
     assert metamer.decode(stream).tobytes() == metamer.decode(stream, model=sparing).tobytes()
 
 
 def test_the_tradeoff_is_interpolated_between_levels(masked):
     # nine levels: the second is at quality 12.5
-    tradeoff = load(masked(tradeoff=[10.0, 160.0], worth=[])).tradeoff
+    tradeoff = load_model(masked(tradeoff=[10.0, 160.0], worth=[])).tradeoff
     assert tradeoff[0] == pytest.approx(10) and (tradeoff[32:] > 159.9).all()
     assert tradeoff[16] == pytest.approx(10 * 16 ** (16 / 255 * 8), rel=1e-5)
 
 
 def test_the_worth_of_groups_and_steps(masked):
-    model = load(masked(tradeoff=[10.0], worth=[3.0, 2.0, 1.0]))
+    model = load_model(masked(tradeoff=[10.0], worth=[3.0, 2.0, 1.0]))
     square = model.arrays["step"][77] ** 2
     assert model.tradeoff[77] == pytest.approx(
         10 * np.repeat([3, 2, 1], model.groups) * square / square.mean(), rel=1e-5
@@ -133,4 +133,4 @@ def test_a_low_tradeoff_reaches_lower_rates(masked, otters):
 )
 def test_nonsense_is_refused(masked, card):
     with pytest.raises(ModelError):
-        load(masked(**card))
+        load_model(masked(**card))

@@ -7,8 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import metamer
-from metamer.codec import container
-from metamer.codec import windows as transforms
+from metamer.codec import container, windows
 from metamer.codec.network import colour_axes
 
 
@@ -25,7 +24,7 @@ def coloured(seed: int, mixing: np.ndarray | None = None) -> np.ndarray:
 
 @given(st.binary(min_size=colour_axes.BYTES, max_size=colour_axes.BYTES))
 def test_any_six_bytes_are_a_rotation(data):
-    affine = colour_axes.unpack(data).affine()
+    affine = colour_axes.unpack_turn(data).affine()
     np.testing.assert_allclose(affine[:, :3] @ affine[:, :3].T, np.eye(3), atol=1e-6)
     assert np.linalg.det(affine[:, :3].astype(float)) == pytest.approx(1, abs=1e-5)
 
@@ -37,13 +36,13 @@ def test_any_six_bytes_are_a_rotation(data):
 def test_packed_and_unpacked(rotation, centre):
     turn = colour_axes.Turn(rotation, centre)
     assert len(turn.pack()) == colour_axes.BYTES
-    assert colour_axes.unpack(turn.pack()) == turn
+    assert colour_axes.unpack_turn(turn.pack()) == turn
 
 
 @pytest.mark.parametrize("seed", range(20))
 def test_detail_ends_on_the_axes_most_first(seed):
     pixels = coloured(seed)
-    affine = colour_axes.principal([pixels]).affine()
+    affine = colour_axes.principal_turn([pixels]).affine()
     steps = (
         np.diff(pixels.astype(float), axis=1).reshape(-1, 3) @ affine[:, :3].T @ colour_axes.AXES.T
     )
@@ -55,7 +54,9 @@ def test_detail_ends_on_the_axes_most_first(seed):
     # grey
     assert (
         np.ptp(
-            colour_axes.turn(pixels.transpose(2, 0, 1)[None] / np.float32(255), affine).mean((2, 3))
+            colour_axes.turn_colours(
+                pixels.transpose(2, 0, 1)[None] / np.float32(255), affine
+            ).mean((2, 3))
         )
         < 0.03
     )
@@ -65,13 +66,13 @@ def test_detail_ends_on_the_axes_most_first(seed):
 def test_restored(seed):
     pixels = coloured(seed)
     planes = pixels.transpose(2, 0, 1)[None] / np.float32(255)
-    affine = colour_axes.principal([pixels]).affine()
-    turned = colour_axes.turn(planes, affine)
-    np.testing.assert_allclose(colour_axes.restore(turned, affine), planes, atol=1e-5)
+    affine = colour_axes.principal_turn([pixels]).affine()
+    turned = colour_axes.turn_colours(planes, affine)
+    np.testing.assert_allclose(colour_axes.restore_colours(turned, affine), planes, atol=1e-5)
     other = coloured(seed + 1).transpose(2, 0, 1)[None] / np.float32(255)
     error = np.square(planes - other).mean()
     # a rotation
-    assert np.square(turned - colour_axes.turn(other, affine)).mean() == pytest.approx(
+    assert np.square(turned - colour_axes.turn_colours(other, affine)).mean() == pytest.approx(
         error, rel=1e-4
     )
 
@@ -82,14 +83,14 @@ def test_restored(seed):
     ids=["flat", "grey"],
 )
 def test_nothing_to_turn(pixels):
-    assert colour_axes.principal([pixels]) is None
+    assert colour_axes.principal_turn([pixels]) is None
 
 
 def test_strips_make_a_picture():
     pixels = coloured(9)
     whole, parts = (
-        colour_axes.principal([pixels]),
-        colour_axes.principal(pixels[top : top + 32] for top in range(0, 160, 32)),
+        colour_axes.principal_turn([pixels]),
+        colour_axes.principal_turn(pixels[top : top + 32] for top in range(0, 160, 32)),
     )
     assert (
         abs(np.array(whole.rotation) - parts.rotation).max() < 40 and whole.centre == parts.centre
@@ -97,7 +98,7 @@ def test_strips_make_a_picture():
 
 
 def test_usual_colours_hardly_turn():
-    x, y, z = colour_axes.principal([coloured(3, colour_axes.AXES.T)]).rotation
+    x, y, z = colour_axes.principal_turn([coloured(3, colour_axes.AXES.T)]).rotation
     assert max(abs(x), abs(y), abs(z)) < 20
 
 
@@ -118,8 +119,8 @@ def test_turned_files_are_smaller_and_no_worse(orange, monkeypatch):
     turned = metamer.encode(orange, 50)
     header, (section,) = container.unpack(turned)
     assert header.turned and container.version(turned) == 1
-    assert section.body[: colour_axes.BYTES] == transforms.axes_of(orange).pack()
-    monkeypatch.setattr(transforms, "TURNED_FROM", orange.width * orange.height + 1)
+    assert section.body[: colour_axes.BYTES] == windows.choose_turn(orange).pack()
+    monkeypatch.setattr(windows, "TURNED_FROM", orange.width * orange.height + 1)
     plain = metamer.encode(orange, 50)
     assert not container.unpack(plain)[0].turned
     assert len(turned) < 0.97 * len(plain)
@@ -135,6 +136,6 @@ def test_other_decoders_turn_back_too(orange):
 
 
 def test_small_and_grey_pictures_stay(otters):
-    assert transforms.axes_of(otters.crop((0, 0, 127, 129))) is None
-    assert transforms.axes_of(otters.convert("L")) is None
-    assert transforms.axes_of(otters.crop((0, 0, 128, 128))) is not None
+    assert windows.choose_turn(otters.crop((0, 0, 127, 129))) is None
+    assert windows.choose_turn(otters.convert("L")) is None
+    assert windows.choose_turn(otters.crop((0, 0, 128, 128))) is not None

@@ -22,7 +22,7 @@ import metamer
 from metamer import cli
 from metamer.codec.errors import MetamerError, ModelError
 from metamer.codec.network import decoders
-from metamer.codec.network.model import Model, load, shipped
+from metamer.codec.network.model import Model, load_model, shipped_models
 from metamer.train import export, start
 from tests.conftest import ROOT, run_metamer
 from tests.metamer.test_cli import told
@@ -49,7 +49,7 @@ def altered(model: Model, folder: Path) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def of_base(tmp_path_factory) -> dict[str, Path]:
-    return altered(load("base"), tmp_path_factory.mktemp("base"))
+    return altered(load_model("base"), tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture(scope="module")
@@ -159,7 +159,11 @@ def test_onnx_runtime_folds_the_interpolation(of_base, tmp_path):
 
 def test_latents_do_not_depend_on_the_decoder(crop, of_base):
     """A decoder says whose streams it decodes by the digest of what latents depend on."""
-    assert decoders.read(of_base["plain"]).decodes == load("base").id == metamer.encode(crop)[4:8]
+    assert (
+        decoders.read_decoder(of_base["plain"]).decodes
+        == load_model("base").id
+        == metamer.encode(crop)[4:8]
+    )
 
 
 def test_decoders_are_found_by_name(crop, installed, of_base):
@@ -235,7 +239,7 @@ def test_the_commands_errors_are_one_line_and_no_file(crop, of_base, of_tiny, tm
     stream.write_bytes(metamer.encode(crop))
     cut.write_bytes(of_base["plain"].read_bytes()[:9000])
     for words, reason in (
-        (["--decoder", of_tiny["plain"]], f"not of {load('base').id.hex()}"),
+        (["--decoder", of_tiny["plain"]], f"not of {load_model('base').id.hex()}"),
         (["--decoder", "nosuch"], "no decoder 'nosuch'"),
         (["--decoder", cut], "not a Metamer decoder"),
         (["--decoder", stream], "not a Metamer decoder"),
@@ -322,8 +326,8 @@ assert metamer.decode({str(tmp_path / "crop.mtm")!r}, decoder={str(of_base["real
 
 
 def test_shipped_decoders_are_small_and_carry_a_card(crop):
-    known = {load(path.stem).id: path.stem for path in shipped()}
-    for decoder in decoders.shipped():
+    known = {load_model(path.stem).id: path.stem for path in shipped_models()}
+    for decoder in decoders.shipped_decoders():
         assert decoder.path.stat().st_size <= 6_000_000 and decoder.path.with_suffix(".md").exists()
         data = metamer.encode(crop, model=known[decoder.decodes])
         assert metamer.decode(data, decoder=decoder.name).size == crop.size

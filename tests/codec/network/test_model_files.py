@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from metamer.codec.errors import ModelError
-from metamer.codec.network.model import WEIGHTS, Model, load
+from metamer.codec.network.model import WEIGHTS, Model, load_model
 
 WHOLE = WEIGHTS / "base.metamer"
 
@@ -84,13 +84,13 @@ def test_absent_files_and_graphs(tmp_path):
     with pytest.raises(ModelError, match="no such model file"):
         Model(tmp_path / "absent.metamer")
     model = Model(changed(tmp_path / "model.metamer", {}, {}, without="analysis.onnx"))
-    assert model.id == load("base").id  # streams do not depend on it
+    assert model.id == load_model("base").id  # streams do not depend on it
     with pytest.raises(ModelError, match="holds no graph analysis"):
         model.session("analysis")
 
 
 def test_graphs_that_are_given_what_they_cannot_run_on():
-    model = load("base")
+    model = load_model("base")
     with pytest.raises(ModelError, match="graph features takes hyper, not latent"):
         model.run("features", latent=np.zeros((1, 1, 1, 1), np.float32))
     with pytest.raises(ModelError, match="graph features cannot be run"):

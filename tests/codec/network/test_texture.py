@@ -13,7 +13,7 @@ import metamer
 from metamer.codec import coding
 from metamer.codec.errors import ModelError
 from metamer.codec.network import decoders, latents, texture
-from metamer.codec.network.model import load
+from metamer.codec.network.model import load_model
 from metamer.codec.picture import pixels
 from metamer.entropy.coder import Decoder, Encoder
 from metamer.train import export, start
@@ -64,7 +64,7 @@ def test_noise_has_the_distribution_of_its_table(table):
 
 def test_what_rounding_left_nothing_of(otters):
     """The encoder's residuals tell where the decoder must find nothing."""
-    model, picture = load("base"), otters.crop((0, 0, 96, 80))
+    model, picture = load_model("base"), otters.crop((0, 0, 96, 80))
     passes = []
 
     class Sink(Encoder):
@@ -76,11 +76,12 @@ def test_what_rounding_left_nothing_of(otters):
     coding.write(picture, 100, model, writer, None)
     height, width = (side // 16 for side in pixels.padded_size(picture.height, picture.width))
     nothing = np.zeros((height, width, model.latents), np.uint8)
-    decoded = latents.decode(
+    decoded = latents.read_latents(
         model, 100, height, width, Decoder(model.tables, writer.bytes()), nothing
     )
     assert np.array_equal(
-        decoded, latents.decode(model, 100, height, width, Decoder(model.tables, writer.bytes()))
+        decoded,
+        latents.read_latents(model, 100, height, width, Decoder(model.tables, writer.bytes())),
     )
     kept = nothing == texture.KEPT
     # the first pass is the hyper-latents'
@@ -91,7 +92,7 @@ def test_what_rounding_left_nothing_of(otters):
 @pytest.fixture(scope="module")
 def textured(tmp_path_factory):
     """Base's own synthesis, asking for texture."""
-    model, path = load("base"), tmp_path_factory.mktemp("texture") / "textured.decoder"
+    model, path = load_model("base"), tmp_path_factory.mktemp("texture") / "textured.decoder"
     export.export_decoder(
         start.from_model(model),
         model,
@@ -134,7 +135,7 @@ def test_textures_that_cannot_be(card, textured, tmp_path):
     damaged = tmp_path / "damaged.decoder"
     replaced(textured, damaged, **card)
     with pytest.raises(ModelError, match="is not a Metamer decoder"):
-        decoders.read(damaged)
+        decoders.read_decoder(damaged)
 
 
 def test_textures_for_other_groups_are_refused(otters, textured, tmp_path):

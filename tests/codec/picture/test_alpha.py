@@ -26,19 +26,19 @@ def whole(plane: np.ndarray) -> Box:
 
 @given(planes)
 def test_round_trip(plane):
-    body = alpha.encode(Image.fromarray(plane))
-    assert (np.asarray(alpha.decode(body, *plane.shape[::-1], whole(plane))) == plane).all()
+    body = alpha.encode_alpha(Image.fromarray(plane))
+    assert (np.asarray(alpha.decode_alpha(body, *plane.shape[::-1], whole(plane))) == plane).all()
 
 
 def test_large_planes_are_coded_without_trying_everything(monkeypatch, rng):
     plane = np.cumsum(rng.integers(0, 3, (30, 40), dtype=np.uint8), axis=1, dtype=np.uint8)
-    thorough, efforts, before = alpha.encode(Image.fromarray(plane)), [], alpha._vp8l
+    thorough, efforts, before = alpha.encode_alpha(Image.fromarray(plane)), [], alpha._vp8l
     monkeypatch.setattr(alpha, "EXHAUSTIVE_UP_TO", plane.size - 1)
     monkeypatch.setattr(
         alpha, "_vp8l", lambda levels, effort: efforts.append(effort) or before(levels, effort)
     )
-    body = alpha.encode(Image.fromarray(plane))
-    assert (np.asarray(alpha.decode(body, 40, 30, whole(plane))) == plane).all()
+    body = alpha.encode_alpha(Image.fromarray(plane))
+    assert (np.asarray(alpha.decode_alpha(body, 40, 30, whole(plane))) == plane).all()
     assert len(body) >= len(thorough) and alpha.EXHAUSTIVE not in efforts
 
 
@@ -50,10 +50,10 @@ def test_filters_are_undone(plane, kind):
 def test_tiles_and_regions(rng, monkeypatch):
     monkeypatch.setattr(alpha, "TILE", 16)
     plane = rng.integers(0, 256, (40, 50), dtype=np.uint8)
-    body = alpha.encode(Image.fromarray(plane))
-    assert (np.asarray(alpha.decode(body, 50, 40, whole(plane))) == plane).all()
+    body = alpha.encode_alpha(Image.fromarray(plane))
+    assert (np.asarray(alpha.decode_alpha(body, 50, 40, whole(plane))) == plane).all()
     for region in (Box(0, 0, 1, 1), Box(15, 15, 33, 17), Box(20, 40, 40, 50)):
-        found = np.asarray(alpha.decode(body, 50, 40, region))
+        found = np.asarray(alpha.decode_alpha(body, 50, 40, region))
         assert (found == plane[region.top : region.bottom, region.left : region.right]).all()
 
 
@@ -78,24 +78,24 @@ def longer(body: bytes) -> bytes:
     ],
 )
 def test_reasons_are_told(change, reason):
-    body = alpha.encode(Image.radial_gradient("L").resize((20, 12)))
+    body = alpha.encode_alpha(Image.radial_gradient("L").resize((20, 12)))
     with pytest.raises(StreamError, match=reason):
-        alpha.decode(change(body), 20, 12, Box(0, 0, 12, 20))
+        alpha.decode_alpha(change(body), 20, 12, Box(0, 0, 12, 20))
 
 
 @given(st.binary(max_size=80))
 def test_hostile_bodies(body):
     with contextlib.suppress(StreamError):
-        assert alpha.decode(body, 9, 5, Box(0, 0, 5, 9)).size == (9, 5)
+        assert alpha.decode_alpha(body, 9, 5, Box(0, 0, 5, 9)).size == (9, 5)
 
 
 @given(st.data())
 def test_damaged_bodies(data):
-    body = bytearray(alpha.encode(Image.radial_gradient("L").resize((20, 12))))
+    body = bytearray(alpha.encode_alpha(Image.radial_gradient("L").resize((20, 12))))
     place = data.draw(st.integers(0, len(body) - 1))
     body[place] ^= data.draw(st.integers(1, 255))
     with contextlib.suppress(StreamError):
-        assert alpha.decode(bytes(body), 20, 12, Box(0, 0, 12, 20)).size == (20, 12)
+        assert alpha.decode_alpha(bytes(body), 20, 12, Box(0, 0, 12, 20)).size == (20, 12)
 
 
 def cut_out(size: tuple[int, int], soft: float) -> Image.Image:
@@ -153,19 +153,19 @@ def test_what_is_invisible_costs_little(otters, rng):
 def test_filling_keeps_what_is_visible():
     picture = Image.effect_noise((37, 23), 60)
     mask = cut_out(picture.size, 0)
-    filled = alpha.fill(picture, mask)
+    filled = alpha.fill_transparent(picture, mask)
     assert (
         filled.mode == "L"
         and (np.asarray(filled) == np.asarray(picture))[np.asarray(mask) > 0].all()
     )
-    assert alpha.fill(picture, Image.new("L", picture.size)).getextrema() == (128, 128)
+    assert alpha.fill_transparent(picture, Image.new("L", picture.size)).getextrema() == (128, 128)
 
 
 def test_fewer_levels():
     ramp = Image.linear_gradient("L")
     for quality, levels in ((0, 2), (50, 12), (70, 16), (90, 176)):
-        found = alpha.quantise(ramp, quality)
+        found = alpha.quantise_alpha(ramp, quality)
         assert len(found.getcolors()) <= levels and found.getextrema() == (0, 255)
-    assert alpha.quantise(ramp, 100) == ramp
+    assert alpha.quantise_alpha(ramp, 100) == ramp
     few = ramp.point(lambda level: level // 128 * 255)
-    assert alpha.quantise(few, 0) == few
+    assert alpha.quantise_alpha(few, 0) == few

@@ -23,14 +23,14 @@ def test_profiles_for_other_pictures():
     assert colour.to_srgb(PICTURE, grey_profile(1.0)) is PICTURE
     inks = PICTURE.convert("CMYK")
     assert colour.to_srgb(inks, DISPLAY_P3).tobytes() == inks.convert("RGB").tobytes()
-    assert colour.reduce(inks, DISPLAY_P3)[0].tobytes() == inks.convert("RGB").tobytes()
+    assert colour.convert_colours(inks, DISPLAY_P3)[0].tobytes() == inks.convert("RGB").tobytes()
 
 
 def test_lab_is_converted_to_what_it_means():
     to_lab = ImageCms.buildTransform(
         ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
     )
-    found, profile = colour.reduce(ImageCms.applyTransform(PICTURE, to_lab), None)
+    found, profile = colour.convert_colours(ImageCms.applyTransform(PICTURE, to_lab), None)
     assert found.mode == "RGB" and not profile
     assert np.abs(np.asarray(found, int) - np.asarray(PICTURE)).mean() < 3
 

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from metamer.codec.errors import ImageError
-from metamer.codec.picture import load as pictures
+from metamer.codec.picture.load import convert_picture, load_picture
 from tests.codec.picture import crafting
 from tests.codec.picture.odd_files import ODD, PAGE, PHOTO, Odd, rows, saved
 from tests.conftest import run_metamer
@@ -44,9 +44,9 @@ def test_what_is_taken_of_odd_files(odd):
         pytest.skip(UNREADABLE)
     if odd.refusal:
         with pytest.raises(ImageError, match=re.escape(odd.refusal)):
-            pictures.load(io.BytesIO(data), **options(odd))
+            load_picture(io.BytesIO(data), **options(odd))
         return
-    taken = pictures.load(io.BytesIO(data), **options(odd))
+    taken = load_picture(io.BytesIO(data), **options(odd))
     whole = taken.image.copy()
     if taken.transparency is not None:
         whole.putalpha(taken.transparency)
@@ -93,7 +93,7 @@ def test_the_page_says_what_is_tested():
 def test_pictures_are_not_changed_by_taking_them():
     given = PHOTO.copy()
     given.info["comment"] = "mine"
-    taken = pictures.take(given)
+    taken = convert_picture(given)
     assert given.info == {"comment": "mine"} and taken.image is not given and not taken.image.info
 
 
@@ -122,23 +122,23 @@ def test_modes_with_transparency(mode, taken):
     )
     if mode == "PA":
         given.putalpha(Image.new("L", PHOTO.size, 40))
-    found = pictures.take(given)
+    found = convert_picture(given)
     assert found.image.mode == taken and found.transparency.getextrema()[0] < 255
 
 
 def test_large_pictures_are_refused_by_their_header(tmp_path):
     with pytest.raises(ImageError, match="1536 pixels; at most 1000"):
-        pictures.load(io.BytesIO(saved(PHOTO, "PNG")), max_pixels=1000)
+        load_picture(io.BytesIO(saved(PHOTO, "PNG")), max_pixels=1000)
 
 
 @pytest.mark.parametrize("begins, kind", [(b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF89a", "GIF")])
 def test_damaged_files_of_a_known_kind_are_told_from_those_of_none(begins, kind):
     with pytest.raises(ImageError, match=f"is a damaged {kind} file"):
-        pictures.load(io.BytesIO(begins + b"nothing"))
+        load_picture(io.BytesIO(begins + b"nothing"))
 
 
 def test_broken_exif_says_nothing_of_how_a_picture_stands():
     for exif in (b"II*\0\xff\xff\xff\xff" + b"?" * 60, b"no EXIF at all", crafting.exif(6)[:16]):
         picture = PHOTO.copy()
         picture.info["exif"] = exif
-        assert pictures.take(picture).image == PHOTO
+        assert convert_picture(picture).image == PHOTO

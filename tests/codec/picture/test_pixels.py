@@ -34,19 +34,19 @@ def test_exif_orientation_is_applied(otters):
     small = otters.resize((64, 36))
     exif = Image.Exif()
     exif[0x0112] = 6  # rotate by 90 degrees to show upright
-    assert pixels.read(saved(small, "PNG", exif=exif)).size == (36, 64)
+    assert pixels.read_rgb(saved(small, "PNG", exif=exif)).size == (36, 64)
 
 
 def test_16_bit_grey_becomes_8():
     deep = Image.fromarray(np.array([[0, 257, 65535]], np.uint16))
-    assert np.asarray(pixels.read(saved(deep, "PNG")))[0, :, 0].tolist() == [0, 1, 255]
+    assert np.asarray(pixels.read_rgb(saved(deep, "PNG")))[0, :, 0].tolist() == [0, 1, 255]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "P", "L"])
 def test_a_profile_is_converted_whatever_the_mode(otters, mode):
     linear = ImageCms.ImageCmsProfile(io.BytesIO(linear_profile(mode == "L"))).tobytes()
     small = otters.resize((32, 32)).convert(mode)
-    converted = np.asarray(pixels.read(saved(small, "PNG", icc_profile=linear)), float)
+    converted = np.asarray(pixels.read_rgb(saved(small, "PNG", icc_profile=linear)), float)
     plain = np.asarray(pixels.to_rgb(small), float)
     assert converted.mean() > plain.mean() + 20  # linear light shown as sRGB is brighter
 
@@ -88,24 +88,24 @@ def linear_profile(grey: bool) -> bytes:
 
 def test_metadata_does_not_travel_on(otters):
     same = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
-    assert pixels.read(saved(otters.resize((32, 32)), "PNG", icc_profile=same)).info == {}
+    assert pixels.read_rgb(saved(otters.resize((32, 32)), "PNG", icc_profile=same)).info == {}
 
 
 def test_the_first_picture_of_an_mpo_is_taken(otters):
     """What many cameras write: a JPEG with its preview behind it."""
     small = otters.resize((64, 48))
     file = saved(small, "MPO", save_all=True, append_images=[small.resize((16, 12))])
-    assert pixels.read(file).size == (64, 48)
+    assert pixels.read_rgb(file).size == (64, 48)
 
 
 def test_embedded_profile_of_srgb_changes_nothing(otters):
     small = otters.resize((32, 32))
     same = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
     difference = np.abs(
-        np.asarray(pixels.read(saved(small, "PNG", icc_profile=same)), int) - np.asarray(small)
+        np.asarray(pixels.read_rgb(saved(small, "PNG", icc_profile=same)), int) - np.asarray(small)
     ).max()
     assert difference <= 1
-    broken = pixels.read(saved(small, "PNG", icc_profile=b"not a profile"))
+    broken = pixels.read_rgb(saved(small, "PNG", icc_profile=b"not a profile"))
     np.testing.assert_array_equal(np.asarray(broken), np.asarray(small))
 
 
@@ -119,19 +119,19 @@ def test_refusals():
         pixels.to_rgb(Image.new("RGBA", (8, 8), (1, 2, 3, 128)))
     with pytest.raises(ImageError, match="frames"):
         frames = [Image.new("L", (8, 8), level) for level in (0, 255)]
-        pixels.read(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
+        pixels.read_rgb(saved(frames[0], "GIF", save_all=True, append_images=frames[1:]))
     with pytest.raises(ImageError, match="floating"):
         pixels.to_rgb(Image.new("F", (8, 8)))
     with pytest.raises(ImageError, match="not a picture"):
-        pixels.read(io.BytesIO(b"hello"))
+        pixels.read_rgb(io.BytesIO(b"hello"))
 
 
 def test_truncated_picture(otters, tmp_path):
     data = saved(otters, "PNG").getvalue()
     (tmp_path / "half.png").write_bytes(data[: len(data) // 2])
     with pytest.raises(ImageError, match="truncated"):
-        pixels.read(tmp_path / "half.png")
+        pixels.read_rgb(tmp_path / "half.png")
     with pytest.raises(ImageError, match="does not exist"):
-        pixels.read(tmp_path / "absent.png")
+        pixels.read_rgb(tmp_path / "absent.png")
     with pytest.raises(ImageError, match="folder"):
-        pixels.read(tmp_path)
+        pixels.read_rgb(tmp_path)

@@ -8,8 +8,8 @@ from PIL import Image
 
 import metamer
 from metamer.codec.errors import ImageError
-from metamer.codec.picture import save as outputs
 from metamer.codec.picture import tiff
+from metamer.codec.picture.save import FORMATS, find_format, picture_bytes
 from tests.codec.picture.crafting import DISPLAY_P3, grey_profile
 from tests.codec.picture.odd_files import GREY, IN_P3, LINEAR_GREY, PHOTO, with_alpha
 from tests.conftest import run_metamer
@@ -18,13 +18,13 @@ MODES = {"L": GREY, "LA": with_alpha(GREY), "RGB": PHOTO, "RGBA": with_alpha(PHO
 
 
 def written(picture: Image.Image, suffix: str, **options) -> Image.Image:
-    back = Image.open(io.BytesIO(outputs.to_bytes(picture, outputs.find(suffix), **options)))
+    back = Image.open(io.BytesIO(picture_bytes(picture, find_format(suffix), **options)))
     back.load()
     return back
 
 
 @pytest.mark.parametrize("mode", MODES)
-@pytest.mark.parametrize("suffix", sorted(set(outputs.FORMATS) - {".jpg", ".jpeg", ".pgm"}))
+@pytest.mark.parametrize("suffix", sorted(set(FORMATS) - {".jpg", ".jpeg", ".pgm"}))
 def test_pixels_survive(mode, suffix):
     if mode.endswith("A") and suffix in (".ppm", ".bmp"):
         with pytest.raises(ImageError, match="transparent"):

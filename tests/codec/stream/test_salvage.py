@@ -16,9 +16,9 @@ from metamer.codec import container
 from metamer.codec.container import HEADER_BYTES, Header, Kind, Section
 from metamer.codec.errors import StreamError
 from metamer.codec.network import colour_axes
-from metamer.codec.network.model import load
+from metamer.codec.network.model import load_model
 from metamer.codec.stream import salvage
-from metamer.codec.stream import tiles as decoding
+from metamer.codec.stream.tiles import pack_tile
 from tests.conftest import run_metamer
 
 # of `wide`
@@ -139,7 +139,7 @@ def test_what_cannot_be_salvaged(stream):
         metamer.rescue(data + later + zlib.crc32(later).to_bytes(4, "little"))
 
 
-HEADER = Header(load("base").id, 50, 16, 16, tiled=True)
+HEADER = Header(load_model("base").id, 50, 16, 16, tiled=True)
 RED = Image.new("RGB", (16, 16), (200, 20, 60))
 LITTLE = [metamer.encode(RED, 50, tile=True, lossless=lossless) for lossless in (False, True)]
 
@@ -186,11 +186,11 @@ def test_chains_of_damaged_sections_cost_a_bounded_search(monkeypatch):
     # the first leads to the second's last six bytes, those to the next's
     head, body = b"\x01\x08", b"\0\0" + b"\x01\x0eXXXX"
     unit = b"\x01\x08XXXX" + head + zlib.crc32(body, zlib.crc32(head)).to_bytes(4, "little") + body
-    _, found, damage = salvage.sections(start + 600 * unit)
+    _, found, damage = salvage.scan_sections(start + 600 * unit)
     assert len(tried) < (1 << 22) // salvage.TRIED + 2 * 600 and found and damage
 
 
-GREY = Header(load("base").grey_variant.id, 50, 16, 16, grey=True)
+GREY = Header(load_model("base").grey_variant.id, 50, 16, 16, grey=True)
 PICTURE, XMP = Section(Kind.PICTURE, b""), Section(Kind.XMP, b"\0x")
 
 
@@ -297,7 +297,7 @@ def test_tiles_whose_colours_were_turned_otherwise():
     header = Header(HEADER.model_id, 50, 1040, 16, tiled=True, turned=True)
     data = container.pack(
         header,
-        [Section(Kind.PICTURE, decoding.wrap(header, *pair, b"")) for pair in enumerate(turns)],
+        [Section(Kind.PICTURE, pack_tile(header, *pair, b"")) for pair in enumerate(turns)],
     )
     with pytest.raises(StreamError, match="tiles differ in how colours were turned"):
         metamer.info(data)
@@ -309,11 +309,11 @@ def test_tiles_whose_colours_were_turned_otherwise():
 def test_tiles_may_have_two_sections_each(monkeypatch):
     """A picture and an overlay."""
     monkeypatch.setattr(salvage, "OTHERS", 0)
-    header = Header(load("base").id, 50, 1040, 16, tiled=True, overlaid=True)
+    header = Header(load_model("base").id, 50, 1040, 16, tiled=True, overlaid=True)
     sections = [
         Section(kind, bytes([number, 0, 3, 2]))
         for kind in (Kind.PICTURE, Kind.OVERLAY)
         for number in (0, 1)
     ]
-    _, found, damage = salvage.sections(container.pack(header, sections) + b"more")
+    _, found, damage = salvage.scan_sections(container.pack(header, sections) + b"more")
     assert found == sections and damage == ["4 bytes follow its last section"]

@@ -14,15 +14,14 @@ from PIL import Image
 
 import metamer
 import metamer.codec.plugin
-from metamer.codec import container, grid, limits
-from metamer.codec import windows as transforms
+from metamer.codec import container, grid, limits, windows
 from metamer.codec.container import Header, Kind, Section
 from metamer.codec.errors import ImageError, ModelError, StreamError
-from metamer.codec.grid import Box, split, windows
+from metamer.codec.grid import Box, split_tiles, split_windows
 from metamer.codec.network import colour_axes, decoders, latents
-from metamer.codec.network.model import Model, load, shipped
+from metamer.codec.network.model import Model, load_model, shipped_models
 from metamer.codec.picture import pixels
-from metamer.codec.stream import tiles as decoding
+from metamer.codec.stream.tiles import TileDecoder, compact, latent_area, parse_tiles
 from tests.conftest import inside, run_metamer
 
 
@@ -30,7 +29,7 @@ from tests.conftest import inside, run_metamer
 def small_windows(monkeypatch):
     """What has one window otherwise has many."""
     monkeypatch.setattr(grid, "WINDOW", 5)
-    monkeypatch.setattr(grid.windows, "__defaults__", (5,))
+    monkeypatch.setattr(grid.split_windows, "__defaults__", (5,))
 
 
 boxes = st.builds(
@@ -42,7 +41,7 @@ boxes = st.builds(
 )
 
 
-@given(boxes, st.integers(1, 12), st.sampled_from([split, windows]))
+@given(boxes, st.integers(1, 12), st.sampled_from([split_tiles, split_windows]))
 def test_parts_cover_every_position_once(box, size, divide):
     count = np.zeros((60, 60), int)
     for part in divide(box, size):
@@ -65,17 +64,17 @@ def test_boxes(one, other, before, after):
     assert np.zeros((60, 60))[one.within(Box(0, 0, 60, 60))].shape == (one.height, one.width)
 
 
-@pytest.mark.parametrize("name", [path.stem for path in shipped()])
+@pytest.mark.parametrize("name", [path.stem for path in shipped_models()])
 def test_the_halo_is_what_the_analysis_sees(name, rng):
     """A change at one pixel, the whole picture otherwise the same: latents change within the halo,
     and up to its edge.
     """
-    model = load(name, 1)
+    model = load_model(name, 1)
     image = rng.random((1, 3, 320, 320), np.float32)
     changed = image.copy()
     changed[:, :, 160:176, 160:176] = rng.random((1, 3, 16, 16), np.float32)  # one position
     (one, hyper), (other, hyper_changed) = (
-        transforms.analyse(planes, 128, model) for planes in (image, changed)
+        windows.analyse(planes, 128, model) for planes in (image, changed)
     )
     rows, columns = np.nonzero((one != other).any(2))
     reach = model.halo
@@ -94,10 +93,12 @@ def synthesised(synthesis, latent, model) -> np.ndarray:
     return synthesis.session.run(latent=latent, weights=model.arrays["level_weights"][128:129])[0]
 
 
-@pytest.mark.parametrize("name", [None, *(decoder.path.stem for decoder in decoders.shipped())])
+@pytest.mark.parametrize(
+    "name", [None, *(decoder.path.stem for decoder in decoders.shipped_decoders())]
+)
 def test_the_halo_is_what_every_synthesis_sees(name, rng):
-    model = load("base", 1)
-    synthesis = decoders.synthesis(model, name, None, 1)
+    model = load_model("base", 1)
+    synthesis = decoders.load_synthesis(model, name, None, 1)
     latent = (rng.normal(0, 0.1, (1, 20, 20, model.latents))).astype(np.float32)
     changed = latent.copy()
     changed[:, 10, 10] += 1
@@ -111,16 +112,16 @@ def test_the_halo_is_what_every_synthesis_sees(name, rng):
 
 def test_halos_of_trained_models_follow_their_blocks(tiny_model):
     # tiny has one block a network, base six
-    assert Model(tiny_model).halo == 1 and load("base").halo == 3
+    assert Model(tiny_model).halo == 1 and load_model("base").halo == 3
 
 
 @pytest.mark.parametrize("size", [(1, 1), (16, 1041), (1025, 20), (1040, 1075)])
 def test_analysis_of_tiles_is_that_of_the_whole(otters, size):
-    picture, model = otters.resize(size, Image.Resampling.BICUBIC), load("base")
-    whole = decoding.positions(*size)
-    latent, hyper = transforms.analyse(pixels.to_planes(picture), 90, model)
-    for box in split(whole):
-        part, part_hyper = transforms.analyse_box(picture, box, 90, model, None)
+    picture, model = otters.resize(size, Image.Resampling.BICUBIC), load_model("base")
+    whole = latent_area(*size)
+    latent, hyper = windows.analyse(pixels.to_planes(picture), 90, model)
+    for box in split_tiles(whole):
+        part, part_hyper = windows.analyse_box(picture, box, 90, model, None)
         np.testing.assert_allclose(part, latent[box.within(whole)], atol=1e-4 * latent.std())
         _, height, width = latents.hyper_shape(model, box.height, box.width)
         place = (
@@ -133,13 +134,13 @@ def test_analysis_of_tiles_is_that_of_the_whole(otters, size):
 def in_one_run(data: bytes) -> np.ndarray:
     """The pixels of a file, its synthesis run once for all of them."""
     header, sections = container.unpack(data)
-    model, turn = load("base"), decoding.coded(header, sections).turn
+    model, turn = load_model("base"), parse_tiles(header, sections).turn
     latent = latents.dequantise(model, header.quality, metamer.decode_latents(data))
     weights = model.arrays["level_weights"][header.quality : header.quality + 1]
     planes = model.run("synthesis", latent=latent, weights=weights)[0]
     return np.asarray(
         pixels.from_planes(
-            colour_axes.restore(planes, turn.affine()) if turn else planes,
+            colour_axes.restore_colours(planes, turn.affine()) if turn else planes,
             header.width,
             header.height,
         )
@@ -196,11 +197,11 @@ def test_byte_limits_hold_for_tiles(otters):
 
 
 def test_masking_goes_by_the_whole_picture(monkeypatch, otters, small_windows):
-    model, picture = load("perceptual"), otters.crop((0, 0, 180, 150))
+    model, picture = load_model("perceptual"), otters.crop((0, 0, 180, 150))
     assert model.masking
-    many = transforms.importance(picture, model)
-    monkeypatch.setattr(grid.windows, "__defaults__", (64,))
-    np.testing.assert_allclose(many, transforms.importance(picture, model), rtol=1e-5)
+    many = windows.error_importance(picture, model)
+    monkeypatch.setattr(grid.split_windows, "__defaults__", (64,))
+    np.testing.assert_allclose(many, windows.error_importance(picture, model), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
@@ -212,9 +213,9 @@ def test_regions_are_crops(wide, stream, region, tile, monkeypatch):
     data = stream if tile else metamer.encode(wide, 35)
     x, y, width, height = region
     wanted = metamer.decode(data).crop((x, y, x + width, y + height))
-    decoded, before = [], decoding.Tiles.__call__
+    decoded, before = [], TileDecoder.__call__
     monkeypatch.setattr(
-        decoding.Tiles,
+        TileDecoder,
         "__call__",
         lambda self, number: (decoded.append(number), before(self, number))[1],
     )
@@ -258,7 +259,7 @@ def test_latents_that_do_not_fit_16_bits_stay_whole():
         (32768, np.int32),
         (-32769, np.int32),
     ):
-        found = decoding.compact(np.array([0, value], np.int32))
+        found = compact(np.array([0, value], np.int32))
         assert found.dtype == dtype and found[1] == value
 
 
@@ -299,8 +300,8 @@ def test_a_lost_section_is_told(stream, tmp_path):
 
 
 def test_a_file_that_claims_much_is_refused_before_anything_is_decoded(monkeypatch):
-    monkeypatch.setattr(transforms, "synthesise", lambda *arguments: pytest.fail("decoded"))
-    model = load("base").id
+    monkeypatch.setattr(windows, "synthesise", lambda *arguments: pytest.fail("decoded"))
+    model = load_model("base").id
 
     def claims(side: int, size: int, tiled: bool = True) -> bytes:
         return container.pack(
@@ -324,7 +325,7 @@ def test_a_file_that_claims_much_is_refused_before_anything_is_decoded(monkeypat
         metamer.decode(claims(100, 99), max_pixels=1000)
 
 
-@pytest.mark.parametrize("name", [path.stem for path in shipped()])
+@pytest.mark.parametrize("name", [path.stem for path in shipped_models()])
 def test_honest_files_are_far_from_the_limit(name):
     data = metamer.encode(
         Image.new("RGB", (1024, 1024), (128, 128, 128)), 0, model=name, lossless=False
@@ -346,8 +347,8 @@ def test_large_inputs_are_refused_unless_asked_for(otters, tmp_path):
 
 
 def test_halos_that_cannot_be(tmp_path):
-    for name, reader in (("base.metamer", Model), ("pim.decoder", decoders.read)):
-        source = load("base").path.parent / name
+    for name, reader in (("base.metamer", Model), ("pim.decoder", decoders.read_decoder)):
+        source = load_model("base").path.parent / name
         with zipfile.ZipFile(source) as old, zipfile.ZipFile(tmp_path / name, "w") as new:
             for member in old.namelist():
                 data = old.read(member)

@@ -25,7 +25,7 @@ from metamer.codec import atomic
 if sys.argv[2] == "named": atomic._nameless = lambda folder: None
 print(flush=True)
 while True:
-    for value, size in ((1, 1 << 20), (2, 3 << 19)): atomic.write(Path(sys.argv[1]), bytes([value]) * size)
+    for value, size in ((1, 1 << 20), (2, 3 << 19)): atomic.write_atomically(Path(sys.argv[1]), bytes([value]) * size)
 """
 
 
@@ -41,12 +41,12 @@ def test_new_and_replaced(way, tmp_path):
     target = tmp_path / "a.mtm"
     old = os.umask(0o027)
     try:
-        files.write(str(target), b"one")
+        files.write_file(str(target), b"one")
     finally:
         os.umask(old)
     assert target.read_bytes() == b"one" and target.stat().st_mode & 0o777 == 0o640
     target.chmod(0o604)
-    files.write(str(target), b"two")
+    files.write_file(str(target), b"two")
     assert target.read_bytes() == b"two" and target.stat().st_mode & 0o777 == 0o604
     assert list(tmp_path.iterdir()) == [target]
 
@@ -54,7 +54,7 @@ def test_new_and_replaced(way, tmp_path):
 def test_links_stay_links(way, tmp_path):
     (tmp_path / "real").write_bytes(b"old")
     (tmp_path / "link").symlink_to("real")
-    files.write(str(tmp_path / "link"), b"new")
+    files.write_file(str(tmp_path / "link"), b"new")
     assert (tmp_path / "link").is_symlink() and (tmp_path / "real").read_bytes() == b"new"
 
 
@@ -62,15 +62,15 @@ def test_what_was_left_goes(way, tmp_path):
     target = tmp_path / "a.mtm"
     # new and replaced; what stands under the final name alone needs no other
     for content in (b"one", b"two"):
-        atomic.part(target).write_bytes(b"left by another")
-        files.write(str(target), content)
+        atomic.part_path(target).write_bytes(b"left by another")
+        files.write_file(str(target), content)
         assert target.read_bytes() == content
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_what_was_left_goes_when_a_new_file_is_written(way, tmp_path):
-    atomic.part(tmp_path / "a.mtm").write_bytes(b"left by another")
-    files.write(str(tmp_path / "a.mtm"), b"one")
+    atomic.part_path(tmp_path / "a.mtm").write_bytes(b"left by another")
+    files.write_file(str(tmp_path / "a.mtm"), b"one")
     assert list(tmp_path.iterdir()) == [tmp_path / "a.mtm"]
 
 
@@ -83,13 +83,13 @@ def test_what_was_left_goes_when_a_new_file_is_written(way, tmp_path):
 )
 def test_names_beside_are_short_and_differ(name):
     path = atomic.Path("folder", name)
-    beside = atomic.part(path)
+    beside = atomic.part_path(path)
     assert (
         beside.parent == path.parent
         and beside.name != name
         and len(os.fsencode(beside.name)) <= 255
     )
-    assert beside != atomic.part(path.with_name(name + "x"))
+    assert beside != atomic.part_path(path.with_name(name + "x"))
 
 
 def test_a_failure_leaves_the_old_file(way, tmp_path, monkeypatch):
@@ -101,7 +101,7 @@ def test_a_failure_leaves_the_old_file(way, tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(FileError, match=r"a\.mtm cannot be written: no space left on device"):
-        files.write(str(target), b"new")
+        files.write_file(str(target), b"new")
     assert target.read_bytes() == b"old" and list(tmp_path.iterdir()) == [target]
 
 
@@ -112,7 +112,7 @@ def test_many_writers_of_one_file(way, tmp_path):
     def write(value):
         try:
             for _ in range(10):
-                atomic.write(target, bytes([value]) * 5000)
+                atomic.write_atomically(target, bytes([value]) * 5000)
         except OSError as problem:
             problems.append(problem)
 
@@ -135,7 +135,7 @@ def test_killed_between_name_and_place(tmp_path):
     script = (
         "import os, sys; from metamer.codec import atomic; os.replace = lambda *_: "
         "os.kill(os.getpid(), 9)\n"
-        "atomic.write(atomic.Path(sys.argv[1]), b'new')"
+        "atomic.write_atomically(atomic.Path(sys.argv[1]), b'new')"
     )
     done = subprocess.run(
         [sys.executable, "-P", "-c", script, target], env=os.environ | {"PYTHONPATH": str(ROOT)}
@@ -143,9 +143,9 @@ def test_killed_between_name_and_place(tmp_path):
     assert done.returncode == -signal.SIGKILL
     assert target.read_bytes() == b"old" and set(tmp_path.iterdir()) == {
         target,
-        atomic.part(target),
+        atomic.part_path(target),
     }
-    atomic.write(target, b"newer")
+    atomic.write_atomically(target, b"newer")
     assert target.read_bytes() == b"newer" and list(tmp_path.iterdir()) == [target]
 
 
@@ -163,17 +163,17 @@ def test_killed_at_any_moment(way, tmp_path):
         process.kill()
         process.communicate()
         assert not target.exists() or target.read_bytes() in CONTENTS, round_
-        assert {*tmp_path.iterdir()} <= {target, atomic.part(target)}
+        assert {*tmp_path.iterdir()} <= {target, atomic.part_path(target)}
         if round_ % 4 == 0:
             target.unlink(missing_ok=True)
-    atomic.write(target, b"last")
+    atomic.write_atomically(target, b"last")
     assert list(tmp_path.iterdir()) == [target]
 
 
 def test_systems_without_nameless_files(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "platform", "darwin")
     assert atomic._nameless(tmp_path) is None
-    atomic.write(tmp_path / "a.mtm", b"new")
+    atomic.write_atomically(tmp_path / "a.mtm", b"new")
     assert (tmp_path / "a.mtm").read_bytes() == b"new" and list(tmp_path.iterdir()) == [
         tmp_path / "a.mtm"
     ]
@@ -185,7 +185,7 @@ def test_what_another_removed_first_is_no_matter(tmp_path):
 
 
 def test_devices_are_written_to_and_closed_pipes_are_told_apart(monkeypatch):
-    files.write(os.devnull, b"nothing")
+    files.write_file(os.devnull, b"nothing")
     assert not os.path.isfile(os.devnull)
 
     class Closed:
@@ -194,7 +194,7 @@ def test_devices_are_written_to_and_closed_pipes_are_told_apart(monkeypatch):
 
     monkeypatch.setattr(sys, "stdout", type("Output", (), {"buffer": Closed()}))
     with pytest.raises(BrokenPipeError):  # which the command passes over in silence
-        files.write(files.STREAM, b"x")
+        files.write_file(files.STREAM, b"x")
 
 
 def test_a_folder_that_cannot_be_made(tmp_path):

@@ -8,7 +8,7 @@ from PIL import Image
 
 import metamer
 from metamer.codec.errors import MetamerError
-from metamer.codec.network.model import load
+from metamer.codec.network.model import load_model
 from metamer.evaluation.codecs import interface, registry
 from metamer.train import export, start
 
@@ -22,12 +22,12 @@ def crop(otters) -> Image.Image:
 def decoder(tmp_path_factory) -> str:
     """A decoder of base's streams that knows realism and has weaker weights."""
     changed, path = (
-        start.from_model(load("base")),
+        start.from_model(load_model("base")),
         tmp_path_factory.mktemp("decoder") / "weak.decoder",
     )
     for weight in changed.synthesis.parameters():
         weight.data *= 0.99
-    export.export_decoder(changed, load("base"), {"name": "weak"}, path, realism=True)
+    export.export_decoder(changed, load_model("base"), {"name": "weak"}, path, realism=True)
     return str(path)
 
 
@@ -54,7 +54,7 @@ def test_settings_a_codec_does_not_have_are_refused():
 def test_metamer_is_itself(crop):
     found = registry.get_codec("base")
     data = found.encode(crop, 30)
-    assert data == metamer.encode(crop, 30) and found.version == load("base").id.hex()
+    assert data == metamer.encode(crop, 30) and found.version == load_model("base").id.hex()
     assert np.array_equal(found.decode(data), metamer.decode(data))
 
 

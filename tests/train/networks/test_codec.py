@@ -10,7 +10,7 @@ from scipy.stats import logistic
 from torch.utils.flop_counter import FlopCounterMode
 
 from metamer.codec.network import latents
-from metamer.codec.network.model import load
+from metamer.codec.network.model import load_model
 from metamer.entropy.tables import Tables
 from metamer.evaluation.codecs import macs
 from metamer.train.data import Crops, Photographs, find
@@ -57,7 +57,7 @@ def test_training_rounds_as_the_encoder_does(tradeoff):
 
 @pytest.mark.parametrize("name", ["base-1", "base"])
 def test_training_weighs_errors_as_the_encoder_does(name):
-    model = load(name)
+    model = load_model(name)
     high = slice(100, None, 50)  # where the lowest levels' tradeoffs have no part
     step = torch.from_numpy(model.arrays["step"][high])[:, :, None, None]
     entropy = EntropyModel(list(model.groups), levels=9, hyper_latents=4, features=4, width=4)
