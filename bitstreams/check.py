@@ -13,7 +13,7 @@ import numpy as np
 import onnxruntime
 from PIL import Image
 
-from metamer.codec import coding
+from metamer.codec.decode import decode, decode_latents
 
 FOLDER = Path(__file__).parent
 LIST = FOLDER / "conformance.json"
@@ -34,8 +34,8 @@ def check(stem: str, expected: dict[str, str], threads: int = 0) -> tuple[bool, 
     (0: the same).
     """
     data = (FOLDER / f"{stem}.mtm").read_bytes()
-    same = latent_digest(coding.decode_latents(data, threads=threads)) == expected["latents"]
-    picture = coding.decode(data, threads=threads)
+    same = latent_digest(decode_latents(data, threads=threads)) == expected["latents"]
+    picture = decode(data, threads=threads)
     if pixel_digest(picture) == expected["pixels"]:
         return same, 0
     reference = np.asarray(Image.open(FOLDER / f"{stem}.png"), int)

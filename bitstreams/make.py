@@ -10,8 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from metamer.bitstreams.check import FOLDER, LIST, latent_digest, pixel_digest
-from metamer.codec import coding
 from metamer.codec.container import NO_MODEL
+from metamer.codec.decode import decode, decode_latents
+from metamer.codec.encode import encode
 from metamer.codec.network.model import load_model
 
 
@@ -108,12 +109,12 @@ def main(model: str, *names: str) -> None:
                 stem, lossless = f"{NO_MODEL.hex()}-{name}", True
             else:
                 lossless = None if kind == "drawn" else False
-            data = coding.encode(picture, quality, lossless=lossless, **options)
-            decoded = coding.decode(data)
+            data = encode(picture, quality, lossless=lossless, **options)
+            decoded = decode(data)
             (FOLDER / f"{stem}.mtm").write_bytes(data)
             decoded.save(FOLDER / f"{stem}.png", optimize=True)
             entries[stem] = {
-                "latents": latent_digest(coding.decode_latents(data)),
+                "latents": latent_digest(decode_latents(data)),
                 "pixels": pixel_digest(decoded),
             }
     LIST.write_text(json.dumps(entries, indent=1, sort_keys=True) + "\n")

@@ -16,13 +16,14 @@ UnidentifiedImageError for what is not a Metamer file, OSError for one that is d
 model is not installed, and for a picture that cannot be encoded.
 """
 
-import inspect
+from dataclasses import fields
 from typing import IO, TYPE_CHECKING
 
 from PIL import Image, ImageFile
 
 from metamer.codec import container
 from metamer.codec.errors import MetamerError, StreamError
+from metamer.codec.options import EncodeOptions
 
 if TYPE_CHECKING:
     from PIL._imaging import PixelAccess
@@ -62,10 +63,12 @@ class MetamerImageFile(ImageFile.ImageFile):
     def load(self) -> "PixelAccess | None":
         """Decodes the pixels, once. Raises OSError."""
         if self._im is None:
-            from metamer.codec import coding  # brings the runtime, which opening does without
+            from metamer.codec.decode import (
+                decode,  # brings the runtime, which opening does without
+            )
 
             try:
-                picture = coding.decode(self._read())
+                picture = decode(self._read())
             except MetamerError as problem:
                 raise OSError(str(problem)) from problem
             self.im, self._mode = picture.im, picture.mode
@@ -91,16 +94,13 @@ class MetamerImageFile(ImageFile.ImageFile):
 
 
 def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
-    from metamer.codec import coding
+    from metamer.codec.encode import encode
 
-    known = inspect.signature(coding.encode).parameters
-    options = {
-        name: value
-        for name, value in image.encoderinfo.items()
-        if name in known and name != "image"
-    }
+    # what other formats know is passed over, as Pillow's own do
+    names = {option.name for option in fields(EncodeOptions)}
+    options = {name: value for name, value in image.encoderinfo.items() if name in names}
     try:
-        data = coding.encode(image, **options)
+        data = encode(image, **options)
     except MetamerError as problem:
         raise OSError(f"cannot write as Metamer: the picture {problem}") from problem
     file.write(data)

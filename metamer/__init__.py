@@ -23,21 +23,21 @@ from metamer.codec.errors import (
 )
 
 if TYPE_CHECKING:
-    from metamer.codec.coding import (
-        Info,
-        cross_entropy,
-        decode,
-        decode_latents,
-        encode,
-        info,
-        rescue,
-    )
+    from metamer.codec.decode import decode, decode_latents, rescue
+    from metamer.codec.encode import cross_entropy, encode
+    from metamer.codec.info import Info, info
     from metamer.codec.stream.salvage import Salvaged
 
-_HOMES = {"Salvaged": "metamer.codec.stream.salvage"} | dict.fromkeys(
-    ("Info", "cross_entropy", "decode", "decode_latents", "encode", "info", "rescue"),
-    "metamer.codec.coding",
-)
+_HOMES = {
+    "Info": "metamer.codec.info",
+    "Salvaged": "metamer.codec.stream.salvage",
+    "cross_entropy": "metamer.codec.encode",
+    "decode": "metamer.codec.decode",
+    "decode_latents": "metamer.codec.decode",
+    "encode": "metamer.codec.encode",
+    "info": "metamer.codec.info",
+    "rescue": "metamer.codec.decode",
+}
 _ROOMS = ("bitstreams", "codec", "entropy", "evaluation", "perception", "train")
 
 __all__ = [

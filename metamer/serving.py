@@ -21,8 +21,9 @@ from importlib import resources
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote_to_bytes, urlsplit
 
-from metamer.codec import coding
+from metamer.codec.decode import decode
 from metamer.codec.errors import FileError, MetamerError
+from metamer.codec.info import info
 from metamer.codec.picture.pixels import SUFFIXES
 from metamer.codec.system import terminal
 
@@ -100,7 +101,7 @@ def decoded(
     MetamerError.
     """
     with _decoding:
-        picture = coding.decode(path, preview=preview, decoder=decoder, realism=realism)
+        picture = decode(path, preview=preview, decoder=decoder, realism=realism)
     buffer = io.BytesIO()
     picture.save(buffer, "PNG", compress_level=1)
     return buffer.getvalue()
@@ -108,8 +109,8 @@ def decoded(
 
 def describe(path: Path) -> dict:
     """What a `.mtm` file says of itself. Raises StreamError."""
-    info = coding.info(path)
-    return dataclasses.asdict(info) | {"bpp": info.bpp}
+    described = info(path)
+    return dataclasses.asdict(described) | {"bpp": described.bpp}
 
 
 def requested_range(header: str | None, size: int) -> tuple[int, int] | None:

@@ -30,7 +30,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from metamer.codec import coding, windows
+from metamer.codec import windows
+from metamer.codec.encode import write_picture
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.network import decoders, latents
 from metamer.codec.network import model as models
@@ -426,7 +427,7 @@ def count_tables(
     for index in tqdm(range(crops), desc="counting residuals", unit="crop"):
         picture = Image.fromarray(source[index].permute(1, 2, 0).numpy())
         quality = int((index + 0.5) / crops * QUALITIES)
-        coding.write(picture, quality, model, counter, windows.choose_turn(picture))
+        write_picture(picture, quality, model, counter, windows.choose_turn(picture))
     tables = []
     for counts, shape in zip(counter.counts, prior, strict=True):
         inner = (counts[:-1] + counts[-2::-1]) / 2

@@ -27,14 +27,14 @@ from metamer.codec import windows
 from metamer.codec.errors import ModelError
 from metamer.codec.grid import Box
 from metamer.codec.network import colour_axes, latents
-from metamer.codec.network.model import QUALITIES, Model
+from metamer.codec.network.model import Model
+from metamer.codec.options import MAX_EFFORT, QUALITIES, Progress
 from metamer.codec.picture import pixels
 from metamer.codec.stream.tiles import latent_area
 from metamer.entropy.coder import Meter
 
 REANALYSED = {1: 1, 2: 3, 3: 6}  # effort → steps
 DESCENDED = {4: 2, 5: 4, 6: 8, 7: 16, 8: 32, 9: 64}  # with gradients; they need PyTorch
-MOST = max(DESCENDED)
 PLAIN = {"mse": 1.0}
 # a step that ends at so many times the least cost is taken back, and those that follow are half as
 # long
@@ -42,7 +42,6 @@ FAR = 1.05
 # qualities to either side, of the 256, between which the picture's curve is measured
 NEIGHBOUR = 12
 
-Progress = Callable[[], object]  # called after every step
 GUIDES = "metamer.effort_guides"  # group of entry points in which what needs PyTorch offers itself
 
 
@@ -205,7 +204,7 @@ def refine(
     tradeoff: np.ndarray,
     importance: np.ndarray,
     steps: int,
-    progress: Progress,
+    progress: Progress | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The best trade found, as `latents.write_latents` takes it: latents (h, w, M) in image units,
     and a tradeoff.
@@ -233,7 +232,8 @@ def refine(
         else:
             kept, pull = targets, guide.wanted(decoded, worth, curvature)
         targets, tradeoff = kept + share * (pull - kept), later
-        progress()
+        if progress:
+            progress()
     return best[0] / view.gain, best[1]
 
 
@@ -261,29 +261,31 @@ def gradient_guide() -> Callable[[View, tuple[str, ...]], Guide]:
 
 @dataclass(frozen=True)
 class Effort:
-    """How hard to try. level: 1 … `MOST`; specs, shares: distances of `perception`, and their
+    """How hard to try. level: 1 … `MAX_EFFORT`; specs, shares: distances of `perception`, and their
     shares in the mix.
     """
 
     level: int
     specs: tuple[str, ...]
     shares: tuple[float, ...]
-    progress: Progress
+    progress: Progress | None = None
 
     @classmethod
     def of(
-        cls, level: int, mix: Mapping[str, float] | None, model: Model, progress: Progress
+        cls,
+        level: int,
+        mix: Mapping[str, float] | None,
+        model: Model,
+        progress: Progress | None = None,
     ) -> "Effort | None":
         """What `codec.encode` asks for; None for level 0. Raises ModelError, ValueError."""
-        if not 0 <= level <= MOST:
-            raise ValueError(f"effort must be between 0 and {MOST}, not {level}")
         if not level:
             return None
         mix = mix or _distortion(model)
         if level in REANALYSED and set(mix) != set(PLAIN):
             raise ModelError(
                 f"effort 1 to {max(REANALYSED)} knows squared error alone, not {', '.join(mix)}; "
-                f"take {min(DESCENDED)} to {MOST}"
+                f"take {min(DESCENDED)} to {MAX_EFFORT}"
             )
         total = sum(mix.values())
         return cls(level, tuple(mix), tuple(weight / total for weight in mix.values()), progress)

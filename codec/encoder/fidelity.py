@@ -8,7 +8,7 @@ is taken to give what the least of these gives.
 
 import numpy as np
 
-from metamer.codec.network.model import QUALITIES
+from metamer.codec.options import QUALITIES
 
 LEVELS = (0, 20, 40, 60, 80, 100)  # qualities
 # model: bits a pixel and PSNR in dB at each

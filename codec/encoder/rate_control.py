@@ -4,7 +4,7 @@ from collections.abc import Callable
 from functools import cache
 
 from metamer.codec.errors import ImageError
-from metamer.codec.network.model import QUALITIES
+from metamer.codec.options import QUALITIES
 
 TRIES = 3  # qualities that effort is spent on
 

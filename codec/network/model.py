@@ -27,9 +27,9 @@ from metamer.codec.network import archive
 from metamer.codec.network.archive import ArchiveError
 from metamer.codec.network.graphs import onnx_wire
 from metamer.codec.network.graphs.session import Session
+from metamer.codec.options import QUALITIES
 from metamer.entropy.tables import Tables
 
-QUALITIES = 256
 # latent positions: six 3x3 convolutions, as all shipped networks have, at half a position a pixel
 HALO = 3
 MAX_HALO = 64

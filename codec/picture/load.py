@@ -5,13 +5,12 @@ metadata.
 """
 
 import contextlib
-import importlib
 import io
 import os
 import stat
 import struct
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import IO, Any
 
@@ -21,31 +20,10 @@ from PIL import Image
 from metamer.codec import limits
 from metamer.codec.errors import ImageError
 from metamer.codec.picture import alpha, colour, metadata
+from metamer.codec.picture.formats import open_picture
 from metamer.codec.system import files
 
 MAX_SIDE = 65536
-# what is read, commonest first; without PostScript and all else that starts programs or that nobody
-# photographs in
-FORMATS = (
-    "JPEG",
-    "PNG",
-    "WEBP",
-    "GIF",
-    "BMP",
-    "DIB",
-    "PPM",
-    "TIFF",
-    "AVIF",
-    "HEIF",
-    "JXL",
-    "MPO",
-    "JPEG2000",
-    "ICO",
-    "PCX",
-    "QOI",
-    "SGI",
-    "TGA",
-)
 _T = Image.Transpose
 TURNS = {
     2: _T.FLIP_LEFT_RIGHT,
@@ -73,25 +51,7 @@ PILLOW_ERRORS = (
     AssertionError,
     Image.DecompressionBombError,
 )
-# formats of packages that Pillow knows nothing of: how such files begin, the module, its function
-# if any, and the package
-PLUGINS: dict[str, tuple[Callable[[bytes], bool], str, str | None, str]] = {
-    "HEIC": (
-        lambda head: (
-            head[4:8] == b"ftyp"
-            and head[8:12] in (b"heic", b"heix", b"hevc", b"heim", b"heis", b"mif1")
-        ),
-        "pillow_heif",
-        "register_heif_opener",
-        "pillow-heif",
-    ),
-    "JPEG XL": (
-        lambda head: head[:2] == b"\xff\x0a" or head[:12] == b"\0\0\0\x0cJXL \r\n\x87\n",
-        "pillow_jxl",
-        None,
-        "pillow-jxl-plugin",
-    ),
-}
+Source = Image.Image | np.ndarray | str | os.PathLike | bytes | bytearray | memoryview | IO[bytes]
 
 
 @dataclass(frozen=True)
@@ -114,6 +74,41 @@ class Picture:
         return self.image.mode == "L"
 
 
+def read_source(source: Source, **options: Any) -> Picture:
+    """Reads a picture that is given in one of the ways that `encode` takes.
+
+    Args:
+        source: A PIL image; a uint8 array (H, W), (H, W, 3) or (H, W, 4); a path, bytes, or a file
+            opened for reading bytes.
+        **options: `convert_picture`'s.
+
+    Returns:
+        What is coded of it.
+
+    Raises:
+        ImageError: It is given in none of these ways, or cannot be read.
+    """
+    if isinstance(source, Image.Image):
+        return convert_picture(source, **options)
+    if isinstance(source, np.ndarray):
+        if source.dtype != np.uint8:
+            raise ImageError(f"arrays must hold 8-bit pixels (uint8), not {source.dtype}")
+        if not source.size or not (
+            source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))
+        ):
+            raise ImageError(f"arrays must be (H, W), (H, W, 3) or (H, W, 4), not {source.shape}")
+        return convert_picture(Image.fromarray(source), **options)
+    if isinstance(source, (str, os.PathLike)):
+        return load_picture(source, **options)
+    data = files.read_contents(source)
+    if data is None:
+        raise ImageError(
+            "is not a picture, an array, a path, bytes or an open file, but "
+            f"{type(source).__name__}"
+        )
+    return load_picture(io.BytesIO(data), **options)
+
+
 def load_picture(
     source: str | os.PathLike | IO[bytes], *, max_pixels: int | None = None, **options: Any
 ) -> Picture:
@@ -123,7 +118,7 @@ def load_picture(
     source: a path, or an open file that can be read from any place.
     """
     try:
-        with _file(source) as file, _identified(file) as image:
+        with _file(source) as file, open_picture(file) as image:
             return convert_picture(image, max_pixels=max_pixels, own=True, **options)
     except ImageError:
         raise
@@ -236,69 +231,6 @@ def _file(source: str | os.PathLike | IO[bytes]) -> Iterator[IO[bytes]]:
         if files.is_device(status):
             raise ImageError("is a device")
         yield file if stat.S_ISREG(status.st_mode) else io.BytesIO(file.read())
-
-
-def _identified(file: IO[bytes]) -> Image.Image:
-    """A picture file opened with the reader, or the package, that its format needs."""
-    head = file.read(16)
-    if not head:
-        raise ImageError("is empty")
-    image = _opened(file, head)
-    if image is None:
-        for name, (begins, module, register, package) in PLUGINS.items():
-            if begins(head):
-                try:
-                    plugin = importlib.import_module(module)
-                except ImportError:
-                    raise ImageError(
-                        f"is {name}, which the package {package} reads: pip install {package}"
-                    ) from None
-                if register:
-                    getattr(plugin, register)()
-                image = _opened(file, head)
-    if image is None:
-        known = [name for name in FORMATS if _accepted(name, head)]
-        raise ImageError(
-            f"is a damaged {known[0]} file, or of a kind that cannot be read"
-            if known
-            else "is not a picture, or of a kind that is not read"
-        )
-    image.info.update(colour.signalled_colours(file, image.format, image.info.get("icc_profile")))
-    return image
-
-
-def _opened(file: IO[bytes], head: bytes) -> Image.Image | None:
-    """As Image.open with `FORMATS`, but for its guard against large pictures, which is one for all
-    threads of a process.
-
-    `codec.limits` stands in its place.
-    """
-    for name in FORMATS:
-        if name not in Image.OPEN:
-            Image.init()
-        if _accepted(name, head) is not False:
-            file.seek(0)
-            # how readers say that it is not theirs
-            with contextlib.suppress(SyntaxError, IndexError, TypeError, struct.error):
-                return Image.OPEN[name][0](file, "")
-    return None
-
-
-def _accepted(name: str, head: bytes) -> bool | None:
-    """Whether a file that begins so is of this format; None for a format that has no way to tell
-    before it is tried.
-    """
-    factory, accepts = Image.OPEN.get(name, (None, None))
-    if factory is None:
-        return False
-    if accepts is None:
-        return None
-    try:
-        verdict = accepts(head)
-    except (IndexError, TypeError, struct.error):  # a file of one byte
-        return False
-    # text: what this Pillow was built without
-    return bool(verdict) and not isinstance(verdict, str)
 
 
 def _reason(problem: Exception) -> str:

@@ -12,11 +12,12 @@ import onnx
 import onnxruntime
 from PIL import Image
 
-from metamer.codec import coding, windows
+from metamer.codec import windows
 from metamer.codec.network import archive, decoders, latents
 from metamer.codec.network import model as models
 from metamer.codec.network.graphs.session import read_checked_graph
 from metamer.codec.network.model import Model, graph_names
+from metamer.codec.options import quality_index
 from metamer.codec.picture import pixels
 from metamer.evaluation.codecs.interface import NetworkCost
 
@@ -103,7 +104,7 @@ def network_cost(
     graphs = [model.graph(graph) for graph in ("analysis", *graph_names(len(model.groups)))]
     for graph in (synthesis, *graphs):
         read_checked_graph(graph, f"a graph of {name}")
-    quality = coding.quality_index(setting)
+    quality = quality_index(setting)
     latent, hyper = windows.analyse(pixels.to_planes(picture), quality, model)
     decoded = latents.write_latents(model, quality, latent, hyper, NullEncoder(), 0.0)
     given = {

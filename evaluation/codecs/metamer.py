@@ -7,11 +7,12 @@ from pathlib import Path
 
 from PIL import Image
 
-from metamer.codec import coding
-from metamer.codec.encoder import effort
+from metamer.codec import decode as decoding
+from metamer.codec import encode as encoding
 from metamer.codec.errors import MetamerError
 from metamer.codec.network import decoders
 from metamer.codec.network import model as models
+from metamer.codec.options import MAX_EFFORT
 from metamer.evaluation.codecs.interface import Codec, NetworkCost, parse_options
 
 QUALITIES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
@@ -20,8 +21,8 @@ QUALITIES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
 def metamer_codec(name: str, threads: int) -> Codec:
     whole, colon, rest = name.partition(":") if not Path(name).exists() else (name, "", "")
     chosen = parse_options(rest, {"effort": (int,)}, whole) if colon else {}
-    if not 0 <= chosen.get("effort", 0) <= effort.MOST:
-        raise MetamerError(f"{name}: effort goes from 0 to {effort.MOST}")
+    if not 0 <= chosen.get("effort", 0) <= MAX_EFFORT:
+        raise MetamerError(f"{name}: effort goes from 0 to {MAX_EFFORT}")
     model, decoder, realism = parse_model_name(whole)
     network = models.load_model(model)
     version = network.id.hex()
@@ -35,14 +36,14 @@ def metamer_codec(name: str, threads: int) -> Codec:
     ladder = [100 * index / (models.QUALITIES - 1) for index in range(models.QUALITIES)]
 
     def encode(picture: Image.Image, setting: float) -> bytes:
-        return coding.encode(picture, setting, model=model, threads=threads, **chosen)
+        return encoding.encode(picture, setting, model=model, threads=threads, **chosen)
 
     # a model file that shares a shipped model's streams draws them only where it is named as the
     # decoder
     own = decoder or (None if network.path.parent == models.WEIGHTS else str(network.path))
 
     def decode(data: bytes) -> Image.Image:
-        return coding.decode(data, model=model, decoder=own, realism=realism, threads=threads)
+        return decoding.decode(data, model=model, decoder=own, realism=realism, threads=threads)
 
     def count(picture: Image.Image, setting: float) -> NetworkCost:
         from metamer.evaluation.codecs import macs  # onnx

@@ -15,7 +15,8 @@ import torch
 from torch import Tensor
 from tqdm import tqdm
 
-from metamer.codec import coding
+from metamer.codec.decode import decode
+from metamer.codec.encode import encode
 from metamer.codec.errors import ImageError
 from metamer.codec.system import files
 from metamer.evaluation import json_lines, plots
@@ -71,7 +72,7 @@ def compressed(image: Tensor, kind: str, quality: int) -> Tensor:
     """The (1, 3, H, W) image as JPEG, or as this codec, gives it back."""
     if kind == "jpeg":
         return jpeg_round_trip(image, quality)
-    return to_tensor(coding.decode(coding.encode(from_tensor(image), quality=quality)))
+    return to_tensor(decode(encode(from_tensor(image), quality=quality)))
 
 
 @torch.no_grad()

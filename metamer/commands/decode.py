@@ -94,7 +94,7 @@ def decode_file(
     salvage: bool,
 ) -> jobs.Report:
     """One file; ``options``: `codec.decode`'s. Notices of what was damaged, with ``salvage``."""
-    from metamer.codec import coding
+    from metamer.codec.decode import decode, rescue
     from metamer.codec.picture.save import find_format, picture_bytes
 
     target = targets[name]
@@ -103,10 +103,10 @@ def decode_file(
     files.check_free(target, force, name)
     data = files.read_file(name)
     if salvage:
-        salvaged = coding.rescue(data, **options)
+        salvaged = rescue(data, **options)
         picture, damage = salvaged.picture, salvaged.damage
     else:
-        picture = coding.decode(data, **options)
+        picture = decode(data, **options)
     written = picture_bytes(picture, format, background, strip)
     files.write_file(target, written, force)
     return jobs.Report(

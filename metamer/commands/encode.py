@@ -136,7 +136,7 @@ def encode_file(
     name: str, targets: dict[str, str], force: bool, options: dict, shown: bool
 ) -> jobs.Report:
     """One file; ``options``: `codec.encode`'s. shown: whether steps of --effort may be."""
-    from metamer.codec import coding
+    from metamer.codec.encode import encode
 
     target = targets[name]
     files.check_free(target, force, name)
@@ -146,7 +146,7 @@ def encode_file(
         if options["effort"] and shown
         else contextlib.nullcontext(lambda: None) as step
     ):
-        data = coding.encode(source, **options, progress=step)
+        data = encode(source, **options, progress=step)
     files.write_file(target, data, force)
     header = container.read_header(data)
     before = len(source) if isinstance(source, bytes) else os.stat(name).st_size

@@ -19,13 +19,13 @@ def info(names, as_json) -> None:
     """Say what .mtm files hold, and which decoders they can be decoded with besides the model's
     own.
     """
-    from metamer.codec import coding
+    from metamer.codec.info import info
 
     if sys.stdout is None:
         raise FileError("standard output is closed")
 
     def work(name: str) -> jobs.Report:
-        found = coding.info(files.read_file(name))
+        found = info(files.read_file(name))
         if as_json:
             click.echo(
                 json.dumps({"file": name, **dataclasses.asdict(found), "bpp": round(found.bpp, 5)})

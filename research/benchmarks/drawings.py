@@ -23,7 +23,7 @@ import PIL
 from PIL import Image, ImageFile
 
 import metamer
-from metamer.codec.coding import LOSSLESS
+from metamer.codec.info import LOSSLESS
 
 HERE = Path(__file__).parent
 RESULTS, PAGE = HERE / "drawings.json", HERE.parents[1] / "codec" / "DRAWINGS.md"

@@ -16,10 +16,12 @@ import onnx
 from PIL import Image
 
 import metamer
-from metamer.codec import coding, container, windows
+from metamer.codec import container, windows
+from metamer.codec.encode import write_picture
 from metamer.codec.encoder.masking import LUMA
 from metamer.codec.network import latents
 from metamer.codec.network import model as models
+from metamer.codec.options import quality_index
 from metamer.codec.picture import pixels
 from metamer.entropy.coder import Encoder, Meter
 
@@ -40,7 +42,7 @@ def luma_bits(
     picture: Image.Image, data: bytes, model: models.Model, energy: np.ndarray
 ) -> np.ndarray:
     """(2,) bits of a colour file that are spent on luma, in both ways."""
-    index = coding.quality_index(metamer.info(data).quality)
+    index = quality_index(metamer.info(data).quality)
     _, hyper = windows.analyse(pixels.to_planes(picture), index, model)
     decoded = metamer.decode_latents(data)
     height, width, count = decoded.shape
@@ -64,7 +66,7 @@ def untouched(picture: Image.Image, index: int, model: models.Model) -> bytes:
     """The file of a picture whose colours are not turned, as turned ones have no plane of luma."""
     header = container.Header(model.id, index, *picture.size)
     writer = Encoder(model.tables)
-    coding.write(picture, index, model, writer, None)
+    write_picture(picture, index, model, writer, None)
     return container.pack(header, [container.Section(container.Kind.PICTURE, writer.bytes())])
 
 
@@ -85,7 +87,7 @@ def main() -> None:
         grey = Image.fromarray(luma.round().astype(np.uint8))
         share, at, size, reached = [], [], [], []
         for quality in QUALITIES:
-            data = untouched(picture, coding.quality_index(quality), model)
+            data = untouched(picture, quality_index(quality), model)
             share.append(luma_bits(picture, data, model, energy))
             at.append(psnr(np.asarray(metamer.decode(data), float) @ LUMA, luma))
             data = metamer.encode(grey, quality, model=options.model)

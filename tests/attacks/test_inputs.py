@@ -2,6 +2,7 @@
 streams, and each other.
 """
 
+import importlib
 import io
 import json
 import os
@@ -17,10 +18,10 @@ import pytest
 from PIL import Image
 
 import metamer
-from metamer.codec import coding
 from metamer.codec.errors import FileError, ImageError
 from metamer.codec.picture import exif
-from metamer.codec.picture.load import FORMATS, convert_picture, load_picture
+from metamer.codec.picture.formats import FORMATS
+from metamer.codec.picture.load import convert_picture, load_picture
 from metamer.codec.system import atomic, files
 from tests.codec.picture import crafting
 from tests.codec.picture.crafting import saved
@@ -206,13 +207,14 @@ def test_the_command_does_not_either(command, suffix, monkeypatch, photo):
     stream = photo.with_name("stream.mtm")
     stream.write_bytes(metamer.encode(photo))
     target = photo.with_name(f"out{suffix}")
-    before = getattr(coding, command)
+    home = importlib.import_module(f"metamer.codec.{command}")
+    before = getattr(home, command)
 
     def slow(*arguments, **options):
         target.write_bytes(b"precious")
         return before(*arguments, **options)
 
-    monkeypatch.setattr(coding, command, slow)
+    monkeypatch.setattr(home, command, slow)
     done = inside(command, photo if command == "encode" else stream, "-o", target)
     assert "exists; use --force" in told(done) and target.read_bytes() == b"precious"
     assert (

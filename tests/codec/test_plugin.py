@@ -12,7 +12,7 @@ from PIL import Image
 
 import metamer
 import metamer.codec.plugin
-from metamer.codec import coding
+from metamer.codec import decode as decoding
 from tests.conftest import ROOT
 
 
@@ -47,8 +47,8 @@ def test_options_are_those_of_encode(crop, options):
 
 
 def test_pixels_are_decoded_when_used_and_once(path, monkeypatch):
-    calls, decode = [], coding.decode
-    monkeypatch.setattr(coding, "decode", lambda data: calls.append(1) or decode(data))
+    calls, decode = [], decoding.decode
+    monkeypatch.setattr(decoding, "decode", lambda data: calls.append(1) or decode(data))
     picture = Image.open(path)
     assert not calls
     copy = picture.resize((48, 32))

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import metamer
-import metamer.codec.coding
+import metamer.codec.encode
 from metamer import cli
 from metamer.commands import options
 from metamer.messages import is_input_fault
@@ -160,7 +160,7 @@ def test_usage_errors(small, tmp_path):
 def test_exit_status_of_a_mistake_of_ours(monkeypatch, small):
     """Not one line: a traceback, whatever was asked for."""
     with pytest.raises(ZeroDivisionError):
-        monkeypatch.setattr(metamer.codec.coding, "encode", lambda *_, **__: 1 / 0)
+        monkeypatch.setattr(metamer.codec.encode, "encode", lambda *_, **__: 1 / 0)
         cli.main(["encode", str(small)], standalone_mode=False)
 
 

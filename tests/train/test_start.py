@@ -11,11 +11,12 @@ import pytest
 import torch
 
 import metamer
-from metamer.codec import coding, container, windows
+from metamer.codec import container, windows
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.network import colour_axes, latents
 from metamer.codec.network.model import Model, graph_names
 from metamer.codec.network.model import load_model as shipped
+from metamer.codec.options import quality_index
 from metamer.codec.picture import pixels
 from metamer.codec.stream.tiles import parse_tiles
 from metamer.entropy.coder import Meter
@@ -145,7 +146,7 @@ def test_the_shipped_model_codes_as_before(base, otters, quality):
 @pytest.mark.parametrize("quality", [10, 60, 100])
 def test_the_shipped_model_decodes_as_before(base, otters, quality):
     stream = metamer.encode(otters.crop((60, 20, 60 + 192, 20 + 128)), quality)
-    index = coding.quality_index(quality)
+    index = quality_index(quality)
     latent = latents.dequantise(shipped("base"), index, metamer.decode_latents(stream))
     with torch.no_grad():
         image = base.synthesis(

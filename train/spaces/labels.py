@@ -20,7 +20,8 @@ from safetensors import SafetensorError
 from torch import Tensor
 from tqdm import tqdm
 
-from metamer.codec import coding
+from metamer.codec.decode import decode
+from metamer.codec.encode import encode
 from metamer.codec.errors import RecipeError
 from metamer.codec.system import files
 from metamer.perception import create
@@ -56,9 +57,7 @@ def jpeg(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.nda
 
 
 def own_codec(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
-    return np.asarray(
-        coding.decode(coding.encode(image, quality=100 * (1 - strength), threads=1), threads=1)
-    )
+    return np.asarray(decode(encode(image, quality=100 * (1 - strength), threads=1), threads=1))
 
 
 def jpeg2000(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:

@@ -1,4 +1,4 @@
-// Pixels to a file, as codec/coding.py does it. Encoders may differ; what their files decode to does not.
+// Pixels to a file, as codec/encode.py does it. Encoders may differ; what their files decode to does not.
 
 import { ImageError, ModelError } from "./errors.js";
 import { Kind, pack } from "./format/container.js";

@@ -9,12 +9,14 @@ from PIL import Image
 
 import metamer
 from metamer import perception
-from metamer.codec import coding, windows
+from metamer.codec import windows
+from metamer.codec.encode import cross_entropy
 from metamer.codec.encoder import effort
 from metamer.codec.errors import ImageError, ModelError
 from metamer.codec.grid import Box
 from metamer.codec.network import model as models
 from metamer.codec.network.colour_axes import Turn
+from metamer.codec.options import quality_index
 from metamer.codec.stream.tiles import latent_area
 from metamer.perception.errors import MetricError
 from metamer.train import refinement
@@ -74,7 +76,7 @@ def test_effort_changes_nothing_but_the_latents(picture, plain):
 def test_more_steps_are_never_a_worse_trade(picture, worth):
     """What is kept is the best of all steps, so of more of them it is no worse."""
     model = models.load_model("base")
-    turn, index = windows.choose_turn(picture), coding.quality_index(QUALITY)
+    turn, index = windows.choose_turn(picture), quality_index(QUALITY)
     box, tradeoff = latent_area(*picture.size), model.tradeoff[index]
     view = effort.View(picture, box, index, model, turn)
     guide, slope = effort.Reanalysis(view), effort.Slope(np.array([worth]), worth)
@@ -93,14 +95,14 @@ def test_what_a_view_shows_is_what_a_file_shows(picture, mode):
     picture = picture.convert(mode)
     data = metamer.encode(picture, QUALITY)
     model = models.load_model("base") if mode == "RGB" else models.load_model("base").grey_variant
-    index, turn = coding.quality_index(QUALITY), windows.choose_turn(picture)
+    index, turn = quality_index(QUALITY), windows.choose_turn(picture)
     view = effort.View(picture, latent_area(*picture.size), index, model, turn)
     np.testing.assert_array_equal(
         view.shown(metamer.decode_latents(data)), np.asarray(metamer.decode(data))
     )
     decoded, bits = view.code(view.exact[view.inside], model.tradeoff[index])
     np.testing.assert_array_equal(decoded, metamer.decode_latents(data))
-    assert bits == pytest.approx(coding.cross_entropy(picture, QUALITY))
+    assert bits == pytest.approx(cross_entropy(picture, QUALITY))
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])

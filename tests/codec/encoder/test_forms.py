@@ -13,12 +13,13 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import metamer
-from metamer.codec import coding, container, limits
+from metamer.codec import container, limits
 from metamer.codec.container import Kind, Section
 from metamer.codec.encoder import fidelity, forms
 from metamer.codec.encoder.screening import Screening
 from metamer.codec.errors import StreamError
 from metamer.codec.grid import Box
+from metamer.codec.options import quality_index
 from metamer.codec.stream import overlays
 from metamer.codec.stream.overlays import Form, Overlay
 from tests.conftest import ROOT, inside, run_metamer
@@ -84,7 +85,7 @@ def test_lossless_keeps_every_visible_pixel_and_needs_no_model(otters, mode, til
             .point(lambda level: max(0, 2 * level - 200))
         )
     data = metamer.encode(picture, lossless=True, tile=tile)
-    monkeypatch.setattr(coding, "find_model", None)
+    monkeypatch.setattr("metamer.codec.decode.model_of", None)
     decoded = metamer.decode(data)
     assert decoded.mode == mode and container.read_header(data).model_id == container.NO_MODEL
     visible = np.asarray(picture.getchannel("A")) > 0 if mode == "RGBA" else ...
@@ -141,7 +142,7 @@ def test_nothing_is_larger_than_lossless_webp(kind, quality):
 @pytest.mark.parametrize("quality", [60, 90, 100])
 def test_a_floor_under_quality(quality):
     picture = noise(80, 96)
-    index = coding.quality_index(quality)
+    index = quality_index(quality)
     least = -10 * math.log10(fidelity.allowed_error("base", index) / 255**2)
     assert psnr(picture, metamer.decode(metamer.encode(picture, quality, lossless=False))) < least
     data = metamer.encode(picture, quality)
@@ -152,7 +153,7 @@ def test_a_floor_under_quality(quality):
 
 
 def test_promises_rise_with_quality_and_are_those_of_photographs(otters):
-    assert fidelity.allowed_error("base", coding.quality_index(59)) is None
+    assert fidelity.allowed_error("base", quality_index(59)) is None
     limits = [
         fidelity.allowed_error(model, index)
         for model in ("base", "one of mine")
@@ -161,7 +162,7 @@ def test_promises_rise_with_quality_and_are_those_of_photographs(otters):
     assert all(limits) and sorted(limits[:103], reverse=True) == limits[:103]
     for quality in (60, 90):
         error = 255**2 * 10 ** (-psnr(otters, metamer.decode(metamer.encode(otters, quality))) / 10)
-        index = coding.quality_index(quality)
+        index = quality_index(quality)
         assert (
             fidelity.allowed_error("base", index) / 10
             < error
@@ -211,7 +212,7 @@ def test_tiles_choose_apart(two, monkeypatch):
     assert decoded.crop((0, 0, 1024, 96)) == two.crop((0, 0, 1024, 96))
     assert 28 < psnr(two.crop((1024, 0, 1200, 96)), decoded.crop((1024, 0, 1200, 96))) < 60
     assert metamer.decode_latents(data)[:, :64].any() == 0
-    monkeypatch.setattr(coding, "find_model", None)  # what no network shows needs none
+    monkeypatch.setattr("metamer.codec.decode.model_of", None)  # what no network shows needs none
     assert metamer.decode(data, region=(300, 10, 724, 80)) == two.crop((300, 10, 1024, 90))
 
 

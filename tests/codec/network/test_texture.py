@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import metamer
-from metamer.codec import coding
+from metamer.codec.encode import write_picture
 from metamer.codec.errors import ModelError
 from metamer.codec.network import decoders, latents, texture
 from metamer.codec.network.model import load_model
@@ -73,7 +73,7 @@ def test_what_rounding_left_nothing_of(otters):
             super().write(residuals, indices)
 
     writer = Sink(model.tables)
-    coding.write(picture, 100, model, writer, None)
+    write_picture(picture, 100, model, writer, None)
     height, width = (side // 16 for side in pixels.padded_size(picture.height, picture.width))
     nothing = np.zeros((height, width, model.latents), np.uint8)
     decoded = latents.read_latents(
