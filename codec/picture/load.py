@@ -130,14 +130,15 @@ def load_picture(
         raise ImageError(f"cannot be read: {_reason(problem)}") from problem
 
 
-def measured(source: str | os.PathLike | IO[bytes]) -> tuple[int, int]:
+def upright_size(source: str | os.PathLike | IO[bytes]) -> tuple[int, int]:
     """Width and height of the upright picture in a file, of what its header says; pixels are
     decoded for JPEG XL alone, whose reader knows no other way.
 
-    source: as `load_picture` takes it. Raises ImageError for what the header already shows not to be coded.
+    source: as `load_picture` takes it. Raises ImageError for what the header already shows not to
+    be coded.
     """
     try:
-        with _file(source) as file, _identified(file) as image:
+        with _file(source) as file, open_picture(file) as image:
             if getattr(image, "is_animated", False) and image.format != "MPO":
                 raise ImageError("holds several frames or pages; only single pictures are coded")
             _check_size(image, None)

@@ -24,7 +24,7 @@ MOST_WORKERS = 8  # threads that decode, unless told otherwise
 
 def usual_workers() -> int:
     """Threads that decode beside the one that trains."""
-    return min(MOST_WORKERS, max(1, jobs.cores() - 1))
+    return min(MOST_WORKERS, max(1, jobs.available_cores() - 1))
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def _source(picture: Encoded) -> Path | io.BytesIO:
 def decoded(picture: Encoded) -> Tensor:
     """(3, H, W) uint8, a view of what lies in memory pixel by pixel. Raises ImageError."""
     try:
-        return torch.from_numpy(np.array(pixels.read(_source(picture)))).permute(2, 0, 1)
+        return torch.from_numpy(np.array(pixels.read_rgb(_source(picture)))).permute(2, 0, 1)
     except MemoryError:
         raise ImageError("takes more memory than there is") from None
 
@@ -68,7 +68,7 @@ def measured(files: Iterable[Encoded]) -> list[tuple[Encoded, tuple[int, int]]]:
     found = []
     for picture in files:
         try:
-            width, height = load.measured(_source(picture))
+            width, height = load.upright_size(_source(picture))
         except ImageError as problem:
             skip(picture, problem)
         else:
@@ -152,7 +152,7 @@ class Photographs:
 
         kept, files = [], self.files
         self.files, self.sizes = [], []
-        with ThreadPoolExecutor(min(MOST_WORKERS, jobs.cores())) as pool:
+        with ThreadPoolExecutor(min(MOST_WORKERS, jobs.available_cores())) as pool:
             for picture, found in zip(files, pool.map(attempt, files), strict=True):
                 if isinstance(found, ImageError):
                     skip(picture, found)

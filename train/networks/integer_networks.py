@@ -143,7 +143,7 @@ class ContextNetwork(nn.Module):
     step of the scale table).
     """
 
-    KNOWN_ONE, CONTEXT_MAX = 64, CONTEXT_MAX
+    KNOWN_ONE, KNOWN_MAX = 64, CONTEXT_MAX
     MEAN_ONE, MEAN_MAX = 256, 4095
     SCALE_ONE, SCALE_MAX = 1 << SCALE_SHIFT, 1023
 

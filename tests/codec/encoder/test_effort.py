@@ -127,7 +127,7 @@ def test_gradients_say_what_a_small_change_does(picture, mode):
 
     def distance(latents: np.ndarray) -> float:
         rows, columns = view.visible
-        shown = effort.colour_axes.restore(
+        shown = effort.colour_axes.restore_colours(
             view.planes(latents)[:, :, rows, columns].astype(float), view.affine
         ).clip(0, 1)
         shown = shown.mean(1) if mode == "L" else shown[0].transpose(1, 2, 0)

@@ -89,7 +89,7 @@ def test_headers_alone_are_read_at_the_start(many, monkeypatch):
         exif=bytes.fromhex("4578696600004d4d002a00000008000101120003000000010006000000000000"),
     )
     whole = Photographs(find(many)[0])
-    monkeypatch.setattr(pixels, "read", None)  # what decodes
+    monkeypatch.setattr(pixels, "read_rgb", None)  # what decodes
     headers = Photographs(find(many)[0], memory=0)
     sizes = dict(zip(headers.files, headers.sizes, strict=True))
     assert sizes[many / "turned.jpg"] == (120, 200)
@@ -158,7 +158,7 @@ def test_formats_of_packages_count(tmp_path, package, suffix):
         plugin.register_heif_opener()
     noise(96, 128).save(tmp_path / f"photo{suffix}")
     (file,) = find(tmp_path)[0]
-    assert load.measured(file) == (96, 128)
+    assert load.upright_size(file) == (96, 128)
     assert Photographs([file])[0].shape == (3, 128, 96)
 
 
