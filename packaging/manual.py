@@ -7,6 +7,7 @@ import inspect
 import click
 
 from metamer.cli import RUNTIME, WORKSHOP, main
+from metamer.commands.options import sections
 
 EXAMPLES = {
     "metamer encode *.jpg -o small/ -q 40": "Encode photographs into a folder.",
@@ -45,8 +46,9 @@ def tagged(term: str, text: str) -> list[str]:
 def options(command: click.Command) -> list[str]:
     """In words of our own: click's differ from version to version."""
     lines = []
-    for option in command.params:
-        if isinstance(option, click.Option):
+    for title, group in sections(command):
+        lines += [".PP", rf"\fI{title}\fR"] if title != "Options" else []
+        for option in group:
             default = f" Default: {option.default}." if option.show_default else ""
             lines += tagged(", ".join(option.opts) + argument_of(option), f"{option.help}{default}")
     return lines

@@ -8,8 +8,10 @@ import click
 from metamer.codec.system import files, jobs, terminal
 from metamer.commands.file_jobs import DAMAGED, code_files
 from metamer.commands.options import (
+    Command,
     Finite,
     Region,
+    advanced_option,
     files_argument,
     force_option,
     jobs_option,
@@ -19,7 +21,7 @@ from metamer.commands.options import (
 )
 
 
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @click.option(
     "-o",
@@ -27,12 +29,12 @@ from metamer.commands.options import (
     type=click.Path(allow_dash=True),
     help="Picture or folder to write; - for standard output. Default: PNG beside the input.",
 )
-@click.option(
+@advanced_option(
     "--model",
     type=click.Path(),
     help="Model file to look in besides the shipped ones, which come first.",
 )
-@click.option(
+@advanced_option(
     "--decoder",
     help="Shipped decoder (`metamer info` names them), a decoder file, or a model file for "
     "its synthesis. Default: the model's own, which is closest to the original.",
@@ -49,7 +51,7 @@ from metamer.commands.options import (
     metavar="COLOUR",
     help="Put this behind transparent pictures: white, #336699, ….",
 )
-@click.option(
+@advanced_option(
     "--metadata",
     type=click.Choice(["keep", "strip"]),
     default="keep",
@@ -62,7 +64,7 @@ from metamer.commands.options import (
     help="Decode only this part, in pixels; of a large picture, the tiles it lies in.",
 )
 @click.option("--preview", is_flag=True, help="Decode the coarse part alone, in less time.")
-@click.option(
+@advanced_option(
     "--salvage",
     is_flag=True,
     help="Decode what is whole in a damaged file, cross out what is not, and say which. "

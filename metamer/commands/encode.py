@@ -11,7 +11,9 @@ from metamer.codec import container
 from metamer.codec.system import files, jobs, terminal
 from metamer.commands.file_jobs import code_files
 from metamer.commands.options import (
+    Command,
     Finite,
+    advanced_option,
     complete_models,
     files_argument,
     force_option,
@@ -24,7 +26,7 @@ from metamer.commands.options import (
 STREAM_SUFFIX = ".mtm"
 
 
-@click.command()
+@click.command(cls=Command)
 @files_argument
 @click.option(
     "-o",
@@ -52,7 +54,7 @@ STREAM_SUFFIX = ".mtm"
     help="Shipped model, or a model file.",
     shell_complete=complete_models,
 )
-@click.option(
+@advanced_option(
     "--icc",
     type=click.Choice(["convert", "keep"]),
     default="convert",
@@ -66,19 +68,19 @@ STREAM_SUFFIX = ".mtm"
     show_default=True,
     help="Whether the file holds the picture's EXIF and XMP.",
 )
-@click.option(
+@advanced_option(
     "--first-frame",
     is_flag=True,
     help="Take the first frame of animations, the first page of documents.",
 )
-@click.option(
+@advanced_option(
     "--alpha-quality",
     type=click.IntRange(0, 100),
     default=100,
     show_default=True,
     help="100 keeps transparency exactly; less, with fewer levels.",
 )
-@click.option(
+@advanced_option(
     "--tile",
     is_flag=True,
     help="Code tiles of 1024x1024 pixels apart, each with a checksum: parts can be "
@@ -93,7 +95,7 @@ STREAM_SUFFIX = ".mtm"
     "files; each from 4 on takes about twice as long as the one before, and needs the extra "
     "[train].",
 )
-@click.option(
+@advanced_option(
     "--distortion",
     "distances",
     multiple=True,

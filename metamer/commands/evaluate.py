@@ -4,10 +4,10 @@ from pathlib import Path
 
 import click
 
-from metamer.commands.options import Finite
+from metamer.commands.options import Command, Finite, advanced_option
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("folder", type=click.Path(path_type=Path))
 @click.option(
     "--codec",
@@ -42,22 +42,22 @@ from metamer.commands.options import Finite
     multiple=True,
     help="Instead, encode every picture as near as can be to this many bits a pixel; repeatable.",
 )
-@click.option(
+@advanced_option(
     "--keep", is_flag=True, help="With --bpp: write what was decoded into OUT/decoded/CODEC@BPP/."
 )
-@click.option(
+@advanced_option(
     "--realism",
     "with_realism",
     is_flag=True,
     help="With --bpp: also FID/256, KID and more, codec by codec.",
 )
-@click.option(
+@advanced_option(
     "--critic",
     type=click.Choice(["squeezenet", "alexnet", "vgg16"]),
     metavar="NETWORK",
     help="With --realism: also divergences that a critic finds, as of `metamer metrics realism`.",
 )
-@click.option(
+@advanced_option(
     "--sheet",
     type=Finite(0, min_open=True),
     metavar="BPP",
@@ -69,11 +69,11 @@ from metamer.commands.options import Finite
     required=True,
     help="Folder for rows, table and figure.",
 )
-@click.option(
+@advanced_option(
     "--anchor",
     help="Codec that others are compared with; default: jpeg, with --bpp the first codec.",
 )
-@click.option(
+@advanced_option(
     "--published",
     "beside",
     multiple=True,

@@ -6,10 +6,10 @@ import click
 
 from metamer.codec.errors import FileError
 from metamer.codec.system import files
-from metamer.commands.options import Finite, force_option
+from metamer.commands.options import Command, Finite, advanced_option, force_option
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("run", type=click.Path(path_type=Path))
 @click.option(
     "--data",
@@ -22,20 +22,20 @@ from metamer.commands.options import Finite, force_option
     "-o", "--output", type=click.Path(path_type=Path), help="File to write; default: in RUN."
 )
 @click.option("--name", default="custom", show_default=True, help="The codec's or decoder's name.")
-@click.option(
+@advanced_option(
     "--crops",
     type=click.IntRange(1),
     default=512,
     show_default=True,
     help="Crops to count tables on.",
 )
-@click.option(
+@advanced_option(
     "--slider/--no-slider",
     default=None,
     help="Whether a decoder keeps the model's own weights beside its own, for "
     "decode --realism. Default: if it was trained with a critic.",
 )
-@click.option(
+@advanced_option(
     "--tradeoff",
     "tradeoffs",
     type=Finite(0, min_open=True),
@@ -44,7 +44,7 @@ from metamer.commands.options import Finite, force_option
     "worth in bits to a codec's encoder, from the lowest level up, the last for all above; "
     "repeatable; default 22.",
 )
-@click.option(
+@advanced_option(
     "--worth",
     type=Finite(0, min_open=True),
     multiple=True,
@@ -52,13 +52,13 @@ from metamer.commands.options import Finite, force_option
     "from the coarsest on, times the square of its step; repeatable, once for each group. "
     "Default: all alike.",
 )
-@click.option(
+@advanced_option(
     "--masking",
     type=Finite(0, 2),
     help="How much a codec's encoder spares smooth places at the cost of texture; "
     "default 0, 1 as structural similarity does.",
 )
-@click.option(
+@advanced_option(
     "--web",
     is_flag=True,
     help="RUN is a shipped model or a model file: write it and its decoders as files for "

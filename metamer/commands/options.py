@@ -1,6 +1,8 @@
 """Options, arguments and their types that several commands share."""
 
+import functools
 import math
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
@@ -33,15 +35,44 @@ class Finite(click.FloatRange):
         return number
 
 
+class AdvancedOption(click.Option):
+    """One that most people never need: help and manual list it after the others."""
+
+
+class Command(click.Command):
+    """A command whose help tells basic from advanced options."""
+
+    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
+        for title, options in sections(self, context):
+            records = [option.get_help_record(context) for option in options]
+            with formatter.section(title):
+                formatter.write_dl([record for record in records if record])
+
+
+def sections(
+    command: click.Command, context: click.Context | None = None
+) -> Iterator[tuple[str, list[click.Option]]]:
+    """A command's options under their titles, with click's own `--help` if there is a context."""
+    params = command.get_params(context) if context else command.params
+    options = [option for option in params if isinstance(option, click.Option)]
+    basic = [option for option in options if not isinstance(option, AdvancedOption)]
+    advanced = [option for option in options if isinstance(option, AdvancedOption)]
+    if basic:
+        yield "Basic options" if advanced else "Options", basic
+    if advanced:
+        yield "Advanced options", advanced
+
+
+advanced_option = functools.partial(click.option, cls=AdvancedOption)
 quiet_option = click.option("--quiet", is_flag=True, help="Tell of failures alone, a terminal too.")
 force_option = click.option("-f", "--force", is_flag=True, help="Replace files that exist.")
-max_pixels_option = click.option(
+max_pixels_option = advanced_option(
     "--max-pixels",
     type=click.IntRange(1),
     help="How many pixels a picture may have. Default: "
     f"{limits.MAX_PIXELS}, and of a small file fewer.",
 )
-threads_option = click.option(
+threads_option = advanced_option(
     "--threads",
     type=click.IntRange(0),
     default=0,

@@ -4,22 +4,22 @@ from pathlib import Path
 
 import click
 
-from metamer.commands.options import data_option
+from metamer.commands.options import Command, advanced_option, data_option
 
 
-@click.command()
+@click.command(cls=Command)
 @click.argument("recipe", type=click.Path(path_type=Path))
 @data_option
 @click.option(
     "--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint and log."
 )
 @click.option("--resume", is_flag=True, help="Continue from the checkpoint in --out.")
-@click.option(
+@advanced_option(
     "--start",
     type=click.Path(path_type=Path),
     help="Begin from this shipped model, model file or checkpoint.",
 )
-@click.option(
+@advanced_option(
     "--set",
     "assignments",
     multiple=True,
