@@ -39,7 +39,7 @@ class Distance(nn.Module):
 
         Raises:
             ImageError: Images that cannot be compared: shapes, sizes, types, values that are not
-            finite.
+                finite.
         """
         return self.between(*self.places(reference, image))
 

@@ -14,7 +14,7 @@ class Metric:
     Attributes:
         name: How it is called on command lines.
         factory: "module:attribute" or a callable; called with the options, returns a
-        `perception.distance.Distance`.
+            `perception.distance.Distance`.
         title: What it is, in words.
         paper: Authors and venue.
         family: Distances of one family see alike; a judge is taken from another.
@@ -22,14 +22,14 @@ class Metric:
         high: Greatest of its values.
         best: The value of two identical images.
         higher_is_better: The direction; ``Distance.loss`` turns either kind into something to
-        minimise.
+            minimise.
         true_distance: Symmetric, and by construction best for identical images alone. Whether
             descent finds its way there is another matter, which the recovery test shows.
         min_side: Smallest height and width in pixels.
         weights: Names of pretrained weights it reads (`perception.weights`).
         package: PyPI package that must be installed.
         trainable: Differentiable in the second image, with finite gradients everywhere, d(x, x)
-        included.
+            included.
         aliases: Other names.
     """
 

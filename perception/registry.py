@@ -5,10 +5,14 @@ torch.
 import difflib
 from functools import cache
 from importlib.metadata import entry_points
+from typing import TYPE_CHECKING
 
 from metamer.perception.catalogue import CATALOGUE
 from metamer.perception.errors import MetricError
 from metamer.perception.metric import Metric
+
+if TYPE_CHECKING:
+    from metamer.perception.distance import Distance
 
 ENTRY_POINTS = "metamer.distances"  # group in which other packages offer a `Metric` of their own
 
@@ -23,7 +27,7 @@ def metrics() -> dict[str, Metric]:
 
     Raises:
         MetricError: An installed package's entry does not load, is no `Metric`, or takes a name
-        that is in use.
+            that is in use.
     """
     table = {metric.name: metric for metric in CATALOGUE}
     for point in entry_points(group=ENTRY_POINTS):
@@ -72,13 +76,13 @@ def find(name: str) -> Metric:
     return by_alias[key]
 
 
-def create(name: str, **options):
+def create(name: str, **options: object) -> "Distance":
     """A distance by name, with its weights loaded.
 
     Args:
         name: Its name or an alias; `metrics` has all.
         **options: Of the distance itself, such as ``weights`` or ``layer``; `Metric.options` lists
-        them.
+            them.
 
     Returns:
         A `perception.distance.Distance`: call it with two (N, 3, H, W) images in [0, 1].
@@ -127,7 +131,7 @@ def checked_option(name: str, key: str, value: object, default: object) -> objec
     return value
 
 
-def from_spec(spec: str):
+def from_spec(spec: str) -> "Distance":
     """A distance from what one writes on a command line.
 
     Args:
