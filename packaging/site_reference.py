@@ -1,0 +1,104 @@
+"""The parts of the reference that are made from code: commands, the Python interface, recipes.
+
+A page says where one goes with a line such as `<!-- generated: runtime commands -->`.
+"""
+
+import dataclasses
+import importlib
+import re
+from collections.abc import Iterable, Iterator
+
+import click
+from manual import argument_of
+
+from metamer.cli import RUNTIME, WORKSHOP, main
+from metamer.commands.options import sections
+
+MARK = re.compile(r"^<!-- generated: (.+) -->$", re.MULTILINE)
+RECIPES = (
+    "metamer.train.recipe:Recipe",
+    "metamer.train.recipe:Stage",
+    "metamer.train.networks:NetworkOptions",
+    "metamer.train.critic:CriticOptions",
+    "metamer.train.spaces.recipe:SpaceRecipe",
+)
+INTERFACES = {"interface": "metamer", "perception": "metamer.perception"}
+
+
+def filled(markdown: str) -> str:
+    """A page with its marks replaced."""
+    return MARK.sub(lambda match: "\n\n".join(generated(match[1])), markdown)
+
+
+def generated(what: str) -> Iterator[str]:
+    """The paragraphs that a mark stands for."""
+    if what in INTERFACES:
+        return (f"::: {INTERFACES[what]}.{name}" for name in exported(INTERFACES[what]))
+    if what == "recipes":
+        return (part for place in RECIPES for part in keys(place))
+    names = {"runtime commands": RUNTIME, "workshop commands": WORKSHOP}[what]
+    return (part for name in names for part in command_parts(name, main, "metamer"))
+
+
+def exported(package: str) -> list[str]:
+    """What a package exports, functions first, errors last."""
+    module = importlib.import_module(package)
+
+    def place(name: str) -> tuple:
+        value = getattr(module, name)
+        return isinstance(value, type), isinstance(value, type) and issubclass(value, Exception)
+
+    return sorted(module.__all__, key=place)
+
+
+def command_parts(name: str, group: click.Group, above: str) -> Iterator[str]:
+    """A command's heading, usage, description and options, and those of its subcommands."""
+    command = group.get_command(click.Context(group), name)
+    called = f"{above} {name}"
+    context = click.Context(command, info_name=name)
+    yield f"{'##' if above == 'metamer' else '###'} {called}"
+    yield f"```\n{' '.join([called, *command.collect_usage_pieces(context)])}\n```"
+    yield cleaned(command.help or "")
+    for title, options in sections(command):
+        yield f"**{title}**"
+        yield table(("option", "what it does"), map(option_row, options))
+    if isinstance(command, click.Group):
+        for below in command.list_commands(context):
+            yield from command_parts(below, command, called)
+
+
+def option_row(option: click.Option) -> tuple[str, str]:
+    names = ", ".join(option.opts + option.secondary_opts)
+    default = f" Default: `{option.default}`." if option.show_default else ""
+    return f"`{names}{argument_of(option)}`", cleaned(option.help or "") + default
+
+
+def cleaned(text: str) -> str:
+    """Help as Markdown: paragraphs, and no character that starts markup."""
+    joined = "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
+    return re.sub(r"([*_<\[])", r"\\\1", joined)
+
+
+def keys(place: str) -> Iterator[str]:
+    """A dataclass of recipes: what its docstring says, and its keys."""
+    module, name = place.split(":")
+    kind = getattr(importlib.import_module(module), name)
+    yield f"## {name}"
+    yield cleaned(kind.__doc__)
+    yield table(("key", "type", "default", "what"), map(key_row, dataclasses.fields(kind)))
+
+
+def key_row(field: dataclasses.Field) -> tuple[str, str, str, str]:
+    default = field.default
+    if field.default_factory is not dataclasses.MISSING:
+        default = field.default_factory()
+    shown = "required" if default is dataclasses.MISSING else f"`{default!r}`"
+    kind = field.type.__name__ if isinstance(field.type, type) else str(field.type)
+    return f"`{field.name}`", kind, shown, cleaned(field.metadata.get("help", ""))
+
+
+def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [header, ("---",) * len(header), *rows]
+    return "\n".join(
+        "| " + " | ".join(c.replace("|", r"\|") for c in line) + " |" for line in lines
+    )
