@@ -6,6 +6,7 @@ A page says where one goes with a line such as `<!-- generated: runtime commands
 import dataclasses
 import importlib
 import re
+import typing
 from collections.abc import Iterable, Iterator
 
 import click
@@ -15,13 +16,7 @@ from metamer.cli import RUNTIME, WORKSHOP, main
 from metamer.commands.options import sections
 
 MARK = re.compile(r"^<!-- generated: (.+) -->$", re.MULTILINE)
-RECIPES = (
-    "metamer.train.recipe:Recipe",
-    "metamer.train.recipe:Stage",
-    "metamer.train.networks:NetworkOptions",
-    "metamer.train.critic:CriticOptions",
-    "metamer.train.spaces.recipe:SpaceRecipe",
-)
+RECIPES = ("metamer.train.recipe:Recipe", "metamer.train.spaces.recipe:SpaceRecipe")
 INTERFACES = {"interface": "metamer", "perception": "metamer.perception"}
 
 
@@ -35,7 +30,8 @@ def generated(what: str) -> Iterator[str]:
     if what in INTERFACES:
         return (f"::: {INTERFACES[what]}.{name}" for name in exported(INTERFACES[what]))
     if what == "recipes":
-        return (part for place in RECIPES for part in keys(place))
+        kinds = [kind for place in RECIPES for kind in nested(imported(place))]
+        return (part for kind in kinds for part in keys(kind))
     names = {"runtime commands": RUNTIME, "workshop commands": WORKSHOP}[what]
     return (part for name in names for part in command_parts(name, main, "metamer"))
 
@@ -76,14 +72,28 @@ def option_row(option: click.Option) -> tuple[str, str]:
 def cleaned(text: str) -> str:
     """Help as Markdown: paragraphs, and no character that starts markup."""
     joined = "\n\n".join(" ".join(part.split()) for part in text.split("\n\n"))
-    return re.sub(r"([*_<\[])", r"\\\1", joined)
+    parts = re.split("(`+[^`]+`+)", joined)  # code, at odd places, stays as it is
+    parts[::2] = [re.sub(r"([*_<\[])", r"\\\1", part) for part in parts[::2]]
+    return "".join(parts)
 
 
-def keys(place: str) -> Iterator[str]:
-    """A dataclass of recipes: what its docstring says, and its keys."""
+def imported(place: str) -> type:
     module, name = place.split(":")
-    kind = getattr(importlib.import_module(module), name)
-    yield f"## {name}"
+    return getattr(importlib.import_module(module), name)
+
+
+def nested(kind: type) -> Iterator[type]:
+    """A dataclass and those that its fields hold."""
+    yield kind
+    for hint in typing.get_type_hints(kind).values():
+        for part in (hint, *typing.get_args(hint)):
+            if dataclasses.is_dataclass(part):
+                yield from nested(part)
+
+
+def keys(kind: type) -> Iterator[str]:
+    """A dataclass of recipes: what its docstring says, and its keys."""
+    yield f"## {kind.__name__}"
     yield cleaned(kind.__doc__)
     yield table(("key", "type", "default", "what"), map(key_row, dataclasses.fields(kind)))
 
@@ -92,8 +102,13 @@ def key_row(field: dataclasses.Field) -> tuple[str, str, str, str]:
     default = field.default
     if field.default_factory is not dataclasses.MISSING:
         default = field.default_factory()
-    shown = "required" if default is dataclasses.MISSING else f"`{default!r}`"
+    shown = f"`{default!r}`"
+    if default is dataclasses.MISSING:
+        shown = "required"
+    elif dataclasses.is_dataclass(default):
+        shown = "its defaults"
     kind = field.type.__name__ if isinstance(field.type, type) else str(field.type)
+    kind = re.sub(r"\b[\w.]+\.(\w+)", r"\1", kind)  # without the modules
     return f"`{field.name}`", kind, shown, cleaned(field.metadata.get("help", ""))
 
 
