@@ -9,7 +9,7 @@ from PIL import Image
 from metamer.codec import container, windows
 from metamer.codec.container import Kind, Section
 from metamer.codec.encoder import rate_control
-from metamer.codec.encoder.effort import Effort
+from metamer.codec.encoder.effort.levels import Effort
 from metamer.codec.encoder.forms import SURE, Forms
 from metamer.codec.grid import Box
 from metamer.codec.network import latents
@@ -237,10 +237,11 @@ def write_picture(
     importance = windows.error_importance(picture, model) if importance is None else importance
     importance = importance[box.within(whole)][..., None]
     if effort:
-        latent, hyper, tradeoff = effort.refined(picture, box, index, model, turn, importance)
-    else:
-        latent, hyper = windows.analyse_box(picture, box, index, model, turn)
-        tradeoff = importance * model.tradeoff[index]
+        coding = effort.code(picture, box, index, model, turn, importance)
+        coding.recorder.replay(writer)
+        return coding.decoded
+    latent, hyper = windows.analyse_box(picture, box, index, model, turn)
+    tradeoff = importance * model.tradeoff[index]
     return latents.write_latents(model, index, latent, hyper, writer, tradeoff)
 
 

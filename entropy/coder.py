@@ -134,3 +134,28 @@ class Meter:
     def write(self, residuals: np.ndarray, indices: np.ndarray) -> None:
         some = self._tables.coded_positions(indices)
         self.bits += float(self._tables.cost(residuals[some], indices[some]).sum())
+
+
+class Recorder(Meter):
+    """A `Meter` that remembers what was written, to write it again.
+
+    >>> tables = Tables(np.array([1 << 22, 1 << 23, 1 << 21, 1 << 21], np.uint32), np.array([1]))
+    >>> recorder, encoder = Recorder(tables), Encoder(tables)
+    >>> recorder.write(np.array([0, -1, 1, 0, 7]), np.zeros(5, np.uint8))
+    >>> recorder.replay(encoder)
+    >>> encoder.bytes().hex()
+    'abaac65a'
+    """
+
+    def __init__(self, tables: Tables):
+        super().__init__(tables)
+        self._passes: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def write(self, residuals: np.ndarray, indices: np.ndarray) -> None:
+        super().write(residuals, indices)
+        self._passes.append((residuals, indices))
+
+    def replay(self, writer: Encoder | Meter) -> None:
+        """Writes all of it to another."""
+        for residuals, indices in self._passes:
+            writer.write(residuals, indices)

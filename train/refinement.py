@@ -13,7 +13,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metamer.codec.encoder.effort import Slope, View
+from metamer.codec.encoder.effort.slope import Slope
+from metamer.codec.encoder.effort.view import Coding, View
 from metamer.codec.network.latents import FRACTION
 from metamer.codec.network.model import Model
 from metamer.perception.distance import Distance
@@ -42,13 +43,13 @@ def network(model: Model) -> Codec:
 
 
 class Gradients:
-    """A `codec.encoder.effort.Guide`. specs: distances, `perception.registry.from_spec`.
+    """A `codec.encoder.effort.guide.Guide`. specs: distances, `perception.registry.from_spec`.
 
     stiffness: (M,) how much more than in orthogonal transforms a squared step costs, as found where
     the first step begins.
     """
 
-    share, foresees = 0.4, True  # 0.7 overshoots
+    share, decay, momentum = 0.35, 1.0, 0.2  # a share of 0.7 overshoots
 
     @property
     def smallest(self) -> int:
@@ -73,12 +74,17 @@ class Gradients:
         return torch.cat([each.loss(self._original, image) for each in self._distances])
 
     @torch.no_grad()
-    def distances(self, shown: np.ndarray) -> np.ndarray:
-        return self._each(pictures(shown)).double().numpy()
+    def distances(self, pixels: np.ndarray) -> np.ndarray:
+        return self._each(pictures(pixels)).double().numpy()
 
-    def wanted(self, decoded: np.ndarray, worth: Slope, curvature: np.ndarray) -> np.ndarray:
-        view, entropy = self._view, self._codec.entropy
-        held = planes(decoded) / FRACTION
+    def tradeoff(self, usual: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+        return curvature  # what later passes gain from a latent is in the gradient
+
+    def wanted(
+        self, coding: Coding, planes: np.ndarray, slope: Slope, curvature: np.ndarray
+    ) -> np.ndarray:
+        view, entropy, decoded = self._view, self._codec.entropy, coding.decoded
+        held = lattice(decoded) / FRACTION
         shift = torch.zeros_like(held, requires_grad=True)
         bits = torch.zeros(())
 
@@ -86,7 +92,7 @@ class Gradients:
 
         def kept(centre: Tensor, log_scale: Tensor, span: slice, colour: int) -> Tensor:
             nonlocal bits
-            here, moved = (board.column(planes[:, span], colour) for planes in (held, shift))
+            here, moved = (board.column(latent[:, span], colour) for latent in (held, shift))
             moves = centre - centre.detach()
             residual = (here - centre.detach()).round()
             follows = residual == 0
@@ -97,7 +103,7 @@ class Gradients:
             return here + torch.where(follows, moves, 0.0) + moved
 
         latent = entropy.passes(self._hyper, self._step, self._level, held.shape[-2:], kept)
-        field = planes(view.exact).clone()
+        field = lattice(view.exact).clone()
         rows, columns = view.inside
         field[:, :, rows, columns] = latent
         if self.stiffness is None:
@@ -106,7 +112,7 @@ class Gradients:
         image = image[:, :, view.visible[0], view.visible[1]].clamp(0, 1)
         if view.model.grey:
             image = image.mean(1, keepdim=True).expand(-1, 3, -1, -1)
-        (bits + (self._each(image) * torch.from_numpy(worth.weights).float()).sum()).backward()
+        (bits + (self._each(image) * torch.from_numpy(slope.weights).float()).sum()).backward()
         pull = shift.grad[0].permute(1, 2, 0).numpy()
         return decoded / np.float32(FRACTION) - pull / (2 * curvature * self.stiffness)
 
@@ -135,12 +141,12 @@ def distance(spec: str) -> Distance:
     return found
 
 
-def planes(field: np.ndarray) -> Tensor:
+def lattice(field: np.ndarray) -> Tensor:
     """(1, M, h, w) float32 of position-major (h, w, M)."""
     return torch.from_numpy(field.astype(np.float32)).permute(2, 0, 1)[None].contiguous()
 
 
-def pictures(shown: np.ndarray) -> Tensor:
+def pictures(pixels: np.ndarray) -> Tensor:
     """(1, 3, H, W) in [0, 1] of (H, W, 3) or (H, W) uint8."""
-    colours = shown if shown.ndim == 3 else np.broadcast_to(shown[..., None], (*shown.shape, 3))
+    colours = pixels if pixels.ndim == 3 else np.broadcast_to(pixels[..., None], (*pixels.shape, 3))
     return torch.from_numpy(np.array(colours.transpose(2, 0, 1)))[None].float() / 255

@@ -74,17 +74,21 @@ def measured(picture: Image.Image, quality: float, **options) -> tuple[float, fl
 @click.option(
     "--effort", "efforts", type=int, multiple=True, default=(1, 2, 3, 5, 7), show_default=True
 )
-def main(folder: Path, qualities: tuple[float, ...], efforts: tuple[int, ...]) -> None:
+@click.option("--only-effort", is_flag=True, help="Leave out the levers that are not effort.")
+def main(
+    folder: Path, qualities: tuple[float, ...], efforts: tuple[int, ...], only_effort: bool
+) -> None:
     """Measures every lever on every photograph and prints the table."""
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in pixels.SUFFIXES)
     pictures = [pixels.read_rgb(path) for path in paths]
     with TemporaryDirectory() as made:
-        levers = {PLAIN: {}} | {
-            name: {"model": with_card(Path(made), changes)} for name, changes in CARDS.items()
-        }
-        levers |= {"colours not turned": {}} | {
-            f"effort {effort}": {"effort": effort} for effort in efforts
-        }
+        levers: dict[str, dict] = {PLAIN: {}}
+        if not only_effort:
+            levers |= {
+                name: {"model": with_card(Path(made), changes)} for name, changes in CARDS.items()
+            }
+            levers |= {"colours not turned": {}}
+        levers |= {f"effort {effort}": {"effort": effort} for effort in efforts}
         found = {}
         for lever, options in tqdm(levers.items(), unit="lever", disable=None):
             with colours_as_they_are() if lever == "colours not turned" else nullcontext():
