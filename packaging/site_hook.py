@@ -22,8 +22,8 @@ PICTURES = {".png", ".jpg", ".svg"}
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """The theme's files, and in place of docs/ what the navigation leads to."""
-    published = Files([file for file in files if not inside(file, config.docs_dir)])
+    """In place of the documents of docs/ what the navigation leads to."""
+    published = Files([file for file in files if not file.src_uri.endswith(".md")])
     waiting = page_names(config.nav)
     while waiting:
         name = waiting.pop()
@@ -47,10 +47,6 @@ def on_page_markdown(markdown: str, page, **_) -> str:
     parts = re.split(f"({CODE.pattern})", markdown, flags=CODE.flags)
     prose = [part if place % 2 else LINK.sub(to_page, part) for place, part in enumerate(parts)]
     return site_reference.filled("".join(prose))
-
-
-def inside(file: File, folder: str) -> bool:
-    return Path(folder) in Path(file.abs_src_path or "/").parents
 
 
 def page_names(nav) -> list[str]:

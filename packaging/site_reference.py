@@ -52,7 +52,7 @@ def command_parts(name: str, group: click.Group, above: str) -> Iterator[str]:
     command = group.get_command(click.Context(group), name)
     called = f"{above} {name}"
     context = click.Context(command, info_name=name)
-    yield f"{'##' if above == 'metamer' else '###'} {called}"
+    yield f"{'#' * (1 + len(called.split()))} {called}"
     yield f"```\n{' '.join([called, *command.collect_usage_pieces(context)])}\n```"
     yield cleaned(command.help or "")
     for title, options in sections(command):
