@@ -186,7 +186,7 @@ networks for the rest (`blocks`); or the networks and what they lack, in coarse 
 for error best, at the rate of exchange that photographs have at that quality; what is no larger without loss is kept without
 loss; and from quality 60 up no such tile ends more than 4 dB below what the quality gives photographs. `--lossless` keeps
 everything.
-[codec/encoder/forms.py](forms.py) has the rules, [bitstreams/FORMAT.md](../bitstreams/FORMAT.md) the format.
+[codec/encoder/forms.py](encoder/forms.py) has the rules, [bitstreams/FORMAT.md](../bitstreams/FORMAT.md) the format.
 
 Photographs are told from drawings by a look that takes a few percent of encoding: up to quality 90 none of 60 photographs that
 were kept out of training is coded otherwise than by the networks alone. Three of them, of fine grain all over, end more than
@@ -204,11 +204,11 @@ Bytes, and PSNR in dB (∞: without loss; of transparent pictures on white). The
         settings = results["settings"][str(quality)]
         names = [f"{peer} {settings[peer]}" for peer in PEERS]
         text += f"\n## Quality {quality}: {settings['PSNR']:.1f} dB for the photograph\n\n"
-        text += f"| picture | pixels | form | Metamer | {' | '.join(names)} |\n|---|---|---|---|{'---|' * len(names)}\n"
+        text += f"| picture, pixels | form | Metamer | {' | '.join(names)} |\n|---|---|---|{'---|' * len(names)}\n"
         for row in rows:
             found = row[str(quality)]
             cells = [cell(found["Metamer"])] + [cell(found[peer]) for peer in PEERS]
-            text += f"| {row['name']} | {row['size'][0]}×{row['size'][1]} | {found['form']} | {' | '.join(cells)} |\n"
+            text += f"| {row['name']}, {row['size'][0]}×{row['size'][1]} | {found['form']} | {' | '.join(cells)} |\n"
     text += "\n## Without loss\n\n| picture | Metamer | WebP | PNG |\n|---|---|---|---|\n"
     for row in rows:
         text += f"| {row['name']} | {' | '.join(str(row[LOSSLESS][name]) for name in ('Metamer', 'WebP', 'PNG'))} |\n"

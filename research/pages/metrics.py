@@ -26,21 +26,34 @@ def needs_text(metric: Metric) -> str:
     return ", ".join([*(f"weights {name}" for name in metric.weights), *packages]) or "–"
 
 
+USES = (  # to do what, with which distance, which that is not to be trained on, what to know of it
+    ("judge what people will see", "cvvdp", "a model of the eye; slow; no gradients"),
+    ("judge lossy codecs, as others do", "ssimulacra2", "made for codecs; no gradients"),
+    (
+        "judge without more packages or downloads",
+        "visibility",
+        "trained here, without opinions; blind from noise",
+    ),
+    ("compare with published curves", "psnr", "counts errors that nobody sees"),
+    ("compare with published curves", "ms-ssim", "recovers from noise; 161 pixels a side or more"),
+    ("train for looks, on a CPU", "lpips-squeeze", "blind from noise: mix it with `mse`"),
+    ("train for texture", "wasserstein", "blind from noise: mix it with `mse`"),
+    ("train for errors, or hold a mix", "mse", "smooths texture away"),
+)
+
+
+def uses_table() -> str:
+    """Which distance for what, with its agreement with people."""
+    agreement = {
+        row["metric"]: row["statistics"]["spearman"][0]
+        for row in read_results("tid2013-resim-twelve")
+    }
+    rows = [[use, f"`{name}`", f"{agreement[name]:.2f}", note] for use, name, note in USES]
+    return markdown_table(["to", "take", "people agree", "but know"], rows)
+
+
 def catalogue_table() -> str:
-    """Every distance of ours, whatever other packages add here, and what one must know of it."""
-    recovered = {row["metric"]: row["verdict"] for row in read_results("recoveries-noise")}
-    header = [
-        "name",
-        "what",
-        "family",
-        "range",
-        "better",
-        "true distance",
-        "trainable",
-        "smallest side",
-        "needs",
-        "from noise",
-    ]
+    """Every distance of ours, whatever other packages add here."""
     rows = [
         [
             f"`{m.name}`",
@@ -48,14 +61,27 @@ def catalogue_table() -> str:
             m.family,
             f"{m.low:g} … {m.high:g}, {m.best:g} for identical images".replace("inf", "∞"),
             "higher" if m.higher_is_better else "lower",
-            "yes" if m.true_distance else "no",
-            "yes" if m.trainable else "no",
-            str(m.min_side),
-            needs_text(m),
-            recovered.get(m.name, "–"),
         ]
         for m in CATALOGUE
     ]
+    return markdown_table(["name", "what", "family", "range", "better"], rows)
+
+
+def properties_table() -> str:
+    """What one must know of a distance before one uses it."""
+    recovered = {row["metric"]: row["verdict"] for row in read_results("recoveries-noise")}
+    rows = [
+        [
+            f"`{m.name}`",
+            "yes" if m.true_distance else "no",
+            "yes" if m.trainable else "no",
+            recovered.get(m.name, "–"),
+            str(m.min_side),
+            needs_text(m),
+        ]
+        for m in CATALOGUE
+    ]
+    header = ["name", "true distance", "trainable", "from noise", "smallest side", "needs"]
     return markdown_table(header, rows)
 
 
@@ -72,10 +98,7 @@ def ratings_table() -> str:
         [
             f"`{row['metric']}`",
             str(row["count"]),
-            *(
-                statistic_text(row["statistics"], name)
-                for name in ("spearman", "pearson", "kendall")
-            ),
+            *(statistic_text(row["statistics"], name) for name in ("spearman", "pearson")),
             *(
                 statistic_text(part.get(row["metric"], {}), "spearman")
                 for part in (twelve, defined)
@@ -90,36 +113,27 @@ def ratings_table() -> str:
         "images",
         "Spearman",
         "Pearson",
-        "Kendall",
         "Spearman, twelve references",
         "Spearman, defined types",
     ]
     return markdown_table(header, rows)
 
 
-def layers_table() -> str:
-    """Spearman by layer and subset of channels, over all types and over LIVE's four."""
-    columns = [
-        [Verdict(**row) for row in read_results(name)]
-        for name in ("tid2013-resim-layers", "tid2013-resim-layers-live")
-    ]
-    rows = []
+def layers_table(name: str) -> str:
+    """Spearman by layer and subset of channels, as recorded under that name."""
+    verdicts, rows = [Verdict(**row) for row in read_results(name)], []
     for network in NETWORKS:
-        swept = [layer_curves(verdicts, network) for verdicts in columns]
-        for layer in swept[0]["all"]:
-            row = [network, layer]
-            for subsets in swept:
-                along = {subset: by_layer[layer] for subset, by_layer in subsets.items()}
-                row += [
-                    statistic_text({"spearman": along[subset]}, "spearman")
-                    for subset in DRAWN_SUBSETS
+        curves = layer_curves(verdicts, network)
+        for layer in curves["all"]:
+            along = {subset: by_layer[layer] for subset, by_layer in curves.items()}
+            rows.append(
+                [
+                    f"{network} {layer}",
+                    *(interval_text(*along[subset]) for subset in DRAWN_SUBSETS),
+                    f"{along['H-10'][0] - along['L-10'][0]:+.3f}",
                 ]
-                row.append(f"{along['H-10'][0] - along['L-10'][0]:+.3f}")
-            rows.append(row)
-    by_layer = [*DRAWN_SUBSETS, "H-10 − L-10"]
-    return markdown_table(
-        ["network", "layer", *by_layer, *(f"LIVE's: {name}" for name in by_layer)], rows
-    )
+            )
+    return markdown_table(["layer", *DRAWN_SUBSETS, "H-10 − L-10"], rows)
 
 
 def enumeration(names: Iterable[str]) -> str:
@@ -158,9 +172,12 @@ def metrics_fields() -> dict[str, str]:
     """What the template of METRICS.md asks for."""
     flat, lab = roundness(ellipse_outlines()), roundness(chromaticity_to_lab(ellipse_outlines()))
     return {
+        "uses": uses_table(),
         "catalogue": catalogue_table(),
+        "properties": properties_table(),
         "judged": ratings_table(),
-        "layers": layers_table(),
+        "layers": layers_table("tid2013-resim-layers"),
+        "layers_live": layers_table("tid2013-resim-layers-live"),
         "recoveries": recoveries_table(),
         "types": str(len(DISTORTIONS)),
         "images": str(max(row["count"] for row in read_results("tid2013-resim"))),

@@ -20,6 +20,14 @@ def signed_percent(share: float) -> str:
     return f"{100 * share:+.1f}".replace("-", "−")
 
 
+def banana_effort() -> str:
+    """What training took: 'linear transform coding 3,000 steps and 21 seconds, …'."""
+    return ", ".join(
+        f"{METHODS[score.method]} {score.steps:,} steps and {score.seconds:.0f} seconds"
+        for score in recorded_scores("toy-banana")
+    )
+
+
 def banana_table() -> str:
     """Against the talk. The cost of a best coder rises with λ as its distortion, so that of another
     λ follows from it.
@@ -27,12 +35,11 @@ def banana_table() -> str:
     scores = recorded_scores("toy-banana")
     rows = []
     for score in scores:
-        against = ["–"] * 3
+        against = ["–"] * 2
         if talk_cost := TALK.get(score.method):
             even = score.tradeoff + (talk_cost - score.cost) / score.distortion
             against = [
-                f"{talk_cost:.2f}",
-                f"{signed_percent(score.cost / talk_cost - 1)} %",
+                f"{talk_cost:.2f} ({signed_percent(score.cost / talk_cost - 1)} %)",
                 f"{even:.2f}",
             ]
         rows.append(
@@ -42,8 +49,6 @@ def banana_table() -> str:
                 f"{score.distortion:.4f}",
                 f"{score.cost:.3f} [{score.low:.3f}, {score.high:.3f}]",
                 *against,
-                f"{score.steps:,}",
-                f"{score.seconds:.0f}",
             ]
         )
     header = [
@@ -51,11 +56,8 @@ def banana_table() -> str:
         "R (bits)",
         "D",
         f"R + λD at λ = {scores[0].tradeoff:g}",
-        "talk",
-        "difference",
+        "talk (difference)",
         "λ of the talk's figure",
-        "steps",
-        "seconds",
     ]
     return markdown_table(header, rows)
 
@@ -82,6 +84,7 @@ def toy_fields() -> dict[str, str]:
     }
     return {
         "banana": banana_table(),
+        "banana_effort": banana_effort(),
         **excess,
         "laplace": tables.score_markdown(recorded_scores("toy-laplace")),
         "sawbridge": tables.score_markdown(recorded_scores("toy-sawbridge")),
