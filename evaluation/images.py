@@ -1,5 +1,6 @@
 """Pictures between files, Pillow and tensors."""
 
+import hashlib
 import io
 from pathlib import Path
 
@@ -21,6 +22,11 @@ def read_image(path: Path) -> Image.Image:
         return pixels.read_rgb(path)
     except ImageError as problem:
         raise ImageError(f"{path} {problem}") from None
+
+
+def picture_digest(picture: Image.Image) -> str:
+    """SHA-256 of a picture's size and pixels, whatever its file's name or format."""
+    return hashlib.sha256(b"%dx%d " % picture.size + picture.tobytes()).hexdigest()
 
 
 def held_out_paths(folder: Path) -> list[Path]:

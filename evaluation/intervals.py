@@ -89,6 +89,33 @@ def bootstrap_interval(
     return float(low), float(high)
 
 
+def mean_intervals(
+    values: np.ndarray, samples: int = 1000, seed: int = 0, level: float = 0.95
+) -> tuple[np.ndarray, np.ndarray]:
+    """`bootstrap_interval` of many means at once, each of whose items are resampled alike.
+
+    Args:
+        values: (N, …), items first. A mean with NaN among its items has NaN for its interval.
+        samples: How many resamples.
+        seed: As for `bootstrap_interval`, which draws the same resamples from it.
+        level: Coverage, between 0 and 1.
+
+    Returns:
+        The ends, of the shape of ``values`` without its first axis.
+    """
+    values = np.asarray(values, float)
+    count = len(values)
+    if not count:
+        return np.full(values.shape[1:], np.nan), np.full(values.shape[1:], np.nan)
+    drawn = np.random.default_rng(seed).integers(0, count, (samples, count))
+    # how often each item comes in each resample: one product of matrices makes all means
+    weights = np.zeros((samples, count))
+    np.add.at(weights, (np.arange(samples)[:, None], drawn), 1 / count)
+    means = (weights @ values.reshape(count, -1)).reshape(samples, *values.shape[1:])
+    low, high = np.quantile(means, ((1 - level) / 2, (1 + level) / 2), axis=0)
+    return low, high
+
+
 def jackknife_interval(
     measure: Callable[[np.ndarray], float], value: float, pictures: np.ndarray, seed: int = 0
 ) -> tuple[float, float]:

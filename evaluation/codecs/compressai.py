@@ -109,7 +109,16 @@ def compressai_codec(spec: str) -> Codec:
         return NetworkCost(encoder.get_total_flops() // 2, decoder.get_total_flops() // 2, weighed)
 
     return Codec(
-        name, name, version, settings, settings, encode, decode, networks=True, count=count
+        name,
+        name,
+        version,
+        settings,
+        settings,
+        encode,
+        decode,
+        networks=True,
+        count=count,
+        trained=bool(checkpoint) or trained,
     )
 
 

@@ -35,7 +35,7 @@ class Codec:
     """A codec that can be measured.
 
     Attributes:
-        name: What one asks for it by.
+        name: What it is called in results.
         stream: Name of what writes its bytes, which decoders of one model share.
         version: What made bytes and pictures; rows of another version are not used again.
         settings: A few that span its useful range.
@@ -45,6 +45,9 @@ class Codec:
         networks: Whether every setting is a network of its own, whose memory says nothing of the
         others'.
         count: What a codec that is a network computes for a picture at a setting; None for others.
+        trained: Whether its files and pictures mean anything; an untrained network is good for
+            timing alone.
+        alias_of: What one asks for it by, where that is not its name.
     """
 
     name: str
@@ -56,6 +59,13 @@ class Codec:
     decode: Callable[[bytes], Image.Image]
     networks: bool = False
     count: Callable[[Image.Image, float], NetworkCost] | None = None
+    trained: bool = True
+    alias_of: str = ""
+
+    @property
+    def spec(self) -> str:
+        """What one asks for it by (`evaluation.codecs.registry.get_codec`)."""
+        return self.alias_of or self.name
 
     def check(self, setting: float) -> None:
         """Raises MetamerError for a setting that the codec does not have."""

@@ -1,6 +1,10 @@
 """Codecs that can be measured, by name."""
 
+import re
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import cache
+from pathlib import Path
 
 from metamer.codec.errors import MetamerError
 from metamer.evaluation.codecs import pillow, program
@@ -13,6 +17,27 @@ def pillow_codecs() -> dict[str, Codec]:
     return {name: kind.codec(name) for name, kind in pillow.pillow_formats().items()}
 
 
+def split_alias(text: str) -> tuple[str, str]:
+    """The alias of "ALIAS=CODEC", empty where there is none, and the codec.
+
+    >>> split_alias("coarse=jpeg:subsampling=4:2:0"), split_alias("jpeg:subsampling=4:4:4")
+    (('coarse', 'jpeg:subsampling=4:2:0'), ('', 'jpeg:subsampling=4:4:4'))
+    """
+    match = re.fullmatch(r"([\w.+-]+)=(.+)", text)
+    return (match[1], match[2]) if match and not Path(text).exists() else ("", text)
+
+
+def check_names(names: Sequence[str]) -> None:
+    """Raises MetamerError where there is no such codec, or two of them have one name."""
+    seen: dict[str, str] = {}
+    for text in names:
+        codec = get_codec(text)
+        if seen.setdefault(codec.name, codec.spec) != codec.spec:
+            raise MetamerError(
+                f"{codec.name} is {seen[codec.name]} and {codec.spec}; give them two names"
+            )
+
+
 @cache
 def get_codec(name: str, threads: int = 0) -> Codec:
     """A codec by its name.
@@ -22,13 +47,17 @@ def get_codec(name: str, threads: int = 0) -> Codec:
             compressai:NETWORK:metric=ms-ssim or compressai:NETWORK@CHECKPOINT
             (`evaluation.codecs.compressai`); FILE.toml, a program (`evaluation.codecs.program`); or
             MODEL, MODEL+DECODER or MODEL+DECODER@REALISM, and :effort=N behind any of them:
-            Metamer, MODEL and DECODER being names of shipped ones, or files.
+            Metamer, MODEL and DECODER being names of shipped ones, or files. ALIAS= before any of
+            them is what it is called.
         threads: Of Metamer's networks, 0 for every core; others go by the cores that the process
         has.
 
     Raises:
         MetamerError: There is no such codec, or an option is wrong.
     """
+    alias, spec = split_alias(name)
+    if alias:
+        return replace(get_codec(spec, threads), name=alias, alias_of=spec)
     formats = pillow.pillow_formats()
     first, colon, rest = name.partition(":")
     if first in formats:

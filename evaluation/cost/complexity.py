@@ -7,12 +7,12 @@ from functools import partial
 from pathlib import Path
 
 from PIL import Image
-from tqdm import tqdm
 
 from metamer.evaluation.codecs.interface import Codec, nearest_setting
 from metamer.evaluation.codecs.registry import get_codec
 from metamer.evaluation.cost import machine, subprocesses
 from metamer.evaluation.images import read_image, save_image
+from metamer.evaluation.progress import tracked
 
 THREADS = (1, 2)
 
@@ -51,7 +51,7 @@ def measure_complexity(
         original, stream = Path(folder, "picture.png"), Path(folder, "stream")
         save_image(picture, original)
         rows = []
-        for codec in tqdm(codecs, unit="codec", disable=None):
+        for codec in tracked(codecs, "codec"):
             area = picture.width * picture.height
             setting = nearest_setting(partial(codec.encode, picture), codec.ladder, bpp * area / 8)
             row = {
@@ -64,7 +64,7 @@ def measure_complexity(
             for way in subprocesses.DIRECTIONS:
                 done = {
                     number: subprocesses.run_in_subprocess(
-                        codec.name, way, original, stream, setting, runs + 1, number
+                        codec.spec, way, original, stream, setting, runs + 1, number
                     )
                     if number <= machine.cores()
                     else None

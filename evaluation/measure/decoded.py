@@ -6,18 +6,18 @@ from pathlib import Path
 
 from PIL import Image
 
-from metamer.evaluation.codecs.registry import get_codec
+from metamer.evaluation.codecs.registry import split_alias
 from metamer.evaluation.images import read_image, save_image
-from metamer.evaluation.measure.measurements import Point, Row
+from metamer.evaluation.measure.rows import Point, Row, row_codec
 
 ORIGINAL = "original"  # a folder next to those of codecs, whose names have an @
 
 
 def decoded_path(folder: Path, path: Path, point: Point) -> Path:
-    """Where the decoded picture goes: FOLDER/CODEC@BPP/NAME.png, with _ for what stands between
-    folders in a model's name.
+    """Where the decoded picture goes: FOLDER/CODEC@BPP/NAME.png, CODEC being its alias if it has
+    one, with _ for what stands between folders in a model's name.
     """
-    codec = re.sub(r"[^\w.+@=-]", "_", point.codec)
+    codec = re.sub(r"[^\w.+@=-]", "_", split_alias(point.codec)[0] or point.codec)
     return folder / f"{codec}@{point.target:g}" / f"{path.stem}.png"
 
 
@@ -34,5 +34,5 @@ def save_originals(paths: Sequence[Path], folder: Path) -> None:
 
 def decode_again(path: Path, row: Row) -> Image.Image:
     """What the codec of a row makes of a picture at the row's setting."""
-    codec = get_codec(row["codec"])
+    codec = row_codec(row)
     return codec.decode(codec.encode(read_image(path), row["setting"]))

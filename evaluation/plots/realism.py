@@ -16,7 +16,7 @@ from metamer.evaluation.plots.style import (
     save_figure,
     set_logarithmic,
 )
-from metamer.evaluation.realism.measures import RealismMeasure, common_measures
+from metamer.evaluation.realism.measures import RealismMeasure, all_measures
 from metamer.evaluation.results.summary import RateSummary, by_codec, realism_paths, realism_setting
 from metamer.perception.registry import find
 
@@ -31,12 +31,13 @@ def plot_rate_realism(
 ) -> None:
     """A panel a measure of realism over rate, better up, with its interval where there is one."""
     styles = styles or codec_styles(summary.codec for summary in summaries)
-    measures = common_measures([summary.realism for summary in summaries])
+    measures = all_measures([summary.realism for summary in summaries])
     figure, drawn = new_panels(len(measures))
     ends = {}
     for panel, measure in zip(drawn, measures, strict=True):
         ends[panel] = []
-        for name, own in by_codec(summaries).items():
+        having = [summary for summary in summaries if measure.measured(summary.realism)]
+        for name, own in by_codec(having).items():
             look, rates = styles[name], [summary.bpp for summary in own]
             figures = [measure.figures(summary.realism) for summary in own]
             panel.plot(
@@ -71,16 +72,27 @@ def plot_realism_plane(
     A thin line joins what a codec has at its rates, a thick one the realism asked for at one rate.
     """
     styles = styles or codec_styles(summary.codec for summary in summaries)
-    measures = common_measures([summary.realism for summary in summaries])
+    measures = all_measures([summary.realism for summary in summaries])
     figure, drawn = new_panels(len(measures), 6.0, 4.8)
     labels = {
-        panel: _plane(panel, summaries, label, measure, styles)
+        panel: _plane(panel, placed(summaries, label, measure), label, measure, styles)
         for panel, measure in zip(drawn, measures, strict=True)
     }
     rates = {summary.target for summary in summaries}
     figure.suptitle(f"{min(rates):g} bits per pixel" if len(rates) == 1 else "", x=0.01, ha="left")
     label_points(figure, labels)
     save_figure(figure, path)
+
+
+def placed(
+    summaries: Sequence[RateSummary], label: str, measure: RealismMeasure
+) -> list[RateSummary]:
+    """Those that have a place in the plane: measured by the distance and by the measure."""
+    return [
+        summary
+        for summary in summaries
+        if label in summary.means and measure.measured(summary.realism)
+    ]
 
 
 def _plane(

@@ -13,7 +13,6 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from metamer.codec.decode import decode
 from metamer.codec.encode import encode
@@ -25,6 +24,7 @@ from metamer.evaluation.intervals import bootstrap_interval
 from metamer.evaluation.markdown import interval_text, markdown_table
 from metamer.evaluation.plots import plt
 from metamer.evaluation.probes.recovery import centre_crop, image_checksum, jpeg_round_trip
+from metamer.evaluation.progress import progress
 from metamer.evaluation.ratings import agreement
 from metamer.perception import create
 from metamer.perception.distance import Distance
@@ -85,7 +85,7 @@ def detection_rows(photos: Sequence[Path], distance: Distance, out: Path) -> Ite
     files.write_file(
         str(out / TEACHER_FILE), "".join(json.dumps(item) + "\n" for item in jods.items()).encode()
     )
-    with tqdm(total=total, unit="image", disable=None) as bar:
+    with progress(total, "image") as bar:
         for photo in photos:
             try:
                 reference = centre_crop(to_tensor(read_image(photo)), SIDE)

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor
-from tqdm import tqdm
 
 from metamer.codec.errors import FileError, ImageError
 from metamer.codec.picture import pixels
@@ -23,6 +22,7 @@ from metamer.evaluation import plots
 from metamer.evaluation.images import read_image, to_tensor
 from metamer.evaluation.intervals import bootstrap_interval
 from metamer.evaluation.probes.recovery import centre_crop
+from metamer.evaluation.progress import tracked
 from metamer.perception.distance import Distance
 
 DEFAULT_DISTANCES = ("mse", "ms-ssim", "lpips-alex", "lpips-squeeze", "pim-1", "pim")
@@ -110,9 +110,7 @@ def change_tolerances(distance: Distance, images: Sequence[Tensor]) -> list[Beha
     """
     logs: dict[str, list[float]] = {}
     groups: dict[str, list[int]] = {}
-    for number, image in enumerate(
-        tqdm(images, str(distance), unit="photo", disable=None, leave=False)
-    ):
+    for number, image in enumerate(tracked(images, "photo", str(distance), leave=False)):
         reference = shift(image, 0, 0)
         far = distance_from(distance, reference)
         for name, results in small_changes(image).items():
@@ -179,9 +177,7 @@ def neighbour_orderings(distance: Distance, clips: Sequence[list[Tensor]]) -> li
     """
     correct: dict[str, list[float]] = {}
     groups: dict[str, list[int]] = {}
-    for number, clip in enumerate(
-        tqdm(clips, str(distance), unit="clip", disable=None, leave=False)
-    ):
+    for number, clip in enumerate(tracked(clips, "clip", str(distance), leave=False)):
         for corner, frames in enumerate(clip):
             stranger = clips[(number + len(clips) // 2) % len(clips)][corner]
             for frame, neighbour, other in ((0, 1, -1), (-1, -2, 0)):

@@ -14,7 +14,6 @@ import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from metamer.codec.errors import FileError
 from metamer.codec.system import files
@@ -22,6 +21,7 @@ from metamer.evaluation import plots
 from metamer.evaluation.images import read_image
 from metamer.evaluation.intervals import bootstrap_interval
 from metamer.evaluation.measure.panel import Panel
+from metamer.evaluation.progress import tracked
 from metamer.evaluation.ratings import agreement, datasets, resimulation
 from metamer.evaluation.ratings.judging import measure_pairs
 from metamer.perception import create
@@ -218,7 +218,7 @@ def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: b
     values = {name: measure_point(name, point, people, out) for name, point in networks.items()}
     scores = {
         name: {kind: people.spearman(found) for kind, found in values[name].items()}
-        for name in tqdm(networks, desc="agreement", unit="point", disable=None)
+        for name in tracked(list(networks), "point", "agreement")
     }
     references = {name: people.spearman(found) for name, found in lines.items()}
     curves = curves_by_objective(networks)

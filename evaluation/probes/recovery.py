@@ -17,12 +17,12 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from tqdm import tqdm
 
 from metamer.codec.errors import FileError, ImageError, MetamerError
 from metamer.codec.system import files
 from metamer.evaluation import plots
 from metamer.evaluation.images import from_tensor, read_image, round_trip, save_image, to_tensor
+from metamer.evaluation.progress import tracked
 from metamer.perception import create
 from metamer.perception.distance import Distance
 
@@ -84,7 +84,7 @@ def minimise_distance(
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(descent, steps, LEARNING_RATE / 100)
     with torch.no_grad():
         target = distance.space(distance.prepared(reference))
-    for _ in tqdm(range(steps), desc=str(distance), unit="step", disable=None, leave=False):
+    for _ in tracked(range(steps), "step", str(distance), leave=False):
         descent.zero_grad()
         loss = distance.shortfall(target, distance.space(distance.prepared(image))).sum()
         if smoothness:

@@ -2,7 +2,7 @@
 picture, with intervals.
 
 A curve is (settings, 2) of bits a pixel and a metric that rises with quality
-(`evaluation.rate.rate_distortion.bd_scale`). The package `bjontegaard` integrates; curves run
+(`evaluation.rate.curves.bd_scale`). The package `bjontegaard` integrates; curves run
 through their points by PCHIP (Fritsch and Carlson 1980) or Akima's splines (1970), which Herglotz
 et al. ("The Bjøntegaard bible", 2023) find nearest to densely measured ones. Always over what both
 cover.
@@ -53,20 +53,38 @@ def _common(anchor: np.ndarray, curve: np.ndarray, axis: int) -> tuple[float, fl
 
 
 def _delta(
-    measure: Callable[..., float], anchor: np.ndarray, curve: np.ndarray, method: str
+    measure: Callable[..., tuple],
+    anchor: np.ndarray,
+    curve: np.ndarray,
+    method: str,
+    within: tuple[float, float] | None = None,
 ) -> float:
+    """The package's measure over the common range, or over a part of it, of its own interpolation.
+
+    Of `bjontegaard.bd_rate` the functions give decimal logarithms of rates.
+    """
     with warnings.catch_warnings():
         # it warns of partial overlap; the range is reported instead
         warnings.simplefilter("ignore")
-        return float(
-            measure(
-                *anchor.T, *curve.T, method=method, require_matching_points=False, min_overlap=0
-            )
+        whole, *functions = measure(
+            *anchor.T,
+            *curve.T,
+            method=method,
+            require_matching_points=False,
+            interpolators=True,
+            min_overlap=0,
         )
+    if within is None:
+        return float(whole)
+    first, second = (float(function.integrate(*within)) for function in functions)
+    return 100 * (10 ** ((second - first) / (within[1] - within[0])) - 1)
 
 
 def bd_rate(
-    anchor: np.ndarray, curve: np.ndarray, method: str = "pchip"
+    anchor: np.ndarray,
+    curve: np.ndarray,
+    method: str = "pchip",
+    within: tuple[float, float] | None = None,
 ) -> tuple[float, float, float]:
     """Bjøntegaard's rate difference of a curve against an anchor.
 
@@ -74,14 +92,20 @@ def bd_rate(
         anchor: (settings, 2) of bits a pixel and a metric that rises with quality.
         curve: The same of the codec that is compared.
         method: "pchip" or "akima".
+        within: Range of the metric to average over; by default all that both cover.
 
     Returns:
         Percent, less is better, and the range of the metric that it covers. NaN where the ranges do
-        not overlap. Points that cost more than another and are no better do not count.
+        not overlap, or do not cover ``within``. Points that cost more than another and are no
+        better do not count.
     """
     anchor, curve = rising_points(anchor), rising_points(curve)
     low, high, some = _common(anchor, curve, 1)
-    return (_delta(bjontegaard.bd_rate, anchor, curve, method) if some else float("nan")), low, high
+    if within is not None:
+        some = some and low <= within[0] < within[1] <= high
+        low, high = within
+    rate = _delta(bjontegaard.bd_rate, anchor, curve, method, within) if some else float("nan")
+    return rate, low, high
 
 
 def bd_distortion(
@@ -104,15 +128,18 @@ def bd_distortion(
 
 
 def pairwise_differences(
-    curves: dict[str, np.ndarray], methods: Sequence[str] = METHODS
+    curves: dict[str, np.ndarray],
+    methods: Sequence[str] = METHODS,
+    within: tuple[float, float] | None = None,
 ) -> list[Difference]:
-    """Every codec against every other, by each method."""
+    """Every codec against every other, by each method. within: as for `bd_rate`."""
     differences = []
     for method in methods:
         for anchor, first in curves.items():
             for name, curve in curves.items():
                 if name != anchor:
-                    rate, gain = bd_rate(first, curve, method), bd_distortion(first, curve, method)
+                    rate = bd_rate(first, curve, method, within)
+                    gain = bd_distortion(first, curve, method)
                     differences.append(
                         Difference(anchor, name, method, rate[0], rate[1:], gain[0], gain[1:])
                     )
@@ -139,12 +166,15 @@ class PictureCurves:
 def picture_curves(
     rows: Iterable[dict], label: str, change: Callable[[np.ndarray], np.ndarray]
 ) -> PictureCurves:
-    """From rows of measurements; pictures without a value of the metric, at any setting of any
-    codec, are left out.
+    """From rows of measurements. Codecs that were not measured by the metric everywhere are left
+    out, then pictures that are too small for it.
     """
     cells: dict[str, dict[str, dict[float, tuple[float, float]]]] = {}
-    missing = set()
+    missing, rows = set(), list(rows)
+    without = {row["codec"] for row in rows if label not in row}
     for row in rows:
+        if row["codec"] in without:
+            continue
         if row[label] is None:
             missing.add(row["image"])
         else:
@@ -163,7 +193,9 @@ def picture_curves(
     return PictureCurves(names, values, change)
 
 
-def bd_rate_interval(of: PictureCurves, anchor: str, codec: str) -> tuple[float, float]:
+def bd_rate_interval(
+    of: PictureCurves, anchor: str, codec: str, within: tuple[float, float] | None = None
+) -> tuple[float, float]:
     """95 % bootstrap interval over pictures of the BD-rate (PCHIP) of mean curves; NaN for a single
     picture.
     """
@@ -171,7 +203,7 @@ def bd_rate_interval(of: PictureCurves, anchor: str, codec: str) -> tuple[float,
         return float("nan"), float("nan")
 
     def of_pictures(chosen: np.ndarray) -> float:
-        return bd_rate(of.curve(anchor, chosen), of.curve(codec, chosen))[0]
+        return bd_rate(of.curve(anchor, chosen), of.curve(codec, chosen), within=within)[0]
 
     return bootstrap_interval(of_pictures, [np.arange(len(of.names))], samples=SAMPLES)
 

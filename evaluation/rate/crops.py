@@ -9,7 +9,7 @@ from PIL import Image
 from metamer.evaluation import plots
 from metamer.evaluation.images import read_image
 from metamer.evaluation.measure.decoded import decode_again
-from metamer.evaluation.measure.measurements import Point, Row
+from metamer.evaluation.measure.rows import Point, Row
 from metamer.evaluation.results.at_rate import excess, is_off_rate
 
 SHEET_PICTURES = 4  # pictures on a sheet
@@ -51,7 +51,7 @@ def save_crop_sheet(
         crops.append((picture.crop(box), f"{path.stem}\noriginal"))
         for point in points:
             row = rows[path.name, point]
-            caption = f"{point.codec}\n{row['bpp']:.3f} bpp"
+            caption = f"{row['codec']}\n{row['bpp']:.3f} bpp"
             if is_off_rate(row):
                 caption += f", {100 * excess(row):+.0f} %".replace("-", "−")
             crops.append((decode_again(path, row).crop(box), caption))

@@ -14,15 +14,17 @@ from pathlib import Path
 
 from metamer.codec.errors import MetamerError
 from metamer.codec.system import files
-from metamer.evaluation.codecs.registry import get_codec
+from metamer.evaluation.codecs.registry import check_names, get_codec
 from metamer.evaluation.images import held_out_paths, read_image
 from metamer.evaluation.intervals import LEAST_PICTURES
-from metamer.evaluation.measure import measurements
 from metamer.evaluation.measure.decoded import decode_again, decoded_path, save_originals
-from metamer.evaluation.measure.measurements import Point, Row
+from metamer.evaluation.measure.measurements import cached_distance
+from metamer.evaluation.measure.pictures import measure_pictures
+from metamer.evaluation.measure.rows import Point, Row
 from metamer.evaluation.rate.crops import save_crop_sheet
 from metamer.evaluation.rate.matched_summary import matched_table, summarise_rate
 from metamer.evaluation.rate.rate_distortion import DEFAULT_METRICS
+from metamer.evaluation.rate.tables import UNTRAINED
 from metamer.evaluation.realism import comparison
 from metamer.evaluation.realism.features import FeatureSampler
 from metamer.evaluation.results.at_rate import at_rate
@@ -74,26 +76,25 @@ def evaluate_at_rates(
     if sheet_rate is not None and sheet_rate not in targets:
         raise MetamerError(f"a sheet at {sheet_rate:g} bpp needs --bpp {sheet_rate:g}")
     paths = held_out_paths(folder)
-    names = list(dict.fromkeys([*names, *filter(None, [anchor])]))
-    anchor = anchor or names[0]
-    points = [Point(name, target=target) for target in targets for name in names]
-    for name in names:
-        get_codec(name)  # unknown ones are reported before the first hour is spent
-    # so are weights that are not here
+    codecs = {get_codec(name).name: name for name in names}
+    names = list(dict.fromkeys([*names, *([anchor] if anchor and anchor not in codecs else [])]))
+    # unknown codecs and weights that are not here are reported before the first hour is spent
+    check_trained(names)
+    anchor = get_codec(codecs.get(anchor, anchor or names[0])).name
     sample = FeatureSampler(critic=critic) if with_realism else None
+    points = [Point(name, target=target) for target in targets for name in names]
     places = functools.partial(decoded_path, out / "decoded") if keep else None
-    rows = measurements.measure_pictures(paths, points, specs, out / "matched.jsonl", jobs, places)
+    measured = measure_pictures(paths, points, specs, out / "matched.jsonl", jobs, places)
     if keep:
         save_originals(paths, out / "decoded")
-    labels = [measurements.cached_distance(spec).label for spec in specs]
+    labels = [cached_distance(spec).label for spec in specs]
+    rows = list(measured.values())
     summaries = [
-        summary
-        for target in targets
-        for summary in summarise_rate(rows.values(), target, anchor, labels)
+        summary for target in targets for summary in summarise_rate(rows, target, anchor, labels)
     ]
     if sample:
         measure_realism(summaries, paths, rows, sample)
-    text = matched_table(summaries, anchor)
+    text = matched_table(summaries, anchor, rows)
     files.write_file(str(out / "matched.txt"), (text + "\n").encode())
     files.write_file(
         str(out / "matched.json"),
@@ -101,14 +102,24 @@ def evaluate_at_rates(
     )
     if sheet_rate is not None:
         sheet = [point for point in points if point.target == sheet_rate]
-        save_crop_sheet(paths, rows, sheet, out / "crops.png")
+        save_crop_sheet(paths, measured, sheet, out / "crops.png")
     return text
+
+
+def check_trained(names: Sequence[str]) -> None:
+    """Raises MetamerError for what has no rate that means anything, and for unknown names."""
+    check_names(names)
+    for name in names:
+        if not get_codec(name).trained:
+            raise MetamerError(
+                f"{name} is {UNTRAINED} (`metamer complexity`); its rates mean nothing"
+            )
 
 
 def measure_realism(
     summaries: Sequence[RateSummary],
     paths: Sequence[Path],
-    rows: dict[tuple[str, Point], Row],
+    rows: Sequence[Row],
     sample: FeatureSampler,
 ) -> None:
     """Sets the realism of every codec that is at its rate, on the pictures that count there.
@@ -116,16 +127,16 @@ def measure_realism(
     None where so many were left out that too few remain.
     """
     originals = sample(map(read_image, paths))
+    by_cell = {(row["image"], row["codec"], row["target"]): row for row in rows}
     for target in dict.fromkeys(summary.target for summary in summaries):
-        here = {key: row for key, row in rows.items() if key[1].target == target}
-        at = at_rate(here.values())
+        at = at_rate(row for row in rows if row["target"] == target)
         chosen = [index for index, path in enumerate(paths) if path.name in at.images]
         if len(chosen) < min(LEAST_PICTURES, len(paths)):
             continue
         for summary in summaries:
             if summary.target == target and summary.pictures:
-                point = Point(summary.codec, target=target)
                 decoded = sample(
-                    decode_again(paths[index], here[paths[index].name, point]) for index in chosen
+                    decode_again(paths[index], by_cell[paths[index].name, summary.codec, target])
+                    for index in chosen
                 )
                 summary.realism = comparison.compare_sets(originals.of(chosen), decoded)

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 
 from metamer.evaluation.intervals import bootstrap_interval
-from metamer.evaluation.measure.measurements import Row
+from metamer.evaluation.measure.flat_areas import flat_areas_lines
+from metamer.evaluation.measure.rows import Row
 from metamer.evaluation.realism import measures
 from metamer.evaluation.results.at_rate import TOLERANCE, at_rate
 from metamer.evaluation.results.summary import MeanInterval, RateSummary
@@ -80,8 +81,11 @@ def _means_and_differences(
     return means, differences
 
 
-def matched_table(summaries: Sequence[RateSummary], anchor: str) -> str:
-    """Rates, means and differences from the anchor, a block for each rate."""
+def matched_table(summaries: Sequence[RateSummary], anchor: str, rows: Sequence[Row] = ()) -> str:
+    """Rates, means and differences from the anchor, a block for each rate.
+
+    rows: those summed up, for what they say of flat areas.
+    """
     width = max(len(summary.codec) for summary in summaries) + 1
     lines = [
         "each picture at the setting nearest to the rate; means over images with 95 % bootstrap "
@@ -91,8 +95,16 @@ def matched_table(summaries: Sequence[RateSummary], anchor: str) -> str:
         block = [summary for summary in summaries if summary.target == target]
         lines += ["", *_rate_lines(block, width), *_distance_lines(block, width, anchor)]
         lines += _realism_lines(block, width)
+        lines += flat_areas_lines(_counting(rows, target), width)
     lines += [f"caution: {text}" for text in realism_cautions(summaries)]
     return "\n".join(lines)
+
+
+def _counting(rows: Sequence[Row], target: float) -> list[Row]:
+    """The rows that count at one rate."""
+    here = [row for row in rows if row["target"] == target]
+    at = at_rate(here)
+    return [row for row in here if row["codec"] in at.codecs and row["image"] in at.images]
 
 
 def _rate_lines(block: Sequence[RateSummary], width: int) -> list[str]:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-from tqdm import tqdm
 
 from metamer.codec.errors import FileError, ImageError
 from metamer.codec.system import files
@@ -20,6 +19,7 @@ from metamer.evaluation import json_lines
 from metamer.evaluation.images import read_image, to_tensor
 from metamer.evaluation.intervals import bootstrap_interval
 from metamer.evaluation.measure.panel import Panel
+from metamer.evaluation.progress import progress, tracked
 from metamer.evaluation.ratings import agreement
 from metamer.evaluation.ratings.items import OpinionSet, RatedImage, RatedPair, RatedTriplet
 from metamer.perception.errors import MetricError
@@ -87,7 +87,7 @@ def measure_pairs(
     )
     with (
         open(out / VALUES_FILE, "a", buffering=1) as log,
-        tqdm(total=len(todo), unit="image", disable=None) as bar,
+        progress(len(todo), "image") as bar,
     ):
         for reference, group in groupby(todo, key=lambda job: job[0]):
             original = read_image(reference)
@@ -145,7 +145,7 @@ def judge_opinions(
     clusters = np.array([item.reference.name for item in items])
     swept = {label for sweep in panel.sweeps for label in sweep.labels}
     verdicts = []
-    for label in tqdm(panel.labels, desc="agreement", unit="metric", disable=None):
+    for label in tracked(panel.labels, "metric", "agreement"):
         values = np.array([row[label] for row in rows]) * quality_sign(label, panel)
         wanted = {"spearman": agreement.spearman}
         if label not in swept:

@@ -15,11 +15,11 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 from scipy import optimize
-from tqdm import tqdm
 
 from metamer.codec.errors import ImageError, MetamerError
 from metamer.codec.system import files
 from metamer.evaluation.images import read_image, save_image, to_tensor
+from metamer.evaluation.progress import progress
 from metamer.evaluation.ratings.distortions import DISTORTIONS, LEVELS, VARIANCES, Distortion
 from metamer.perception import create
 
@@ -195,9 +195,8 @@ def resimulate(kodak: Path, ratings: Path, out: Path) -> None:
         if (out / ENTRIES).exists()
         else {}
     )
-    with tqdm(total=len(DISTORTIONS) * len(LEVELS), unit="level", disable=None) as bar:
+    with progress(len(DISTORTIONS) * len(LEVELS), "level") as bar:
         for kind, level in itertools.product(DISTORTIONS.values(), LEVELS):
-            bar.set_description(kind.title)
             bar.update()
             names = {name: f"{name.lower()}_{kind.number:02d}_{level}.png" for name in images}
             if absent := next(

@@ -28,7 +28,7 @@ from metamer.evaluation.realism.frechet import (
     mean_frechet_distance,
     pooled_moments,
 )
-from metamer.evaluation.realism.kid import kid_of_subsets, squared_mmd
+from metamer.evaluation.realism.kid import kid_of_subsets, paired_squared_mmd, squared_mmd
 
 
 def compare_sets(originals: SetFeatures, images: SetFeatures) -> dict[str, float]:
@@ -40,11 +40,13 @@ def compare_sets(originals: SetFeatures, images: SetFeatures) -> dict[str, float
         images: The same of what was decoded.
 
     Returns:
-        pictures, patches: how many there are. fid. kid, and kid_deviation, the standard deviation
-        between its subsets. The Fréchet distance in a layer is called NETWORK:LAYER, that in PIM's
-        z pim, what the critic finds js and kl (`post_hoc_critic.divergence_bounds`); the last three
-        if sampled. Each comes with NAME_low and NAME_high, a 95 % interval over pictures
-        (`intervals.jackknife_interval`), where at least 4 have patches.
+        pictures, patches: how many there are. fid. kid, in the usual estimator, and kid_paired, in
+        that for sets of the same pictures (`kid`); kid_deviation and kid_paired_deviation, the
+        standard deviations between their subsets. The Fréchet distance in a layer is called
+        NETWORK:LAYER, that in PIM's z pim, what the critic finds js and kl
+        (`post_hoc_critic.divergence_bounds`); the last three if sampled. Each comes with NAME_low
+        and NAME_high, a 95 % interval over pictures (`intervals.jackknife_interval`), where at
+        least 4 have patches.
 
     Raises:
         ImageError: Sets of other sizes, or too few patches.
@@ -70,13 +72,17 @@ def compare_sets(originals: SetFeatures, images: SetFeatures) -> dict[str, float
             *(pooled_moments(of.moments[index] for index in chosen) for of in (originals, images))
         )
 
-    subsets = kid_of_subsets(*features("fid", cut))
     result = {"pictures": len(counts[1]), "patches": sum(counts[1]), "fid": frechet("fid", cut)}
     result |= interval_fields("fid", partial(frechet, "fid"), result["fid"], cut)
-    result |= {"kid": float(subsets.mean()), "kid_deviation": float(subsets.std(ddof=1))}
-    result |= interval_fields(
-        "kid", lambda chosen: squared_mmd(*features("fid", chosen)), result["kid"], cut
-    )
+    for name, discrepancy in (("kid", squared_mmd), ("kid_paired", paired_squared_mmd)):
+        subsets = kid_of_subsets(*features("fid", cut), paired=name == "kid_paired")
+        result |= {name: float(subsets.mean()), f"{name}_deviation": float(subsets.std(ddof=1))}
+        result |= interval_fields(
+            name,
+            lambda chosen, of=discrepancy: of(*features("fid", chosen)),
+            result[name],
+            cut,
+        )
     for name in set(images.features) - {"fid"}:
         result[name] = frechet(name, cut)
         result |= interval_fields(name, partial(frechet, name), result[name], cut)
@@ -97,7 +103,10 @@ def interval_fields(
         return {}
     low, high = jackknife_interval(measure, value, pictures)
     # of these KID alone can be below 0
-    return {f"{name}_low": low if name == "kid" else max(0.0, low), f"{name}_high": high}
+    return {
+        f"{name}_low": low if name.startswith("kid") else max(0.0, low),
+        f"{name}_high": high,
+    }
 
 
 def paired_pictures(references: Path, images: Path) -> tuple[list[Path], list[Path]]:

@@ -2,7 +2,7 @@
 where patches are few.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from metamer.evaluation.realism.features import SIDE
@@ -26,6 +26,10 @@ class RealismMeasure:
     fewer: str
     scale: float = 1.0
 
+    def measured(self, result: dict[str, float] | None) -> bool:
+        """Whether a result has it."""
+        return result is not None and self.key in result
+
     def figures(self, result: dict[str, float]) -> tuple[float, ...]:
         """The value as a person reads it, and the ends of its 95 % interval where it has one."""
         return tuple(
@@ -38,6 +42,7 @@ class RealismMeasure:
 MEASURES = (
     RealismMeasure("fid", "FID/256", FEATURES, BIASED),
     RealismMeasure("kid", "KID ×10³", 200, "needed for subsets of 100", 1000),
+    RealismMeasure("kid_paired", "KID of pairs ×10³", 200, "needed for subsets of 100", 1000),
     RealismMeasure("pim", "Fréchet, PIM's z", 100, "that show enough of what there is"),
     RealismMeasure(
         "js",
@@ -49,13 +54,13 @@ MEASURES = (
 )
 
 
-def common_measures(every: Sequence[dict[str, float]]) -> list[RealismMeasure]:
-    """What all of ``every``, each from `comparison.compare_sets`, were measured by: `MEASURES`,
-    then layers NETWORK:LAYER.
+def all_measures(every: Iterable[dict[str, float]]) -> list[RealismMeasure]:
+    """What any of ``every``, each from `comparison.compare_sets`, was measured by: `MEASURES`, then
+    layers NETWORK:LAYER.
     """
-    common = set.intersection(*map(set, every)) if every else set()
-    layers = sorted(key for key in common if ":" in key and not key.endswith(("_low", "_high")))
-    return [measure for measure in MEASURES if measure.key in common] + [
+    keys = set().union(*every)
+    layers = sorted(key for key in keys if ":" in key and not key.endswith(("_low", "_high")))
+    return [measure for measure in MEASURES if measure.key in keys] + [
         RealismMeasure(
             key,
             f"Fréchet, {key}",
@@ -73,7 +78,7 @@ def small_sample_cautions(result: dict[str, float]) -> list[str]:
     count = result["patches"]
     said = [
         f"{measure.label}: {count} patches, fewer than the {measure.enough} {measure.fewer}"
-        for measure in common_measures([result])
+        for measure in all_measures([result])
         if count < measure.enough
     ]
     if result["pictures"] < FEW_PICTURES:
@@ -87,7 +92,7 @@ def small_sample_cautions(result: dict[str, float]) -> list[str]:
 def figure_texts(result: dict[str, float]) -> dict[str, str]:
     """Label → value and 95 % interval, '107.2 [94.3, 120.1]'."""
     texts = {}
-    for measure in common_measures([result]):
+    for measure in all_measures([result]):
         value, *ends = (f"{figure:.4g}" for figure in measure.figures(result))
         texts[measure.label] = f"{value} [{', '.join(ends)}]" if ends else value
     return texts

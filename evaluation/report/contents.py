@@ -1,13 +1,17 @@
 """What the page says: curves, BD-rates, tables."""
 
+import math
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from metamer.evaluation.measure.measurements import Row
+from metamer.evaluation.measure.rows import Row
 from metamer.evaluation.plots.style import metric_title, round_ticks
-from metamer.evaluation.rate import rate_distortion
-from metamer.evaluation.realism.measures import common_measures, small_sample_cautions
+from metamer.evaluation.rate.bjontegaard import bd_rate
+from metamer.evaluation.rate.curves import mean_curves, published_curves
+from metamer.evaluation.rate.figure_data import curve_bands, usual_anchor
+from metamer.evaluation.rate.matched_summary import realism_cautions
+from metamer.evaluation.realism.measures import all_measures
 from metamer.evaluation.results.folders import distance_labels
 from metamer.evaluation.results.summary import RateSummary, by_codec, realism_paths
 from metamer.perception.registry import find
@@ -19,7 +23,7 @@ GENERAL = -1  # decimals of numbers shown with as many as they have
 
 def decimals(rows: Sequence[Row], label: str) -> int:
     """Decimals that tell values of a distance apart."""
-    values = [abs(row[label]) for row in rows if row[label] is not None]
+    values = [abs(row[label]) for row in rows if row.get(label) is not None]
     size = np.median(values) if values else 1.0
     return 2 if size >= 5 else 3 if size >= 0.5 else 4
 
@@ -30,7 +34,7 @@ def bd_matrix(curves: dict[str, np.ndarray]) -> list[dict]:
     def cell(codec: str, anchor: str) -> dict:
         if codec == anchor:
             return {"text": "", "over": "", "shade": 0, "kind": ""}
-        rate, low, high = rate_distortion.bd_rate(curves[anchor], curves[codec])
+        rate, low, high = bd_rate(curves[anchor], curves[codec])
         if np.isnan(rate):
             return {"text": "–", "over": "", "shade": 0, "kind": ""}
         return {
@@ -53,15 +57,14 @@ def distance_sections(rows: Sequence[Row], names: Sequence[str] = ()) -> list[di
     """
     sections = []
     for label in distance_labels(rows):
-        scale, curves = rate_distortion.mean_curves(rows, label)
+        scale, curves = mean_curves(rows, label)
         curves |= {
-            published_label(codec.name): curve
-            for codec, curve in rate_distortion.published_curves(names, label)
+            published_label(codec.name): curve for codec, curve in published_curves(names, label)
         }
         curves = dict(sorted(curves.items(), key=lambda item: -item[1][-1, 1]))
         ends = {
             name: np.sort(band[:, 1:], 1).T
-            for name, band in rate_distortion.mean_curve_intervals(rows, label).items()
+            for name, band in curve_bands(rows, label, usual_anchor(rows)).items()
         }
         sections.append(
             {
@@ -110,9 +113,15 @@ def picture_table(rows: Sequence[Row]) -> tuple[list[dict], list[list]]:
     columns += [{"title": name, "digits": 3} for name in ("encode, s", "decode, s")]
     keys = ("setting", "bytes", "bpp", *distances, *seconds)
     return columns, [
-        [row["image"], row["codec"], *(row[key] and float(f"{row[key]:.6g}") for key in keys)]
+        [row["image"], row["codec"], *(row.get(key) and float(f"{row[key]:.6g}") for key in keys)]
         for row in rows
     ]
+
+
+def count_text(counts: Iterable[int]) -> str:
+    """A number, or the least and the greatest of several."""
+    counts = set(counts)
+    return f"{min(counts)}" if len(counts) == 1 else f"{min(counts)} to {max(counts)}"
 
 
 def realism_section(summaries: Sequence[RateSummary]) -> dict | None:
@@ -122,9 +131,9 @@ def realism_section(summaries: Sequence[RateSummary]) -> dict | None:
     measured = [summary for summary in summaries if summary.realism]
     if not measured:
         return None
-    shared_measures, distances = (
-        common_measures([summary.realism for summary in measured]),
-        list(measured[0].means),
+    measures, distances = (
+        all_measures([summary.realism for summary in measured]),
+        list(dict.fromkeys(label for summary in measured for label in summary.means)),
     )
 
     def point(summary: RateSummary) -> dict:
@@ -133,13 +142,19 @@ def realism_section(summaries: Sequence[RateSummary]) -> dict | None:
             "rate": f"{summary.target:g}",
             "bpp": summary.bpp,
             "realism": [
-                six_digits(measure.figures(summary.realism)) for measure in shared_measures
+                six_digits(measure.figures(summary.realism))
+                if measure.measured(summary.realism)
+                else None
+                for measure in measures
             ],
-            "means": six_digits(summary.means[label].value for label in distances),
+            "means": [
+                float(f"{summary.means[label].value:.6g}") if label in summary.means else None
+                for label in distances
+            ],
         }
 
     def cell(figures: Sequence[float]) -> dict[str, str]:
-        value, *ends = (f"{figure:.4g}" for figure in figures)
+        value, *ends = (f"{figure:.4g}" for figure in figures or [math.nan])
         return {"value": value, "interval": " … ".join(ends)}
 
     def block(rate: float) -> list[dict]:
@@ -148,14 +163,14 @@ def realism_section(summaries: Sequence[RateSummary]) -> dict | None:
                 "rate": f"{rate:g}",
                 "codec": summary.codec,
                 "bpp": f"{summary.bpp:.3f}",
-                "cells": [cell(measure.figures(summary.realism)) for measure in shared_measures],
+                "cells": [cell(measure.figures(summary.realism)) for measure in measures],
             }
             for summary in measured
             if summary.target == rate
         ]
 
     return {
-        "measures": [measure.label for measure in shared_measures],
+        "measures": [measure.label for measure in measures],
         "ticks": six_digits(
             round_ticks(
                 min(summary.bpp for summary in measured), max(summary.bpp for summary in measured)
@@ -171,7 +186,7 @@ def realism_section(summaries: Sequence[RateSummary]) -> dict | None:
         "curves": [list(map(point, along)) for along in by_codec(measured).values()],
         "sliders": [list(map(point, along)) for along in realism_paths(measured).values()],
         "blocks": list(map(block, dict.fromkeys(summary.target for summary in measured))),
-        "pictures": measured[0].realism["pictures"],
-        "patches": measured[0].realism["patches"],
-        "cautions": small_sample_cautions(measured[0].realism),
+        "pictures": count_text(summary.realism["pictures"] for summary in measured),
+        "patches": count_text(summary.realism["patches"] for summary in measured),
+        "cautions": realism_cautions(measured),
     }

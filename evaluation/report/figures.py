@@ -6,9 +6,12 @@ from pathlib import Path
 
 from metamer.codec.errors import FileError, MetamerError
 from metamer.evaluation import plots
-from metamer.evaluation.measure.measurements import Row
+from metamer.evaluation.measure.rows import Row
 from metamer.evaluation.plots.style import Style
-from metamer.evaluation.rate import published, rate_distortion
+from metamer.evaluation.rate import published
+from metamer.evaluation.rate.bjontegaard import bd_rate
+from metamer.evaluation.rate.curves import mean_curves
+from metamer.evaluation.rate.figure_data import figure_data, picture_bd_rates, usual_anchor
 from metamer.evaluation.results.folders import Results, distance_labels, load_results
 
 
@@ -20,7 +23,7 @@ def draw_figures(
     others: Sequence[str] = (),
     complexity: Path | None = None,
     anchor: str | None = None,
-) -> list[Path]:
+) -> tuple[list[Path], list[str]]:
     """Draws what is in folders of results.
 
     Args:
@@ -28,26 +31,32 @@ def draw_figures(
         out: Folder for the figures.
         formats: Of png, svg and pdf.
         specs: Labels of distances, by default all that were measured; the first is the plane's.
-        others: Names of published codecs (`evaluation.rate.published`).
+        others: Names of published codecs (`evaluation.rate.published`), which are of Kodak.
         complexity: JSON of `metamer complexity`; None for no plot of complexity.
-        anchor: Codec that single pictures' gains are against; by default jpeg if it was measured,
-        else the first.
+        anchor: Codec that single pictures' gains and bands are against; by default jpeg if it was
+            measured, else the first.
 
     Returns:
-        The files written.
+        The files written, and what must be said of them, a line each.
 
     Raises:
-        MetamerError: A distance or codec that was not measured, or files that cannot be read.
+        MetamerError: A distance or codec that was not measured, published curves beside other
+            pictures than Kodak's, or files that cannot be read.
     """
     results = load_results(folders)
+    published_names = [published.find_published(name).name for name in others]
     work = complexity_points(complexity, results.rows) if complexity else []
+    if others or work:
+        published.check_kodak_digests(results.digests())
     codecs = [
         *(row["codec"] for row in results.rows + results.matched),
         *(summary.codec for summary in results.summaries),
     ]
-    styles = plots.codec_styles(
-        [*codecs, *(published.find_published(name).name for name in others)]
-    )
+    styles = plots.codec_styles([*codecs, *published_names])
+    if anchor and anchor not in {row["codec"] for row in results.rows + results.matched}:
+        raise MetamerError(
+            f"{anchor} was not measured; there are {', '.join(dict.fromkeys(codecs))}"
+        )
     figures = {}
     for name, rows in (
         ("rate_distortion", results.rows),
@@ -55,8 +64,8 @@ def draw_figures(
     ):
         if rows:
             labels = chosen_labels(distance_labels(rows), specs)
-            figures[name] = rate_distortion.figure_data(rows, labels, others) | {"styles": styles}
-    gains, anchor = gains_against(results.rows, specs, anchor)
+            figures[name] = figure_data(rows, labels, others, anchor) | {"styles": styles}
+    gains, against = gains_against(results.rows, specs, anchor)
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for suffix in dict.fromkeys(formats):
@@ -65,7 +74,7 @@ def draw_figures(
             plots.plot_rate_distortion(path=written[-1], **parts)
         if gains:
             written.append(out / f"gains.{suffix}")
-            plots.plot_gains(gains, anchor, written[-1], styles)
+            plots.plot_gains(gains, against, written[-1], styles)
         written += draw_realism(results, out, suffix, specs, styles)
         if results.logs:
             written.append(out / f"training.{suffix}")
@@ -73,7 +82,15 @@ def draw_figures(
         if work:
             written.append(out / f"rate_distortion_complexity.{suffix}")
             plots.plot_complexity(work, written[-1], published.ANCHOR)
-    return written
+    return written, untrained_notes(results)
+
+
+def untrained_notes(results: Results) -> list[str]:
+    """A line for networks that are in no figure, for want of training."""
+    if not results.untrained:
+        return []
+    names = ", ".join(results.untrained)
+    return [f"left out of figures: {names}; untrained, which is good for timing alone"]
 
 
 def chosen_labels(measured: Sequence[str], specs: Sequence[str]) -> list[str]:
@@ -88,18 +105,14 @@ def chosen_labels(measured: Sequence[str], specs: Sequence[str]) -> list[str]:
 def gains_against(
     rows: Sequence[Row], specs: Sequence[str], anchor: str | None
 ) -> tuple[dict, str]:
-    """`rate_distortion.picture_bd_rates` of rows over settings, and the anchor. Raises MetamerError
-    for one that was not measured.
+    """`figure_data.picture_bd_rates` of rows over settings, and the anchor; none where the anchor
+    has no such rows.
     """
     codecs = list(dict.fromkeys(row["codec"] for row in rows))
-    if anchor and anchor not in codecs:
-        raise MetamerError(f"{anchor} was not measured; there are {', '.join(codecs)}")
-    anchor = anchor or next((name for name in codecs if name == "jpeg"), *codecs[:1] or [""])
-    if len(codecs) < 2:
+    anchor = anchor or usual_anchor(rows)
+    if len(codecs) < 2 or anchor not in codecs:
         return {}, anchor
-    return rate_distortion.picture_bd_rates(
-        rows, chosen_labels(distance_labels(rows), specs), anchor
-    ), anchor
+    return picture_bd_rates(rows, chosen_labels(distance_labels(rows), specs), anchor), anchor
 
 
 def draw_realism(
@@ -111,15 +124,16 @@ def draw_realism(
     measured = [summary for summary in results.summaries if summary.realism]
     if not measured:
         return []
-    if len(counts := {summary.realism["pictures"] for summary in measured}) > 1:
-        counts_text = " and ".join(map(str, sorted(counts)))
-        raise MetamerError(
-            f"realism of {counts_text} pictures does not compare; plot one run at a time"
-        )
+    for target in {summary.target for summary in measured}:
+        counts = {part.realism["pictures"] for part in measured if part.target == target}
+        if len(counts) > 1:
+            text = " and ".join(map(str, sorted(counts)))
+            raise MetamerError(
+                f"realism of {text} pictures does not compare; plot one run at a time"
+            )
+    labels = dict.fromkeys(label for summary in measured for label in summary.means)
     written = [out / f"distortion_realism.{suffix}"]
-    plots.plot_realism_plane(
-        measured, chosen_labels(list(measured[0].means), specs)[0], written[0], styles
-    )
+    plots.plot_realism_plane(measured, chosen_labels(list(labels), specs)[0], written[0], styles)
     if len({summary.target for summary in measured}) > 1:
         written.append(out / f"rate_realism.{suffix}")
         plots.plot_rate_realism(measured, written[1], styles)
@@ -143,9 +157,9 @@ def complexity_points(path: Path, rows: Sequence[Row]) -> list[plots.ComplexityP
     except (ValueError, TypeError, KeyError):
         raise FileError(f"{path}: the JSON of `metamer complexity --json` is needed") from None
     anchor = published.find_published(published.ANCHOR).curves["psnr"]
-    curves = rate_distortion.mean_curves(rows, "psnr")[1] if "psnr" in distance_labels(rows) else {}
+    curves = mean_curves(rows, "psnr")[1] if "psnr" in distance_labels(rows) else {}
     points = [
-        plots.ComplexityPoint(codec, work[codec], rate_distortion.bd_rate(anchor, curve)[0])
+        plots.ComplexityPoint(codec, work[codec], bd_rate(anchor, curve)[0])
         for codec, curve in curves.items()
         if work.get(codec)
     ]

@@ -44,6 +44,8 @@ def write_page(folders: Sequence[Path], out: Path, most: int, others: Sequence[s
         MetamerError: No results there, or files that cannot be read or written.
     """
     results = load_results(folders)
+    if others:
+        published.check_kodak_digests(results.digests())
     rows = results.rows or results.matched
     if not rows:
         raise MetamerError(f"{folders[0]}: no results of `metamer evaluate` there")

@@ -8,7 +8,7 @@ from urllib.parse import quote
 import numpy as np
 
 from metamer.evaluation.measure.decoded import ORIGINAL, decoded_path
-from metamer.evaluation.measure.measurements import Point, Row
+from metamer.evaluation.measure.rows import Point, Row
 from metamer.evaluation.plots.style import metric_title
 from metamer.evaluation.report.contents import decimals
 from metamer.evaluation.results.folders import Results, distance_labels
@@ -67,7 +67,8 @@ def viewer_section(results: Results, out: Path, most: int) -> dict | None:
         decodes: dict[str, dict] = {f"{rate:g}": {} for rate in rates}
         for row, (_, decoded) in zip(own, pairs, strict=True):
             values = {
-                key: row[key] and float(f"{row[key]:.6g}") for key in ("bytes", "bpp", *distances)
+                key: row.get(key) and float(f"{row[key]:.6g}")
+                for key in ("bytes", "bpp", *distances)
             }
             decodes[f"{row['target']:g}"][row["codec"]] = {
                 "src": copy_picture(decoded, out),

@@ -9,9 +9,9 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from tqdm import tqdm
 
 from metamer.codec.system import files
+from metamer.evaluation.progress import tracked
 from metamer.evaluation.toy import transform_coding, vector_quantiser
 from metamer.evaluation.toy.sources import Source
 from metamer.evaluation.toy.transform_coding import TransformCoder
@@ -78,7 +78,7 @@ def train_coder(source: Source, method: str, tradeoff: float, steps: int, seed: 
         torch.manual_seed(seed)  # the weights' start
         coder = untrained_transform_coder(source, method, tradeoff)
     label = f"{source.name}, λ {tradeoff:g}, {method}"
-    bar = tqdm(range(steps), label, unit="step", disable=None, leave=False, mininterval=1)
+    bar = tracked(range(steps), "step", label, leave=False)
     transform_coding.train_transform_coder(coder, source, tradeoff, bar, steps, generator)
     return coder
 

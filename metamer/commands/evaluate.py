@@ -13,11 +13,11 @@ from metamer.commands.options import Command, Finite, advanced_option
     "--codec",
     "codecs",
     multiple=True,
-    metavar="CODEC",
+    metavar="[NAME=]CODEC",
     help="Repeatable: PEER or PEER:OPTION=VALUE,… (jpeg:subsampling=4:4:4); MODEL, MODEL+DECODER "
     "or "
-    "MODEL+DECODER@REALISM; compressai:NETWORK[@CHECKPOINT]; a program's FILE.toml. Default: base "
-    "and all PEERs.",
+    "MODEL+DECODER@REALISM; compressai:NETWORK[@CHECKPOINT]; a program's FILE.toml; NAME= is what "
+    "results call it. Default: base and all PEERs.",
 )
 @click.option(
     "-m",
@@ -80,6 +80,14 @@ from metamer.commands.options import Command, Finite, advanced_option
     metavar="NAME",
     help="On Kodak: draw and compare with published figures (vtm, elic2022, …); repeatable.",
 )
+@advanced_option(
+    "--bd-range",
+    "ranges",
+    multiple=True,
+    metavar="METRIC=LOW,HIGH",
+    help="Average BD-rates in METRIC over this range of it, instead of all that two codecs cover; "
+    "repeatable.",
+)
 @click.option(
     "--jobs",
     type=click.IntRange(1),
@@ -100,6 +108,7 @@ def evaluate(
     out,
     anchor,
     beside,
+    ranges,
     jobs,
 ) -> None:
     """Measure rate and distortion on the pictures of FOLDER, against real peers.
@@ -115,10 +124,9 @@ def evaluate(
         raise click.UsageError("--keep, --realism and --sheet go with --bpp")
     if critic and not with_realism:
         raise click.UsageError("--critic goes with --realism")
-    if (settings or beside) and targets:
-        raise click.UsageError(
-            f"give --{'quality' if settings else 'published'} or --bpp, not both"
-        )
+    if (settings or beside or ranges) and targets:
+        wrong = "quality" if settings else "published" if beside else "bd-range"
+        raise click.UsageError(f"give --{wrong} or --bpp, not both")
     names, specs = (
         codecs or ("base", *coders.pillow_codecs()),
         specs or rate_distortion.DEFAULT_METRICS,
@@ -132,6 +140,6 @@ def evaluate(
     else:
         click.echo(
             rate_distortion.evaluate_over_settings(
-                folder, names, out, anchor or "jpeg", specs, settings, jobs, beside
+                folder, names, out, anchor or "jpeg", specs, settings, jobs, beside, ranges
             )
         )

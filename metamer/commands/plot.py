@@ -42,7 +42,7 @@ from metamer.commands.options import published_option, results_argument
 )
 @click.option(
     "--anchor",
-    help="Codec that each picture's gain is against; default: jpeg if measured, else the first.",
+    help="Codec that gains and bands are against; default: jpeg if measured, else the first.",
 )
 def plot(folders, out, formats, specs, others, complexity, anchor) -> None:
     """Draw what `metamer evaluate` and `metamer train` left in RESULTS.
@@ -53,5 +53,8 @@ def plot(folders, out, formats, specs, others, complexity, anchor) -> None:
     from metamer.evaluation.report import figures
 
     out = out or (folders[0] if folders[0].suffix != ".jsonl" else folders[0].parent)
-    for path in figures.draw_figures(folders, out, formats, specs, others, complexity, anchor):
+    written, notes = figures.draw_figures(folders, out, formats, specs, others, complexity, anchor)
+    for path in written:
         click.echo(path)
+    for note in notes:
+        click.echo(note, err=True)

@@ -40,8 +40,9 @@ from metamer.evaluation.codecs import pillow
 from metamer.evaluation.codecs.interface import Codec, nearest_setting
 from metamer.evaluation.codecs.registry import get_codec
 from metamer.evaluation.cost import complexity, machine, subprocesses
-from metamer.evaluation.rate import published, rate_distortion
+from metamer.evaluation.rate import published
 from metamer.evaluation.rate.bjontegaard import bd_rate
+from metamer.evaluation.rate.curves import mean_curves
 from metamer.evaluation.results import folders
 
 SIZE = (768, 512)
@@ -149,11 +150,7 @@ def peaks(each: Entrant, threads: int) -> dict[str, float | None]:
 def bd_rates(folder: Path | None) -> dict[str, float]:
     """BD-rate in percent by codec: those in ``folder``, measured, and the networks, published."""
     anchor = published.find_published(published.ANCHOR).curves["psnr"]
-    measured = (
-        rate_distortion.mean_curves(folders.load_results([folder]).rows, "psnr")[1]
-        if folder
-        else {}
-    )
+    measured = mean_curves(folders.load_results([folder]).rows, "psnr")[1] if folder else {}
     curves = measured | {
         UNTRAINED.format(name): published.find_published(name).curves["psnr"] for name in NETWORKS
     }

@@ -10,8 +10,9 @@ import numpy as np
 from metamer.codec.network import model as models
 from metamer.evaluation.markdown import markdown_table
 from metamer.evaluation.rate import published
+from metamer.evaluation.rate.bjontegaard import bd_rate
+from metamer.evaluation.rate.curves import mean_curves
 from metamer.evaluation.rate.matched_summary import summarise_rate
-from metamer.evaluation.rate.rate_distortion import bd_rate, mean_curves
 from metamer.evaluation.realism import measures
 from metamer.evaluation.results import folders
 from metamer.evaluation.results.summary import RateSummary

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from metamer.codec.errors import MetamerError
-from metamer.evaluation.intervals import bootstrap_interval
+from metamer.evaluation.intervals import bootstrap_interval, mean_intervals
 from metamer.evaluation.ratings import agreement
 
 
@@ -82,3 +82,15 @@ def test_resamples_without_a_value_do_not_count_and_one_item_is_itself():
     assert (low, high) == (1, 1)
     assert bootstrap_interval(mean, [[3.0]]) == (3, 3)
     assert bootstrap_interval(mean, [[3.0, 5.0]], ["a", "a"]) == (4, 4)
+
+
+def test_many_means_at_once_have_the_intervals_that_each_has():
+    values = np.random.default_rng(4).normal(size=(9, 3, 2))
+    low, high = mean_intervals(values)
+    assert low.shape == high.shape == (3, 2)
+    for place in np.ndindex(3, 2):
+        wanted = bootstrap_interval(mean, [values[(slice(None), *place)]])
+        assert (low[place], high[place]) == pytest.approx(wanted, abs=1e-12)
+    values[0, 0, 0] = np.nan
+    assert np.isnan(mean_intervals(values)[0]).tolist() == [[True, False], *[[False] * 2] * 2]
+    assert np.isnan(mean_intervals(np.zeros((0, 2)))).all()

@@ -7,17 +7,18 @@
   const chosen = (name) => Number(document.querySelector(`input[name=${name}]:checked`).value);
 
   function trace(curve, at, x, more) {
+    const { codec } = curve[0];
+    curve = curve.filter((point) => point.realism[at] !== null && x(point) !== null); // what was measured
     const figures = curve.map((point) => point.realism[at]);
     const error = figures.every((each) => each.length === 3) && {
       type: "data", symmetric: false, thickness: 1, width: 0, array: figures.map(([value, , high]) => high - value),
       arrayminus: figures.map(([value, low]) => value - low),
     };
-    const { codec } = curve[0];
     const first = realism.curves.find(([each]) => family(each.codec) === family(codec));
     return {
       x: curve.map(x), y: figures.map(([value]) => value), error_y: error || {}, mode: "lines+markers",
       line: { color: colour(codec), width: 2 }, marker: { size: 7, color: colour(codec) }, name: family(codec),
-      legendgroup: family(codec), showlegend: curve === first, text: curve.map((each) => `<b>${each.codec}</b> ${each.bpp.toFixed(3)} bpp`),
+      legendgroup: family(codec), showlegend: codec === first[0].codec, text: curve.map((each) => `<b>${each.codec}</b> ${each.bpp.toFixed(3)} bpp`),
       hovertemplate: "%{text}<br>%{x:.4g}, %{y:.4g}<extra></extra>", ...more,
     };
   }

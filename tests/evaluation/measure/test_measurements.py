@@ -11,8 +11,8 @@ from PIL import Image
 from metamer.codec.errors import FileError, ImageError, MetamerError
 from metamer.evaluation.codecs.registry import get_codec
 from metamer.evaluation.images import held_out_paths, to_tensor
-from metamer.evaluation.measure import measurements
-from metamer.evaluation.measure.measurements import Point
+from metamer.evaluation.measure import pictures
+from metamer.evaluation.measure.rows import Point
 from metamer.perception import MetricError, create
 
 SPECS = ("psnr", "cielab")
@@ -30,7 +30,7 @@ def folder(tmp_path, otters):
 
 
 def test_rows_say_what_was_measured(folder, tmp_path):
-    found = measurements.measure_pictures(
+    found = pictures.measure_pictures(
         held_out_paths(folder), POINTS, SPECS, tmp_path / "rows.jsonl"
     )
     assert set(found) == {(f"{index}.png", point) for index in range(2) for point in POINTS}
@@ -62,9 +62,9 @@ def test_rows_say_what_was_measured(folder, tmp_path):
 
 def test_rows_without_a_distance_are_completed_and_whole_ones_left(folder, tmp_path):
     paths, results = held_out_paths(folder), tmp_path / "rows.jsonl"
-    first = measurements.measure_pictures(paths, POINTS, ["psnr"], results)
+    first = pictures.measure_pictures(paths, POINTS, ["psnr"], results)
     assert len(results.read_text().splitlines()) == 4
-    second = measurements.measure_pictures(paths, POINTS, SPECS, results)
+    second = pictures.measure_pictures(paths, POINTS, SPECS, results)
     assert len(results.read_text().splitlines()) == 8
     assert all(
         second[key]["psnr"] == row["psnr"] and second[key]["cielab"] > 0
@@ -73,16 +73,16 @@ def test_rows_without_a_distance_are_completed_and_whole_ones_left(folder, tmp_p
     before = results.read_text()
     results.write_text(before + '{"codec": "jpeg", "vers')
     assert (
-        measurements.measure_pictures(paths, POINTS, SPECS, results) == second
+        pictures.measure_pictures(paths, POINTS, SPECS, results) == second
         and results.read_text() == before
     )
 
 
 def test_rows_of_another_version_do_not_count(folder, tmp_path):
     paths, results = held_out_paths(folder), tmp_path / "rows.jsonl"
-    measurements.measure_pictures(paths, POINTS[:1], ["psnr"], results)
+    pictures.measure_pictures(paths, POINTS[:1], ["psnr"], results)
     results.write_text(results.read_text().replace(get_codec("jpeg").version, "Pillow 1"))
-    measurements.measure_pictures(paths, POINTS[:1], ["psnr"], results)
+    pictures.measure_pictures(paths, POINTS[:1], ["psnr"], results)
     assert len(results.read_text().splitlines()) == 4
 
 
@@ -97,7 +97,7 @@ def test_old_rows_are_measured_again(folder, tmp_path):
         "ms_ssim": 0.9,
     }
     (tmp_path / "rows.jsonl").write_text(json.dumps(old) + "\n")
-    found = measurements.measure_pictures(
+    found = pictures.measure_pictures(
         held_out_paths(folder), POINTS[:1], SPECS, tmp_path / "rows.jsonl"
     )
     assert found["0.png", POINTS[0]]["cielab"] > 0 and found["0.png", POINTS[0]]["bpp"] != 1.0
@@ -106,7 +106,7 @@ def test_old_rows_are_measured_again(folder, tmp_path):
 def test_two_processes_write_the_rows_of_one(folder, tmp_path):
     paths = held_out_paths(folder)
     rows = [
-        measurements.measure_pictures(paths, POINTS, SPECS, tmp_path / f"{jobs}.jsonl", jobs)
+        pictures.measure_pictures(paths, POINTS, SPECS, tmp_path / f"{jobs}.jsonl", jobs)
         for jobs in (1, 2)
     ]
     for key, row in rows[0].items():
@@ -126,8 +126,8 @@ def test_what_was_decoded_is_kept(folder, tmp_path):
         return tmp_path / "kept" / str(point.target) / path.name
 
     paths, results = held_out_paths(folder), tmp_path / "rows.jsonl"
-    measurements.measure_pictures(paths, POINTS, ["psnr"], results)
-    found = measurements.measure_pictures(paths, POINTS, ["psnr"], results, keep=keep)
+    pictures.measure_pictures(paths, POINTS, ["psnr"], results)
+    found = pictures.measure_pictures(paths, POINTS, ["psnr"], results, keep=keep)
     assert len(results.read_text().splitlines()) == 4
     data = get_codec("jpeg").encode(Image.open(paths[0]), found["0.png", POINTS[1]]["setting"])
     assert list(Image.open(keep(paths[0], POINTS[1])).getdata()) == list(
@@ -137,11 +137,11 @@ def test_what_was_decoded_is_kept(folder, tmp_path):
 
 def test_small_pictures_have_no_value_of_distances_that_need_larger_ones(folder, tmp_path, otters):
     with pytest.raises(ImageError, match="ms-ssim needs 161 pixels a side, which no picture has"):
-        measurements.measure_pictures(
+        pictures.measure_pictures(
             held_out_paths(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl"
         )
     otters.crop((0, 0, 176, 176)).save(folder / "2.png")
-    found = measurements.measure_pictures(
+    found = pictures.measure_pictures(
         held_out_paths(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl"
     )
     assert (
@@ -154,16 +154,12 @@ def test_mistakes_are_told_first(folder, tmp_path):
     with pytest.raises(ImageError, match="no pictures"):
         held_out_paths(tmp_path)
     with pytest.raises(MetricError, match="did you mean 'psnr'"):
-        measurements.measure_pictures(
-            held_out_paths(folder), POINTS, ["pnsr"], tmp_path / "rows.jsonl"
-        )
+        pictures.measure_pictures(held_out_paths(folder), POINTS, ["pnsr"], tmp_path / "rows.jsonl")
     assert not (tmp_path / "rows.jsonl").exists()
     (tmp_path / "rows.jsonl").write_text("{damaged}\n")
     with pytest.raises(FileError, match="is damaged"):
-        measurements.measure_pictures(
-            held_out_paths(folder), POINTS, SPECS, tmp_path / "rows.jsonl"
-        )
+        pictures.measure_pictures(held_out_paths(folder), POINTS, SPECS, tmp_path / "rows.jsonl")
     with pytest.raises(MetamerError, match="jpgg"):
-        measurements.measure_pictures(
+        pictures.measure_pictures(
             held_out_paths(folder), [Point("jpgg", 3)], SPECS, tmp_path / "others.jsonl"
         )

@@ -1,6 +1,8 @@
 """Figures: labels keep clear of each other, codecs keep their looks, every format is written."""
 
+import hashlib
 import json
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +17,10 @@ from metamer.cli import main
 from metamer.codec.errors import MetamerError
 from metamer.evaluation import plots
 from metamer.evaluation.plots import labels, logs, realism, style
+from metamer.evaluation.rate import published
 from metamer.evaluation.realism import measures
 from metamer.evaluation.results import folders
+from metamer.evaluation.results.at_rate import RateMiss
 from metamer.evaluation.results.summary import MeanInterval, RateSummary, realism_paths
 
 BASE = {
@@ -53,6 +57,7 @@ def rows(codec: str, rates=(0.1, 0.3, 0.9), pictures=4, **more) -> list[dict]:
         | {
             "codec": codec,
             "image": f"{index}.png",
+            "pixels": f"digest {index}",
             "setting": at,
             "bpp": rate * (1 + 0.1 * index),
             "psnr": 28 + 4 * at + index,
@@ -184,7 +189,7 @@ def test_lines_of_the_plane_join_one_codec_s_rates_or_one_slider(figure):
         for rate in (0.1, 0.3)
         for name, psnr in (("avif", 30), ("base", 29), ("base+r@1", 28))
     ]
-    kid = measures.common_measures([each.realism for each in found])[1]
+    kid = measures.all_measures([each.realism for each in found])[1]
     labels = realism._plane(
         panel, found, "psnr", kid, style.codec_styles(each.codec for each in found)
     )
@@ -295,6 +300,14 @@ FIGURES = [
 ]
 
 
+@pytest.fixture
+def as_kodak(monkeypatch):
+    """Makes Kodak of the pictures of `rows`."""
+    digests = "".join(f"digest {index}" for index in range(4))
+    monkeypatch.setattr(published, "KODAK", hashlib.sha256(digests.encode()).hexdigest())
+
+
+@pytest.mark.usefixtures("as_kodak")
 def test_every_figure(folder, tmp_path):
     done = CliRunner().invoke(
         main,
@@ -323,7 +336,7 @@ def test_every_figure(folder, tmp_path):
         "elic2022 (published)",
         "PSNR (dB)",
         "dashed: CompressAI",
-        "mean over 4 images",
+        "mean over 4 images; bands: 95 % bootstrap interval of the mean difference from jpeg",
     ):
         assert told in text["rate_distortion"], told
     for told in ("better", "base+r 1", "0.3 bpp", "less distortion"):
@@ -359,6 +372,41 @@ def test_every_format(folder, tmp_path):
     assert "MS-SSIM" not in (svg := stem.with_suffix(".svg").read_text()) and "PSNR" in svg
 
 
+def test_untrained_networks_are_in_no_figure(folder, tmp_path):
+    untrained = [row | {"trained": False} for row in rows("net")]
+    with open(folder / "results.jsonl", "a") as file:
+        file.writelines(json.dumps(row) + "\n" for row in untrained)
+    done = CliRunner().invoke(
+        main, ["plot", str(folder), "--out", str(tmp_path / "figures"), "--format", "svg"]
+    )
+    assert done.exit_code == 0, done.output
+    assert "left out of figures: net; untrained, which is good for timing alone" in done.stderr
+    for path in (tmp_path / "figures").iterdir():
+        assert ">net<" not in path.read_text()
+    found = folders.load_results([folder])
+    assert found.untrained == ["net"] and {row["codec"] for row in found.rows} == {"base", "jpeg"}
+
+
+def test_a_figure_keeps_a_measure_that_one_codec_lacks(folder, tmp_path):
+    lines = [row | {"haarpsi": 0.9 - 0.1 * row["setting"]} for row in rows("base")] + rows("jpeg")
+    (folder / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
+    done = CliRunner().invoke(
+        main, ["plot", str(folder), "--out", str(tmp_path / "figures"), "--format", "svg"]
+    )
+    assert done.exit_code == 0, done.output
+    text = (tmp_path / "figures" / "rate_distortion.svg").read_text()
+    assert "HaarPSI" in text and text.count(">base<") == 3 and text.count(">jpeg<") == 2
+
+
+def test_runs_that_left_out_other_pictures_are_not_merged(folder, tmp_path):
+    (tmp_path / "again").mkdir()
+    other = summary("webp", 0.1, 30.0, 80)
+    other.misses.append(RateMiss("3.png", 0.2, 1.0))
+    (tmp_path / "again" / "matched.json").write_text(json.dumps([asdict(other)]))
+    with pytest.raises(MetamerError, match=r"leave out different pictures at 0\.1 bpp"):
+        folders.load_results([folder, tmp_path / "again"])
+
+
 def test_figures_go_beside_their_results(folder):
     done = CliRunner().invoke(main, ["plot", str(folder / "log.jsonl")])
     assert done.exit_code == 0 and done.output.strip() == str(folder / "training.png"), done.output
@@ -370,12 +418,17 @@ def test_figures_go_beside_their_results(folder):
         (["absent"], "no results.jsonl"),
         (["results", "-m", "dists"], "dists was not measured; there are psnr, ms-ssim"),
         (["results", "--published", "vtn"], "did you mean 'vtm'"),
-        (["results", "--anchor", "avif"], "avif was not measured; there are base, jpeg"),
+        (["results", "--anchor", "webp"], "webp was not measured; there are base, jpeg"),
+        (["results", "--published", "vtm"], "Kodak's 24 photographs, which these pictures are not"),
+        (["old", "--published", "vtm"], "do not say which pixels theirs have; measure again"),
         (["results", "--complexity", "absent.json"], "absent.json: no such file"),
         (["results", "--complexity", "other.csv"], "the JSON of `metamer complexity --json`"),
         (["results", "--complexity", "idle.json"], "idle.json has the work of no network"),
         (["results", "damaged"], "damaged"),
-        (["lonely", "results"], "no picture in common"),
+        (["lonely", "results"], "results and lonely are of different pictures (4 and 1; "),
+        (["large", "results"], "0.png has 128x64 pixels in large and 64x64 in results"),
+        (["other", "results"], "0.png is another picture in other than in results"),
+        (["broken"], "line 1: psnr of 0.png is nan"),
     ],
 )
 def test_bad_input_gets_one_line(folder, tmp_path, monkeypatch, arguments, message):
@@ -383,6 +436,10 @@ def test_bad_input_gets_one_line(folder, tmp_path, monkeypatch, arguments, messa
     for name, text in (
         ("damaged", '{"a"}\n'),
         ("lonely", json.dumps(rows("webp", image="other.png")[0]) + "\n"),
+        ("large", json.dumps(rows("webp", width=128)[0]) + "\n"),
+        ("other", json.dumps(rows("webp", pixels="digest 9")[0]) + "\n"),
+        ("broken", json.dumps(rows("webp", psnr=float("nan"))[0]) + "\n"),
+        ("old", "".join(json.dumps(row | {"pixels": ""}) + "\n" for row in rows("webp"))),
     ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "results.jsonl").write_text(text)

@@ -9,7 +9,7 @@ from PIL import Image
 
 from metamer.cli import main
 from metamer.evaluation.measure.decoded import decoded_path
-from metamer.evaluation.measure.measurements import Point
+from metamer.evaluation.measure.rows import Point
 from metamer.evaluation.rate import matched_rates, matched_summary
 from metamer.evaluation.rate.crops import busiest_crop
 from metamer.evaluation.realism.features import SetFeatures
@@ -91,7 +91,6 @@ def test_realism_is_of_the_pictures_that_count(monkeypatch, tmp_path):
     measured = rows(
         a=[(0.5, 1.0)] * 5, b=[(0.5, 1.0)] * 4 + [(0.6, 1.0)], c=[(0.7, 1.0)] * 5
     )  # one picture of b is off the rate, all of c's are
-    by_point = {(row["image"], Point(row["codec"], target=0.5)): row for row in measured}
     seen = []
     monkeypatch.setattr(matched_rates, "read_image", lambda path: path.name)
     monkeypatch.setattr(
@@ -109,7 +108,7 @@ def test_realism_is_of_the_pictures_that_count(monkeypatch, tmp_path):
 
     found = list(summaries(measured).values())
     matched_rates.measure_realism(
-        found, [tmp_path / f"{index}.png" for index in range(5)], by_point, sample
+        found, [tmp_path / f"{index}.png" for index in range(5)], measured, sample
     )
     names = [f"{index}.png" for index in range(4)]
     assert seen == [(names, [(name, codec, 0.5) for name in names]) for codec in "ab"]
@@ -243,6 +242,10 @@ def test_realism_comes_with_intervals_and_cautions(tmp_path, otters):
         (("--bpp", "0.5", "--sheet", "0.3"), "needs --bpp 0.3"),
         (("--bpp", "0"), "bpp"),
         (("--bpp", "0.5", "--anchor", "jpgg"), "jpgg"),
+        (("--bpp", "0.5", "--bd-range", "psnr=30,40"), "--bd-range or --bpp"),
+        (("--bd-range", "psnr=40,30"), "write a range as METRIC=LOW,HIGH"),
+        (("--bd-range", "dists=0.1,0.2"), "'dists', which is not measured"),
+        (("--codec", "jpeg=webp"), "jpeg is"),
     ],
 )
 def test_mistakes(folder, tmp_path, arguments, message):

@@ -9,28 +9,100 @@ from scipy.interpolate import PchipInterpolator
 
 from metamer.codec.errors import MetamerError
 from metamer.evaluation.codecs import metamer
-from metamer.evaluation.measure import measurements
-from metamer.evaluation.rate import rate_distortion
+from metamer.evaluation.measure import pictures
+from metamer.evaluation.rate import bjontegaard, curves, figure_data, rate_distortion, tables
 from metamer.perception.registry import find
 from tests.conftest import SHARED, inside
 
 
 def test_bd_rate_of_a_scaled_curve_is_the_scale():
     anchor = np.array([[0.1, 28.0], [0.3, 32.0], [0.8, 36.0], [2.0, 40.0]])
-    rate, low, high = rate_distortion.bd_rate(anchor, anchor * [0.7, 1])
+    rate, low, high = bjontegaard.bd_rate(anchor, anchor * [0.7, 1])
     assert rate == pytest.approx(-30, abs=1e-6) and (low, high) == (28, 40)
 
 
 def test_bd_rate_is_the_integral_over_the_common_range():
     anchor = np.array([[0.1, 28.0], [0.3, 32.0], [0.8, 36.0], [2.0, 40.0]])
     curve = np.array([[0.12, 30.0], [0.25, 33.0], [0.7, 37.5], [2.5, 43.0]])
-    rate, low, high = rate_distortion.bd_rate(anchor, curve)
+    rate, low, high = bjontegaard.bd_rate(anchor, curve)
     grid = np.linspace(30, 40, 20001)
     logs = [PchipInterpolator(c[:, 1], np.log(c[:, 0]))(grid) for c in (anchor, curve)]
     assert rate == pytest.approx(100 * (np.exp(np.mean(logs[1] - logs[0])) - 1), abs=0.05) and (
         low,
         high,
     ) == (30, 40)
+
+
+def test_bd_rate_over_a_named_range():
+    anchor = np.array([[0.1, 28.0], [0.3, 32.0], [0.8, 36.0], [2.0, 40.0]])
+    curve = np.array([[0.12, 30.0], [0.25, 33.0], [0.7, 37.5], [2.5, 43.0]])
+    grid = np.linspace(31, 35, 20001)
+    logs = [PchipInterpolator(c[:, 1], np.log(c[:, 0]))(grid) for c in (anchor, curve)]
+    wanted = 100 * (np.exp(np.mean(logs[1] - logs[0])) - 1)
+    rate, *over = bjontegaard.bd_rate(anchor, curve, within=(31, 35))
+    assert rate == pytest.approx(wanted, abs=0.01) and over == [31, 35]
+    assert bjontegaard.bd_rate(anchor, curve, within=(30, 40))[0] == pytest.approx(
+        bjontegaard.bd_rate(anchor, curve)[0]
+    )
+    # not all of it is covered, so there is no figure over it
+    assert np.isnan(bjontegaard.bd_rate(anchor, curve, within=(29, 35))[0])
+    assert tables.scaled_range("ms-ssim", (0.9, 0.99)) == pytest.approx((10, 20))
+    assert tables.scaled_range("dists", (0.01, 0.1)) == pytest.approx((10, 20))
+
+
+def paired_rows(anchor: str, codec: str) -> list[dict]:
+    """Pictures that differ by up to 12 dB, on each of which ``codec`` is 1 dB better."""
+    return [
+        {
+            "codec": name,
+            "image": f"{index}",
+            "setting": at,
+            "bpp": rate,
+            "psnr": 26 + 2 * index + 6 * np.log(rate) + (name == codec),
+        }
+        for name in (anchor, codec)
+        for index in range(7)
+        for at, rate in enumerate((0.1, 0.2, 0.4))
+    ]
+
+
+def test_bands_of_a_comparison_are_those_of_paired_differences():
+    rows = paired_rows("jpeg", "base")
+    bands = figure_data.curve_bands(rows, "psnr", "jpeg")
+    assert list(bands) == ["base"]
+    mean = curves.mean_curves(rows, "psnr")[1]["base"]
+    # alike on every picture: no width, however much the pictures differ
+    assert bands["base"] == pytest.approx(mean[:, [0, 1, 1]])
+    alone = [row for row in rows if row["codec"] == "base"]
+    own = figure_data.curve_bands(alone, "psnr", "base")["base"]
+    assert (own[:, 2] - own[:, 1] > 4).all()
+    beyond = [row | {"bpp": row["bpp"] * (2 if row["codec"] == "base" else 1)} for row in rows]
+    assert np.isnan(figure_data.curve_bands(beyond, "psnr", "jpeg")["base"]).any(1).tolist() == [
+        False,
+        False,
+        True,
+    ]
+
+
+def test_an_untrained_network_has_costs_and_no_rates():
+    more = {"width": 100, "height": 100, "encode_seconds": 0.5, "decode_seconds": 0.25}
+    rows = [row | more for row in paired_rows("jpeg", "base")]
+    rows += [
+        row | {"codec": "net", "trained": False, "psnr": 5.0}
+        for row in rows
+        if row["codec"] == "base"
+    ]
+    text = tables.rate_distortion_table(rows, ["psnr"], "jpeg")
+    assert [line for line in text.splitlines() if line.startswith("net")] == [
+        next(line for line in text.splitlines() if line.endswith(tables.UNTRAINED))
+    ]
+    assert "0.02     0.04" in text  # megapixels a second
+    assert (
+        "net"
+        not in figure_data.figure_data([row for row in rows if row.get("trained", True)], ["psnr"])[
+            "metrics"
+        ]
+    )
 
 
 def test_scales_rise_and_do_not_saturate():
@@ -41,8 +113,8 @@ def test_scales_rise_and_do_not_saturate():
         ("ssimulacra2", values),
         ("vif", values),
     ):
-        assert rate_distortion.bd_scale(find(name))[1](values) == pytest.approx(wanted, abs=1e-3)
-    assert np.isfinite(rate_distortion.bd_scale(find("dists"))[1](np.zeros(1))).all()
+        assert curves.bd_scale(find(name))[1](values) == pytest.approx(wanted, abs=1e-3)
+    assert np.isfinite(curves.bd_scale(find("dists"))[1](np.zeros(1))).all()
 
 
 def test_settings_are_chosen_for_all_or_for_one():
@@ -104,7 +176,7 @@ def test_evaluate_measures_files_and_continues(tmp_path, otters):
     }
     assert [each["image"] for each in found["pictures"]] == ["0.png", "1.png"] and found[
         "bands"
-    ].keys() == {"base", "jpeg"}
+    ].keys() == {"base"}  # against jpeg
     before = (tmp_path / "out" / "results.jsonl").read_text()
     lines = before.splitlines(keepends=True)
     (tmp_path / "out" / "results.jsonl").write_text("".join(lines[:5]))
@@ -163,12 +235,12 @@ def test_base_beats_jpeg_and_webp_on_kodak(tmp_path):
     files.
     """
     paths = [SHARED / "kodak" / f"kodim{number:02}.png" for number in (4, 15, 23)]
-    rows = measurements.measure_pictures(
+    rows = pictures.measure_pictures(
         paths,
         rate_distortion.measurement_points(["base", "jpeg", "webp"]),
         ["psnr"],
         tmp_path / "rows.jsonl",
     )
-    curves = rate_distortion.mean_curves(rows.values(), "psnr")[1]
-    assert rate_distortion.bd_rate(curves["jpeg"], curves["base"])[0] < -40
-    assert rate_distortion.bd_rate(curves["webp"], curves["base"])[0] < 0
+    found = curves.mean_curves(rows.values(), "psnr")[1]
+    assert bjontegaard.bd_rate(found["jpeg"], found["base"])[0] < -40
+    assert bjontegaard.bd_rate(found["webp"], found["base"])[0] < 0

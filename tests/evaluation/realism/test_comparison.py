@@ -62,9 +62,11 @@ def test_every_measure_is_nothing_for_one_set_and_rises_with_blur(sets):
     samples = [sample(pictures) for pictures in sets]
     found = [comparison.compare_sets(samples[0], each) for each in samples]
     assert {(each["pictures"], each["patches"]) for each in found} == {(5, 8)}
-    names = ["fid", "kid", "squeezenet:fire3", "pim", "js", "kl"]
+    names = ["fid", "kid_paired", "squeezenet:fire3", "pim", "js", "kl"]
     with_intervals = {name + end for name in names for end in ("", "_low", "_high")}
-    assert set(found[0]) == {"pictures", "patches", "kid_deviation"} | with_intervals
+    usual = {f"kid{end}" for end in ("", "_low", "_high", "_deviation")}
+    assert set(found[0]) == {"pictures", "patches", "kid_paired_deviation"} | with_intervals | usual
+    assert found[0]["kid"] < 0 < found[2]["kid"]  # a set and itself are not independent
     for name in names:
         none, *values = (each[name] for each in found)
         assert values == sorted(values) and none < values[0], (name, none, values)
@@ -79,19 +81,32 @@ def test_what_is_left_out_is_not_there_and_sets_must_match(sets):
     few, small = sample(sets[0][:2]), sets[0][-1:]
     found = comparison.compare_sets(few, sample(sets[1][:2]))
     # and no intervals of 2
-    assert set(found) == {"pictures", "patches", "fid", "kid", "kid_deviation", "squeezenet:fire5"}
+    assert set(found) == {
+        "pictures",
+        "patches",
+        "fid",
+        "kid",
+        "kid_deviation",
+        "kid_paired",
+        "kid_paired_deviation",
+        "squeezenet:fire5",
+    }
     with pytest.raises(ImageError, match="256 pixels a side"):
         sample(small)
     with pytest.raises(ImageError, match="as many"):
         comparison.compare_sets(few, sample(sets[0][:1]))
 
 
-def test_a_measure_is_shown_where_all_have_it_in_units_of_its_label():
+def test_every_measure_is_shown_in_units_of_its_label():
     first, other = (
-        {"pictures": 4, "patches": 9, "fid": 1.0, "a:b": 2.0},
+        {"pictures": 4, "patches": 9, "fid": 1.0, "squeezenet:fire3": 2.0},
         {"pictures": 4, "patches": 9, "fid": 2.0, "kid": 0.1},
     )
-    assert [each.label for each in measures.common_measures([first, other])] == ["FID/256"]
+    assert [each.label for each in measures.all_measures([first, other])] == [
+        "FID/256",
+        "KID ×10³",
+        "Fréchet, squeezenet:fire3",
+    ]
     told = measures.figure_texts(
         other | {"kid_low": 0.01, "kid_high": 0.2, "kid_deviation": 0.1, "squeezenet:fire5": 3.0}
     )

@@ -47,17 +47,23 @@ def test_discrepancy_is_its_double_sum(features):
         )
         / 42
     )
-    assert kid.squared_mmd(x, y) == pytest.approx(wanted, rel=1e-9)
-    assert kid.squared_mmd(x, x) == pytest.approx(0, abs=1e-12)
+    assert kid.paired_squared_mmd(x, y) == pytest.approx(wanted, rel=1e-9)
+    assert kid.paired_squared_mmd(x, x) == pytest.approx(0, abs=1e-12)
+    usual = sum(
+        kernel(a[i], a[j]) / 42 for a in (x, y) for i in range(7) for j in range(7) if i != j
+    ) - 2 * sum(kernel(a, b) / 49 for a in x for b in y)
+    assert kid.squared_mmd(x, y) == pytest.approx(usual, rel=1e-9)
+    assert kid.squared_mmd(x, x) < 0  # rows that belong together are not independent
 
 
 def test_kid_is_nothing_for_one_distribution_and_the_same_every_time(features):
     torch.manual_seed(2)
     x, y = torch.randn(2, 400, 12)
-    values = kid.kid_of_subsets(x, y)
-    assert len(values) == kid.SUBSETS and abs(values.mean()) < values.std()
-    assert values.std() < kid.kid_of_subsets(features[0][:50], features[1]).mean() / 10
-    assert np.array_equal(values, kid.kid_of_subsets(x, y))
+    for paired in (False, True):
+        values = kid.kid_of_subsets(x, y, paired)
+        assert len(values) == kid.SUBSETS and abs(values.mean()) < values.std()
+        assert values.std() < kid.kid_of_subsets(features[0][:50], features[1], paired).mean() / 10
+        assert np.array_equal(values, kid.kid_of_subsets(x, y, paired))
     with pytest.raises(ImageError, match="4 patches"):
         kid.kid_of_subsets(x[:3], y)
 
@@ -72,7 +78,7 @@ def test_kid_is_unbiased_where_rows_belong_together():
         return torch.cat([x[:, :-1], x[:, -1:] + 1.5], 1)
 
     def average(pairs) -> tuple[float, float]:
-        values = np.array([kid.squared_mmd(*pair) for pair in pairs])
+        values = np.array([kid.paired_squared_mmd(*pair) for pair in pairs])
         return values.mean(), values.std() / len(values) ** 0.5
 
     sets = torch.randn(400, 2, 30, 4, dtype=torch.float64)

@@ -1,0 +1,126 @@
+"""Rate-distortion curves: means over pictures on a scale on which they can be compared, and how
+sure they are.
+"""
+
+from collections.abc import Callable, Iterable
+
+import numpy as np
+
+from metamer.evaluation.intervals import mean_intervals
+from metamer.evaluation.measure.rows import Row
+from metamer.evaluation.rate import bjontegaard, published
+from metamer.evaluation.rate.published import PublishedCodec
+from metamer.perception.metric import Metric
+from metamer.perception.registry import find
+
+FLOOR = 1e-10  # of what a logarithm is taken of
+
+
+def bd_scale(metric: Metric) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
+    """What it is called, and how values are taken, so that a BD-rate makes sense: rising, and not
+    saturated where pictures are good.
+
+    A similarity x that ends at 1 is taken as −10·log₁₀(1 − x), a distance x as −10·log₁₀(x), both
+    in decibel; PSNR, SSIMULACRA 2 and ColorVideoVDP as they are.
+    """
+    if not metric.higher_is_better:
+        return " (dB, −10·log₁₀(x))", lambda x: -10 * np.log10(np.maximum(x, FLOOR))
+    if metric.high == 1:
+        return " (dB, −10·log₁₀(1 − x))", lambda x: -10 * np.log10(np.maximum(1 - x, FLOOR))
+    return "", lambda x: x
+
+
+def on_scale(label: str, curve: np.ndarray) -> np.ndarray:
+    """A curve, (points, 1 + values) bpp and values of a distance, with those on its `bd_scale`."""
+    change = bd_scale(find(label.partition(":")[0]))[1]
+    return np.c_[curve[:, 0], change(curve[:, 1:])]
+
+
+def curves_by_picture(rows: Iterable[Row], label: str) -> bjontegaard.PictureCurves:
+    """Every picture's curves in a distance, whose means are on its `bd_scale`."""
+    return bjontegaard.picture_curves(rows, label, bd_scale(find(label.partition(":")[0]))[1])
+
+
+def mean_curves(rows: Iterable[Row], label: str) -> tuple[str, dict[str, np.ndarray]]:
+    """A distance's label with its scale, and on that codec → (settings, 2) mean bpp and metric over
+    pictures.
+    """
+    of = curves_by_picture(rows, label)
+    return f"{label}{bd_scale(find(label.partition(':')[0]))[0]}", {
+        codec: of.curve(codec) for codec in of.values
+    }
+
+
+def mean_curve_intervals(rows: Iterable[Row], label: str) -> dict[str, np.ndarray]:
+    """codec → (settings, 3) mean bpp and the ends of the mean's 95 % bootstrap interval over
+    pictures, on the scale and in the order of `mean_curves`.
+    """
+    of, intervals = curves_by_picture(rows, label), {}
+    for codec, values in of.values.items():
+        low, high = mean_intervals(values[:, :, 1])
+        intervals[codec] = _band(label, values[:, :, 0].mean(0), low, high)
+    return intervals
+
+
+def paired_curve_intervals(rows: Iterable[Row], label: str, anchor: str) -> dict[str, np.ndarray]:
+    """Bands for a comparison: how sure the mean difference from ``anchor`` on the same picture at
+    the same rate is.
+
+    How much pictures differ among themselves says nothing of which codec is better on them, so the
+    spread of a codec's own values is the wrong width for a comparison.
+
+    Args:
+        rows: Of several codecs on the same pictures.
+        label: A distance.
+        anchor: Codec that others are compared with. On each picture its curve is drawn linearly
+            over the logarithm of the rate.
+
+    Returns:
+        codec → (settings, 3) mean bpp and the ends of a band about the codec's mean curve, on the
+        scale and in the order of `mean_curves`: the mean with the mean difference's 95 % bootstrap
+        interval over pictures in place of the mean difference. NaN where some picture's anchor does
+        not reach the rate. The anchor has none.
+    """
+    of, bands = curves_by_picture(rows, label), {}
+    if anchor not in of.values:
+        return {}
+    for codec, values in of.values.items():
+        if codec != anchor:
+            differences = np.array(
+                [
+                    own[:, 1] - _at_rates(theirs, own[:, 0])
+                    for own, theirs in zip(values, of.values[anchor], strict=True)
+                ]
+            )
+            ends = [
+                values[:, :, 1].mean(0) + end - differences.mean(0)
+                for end in mean_intervals(differences)
+            ]
+            bands[codec] = _band(label, values[:, :, 0].mean(0), *ends)
+    return bands
+
+
+def _at_rates(curve: np.ndarray, rates: np.ndarray) -> np.ndarray:
+    """The values of a picture's curve, (settings, 2), at these rates; NaN beyond its ends."""
+    rate, value = curve[np.argsort(curve[:, 0], kind="stable")].T
+    return np.interp(np.log(rates), np.log(rate), value, left=np.nan, right=np.nan)
+
+
+def _band(label: str, rate: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+    """(settings, 3) by rising rate, on the distance's scale."""
+    return on_scale(label, np.c_[rate, low, high][np.argsort(rate, kind="stable")])
+
+
+def published_curves(names: Iterable[str], label: str) -> list[tuple[PublishedCodec, np.ndarray]]:
+    """Published curves in a distance, on its `bd_scale`; of those that have one. Raises
+    MetamerError for unknown names.
+    """
+    candidates = (
+        (codec, codec.curves.get(label)) for codec in map(published.find_published, names)
+    )
+    return [(codec, on_scale(label, curve)) for codec, curve in candidates if curve is not None]
+
+
+def published_curves_by_title(names: Iterable[str], label: str) -> dict[str, np.ndarray]:
+    """`published_curves` curves by their titles, which name the source."""
+    return {codec.title: curve for codec, curve in published_curves(names, label)}
