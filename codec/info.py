@@ -112,5 +112,5 @@ def _installed(header: Header) -> tuple[str | None, bytes]:
         model = load_model(path.stem)
         model = model.grey_variant if header.grey else model
         if model.id == header.model_id:
-            return path.stem, model.networks
+            return path.stem, model.decoder_id
     return None, header.model_id

@@ -72,7 +72,7 @@ def analyse_box(
     margin: how many positions around the box, in the picture, the latents are wanted of too.
     """
     whole = latent_area(*picture.size)
-    window = analysis_window(box, model.halo + margin, whole)
+    window = analysis_window(box, model.receptive_field + margin, whole)
     image = box_planes(picture, window)
     latent, hyper = analyse(
         colour_axes.turn_colours(image, turn.affine()) if turn else image, index, model
@@ -118,10 +118,10 @@ def synthesise(
     picture = Image.new("L" if model.grey else "RGB", (region.width, region.height))
     weights = model.arrays["level_weights"][index : index + 1]
     for box, seen, field in _strips(
-        tile, coded.tiles, covering_positions(region), synthesis.halo, whole
+        tile, coded.tiles, covering_positions(region), synthesis.receptive_field, whole
     ):
         for window in split_windows(box):
-            around = window.grown(synthesis.halo, synthesis.halo, whole)
+            around = window.grown(synthesis.receptive_field, synthesis.receptive_field, whole)
             latent = latents.dequantise(model, index, field[around.within(seen)])
             (image,) = check_outputs(
                 synthesis.session.run(latent=latent, weights=weights),

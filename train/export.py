@@ -35,7 +35,10 @@ from metamer.codec.encode import write_picture
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.network import decoders, latents
 from metamer.codec.network import model as models
-from metamer.codec.network.model import ARRAYS, FORMAT, LIMITS, QUALITIES, Model, graph_names
+from metamer.codec.network.arrays import ARRAYS, LIMITS
+from metamer.codec.network.model import Model
+from metamer.codec.network.model_file import FORMAT, graph_names
+from metamer.codec.options import QUALITIES
 from metamer.codec.system import files
 from metamer.entropy.tables import quantise
 from metamer.train import loop, running, start, validation
@@ -340,7 +343,7 @@ def slider_graph(codec: Codec, model: Model) -> onnx.ModelProto:
 
 @torch.no_grad()
 def quality_arrays(codec: Codec) -> dict[str, np.ndarray]:
-    """The arrays of codec.network.model.ARRAYS that depend on quality."""
+    """The arrays of codec.network.arrays.ARRAYS that depend on quality."""
     entropy, levels = codec.entropy, codec.options.levels
     weights = level_weights(torch.linspace(0, levels - 1, QUALITIES), levels)
     log_step, log_stretch = weights @ entropy.log_steps(), weights @ entropy.log_stretch
@@ -370,7 +373,7 @@ def quality_arrays(codec: Codec) -> dict[str, np.ndarray]:
 
 
 def grey_latents(codec: Codec) -> np.ndarray:
-    """(M,) uint8 `codec.network.model.GREY`: 1 where a fair part of a basis vector's energy lies
+    """(M,) uint8 `codec.network.arrays.GREY`: 1 where a fair part of a basis vector's energy lies
     along grey, which R = G = B is.
     """
     basis = codec.analysis.linear.basis.detach().unflatten(1, (3, -1)).double()
@@ -405,7 +408,7 @@ class Counter:
 
 
 def pack_tables(probabilities: list[np.ndarray], empty: np.ndarray) -> dict[str, np.ndarray]:
-    """``frequencies`` and ``reach`` of codec.network.model.ARRAYS."""
+    """``frequencies`` and ``reach`` of codec.network.arrays.ARRAYS."""
     reach = np.array(
         [-1 if gone else len(p) // 2 - 1 for p, gone in zip(probabilities, empty, strict=True)],
         np.int32,

@@ -23,7 +23,8 @@ from torch import Tensor
 from metamer.codec.errors import FileError, ModelError
 from metamer.codec.network import decoders
 from metamer.codec.network import model as models
-from metamer.codec.network.model import Model, graph_names
+from metamer.codec.network.model import Model
+from metamer.codec.network.model_file import graph_names
 from metamer.codec.system import files
 from metamer.train import start
 
@@ -168,8 +169,8 @@ def _entropy(tensors: Tensors, model: Model) -> None:
         "level_weights",
     ):
         tensors.add(name, model.arrays[name], DIFFERENCES[name])
-    if model.grey_variant.coded is not None:
-        tensors.add("grey", model.grey_variant.coded.astype(np.uint8))
+    if model.grey_variant.coded_channels is not None:
+        tensors.add("grey", model.grey_variant.coded_channels.astype(np.uint8))
 
 
 def _deviation(constants: dict[str, Tensor]) -> np.ndarray:
@@ -251,7 +252,7 @@ def model_file(model: Model) -> bytes:
             "id": model.id.hex(),
             "grey": model.grey_variant.id.hex(),
             "groups": list(model.groups),
-            "halo": model.halo,
+            "halo": model.receptive_field,
         }
     )
 
@@ -265,7 +266,7 @@ def encoder_file(model: Model) -> bytes:
             "kind": "encoder",
             "name": model.name,
             "id": model.id.hex(),
-            "halo": model.halo,
+            "halo": model.receptive_field,
             "masking": model.masking,
         }
     )
@@ -286,7 +287,12 @@ def decoder_file(decoder: decoders.DecoderFile) -> bytes:
     tensors = Tensors()
     _synthesis(tensors, constants, "trained" if decoder.slider else "synthesis")
     return tensors.bytes(
-        {"kind": "decoder", "name": decoder.name, "id": decoder.decodes.hex(), "halo": decoder.halo}
+        {
+            "kind": "decoder",
+            "name": decoder.name,
+            "id": decoder.decodes.hex(),
+            "halo": decoder.receptive_field,
+        }
     )
 
 
@@ -299,7 +305,7 @@ def export(name: str, folder: Path) -> dict[str, int]:
     model = models.load_model(name)
     stem = f"{model.name}-{model.id.hex()}"
     theirs = [
-        decoder for decoder in decoders.shipped_decoders() if decoder.decodes == model.networks
+        decoder for decoder in decoders.shipped_decoders() if decoder.decodes == model.decoder_id
     ]
     try:
         folder.mkdir(exist_ok=True)

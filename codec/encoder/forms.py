@@ -23,7 +23,7 @@ from metamer.codec.encoder import fidelity
 from metamer.codec.encoder.screening import Screening
 from metamer.codec.grid import Box
 from metamer.codec.network.colour_axes import Turn
-from metamer.codec.network.decoders import Synthesis
+from metamer.codec.network.decoders import own_synthesis
 from metamer.codec.network.model import Model
 from metamer.codec.picture import alpha, vp8l
 from metamer.codec.stream import overlays
@@ -274,7 +274,7 @@ class Forms:
         alone = CodedPicture(
             header, (latent_area(tile.width, tile.height),), (b"",), self.turn, (None,)
         )
-        synthesis = Synthesis(self.model.session("synthesis"), self.model.halo)
+        synthesis = own_synthesis(self.model)
         area = Box(0, 0, tile.height, tile.width)
         shown = np.asarray(
             windows.synthesise(lambda _: decoded, alone, area, self.model, synthesis)

@@ -1,10 +1,9 @@
-"""Other decoders for a model's streams: synthesis networks that were trained on top of it, one zip
-file each.
+"""Decoder files: synthesis networks that were trained on top of a model, for the same streams.
 
-Members: `model.json` (format, name, id of the model whose streams it ``decodes``, whether it knows
+One zip file each, no more believed than a model file (`codec.network.model_file`). Members:
+`model.json` (format, name, id of the model whose streams it ``decodes``, whether it knows
 ``realism``, facts of training) and `synthesis.onnx`, with the interface of the model's own. Latents
-do not depend on the decoder. What is in a decoder file is no more believed than what is in a model
-file (`codec.network.model`).
+do not depend on the decoder.
 
 A decoder that knows realism holds two sets of weights, the model's own and those of a synthesis
 trained for realism, and runs on (1 − r)·own + r·trained. Interpolating networks trades distortion
@@ -27,15 +26,20 @@ from pathlib import Path
 from typing import Any
 
 from metamer.codec.errors import ModelError
-from metamer.codec.network import archive
-from metamer.codec.network.archive import ArchiveError
+from metamer.codec.network.archive import (
+    ArchiveError,
+    member_checksums,
+    parse_card,
+    read_members,
+)
 from metamer.codec.network.graphs.session import Session
-from metamer.codec.network.model import HALO, MAX_HALO, WEIGHTS, Model, is_name, load_model
+from metamer.codec.network.model import WEIGHTS, Model, load_model, receptive_field
+from metamer.codec.network.model_file import CARD, is_name
 
 SUFFIX = ".decoder"
 FORMAT = 2  # 1 knew no texture
 REALISM = "realism"  # the decoder that is used when only a realism is asked for
-CARD, GRAPH = "model.json", "synthesis.onnx"
+GRAPH = "synthesis.onnx"
 # the constant as ONNX serialises it: float32 (field 2), its name (8), and that four bytes of value
 # follow (9). Overriding it through ONNX Runtime's own interface comes after folding, too late
 _CONSTANT = b"\x10\x01" + b"\x42\x07realism" + b"\x4a\x04"
@@ -45,10 +49,15 @@ _CONSTANT = b"\x10\x01" + b"\x42\x07realism" + b"\x4a\x04"
 class DecoderFile:
     """What a decoder file says of itself.
 
-    decodes: id of its model; slider: whether it knows realism; checksum: of the graph, so that a
-    file that replaces another is not taken for it; texture: how much of it each group of latents is
-    given, if any; scales: of its first and last table; halo: `codec.network.model.Model.halo`'s,
-    its own.
+    Attributes:
+        path: Where it is.
+        name: What people call it.
+        decodes: The id of the model whose streams it decodes, 4 bytes.
+        slider: Whether it knows realism.
+        checksum: Of the graph, so that a file that replaces another is not taken for it.
+        texture: How much of it each group of latents is given, 0 … 1; empty for none.
+        scales: Of the first and the last coding table, for texture.
+        receptive_field: As `Model.receptive_field`, of its own synthesis.
     """
 
     path: Path
@@ -58,57 +67,61 @@ class DecoderFile:
     checksum: int
     texture: tuple[float, ...]
     scales: tuple[float, ...]
-    halo: int
+    receptive_field: int
 
 
 def read_decoder(path: Path) -> DecoderFile:
-    """Reads the card alone, so it is cheap. Raises ModelError.
+    """Reads the card of a decoder file, and no more of it.
 
-    A model file is a decoder too, of the models whose streams it shares: those that its transforms
+    A model file is a decoder too, for the models whose streams it shares: those that its transforms
     alone were trained from.
+
+    Args:
+        path: A decoder file, or a model file.
+
+    Raises:
+        ModelError: It is neither, or of a newer format.
     """
     try:
-        card, checksum = (
-            archive.parse_card(archive.read_members(path, [CARD])[CARD]),
-            archive.member_checksums(path)[GRAPH],
-        )
+        card = parse_card(read_members(path, [CARD])[CARD])
+        checksum = member_checksums(path)[GRAPH]
         if "decodes" not in card and "groups" in card:
             return _of_model(path, checksum)
-        form, slider = card["format"], card["realism"]
-        if type(form) is int and form > FORMAT:
-            raise ModelError(f"{path}: decoder format {form} is newer than this program reads")
-        if (
-            type(form) is not int
-            or form < 1
-            or type(slider) is not bool
-            or not is_name(card["name"])
-        ):
-            raise ArchiveError(f"format {form!r}, realism {slider!r}, name {card['name']!r}"[:200])
-        decodes = card["decodes"]
-        if not isinstance(decodes, str) or not re.fullmatch(r"[0-9a-f]{8}", decodes):
-            raise ArchiveError(f"decodes {decodes!r}"[:200])
-        texture, scales = _numbers(card, "texture"), _numbers(card, "scales")
-        if texture and not (
-            all(0 <= x <= 1 for x in texture)
-            and len(scales) == 2
-            and all(1e-6 < x < 1e6 for x in scales)
-        ):
-            raise ArchiveError(f"texture {texture}, scales {scales}"[:200])
-        halo = card.get("halo", HALO)
-        if type(halo) is not int or not 1 <= halo <= MAX_HALO:
-            raise ArchiveError(f"halo {halo!r}"[:200])
-        return DecoderFile(
-            path, card["name"], bytes.fromhex(decodes), slider, checksum, texture, scales, halo
-        )
+        if type(card["format"]) is int and card["format"] > FORMAT:
+            raise ModelError(
+                f"{path}: decoder format {card['format']} is newer than this program reads"
+            )
+        return _of_card(path, card, checksum)
     except KeyError as problem:
         raise ModelError(f"{path}: is not a Metamer decoder: {problem} is missing") from None
     except (ArchiveError, OSError) as problem:
         raise ModelError(f"{path}: is not a Metamer decoder: {problem}") from None
 
 
+def _of_card(path: Path, card: Mapping[str, Any], checksum: int) -> DecoderFile:
+    """Raises ArchiveError, KeyError."""
+    form, slider, name, decodes = card["format"], card["realism"], card["name"], card["decodes"]
+    if type(form) is not int or form < 1 or type(slider) is not bool or not is_name(name):
+        raise ArchiveError(f"format {form!r}, realism {slider!r}, name {name!r}"[:200])
+    if not isinstance(decodes, str) or not re.fullmatch(r"[0-9a-f]{8}", decodes):
+        raise ArchiveError(f"decodes {decodes!r}"[:200])
+    texture, scales = _numbers(card, "texture"), _numbers(card, "scales")
+    if texture and not (
+        all(0 <= share <= 1 for share in texture)
+        and len(scales) == 2
+        and all(1e-6 < scale < 1e6 for scale in scales)
+    ):
+        raise ArchiveError(f"texture {texture}, scales {scales}"[:200])
+    return DecoderFile(
+        path, name, bytes.fromhex(decodes), slider, checksum, texture, scales, receptive_field(card)
+    )
+
+
 def _of_model(path: Path, checksum: int) -> DecoderFile:
     model = load_model(str(path), 1)
-    return DecoderFile(path, model.name, model.networks, False, checksum, (), (), model.halo)
+    return DecoderFile(
+        path, model.name, model.decoder_id, False, checksum, (), (), model.receptive_field
+    )
 
 
 def _numbers(card: Mapping[str, Any], key: str) -> tuple[float, ...]:
@@ -119,23 +132,33 @@ def _numbers(card: Mapping[str, Any], key: str) -> tuple[float, ...]:
 
 
 def shipped_decoders() -> list[DecoderFile]:
-    """The decoders that come with the package, of all models."""
+    """The decoders that come with the package, of all models, by file name."""
     return [read_decoder(path) for path in sorted(WEIGHTS.glob(f"*{SUFFIX}"))]
 
 
 def find_decoder(name: str | Path, model: Model) -> DecoderFile:
-    """A shipped decoder of ``model`` by name, or a decoder file by path. Raises ModelError."""
+    """Finds a decoder for a model's streams.
+
+    Args:
+        name: A shipped decoder's name, or the path of a decoder file.
+        model: The model.
+
+    Raises:
+        ModelError: There is no such decoder, or it is for another model's streams.
+    """
     names = {
-        decoder.name: decoder for decoder in shipped_decoders() if decoder.decodes == model.networks
+        decoder.name: decoder
+        for decoder in shipped_decoders()
+        if decoder.decodes == model.decoder_id
     }
     if str(name) in names:
         return names[str(name)]
     if Path(name).exists():
         decoder = read_decoder(Path(name))
-        if decoder.decodes != model.networks:
+        if decoder.decodes != model.decoder_id:
             raise ModelError(
                 f"{name}: decodes streams of model {decoder.decodes.hex()}, not of "
-                f"{model.networks.hex()}"
+                f"{model.decoder_id.hex()}"
             )
         return decoder
     close = difflib.get_close_matches(str(name), names, n=1)
@@ -147,7 +170,7 @@ def find_decoder(name: str | Path, model: Model) -> DecoderFile:
 @lru_cache(maxsize=4)
 def _session(decoder: DecoderFile, realism: float, threads: int) -> Session:
     try:
-        graph = archive.read_members(decoder.path, [GRAPH])[GRAPH]
+        graph = read_members(decoder.path, [GRAPH])[GRAPH]
     except (ArchiveError, OSError, KeyError) as problem:
         raise ModelError(f"{decoder.path}: is not a Metamer decoder: {problem}") from None
     if decoder.slider:
@@ -162,36 +185,56 @@ def _session(decoder: DecoderFile, realism: float, threads: int) -> Session:
 class Synthesis:
     """What turns latents into pixels.
 
-    halo: latent positions that it sees around each. texture: how much of `codec.network.texture`,
-    from tables of ``scales``, to give it in each group of latents; empty for none.
+    Attributes:
+        session: The graph.
+        receptive_field: Latent positions beyond its own that it sees on each side.
+        texture: How much of `codec.network.texture` each group of latents is given, 0 … 1; empty
+            for none.
+        scales: Of the first and the last coding table, for texture.
     """
 
     session: Session
-    halo: int
+    receptive_field: int
     texture: tuple[float, ...] = ()
     scales: tuple[float, ...] = ()
+
+
+def own_synthesis(model: Model) -> Synthesis:
+    """The synthesis of a model's own file, which has the least distortion."""
+    return Synthesis(model.session("synthesis"), model.receptive_field)
 
 
 def load_synthesis(
     model: Model, name: str | Path | None, realism: float | None, threads: int = 0
 ) -> Synthesis:
-    """The synthesis that ``decoder`` and ``realism`` of `codec.decode` ask for. Raises
-    ModelError.
+    """Loads the synthesis that the options ``decoder`` and ``realism`` of `codec.decode` ask for.
+
+    Args:
+        model: The model whose streams are decoded.
+        name: A shipped decoder's name, or the path of a decoder file; None for the model's own or,
+            with a realism above 0, for the one named `realism`.
+        realism: 0 … 1; None for 1 with a decoder that knows realism, else 0.
+        threads: Of ONNX Runtime; 0 for every core.
+
+    Raises:
+        ModelError: There is no such decoder, or it cannot be run so.
     """
     if name is None and not realism:
-        return Synthesis(model.session("synthesis"), model.halo)
+        return own_synthesis(model)
     decoder = find_decoder(REALISM if name is None else name, model)
     if realism is not None and not decoder.slider:
         raise ModelError(
             f"decoder '{decoder.name}' was trained for one realism only; leave --realism out"
         )
     if realism == 0:
-        return Synthesis(model.session("synthesis"), model.halo)
+        return own_synthesis(model)
     realism = 1.0 if realism is None else realism
     if decoder.texture and len(decoder.texture) != len(model.groups):
         raise ModelError(
             f"{decoder.path}: texture for {len(decoder.texture)} groups of latents, not "
             f"{len(model.groups)}"
         )
-    texture = tuple(realism * x for x in decoder.texture)
-    return Synthesis(_session(decoder, realism, threads), decoder.halo, texture, decoder.scales)
+    texture = tuple(realism * share for share in decoder.texture)
+    return Synthesis(
+        _session(decoder, realism, threads), decoder.receptive_field, texture, decoder.scales
+    )

@@ -212,8 +212,8 @@ def write_latents(
     def residuals(tables, centre, positions, channels):
         chosen = np.zeros(centre.shape, np.int32)
         some = model.tables.coded_positions(tables)
-        if model.coded is not None:
-            some = some[model.coded[channels][some % centre.shape[1]]]
+        if model.coded_channels is not None:
+            some = some[model.coded_channels[channels][some % centre.shape[1]]]
         exact = steps[positions, channels].take(some) - centre.take(some) / np.float32(FRACTION)
         if some.size and not (exact.max() < MAX_RESIDUAL and exact.min() > -MAX_RESIDUAL):
             raise ModelError("the model predicts what is too far from what it codes")
@@ -247,10 +247,10 @@ def read_latents(
     )
 
     def residuals(tables, centre, positions, channels):
-        if model.coded is None:
+        if model.coded_channels is None:
             found, drawn = reader.read(tables.ravel()).reshape(tables.shape), tables
         else:
-            some = model.coded[channels]
+            some = model.coded_channels[channels]
             found, drawn = np.zeros(tables.shape, np.int32), np.full(tables.shape, KEPT, np.uint8)
             drawn[:, some] = used = tables[:, some]
             found[:, some] = reader.read(used.ravel()).reshape(used.shape)

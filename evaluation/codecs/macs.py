@@ -16,7 +16,8 @@ from metamer.codec import windows
 from metamer.codec.network import archive, decoders, latents
 from metamer.codec.network import model as models
 from metamer.codec.network.graphs.session import read_checked_graph
-from metamer.codec.network.model import Model, graph_names
+from metamer.codec.network.model import Model
+from metamer.codec.network.model_file import graph_names
 from metamer.codec.options import quality_index
 from metamer.codec.picture import pixels
 from metamer.evaluation.codecs.interface import NetworkCost

@@ -13,6 +13,7 @@ from metamer.codec.errors import MetamerError
 from metamer.codec.network import decoders
 from metamer.codec.network import model as models
 from metamer.codec.options import MAX_EFFORT
+from metamer.codec.options import QUALITIES as STORED
 from metamer.evaluation.codecs.interface import Codec, NetworkCost, parse_options
 
 QUALITIES = (0, 10, 20, 30, 40, 50, 60, 70, 80, 90, 100)
@@ -33,7 +34,7 @@ def metamer_codec(name: str, threads: int) -> Codec:
         version += f" {hashlib.sha256(weights).hexdigest()[:16]}" + (
             "" if realism is None else f" {realism:g}"
         )
-    ladder = [100 * index / (models.QUALITIES - 1) for index in range(models.QUALITIES)]
+    ladder = [100 * index / (STORED - 1) for index in range(STORED)]
 
     def encode(picture: Image.Image, setting: float) -> bytes:
         return encoding.encode(picture, setting, model=model, threads=threads, **chosen)

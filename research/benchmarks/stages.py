@@ -22,6 +22,8 @@ from PIL import Image, ImageOps
 import metamer
 from metamer.codec.network import colour_axes, latents
 from metamer.codec.network import model as models
+from metamer.codec.network.graphs.session import Session
+from metamer.codec.network.model_file import graph_names
 from metamer.codec.picture import pixels
 from metamer.entropy import coder
 from metamer.evaluation.codecs import macs
@@ -78,16 +80,16 @@ class Stages:
         """Times every call of `PARTS` and of the model's graphs from now on."""
         graphs = {
             id(model.session(name)): name
-            for name in ("analysis", "synthesis", *models.graph_names(len(model.groups)))
+            for name in ("analysis", "synthesis", *graph_names(len(model.groups)))
         }
-        run = models.Session.run
+        run = Session.run
 
-        def graph(session: models.Session, **inputs: np.ndarray) -> object:
+        def graph(session: Session, **inputs: np.ndarray) -> object:
             name = graphs[id(session)]
             self.inputs[name] = inputs
             return self.timed(name, lambda: run(session, **inputs))
 
-        models.Session.run = graph
+        Session.run = graph
         for owner, name, stage in PARTS:
             setattr(owner, name, self._watched(stage, getattr(owner, name)))
 

@@ -19,7 +19,7 @@ from functools import lru_cache
 import numpy as np
 
 from metamer.codec.network.graphs.graph_check import OPERATORS
-from metamer.codec.network.model import QUALITIES
+from metamer.codec.options import QUALITIES
 from tests.attacks.crafting import (
     FLOAT,
     INT64,

@@ -14,7 +14,9 @@ import metamer
 from metamer.codec import windows
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.network import decoders, latents
-from metamer.codec.network.model import LIMITS, Model, graph_names, load_model
+from metamer.codec.network.arrays import LIMITS
+from metamer.codec.network.model import Model, load_model
+from metamer.codec.network.model_file import graph_names
 from metamer.codec.picture import pixels
 from metamer.entropy.coder import Meter
 from metamer.train import command, export, loop, recipe, running, start
@@ -196,7 +198,7 @@ def test_pictures_of_any_mode(tiny_model, otters):
         model=tiny_model,
     )
     assert grey.mode == "L" and grey.size == (64, 64)
-    share = load_model(tiny_model).grey_variant.coded.mean()
+    share = load_model(tiny_model).grey_variant.coded_channels.mean()
     assert 0.3 < share <= 1  # the largest of 32 basis vectors are of luma
     flat = metamer.encode(np.full((20, 30, 3), 77, np.uint8), 90, model=tiny_model, lossless=False)
     assert metamer.decode(flat, model=tiny_model).size == (30, 20)

@@ -14,8 +14,9 @@ import metamer
 from metamer.codec import container, windows
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.network import colour_axes, latents
-from metamer.codec.network.model import Model, graph_names
+from metamer.codec.network.model import Model
 from metamer.codec.network.model import load_model as shipped
+from metamer.codec.network.model_file import graph_names
 from metamer.codec.options import quality_index
 from metamer.codec.picture import pixels
 from metamer.codec.stream.tiles import parse_tiles

@@ -197,7 +197,9 @@ def test_a_tile_is_refined_with_its_neighbours_in_view(picture):
     model, whole = models.load_model("base"), latent_area(1100, 64)
     everything = View(picture, whole, 100, model, None)
     tile = View(picture, Box(0, 64, whole.bottom, whole.right), 100, model, None)
-    np.testing.assert_allclose(tile.exact, everything.exact[:, 64 - model.halo :], atol=2e-3)
+    np.testing.assert_allclose(
+        tile.exact, everything.exact[:, 64 - model.receptive_field :], atol=2e-3
+    )
     assert tile.original.shape == (64, 1100 - 1024, 3)
     data = metamer.encode(picture, QUALITY, tile=True, effort=1)
     assert metamer.info(data).tiles == 2 and metamer.decode(data).size == picture.size

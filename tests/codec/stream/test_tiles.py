@@ -77,7 +77,7 @@ def test_the_halo_is_what_the_analysis_sees(name, rng):
         windows.analyse(planes, 128, model) for planes in (image, changed)
     )
     rows, columns = np.nonzero((one != other).any(2))
-    reach = model.halo
+    reach = model.receptive_field
     assert (
         min(rows.min(), columns.min()) == 10 - reach
         and max(rows.max(), columns.max()) == 10 + reach
@@ -106,13 +106,16 @@ def test_the_halo_is_what_every_synthesis_sees(name, rng):
         0
     ].max((0,))
     seen = np.argwhere(away.reshape(20, 16, 20, 16).max((1, 3)) > 1e-6)
-    assert seen.min() >= 10 - synthesis.halo and seen.max() <= 10 + synthesis.halo
-    assert seen.min() == 10 - synthesis.halo  # not more than needed either
+    assert (
+        seen.min() >= 10 - synthesis.receptive_field
+        and seen.max() <= 10 + synthesis.receptive_field
+    )
+    assert seen.min() == 10 - synthesis.receptive_field  # not more than needed either
 
 
 def test_halos_of_trained_models_follow_their_blocks(tiny_model):
     # tiny has one block a network, base six
-    assert Model(tiny_model).halo == 1 and load_model("base").halo == 3
+    assert Model(tiny_model).receptive_field == 1 and load_model("base").receptive_field == 3
 
 
 @pytest.mark.parametrize("size", [(1, 1), (16, 1041), (1025, 20), (1040, 1075)])
