@@ -20,6 +20,7 @@ from metamer.codec.network.arrays import (
     relative_curvature,
 )
 from metamer.codec.network.graphs import onnx_wire
+from metamer.codec.network.graphs.protobuf import GraphError
 from metamer.codec.network.graphs.session import Session
 from metamer.codec.network.model_file import card_number, card_numbers, read_model_file
 
@@ -109,7 +110,7 @@ class Model:
         data = self._member(name)
         try:
             onnx_wire.read_graph(data)
-        except onnx_wire.GraphError as problem:
+        except GraphError as problem:
             raise ModelError(f"{self.path}: graph {name} cannot be loaded: {problem}") from None
         return data
 

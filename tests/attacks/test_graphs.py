@@ -11,8 +11,11 @@ from PIL import Image
 import metamer
 from metamer.codec.errors import ModelError
 from metamer.codec.network import decoders
-from metamer.codec.network.graphs import graph_check, onnx_wire
+from metamer.codec.network.graphs import onnx_wire
+from metamer.codec.network.graphs.cost import FOR_AN_ELEMENT, check_graph, infer_cost
+from metamer.codec.network.graphs.protobuf import GraphError
 from metamer.codec.network.graphs.session import Session
+from metamer.codec.network.graphs.value import MEMORY
 from metamer.codec.network.model import SUFFIX, load_model, shipped_models
 from tests.attacks import crafting
 from tests.attacks.crafting import (
@@ -280,10 +283,10 @@ def test_a_slow_graph_is_refused():
     graph = onnx_wire.read_graph(
         synthesis([*nodes, node("Identity", ["x100"], ["image"])], [weight])
     )
-    cost = graph_check.infer_cost(graph, {"latent": (1, 8, 8, 384), "weights": (1, 9)})
+    cost = infer_cost(graph, {"latent": (1, 8, 8, 384), "weights": (1, 9)})
     assert cost.operations > 100 * 384 * 384 * 9 * 64
-    with pytest.raises(onnx_wire.GraphError, match="billion operations"):
-        graph_check.check_graph(graph)
+    with pytest.raises(GraphError, match="billion operations"):
+        check_graph(graph)
 
 
 @pytest.mark.parametrize(
@@ -311,12 +314,12 @@ def test_other_types_of_attributes():
         field(20, 5),
         field(20, 99),
     ):
-        with pytest.raises(onnx_wire.GraphError):
+        with pytest.raises(GraphError):
             onnx_wire.read_graph(
                 plain([node("Relu", ["latent"], ["x"], extra=field(5, field(1, "a") + value))])
             )
     twice = field(5, crafting.attribute("axis", 1)) * 2
-    with pytest.raises(onnx_wire.GraphError, match="same attribute twice"):
+    with pytest.raises(GraphError, match="same attribute twice"):
         onnx_wire.read_graph(plain([node("Concat", ["latent"], ["x"], extra=twice)]))
 
 
@@ -347,7 +350,7 @@ def test_shipped_graphs_are_told_what_they_take(name):
         small = shapes(
             graph, {"image": (64, 96), "latent": (5, 7), "context": (5, 7), "hyper": (2, 3)}
         )
-        cost = graph_check.infer_cost(graph, small)
+        cost = infer_cost(graph, small)
         found = Session(data, entry, 1).run(
             **{each: np.ones(shape, np.float32) for each, shape in small.items()}
         )
@@ -357,10 +360,7 @@ def test_shipped_graphs_are_told_what_they_take(name):
             {"image": (1024, 1024), "latent": (70, 70), "context": (64, 64), "hyper": (16, 16)},
         )
         cost, elements = (
-            graph_check.infer_cost(graph, large),
+            infer_cost(graph, large),
             sum(int(np.prod(shape)) for shape in large.values()),
         )
-        assert (
-            10 * cost.operations < graph_check.FOR_AN_ELEMENT * elements
-            and 10 * cost.memory < graph_check.MEMORY
-        )
+        assert 10 * cost.operations < FOR_AN_ELEMENT * elements and 10 * cost.memory < MEMORY

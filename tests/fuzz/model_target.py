@@ -1,7 +1,7 @@
 """What every model and decoder file is given to, and what must hold.
 
 Nothing but a ModelError of one printable line comes out; no input takes long or much memory. Files
-that are accepted load all their graphs as far as `codec.network.graphs.graph_check`; a share of them, drawn by
+that are accepted load all their graphs as far as `codec.network.graphs.cost`; a share of them, drawn by
 their bytes, goes through ONNX Runtime: a picture is encoded and decoded with the model, or decoded
 with the decoder.
 """
@@ -22,14 +22,16 @@ from PIL import Image
 import metamer
 from metamer.codec.errors import MetamerError, ModelError
 from metamer.codec.network import archive, decoders
-from metamer.codec.network.graphs import graph_check, onnx_wire
+from metamer.codec.network.graphs import onnx_wire
+from metamer.codec.network.graphs.cost import check_graph
+from metamer.codec.network.graphs.protobuf import GraphError
 from metamer.codec.network.graphs.session import Session
 from metamer.codec.network.model import Model
 from tests.fuzz import model_mutation as mutation
 from tests.fuzz.harness import MEMORY, SilentError
 
 SECONDS = 2.0  # by the clock, and then by the processor; the networks' share has `DEEP_SECONDS`
-# limits of codec.network.graphs.graph_check are for pictures, and a graph may take them for every session
+# limits of codec.network.graphs.cost are for pictures, and a graph may take them for every session
 DEEP_SECONDS = 10.0
 GRAPHS = (
     "analysis",
@@ -121,8 +123,8 @@ class Target:
         try:
             graph = onnx_wire.read_graph(data)
             self.reached["graphs read"] += 1
-            graph_check.check_graph(graph)
-        except onnx_wire.GraphError as problem:
+            check_graph(graph)
+        except GraphError as problem:
             raise ModelError(str(problem)) from None
         self.reached["graphs accepted"] += 1
 

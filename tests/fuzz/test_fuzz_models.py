@@ -5,7 +5,7 @@ import random
 import pytest
 
 from metamer.codec.network import archive
-from metamer.codec.network.graphs import graph_check, onnx_wire
+from metamer.codec.network.graphs import cost, onnx_wire
 from tests.fuzz import model_mutation as mutation
 from tests.fuzz import model_target
 from tests.fuzz.model_target import Target, feed
@@ -42,8 +42,8 @@ def test_nothing_but_refusals():
     "where, name, fault, failure",
     [
         (archive, "_depth", lambda data: data["depth"], "TypeError"),
-        (graph_check, "_small", lambda array: array.known, "AttributeError"),
-        (onnx_wire, "_text", lambda data: str(data, "ascii"), "UnicodeDecodeError"),
+        (cost, "small_content", lambda array: array.content, "AttributeError"),
+        (onnx_wire, "read_text", lambda data: str(data, "ascii"), "UnicodeDecodeError"),
         (model_target, "SECONDS", -1.0, "TimeoutError"),
     ],
 )

@@ -11,13 +11,19 @@ differently.
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-VARINT, LENGTH, FIXED32 = 0, 2, 5  # wire types
+from metamer.codec.network.graphs.protobuf import (
+    FIXED32,
+    LENGTH,
+    VARINT,
+    GraphError,
+    Message,
+    read_text,
+)
+
 IR_VERSIONS = range(8, 12)
 OPSET = 20
 MAX_NODES = 4096
@@ -46,24 +52,29 @@ EXPONENTS = {FLOAT: np.uint32(0x7F800000), FLOAT16: np.uint16(0x7C00)}
 Attribute = int | float | bytes | tuple[int, ...]
 
 
-class GraphError(ValueError):
-    """A graph that is not what an exported model holds."""
-
-
 @dataclass(frozen=True)
 class Constant:
-    """A tensor of the file; type: a key of `DTYPES`."""
+    """A tensor of the file.
+
+    Attributes:
+        type: A key of `DTYPES`.
+        shape: Its sides.
+        data: Its elements as they are stored.
+    """
 
     type: int
     shape: tuple[int, ...]
     data: memoryview
 
     def array(self) -> np.ndarray:
+        """The elements in their shape."""
         return np.frombuffer(self.data, DTYPES[self.type]).reshape(self.shape)
 
 
 @dataclass(frozen=True)
 class Node:
+    """One operation: operator, names of inputs and outputs, attributes."""
+
     operator: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -72,7 +83,13 @@ class Node:
 
 @dataclass(frozen=True)
 class Port:
-    """An input or output of the graph; shape: None for what is free."""
+    """An input or output of the graph.
+
+    Attributes:
+        name: What nodes call it.
+        type: A key of `DTYPES`.
+        shape: Its sides, None for what is free.
+    """
 
     name: str
     type: int
@@ -81,6 +98,8 @@ class Port:
 
 @dataclass(frozen=True)
 class Graph:
+    """Nodes in the order in which they run, constants by name, inputs and outputs."""
+
     nodes: tuple[Node, ...]
     constants: dict[str, Constant]
     inputs: tuple[Port, ...]
@@ -88,11 +107,16 @@ class Graph:
 
 
 def read_graph(data: bytes) -> Graph:
-    """The graph of a serialised ModelProto. Raises GraphError for everything that the module's
-    docstring excludes.
+    """Reads a graph.
+
+    Args:
+        data: A serialised ModelProto.
+
+    Raises:
+        GraphError: It holds anything that the module's docstring excludes.
     """
     # IR version, producer and its version, notes, graph, operator set
-    model = _Message(
+    model = Message(
         "model",
         memoryview(data),
         {1: VARINT, 2: LENGTH, 3: LENGTH, 6: LENGTH, 7: LENGTH, 8: LENGTH},
@@ -102,13 +126,13 @@ def read_graph(data: bytes) -> Graph:
             f"IR version {model.number(1)}; a model file holds {IR_VERSIONS[0]} to "
             f"{IR_VERSIONS[-1]}"
         )
-    operators = _Message("operator set", model.bytes(8), {1: LENGTH, 2: VARINT})
+    operators = Message("operator set", model.bytes(8), {1: LENGTH, 2: VARINT})
     if operators.text(1, "") or operators.number(2) != OPSET:
         raise GraphError(
             f"operator set {operators.text(1, '')!r} {operators.number(2)}; a model file holds "
             f"ONNX's {OPSET}"
         )
-    graph = _Message(
+    graph = Message(
         "graph",
         model.bytes(7),
         {  # nodes, name, constants, inputs, outputs
@@ -135,7 +159,7 @@ def read_graph(data: bytes) -> Graph:
 
 def _constant(data: memoryview) -> tuple[str, Constant]:
     # shape, type, name, bytes
-    tensor = _Message("constant", data, {1: VARINT, 2: VARINT, 8: LENGTH, 9: LENGTH}, repeated=(1,))
+    tensor = Message("constant", data, {1: VARINT, 2: VARINT, 8: LENGTH, 9: LENGTH}, repeated=(1,))
     name, kind, shape = tensor.text(8), tensor.number(2), tensor.numbers(1)
     if kind not in DTYPES:
         raise GraphError(f"constant {name!r} has elements of type {kind}")
@@ -155,7 +179,7 @@ def _constant(data: memoryview) -> tuple[str, Constant]:
 
 
 def _node(data: memoryview) -> Node:
-    node = _Message(
+    node = Message(
         "node",
         data,
         {  # inputs, outputs, name, operator, attributes, notes, domain
@@ -175,13 +199,15 @@ def _node(data: memoryview) -> Node:
     pairs = [_attribute(part) for part in node.parts.get(5, [])]
     if len(dict(pairs)) < len(pairs):
         raise GraphError(f"a {operator} has the same attribute twice")
-    inputs, outputs = (tuple(_text(part) for part in node.parts.get(field, [])) for field in (1, 2))
+    inputs, outputs = (
+        tuple(read_text(part) for part in node.parts.get(field, [])) for field in (1, 2)
+    )
     return Node(operator, inputs, outputs, dict(pairs))
 
 
 def _attribute(data: memoryview) -> tuple[str, Attribute]:
     # name; a float, an integer, a string, integers; type
-    part = _Message(
+    part = Message(
         "attribute",
         data,
         {1: LENGTH, 2: FIXED32, 3: VARINT, 4: LENGTH, 8: VARINT, 20: VARINT},
@@ -204,14 +230,14 @@ def _attribute(data: memoryview) -> tuple[str, Attribute]:
 
 def _port(data: memoryview) -> Port:
     # 3, 4: notes
-    value = _Message(
+    value = Message(
         "input or output", data, {1: LENGTH, 2: LENGTH, 3: LENGTH, 4: LENGTH}, repeated=(4,)
     )
     # of tensors; sequences, maps and optional values are other fields
-    kind = _Message("type", value.bytes(2), {1: LENGTH})
-    tensor = _Message("tensor type", kind.bytes(1), {1: VARINT, 2: LENGTH})
-    shape = _Message("shape", tensor.bytes(2), {1: LENGTH}, repeated=(1,))
-    sides = [_Message("dimension", part, {1: VARINT, 2: LENGTH}) for part in shape.parts.get(1, [])]
+    kind = Message("type", value.bytes(2), {1: LENGTH})
+    tensor = Message("tensor type", kind.bytes(1), {1: VARINT, 2: LENGTH})
+    shape = Message("shape", tensor.bytes(2), {1: LENGTH}, repeated=(1,))
+    sides = [Message("dimension", part, {1: VARINT, 2: LENGTH}) for part in shape.parts.get(1, [])]
     if tensor.number(1) not in DTYPES or len(sides) > MAX_DIMENSIONS:
         raise GraphError(
             f"type {tensor.number(1)} or {len(sides)} dimensions of an input or output"
@@ -221,104 +247,3 @@ def _port(data: memoryview) -> Port:
         tensor.number(1),
         tuple(side.number(1) if 1 in side.parts else None for side in sides),
     )
-
-
-class _Message:
-    """The fields of one message, by number: integers for `VARINT`, memory for the rest, in lists.
-
-    wire: the fields that may be there and their wire types; repeated: those of them that may be
-    there more than once, of which numbers may also be packed into one.
-    """
-
-    def __init__(
-        self, name: str, data: memoryview, wire: dict[int, int], repeated: tuple[int, ...] = ()
-    ):
-        self._name = name
-        self.parts: dict[int, list] = {}
-        for number, kind, value in _fields(name, data):
-            packed = kind == LENGTH and number in repeated and wire.get(number) == VARINT
-            if wire.get(number) != kind and not packed:
-                raise GraphError(f"field {number} of wire type {kind} in a {name}")
-            if number in self.parts and number not in repeated:
-                raise GraphError(f"field {number} is twice in a {name}")
-            self.parts.setdefault(number, []).extend(_packed(name, value) if packed else [value])
-
-    def bytes(self, number: int) -> memoryview:
-        """Of a field that must be there."""
-        if number not in self.parts:
-            raise GraphError(f"field {number} is missing in a {self._name}")
-        return self.parts[number][0]
-
-    def text(self, number: int, default: str | None = None) -> str:
-        return (
-            default
-            if default is not None and number not in self.parts
-            else _text(self.bytes(number))
-        )
-
-    def number(self, number: int, default: int = -1) -> int:
-        return _signed(self.parts[number][0]) if number in self.parts else default
-
-    def numbers(self, number: int) -> tuple[int, ...]:
-        return tuple(map(_signed, self.parts.get(number, [])))
-
-
-def _signed(value: int) -> int:
-    return value - (1 << 64) if value >> 63 else value
-
-
-def _text(data: memoryview) -> str:
-    try:
-        text = str(data, "utf-8")
-    except UnicodeDecodeError:
-        raise GraphError("a name is not UTF-8") from None
-    if not text.isprintable() or len(text) > 400:
-        raise GraphError("a name is too long, or has characters that do not print")
-    return text
-
-
-def _fields(name: str, data: memoryview) -> Iterator[tuple[int, int, Any]]:
-    """(field number, wire type, value) of all fields of a message."""
-    place = 0
-    while place < len(data):
-        tag, after = _varint(name, data, place)
-        kind, place = tag & 7, after
-        if kind == VARINT:
-            value, place = _varint(name, data, place)
-            yield tag >> 3, kind, value
-            continue
-        length = 4
-        if kind == LENGTH:
-            length, place = _varint(name, data, place)
-        elif kind != FIXED32:
-            raise GraphError(f"field {tag >> 3} of wire type {kind} in a {name}")
-        if length > len(data) - place:
-            raise GraphError(f"a {name} ends early")
-        yield tag >> 3, kind, data[place : place + length]
-        place += length
-
-
-def _packed(name: str, data: memoryview) -> list[int]:
-    values, place = [], 0
-    while place < len(data):
-        value, place = _varint(name, data, place)
-        values.append(value)
-    return values
-
-
-def _varint(name: str, data: memoryview, place: int) -> tuple[int, int]:
-    """An unsigned number of 64 bits, seven bits a byte, in as few bytes as will do; and where it
-    ends.
-    """
-    value = 0
-    for shift in range(0, 70, 7):
-        if place >= len(data):
-            raise GraphError(f"a {name} ends early")
-        byte = data[place]
-        place += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            if value >> 64 or (shift and not byte):
-                break
-            return value, place
-    raise GraphError(f"a number in a {name} is written as no writer does")

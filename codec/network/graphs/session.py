@@ -7,7 +7,9 @@ import onnxruntime
 from onnxruntime.capi import onnxruntime_pybind11_state as runtime
 
 from metamer.codec.errors import ModelError
-from metamer.codec.network.graphs import graph_check, onnx_wire
+from metamer.codec.network.graphs.cost import check_graph, infer_cost
+from metamer.codec.network.graphs.onnx_wire import Graph, read_graph
+from metamer.codec.network.graphs.protobuf import GraphError
 
 RUNTIME_ERRORS = (
     runtime.Fail,
@@ -21,27 +23,40 @@ RUNTIME_ERRORS = (
 )
 
 
-def read_checked_graph(graph: bytes, name: str) -> onnx_wire.Graph:
-    """A serialised graph that ONNX Runtime may be given. name: what errors call it. Raises
-    ModelError.
+def read_checked_graph(graph: bytes, name: str) -> Graph:
+    """Reads a graph and checks that ONNX Runtime may be given it.
+
+    Args:
+        graph: A serialised ModelProto.
+        name: What errors call it.
+
+    Raises:
+        ModelError: It may not.
     """
     try:
-        found = onnx_wire.read_graph(graph)
-        graph_check.check_graph(found)
-    except onnx_wire.GraphError as problem:
+        checked = read_graph(graph)
+        check_graph(checked)
+    except GraphError as problem:
         raise ModelError(f"{name} cannot be loaded: {problem}") from None
-    return found
+    return checked
 
 
 class Session:
-    """One ONNX graph, checked (`codec.network.graphs.graph_check`) and ready to run.
-
-    name: what errors call it; threads: 0 lets ONNX Runtime use every core; arena: whether it keeps
-    the memory of its largest run for the next, which saves the transforms a tenth of their time.
-    Raises ModelError.
-    """
+    """One ONNX graph, checked (`codec.network.graphs.cost`) and ready to run."""
 
     def __init__(self, graph: bytes, name: str, threads: int = 0, arena: bool = True):
+        """Loads a graph.
+
+        Args:
+            graph: A serialised ModelProto.
+            name: What errors call it.
+            threads: 0 for every core.
+            arena: Whether it keeps the memory of its largest run for the next, which saves the
+                transforms a tenth of their time.
+
+        Raises:
+            ModelError: The graph is refused.
+        """
         self._name = name
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
@@ -66,7 +81,17 @@ class Session:
         self._checked: set[tuple] = set()
 
     def run(self, **inputs: np.ndarray) -> list[np.ndarray]:
-        """The graph's outputs; input names are the graph's."""
+        """Runs the graph.
+
+        Args:
+            **inputs: By the graph's names for them.
+
+        Returns:
+            The graph's outputs.
+
+        Raises:
+            ModelError: It has other inputs, or cannot be run on these.
+        """
         if self._inputs != set(inputs):
             raise ModelError(
                 f"{self._name} takes {', '.join(sorted(self._inputs))}, not "
@@ -75,7 +100,7 @@ class Session:
         try:
             self._check(inputs)
             return self._session.run(None, inputs)
-        except onnx_wire.GraphError as problem:
+        except GraphError as problem:
             raise ModelError(f"{self._name} cannot be run: {problem}") from None
         except RUNTIME_ERRORS as problem:
             raise ModelError(
@@ -83,13 +108,13 @@ class Session:
             ) from None
 
     def _check(self, inputs: Mapping[str, np.ndarray]) -> None:
-        """That inputs of these shapes take no more than `codec.network.graphs.graph_check` allows;
-        windows are alike, so seldom anew.
+        """That inputs of these shapes take no more than `codec.network.graphs.cost` allows; windows
+        are alike, so seldom anew.
         """
         shapes = {name: array.shape for name, array in inputs.items()}
         key = tuple(shapes.items())
         if key not in self._checked:
-            graph_check.infer_cost(self._graph, shapes)
+            infer_cost(self._graph, shapes)
             self._checked.add(key)
 
 
@@ -98,14 +123,23 @@ def _line(problem: Exception) -> str:
 
 
 def check_outputs(
-    found: list[np.ndarray], name: str, *wanted: tuple[str, tuple[int | None, ...]]
+    outputs: list[np.ndarray], name: str, *wanted: tuple[str, tuple[int | None, ...]]
 ) -> list[np.ndarray]:
-    """What the graph ``name`` gave, if it is arrays of the kinds (NumPy's, `f` or `i`) and shapes
-    ``wanted``, and finite.
+    """Checks what a graph gave.
 
-    shape: None for a side that may be anything. Raises ModelError.
+    Args:
+        outputs: The arrays that it gave.
+        name: What errors call the graph.
+        *wanted: For each array its kind (NumPy's, `f` or `i`) and its shape, None for a side that
+            may be anything.
+
+    Returns:
+        ``outputs``.
+
+    Raises:
+        ModelError: They are of other kinds or shapes, or not finite.
     """
-    for array, (kind, shape) in zip(found, wanted, strict=False):
+    for array, (kind, shape) in zip(outputs, wanted, strict=False):
         fits = (
             array.dtype.kind == kind
             and array.ndim == len(shape)
@@ -117,6 +151,6 @@ def check_outputs(
                 "should be, "
                 "or not finite"
             )
-    if len(found) != len(wanted):
-        raise ModelError(f"graph {name} gives {len(found)} arrays, not {len(wanted)}")
-    return found
+    if len(outputs) != len(wanted):
+        raise ModelError(f"graph {name} gives {len(outputs)} arrays, not {len(wanted)}")
+    return outputs
