@@ -47,12 +47,9 @@ class View:
     ):
         self.index, self.model = index, model
         self.affine = turn.affine() if turn else np.eye(3, 4, dtype=np.float32)
-        self.around = box.grown(
-            model.receptive_field, model.receptive_field, latent_area(*picture.size)
-        )
-        latent, self.hyper = windows.analyse_box(
-            picture, box, index, model, turn, model.receptive_field
-        )
+        margin = model.receptive_field
+        self.around = box.grown(margin, margin, latent_area(*picture.size))
+        latent, self.hyper = windows.analyse_box(picture, box, index, model, turn, margin)
         self.gain = model.arrays["encoder_gain"][index]
         self.exact = latent * self.gain
         self.inside = box.within(self.around)
