@@ -1,48 +1,87 @@
 """Which loop a recipe belongs to: a codec's or a perceptual space's."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 from metamer.codec.errors import RecipeError
 from metamer.train import export as exporting
-from metamer.train import loop, recipe, running
+from metamer.train import recipe, running
 from metamer.train.data.shards import is_sharded
+from metamer.train.run import rehearsal, resuming, training
 from metamer.train.spaces import loop as spaces_loop
 from metamer.train.spaces import recipe as spaces_recipe
 
 
 def train(
-    path: Path,
-    folders: Sequence[Path],
+    path: Path | None,
+    folders: Sequence[str | Path] | None,
     out: Path,
     resume: bool = False,
     start: Path | None = None,
     assignments: Sequence[str] = (),
     minutes: float = float("inf"),
+    **options: Any,
 ) -> None:
     """Trains what the recipe at ``path`` says, with ``assignments`` put in; the rest as
-    `train.loop.train` has it.
+    `train.run.training.Run` has it.
 
-    start: what to begin from instead of what the recipe says. minutes: stop by then, with a
-    checkpoint; for codecs.
+    path: None, and ``folders``: None, to go on with what the run in ``out`` has. start: what to
+    begin from instead of what the recipe says. minutes: stop by then, with a checkpoint; for
+    codecs.
     """
-    values = recipe.read(path)
+    values = begun_with(out) if path is None else recipe.read(path)
     if not (isinstance(values, dict) and "space" in values):
         own = [] if start is None else [f"start={json.dumps(str(start))}"]
-        loop.train(recipe.load(path, [*assignments, *own]), folders, out, resume, minutes)
+        training.train(
+            path, folders, out, resume, minutes, assignments=[*assignments, *own], **options
+        )
     elif start is not None or minutes < float("inf"):
         raise RecipeError(
             f"{path}: a perceptual space is trained from scratch to the end; it takes no --start, "
             "no --minutes"
         )
-    elif sharded := [spec for spec in folders if is_sharded(str(spec))]:
+    elif sharded := [spec for spec in folders or () if is_sharded(str(spec))]:
         raise RecipeError(
             f"--data {sharded[0]}: a perceptual space is trained on folders of pictures, "
             "not on shards"
         )
     else:
-        spaces_loop.train(spaces_recipe.load(path, assignments), folders, out, resume)
+        space = (
+            spaces_recipe.from_mapping(recipe.changed(values, assignments))
+            if path is None
+            else spaces_recipe.load(path, assignments)
+        )
+        spaces_loop.train(space, folders, out, resume)
+
+
+def rehearse(
+    path: Path | None,
+    folders: Sequence[str | Path] | None,
+    out: Path,
+    resume: bool = False,
+    start: Path | None = None,
+    assignments: Sequence[str] = (),
+    **options: Any,
+) -> Iterator[str]:
+    """Says line by line what `train` with these arguments would need; writes nothing."""
+    values = begun_with(out) if path is None else recipe.read(path)
+    if isinstance(values, dict) and "space" in values:
+        raise RecipeError(f"{path}: --dry-run is for codecs, not for perceptual spaces")
+    own = [] if start is None else [f"start={json.dumps(str(start))}"]
+    with training.Run(
+        path, folders, out, resume=resume, assignments=[*assignments, *own], keep=False, **options
+    ) as run:
+        yield from rehearsal.rehearse(run)
+
+
+def begun_with(out: Path) -> dict:
+    """The recipe of the run in ``out``."""
+    kept = Path(out) / resuming.RECIPE
+    if kept.exists():
+        return recipe.read(kept)
+    return running.load(Path(out) / running.CHECKPOINT)["recipe"]
 
 
 def kind(run: Path) -> str:

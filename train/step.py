@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from metamer.train.bands import by_band
 from metamer.train.loss.critic import Opponent
 from metamer.train.loss.objective import Distortion, RateTarget
 from metamer.train.networks.codec import KEEPING, Codec
@@ -223,6 +224,8 @@ class Trainer:
             logged |= {"realism": realism.detach().mean(), "critic": judged}
         if self.target:
             self.target.update(fabric.all_gather(result["file_bpp"]).flatten(), chance.every_weight)
+        parts = {"loss": result["loss"], "bpp": result["bpp"], "psnr": -10 * result["mse"].log10()}
+        logged |= by_band(chance.level, recipe.network.levels, parts)
         distances = result["distances"].detach().mean(0).unbind()
         return logged | {
             "gradient": norm,

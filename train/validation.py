@@ -56,3 +56,19 @@ def validate(
             }
         )
     return rows
+
+
+@torch.no_grad()
+def strip(
+    codec: Codec, distortion: Distortion, crops: Tensor, stage: Stage, device: torch.device
+) -> Tensor:
+    """(3, 4·S, 4·S) in [0, 1], for the eye: four crops side by side, and below each what the
+    lowest, middle and highest level make of it. Arguments as of `validate`.
+    """
+    rounded = dataclasses.replace(stage, proxy="straight_through")
+    image = crops[:: max(1, len(crops) // 4)][:4].to(device).float() / 255
+    rows, top = [image], codec.options.levels - 1
+    for level in (0, top // 2, top):
+        at = torch.full((len(image),), float(level), device=device)
+        rows.append(rate_distortion(codec, distortion, image, at, rounded)["decoded"].clamp(0, 1))
+    return torch.cat([torch.cat(list(row), 2) for row in rows], 1).cpu()

@@ -91,16 +91,22 @@ jobs_option = click.option(
 files_argument = click.argument(
     "names", nargs=-1, required=True, metavar="FILE…", type=click.Path(allow_dash=True)
 )
-data_option = click.option(
-    "--data",
-    "folders",
-    required=True,
-    multiple=True,
-    metavar="DATA",
-    help="Pictures to train on: a folder, whose validation.txt is held out; shards of WebDataset, "
-    "as paths, URLs or a command ('shards/{000..012}.tar', 'pipe:CMD'); or a dataset of Hugging "
-    "Face, hf:NAME[:SPLIT[:COLUMN]]. Repeatable.",
-)
+
+
+def data_option(required: bool = True):
+    """What to train on."""
+    return click.option(
+        "--data",
+        "folders",
+        required=required,
+        multiple=True,
+        metavar="DATA",
+        help="Pictures to train on: a folder, whose validation.txt is held out; shards of "
+        "WebDataset, as paths, URLs or a command ('shards/{000..012}.tar', 'pipe:CMD'); or a "
+        "dataset of Hugging Face, hf:NAME[:SPLIT[:COLUMN]]. Repeatable.",
+    )
+
+
 metric_option = click.option(
     "-m",
     "--metric",

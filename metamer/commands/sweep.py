@@ -9,7 +9,7 @@ from metamer.commands.options import data_option
 
 @click.command()
 @click.argument("recipe", type=click.Path(path_type=Path))
-@data_option
+@data_option()
 @click.option(
     "--ratings",
     type=click.Path(path_type=Path),

@@ -4,16 +4,23 @@ from pathlib import Path
 
 import click
 
-from metamer.commands.options import Command, advanced_option, data_option
+from metamer.commands.options import Command, Finite, advanced_option, data_option
 
 
 @click.command(cls=Command)
-@click.argument("recipe", type=click.Path(path_type=Path))
-@data_option
+@click.argument("recipe", required=False, type=click.Path(path_type=Path))
+@data_option(required=False)
 @click.option(
-    "--out", type=click.Path(path_type=Path), required=True, help="Folder for checkpoint and log."
+    "--out",
+    type=click.Path(path_type=Path),
+    required=True,
+    help="Folder for checkpoints, recipe and log.",
 )
-@click.option("--resume", is_flag=True, help="Continue from the checkpoint in --out.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Continue from the checkpoint in --out; RECIPE and --data are those of the run.",
+)
 @advanced_option(
     "--start",
     type=click.Path(path_type=Path),
@@ -25,19 +32,47 @@ from metamer.commands.options import Command, advanced_option, data_option
     multiple=True,
     metavar="KEY=VALUE",
     help="Another value for a key of the recipe, as YAML: --set 'distortion={dists: 1}', --set "
-    "stages.0.steps=50.",
+    "stages.0.steps=50; a * stands for all stages.",
 )
 @click.option(
     "--minutes",
-    type=click.FloatRange(0, min_open=True),
-    default=float("inf"),
-    show_default=False,
+    type=Finite(0, min_open=True),
     help="Stop after so many minutes of training, with a checkpoint; --resume goes on.",
 )
-def train(recipe, folders, out, resume, start, assignments, minutes) -> None:
-    """Train a codec or a perceptual space as RECIPE says."""
+@advanced_option(
+    "--memory",
+    type=click.IntRange(0),
+    default=800,
+    show_default=True,
+    help="MiB of decoded photographs to keep; more are decoded anew, by other threads.",
+)
+@advanced_option(
+    "--workers",
+    type=click.IntRange(1),
+    help="Threads that decode. Default: as many as there are cores to spare, at most 8.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Check everything, take a few steps of each stage, and say what the run would need.",
+)
+def train(
+    recipe, folders, out, resume, start, assignments, minutes, memory, workers, dry_run
+) -> None:
+    """Train a codec or a perceptual space as RECIPE says.
+
+    Ctrl-C and SIGTERM end it after the step under way, with a checkpoint.
+    """
     from metamer.train import command
 
     if resume and start:
         raise click.UsageError("--resume continues a run as it was begun; it takes no --start")
-    command.train(recipe, folders, out, resume, start, assignments, minutes)
+    if not resume and not (recipe and folders):
+        raise click.UsageError("give RECIPE and --data, or --resume")
+    where = recipe, folders or None, out, resume, start, assignments
+    options = {"memory": memory << 20, "workers": workers}
+    if dry_run:
+        for line in command.rehearse(*where, **options):
+            click.echo(line)
+    else:
+        command.train(*where, float("inf") if minutes is None else minutes, **options)

@@ -29,6 +29,7 @@ from metamer.train import loop, validation
 from metamer.train.data import find
 from metamer.train.loss.objective import Distortion
 from metamer.train.recipe import Stage, changed, from_mapping
+from metamer.train.run import training
 from metamer.train.running import CHECKPOINT
 
 RULE = "rule"
@@ -46,7 +47,7 @@ def run(recipe: dict, assignments: list[str], seed: int, photographs: Path, scra
     )
     shutil.rmtree(scratch, ignore_errors=True)
     begun = time.process_time()
-    loop.train(checked, [photographs], scratch)
+    training.train(checked, [photographs], scratch)
     spent = time.process_time() - begun
     codec, _ = loop.restore_average(scratch / CHECKPOINT)
     codec.eval()

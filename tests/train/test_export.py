@@ -20,6 +20,7 @@ from metamer.codec.network.model_file import graph_names
 from metamer.codec.picture import pixels
 from metamer.entropy.coder import Meter
 from metamer.train import command, export, loop, recipe, running, start
+from metamer.train.run import training
 from tests.conftest import run_metamer
 
 
@@ -340,7 +341,7 @@ def test_transforms_alone_keep_their_models_streams(tiny_model, photographs, tmp
             }
         ],
     }
-    loop.train(recipe.from_mapping(values), [photographs], tmp_path / "run")
+    training.train(recipe.from_mapping(values), [photographs], tmp_path / "run")
     export.export_run(
         tmp_path / "run", [photographs], tmp_path / "both.metamer", "both", 8, {"masking": 0.5}
     )

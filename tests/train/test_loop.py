@@ -15,10 +15,12 @@ import pytest
 import torch
 import yaml
 
+from metamer.codec.errors import RecipeError
 from metamer.train import loop, old_names, recipe, running, step
 from metamer.train.data import open_data
 from metamer.train.loss.objective import Distortion
 from metamer.train.networks.codec import Codec
+from metamer.train.run import training
 from metamer.train.running import DivergedError, learning_rate
 from metamer.train.step import rate_distortion, spread_levels
 from tests.conftest import ROOT, TINY_RECIPE, run_metamer
@@ -79,8 +81,8 @@ def mixture(start, **more) -> dict:
 
 def trained(photographs: Path, out: Path, values: dict) -> dict:
     """The last checkpoint of a recipe."""
-    loop.train(recipe.from_mapping(values), [photographs], out)
-    return loop.load(out / "checkpoint.pt")
+    training.train(recipe.from_mapping(values), [photographs], out)
+    return running.load(out / "checkpoint.pt")
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +110,7 @@ def assert_same_to_the_last_bit(one: dict, other: dict) -> None:
 
 
 def changed_parameters(start: Path, state: dict) -> set[str]:
-    before = loop.load(start)["average"]
+    before = running.load(start)["average"]
     return {name for name, value in state["model"].items() if not torch.equal(value, before[name])}
 
 
@@ -148,18 +150,18 @@ def test_resuming_gives_the_same_weights_to_the_last_bit(
 
         monkeypatch.setattr(running.Log, "step", stop)
         with pytest.raises(KeyboardInterrupt):
-            loop.train(
+            training.train(
                 tiny,
                 [photographs],
                 tmp_path / "run",
                 resume=(tmp_path / "run" / "checkpoint.pt").exists(),
             )
-        assert loop.load(tmp_path / "run" / "checkpoint.pt")["step"] < interruption
+        assert running.load(tmp_path / "run" / "checkpoint.pt")["step"] < interruption
     monkeypatch.setattr(running.Log, "step", taken)
-    loop.train(tiny, [photographs], tmp_path / "run", resume=True)
+    training.train(tiny, [photographs], tmp_path / "run", resume=True)
     whole, resumed = (
-        loop.load(tiny_run / "checkpoint.pt"),
-        loop.load(tmp_path / "run" / "checkpoint.pt"),
+        running.load(tiny_run / "checkpoint.pt"),
+        running.load(tmp_path / "run" / "checkpoint.pt"),
     )
     assert whole["step"] == resumed["step"] == 60
     for kind in ("model", "average"):
@@ -172,12 +174,12 @@ def test_resuming_gives_the_same_weights_to_the_last_bit(
 def test_another_recipe_does_not_resume(tiny_run, tiny, photographs, tmp_path):
     shutil.copytree(tiny_run, tmp_path / "run")
     tiny.seed = 5
-    with pytest.raises(loop.RecipeError, match="other seed"):
-        loop.train(tiny, [photographs], tmp_path / "run", resume=True)
+    with pytest.raises(RecipeError, match="seed was 0 and is 5"):
+        training.train(tiny, [photographs], tmp_path / "run", resume=True)
     tiny.seed = 0
     tiny.stages.append(recipe.Stage("more", steps=1, batch=2, crop=96))
-    loop.train(tiny, [photographs], tmp_path / "run", resume=True)
-    assert loop.load(tmp_path / "run" / "checkpoint.pt")["step"] == 61
+    training.train(tiny, [photographs], tmp_path / "run", resume=True)
+    assert running.load(tmp_path / "run" / "checkpoint.pt")["step"] == 61
 
 
 def test_divergence_stops_and_keeps_the_last_good_checkpoint(
@@ -192,16 +194,18 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(
         return result
 
     monkeypatch.setattr(step, "rate_distortion", poisoned)
-    with pytest.raises(DivergedError, match="step 40"):
-        loop.train(tiny, [photographs], tmp_path / "run")
-    state = loop.load(tmp_path / "run" / "checkpoint.pt")
+    with pytest.raises(
+        DivergedError, match=r"nan at step 40 of stage joint; .*checkpoint\.pt holds"
+    ):
+        training.train(tiny, [photographs], tmp_path / "run")
+    state = running.load(tmp_path / "run" / "checkpoint.pt")
     assert state["step"] == 40
     assert all(torch.isfinite(value).all() for value in state["model"].values())
 
 
 def test_an_existing_run_is_not_overwritten(tiny_run, tiny, photographs):
-    with pytest.raises(loop.RecipeError, match="--resume"):
-        loop.train(tiny, [photographs], tiny_run)
+    with pytest.raises(RecipeError, match="--resume"):
+        training.train(tiny, [photographs], tiny_run)
 
 
 def test_a_stage_can_start_from_another_run(tiny_run, tiny, photographs, tmp_path):
@@ -209,7 +213,7 @@ def test_a_stage_can_start_from_another_run(tiny_run, tiny, photographs, tmp_pat
         recipe.Stage("tune", steps=2, batch=2, crop=96, learning_rate=1e-6, warmup_steps=1)
     ]
     tiny.start = str(tiny_run / "checkpoint.pt")
-    loop.train(tiny, [photographs], tmp_path / "run")
+    training.train(tiny, [photographs], tmp_path / "run")
     before, after = (
         loop.restore_average(tiny_run / "checkpoint.pt")[0],
         loop.restore_average(tmp_path / "run/checkpoint.pt")[0],
@@ -255,19 +259,19 @@ def test_a_run_of_everything_resumes_to_the_last_bit(
 
         monkeypatch.setattr(running.Log, "step", stop)
         with pytest.raises(KeyboardInterrupt):
-            loop.train(
+            training.train(
                 recipe.from_mapping(mixture(beginning)),
                 [photographs],
                 tmp_path / "run",
                 resume=interruption == 7,
             )
     monkeypatch.setattr(running.Log, "step", taken)
-    loop.train(
+    training.train(
         recipe.from_mapping(mixture(beginning)), [photographs], tmp_path / "run", resume=True
     )
     whole, resumed = (
-        loop.load(mixed_run / "checkpoint.pt"),
-        loop.load(tmp_path / "run" / "checkpoint.pt"),
+        running.load(mixed_run / "checkpoint.pt"),
+        running.load(tmp_path / "run" / "checkpoint.pt"),
     )
     assert_same_to_the_last_bit(whole, resumed)
     # all took part
@@ -315,9 +319,9 @@ def test_a_killed_run_resumes_to_the_same_weights(tiny_run, photographs, tmp_pat
         )
         assert done.returncode == -signal.SIGKILL, done.stderr.decode()
         assert max(row["step"] for row in rows(run)) == last_row
-        assert loop.load(run / "checkpoint.pt")["step"] == kept and last_row - kept <= 5
-    loop.train(recipe.load(path), [photographs], run, resume=True)
-    whole, resumed = loop.load(tiny_run / "checkpoint.pt"), loop.load(run / "checkpoint.pt")
+        assert running.load(run / "checkpoint.pt")["step"] == kept and last_row - kept <= 5
+    training.train(recipe.load(path), [photographs], run, resume=True)
+    whole, resumed = running.load(tiny_run / "checkpoint.pt"), running.load(run / "checkpoint.pt")
     for state in (whole, resumed):
         state["recipe"].pop("log_every")
     assert_same_to_the_last_bit(whole, resumed)
@@ -354,10 +358,10 @@ def test_two_processes_end_with_the_weights_of_one(mixed_run, beginning, photogr
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr.decode()
-    before = loop.load(beginning)["average"]
+    before = running.load(beginning)["average"]
     alone, together = (
-        loop.load(mixed_run / "checkpoint.pt"),
-        loop.load(tmp_path / "run" / "checkpoint.pt"),
+        running.load(mixed_run / "checkpoint.pt"),
+        running.load(tmp_path / "run" / "checkpoint.pt"),
     )
     assert together["step"] == 8
     for kind in ("model", "average"):
@@ -394,9 +398,9 @@ def test_processes_share_a_batch_without_rest():
 
 
 def test_a_batch_that_cannot_be_shared(photographs, tmp_path, monkeypatch):
-    monkeypatch.setattr(loop, "connect", lambda: SimpleNamespace(world_size=3, global_rank=0))
-    with pytest.raises(loop.RecipeError) as problem:
-        loop.train(
+    monkeypatch.setattr(training, "connect", lambda: SimpleNamespace(world_size=3, global_rank=0))
+    with pytest.raises(RecipeError) as problem:
+        training.train(
             recipe.from_mapping({"stages": [stage("uneven", 1)]}), [photographs], tmp_path / "run"
         )
     assert str(problem.value) == "stage uneven: a batch of 4 cannot be shared by 3 processes"
@@ -453,7 +457,7 @@ def old_named(values: dict, names: dict[str, str]) -> dict:
 
 
 def test_a_checkpoint_from_before_mixes_and_critics_resumes(tiny_run, tiny, photographs, tmp_path):
-    state = loop.load(tiny_run / "checkpoint.pt")
+    state = running.load(tiny_run / "checkpoint.pt")
     for key in ("distortion", "critic", "log_factor"):
         del state[key]
     state["recipe"] = old_named(state["recipe"], old_names.RECIPE)
@@ -466,8 +470,8 @@ def test_a_checkpoint_from_before_mixes_and_critics_resumes(tiny_run, tiny, phot
     (tmp_path / "run").mkdir()
     running.save(tmp_path / "run" / "checkpoint.pt", state)
     tiny.stages.append(recipe.Stage("more", steps=1, batch=2, crop=96))
-    loop.train(tiny, [photographs], tmp_path / "run", resume=True)
-    assert loop.load(tmp_path / "run" / "checkpoint.pt")["step"] == 61
+    training.train(tiny, [photographs], tmp_path / "run", resume=True)
+    assert running.load(tmp_path / "run" / "checkpoint.pt")["step"] == 61
 
 
 def test_the_log_tells_of_every_distance_and_of_the_critic(mixed_run):
@@ -484,7 +488,7 @@ def test_the_log_tells_of_every_distance_and_of_the_critic(mixed_run):
 def test_the_loss_is_rate_and_weighted_distortion(beginning, photographs):
     """By the formula, from what the codec itself returns."""
     codec = Codec(recipe.from_mapping(mixture(beginning)).network)
-    codec.load_state_dict(loop.load(beginning)["average"])
+    codec.load_state_dict(running.load(beginning)["average"])
     image = loop.first_crops(open_data([photographs]).training, 96, 3, 4)
     distortion, level = (
         Distortion({"mse": 1.0, "ssim": 3.0}, 4),
@@ -606,6 +610,6 @@ def test_the_commands_start_goes_before_the_recipes(tiny_run, photographs, tmp_p
     assert refused.returncode == 1 and "say start: base" in refused.stderr.decode()
     done = run_metamer(*command, "--start", tiny_run / "checkpoint.pt")
     assert done.returncode == 0, done.stderr.decode()
-    assert loop.load(tmp_path / "run" / "checkpoint.pt")["recipe"]["start"] == str(
+    assert running.load(tmp_path / "run" / "checkpoint.pt")["recipe"]["start"] == str(
         tiny_run / "checkpoint.pt"
     )

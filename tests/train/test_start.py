@@ -21,7 +21,7 @@ from metamer.codec.options import quality_index
 from metamer.codec.picture import pixels
 from metamer.codec.stream.tiles import parse_tiles
 from metamer.entropy.coder import Meter
-from metamer.train import loop, running, start
+from metamer.train import loop, recipe, running, start
 from metamer.train.export import quality_arrays
 from metamer.train.networks.codec import NetworkOptions
 from metamer.train.networks.entropy_model import level_weights
@@ -185,9 +185,9 @@ def test_an_exported_run_comes_back(tiny_run, tiny_model):
 
 
 def test_a_checkpoint_starts_with_its_average(tiny_run):
-    wanted = loop.load(tiny_run / running.CHECKPOINT)
+    wanted = running.load(tiny_run / running.CHECKPOINT)
     found = start.load(
-        str(tiny_run / running.CHECKPOINT), loop.from_mapping(wanted["recipe"]).network
+        str(tiny_run / running.CHECKPOINT), recipe.from_mapping(wanted["recipe"]).network
     )
     assert all(
         torch.equal(value, wanted["average"][name]) for name, value in found.state_dict().items()
@@ -200,7 +200,7 @@ def test_a_checkpoint_starts_with_its_average(tiny_run):
 def test_other_networks_than_the_recipe_says(tiny_run, tiny_model, change):
     checkpoint = tiny_run / running.CHECKPOINT
     options = dataclasses.replace(
-        loop.from_mapping(loop.load(checkpoint)["recipe"]).network, **change
+        recipe.from_mapping(running.load(checkpoint)["recipe"]).network, **change
     )
     with pytest.raises(RecipeError, match=f"start: .*{tiny_model}.*network"):
         start.load(tiny_model, options)

@@ -2,6 +2,7 @@
 checkpoint.
 """
 
+import os
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -15,6 +16,9 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from metamer.codec.errors import RecipeError
 from metamer.codec.system import files
+from metamer.train.run.events import Events
+from metamer.train.run.interruption import Interruption
+from metamer.train.run.resuming import differences, keep_recipe, named, refuse
 from metamer.train.running import (
     CHECKPOINT,
     LOG,
@@ -32,32 +36,36 @@ HABITS = ("save_every", "validate_every", "log_every")  # may differ when a run 
 
 def check_resumable(recipe: SpaceRecipe, state: dict) -> None:
     """Raises RecipeError when ``recipe`` is not the one that led to ``state``."""
-    now, before = asdict(recipe), state["recipe"]
-    changed = [key for key in now if key not in HABITS and now[key] != before.get(key)]
-    if changed:
-        raise RecipeError(
-            f"the run was begun with other {', '.join(changed)}; resume it with its own recipe"
-        )
+    before = asdict(recipe) | state["recipe"] | {key: getattr(recipe, key) for key in HABITS}
+    refuse(list(differences(before, asdict(recipe))))
 
 
-def train(recipe: SpaceRecipe, folders: Sequence[Path], out: Path, resume: bool = False) -> None:
-    """Runs ``recipe`` on the pictures of ``folders``; writes checkpoint.pt and log.jsonl into
-    ``out``.
+def train(
+    recipe: SpaceRecipe, folders: Sequence[str | Path] | None, out: Path, resume: bool = False
+) -> None:
+    """Runs ``recipe`` on the pictures of ``folders``; writes checkpoint.pt, recipe.yaml, log.jsonl
+    and TensorBoard's events into ``out``.
 
-    resume: continue from the checkpoint in ``out``; the weights end the same as if nothing had
-    happened. Raises RecipeError, DivergedError.
+    resume: continue from the checkpoint in ``out``, with its folders where none are given; the
+    weights end the same as if nothing had happened. Raises RecipeError, DivergedError.
     """
     out = Path(out)
     checkpoint = out / CHECKPOINT
+    if int(os.environ.get("WORLD_SIZE", "1")) > 1:
+        raise RecipeError(
+            "a perceptual space is trained by one process, whose losses compare the samples of a "
+            "whole batch: start it without torchrun"
+        )
     state = earlier(out, resume)
     if state is not None:
         check_resumable(recipe, state)
-    out.mkdir(parents=True, exist_ok=True)
+    names = named(folders, state)
     seed_everything(recipe.seed, verbose=False)
     device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    out.mkdir(parents=True, exist_ok=True)
 
     task = task_of(recipe.space)(
-        recipe.options, list(map(Path, folders)), out, recipe.batch, recipe.crop, recipe.seed
+        recipe.options, list(map(Path, names)), out, recipe.batch, recipe.crop, recipe.seed
     )
     model = task.model.to(device, memory_format=torch.channels_last)
     average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.weight_average_decay))
@@ -70,41 +78,49 @@ def train(recipe: SpaceRecipe, folders: Sequence[Path], out: Path, resume: bool 
         average.n_averaged.fill_(done)
         optimiser.load_state_dict(state["optimiser"])
 
-    log = Log(out / LOG, checkpoint, recipe.log_every, recipe.steps, done)
-    while done < recipe.steps:
-        data = move_data_to_device(task.draw(done), device)
-        torch.manual_seed(recipe.seed + 1_000_003 * done)  # the noise depends on the step alone
-        for group in optimiser.param_groups:
-            group["lr"] = rate = learning_rate(recipe, done)
-        with torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)):
-            losses = task.losses(model, data)
-        optimiser.zero_grad()
-        losses["loss"].backward()
-        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
-        optimiser.step()
-        for module in model.modules():
-            if hasattr(module, "project"):
-                module.project()
-        average.update_parameters(model)
-        done += 1
+    keep_recipe(recipe, out, f"metamer train --resume --out {out}")
+    events = Events(out, done, active=True)
+    log = Log(out / LOG, checkpoint, recipe.log_every, recipe.steps, done, also=events.row)
+    with Interruption() as interruption:
+        while done < recipe.steps:
+            data = move_data_to_device(task.draw(done), device)
+            torch.manual_seed(recipe.seed + 1_000_003 * done)  # noise depends on the step alone
+            for group in optimiser.param_groups:
+                group["lr"] = rate = learning_rate(recipe, done)
+            with torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)):
+                losses = task.losses(model, data)
+            optimiser.zero_grad()
+            losses["loss"].backward()
+            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
+            optimiser.step()
+            for module in model.modules():
+                if hasattr(module, "project"):
+                    module.project()
+            average.update_parameters(model)
+            done += 1
 
-        log.step(done, recipe.batch, {**losses, "gradient": norm}, learning_rate=rate)
-        if done % recipe.validate_every == 0 or done == recipe.steps:
-            with torch.no_grad():
-                log.row(step=done, validation=task.validate(average.module))
-        if done % recipe.save_every == 0 or done == recipe.steps:
-            log.check()
-            save(
-                checkpoint,
-                {
-                    "step": done,
-                    "model": model.state_dict(),
-                    "average": average.module.state_dict(),
-                    "optimiser": optimiser.state_dict(),
-                    "recipe": asdict(recipe),
-                },
-            )
+            log.step(done, recipe.batch, {**losses, "gradient": norm}, learning_rate=rate)
+            if done % recipe.validate_every == 0 or done == recipe.steps:
+                with torch.no_grad():
+                    log.row(step=done, validation=task.validate(average.module))
+            ends = interruption.due(done)
+            if done % recipe.save_every == 0 or done == recipe.steps or ends:
+                log.check()
+                save(
+                    checkpoint,
+                    {
+                        "step": done,
+                        "model": model.state_dict(),
+                        "average": average.module.state_dict(),
+                        "optimiser": optimiser.state_dict(),
+                        "recipe": asdict(recipe),
+                        "folders": names,
+                    },
+                )
+            if ends:
+                interruption.end()
     log.close()
+    events.close()
 
 
 def weights_of(run: Path) -> dict[str, Tensor]:
