@@ -108,7 +108,7 @@ def keep_recipe(recipe: Any, out: Path, remark: str) -> None:
     text = yaml.safe_dump(
         dataclasses.asdict(recipe), sort_keys=False, default_flow_style=None, width=120
     )
-    files.write(str(out / RECIPE), f"# {remark}\n{text}".encode())
+    files.write_file(str(out / RECIPE), f"# {remark}\n{text}".encode())
 
 
 def named(data: Data | None, before: Mapping[str, Any] | None) -> list[str]:
