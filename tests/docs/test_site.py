@@ -1,6 +1,7 @@
 """The site builds without a warning, and holds what the repository's documents say."""
 
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +81,25 @@ def test_every_page_of_docs_is_in_the_navigation():
         nav = paths(yaml.load(file, Loader)["nav"])
     assert {str(path.relative_to(ROOT)) for path in (ROOT / "docs").rglob("*.md")} <= {*nav}
     assert [path for path in nav if not (ROOT / path).is_file()] == []
+
+
+SCREEN = 40  # lines, of at most 160 characters
+
+
+@pytest.mark.parametrize("card", ["base", "perceptual", "realism", "perceptnet", "pim"])
+def test_a_card_fits_on_a_screen(card):
+    """What is not folded away."""
+    text = (ROOT / "codec" / "weights" / f"{card}.md").read_text()
+    shown = re.sub(r"<details.*?</details>", "", text, flags=re.DOTALL)
+    assert sum(1 + len(line) // 160 for line in shown.splitlines()) <= SCREEN
+
+
+def test_tables_have_at_most_six_columns(site):
+    """More than that no screen holds."""
+    wide = {
+        str(page.relative_to(site).parent): columns
+        for page in site.rglob("index.html")
+        for head in re.findall(r"<thead>(.*?)</thead>", page.read_text(), re.DOTALL)
+        if (columns := len(re.findall(r"<th\b", head))) > 6
+    }
+    assert wide == {}
