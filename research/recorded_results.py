@@ -1,11 +1,38 @@
-"""What commands wrote and research/results/ keeps."""
+"""What commands wrote and research/results/ keeps, and of which models it is."""
 
 import json
+from functools import cache
 from pathlib import Path
 
+from metamer.codec.errors import ModelError
+from metamer.codec.network.model import load_model, shipped_models
+
 ROOT = Path(__file__).parents[1]
+# of results whose rows do not name it: the model whose streams all of them decode
+MODEL_IDS = {"ablation": "87d01ca0", "realism": "87d01ca0"}
 
 
 def read_results(name: str, folder: str = "perception"):
     """The JSON of research/results/FOLDER/NAME.json."""
     return json.loads((ROOT / "research" / "results" / folder / f"{name}.json").read_text())
+
+
+@cache
+def shipped_ids() -> dict[str, str]:
+    """Id → name of every shipped model."""
+    return {load_model(path.stem).id.hex(): path.stem for path in shipped_models()}
+
+
+def current_name(codec: str, model_id: str) -> str:
+    """What a codec is called now: `base+pim` as `base-1+pim`, if its model ships as `base-1`.
+
+    Raises:
+        ModelError: The model does not ship any more. Measure again with one that does.
+    """
+    if model_id not in shipped_ids():
+        raise ModelError(
+            f"recorded results are of the model {model_id}, called {codec}, which does not ship; "
+            "measure again with one that does"
+        )
+    _, plus, decoder = codec.partition("+")
+    return shipped_ids()[model_id] + plus + (Path(decoder).stem if "/" in decoder else decoder)

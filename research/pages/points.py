@@ -3,7 +3,7 @@ its training and others.
 """
 
 from collections.abc import Iterable, Sequence
-from pathlib import Path
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,7 +18,7 @@ from metamer.evaluation.results import folders
 from metamer.evaluation.results.summary import RateSummary
 from metamer.perception.metric import Metric
 from metamer.perception.registry import find
-from research.recorded_results import read_results
+from research.recorded_results import MODEL_IDS, current_name, read_results
 
 # none of which a shipped model was trained on
 JUDGES = ("dists", "lpips-vgg", "ssimulacra2", "cvvdp")
@@ -53,15 +53,31 @@ def mean_cells(row: RateSummary, labels: Sequence[str], top: dict[str, float]) -
     return [f"**{text}**" if value == top[label] else text for value, text, label in values]
 
 
-def page_name(codec: str) -> str:
-    """A codec as the pages call it: files by their stems."""
-    model, plus, decoder = codec.partition("+")
-    return model + plus + (Path(decoder).stem if "/" in decoder else decoder)
-
-
 def kodak_rows() -> list[dict]:
-    """The rows that `metamer evaluate --bpp` wrote to matched.jsonl."""
-    return read_results("kodak", "train")
+    """The rows that `metamer evaluate --bpp` wrote to matched.jsonl, with their codecs as they are
+    called now.
+    """
+    rows = read_results("kodak", "train")
+    peers = {"avif"}
+    return [
+        row | {"codec": current_name(row["codec"], row["version"])}
+        if row["codec"] not in peers
+        else row
+        for row in rows
+    ]
+
+
+def decoder_rows(name: str) -> list[RateSummary]:
+    """The recorded rows of decoders of one model's streams, called as they are now."""
+    return [
+        replace(row, codec=current_name(row.codec, MODEL_IDS[name]))
+        for row in folders.parse_summaries(read_results(name, "train"))
+    ]
+
+
+def anchor() -> str:
+    """What `perceptual` was trained from, as it is called now."""
+    return next(row["codec"] for row in kodak_rows() if row["codec"].startswith("base"))
 
 
 def kodak_rates() -> list[float]:
@@ -70,23 +86,25 @@ def kodak_rates() -> list[float]:
 
 
 def kodak_table() -> str:
-    """Every codec at every rate by every distance."""
+    """Every distance at every rate, by codec."""
     labels = ["psnr", "ms-ssim", "lpips-alex", "visibility", *JUDGES]
-    lines = []
-    for target in kodak_rates():
-        block = summarise_rate(kodak_rows(), target, "avif", labels)
-        top = best_means(labels, block)
-        lines += [
-            [
-                f"{target:g}",
-                f"`{page_name(row.codec)}`",
-                str(row.pictures),
-                f"{row.bpp:.3f}",
-                *mean_cells(row, labels, top),
-            ]
-            for row in block
+    blocks = [summarise_rate(kodak_rows(), rate, "avif", labels) for rate in kodak_rates()]
+    lines = [
+        [
+            "bpp",
+            f"{block[0].target:g}",
+            *(f"{row.bpp:.3f}" for row in block),
+            str(block[0].pictures),
         ]
-    return markdown_table(["rate", "codec", "pictures", "bpp", *labels], lines)
+        for block in blocks
+    ]
+    for label in labels:
+        for block in blocks:
+            top = best_means([label], block)
+            cells = [mean_cells(row, [label], top)[0] for row in block]
+            lines.append([label, f"{block[0].target:g}", *cells, str(block[0].pictures)])
+    codecs = [f"`{row.codec}`" for row in blocks[0]]
+    return markdown_table(["distance", "rate", *codecs, "pictures"], lines)
 
 
 def differences_table(other: str, codec: str = "perceptual") -> str:
@@ -125,11 +143,11 @@ def bd_rate_table(codec: str = "perceptual") -> str:
     lines = []
     for label in ("psnr", "ms-ssim", "lpips-alex", "visibility", *JUDGES):
         curves = mean_curves(rows, label)[1]
-        values = [bd_rate(curves[other], curves[codec])[0] for other in ("avif", "base")]
+        values = [bd_rate(curves[other], curves[codec])[0] for other in ("avif", anchor())]
         lines.append(
             [label, *("no overlap" if np.isnan(value) else f"{value:+.1f} %" for value in values)]
         )
-    return markdown_table(["distance", "against AVIF", "against `base`"], lines)
+    return markdown_table(["distance", "against AVIF", f"against `{anchor()}`"], lines)
 
 
 def published_table() -> str:
@@ -151,37 +169,32 @@ def published_table() -> str:
 
 def slider_table() -> str:
     """Distortion and realism along `--realism`, and the same training without the critic."""
-    rows = folders.parse_summaries(read_results("realism", "train"))
+    rows = decoder_rows("realism")
     labels = list(rows[0].means)
+    top = best_means(labels, rows)
     lines = [
         [
-            f"{row.target:g}",
-            f"`{page_name(row.codec)}`",
-            f"{row.bpp:.3f}",
-            *mean_cells(
-                row,
-                labels,
-                best_means(labels, [other for other in rows if other.target == row.target]),
-            ),
+            f"`{row.codec}`",
+            *mean_cells(row, labels, top),
             *measures.figure_texts(row.realism).values(),
         ]
         for row in rows
     ]
-    return markdown_table(
-        ["rate", "decoder", "bpp", *labels, *measures.figure_texts(rows[0].realism)], lines
-    )
+    return markdown_table(["decoder", *labels, *measures.figure_texts(rows[0].realism)], lines)
 
 
-def ablation_table() -> str:
-    """Rows: what base's decoder was trained on; columns: what it is measured by, the judges last.
-    Own distance in italics.
+def ablation_table(*, judges: bool) -> str:
+    """Rows: what base's decoder was trained on; columns: what it is measured by, those that it may
+    be trained on or the judges. Own distance in italics.
     """
-    rows = folders.parse_summaries(read_results("ablation", "train"))
-    labels = list(rows[0].means)
+    rows = decoder_rows("ablation")
+    own = {row.codec.partition("+")[2] for row in rows[1:]}
+    trained = [label for label in rows[0].means if label in own and label not in JUDGES]
+    labels = [label for label in rows[0].means if (label not in trained[:5]) == judges]
     top = best_means(labels, rows)
     lines = []
     for row in rows:
-        on = page_name(row.codec).partition("+")[2] or "not trained further"
+        on = row.codec.partition("+")[2] or "not trained further"
         cells = [
             f"*{cell}*" if label == on else cell
             for label, cell in zip(labels, mean_cells(row, labels, top), strict=True)
@@ -193,18 +206,21 @@ def ablation_table() -> str:
 def points_fields() -> dict[str, str]:
     """What the page's template asks for."""
     recipe = models.load_model("perceptual").card["recipe"]
-    rows = folders.parse_summaries(read_results("ablation", "train"))
-    rates = " and ".join(f"{rate:g}" for rate in sorted({row.target for row in rows}))
+    rates = {row.target for row in decoder_rows("ablation")}
     return {
         "trained_on": ", ".join(
             f"`{spec}` {weight:g}" for spec, weight in recipe["distortion"].items()
         ),
-        "ablation_rate": rates,
+        "base": anchor(),
+        "base_id": MODEL_IDS["ablation"],
+        "ablation_rate": " and ".join(f"{rate:g}" for rate in sorted(rates)),
+        "slider_rate": f"{decoder_rows('realism')[0].target:g}",
         "kodak": kodak_table(),
         "against_avif": differences_table("avif"),
-        "against_base": differences_table("base"),
+        "against_base": differences_table(anchor()),
         "bd_rates": bd_rate_table(),
         "published": published_table(),
         "slider": slider_table(),
-        "ablation": ablation_table(),
+        "ablation": ablation_table(judges=False),
+        "ablation_judges": ablation_table(judges=True),
     }

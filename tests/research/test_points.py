@@ -5,9 +5,11 @@ import zipfile
 
 import pytest
 
+from metamer.codec.errors import ModelError
 from metamer.codec.network import decoders
 from metamer.codec.network import model as models
 from metamer.evaluation.results.summary import MeanInterval, RateSummary
+from research import recorded_results
 from research.pages import points
 
 
@@ -53,11 +55,19 @@ def test_the_best_is_bold_whichever_way_a_distance_points():
 @pytest.mark.parametrize(
     "codec, name",
     [
-        ("base", "base"),
-        ("base+pim", "base+pim"),
-        ("base+realism@0.5", "base+realism@0.5"),
-        ("base+runs/x/dists.decoder", "base+dists"),
+        ("base", "base-1"),
+        ("base+pim", "base-1+pim"),
+        ("base+realism@0.5", "base-1+realism@0.5"),
+        ("base+runs/x/dists.decoder", "base-1+dists"),
     ],
 )
-def test_files_are_called_by_their_stems(codec, name):
-    assert points.page_name(codec) == name
+def test_codecs_are_called_by_what_their_model_ships_as(codec, name, monkeypatch):
+    monkeypatch.setattr(recorded_results, "shipped_ids", lambda: {"01": "base-1", "02": "base"})
+    assert recorded_results.current_name(codec, "01") == name
+
+
+def test_results_of_a_model_that_does_not_ship_make_no_page(monkeypatch):
+    monkeypatch.setattr(recorded_results, "shipped_ids", lambda: {"01": "base"})
+    for fields in (points.kodak_table, points.slider_table):
+        with pytest.raises(ModelError, match="does not ship"):
+            fields()

@@ -1,0 +1,55 @@
+"""Pages speak of models that ship: figures of others are measured again, or go."""
+
+import re
+
+import pytest
+
+from research.recorded_results import MODEL_IDS, ROOT, read_results, shipped_ids
+
+# that hold figures of models; ids are eight hexadecimal digits
+PATTERNS = ("README.md", "docs/**/*.md", "codec/*.md", "codec/weights/*.md", "research/*.md")
+ID = re.compile(r"(?<![0-9a-f])(?=[0-9a-f]*\d)[0-9a-f]{8}(?![0-9a-f])")
+NAME = re.compile(r"`(base-\d+)(?=[`+@])")
+
+
+def pages() -> list[str]:
+    return [str(path.relative_to(ROOT)) for glob in PATTERNS for path in sorted(ROOT.glob(glob))]
+
+
+def unknown(text: str) -> set[str]:
+    """Ids and names of models in a text that do not ship."""
+    ids, names = set(ID.findall(text)), set(NAME.findall(text))
+    return ids - shipped_ids().keys() | names - {*shipped_ids().values()}
+
+
+@pytest.mark.parametrize("page", pages())
+def test_a_page_names_no_model_that_does_not_ship(page):
+    assert unknown((ROOT / page).read_text()) == set()
+
+
+def test_one_that_does_is_refused():
+    assert unknown("`base` is the model 0badcafe, later `base-0`") == {"0badcafe", "base-0"}
+    assert unknown(f"`base` is the model {next(iter(shipped_ids()))}; deadbeef is a word") == set()
+
+
+def test_figures_are_of_models_that_ship():
+    recorded = {row["version"] for row in read_results("kodak", "train") if row["codec"] != "avif"}
+    assert recorded | {*MODEL_IDS.values()} <= shipped_ids().keys()
+
+
+@pytest.mark.parametrize(
+    "page, what", [("docs/evidence/results.md", "base"), ("codec/DRAWINGS.md", "base")]
+)
+def test_pages_of_the_default_are_of_todays(page, what):
+    """And say so, by its id."""
+    ids = ID.findall((ROOT / page).read_text())
+    assert [shipped_ids()[model_id] for model_id in ids] == [what]
+
+
+def test_points_says_of_which_model_its_tables_are():
+    page = (ROOT / "research" / "POINTS.md").read_text()
+    for model_id in {*MODEL_IDS.values()}:
+        assert (
+            f"**Of which model the tables are**: of `{shipped_ids()[model_id]}` ({model_id})"
+            in page
+        )
