@@ -134,7 +134,7 @@ def check_outputs(
             may be anything.
 
     Returns:
-        ``check_outputs``.
+        ``outputs``.
 
     Raises:
         ModelError: They are of other kinds or shapes, or not finite.
