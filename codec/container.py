@@ -29,7 +29,7 @@ HEADER_BYTES = _FIELDS.size + _CHECKSUM.size
 
 
 class Kind(IntEnum):
-    """What a section may hold, in the order of the file; `PICTURE` and `OVERLAY` repeat in tiled
+    """What a section may hold, in the order of a file; `PICTURE` and `OVERLAY` repeat in tiled
     pictures.
     """
 
@@ -43,12 +43,18 @@ class Kind(IntEnum):
 
 @dataclass(frozen=True)
 class Header:
-    """model_id: 4 bytes; quality: 0…255; width, height: 1…65536 pixels; grey: one plane; tiled: one
-    picture section a tile.
+    """A file's header.
 
-    turned: picture sections say how colours were turned (`codec.network.colour_axes`). overlaid:
-    some tiles have a section of what is coded without the networks (`codec.stream.overlays`); those
-    that it holds whole have no picture section.
+    Attributes:
+        model_id: 4 bytes; `NO_MODEL` where no network is needed.
+        quality: 0 … 255.
+        width: 1 … 65536 pixels.
+        height: 1 … 65536 pixels.
+        grey: Whether the picture has one plane.
+        tiled: Whether each tile has a section of its own.
+        turned: Whether picture sections say how colours were turned (`codec.network.colour_axes`).
+        overlaid: Whether some tiles have a section of what is coded without the networks
+            (`codec.stream.overlays`); those that it holds whole have no picture section.
     """
 
     model_id: bytes
@@ -63,15 +69,29 @@ class Header:
 
 @dataclass(frozen=True)
 class Section:
-    """kind: a `Kind`, or from `ANCILLARY` up what this version does not know."""
+    """A section of a file.
+
+    Attributes:
+        kind: A `Kind`, or from `ANCILLARY` up what this version does not know.
+        body: What it holds.
+    """
 
     kind: int
     body: bytes
 
 
 def pack(header: Header, sections: Sequence[Section]) -> bytes:
-    """The whole file, in the oldest version that can hold it. Raises ValueError for sections in a
-    wrong order or number.
+    """Writes a file, in the oldest version that can hold it.
+
+    Args:
+        header: Its header.
+        sections: Its sections, in order.
+
+    Returns:
+        The whole file.
+
+    Raises:
+        ValueError: Sections are in a wrong order or number.
     """
     problem = disorder(header, [section.kind for section in sections])
     if problem:
@@ -99,10 +119,16 @@ def pack(header: Header, sections: Sequence[Section]) -> bytes:
 
 
 def unpack(data: bytes) -> tuple[Header, list[Section]]:
-    """Header and sections of a whole file, every checksum verified; version 1 gives one section.
-    Raises StreamError.
+    """Reads a file and verifies every checksum; what is inside of sections is not looked at.
 
-    What is inside of sections is not looked at: `decoding.coded` tells whether all tiles are there.
+    Args:
+        data: The whole file.
+
+    Returns:
+        Header and sections; version 1 gives one section.
+
+    Raises:
+        StreamError: It is not a `.mtm` file, damaged, or of a newer version.
     """
     header = read_header(data)
     if version(data) == 1:
@@ -118,13 +144,19 @@ def unpack(data: bytes) -> tuple[Header, list[Section]]:
 
 
 def version(data: bytes) -> int:
-    """The format version of what `read_header` accepted."""
+    """The format version of a file whose header `read_header` accepted."""
     return data[len(MAGIC)]
 
 
 def read_header(data: bytes) -> Header:
-    """What the first 18 bytes say; version 1 has no checksum of them alone, `unpack` verifies it.
-    Raises StreamError.
+    """Reads the first 18 bytes. Version 1 has no checksum of them alone, so that only `unpack`
+    verifies it.
+
+    Args:
+        data: The file, or its beginning.
+
+    Raises:
+        StreamError: It is not a `.mtm` file, its header is damaged, or of a newer version.
     """
     if data[: len(MAGIC)] != MAGIC[: len(data)] or not data:
         raise StreamError("is not a Metamer file")
@@ -139,19 +171,27 @@ def read_header(data: bytes) -> Header:
         raise StreamError("is damaged: format version 0 does not exist")
     if version == 2 and zlib.crc32(data[: _FIELDS.size]) != _checksum(data):
         raise StreamError("is damaged: the header's checksum does not match")
-    known = TURNED if version == 1 else GREY | TILED | TURNED | OVERLAID
-    if flags & ~known:
+    unknown = flags & ~(TURNED if version == 1 else GREY | TILED | TURNED | OVERLAID)
+    if unknown:
         raise StreamError(
-            f"is damaged or uses features (flags {flags & ~known:#04x}) that this program does not "
-            "know"
+            f"is damaged or uses features (flags {unknown:#04x}) that this program does not know"
         )
     grey, tiled, turned, overlaid = (bool(flags & flag) for flag in (GREY, TILED, TURNED, OVERLAID))
     return Header(model_id, quality, width + 1, height + 1, grey, tiled, turned, overlaid)
 
 
 def read_section(data: bytes, place: int) -> tuple[Section, bool, int]:
-    """The section that begins at ``place``, whether it is the last, and where the next begins.
-    Raises StreamError.
+    """Reads a section.
+
+    Args:
+        data: The file.
+        place: Where the section begins.
+
+    Returns:
+        The section, whether it is the last, and where the next begins.
+
+    Raises:
+        StreamError: It is damaged.
     """
     kind, start, end = read_start(data, place)
     if end > len(data):
@@ -164,8 +204,17 @@ def read_section(data: bytes, place: int) -> tuple[Section, bool, int]:
 
 
 def read_start(data: bytes, place: int) -> tuple[int, int, int]:
-    """First byte of the section at ``place``, where its body begins and ends, all unverified.
-    Raises StreamError.
+    """Reads where a section ends, unverified.
+
+    Args:
+        data: The file.
+        place: Where the section begins.
+
+    Returns:
+        Its first byte, where its body begins, and where that ends.
+
+    Raises:
+        StreamError: The file ends before the body.
     """
     length, end = read_leb128(data, place + 1)
     start = end + _CHECKSUM.size
@@ -213,7 +262,12 @@ def _checksum(data: bytes) -> int:
 
 
 def leb128(number: int) -> bytes:
-    """Seven bits a byte, the lowest first; the high bit says that more follow."""
+    """A number in seven bits a byte, the lowest first; the high bit says that more follow.
+
+    Example:
+        >>> leb128(300).hex()
+        'ac02'
+    """
     parts = bytearray()
     while number > 0x7F:
         parts.append(number & 0x7F | 0x80)
@@ -222,8 +276,17 @@ def leb128(number: int) -> bytes:
 
 
 def read_leb128(data: bytes, place: int) -> tuple[int, int]:
-    """The number that `leb128` wrote at ``place``, and where it ends. Raises StreamError, also for
-    any other form of it.
+    """Reads a number that `leb128` wrote, and nothing else.
+
+    Args:
+        data: What holds it.
+        place: Where it begins.
+
+    Returns:
+        The number, and where it ends.
+
+    Raises:
+        StreamError: It has no end, or is written in more bytes than it needs.
     """
     number = 0
     for index, byte in enumerate(data[place : place + LENGTH_BYTES]):

@@ -10,14 +10,16 @@ from PIL import Image
 from metamer.codec import container, limits, windows
 from metamer.codec.container import Header
 from metamer.codec.errors import ImageError, StreamError
-from metamer.codec.grid import Box
+from metamer.codec.grid import Box, latent_area
 from metamer.codec.network.decoders import Synthesis, load_synthesis
 from metamer.codec.network.model import Model, find_model
 from metamer.codec.options import DecodeOptions, Region
 from metamer.codec.stream import salvage
 from metamer.codec.stream.salvage import Salvaged
+from metamer.codec.stream.scan import scan_sections
 from metamer.codec.stream.sections import attach_extras, decode_transparency, pillow_info
-from metamer.codec.stream.tiles import TileDecoder, latent_area, paint_overlays, parse_tiles
+from metamer.codec.stream.tile_decoder import TileDecoder
+from metamer.codec.stream.tiles import paint_overlays, parse_tiles
 from metamer.codec.system import files
 
 PREVIEW_GROUPS = 1  # of channels, the coarsest first
@@ -140,7 +142,7 @@ def rescue(
         header, sections = container.unpack(data)
         damage: list[str] = []
     except StreamError:
-        header, sections, damage = salvage.scan_sections(data)
+        header, sections, damage = scan_sections(data)
     limits.check_stream_size(header, len(data), max_pixels)
     damage = damage or salvage.report_disorder(header, sections)
     area, coded = _area(region, header), salvage.salvage_tiles(header, sections)

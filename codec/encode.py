@@ -11,7 +11,7 @@ from metamer.codec.container import Kind, Section
 from metamer.codec.encoder import rate_control
 from metamer.codec.encoder.effort.levels import Effort
 from metamer.codec.encoder.forms import SURE, Forms
-from metamer.codec.grid import Box
+from metamer.codec.grid import Box, latent_area
 from metamer.codec.network import latents
 from metamer.codec.network.colour_axes import Turn
 from metamer.codec.network.model import Model, load_model
@@ -19,7 +19,6 @@ from metamer.codec.options import QUALITIES, EncodeOptions, Progress, quality_in
 from metamer.codec.picture import vp8l
 from metamer.codec.picture.load import Source, quantise_transparency, read_source
 from metamer.codec.stream.sections import extra_sections
-from metamer.codec.stream.tiles import latent_area
 from metamer.entropy.coder import Encoder, Meter
 
 # pixels; tiles cost a little rate, a whole picture takes some 160 bytes a pixel

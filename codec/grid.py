@@ -1,15 +1,17 @@
-"""Where tiles and windows lie. Everything here is in latent positions, `latents.STRIDE` pixels
-each, unless it says pixels.
+"""Where latents, tiles and windows lie.
 
-Tiles are what the format codes apart (bitstreams/FORMAT.md, section 3). Windows are what a network
-runs on at a time, to bound memory; a window brings the halo along that the network sees.
+A latent position stands for `STRIDE` × `STRIDE` pixels; everything here is in latent positions
+unless it says pixels. Tiles are what the format codes apart (bitstreams/FORMAT.md, section 3).
+Windows are what a network runs on at a time, to bound memory: a window is grown by the network's
+receptive field, and files do not show it.
 """
 
 from dataclasses import dataclass
 from itertools import pairwise
 
-from metamer.codec.network.latents import HYPER_STRIDE, STRIDE
-
+STRIDE = 16  # pixels a latent position
+HYPER_STRIDE = 4  # latent positions a hyper-latent position
+LEAST_SIDE = 32  # pixels that are transformed: the lapped transform needs a block boundary
 TILE = 64  # positions a side: 1024 pixels. Part of the format
 WINDOW = 64  # positions a side at most of what the synthesis makes at a time: some 150 MB
 # positions before its first that a hyper-latent sees: two 3x3 convolutions, each of stride 2
@@ -18,7 +20,7 @@ HYPER_REACH = 3
 
 @dataclass(frozen=True)
 class Box:
-    """Rows top … bottom − 1, columns left … right − 1."""
+    """Rows top … bottom − 1 and columns left … right − 1, of positions or of pixels."""
 
     top: int
     left: int
@@ -27,15 +29,21 @@ class Box:
 
     @property
     def height(self) -> int:
+        """Rows."""
         return self.bottom - self.top
 
     @property
     def width(self) -> int:
+        """Columns."""
         return self.right - self.left
 
     def grown(self, before: int, after: int, limits: "Box") -> "Box":
-        """With that much more above and to the left, below and to the right, inside of
-        ``limits``.
+        """The box with a margin.
+
+        Args:
+            before: Rows above and columns to the left that are added.
+            after: Rows below and columns to the right that are added.
+            limits: What it must stay inside of.
         """
         return Box(
             max(self.top - before, limits.top),
@@ -54,21 +62,51 @@ class Box:
         )
 
     def scaled(self, factor: int) -> "Box":
+        """The box in units that are so much finer."""
         return Box(self.top * factor, self.left * factor, self.bottom * factor, self.right * factor)
 
     def within(self, other: "Box") -> tuple[slice, slice]:
-        """Rows and columns of an array that holds ``other``."""
+        """The box's rows and columns in an array that holds ``other``."""
         return (
             slice(self.top - other.top, self.bottom - other.top),
             slice(self.left - other.left, self.right - other.left),
         )
 
 
+def padded_size(height: int, width: int) -> tuple[int, int]:
+    """The size in pixels that a picture is padded to before it is transformed.
+
+    Args:
+        height: Pixels.
+        width: Pixels.
+
+    Returns:
+        Multiples of `STRIDE`, at least `LEAST_SIDE`.
+
+    Example:
+        >>> padded_size(17, 64)
+        (32, 64)
+    """
+    return max(LEAST_SIDE, height + -height % STRIDE), max(LEAST_SIDE, width + -width % STRIDE)
+
+
+def latent_area(width: int, height: int) -> Box:
+    """All latent positions of a picture of so many pixels.
+
+    Example:
+        >>> latent_area(64, 17)
+        Box(top=0, left=0, bottom=2, right=4)
+    """
+    height, width = padded_size(height, width)
+    return Box(0, 0, height // STRIDE, width // STRIDE)
+
+
 def split_tiles(box: Box, size: int = TILE) -> list[Box]:
     """Squares of ``size`` in raster order, the last row and column smaller.
 
-    >>> split(Box(0, 0, 1, 5), 4)
-    [Box(top=0, left=0, bottom=1, right=4), Box(top=0, left=4, bottom=1, right=5)]
+    Example:
+        >>> split_tiles(Box(0, 0, 1, 5), 4)
+        [Box(top=0, left=0, bottom=1, right=4), Box(top=0, left=4, bottom=1, right=5)]
     """
     return [
         Box(top, left, min(top + size, box.bottom), min(left + size, box.right))
@@ -78,8 +116,14 @@ def split_tiles(box: Box, size: int = TILE) -> list[Box]:
 
 
 def split_windows(box: Box, size: int = WINDOW) -> list[Box]:
-    """As few as `split_tiles` gives, but alike in size: a network that ran on one keeps the memory
-    for the next.
+    """Parts of at most ``size`` a side in raster order, as few as `split_tiles` gives, but alike in
+    size.
+
+    A network that ran on one keeps the memory for the next.
+
+    Example:
+        >>> [(part.left, part.right) for part in split_windows(Box(0, 0, 1, 5), 4)]
+        [(0, 2), (2, 5)]
     """
 
     def evenly(start: int, end: int) -> list[int]:
@@ -106,11 +150,17 @@ def covering_positions(region: Box) -> Box:
     )
 
 
-def analysis_window(box: Box, halo: int, picture: Box) -> Box:
-    """What the analysis must be given for the latents and hyper-latents of ``box`` to be those of
-    the whole ``picture``.
+def analysis_window(box: Box, receptive_field: int, picture: Box) -> Box:
+    """What the analysis must be given for latents and hyper-latents to be those of the whole
+    picture.
 
-    Aligned to hyper-latents, as tiles are.
+    Args:
+        box: The positions whose latents and hyper-latents are wanted.
+        receptive_field: Positions on each side that the network sees.
+        picture: All positions of the picture.
+
+    Returns:
+        A box whose first row and column lie on hyper-latents, as those of tiles do.
     """
-    before = halo + HYPER_REACH
-    return box.grown(before + -before % HYPER_STRIDE, halo, picture)
+    before = receptive_field + HYPER_REACH
+    return box.grown(before + -before % HYPER_STRIDE, receptive_field, picture)

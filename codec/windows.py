@@ -11,13 +11,21 @@ import numpy as np
 from PIL import Image
 
 from metamer.codec.encoder.masking import error_weights, log_variance
-from metamer.codec.grid import Box, analysis_window, covering_positions, split_windows
+from metamer.codec.grid import (
+    HYPER_STRIDE,
+    STRIDE,
+    Box,
+    analysis_window,
+    covering_positions,
+    latent_area,
+    split_windows,
+)
 from metamer.codec.network import colour_axes, latents
 from metamer.codec.network.decoders import Synthesis
 from metamer.codec.network.graphs.session import check_outputs
 from metamer.codec.network.model import Model
 from metamer.codec.picture import pixels
-from metamer.codec.stream.tiles import CodedPicture, latent_area
+from metamer.codec.stream.tiles import CodedPicture
 
 # pixels: of a smaller picture's few hundred bytes, six are more than a turn saves
 TURNED_FROM = 1 << 14
@@ -26,7 +34,7 @@ STRIP = 256  # rows that are looked at together
 
 def box_planes(picture: Image.Image, box: Box) -> np.ndarray:
     """`pixels.to_planes` of the pixels of some positions."""
-    return pixels.to_planes(picture, box.scaled(latents.STRIDE))
+    return pixels.to_planes(picture, box.scaled(STRIDE))
 
 
 def analyse(image: np.ndarray, index: int, model: Model) -> tuple[np.ndarray, np.ndarray]:
@@ -34,7 +42,7 @@ def analyse(image: np.ndarray, index: int, model: Model) -> tuple[np.ndarray, np
     `pixels.to_planes`.
     """
     weights = model.arrays["level_weights"][index : index + 1]
-    height, width = (side // latents.STRIDE for side in image.shape[2:])
+    height, width = (side // STRIDE for side in image.shape[2:])
     latent, hyper = check_outputs(
         model.run("analysis", image=image, weights=weights),
         "analysis",
@@ -78,8 +86,8 @@ def analyse_box(
         colour_axes.turn_colours(image, turn.affine()) if turn else image, index, model
     )
     top, left = (
-        (box.top - window.top) // latents.HYPER_STRIDE,
-        (box.left - window.left) // latents.HYPER_STRIDE,
+        (box.top - window.top) // HYPER_STRIDE,
+        (box.left - window.left) // HYPER_STRIDE,
     )
     _, height, width = latents.hyper_shape(model, box.height, box.width)
     grown = box.grown(margin, margin, whole)
@@ -126,10 +134,10 @@ def synthesise(
             (image,) = check_outputs(
                 synthesis.session.run(latent=latent, weights=weights),
                 "synthesis",
-                ("f", (1, 3, around.height * latents.STRIDE, around.width * latents.STRIDE)),
+                ("f", (1, 3, around.height * STRIDE, around.width * STRIDE)),
             )
-            visible = window.scaled(latents.STRIDE).grown(0, 0, region)
-            rows, columns = visible.within(around.scaled(latents.STRIDE))
+            visible = window.scaled(STRIDE).grown(0, 0, region)
+            rows, columns = visible.within(around.scaled(STRIDE))
             shown = image[:, :, rows, columns]
             if coded.turn:
                 shown = colour_axes.restore_colours(shown, coded.turn.affine())

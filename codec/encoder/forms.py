@@ -21,20 +21,14 @@ from metamer.codec import windows
 from metamer.codec.container import NO_MODEL, Header, Kind, Section
 from metamer.codec.encoder import fidelity
 from metamer.codec.encoder.screening import Screening
-from metamer.codec.grid import Box
+from metamer.codec.grid import Box, latent_area
 from metamer.codec.network.colour_axes import Turn
 from metamer.codec.network.decoders import own_synthesis
 from metamer.codec.network.model import Model
 from metamer.codec.picture import alpha, vp8l
 from metamer.codec.stream import overlays
 from metamer.codec.stream.overlays import Form, Overlay
-from metamer.codec.stream.tiles import (
-    CodedPicture,
-    latent_area,
-    pack_overlay,
-    pack_tile,
-    tile_boxes,
-)
+from metamer.codec.stream.tiles import CodedPicture, pack_overlay, pack_tile, tile_boxes
 
 SURE = 0.6  # lossless data may take this much of what a look says that it will,
 # bits a pixel, or, where that is less than these, next to nothing; photographs take at least twice

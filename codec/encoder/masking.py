@@ -7,7 +7,7 @@ it saves bits; the decoder need not know.
 
 import numpy as np
 
-from metamer.codec.network.latents import STRIDE
+from metamer.codec.grid import STRIDE
 
 BLOCK = 8  # pixels a side in which variance is taken
 FLOOR = (2 / 255) ** 2  # below this variance noise is what varies

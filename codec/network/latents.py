@@ -9,13 +9,12 @@ from collections.abc import Callable
 import numpy as np
 
 from metamer.codec.errors import ModelError
+from metamer.codec.grid import HYPER_STRIDE
 from metamer.codec.network.graphs.session import check_outputs
 from metamer.codec.network.model import Model
 from metamer.codec.network.texture import KEPT
 from metamer.entropy.coder import MAX_RESIDUAL, Decoder, Encoder, Meter
 
-STRIDE = 16  # pixels a latent position
-HYPER_STRIDE = 4  # latent positions a hyper-latent position
 HYPER_MAX = 63
 FRACTION = 16  # decoded latents are whole sixteenths of a quantiser step
 # clipping of what the context networks see, before and after scaling

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from metamer.codec.grid import Box
+from metamer.codec.grid import Box, padded_size
 from metamer.codec.picture.load import convert_picture, load_picture, opaque_rgb
 
 # what a folder is searched for
@@ -32,13 +32,6 @@ def read_rgb(source: str | Path | io.BytesIO, max_pixels: int | None = None) -> 
     max_pixels: how many it may have, as in `codec.limits`.
     """
     return opaque_rgb(load_picture(source, strip=True, max_pixels=max_pixels))
-
-
-def padded_size(height: int, width: int) -> tuple[int, int]:
-    """The size that is transformed: multiples of 16, at least 32 (the lapped transform needs a
-    block boundary).
-    """
-    return max(32, height + -height % 16), max(32, width + -width % 16)
 
 
 def to_planes(image: Image.Image, window: Box | None = None) -> np.ndarray:

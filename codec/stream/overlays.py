@@ -16,8 +16,7 @@ from PIL import Image
 from metamer.codec import container
 from metamer.codec.container import Header, leb128, read_leb128
 from metamer.codec.errors import StreamError
-from metamer.codec.grid import Box
-from metamer.codec.network.latents import STRIDE
+from metamer.codec.grid import STRIDE, Box
 from metamer.codec.picture import vp8l
 
 BLOCK = 16  # pixels a side of what `Form.BLOCKS` replaces, the area of a latent position
@@ -36,8 +35,13 @@ class Form(IntEnum):
 
 @dataclass(frozen=True)
 class Overlay:
-    """One tile's. step: of residuals; blocks: (rows, columns) bool, which are replaced; data: VP8L
-    of the whole tile.
+    """What is coded of one tile without the networks.
+
+    Attributes:
+        form: How.
+        data: VP8L of the whole tile.
+        step: Of residuals, in levels.
+        blocks: (rows, columns) bool, which blocks are replaced.
     """
 
     form: Form
@@ -62,8 +66,15 @@ class Overlay:
 
 
 def parse_overlay(body: bytes, width: int, height: int) -> Overlay:
-    """The inverse of `Overlay.pack`, for a tile of that many pixels. Raises StreamError; the VP8L
-    data is not looked at.
+    """Reads an overlay: the inverse of `Overlay.pack`. Its VP8L data are not looked at.
+
+    Args:
+        body: Of a section, behind the tile's number.
+        width: The tile's, in pixels.
+        height: The tile's, in pixels.
+
+    Raises:
+        StreamError: It is damaged, or of a form that is not known.
     """
     if len(body) < 2 or body[0] not in list(Form):
         raise StreamError("is damaged: an overlay is of an unknown form")
@@ -99,12 +110,21 @@ def block_counts(width: int, height: int) -> tuple[int, int]:
 
 
 def pixel_area(box: Box, header: Header) -> Box:
-    """The pixels of a tile, given in latent positions."""
+    """The pixels of a tile that is given in latent positions."""
     return box.scaled(STRIDE).grown(0, 0, Box(0, 0, header.height, header.width))
 
 
 def block_mask(blocks: np.ndarray, width: int, height: int) -> Image.Image:
-    """Mode L, of so many pixels: 255 in the blocks that are set."""
+    """Draws blocks.
+
+    Args:
+        blocks: (rows, columns) bool.
+        width: Pixels.
+        height: Pixels.
+
+    Returns:
+        Mode L, 255 in the blocks that are set.
+    """
     levels = Image.fromarray(blocks.astype(np.uint8) * np.uint8(255))
     return levels.resize(
         (levels.width * BLOCK, levels.height * BLOCK), Image.Resampling.NEAREST
@@ -114,11 +134,20 @@ def block_mask(blocks: np.ndarray, width: int, height: int) -> Image.Image:
 def paint_overlay(
     overlay: Overlay, tile: Box, area: Box, picture: Image.Image, opacity: Image.Image | None
 ) -> Image.Image | None:
-    """Puts what ``overlay`` holds of ``tile`` into a ``picture`` that shows ``area``, all in
-    pixels. Raises StreamError.
+    """Puts what an overlay holds into a decoded picture.
 
-    picture: mode L or RGB, with what the networks give of the tile. Returns ``opacity``, which
-    shows ``area`` too, or one in its place, where the overlay holds it.
+    Args:
+        overlay: The overlay.
+        tile: The pixels of its tile.
+        area: The pixels that ``picture`` shows.
+        picture: Mode L or RGB, with what the networks decoded of the tile; it is changed.
+        opacity: Mode L, of ``area``, if there is any yet.
+
+    Returns:
+        ``opacity``, or one in its place where the overlay holds it.
+
+    Raises:
+        StreamError: The overlay is damaged.
     """
     visible = tile.grown(0, 0, area)
     inside, place = visible.within(tile), (visible.left - area.left, visible.top - area.top)
@@ -143,17 +172,35 @@ def paint_overlay(
     return opacity
 
 
-def residual_levels(original: np.ndarray, shown: np.ndarray, step: int) -> np.ndarray:
-    """uint8 levels about `MIDDLE` of what ``shown`` lacks, in steps; all arrays of one shape."""
-    lacking = original.astype(np.float32) - shown
+def residual_levels(original: np.ndarray, decoded: np.ndarray, step: int) -> np.ndarray:
+    """Quantises what a decoded picture lacks.
+
+    Args:
+        original: 8-bit levels of the original.
+        decoded: Those of the decoded picture, of the same shape.
+        step: Levels that a step of the residual stands for.
+
+    Returns:
+        uint8 of that shape, `MIDDLE` where nothing is lacking.
+    """
+    lacking = original.astype(np.float32) - decoded
     return np.asarray(np.rint(lacking / step) + MIDDLE).clip(0, 255).astype(np.uint8)
 
 
-def add_residual(shown: np.ndarray, levels: np.ndarray, step: int) -> np.ndarray:
-    """What is shown with a residual of such levels added."""
-    return (shown + step * (levels.astype(np.int32) - MIDDLE)).clip(0, 255).astype(np.uint8)
+def add_residual(decoded: np.ndarray, levels: np.ndarray, step: int) -> np.ndarray:
+    """Adds a residual to a decoded picture: the inverse of `residual_levels`.
+
+    Args:
+        decoded: 8-bit levels.
+        levels: The residual's, of the same shape.
+        step: Levels that a step of it stands for.
+
+    Returns:
+        uint8 of that shape.
+    """
+    return (decoded + step * (levels.astype(np.int32) - MIDDLE)).clip(0, 255).astype(np.uint8)
 
 
 def as_rgb(levels: np.ndarray) -> np.ndarray:
-    """(H, W, 3) of what is (H, W) in a grey picture."""
+    """(H, W, 3) levels of a picture that may be (H, W), a grey one."""
     return np.repeat(levels[..., None], 3, -1) if levels.ndim == 2 else levels

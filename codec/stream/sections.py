@@ -1,4 +1,4 @@
-"""What a file holds beside the coded picture, transparency and metadata, to sections and back."""
+"""What a file holds besides the coded picture: transparency, colour profile, EXIF and XMP."""
 
 from PIL import Image
 
@@ -12,7 +12,14 @@ INFO: dict[int, str] = {Kind.ICC: "icc_profile", Kind.EXIF: "exif", Kind.XMP: "x
 
 
 def extra_sections(picture: Picture) -> list[Section]:
-    """The sections of all that ``picture`` has besides pixels, in the order of a file."""
+    """Packs what a picture has besides pixels.
+
+    Args:
+        picture: The picture.
+
+    Returns:
+        Sections, in the order of a file.
+    """
     found = (
         []
         if picture.transparency is None
@@ -25,13 +32,35 @@ def extra_sections(picture: Picture) -> list[Section]:
 
 
 def decode_transparency(header: Header, sections: list[Section], region: Box) -> Image.Image | None:
-    """Mode L, of the pixels ``region``; None where the picture is opaque. Raises StreamError."""
+    """Decodes a picture's transparency.
+
+    Args:
+        header: The file's.
+        sections: All of the file.
+        region: Which of its pixels.
+
+    Returns:
+        Mode L, 255 for opaque; None where no section holds any.
+
+    Raises:
+        StreamError: It is damaged.
+    """
     body = next((section.body for section in sections if section.kind == Kind.ALPHA), None)
     return None if body is None else alpha.decode_alpha(body, header.width, header.height, region)
 
 
 def pillow_info(sections: list[Section]) -> dict[str, bytes]:
-    """Metadata under the names that Pillow has for them. Raises StreamError."""
+    """Unpacks metadata.
+
+    Args:
+        sections: Of a file.
+
+    Returns:
+        What there is of it, under Pillow's names: `icc_profile`, `exif`, `xmp`.
+
+    Raises:
+        StreamError: It is damaged.
+    """
     return {
         INFO[section.kind]: metadata.unpack_metadata(section.body)
         for section in sections
@@ -42,7 +71,16 @@ def pillow_info(sections: list[Section]) -> dict[str, bytes]:
 def attach_extras(
     picture: Image.Image, transparency: Image.Image | None, info: dict[str, bytes]
 ) -> Image.Image:
-    """The decoded picture with its transparency and metadata; changes ``picture``."""
+    """Gives a decoded picture its transparency and metadata.
+
+    Args:
+        picture: Mode L or RGB; it is changed.
+        transparency: Mode L, of the same size, if there is any.
+        info: Of `pillow_info`.
+
+    Returns:
+        ``picture``.
+    """
     if transparency is not None:
         picture.putalpha(transparency)
     picture.info.update(info)

@@ -11,6 +11,7 @@ from metamer.codec.container import HEADER_BYTES, Header, Kind, Section
 from metamer.codec.network.model import load_model
 from metamer.codec.picture import metadata
 from metamer.codec.stream import salvage
+from metamer.codec.stream.scan import OTHERS, scan_sections
 from metamer.codec.stream.sections import INFO
 
 HEADER = Header(load_model("base").id, 50, 1040, 16, tiled=True)
@@ -30,8 +31,8 @@ def test_empty_sections_are_gathered_in_linear_time_and_not_without_end(monkeypa
     monkeypatch.setattr(
         container, "read_section", lambda *where: read.append(where) or before(*where)
     )
-    header, found, damage = salvage.scan_sections(start() + 160_000 * EMPTY)
-    assert len(found) == len(read) == 2 + salvage.OTHERS  # two tiles and what else a file may have
+    header, found, damage = scan_sections(start() + 160_000 * EMPTY)
+    assert len(found) == len(read) == 2 + OTHERS  # two tiles and what else a file may have
     assert header == HEADER and "more sections" in damage[-1] and len(damage) == 1
 
 

@@ -11,9 +11,9 @@ import pytest
 import metamer
 from metamer.bitstreams.check import LIST, check
 from metamer.codec import container
+from metamer.codec.grid import padded_size
 from metamer.codec.network import latents
 from metamer.codec.network.model import find_model
-from metamer.codec.picture import pixels
 from tests import reference_decoder
 from tests.reference_decoder import RangeDecoder, read_pass
 
@@ -49,7 +49,7 @@ def test_independent_range_decoder_reads_the_streams(stem):
         def finish(self):
             assert not reference.words
 
-    height, width = (side // 16 for side in pixels.padded_size(header.height, header.width))
+    height, width = (side // 16 for side in padded_size(header.height, header.width))
     found = latents.read_latents(model, header.quality, height, width, Reader())
     assert (found == metamer.decode_latents(data)).all()
 

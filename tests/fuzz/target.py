@@ -19,6 +19,7 @@ from metamer.codec.network import model as models
 from metamer.codec.picture import metadata
 from metamer.codec.picture.save import find_format, picture_bytes
 from metamer.codec.stream import salvage
+from metamer.codec.stream.scan import scan_sections
 from metamer.codec.stream.sections import decode_transparency, pillow_info
 from metamer.codec.stream.tiles import parse_tiles
 from metamer.entropy.coder import DamagedError, Decoder
@@ -51,7 +52,7 @@ class Target(Harness):
         except StreamError:
             whole = False
             try:
-                header, sections, damage = salvage.scan_sections(data)
+                header, sections, damage = scan_sections(data)
             except StreamError:
                 return 0
             if not (damage or salvage.report_disorder(header, sections)):

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor, nn
 
-from metamer.codec.network.latents import STRIDE
+from metamer.codec.grid import STRIDE
 from metamer.train import axes
 from metamer.train.networks import lapped
 from metamer.train.networks.entropy_model import SCALE_STEP, Coded, EntropyModel, level_weights

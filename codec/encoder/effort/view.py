@@ -6,11 +6,10 @@ import numpy as np
 from PIL import Image
 
 from metamer.codec import windows
-from metamer.codec.grid import Box
+from metamer.codec.grid import STRIDE, Box, latent_area
 from metamer.codec.network import colour_axes, latents
 from metamer.codec.network.model import Model
 from metamer.codec.picture import pixels
-from metamer.codec.stream.tiles import latent_area
 from metamer.entropy.coder import Recorder
 
 
@@ -53,9 +52,9 @@ class View:
         self.gain = model.arrays["encoder_gain"][index]
         self.exact = latent * self.gain
         self.inside = box.within(self.around)
-        visible = box.scaled(latents.STRIDE).grown(0, 0, Box(0, 0, picture.height, picture.width))
+        visible = box.scaled(STRIDE).grown(0, 0, Box(0, 0, picture.height, picture.width))
         # rows and columns of what `planes` gives
-        self.visible = visible.within(self.around.scaled(latents.STRIDE))
+        self.visible = visible.within(self.around.scaled(STRIDE))
         self.original = np.asarray(
             picture.crop((visible.left, visible.top, visible.right, visible.bottom))
         )

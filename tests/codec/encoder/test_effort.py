@@ -17,12 +17,11 @@ from metamer.codec.encoder.effort.guide import Reanalysis
 from metamer.codec.encoder.effort.slope import Slope
 from metamer.codec.encoder.effort.view import View
 from metamer.codec.errors import ImageError, ModelError
-from metamer.codec.grid import Box
+from metamer.codec.grid import Box, latent_area
 from metamer.codec.network import colour_axes
 from metamer.codec.network import model as models
 from metamer.codec.network.colour_axes import Turn
 from metamer.codec.options import quality_index
-from metamer.codec.stream.tiles import latent_area
 from metamer.perception.errors import MetricError
 from metamer.train import refinement
 from metamer.train.refinement import Gradients

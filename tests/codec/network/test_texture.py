@@ -12,9 +12,9 @@ from hypothesis.extra import numpy as hnp
 import metamer
 from metamer.codec.encode import write_picture
 from metamer.codec.errors import ModelError
+from metamer.codec.grid import padded_size
 from metamer.codec.network import decoders, latents, texture
 from metamer.codec.network.model import load_model
-from metamer.codec.picture import pixels
 from metamer.entropy.coder import Decoder, Encoder
 from metamer.train import export, start
 from metamer.train.networks.entropy_model import SCALE_HIGH, SCALE_LOW, SCALES
@@ -74,7 +74,7 @@ def test_what_rounding_left_nothing_of(otters):
 
     writer = Sink(model.tables)
     write_picture(picture, 100, model, writer, None)
-    height, width = (side // 16 for side in pixels.padded_size(picture.height, picture.width))
+    height, width = (side // 16 for side in padded_size(picture.height, picture.width))
     nothing = np.zeros((height, width, model.latents), np.uint8)
     decoded = latents.read_latents(
         model, 100, height, width, Decoder(model.tables, writer.bytes()), nothing

@@ -17,7 +17,8 @@ from metamer.codec.container import HEADER_BYTES, Header, Kind, Section
 from metamer.codec.errors import StreamError
 from metamer.codec.network import colour_axes
 from metamer.codec.network.model import load_model
-from metamer.codec.stream import salvage
+from metamer.codec.stream import scan
+from metamer.codec.stream.scan import TRIED, scan_sections
 from metamer.codec.stream.tiles import pack_tile
 from tests.conftest import run_metamer
 
@@ -157,7 +158,7 @@ def test_any_damage_is_told(whole, place, cut, put):
 
 def test_hostile_files_cost_a_bounded_search(monkeypatch):
     """Every byte might begin a section that reaches to the end."""
-    monkeypatch.setattr(salvage, "SEARCH", 1 << 20)
+    monkeypatch.setattr(scan, "SEARCH", 1 << 20)
     summed, before = [], container.read_section
 
     def counting(data, place):
@@ -177,7 +178,7 @@ def test_chains_of_damaged_sections_cost_a_bounded_search(monkeypatch):
     """Behind each damaged section a chain of others that reaches to the end, beside it a whole one:
     quadratic if followed.
     """
-    monkeypatch.setattr(salvage, "SEARCH", 1 << 22)
+    monkeypatch.setattr(scan, "SEARCH", 1 << 22)
     tried, before = [], container.read_section
     monkeypatch.setattr(
         container, "read_section", lambda *where: tried.append(where) or before(*where)
@@ -186,8 +187,8 @@ def test_chains_of_damaged_sections_cost_a_bounded_search(monkeypatch):
     # the first leads to the second's last six bytes, those to the next's
     head, body = b"\x01\x08", b"\0\0" + b"\x01\x0eXXXX"
     unit = b"\x01\x08XXXX" + head + zlib.crc32(body, zlib.crc32(head)).to_bytes(4, "little") + body
-    _, found, damage = salvage.scan_sections(start + 600 * unit)
-    assert len(tried) < (1 << 22) // salvage.TRIED + 2 * 600 and found and damage
+    _, found, damage = scan_sections(start + 600 * unit)
+    assert len(tried) < (1 << 22) // TRIED + 2 * 600 and found and damage
 
 
 GREY = Header(load_model("base").grey_variant.id, 50, 16, 16, grey=True)
@@ -308,12 +309,12 @@ def test_tiles_whose_colours_were_turned_otherwise():
 
 def test_tiles_may_have_two_sections_each(monkeypatch):
     """A picture and an overlay."""
-    monkeypatch.setattr(salvage, "OTHERS", 0)
+    monkeypatch.setattr(scan, "OTHERS", 0)
     header = Header(load_model("base").id, 50, 1040, 16, tiled=True, overlaid=True)
     sections = [
         Section(kind, bytes([number, 0, 3, 2]))
         for kind in (Kind.PICTURE, Kind.OVERLAY)
         for number in (0, 1)
     ]
-    _, found, damage = salvage.scan_sections(container.pack(header, sections) + b"more")
+    _, found, damage = scan_sections(container.pack(header, sections) + b"more")
     assert found == sections and damage == ["4 bytes follow its last section"]

@@ -17,11 +17,12 @@ import metamer.codec.plugin
 from metamer.codec import container, grid, limits, windows
 from metamer.codec.container import Header, Kind, Section
 from metamer.codec.errors import ImageError, ModelError, StreamError
-from metamer.codec.grid import Box, split_tiles, split_windows
+from metamer.codec.grid import HYPER_STRIDE, Box, latent_area, split_tiles, split_windows
 from metamer.codec.network import colour_axes, decoders, latents
 from metamer.codec.network.model import Model, load_model, shipped_models
 from metamer.codec.picture import pixels
-from metamer.codec.stream.tiles import TileDecoder, compact, latent_area, parse_tiles
+from metamer.codec.stream.tile_decoder import TileDecoder, compact
+from metamer.codec.stream.tiles import parse_tiles
 from tests.conftest import inside, run_metamer
 
 
@@ -83,10 +84,10 @@ def test_the_halo_is_what_the_analysis_sees(name, rng):
         and max(rows.max(), columns.max()) == 10 + reach
     )
     rows, columns = np.nonzero((hyper != hyper_changed).any(0))
-    first = min(rows.min(), columns.min()) * latents.HYPER_STRIDE
+    first = min(rows.min(), columns.min()) * HYPER_STRIDE
     # nothing that lies before all that changed
-    assert first + latents.HYPER_STRIDE - 1 >= 10 - reach
-    assert max(rows.max(), columns.max()) * latents.HYPER_STRIDE - grid.HYPER_REACH <= 10 + reach
+    assert first + HYPER_STRIDE - 1 >= 10 - reach
+    assert max(rows.max(), columns.max()) * HYPER_STRIDE - grid.HYPER_REACH <= 10 + reach
 
 
 def synthesised(synthesis, latent, model) -> np.ndarray:
