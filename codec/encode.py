@@ -11,9 +11,10 @@ from metamer.codec.container import Kind, Section
 from metamer.codec.encoder import rate_control
 from metamer.codec.encoder.effort.levels import Effort
 from metamer.codec.encoder.forms import SURE, Forms
+from metamer.codec.encoder.masking import error_importance
 from metamer.codec.grid import Box, latent_area
 from metamer.codec.network import latents
-from metamer.codec.network.colour_axes import Turn
+from metamer.codec.network.colour_axes import Turn, choose_turn
 from metamer.codec.network.model import Model, load_model
 from metamer.codec.options import QUALITIES, EncodeOptions, Progress, quality_index
 from metamer.codec.picture import vp8l
@@ -197,7 +198,7 @@ class _Job:
     def _importance_of(self, image: Image.Image) -> np.ndarray:
         """`windows.error_importance`, which no quality changes; of images that ``forms`` keeps."""
         if id(image) not in self._importance:
-            self._importance[id(image)] = windows.error_importance(image, self.forms.model)
+            self._importance[id(image)] = error_importance(image, self.forms.model)
         return self._importance[id(image)]
 
 
@@ -233,7 +234,7 @@ def write_picture(
     """
     whole = latent_area(*picture.size)
     box = box or whole
-    importance = windows.error_importance(picture, model) if importance is None else importance
+    importance = error_importance(picture, model) if importance is None else importance
     importance = importance[box.within(whole)][..., None]
     if effort:
         coding = effort.code(picture, box, index, model, turn, importance)
@@ -271,5 +272,5 @@ def cross_entropy(
     index, picture = quality_index(quality), read_source(image).image
     network = _model_for(picture, model, threads)
     meter = Meter(network.tables)
-    write_picture(picture, index, network, meter, windows.choose_turn(picture))
+    write_picture(picture, index, network, meter, choose_turn(picture))
     return meter.bits

@@ -30,12 +30,12 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from tqdm import tqdm
 
-from metamer.codec import windows
 from metamer.codec.encode import write_picture
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.network import decoders, latents
 from metamer.codec.network import model as models
 from metamer.codec.network.arrays import ARRAYS, LIMITS
+from metamer.codec.network.colour_axes import choose_turn
 from metamer.codec.network.model import Model
 from metamer.codec.network.model_file import FORMAT, graph_names
 from metamer.codec.options import QUALITIES
@@ -430,7 +430,7 @@ def count_tables(
     for index in tqdm(range(crops), desc="counting residuals", unit="crop"):
         picture = Image.fromarray(source[index].permute(1, 2, 0).numpy())
         quality = int((index + 0.5) / crops * QUALITIES)
-        write_picture(picture, quality, model, counter, windows.choose_turn(picture))
+        write_picture(picture, quality, model, counter, choose_turn(picture))
     tables = []
     for counts, shape in zip(counter.counts, prior, strict=True):
         inner = (counts[:-1] + counts[-2::-1]) / 2

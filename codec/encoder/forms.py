@@ -22,7 +22,7 @@ from metamer.codec.container import NO_MODEL, Header, Kind, Section
 from metamer.codec.encoder import fidelity
 from metamer.codec.encoder.screening import Screening
 from metamer.codec.grid import Box, latent_area
-from metamer.codec.network.colour_axes import Turn
+from metamer.codec.network.colour_axes import Turn, choose_turn
 from metamer.codec.network.decoders import own_synthesis
 from metamer.codec.network.model import Model
 from metamer.codec.picture import alpha, vp8l
@@ -205,7 +205,7 @@ class Forms:
     @cached_property
     def turn(self) -> Turn | None:
         """How colours are turned, by those of what is not drawn."""
-        return windows.choose_turn(self.filled if self._choosing else self.image)
+        return choose_turn(self.filled if self._choosing else self.image)
 
     def choose(self, number: int, index: int, code: Coder) -> Choice:
         """The form of a tile at quality ``index``."""

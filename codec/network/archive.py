@@ -39,13 +39,36 @@ class ArchiveError(ValueError):
 
 
 def read_members(path: Path, wanted: Iterable[str]) -> dict[str, bytes]:
-    """Those of the members ``wanted`` that the file holds. Raises ArchiveError, OSError."""
+    """Reads members of a file.
+
+    Args:
+        path: The file.
+        wanted: Names of members.
+
+    Returns:
+        Those that the file holds, by name.
+
+    Raises:
+        ArchiveError: The file is not as train/export.py writes it.
+        OSError: It cannot be read.
+    """
     with _opened(path) as archive:
         return _members(archive, set(wanted))
 
 
 def member_checksums(path: Path) -> dict[str, int]:
-    """CRC-32 of every member, as the file says. Raises ArchiveError, OSError."""
+    """Reads the checksums of all members, as the file says them.
+
+    Args:
+        path: The file.
+
+    Returns:
+        CRC-32 by name.
+
+    Raises:
+        ArchiveError: The file is not as train/export.py writes it.
+        OSError: It cannot be read.
+    """
     with _opened(path) as archive:
         return {entry.filename: entry.CRC for entry in archive.infolist()}
 
@@ -106,31 +129,39 @@ def _members(archive: zipfile.ZipFile, wanted: set[str]) -> dict[str, bytes]:
     total = sum(entry.file_size for entry in entries)
     if total > ALL:
         raise ArchiveError(f"unpacks to {total} bytes; at most {ALL} are read")
-    found = {}
+    members = {}
     for entry in entries:
         with archive.open(entry) as member:
             # read() unpacks all there is, whatever the size says
-            found[entry.filename] = member.read(entry.file_size + 1)
-        if len(found[entry.filename]) != entry.file_size:
+            members[entry.filename] = member.read(entry.file_size + 1)
+        if len(members[entry.filename]) != entry.file_size:
             raise ArchiveError(f"member {entry.filename} is not as long as it says")
-    return found
+    return members
 
 
 def parse_card(data: bytes) -> dict:
-    """The object that `model.json` holds: no NaN or infinity, no deep nesting. Raises
-    ArchiveError.
+    """Reads a card.
+
+    Args:
+        data: `model.json`.
+
+    Returns:
+        The object that it holds.
+
+    Raises:
+        ArchiveError: It is no JSON object, nested too deep, or holds NaN or infinity.
     """
     if data.count(b"[") + data.count(b"{") > 1 << 16 or _depth(data) > DEPTH:
         raise ArchiveError("its card is too deep or too long")
     try:
-        found = json.loads(data, parse_constant=_refuse, parse_float=_finite)
+        loaded = json.loads(data, parse_constant=_refuse, parse_float=_finite)
     except ArchiveError:
         raise
     except (ValueError, RecursionError) as problem:
         raise ArchiveError(f"its card is no JSON: {problem}") from None
-    if not isinstance(found, dict):
+    if not isinstance(loaded, dict):
         raise ArchiveError("its card is no JSON object")
-    return found
+    return loaded
 
 
 def _depth(data: bytes) -> int:
@@ -154,8 +185,19 @@ def _finite(text: str) -> float:
 
 
 def parse_array(name: str, data: bytes, dtype: str, dimensions: int) -> np.ndarray:
-    """A `.npy` member of that type and so many dimensions, all of them positive and all values
-    finite. Raises ArchiveError.
+    """Reads an array.
+
+    Args:
+        name: What errors call it.
+        data: A `.npy` file.
+        dtype: The type that it must have.
+        dimensions: How many it must have; none may be empty.
+
+    Returns:
+        The array, all of its values finite.
+
+    Raises:
+        ArchiveError: It is no such array.
     """
     wrong = ArchiveError(f"array {name} has the wrong type or shape")
     start = len(_NPY) + 2
@@ -169,11 +211,11 @@ def parse_array(name: str, data: bytes, dtype: str, dimensions: int) -> np.ndarr
         raise wrong
     if math.prod(shape) * kind.itemsize != len(data) - end:
         raise ArchiveError(f"array {name} is not as long as it says")
-    found = (
+    values = (
         np.frombuffer(data, kind, offset=end)
         .reshape(shape, order="F" if header[2] == b"True" else "C")
         .copy()
     )
-    if found.dtype.kind == "f" and not np.isfinite(found).all():
+    if values.dtype.kind == "f" and not np.isfinite(values).all():
         raise ArchiveError(f"array {name} holds infinity or what is not a number")
-    return found
+    return values

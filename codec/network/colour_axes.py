@@ -13,6 +13,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+from PIL import Image
 
 # where detail is as a rule, most first
 AXES = np.array([[1, 1, 1], [1, 0, -1], [-1, 2, -1]]) / np.sqrt([[3], [2], [6]])
@@ -20,28 +21,32 @@ EVERY = 4  # rows: one of so many is looked at, with the one below it
 ROTATION_BITS, CENTRE_BITS = 10, 6
 STEPS = (1 << ROTATION_BITS - 1) - 1  # of each component of the quaternion, either side of 0
 BYTES = 6
+# pixels: of a smaller picture's few hundred bytes, six are more than a turn saves
+TURNED_FROM = 1 << 14
+STRIP = 256  # rows that are looked at together
 
 
 @dataclass(frozen=True)
 class Turn:
-    """rotation: x, y, z of a unit quaternion with w ≥ 0, in units of 1/511; centre: the colour that
-    becomes grey, 0…63 each.
+    """How colours are turned, as a file says it.
+
+    Attributes:
+        rotation: x, y, z of a unit quaternion with w ≥ 0, in units of 1/511.
+        centre: The colour that becomes grey, 0 … 63 each of red, green and blue.
     """
 
     rotation: tuple[int, int, int]
     centre: tuple[int, int, int]
 
     def affine(self) -> np.ndarray:
-        """(3, 4) float32: a rotation and, in its last column, what is added to the rotated
-        colours.
-        """
+        """(3, 4) float32: a rotation and, in the last column, what is added to rotated colours."""
         rotation = matrix(self.rotation)
         centre = np.array(self.centre) / ((1 << CENTRE_BITS) - 1)
         return np.column_stack([rotation, centre.mean() - rotation @ centre]).astype(np.float32)
 
     def pack(self) -> bytes:
-        """48 bits, little-endian: the rotation in the lowest thirty, x first, each plus 511; then
-        the centre, red first.
+        """Six bytes, little-endian: the rotation in the lowest thirty bits, x first, each plus 511;
+        then the centre, red first.
         """
         parts = [(part + STEPS, ROTATION_BITS) for part in self.rotation] + [
             (part, CENTRE_BITS) for part in self.centre
@@ -54,10 +59,11 @@ class Turn:
 
 
 def unpack_turn(data: bytes) -> Turn:
-    """The inverse of `Turn.pack`; any six bytes are a turn.
+    """Reads a turn: the inverse of `Turn.pack`. Any six bytes are one.
 
-    >>> unpack(Turn((-20, 3, 511), (0, 31, 63)).pack())
-    Turn(rotation=(-20, 3, 511), centre=(0, 31, 63))
+    Example:
+        >>> unpack_turn(Turn((-20, 3, 511), (0, 31, 63)).pack())
+        Turn(rotation=(-20, 3, 511), centre=(0, 31, 63))
     """
     packed, parts = int.from_bytes(data, "little"), []
     for bits in [ROTATION_BITS] * 3 + [CENTRE_BITS] * 3:
@@ -67,12 +73,36 @@ def unpack_turn(data: bytes) -> Turn:
     return Turn((x - STEPS, y - STEPS, z - STEPS), (red, green, blue))
 
 
-def principal_turn(strips: Iterable[np.ndarray]) -> Turn | None:
-    """The turn for a picture, given as one or more (h, W, 3) uint8 parts of it; None if it is grey,
-    or has no detail.
+def choose_turn(picture: Image.Image) -> Turn | None:
+    """How an encoder turns a picture's colours.
 
-    >>> principal([np.full((4, 4, 3), 7, np.uint8)]) is None
-    True
+    Args:
+        picture: Mode RGB or L.
+
+    Returns:
+        None where six bytes are much for the picture, where it is grey, or has no detail.
+    """
+    if picture.mode != "RGB" or picture.width * picture.height < TURNED_FROM:
+        return None
+    strips = range(0, picture.height, STRIP)
+    return principal_turn(
+        np.asarray(picture.crop((0, top, picture.width, min(top + STRIP, picture.height))))
+        for top in strips
+    )
+
+
+def principal_turn(strips: Iterable[np.ndarray]) -> Turn | None:
+    """The turn by a picture's principal colour axes.
+
+    Args:
+        strips: (h, W, 3) uint8 parts of the picture, one or more.
+
+    Returns:
+        None where the picture is grey, or has no detail.
+
+    Example:
+        >>> principal_turn([np.full((4, 4, 3), 7, np.uint8)]) is None
+        True
     """
     covariance, total, count = np.zeros((3, 3)), np.zeros(3), 0
     for strip in strips:
@@ -91,8 +121,13 @@ def principal_turn(strips: Iterable[np.ndarray]) -> Turn | None:
 
 
 def aligned(lines: np.ndarray) -> np.ndarray:
-    """The rotation (3, 3) that takes orthonormal ``lines`` (3, 3), a line a row, to `AXES`; each is
-    pointed the nearer way.
+    """The rotation that takes lines to `AXES`; each line is pointed the nearer way.
+
+    Args:
+        lines: (3, 3) orthonormal, a line a row.
+
+    Returns:
+        (3, 3).
     """
     lines = lines * np.where((lines * AXES).sum(1) < 0, -1, 1)[:, None]
     if np.linalg.det(lines) * np.linalg.det(AXES) < 0:
@@ -101,8 +136,11 @@ def aligned(lines: np.ndarray) -> np.ndarray:
 
 
 def quaternion(rotation: np.ndarray) -> tuple[int, int, int]:
-    """A rotation matrix as `Turn.rotation` (Bar-Itzhack, J. Guidance 2000: the largest eigenvector
-    of a symmetric matrix).
+    """A rotation matrix as `Turn.rotation`: the largest eigenvector of a symmetric matrix
+    (Bar-Itzhack, J. Guidance 2000).
+
+    Args:
+        rotation: (3, 3), orthogonal, determinant 1.
     """
     (a, b, c), (d, e, f), (g, h, i) = rotation
     symmetric = np.array(
@@ -119,7 +157,14 @@ def quaternion(rotation: np.ndarray) -> tuple[int, int, int]:
 
 
 def matrix(rotation: tuple[int, int, int]) -> np.ndarray:
-    """(3, 3) float64, orthogonal, of `Turn.rotation`."""
+    """A rotation as a matrix.
+
+    Args:
+        rotation: `Turn.rotation`.
+
+    Returns:
+        (3, 3) float64, orthogonal.
+    """
     vector = np.array(rotation) / STEPS
     w = np.sqrt(np.maximum(0, 1 - vector @ vector))
     # rounded ones may be a little longer than 1
@@ -134,7 +179,15 @@ def matrix(rotation: tuple[int, int, int]) -> np.ndarray:
 
 
 def turn_colours(planes: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    """(1, 3, H, W) float32 planes of RGB in [0, 1], as they are coded; affine: `Turn.affine`."""
+    """Turns colours as they are coded.
+
+    Args:
+        planes: (1, 3, H, W) float32 of RGB in [0, 1].
+        affine: `Turn.affine`.
+
+    Returns:
+        (1, 3, H, W) float32.
+    """
     turned = np.tensordot(affine[:, :3], planes[0], 1)
     turned += affine[:, 3, None, None]
     return turned[None]

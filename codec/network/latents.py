@@ -32,7 +32,16 @@ Residuals = Callable[[np.ndarray, np.ndarray, np.ndarray, slice], np.ndarray]
 
 
 def hyper_shape(model: Model, height: int, width: int) -> tuple[int, int, int]:
-    """Shape of the hyper-latents that go with (height, width) latent positions."""
+    """The shape of hyper-latents.
+
+    Args:
+        model: Their model.
+        height: Rows of latent positions.
+        width: Columns of latent positions.
+
+    Returns:
+        (Z, h', w').
+    """
     return (
         model.arrays["hyper_index"].shape[1],
         -(-height // HYPER_STRIDE),
@@ -45,8 +54,8 @@ def _hyper_tables(model: Model, quality: int, shape: tuple[int, int, int]) -> np
 
 
 def _scaled(value: np.ndarray, factor: np.ndarray, shift: int) -> np.ndarray:
-    """floor(value · factor / 2^shift + 1/2), int32; the bounds on the factors (codec.network.model)
-    keep it from overflowing.
+    """floor(value · factor / 2^shift + 1/2), int32; the bounds on the factors
+    (codec.network.arrays) keep it from overflowing.
     """
     product = value * factor
     product += 1 << shift - 1
@@ -66,8 +75,8 @@ def _passes(
     """Decoded latents (h, w, M), int32 sixteenths of a step, from hyper-latents and a source of
     residuals.
 
-    groups: how many groups of channels to decode, all by default; the rest stay 0. Everything is
-    position-major, so that a pass picks whole rows.
+    Everything is position-major, so that a pass picks whole rows. groups: how many groups of
+    channels to decode, all by default; the rest stay 0.
     """
     array = model.arrays
     features = _features(model, hyper)[:, :height, :width]
@@ -76,7 +85,7 @@ def _passes(
     context = np.zeros((1, height, width, fixed + model.latents), np.int16)
     context[0, :, :, : len(features)] = features.transpose(1, 2, 0)
     context[0, :, :, len(features) : fixed] = planes
-    known = context.reshape(height * width, -1)[:, fixed:]
+    decoded_units = context.reshape(height * width, -1)[:, fixed:]
     decoded = np.zeros((height * width, model.latents), np.int32)
     colour = (np.add.outer(np.arange(height), np.arange(width)) % 2).ravel()
     begin = 0
@@ -86,9 +95,9 @@ def _passes(
             positions = np.flatnonzero(colour == parity)
             if not positions.size:
                 continue  # a tile of one position has no second pass
-            seen = context[..., : fixed + begin + parity * size]
+            visible = context[..., : fixed + begin + parity * size]
             tables, centre = _predicted(
-                model, quality, 2 * group + parity, seen, channels, len(positions)
+                model, quality, 2 * group + parity, visible, channels, len(positions)
             )
             value = residuals(tables, centre, positions, channels)
             value *= FRACTION
@@ -99,18 +108,18 @@ def _passes(
                 array["known_factor"][quality, channels],
                 CONTEXT_SHIFT,
             )
-            known[positions, channels] = units.clip(-CONTEXT_MAX, CONTEXT_MAX, out=units)
+            decoded_units[positions, channels] = units.clip(-CONTEXT_MAX, CONTEXT_MAX, out=units)
         begin += size
     return decoded.reshape(height, width, model.latents)
 
 
 def _features(model: Model, hyper: np.ndarray) -> np.ndarray:
-    """(F, 4h', 4w') float32 what hyper-latents (Z, h', w') tell of each position: whole numbers of
+    """What hyper-latents (Z, h', w') say of each position: (F, 4h', 4w') float32, whole numbers of
     16 bits.
     """
     sides = (HYPER_STRIDE * side for side in hyper.shape[1:])
-    found = model.run("features", hyper=hyper[None].astype(np.float32))
-    features = check_outputs(found, "features", ("f", (1, None, *sides)))[0][0]
+    outputs = model.run("features", hyper=hyper[None].astype(np.float32))
+    features = check_outputs(outputs, "features", ("f", (1, None, *sides)))[0][0]
     if np.abs(features).max() > np.iinfo(np.int16).max or (features != np.rint(features)).any():
         raise ModelError("graph features gives what are no whole numbers, or too large ones")
     return features
@@ -120,11 +129,11 @@ def _predicted(
     model: Model, quality: int, index: int, context: np.ndarray, channels: slice, count: int
 ) -> tuple[np.ndarray, np.ndarray]:
     """Tables (n, C) uint8 and centres (n, C) int32 of pass ``index`` for the ``count`` positions
-    that it codes.
+    that it codes, from context (1, h, w, ·).
 
-    context: (1, h, w, ·). The network runs on strips of it, so that memory does not grow with the
-    picture; a strip begins in an even row, where colours are as in the first, and brings the rows
-    along that the network sees.
+    The network runs on strips, so that memory does not grow with the picture; a strip begins in an
+    even row, where the checkerboard is as in the first, and brings the rows along that the network
+    sees.
     """
     _, height, width, _ = context.shape
     size, parity = channels.stop - channels.start, index % 2
@@ -138,17 +147,17 @@ def _predicted(
 
     for top, bottom in strips(height, width):
         first, last = max(0, top - CONTEXT_ROWS), min(height, bottom + CONTEXT_ROWS)
-        found = model.run(
+        outputs = model.run(
             f"context{index}", context=context[:, first:last].astype(np.float32, order="C")
         )
-        there = positions(last - first)
-        if found[0].ndim == 4:  # graphs of format 1 give every position
-            found = check_outputs(
-                found, f"context{index}", *[("i", (1, last - first, width, size))] * 2
+        given = positions(last - first)
+        if outputs[0].ndim == 4:  # graphs of format 1 give every position
+            outputs = check_outputs(
+                outputs, f"context{index}", *[("i", (1, last - first, width, size))] * 2
             )
             here = np.add.outer(np.arange(last - first), np.arange(width)) % 2 == parity
-            found = [array[0][here] for array in found]
-        mean, scale = check_outputs(found, f"context{index}", *[("i", (there, size))] * 2)
+            outputs = [array[0][here] for array in outputs]
+        mean, scale = check_outputs(outputs, f"context{index}", *[("i", (given, size))] * 2)
         inner = slice(positions(top - first), positions(bottom - first))
         outer = slice(positions(top), positions(bottom))
         chosen = (scale[inner] + offset) >> SCALE_SHIFT
@@ -158,10 +167,18 @@ def _predicted(
 
 
 def strips(height: int, width: int) -> list[tuple[int, int]]:
-    """First row, an even one, and end of parts of some `STRIP` positions.
+    """Parts of a picture's rows, of some `STRIP` positions each.
 
-    >>> strips(300, 1), strips(50, 512)
-    ([(0, 300)], [(0, 16), (16, 32), (32, 48), (48, 50)])
+    Args:
+        height: Rows of latent positions.
+        width: Columns of latent positions.
+
+    Returns:
+        First row, an even one, and the row behind the last, of each part.
+
+    Example:
+        >>> strips(300, 1), strips(50, 512)
+        ([(0, 300)], [(0, 16), (16, 32), (32, 48), (48, 50)])
     """
     rows = max(LEAST_ROWS, STRIP // width & ~1)
     return [(top, min(top + rows, height)) for top in range(0, height, rows)]
@@ -170,13 +187,22 @@ def strips(height: int, width: int) -> list[tuple[int, int]]:
 def choose_residuals(
     exact: np.ndarray, tables: np.ndarray, model: Model, tradeoff: np.ndarray
 ) -> np.ndarray:
-    """Rounds (n,) residuals to the nearest integer, or one closer to zero where that saves more
-    than it costs.
+    """Rounds residuals to the nearest integer, or one closer to zero where that saves more than it
+    costs.
 
-    Minimises bits + tradeoff·(error in steps)², tradeoff (n,). For elements that stood alone the
-    weight of a squared step would be 6 / ln 2 = 8.7 bits (from Δ² = 18 / (ln 2 · λ · 255²), three
-    channels a pixel); it pays to value fidelity more, because later passes predict from what this
-    one keeps, and most in the first.
+    Minimises bits + tradeoff·(error in steps)². For elements that stood alone the weight of a
+    squared step would be 6 / ln 2 = 8.7 bits (from Δ² = 18 / (ln 2 · λ · 255²), three channels a
+    pixel); it pays to value fidelity more, because later passes predict from what this one keeps,
+    and most in the first.
+
+    Args:
+        exact: (n,) residuals in steps.
+        tables: (n,) uint8, the coding table of each.
+        model: The model.
+        tradeoff: (n,) bits that a squared step is worth.
+
+    Returns:
+        (n,) int32.
     """
     nearest = np.rint(exact).astype(np.int32)
     some = np.flatnonzero(nearest)
@@ -196,10 +222,21 @@ def write_latents(
     writer: Encoder | Meter,
     tradeoff: np.ndarray,
 ) -> np.ndarray:
-    """Writes hyper-latents, then every pass, to an entropy.coder Encoder (or Meter).
+    """Codes hyper-latents, then latents pass by pass.
 
-    latent (h, w, M): the analysis network's output; hyper (Z, h', w'): integers; tradeoff:
-    `choose_residuals`', broadcast to (h, w, M). Returns the decoded latents.
+    Args:
+        model: The model.
+        quality: 0 … 255.
+        latent: (h, w, M) float32, the analysis network's output.
+        hyper: (Z, h', w') integers.
+        writer: What they are written to.
+        tradeoff: `choose_residuals`', broadcast to (h, w, M).
+
+    Returns:
+        The decoded latents, (h, w, M) int32 sixteenths of a step.
+
+    Raises:
+        ModelError: The model predicts what is too far from what it codes.
     """
     height, width = latent.shape[:2]
     hyper_tables = _hyper_tables(model, quality, hyper.shape)
@@ -217,9 +254,9 @@ def write_latents(
         if some.size and not (exact.max() < MAX_RESIDUAL and exact.min() > -MAX_RESIDUAL):
             raise ModelError("the model predicts what is too far from what it codes")
         used = tables.take(some)
-        found = choose_residuals(exact, used, model, tradeoffs[positions, channels].take(some))
-        writer.write(found, used)
-        chosen.put(some, found)
+        values = choose_residuals(exact, used, model, tradeoffs[positions, channels].take(some))
+        writer.write(values, used)
+        chosen.put(some, values)
         return chosen
 
     return _passes(model, quality, hyper, height, width, residuals)
@@ -231,14 +268,26 @@ def read_latents(
     height: int,
     width: int,
     reader: Decoder,
-    nothing: np.ndarray | None = None,
+    zeros: np.ndarray | None = None,
     groups: int | None = None,
 ) -> np.ndarray:
-    """The decoded latents (h, w, M), int32 sixteenths of a step. Raises entropy.coder.DamagedError.
+    """Decodes hyper-latents, then latents pass by pass.
 
-    nothing: if given, an (h, w, M) uint8 array to be filled with the table of every latent whose
-    residual is 0, else `KEPT`. groups: if given, decoding stops after so many groups of channels;
-    the others are 0.
+    Args:
+        model: The model.
+        quality: 0 … 255.
+        height: Rows of latent positions.
+        width: Columns of latent positions.
+        reader: What they are read from.
+        zeros: If given, an (h, w, M) uint8 array that is filled with the coding table of every
+            latent whose residual is 0, else with `texture.KEPT`.
+        groups: If given, decoding stops after so many groups of channels; the others are 0.
+
+    Returns:
+        (h, w, M) int32 sixteenths of a step.
+
+    Raises:
+        DamagedError: The words cannot have come from the encoder.
     """
     shape = hyper_shape(model, height, width)
     hyper = (
@@ -247,15 +296,15 @@ def read_latents(
 
     def residuals(tables, centre, positions, channels):
         if model.coded_channels is None:
-            found, drawn = reader.read(tables.ravel()).reshape(tables.shape), tables
+            values, used = reader.read(tables.ravel()).reshape(tables.shape), tables
         else:
             some = model.coded_channels[channels]
-            found, drawn = np.zeros(tables.shape, np.int32), np.full(tables.shape, KEPT, np.uint8)
-            drawn[:, some] = used = tables[:, some]
-            found[:, some] = reader.read(used.ravel()).reshape(used.shape)
-        if nothing is not None:
-            nothing.reshape(-1, model.latents)[positions, channels] = np.where(found, KEPT, drawn)
-        return found
+            values, used = np.zeros(tables.shape, np.int32), np.full(tables.shape, KEPT, np.uint8)
+            used[:, some] = coded = tables[:, some]
+            values[:, some] = reader.read(coded.ravel()).reshape(coded.shape)
+        if zeros is not None:
+            zeros.reshape(-1, model.latents)[positions, channels] = np.where(values, KEPT, used)
+        return values
 
     decoded = _passes(model, quality, hyper, height, width, residuals, groups)
     if groups is None:
@@ -264,8 +313,15 @@ def read_latents(
 
 
 def dequantise(model: Model, quality: int, decoded: np.ndarray) -> np.ndarray:
-    """(1, h, w, M) float32 latents in image units, the synthesis graph's input; decoded: sixteenths
-    of a step.
+    """Latents as the synthesis takes them.
+
+    Args:
+        model: The model.
+        quality: 0 … 255.
+        decoded: (h, w, M) sixteenths of a step.
+
+    Returns:
+        (1, h, w, M) float32, in image units.
     """
     return (decoded.astype(np.float32) * (model.arrays["step"][quality] / np.float32(FRACTION)))[
         None

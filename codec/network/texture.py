@@ -14,12 +14,20 @@ KEPT = 255  # in place of a table: the latent was not rounded to its prediction
 
 
 def noise(tables: np.ndarray, scales: tuple[float, ...], count: int, seed: int) -> np.ndarray:
-    """(h, w, M) float32 offsets in quantiser steps, in [−½, ½] and 0 where ``tables`` (h, w, M)
-    uint8 says `KEPT`.
+    """Draws what rounding may have removed.
 
     Table i of ``count`` is taken as a logistic whose scale lies at i between the first and the last
     of ``scales``, evenly in logarithm. Its distribution function is (1 + tanh(v / 2s)) / 2, so v =
     2s·artanh(2u·tanh(1 / 4s)) for uniform u.
+
+    Args:
+        tables: (h, w, M) uint8, the coding table of each latent; `KEPT` where nothing is drawn.
+        scales: Of the first and the last table, in quantiser steps.
+        count: Of tables.
+        seed: Of the generator, PCG64.
+
+    Returns:
+        (h, w, M) float32 in [−½, ½] quantiser steps.
     """
     scale, inside = np.zeros((2, KEPT + 1), np.float32)
     scale[:count] = np.geomspace(scales[0], scales[1], count)

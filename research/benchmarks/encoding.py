@@ -22,7 +22,7 @@ from PIL import Image
 from tqdm import tqdm
 
 import metamer
-from metamer.codec import windows
+from metamer.codec.network import colour_axes
 from metamer.codec.network.model import WEIGHTS
 from metamer.codec.picture import pixels
 from metamer.evaluation.rate.bjontegaard import PictureCurves, bd_rate, bd_rate_interval
@@ -51,7 +51,7 @@ def with_card(folder: Path, changes: dict) -> str:
 @contextmanager
 def colours_as_they_are() -> Iterator[None]:
     """No picture is large enough to be turned."""
-    with patch.object(windows, "TURNED_FROM", 1 << 62):
+    with patch.object(colour_axes, "TURNED_FROM", 1 << 62):
         yield
 
 

@@ -9,7 +9,6 @@ from PIL import Image
 
 import metamer
 from metamer import perception
-from metamer.codec import windows
 from metamer.codec.encode import cross_entropy
 from metamer.codec.encoder.effort import slope
 from metamer.codec.encoder.effort.descent import refine
@@ -20,7 +19,7 @@ from metamer.codec.errors import ImageError, ModelError
 from metamer.codec.grid import Box, latent_area
 from metamer.codec.network import colour_axes
 from metamer.codec.network import model as models
-from metamer.codec.network.colour_axes import Turn
+from metamer.codec.network.colour_axes import Turn, choose_turn
 from metamer.codec.options import quality_index
 from metamer.perception.errors import MetricError
 from metamer.train import refinement
@@ -80,7 +79,7 @@ def test_effort_changes_nothing_but_the_latents(picture, plain):
 def test_more_steps_are_never_a_worse_trade(picture, worth):
     """What is kept is the best of all steps, so of more of them it is no worse."""
     model = models.load_model("base")
-    turn, index = windows.choose_turn(picture), quality_index(QUALITY)
+    turn, index = choose_turn(picture), quality_index(QUALITY)
     box, tradeoff = latent_area(*picture.size), model.tradeoff[index]
     view = View(picture, box, index, model, turn)
     guide, price = Reanalysis(view), Slope(np.array([worth]), worth)
@@ -109,7 +108,7 @@ def test_what_a_view_shows_is_what_a_file_shows(picture, mode):
     picture = picture.convert(mode)
     data = metamer.encode(picture, QUALITY)
     model = models.load_model("base") if mode == "RGB" else models.load_model("base").grey_variant
-    index, turn = quality_index(QUALITY), windows.choose_turn(picture)
+    index, turn = quality_index(QUALITY), choose_turn(picture)
     view = View(picture, latent_area(*picture.size), index, model, turn)
     np.testing.assert_array_equal(
         view.pixels(view.planes(metamer.decode_latents(data))), np.asarray(metamer.decode(data))

@@ -7,8 +7,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import metamer
-from metamer.codec import container, windows
+from metamer.codec import container
 from metamer.codec.network import colour_axes
+from metamer.codec.network.colour_axes import choose_turn
 
 
 def coloured(seed: int, mixing: np.ndarray | None = None) -> np.ndarray:
@@ -119,8 +120,8 @@ def test_turned_files_are_smaller_and_no_worse(orange, monkeypatch):
     turned = metamer.encode(orange, 50)
     header, (section,) = container.unpack(turned)
     assert header.turned and container.version(turned) == 1
-    assert section.body[: colour_axes.BYTES] == windows.choose_turn(orange).pack()
-    monkeypatch.setattr(windows, "TURNED_FROM", orange.width * orange.height + 1)
+    assert section.body[: colour_axes.BYTES] == choose_turn(orange).pack()
+    monkeypatch.setattr(colour_axes, "TURNED_FROM", orange.width * orange.height + 1)
     plain = metamer.encode(orange, 50)
     assert not container.unpack(plain)[0].turned
     assert len(turned) < 0.97 * len(plain)
@@ -136,6 +137,6 @@ def test_other_decoders_turn_back_too(orange):
 
 
 def test_small_and_grey_pictures_stay(otters):
-    assert windows.choose_turn(otters.crop((0, 0, 127, 129))) is None
-    assert windows.choose_turn(otters.convert("L")) is None
-    assert windows.choose_turn(otters.crop((0, 0, 128, 128))) is not None
+    assert choose_turn(otters.crop((0, 0, 127, 129))) is None
+    assert choose_turn(otters.convert("L")) is None
+    assert choose_turn(otters.crop((0, 0, 128, 128))) is not None

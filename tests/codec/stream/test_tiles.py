@@ -16,6 +16,7 @@ import metamer
 import metamer.codec.plugin
 from metamer.codec import container, grid, limits, windows
 from metamer.codec.container import Header, Kind, Section
+from metamer.codec.encoder.masking import error_importance
 from metamer.codec.errors import ImageError, ModelError, StreamError
 from metamer.codec.grid import HYPER_STRIDE, Box, latent_area, split_tiles, split_windows
 from metamer.codec.network import colour_axes, decoders, latents
@@ -203,9 +204,9 @@ def test_byte_limits_hold_for_tiles(otters):
 def test_masking_goes_by_the_whole_picture(monkeypatch, otters, small_windows):
     model, picture = load_model("perceptual"), otters.crop((0, 0, 180, 150))
     assert model.masking
-    many = windows.error_importance(picture, model)
+    many = error_importance(picture, model)
     monkeypatch.setattr(grid.split_windows, "__defaults__", (64,))
-    np.testing.assert_allclose(many, windows.error_importance(picture, model), rtol=1e-5)
+    np.testing.assert_allclose(many, error_importance(picture, model), rtol=1e-5)
 
 
 @pytest.mark.parametrize(
