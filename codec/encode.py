@@ -9,9 +9,11 @@ from PIL import Image
 from metamer.codec import container, windows
 from metamer.codec.container import Kind, Section
 from metamer.codec.encoder import rate_control
+from metamer.codec.encoder.assembly import assemble, assemble_lossless
 from metamer.codec.encoder.effort.levels import Effort
-from metamer.codec.encoder.forms import SURE, Forms
+from metamer.codec.encoder.forms import SURE, choose_form, networks_form
 from metamer.codec.encoder.masking import error_importance
+from metamer.codec.encoder.tile import TiledPicture
 from metamer.codec.grid import Box, latent_area
 from metamer.codec.network import latents
 from metamer.codec.network.colour_axes import Turn, choose_turn
@@ -110,7 +112,7 @@ def encode(
         progress=progress,
     )
     job = _Job.of(image, options)
-    limit = options.byte_limit(job.forms.image.width * job.forms.image.height)
+    limit = options.byte_limit(job.picture.image.width * job.picture.image.height)
     if lossless:
         return job.lossless_file()
     if limit is None:
@@ -123,13 +125,13 @@ class _Job:
     """A picture on its way to a file.
 
     Attributes:
-        forms: The picture, and what its tiles may be coded as.
+        picture: Its tiles.
         extras: The sections besides the picture's.
         lossless: As in `EncodeOptions`.
         effort: How latents are refined, if at all.
     """
 
-    forms: Forms
+    picture: TiledPicture
     extras: list[Section]
     lossless: bool | None
     effort: Effort | None
@@ -154,51 +156,56 @@ class _Job:
         picture = quantise_transparency(picture, options.alpha_quality)
         extras = extra_sections(picture)
         alpha_bytes = sum(len(section.body) for section in extras if section.kind == Kind.ALPHA)
-        forms = Forms(
+        tiles = TiledPicture(
             pixels, picture.transparency, alpha_bytes, network, tiled, options.lossless is None
         )
         effort = Effort.of(options.effort, options.distortion, network, options.progress)
-        return cls(forms, extras, options.lossless, effort)
+        return cls(tiles, extras, options.lossless, effort)
 
     def file(self, index: int, effort: Effort | None = None) -> bytes:
         """The file at quality ``index`` of 256."""
-        take = self.forms.choose if self.lossless is None else self.forms.networks
+        picture = self.picture
 
         def code(image: Image.Image, box: Box) -> tuple[bytes, np.ndarray]:
-            writer = Encoder(self.forms.model.tables)
+            writer = Encoder(picture.model.tables)
             decoded = write_picture(
                 image,
                 index,
-                self.forms.model,
+                picture.model,
                 writer,
-                self.forms.turn,
+                picture.turn,
                 box,
                 self._importance_of(image),
                 effort,
             )
             return writer.bytes(), decoded
 
-        choices = [take(number, index, code) for number in range(len(self.forms.boxes))]
-        return container.pack(*self.forms.assemble(choices, index, self.extras))
+        choices = [
+            choose_form(picture, number, index, code)
+            if self.lossless is None
+            else networks_form(picture, number, code)
+            for number in range(len(picture.tiles))
+        ]
+        return container.pack(*assemble(picture, choices, index, self.extras))
 
     def lossless_file(self) -> bytes:
         """The file that needs no networks."""
-        return container.pack(*self.forms.lossless(QUALITIES - 1, self.extras))
+        return container.pack(*assemble_lossless(self.picture, QUALITIES - 1, self.extras))
 
     def file_within(self, limit: int) -> bytes:
         """The best file of at most ``limit`` bytes. Raises ImageError where there is none."""
-        if self.lossless is None and self.forms.lossless_bits() * SURE <= 8 * limit:
+        if self.lossless is None and self.picture.lossless_bits() * SURE <= 8 * limit:
             data = self.lossless_file()
             if len(data) <= limit:
                 return data
         effort = self.effort
         refined = (lambda index: self.file(index, effort)) if effort else None
-        return rate_control.largest_within(self.file, refined, limit, self.forms.model.name)
+        return rate_control.largest_within(self.file, refined, limit, self.picture.model.name)
 
     def _importance_of(self, image: Image.Image) -> np.ndarray:
-        """`windows.error_importance`, which no quality changes; of images that ``forms`` keeps."""
+        """`error_importance`, which no quality changes; of images that ``picture`` keeps."""
         if id(image) not in self._importance:
-            self._importance[id(image)] = error_importance(image, self.forms.model)
+            self._importance[id(image)] = error_importance(image, self.picture.model)
         return self._importance[id(image)]
 
 

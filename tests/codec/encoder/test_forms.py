@@ -17,6 +17,7 @@ from metamer.codec import container, limits
 from metamer.codec.container import Kind, Section
 from metamer.codec.encoder import fidelity, forms
 from metamer.codec.encoder.screening import Screening
+from metamer.codec.encoder.tile import Tile
 from metamer.codec.errors import StreamError
 from metamer.codec.grid import Box
 from metamer.codec.options import quality_index
@@ -280,7 +281,7 @@ def test_overlays_survive_packing(form, rng):
 def test_residuals_come_within_half_a_step(mode, rng):
     original, other = (noise(40, 60).convert(mode) for _ in range(2))
     shown = np.asarray(other.transpose(Image.Transpose.FLIP_TOP_BOTTOM))
-    tile = forms.Tile(original, None, Box(0, 0, 40, 60))
+    tile = Tile(original, None, Box(0, 0, 40, 60))
     overlay = tile.residual(shown, 20.0)
     picture = Image.fromarray(shown)
     overlays.paint_overlay(overlay, Box(0, 0, 40, 60), Box(0, 0, 40, 60), picture, None)
