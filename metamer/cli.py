@@ -19,6 +19,7 @@ INTERRUPTED, TERMINATED = 128 + 2, 128 + 15  # as shells give it
 RUNTIME = ("encode", "decode", "info", "serve", "completions")
 WORKSHOP = (
     "complexity",
+    "data",
     "evaluate",
     "export",
     "metrics",

@@ -14,7 +14,14 @@ from metamer.codec.errors import RecipeError
 from metamer.train.data import shards
 from metamer.train.data.crops import Batches, Crops, Plan
 from metamer.train.data.folders import find, has_list
-from metamer.train.data.photographs import MEMORY, Encoded, Packed, Photographs, measured
+from metamer.train.data.photographs import (
+    MEMORY,
+    Encoded,
+    Packed,
+    Photographs,
+    Sized,
+    measured,
+)
 from metamer.train.data.streams import Stream
 
 SET_ASIDE = 16  # photographs that validation gets where nobody chose some
@@ -140,11 +147,21 @@ def open_data(
             if path.name != HELD_OUT
         ]
         return _shards([*sharded, *packed], held, device, memory, workers, before)
+    files, held, more = sort_out(folders, before)
+    return _collection(files, held, device, memory, workers, **more)
+
+
+def sort_out(
+    folders: Sequence[Path], before: Mapping[str, Any] | None = None
+) -> tuple[list[Sized], list[Encoded], dict[str, Any]]:
+    """Pictures of folders to train on, with their sizes, those that are held out, and the rest of
+    `Data`. before: as of `open_data`. Raises RecipeError.
+    """
     training, held = find(*folders)
     files = measured(training)
     if any(map(has_list, folders)):
-        return _collection(files, held, device, memory, workers)
-    return _split(files, device, memory, workers, before)
+        return files, list(held), {}
+    return _split(files, before)
 
 
 def _collection(files, held, device, memory, workers, **more) -> Data:
@@ -154,8 +171,10 @@ def _collection(files, held, device, memory, workers, **more) -> Data:
     return Data(Collection(photographs, workers), held, count=len(photographs), **more)
 
 
-def _split(files, device, memory, workers, before) -> Data:
-    """Some of the photographs set aside: those that were, or a few, spread evenly."""
+def _split(
+    files: list[Sized], before: Mapping[str, Any] | None
+) -> tuple[list[Sized], list[Encoded], dict[str, Any]]:
+    """Some of the pictures set aside: those that were, or a few, spread evenly."""
     if before is None:
         large = [file for file, size in files if min(size) >= SIDE]
         count = min(SET_ASIDE, len(files) // SHARE, len(large))
@@ -172,7 +191,7 @@ def _split(files, device, memory, workers, before) -> Data:
         if aside
         else ""
     )
-    return _collection(rest, aside, device, memory, workers, notice=notice, set_aside=names)
+    return rest, aside, {"notice": notice, "set_aside": names}
 
 
 def _shards(specs, held, device, memory, workers, before) -> Data:
@@ -195,7 +214,8 @@ def _shards(specs, held, device, memory, workers, before) -> Data:
         files = measured(every)
         if chosen:
             return _collection(files, chosen, device, memory, workers)
-        return _split(files, device, memory, workers, before)
+        files, held, more = _split(files, before)
+        return _collection(files, held, device, memory, workers, **more)
     count = 0 if chosen or (before is not None and not before.get("set_aside")) else SET_ASIDE
     first = list(itertools.islice(opened.pictures(0), count))
     data = Data(

@@ -39,6 +39,7 @@ class Packed:
 
 
 Encoded = Path | Packed
+Sized = tuple[Encoded, tuple[int, int]]  # with height and width
 
 
 def _source(picture: Encoded) -> Path | io.BytesIO:
@@ -63,7 +64,7 @@ def skip(picture: Encoded, problem: ImageError) -> None:
     print(f"skipped {picture}: {problem}", file=sys.stderr)
 
 
-def measured(files: Iterable[Encoded]) -> list[tuple[Encoded, tuple[int, int]]]:
+def measured(files: Iterable[Encoded]) -> list[Sized]:
     """Those that can be opened, with height and width as their headers say; names the others."""
     found = []
     for picture in files:
@@ -122,7 +123,7 @@ class Photographs:
     @classmethod
     def of_sizes(
         cls,
-        files: list[tuple[Encoded, tuple[int, int]]],
+        files: list[Sized],
         device: torch.device | str = "cpu",
         memory: int = MEMORY,
     ) -> "Photographs":
