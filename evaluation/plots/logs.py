@@ -21,7 +21,12 @@ from metamer.evaluation.plots.style import (
 )
 
 Log = Sequence[Mapping]  # what train.loop writes into log.jsonl
-UNPLOTTED = ("step", "seconds", "images_per_second")  # numbers of a row that are no panel
+UNPLOTTED = (
+    "step",
+    "seconds",
+    "processor_seconds",
+    "images_per_second",
+)  # numbers of a row that are no panel
 FIRST = ("loss", "bpp", "psnr", "realism", "critic")
 EXACT = ("learning_rate",)  # nothing to smooth
 SMOOTH = 60  # smoothed by a Gaussian whose standard deviation is a sixtieth of the curve
@@ -30,11 +35,13 @@ WITHIN = (0.005, 0.995)
 
 
 def training_series(log: Log) -> dict[str, tuple[np.ndarray, np.ndarray]]:
-    """Name → (steps, values), of training as far as it goes, those of each distance among them."""
+    """Name → (steps, values), of training as far as it goes, those of each distance and of each
+    band of quality among them.
+    """
     series = defaultdict(list)
     for row in log:
         if "validation" not in row:
-            for name, value in {**row, **row.get("each", {})}.items():
+            for name, value in {**row, **row.get("each", {}), **by_band(row)}.items():
                 if isinstance(value, int | float) and name not in UNPLOTTED and np.isfinite(value):
                     series[name].append((row["step"], value))
     order = [
@@ -42,6 +49,15 @@ def training_series(log: Log) -> dict[str, tuple[np.ndarray, np.ndarray]]:
         *(name for name in series if name not in FIRST),
     ]
     return {name: tuple(np.array(series[name], float).T) for name in order}
+
+
+def by_band(row: Mapping) -> dict[str, float]:
+    """What a row says of bands of quality, by the titles of panels: `psnr at low qualities`."""
+    return {
+        f"{name} at {band} qualities": value
+        for band, values in row.get("bands", {}).items()
+        for name, value in values.items()
+    }
 
 
 def validation_series(log: Log) -> dict[str, tuple[np.ndarray, np.ndarray]]:

@@ -11,6 +11,7 @@ import torch
 import yaml
 
 from metamer.codec.errors import RecipeError
+from metamer.perception import WeightsError
 from metamer.train import Run, recipe, running
 from metamer.train.bands import by_band
 from tests.conftest import ROOT, TINY_RECIPE, inside
@@ -249,3 +250,15 @@ def test_a_dry_run_finds_what_is_wrong(path, photographs, tmp_path):
         "train", path, "--data", tmp_path / "absent", "--out", tmp_path / "run", "--dry-run"
     )
     assert done.returncode == 1 and b"no such folder" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"distortion": {"lpips-alex": 1.0}}, {"critic": {"input": "vgg16"}}]
+)
+def test_weights_that_are_not_here_are_named_first(values, tmp_path, monkeypatch, wanted):
+    """Before data are looked for, let alone decoded."""
+    monkeypatch.setenv("METAMER_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("METAMER_CACHE", str(tmp_path))
+    values["stages"] = values["stages"][1:]
+    with pytest.raises(WeightsError, match="metamer weights fetch"):
+        Run(values | wanted, tmp_path / "absent", tmp_path / "run")

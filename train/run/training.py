@@ -13,6 +13,8 @@ from lightning_fabric import seed_everything
 from torch import Tensor
 from tqdm import tqdm
 
+from metamer.perception.registry import from_spec
+from metamer.perception.weights import CATALOGUE, require_file
 from metamer.train.data import Plan, open_data
 from metamer.train.data.photographs import MEMORY
 from metamer.train.loop import connect, own_share, prepared
@@ -74,10 +76,12 @@ class Run:
         Raises:
             RecipeError: A recipe or data that cannot be used, a run that is there already, or one
                 that was begun otherwise.
+            WeightsError: Of a distance, that must be fetched first.
         """
         self.out, self.minutes = Path(out), minutes
         state = earlier(self.out, resume)
         self.recipe = recipe_of(recipe, assignments, self.out, state)
+        check_weights(self.recipe)
         before = None if state is None else state.get("data", {})
         self._folders = named(data, before)
         self.fabric = connect()
@@ -257,6 +261,14 @@ class Run:
         """
         self._log.close(check)
         self._events.close()
+
+
+def check_weights(recipe: Recipe) -> None:
+    """Raises WeightsError, which says what to fetch, before anything is read."""
+    for spec in recipe.distortion:
+        from_spec(spec)
+    if recipe.critic and recipe.critic.input in CATALOGUE:
+        require_file(recipe.critic.input)
 
 
 def changed_count(before: Mapping[str, Any] | None, count: int) -> str:

@@ -211,7 +211,13 @@ def test_lines_of_the_plane_join_one_codec_s_rates_or_one_slider(figure):
 def test_logs_tell_training_from_validation():
     log = [
         {"step": 1, "stage": "a", "loss": 2.0, "each": {"mse": 0.1}, "seconds": 3.0},
-        {"step": 2, "stage": "b", "loss": float("nan"), "bpp": 0.5},
+        {
+            "step": 2,
+            "stage": "b",
+            "loss": float("nan"),
+            "bpp": 0.5,
+            "bands": {"low": {"psnr": 31.0}},
+        },
         {"step": 2, "validation": {"pearson": 0.9}},
         {
             "step": 3,
@@ -222,7 +228,9 @@ def test_logs_tell_training_from_validation():
         },
     ]
     found = logs.training_series(log)
-    assert list(found) == ["loss", "bpp", "mse"] and found["loss"][1].tolist() == [2.0]
+    assert list(found) == ["loss", "bpp", "mse", "psnr at low qualities"]
+    assert found["loss"][1].tolist() == [2.0]
+    assert found["psnr at low qualities"][1].tolist() == [31.0]
     assert logs.stage_starts(log) == [(1, "a"), (2, "b")] and logs.validation_series(log)[
         "pearson"
     ][1].tolist() == [0.9]
