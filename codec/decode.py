@@ -67,7 +67,7 @@ def decode(
         ImageError: The region is not inside the picture.
         ValueError: An option is out of its range.
 
-    Example:
+    Examples:
         >>> from metamer.codec.encode import encode
         >>> decode(encode(Image.new("RGB", (64, 48), "navy"))).size
         (64, 48)
@@ -176,7 +176,7 @@ def decode_latents(
         StreamError: The file is damaged, or not a `.mtm` file.
         ModelError: The model that it takes is not here.
 
-    Example:
+    Examples:
         >>> from metamer.codec.encode import encode
         >>> decode_latents(encode(Image.new("RGB", (64, 48), "navy"), lossless=False)).shape
         (3, 4, 384)

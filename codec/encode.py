@@ -87,7 +87,7 @@ def encode(
         ValueError: An option is out of its range.
         ImportError: ``effort`` needs the extra `train`, which is not installed.
 
-    Example:
+    Examples:
         >>> picture = Image.radial_gradient("L")  # 256x256
         >>> len(encode(picture, 10)) < len(encode(picture, 90))
         True
@@ -271,7 +271,7 @@ def cross_entropy(
         ModelError: The model cannot be loaded.
         ValueError: The quality is out of its range.
 
-    Example:
+    Examples:
         >>> picture = Image.radial_gradient("L")
         >>> cross_entropy(picture, 10) < cross_entropy(picture, 90)
         True

@@ -71,7 +71,7 @@ def info(data: File) -> Info:
     Raises:
         StreamError: The file is damaged, or not a `.mtm` file.
 
-    Example:
+    Examples:
         >>> from PIL import Image
         >>> from metamer.codec.encode import encode
         >>> found = info(encode(Image.new("RGB", (64, 48), "navy"), 30, lossless=False))

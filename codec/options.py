@@ -31,7 +31,7 @@ def quality_index(quality: float) -> int:
     Raises:
         ValueError: The quality is out of its range.
 
-    Example:
+    Examples:
         >>> quality_index(50), quality_index(100)
         (128, 255)
     """

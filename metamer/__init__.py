@@ -40,21 +40,21 @@ _HOMES = {
 }
 _ROOMS = ("bitstreams", "codec", "entropy", "evaluation", "perception", "train")
 
-__all__ = [
-    "FileError",
-    "ImageError",
-    "Info",
-    "MetamerError",
-    "ModelError",
-    "RecipeError",
-    "Salvaged",
-    "StreamError",
-    "cross_entropy",
-    "decode",
-    "decode_latents",
+__all__ = [  # in the order in which a reader wants them
     "encode",
+    "decode",
     "info",
     "rescue",
+    "decode_latents",
+    "cross_entropy",
+    "Info",
+    "Salvaged",
+    "MetamerError",
+    "ImageError",
+    "StreamError",
+    "ModelError",
+    "RecipeError",
+    "FileError",
 ]
 
 

@@ -28,23 +28,13 @@ def filled(markdown: str) -> str:
 def generated(what: str) -> Iterator[str]:
     """The paragraphs that a mark stands for."""
     if what in INTERFACES:
-        return (f"::: {INTERFACES[what]}.{name}" for name in exported(INTERFACES[what]))
+        package = INTERFACES[what]
+        return (f"::: {package}.{name}" for name in importlib.import_module(package).__all__)
     if what == "recipes":
         kinds = [kind for place in RECIPES for kind in nested(imported(place))]
         return (part for kind in kinds for part in keys(kind))
     names = {"runtime commands": RUNTIME, "workshop commands": WORKSHOP}[what]
     return (part for name in names for part in command_parts(name, main, "metamer"))
-
-
-def exported(package: str) -> list[str]:
-    """What a package exports, functions first, errors last."""
-    module = importlib.import_module(package)
-
-    def place(name: str) -> tuple:
-        value = getattr(module, name)
-        return isinstance(value, type), isinstance(value, type) and issubclass(value, Exception)
-
-    return sorted(module.__all__, key=place)
 
 
 def command_parts(name: str, group: click.Group, above: str) -> Iterator[str]:

@@ -6,14 +6,14 @@ from metamer.perception.errors import ImageError, MetricError, PerceptionError, 
 from metamer.perception.metric import Metric
 from metamer.perception.registry import create, find, from_spec, metrics
 
-__all__ = [
-    "ImageError",
-    "Metric",
-    "MetricError",
-    "PerceptionError",
-    "WeightsError",
+__all__ = [  # in the order in which a reader wants them
     "create",
-    "find",
     "from_spec",
+    "find",
     "metrics",
+    "Metric",
+    "PerceptionError",
+    "MetricError",
+    "ImageError",
+    "WeightsError",
 ]

@@ -91,8 +91,9 @@ def create(name: str, **options: object) -> "Distance":
         MetricError: An unknown name or option, or a package that is missing.
         WeightsError: Pretrained weights are not here, or damaged.
 
-    >>> create("mse")
-    Distance(mse)
+    Examples:
+        >>> create("mse")
+        Distance(mse)
     """
     metric = find(name)
     try:
@@ -141,8 +142,9 @@ def from_spec(spec: str) -> "Distance":
         MetricError: As for `create`, and for options that cannot be read.
         WeightsError: As for `create`.
 
-    >>> from_spec("mse")
-    Distance(mse)
+    Examples:
+        >>> from_spec("mse")
+        Distance(mse)
     """
     name, _, rest = spec.partition(":")
     options = {}

@@ -101,7 +101,7 @@ def is_name(name: object) -> bool:
 def graph_names(groups: int) -> tuple[str, ...]:
     """The integer graphs of a model with so many channel groups, in decoding order.
 
-    Example:
+    Examples:
         >>> graph_names(1)
         ('features', 'context0', 'context1')
     """
