@@ -103,3 +103,8 @@ def test_tables_have_at_most_six_columns(site):
         if (columns := len(re.findall(r"<th\b", head))) > 6
     }
     assert wide == {}
+
+
+def test_the_front_page_is_short():
+    """A stranger knows after a minute what this is."""
+    assert len((ROOT / "README.md").read_bytes()) < 5500
