@@ -13,6 +13,7 @@ from metamer.codec.encoder.assembly import assemble, assemble_lossless
 from metamer.codec.encoder.effort.levels import Effort
 from metamer.codec.encoder.forms import SURE, choose_form, networks_form
 from metamer.codec.encoder.masking import error_importance
+from metamer.codec.encoder.target import Target, measure_files, smallest_reaching
 from metamer.codec.encoder.tile import TiledPicture
 from metamer.codec.grid import Box, latent_area
 from metamer.codec.network import latents
@@ -20,7 +21,7 @@ from metamer.codec.network.colour_axes import Turn, choose_turn
 from metamer.codec.network.model import Model, load_model
 from metamer.codec.options import QUALITIES, EncodeOptions, Progress, quality_index
 from metamer.codec.picture import vp8l
-from metamer.codec.picture.load import Source, quantise_transparency, read_source
+from metamer.codec.picture.load import Picture, Source, quantise_transparency, read_source
 from metamer.codec.stream.sections import extra_sections
 from metamer.entropy.coder import Encoder, Meter
 
@@ -35,6 +36,7 @@ def encode(
     lossless: bool | None = None,
     max_bytes: int | None = None,
     bpp: float | None = None,
+    target: Mapping[str, float] | None = None,
     model: str = "base",
     tile: bool = False,
     max_pixels: int | None = None,
@@ -62,6 +64,9 @@ def encode(
             (`codec.encoder.forms`). False leaves everything to the networks.
         max_bytes: Take the highest quality that fits into so many bytes, instead of ``quality``.
         bpp: The same in bits a pixel of the whole file.
+        target: A metric and a value, as {"psnr": 38}: take the smallest file whose decoded picture
+            reaches it, instead of ``quality``. `metamer metrics list` has the metrics; all but
+            `psnr` need the extra `perception`.
         model: A shipped model's name, or the path of a model file.
         tile: Code tiles of 1024 × 1024 pixels apart, each with a checksum, so that parts can be
             decoded and damage stays where it is. Pictures of more than `TILED_ABOVE` pixels always
@@ -82,10 +87,12 @@ def encode(
         The bytes of a `.mtm` file.
 
     Raises:
-        ImageError: The picture cannot be read, or does not fit into ``max_bytes`` or ``bpp``.
+        ImageError: The picture cannot be read, does not fit into ``max_bytes`` or ``bpp``, or does
+            not reach ``target``.
         ModelError: The model cannot be loaded, or does not know the distortion.
         ValueError: An option is out of its range.
-        ImportError: ``effort`` needs the extra `train`, which is not installed.
+        ImportError: ``effort`` needs the extra `train`, or ``target`` the extra `perception`, which
+            is not installed.
 
     Examples:
         >>> picture = Image.radial_gradient("L")  # 256x256
@@ -99,6 +106,7 @@ def encode(
         lossless=lossless,
         max_bytes=max_bytes,
         bpp=bpp,
+        target=target,
         model=model,
         tile=tile,
         max_pixels=max_pixels,
@@ -111,12 +119,15 @@ def encode(
         distortion=distortion,
         progress=progress,
     )
+    goal = None if target is None else Target.of(target)
     job = _Job.of(image, options)
     limit = options.byte_limit(job.picture.image.width * job.picture.image.height)
     if lossless:
         return job.lossless_file()
+    if goal:
+        return job.file_reaching(goal, options)
     if limit is None:
-        return job.file(quality_index(quality), job.effort)
+        return job.refined_file(quality_index(quality))
     return job.file_within(limit)
 
 
@@ -125,12 +136,14 @@ class _Job:
     """A picture on its way to a file.
 
     Attributes:
+        original: The picture as it was read.
         picture: Its tiles.
         extras: The sections besides the picture's.
         lossless: As in `EncodeOptions`.
         effort: How latents are refined, if at all.
     """
 
+    original: Picture
     picture: TiledPicture
     extras: list[Section]
     lossless: bool | None
@@ -139,28 +152,28 @@ class _Job:
 
     @classmethod
     def of(cls, image: Source, options: EncodeOptions) -> "_Job":
-        picture = read_source(
+        original = read_source(
             image,
             icc=options.icc,
             strip=options.metadata == "strip",
             first_frame=options.first_frame,
             max_pixels=options.max_pixels,
         )
-        pixels = picture.image
+        pixels = original.image
         tiled = (
             options.tile
             or pixels.width * pixels.height > TILED_ABOVE
             or max(pixels.size) >= vp8l.MAX_SIDE
         )
         network = _model_for(pixels, options.model, options.threads)
-        picture = quantise_transparency(picture, options.alpha_quality)
+        picture = quantise_transparency(original, options.alpha_quality)
         extras = extra_sections(picture)
         alpha_bytes = sum(len(section.body) for section in extras if section.kind == Kind.ALPHA)
         tiles = TiledPicture(
             pixels, picture.transparency, alpha_bytes, network, tiled, options.lossless is None
         )
         effort = Effort.of(options.effort, options.distortion, network, options.progress)
-        return cls(tiles, extras, options.lossless, effort)
+        return cls(original, tiles, extras, options.lossless, effort)
 
     def file(self, index: int, effort: Effort | None = None) -> bytes:
         """The file at quality ``index`` of 256."""
@@ -188,6 +201,10 @@ class _Job:
         ]
         return container.pack(*assemble(picture, choices, index, self.extras))
 
+    def refined_file(self, index: int) -> bytes:
+        """The same with the effort that was asked for."""
+        return self.file(index, self.effort)
+
     def lossless_file(self) -> bytes:
         """The file that needs no networks."""
         return container.pack(*assemble_lossless(self.picture, QUALITIES - 1, self.extras))
@@ -198,9 +215,20 @@ class _Job:
             data = self.lossless_file()
             if len(data) <= limit:
                 return data
-        effort = self.effort
-        refined = (lambda index: self.file(index, effort)) if effort else None
+        refined = self.refined_file if self.effort else None
         return rate_control.largest_within(self.file, refined, limit, self.picture.model.name)
+
+    def file_reaching(self, target: Target, options: EncodeOptions) -> bytes:
+        """The smallest file found that reaches the target. Raises ImageError where there is
+        none.
+        """
+        return smallest_reaching(
+            target,
+            measure_files(target.judge, self.original, options),
+            self.file,
+            self.refined_file if self.effort else None,
+            self.lossless_file if self.lossless is None else None,
+        )
 
     def _importance_of(self, image: Image.Image) -> np.ndarray:
         """`error_importance`, which no quality changes; of images that ``picture`` keeps."""

@@ -7,7 +7,7 @@ names from here. Nothing here brings the runtime, so that a command can start wi
 
 from collections.abc import Callable, Mapping
 from dataclasses import KW_ONLY, dataclass, field, fields
-from math import inf
+from math import inf, isfinite
 from pathlib import Path
 from typing import Any
 
@@ -63,6 +63,7 @@ class EncodeOptions:
     lossless: bool | None = None
     max_bytes: int | None = None
     bpp: float | None = None
+    target: Mapping[str, float] | None = None
     model: str = "base"
     tile: bool = False
     max_pixels: int | None = None
@@ -76,8 +77,16 @@ class EncodeOptions:
     progress: Progress | None = None
 
     def __post_init__(self) -> None:
-        if (self.max_bytes is not None) + (self.bpp is not None) + bool(self.lossless) > 1:
-            raise ValueError("give one of max_bytes, bpp and lossless")
+        asked = (self.max_bytes is not None, self.bpp is not None, self.target is not None)
+        if sum(asked) + bool(self.lossless) > 1:
+            raise ValueError("give one of max_bytes, bpp, target and lossless")
+        if self.target is not None and not (
+            len(self.target) == 1 and all(isfinite(value) for value in self.target.values())
+        ):
+            raise ValueError(
+                "target must be one metric and a finite value, such as {'psnr': 38}, "
+                f"not {self.target}"
+            )
         if self.bpp is not None and not 0 < self.bpp < inf:
             raise ValueError(f"bpp must be positive and finite, not {self.bpp}")
         _check(self)

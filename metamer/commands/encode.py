@@ -13,6 +13,7 @@ from metamer.commands.file_jobs import code_files
 from metamer.commands.options import (
     Command,
     Finite,
+    MetricValue,
     advanced_option,
     complete_models,
     files_argument,
@@ -47,6 +48,12 @@ STREAM_SUFFIX = ".mtm"
     "--bpp", type=Finite(0, min_open=True), help="Best quality within this many bits a pixel."
 )
 @click.option("--max-bytes", type=click.IntRange(1), help="Best quality within this many bytes.")
+@click.option(
+    "--target",
+    type=MetricValue(),
+    help="Smallest file whose decoded picture reaches this, as in psnr=38 or ssimulacra2=70; any "
+    "distance of `metamer metrics list`. All but psnr need the extra [perception].",
+)
 @click.option(
     "--model",
     default="base",
@@ -116,6 +123,7 @@ def encode(
     lossless,
     bpp,
     max_bytes,
+    target,
     distances,
     count,
     threads,
@@ -124,11 +132,18 @@ def encode(
     **options,
 ) -> None:
     """Encode pictures to .mtm files."""
-    if sum(option is not None for option in (quality, lossless or None, bpp, max_bytes)) > 1:
-        raise click.UsageError("give one of --quality, --lossless, --bpp and --max-bytes")
+    rate = {
+        "quality": quality,
+        "lossless": lossless or None,
+        "bpp": bpp,
+        "max_bytes": max_bytes,
+        "target": target,
+    }
+    rate = {key: value for key, value in rate.items() if value is not None}
+    if len(rate) > 1:
+        raise click.UsageError("give one of --quality, --lossless, --bpp, --max-bytes and --target")
     targets = files.targets_for(names, output, STREAM_SUFFIX)
-    rate = {"quality": quality, "lossless": lossless or None, "bpp": bpp, "max_bytes": max_bytes}
-    options |= {key: value for key, value in rate.items() if value is not None}
+    options |= rate
     options["distortion"] = dict.fromkeys(distances, 1.0) or None
     work = functools.partial(encode_file, shown=len(targets) == 1 and not quiet)
     code_files(work, targets, "encoding", count, threads, force, quiet, options)

@@ -35,6 +35,24 @@ class Finite(click.FloatRange):
         return number
 
 
+class MetricValue(click.ParamType):
+    """A distance and a value of it, as in psnr=38; a mapping of one."""
+
+    name = "METRIC=VALUE"
+
+    def convert(self, value, param, context):
+        if isinstance(value, dict):
+            return value
+        metric, _, number = value.rpartition("=")
+        try:
+            wanted = float(number)
+        except ValueError:
+            wanted = math.nan
+        if not metric or not math.isfinite(wanted):
+            self.fail(f"'{value}' is not METRIC=VALUE, such as psnr=38", param, context)
+        return {metric: wanted}
+
+
 class AdvancedOption(click.Option):
     """One that most people never need: help and manual list it after the others."""
 

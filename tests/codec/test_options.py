@@ -59,8 +59,17 @@ def test_the_command_line_takes_what_the_options_have(command, options):
         ({"metadata": None}, "metadata must be keep or strip, not None"),
         ({"bpp": 0}, "bpp must be positive and finite, not 0"),
         ({"bpp": float("inf")}, "bpp must be positive and finite, not inf"),
-        ({"bpp": 1, "max_bytes": 9}, "give one of max_bytes, bpp and lossless"),
-        ({"bpp": 1, "lossless": True}, "give one of max_bytes, bpp and lossless"),
+        ({"bpp": 1, "max_bytes": 9}, "give one of max_bytes, bpp, target and lossless"),
+        ({"bpp": 1, "lossless": True}, "give one of max_bytes, bpp, target and lossless"),
+        ({"bpp": 1, "target": {"psnr": 9}}, "give one of max_bytes, bpp, target and lossless"),
+        (
+            {"target": {}},
+            "target must be one metric and a finite value, such as {'psnr': 38}, not {}",
+        ),
+        (
+            {"target": {"psnr": float("nan")}},
+            "target must be one metric and a finite value, such as {'psnr': 38}, not {'psnr': nan}",
+        ),
     ],
 )
 def test_values_that_encode_refuses(options, message):

@@ -1,0 +1,35 @@
+"""Distances as the codec asks for them."""
+
+from importlib.metadata import entry_points
+
+import numpy as np
+import pytest
+import torch
+
+from metamer import perception
+from metamer.perception.errors import ImageError, MetricError
+from metamer.perception.judging import Judge
+
+
+def test_a_judge_is_the_distance_of_pixels():
+    generator = np.random.default_rng(0)
+    one, other = generator.integers(0, 256, (2, 24, 20, 3), np.uint8)
+    judge = Judge("ssim")
+    images = (torch.from_numpy(image).permute(2, 0, 1)[None] for image in (one, other))
+    assert judge(one, other) == pytest.approx(float(perception.create("ssim")(*images)))
+    assert judge(one, one) == judge.best == 1 and judge.higher_is_better
+    assert (judge.name, Judge("mse").higher_is_better) == ("ssim", False)
+
+
+def test_what_cannot_be_is_said():
+    with pytest.raises(MetricError, match="no distance is called 'sssim'"):
+        Judge("sssim")
+    with pytest.raises(MetricError, match="no option 'size'"):
+        Judge("ssim:size=3")
+    with pytest.raises(ImageError, match="needs 11 pixels a side"):
+        Judge("ssim")(*np.zeros((2, 8, 8, 3), np.uint8))
+
+
+def test_the_codec_finds_it_by_its_entry_point():
+    (point,) = entry_points(group="metamer.judges")
+    assert point.load() is Judge
