@@ -12,21 +12,20 @@ end with exit status 1.
 """
 
 import argparse
+import functools
 import sys
 from collections.abc import Iterator
-from itertools import islice
 from pathlib import Path
 
 import dask
-from dask.distributed import Client, Future, LocalCluster, as_completed
+from dask.distributed import Client, LocalCluster
 from tqdm import tqdm
 
 import metamer
 from metamer.codec.picture import pixels
-from metamer.codec.system import files, jobs
+from metamer.codec.system import cluster, files, jobs
 
 BATCH = 4  # pictures in a task: enough to hide what a task costs
-AHEAD = 4  # tasks for each worker that are on their way or waiting there
 
 # What Dask does beside the work: it profiles every 10 ms, wakes every 20, weighs its memory every
 # 100, and has the allocator give back what is freed at once, so that each array is mapped anew.
@@ -42,19 +41,12 @@ QUIET = {
 Work = tuple[str, str]  # picture and where its stream goes
 
 
-def encode(batch: list[Work], options: dict) -> list[tuple[str, str]]:
-    """What a worker does: encodes, and tells (picture, problem) of those that it could not.
-    ``options``: metamer.encode's.
-    """
-    problems = []
-    for source, target in batch:
-        try:
-            data = metamer.encode(files.read_file(source), threads=1, **options)
-            Path(target).parent.mkdir(parents=True, exist_ok=True)
-            files.write_file(target, data)
-        except (metamer.MetamerError, MemoryError, OSError) as problem:
-            problems.append((source, str(problem) or "not enough memory"))
-    return problems
+def encode(work: Work, options: dict) -> None:
+    """What a worker does. ``options``: metamer.encode's."""
+    source, target = work
+    data = metamer.encode(files.read_file(source), threads=1, **options)
+    Path(target).parent.mkdir(parents=True, exist_ok=True)
+    files.write_file(target, data)
 
 
 def missing(photos: Path, out: Path) -> list[Work]:
@@ -64,34 +56,13 @@ def missing(photos: Path, out: Path) -> list[Work]:
     return [(str(path), str(target)) for path, target in pairs if not target.exists()]
 
 
-def run(
-    client: Client, work: list[Work], options: dict
-) -> Iterator[tuple[int, list[tuple[str, str]]]]:
-    """Yields (pictures tried, problems) as tasks end. However much work there is, few tasks are
-    open at a time.
-    """
-    batches = (work[begin : begin + BATCH] for begin in range(0, len(work), BATCH))
-    sizes: dict[str, list[Work]] = {}
-
-    def submitted() -> Iterator[Future]:
-        for batch in batches:
-            future = client.submit(encode, batch, options, pure=False)
-            sizes[future.key] = batch
-            yield future
-
-    client.wait_for_workers(1)
-    more = submitted()
-    going = as_completed(list(islice(more, AHEAD * max(1, len(client.nthreads())))))
-    for future in going:
-        batch = sizes.pop(future.key)
-        lost = future.exception()  # Dask has tried it elsewhere already
-        yield (
-            len(batch),
-            [(source, f"the worker was lost: {lost}") for source, _ in batch]
-            if lost
-            else future.result(),
-        )
-        going.update(islice(more, 1))
+def run(client: Client, work: list[Work], options: dict) -> Iterator[tuple[str, str]]:
+    """Yields (picture, problem) of each as it ends; no problem is ""."""
+    encode_one = functools.partial(encode, options=options)
+    for (source, _), _, problem in cluster.outcomes(client, encode_one, work, BATCH):
+        if problem and not isinstance(problem, (metamer.MetamerError, MemoryError, OSError)):
+            raise problem
+        yield source, "" if problem is None else str(problem) or "not enough memory"
 
 
 def local(workers: int) -> LocalCluster:
@@ -126,17 +97,15 @@ def main() -> None:
         if name in ("model", "quality", "bpp", "max_bytes") and value is not None
     }
     work = missing(given.photos.resolve(), given.out.resolve())
-    cluster = given.scheduler or local(given.workers)
-    done = failed = 0
+    done = 0
     with (
-        Client(cluster) as client,
+        Client(given.scheduler or local(given.workers)) as client,
         tqdm(total=len(work), unit="file", disable=None, leave=False) as bar,
     ):
-        for tried, problems in run(client, work, options):
-            bar.update(tried)
-            failed += len(problems)
-            done += tried - len(problems)
-            for source, problem in problems:
+        for source, problem in run(client, work, options):
+            bar.update()
+            done += not problem
+            if problem:
                 print(f"{source}: {problem}", file=sys.stderr)
     print(f"{done} of {len(work)} encoded")
     sys.exit(0 if done == len(work) else 1)
