@@ -83,9 +83,7 @@ def _attempt_all(
     return [_attempt(work, item) for item in items]
 
 
-def _attempt(
-    work: Callable[[Item], Result], item: Item
-) -> tuple[Result | None, Exception | None]:
+def _attempt(work: Callable[[Item], Result], item: Item) -> tuple[Result | None, Exception | None]:
     try:
         return work(item), None
     except Exception as problem:

@@ -12,8 +12,10 @@ from tqdm import tqdm
 
 from metamer.codec.errors import FileError, ImageError
 from metamer.codec.system import files
+from metamer.evaluation import json_lines
 from metamer.evaluation.cost import machine
 from metamer.evaluation.images import picture_digest, read_image
+from metamer.evaluation.measure.cluster import Measured, measure_on_cluster
 from metamer.evaluation.measure.measurements import cached_distance, measure_picture
 from metamer.evaluation.measure.rows import (
     Point,
@@ -49,6 +51,7 @@ def measure_pictures(
     results: Path,
     jobs: int = 1,
     keep: Callable[[Path, Point], Path] | None = None,
+    dask: str | None = None,
 ) -> dict[tuple[str, Point], Row]:
     """Measures every picture at every point, unless an earlier run has (`measure_picture`).
 
@@ -60,6 +63,7 @@ def measure_pictures(
         jobs: Processes, each with a picture of its own; the seconds of encoding and decoding are
         then those of a busy machine.
         keep: Picture and point → where the decoded picture goes; None to keep none.
+        dask: Address of a Dask scheduler whose workers measure, instead of ``jobs``.
 
     Returns:
         (name of the picture, point) → row. Rows also have jobs and machine, a key of machines.json
@@ -77,7 +81,8 @@ def measure_pictures(
     if not text.endswith("\n"):
         files.write_file(str(results), text[: text.rfind("\n") + 1].encode())
     record_run(results.parent)
-    extra_fields = {"jobs": jobs, "machine": record_machine(results.parent / "machines.json")}
+    machines = results.parent / "machines.json"
+    extra_fields = {"jobs": jobs, "machine": record_machine(machines, machine.conditions())}
     work = functools.partial(
         measure_picture,
         points=points,
@@ -93,7 +98,16 @@ def measure_pictures(
         for path in paths
     )
     with progress(total, "point") as bar:
-        if jobs == 1:
+        if dask is not None:
+
+            def add(measured: Measured) -> None:
+                record_machine(machines, measured.conditions)
+                for row in measured.rows:
+                    json_lines.append_line(results, row)
+                bar.update(len(measured.rows))
+
+            measure_on_cluster(dask, paths, points, specs, rows, keep, add)
+        elif jobs == 1:
             for path in paths:
                 work(path, tick=bar.update)
         else:
@@ -126,9 +140,8 @@ def measure_in_processes(
             raise
 
 
-def record_machine(path: Path) -> str:
-    """The key under which ``path`` has this machine; added if it is not there. Raises FileError."""
-    conditions = machine.conditions()
+def record_machine(path: Path, conditions: dict) -> str:
+    """The key under which ``path`` has a machine; added if it is not there. Raises FileError."""
     name = machine.conditions_key(conditions)
     try:
         machines = json.loads(path.read_text()) if path.exists() else {}

@@ -43,6 +43,7 @@ def evaluate_at_rates(
     sheet_rate: float | None = None,
     with_realism: bool = False,
     critic: str | None = None,
+    dask: str | None = None,
 ) -> str:
     """Measures codecs at equal rates on the pictures of a folder.
 
@@ -64,6 +65,7 @@ def evaluate_at_rates(
         with_realism: Also how far the decoded set lies from the originals, for every codec at every
             rate (`comparison.compare_sets`, without PIM's z, which takes longest).
         critic: Network of the post-hoc critic; None for none.
+        dask: Address of a Dask scheduler whose workers measure, instead of ``jobs``.
 
     Returns:
         The table.
@@ -84,7 +86,7 @@ def evaluate_at_rates(
     sample = FeatureSampler(critic=critic) if with_realism else None
     points = [Point(name, target=target) for target in targets for name in names]
     places = functools.partial(decoded_path, out / "decoded") if keep else None
-    measured = measure_pictures(paths, points, specs, out / "matched.jsonl", jobs, places)
+    measured = measure_pictures(paths, points, specs, out / "matched.jsonl", jobs, places, dask)
     if keep:
         save_originals(paths, out / "decoded")
     labels = [cached_distance(spec).label for spec in specs]

@@ -135,6 +135,7 @@ def evaluate_over_settings(
     jobs: int = 1,
     published_names: Sequence[str] = (),
     ranges: Sequence[str] = (),
+    dask: str | None = None,
 ) -> str:
     """Measures codecs over their settings on the pictures of a folder.
 
@@ -151,6 +152,7 @@ def evaluate_over_settings(
         jobs: Processes.
         published_names: Published codecs to compare with, where the pictures are Kodak's.
         ranges: "METRIC=LOW,HIGH": the range that BD-rates in a distance are over.
+        dask: Address of a Dask scheduler whose workers measure, instead of ``jobs``.
 
     Returns:
         The table.
@@ -171,7 +173,8 @@ def evaluate_over_settings(
     anchor = get_codec(codecs.get(anchor, anchor)).name
     labels = [cached_distance(spec).label for spec in specs]
     within = parse_ranges(ranges, labels)
-    rows = list(measure_pictures(paths, at, specs, out / "results.jsonl", jobs).values())
+    measured = measure_pictures(paths, at, specs, out / "results.jsonl", jobs, dask=dask)
+    rows = list(measured.values())
     trained = [row for row in rows if is_trained(row)]
     text = rate_distortion_table(rows, labels, anchor, published_names, within)
     files.write_file(str(out / "table.txt"), (text + "\n").encode())

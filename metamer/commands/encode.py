@@ -16,6 +16,7 @@ from metamer.commands.options import (
     MetricValue,
     advanced_option,
     complete_models,
+    dask_option,
     files_argument,
     force_option,
     jobs_option,
@@ -114,6 +115,7 @@ STREAM_SUFFIX = ".mtm"
 @max_pixels_option
 @jobs_option
 @threads_option
+@dask_option
 @force_option
 @quiet_option
 def encode(
@@ -127,6 +129,7 @@ def encode(
     distances,
     count,
     threads,
+    dask,
     force,
     quiet,
     **options,
@@ -142,11 +145,17 @@ def encode(
     rate = {key: value for key, value in rate.items() if value is not None}
     if len(rate) > 1:
         raise click.UsageError("give one of --quality, --lossless, --bpp, --max-bytes and --target")
+    if dask:  # workers have folders of their own
+        if files.STREAM in (*names, output):
+            raise click.UsageError("--dask reads and writes files, not the standard streams")
+        names = tuple(map(os.path.abspath, names))
+        folder = os.sep if output and output.endswith(("/", os.sep)) else ""
+        output = output and os.path.abspath(output) + folder
     targets = files.targets_for(names, output, STREAM_SUFFIX)
     options |= rate
     options["distortion"] = dict.fromkeys(distances, 1.0) or None
     work = functools.partial(encode_file, shown=len(targets) == 1 and not quiet)
-    code_files(work, targets, "encoding", count, threads, force, quiet, options)
+    code_files(work, targets, "encoding", count, threads, force, quiet, options, dask)
 
 
 def encode_file(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from metamer.commands.options import Command, Finite, advanced_option
+from metamer.commands.options import Command, Finite, advanced_option, dask_option
 
 
 @click.command(cls=Command)
@@ -95,6 +95,7 @@ from metamer.commands.options import Command, Finite, advanced_option
     show_default=True,
     help="Processes, each with a picture of its own.",
 )
+@dask_option
 def evaluate(
     folder,
     codecs,
@@ -110,6 +111,7 @@ def evaluate(
     beside,
     ranges,
     jobs,
+    dask,
 ) -> None:
     """Measure rate and distortion on the pictures of FOLDER, against real peers.
 
@@ -120,6 +122,8 @@ def evaluate(
     from metamer.evaluation.rate import matched_rates as matched
     from metamer.evaluation.rate import rate_distortion
 
+    if dask:  # workers have folders of their own
+        folder, out = folder.absolute(), out.absolute()
     if (keep or sheet or with_realism) and not targets:
         raise click.UsageError("--keep, --realism and --sheet go with --bpp")
     if critic and not with_realism:
@@ -134,12 +138,23 @@ def evaluate(
     if targets:
         click.echo(
             matched.evaluate_at_rates(
-                folder, names, out, targets, anchor, specs, jobs, keep, sheet, with_realism, critic
+                folder,
+                names,
+                out,
+                targets,
+                anchor,
+                specs,
+                jobs,
+                keep,
+                sheet,
+                with_realism,
+                critic,
+                dask,
             )
         )
     else:
         click.echo(
             rate_distortion.evaluate_over_settings(
-                folder, names, out, anchor or "jpeg", specs, settings, jobs, beside, ranges
+                folder, names, out, anchor or "jpeg", specs, settings, jobs, beside, ranges, dask
             )
         )

@@ -106,6 +106,12 @@ jobs_option = click.option(
     help="Files to work on at once, each in a process of its own; 0 means as many as there are "
     "cores.",
 )
+dask_option = advanced_option(
+    "--dask",
+    metavar="ADDRESS",
+    help="Let the workers of a Dask cluster do it: its scheduler's address, tcp://HEAD:8786. They "
+    "see the same folders, and results are the same. Needs the extra [scale].",
+)
 files_argument = click.argument(
     "names", nargs=-1, required=True, metavar="FILE…", type=click.Path(allow_dash=True)
 )

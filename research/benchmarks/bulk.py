@@ -82,11 +82,11 @@ def main() -> None:
         with bulk.local(given.workers) as cluster, Client(cluster) as client:
             found = rates(
                 {
-                    "one process": lambda work: bulk.encode(work, {}),
+                    "one process": lambda work: [
+                        problem for one in work if (problem := bulk.encode(one, {}))
+                    ],
                     "Dask": lambda work: [
-                        problem
-                        for _, problems in bulk.run(client, work, {})
-                        for problem in problems
+                        problem for _, problem in bulk.run(client, work, {}) if problem
                     ],
                 },
                 paths,
