@@ -67,6 +67,20 @@ CATALOGUE = (
         true_distance=True,
         trainable=False,
     ),
+    *(
+        Metric(
+            f"psnr-{channel}",
+            f"{HERE}.pixels:psnr_{channel}",
+            f"Peak signal-to-noise ratio of {channel.capitalize()}, dB",
+            "ITU-T T.871",
+            "pixels",
+            high=100.0,
+            best=100.0,
+            higher_is_better=True,
+            trainable=False,
+        )
+        for channel in ("y", "cb", "cr")
+    ),
     Metric(
         "cielab",
         f"{HERE}.cielab:ColourDifference",
@@ -84,6 +98,14 @@ CATALOGUE = (
         low=-1.0,
         min_side=11,
         true_distance=True,
+    ),
+    similarity(
+        "ssim-luma",
+        f"{HERE}.structure:ssim_luma",
+        "Structural similarity of luma, thinned out to about 256 pixels",
+        "Wang et al., TIP 2004",
+        low=-1.0,
+        min_side=11,
     ),
     similarity(
         "ms-ssim",
@@ -230,6 +252,16 @@ CATALOGUE = (
         higher_is_better=True,
         min_side=8,
         package="ssimulacra2",
+        trainable=False,
+    ),
+    Metric(
+        "flip",
+        f"{HERE}.flip:Flip",
+        "FLIP, difference seen when flipping",
+        "Andersson et al., HPG 2020",
+        "judge",
+        high=1.0,
+        package="flip-evaluator",
         trainable=False,
     ),
     Metric(

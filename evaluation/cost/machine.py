@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import features
 
 PACKAGES = (
-    "metamer",
+    "metamer-codec",
     "numpy",
     "onnxruntime",
     "constriction",

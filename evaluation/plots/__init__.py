@@ -10,6 +10,7 @@ from metamer.evaluation.plots.sheets import plot_contact_sheet
 from metamer.evaluation.plots.style import (
     COLOURS,
     FORMATS,
+    Style,
     codec_styles,
     metric_title,
     plt,
@@ -19,6 +20,7 @@ from metamer.evaluation.plots.style import (
 __all__ = [
     "COLOURS",
     "FORMATS",
+    "Style",
     "ComplexityPoint",
     "codec_styles",
     "metric_title",

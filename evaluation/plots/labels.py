@@ -19,6 +19,7 @@ LABEL_X = 1.035  # where labels of ends stand, in widths of a panel
 NEAR, FAR = 5.0, 90.0  # from a point to its label, in points
 # at each distance, the best first
 ANGLES = np.deg2rad([20, -20, 160, -160, 60, -60, 120, -120, 90, -90, 0, 180])
+MARK = 2.5  # half of a marker, in points
 COVERED = 6.0  # points of distance that weigh as much as one covered spot of a line
 
 
@@ -28,7 +29,7 @@ def spread_apart(places: np.ndarray, gap: float, low: float, high: float) -> np.
 
     Where there is no room for all, they share it evenly.
 
-    >>> spread(np.array([0.5, 0.5, 0.1]), 0.2, 0, 1).round(3).tolist()
+    >>> spread_apart(np.array([0.5, 0.5, 0.1]), 0.2, 0, 1).round(3).tolist()
     [0.4, 0.6, 0.1]
     """
     if not len(places):
@@ -106,6 +107,8 @@ def label_points(
         lines = panel.transData.transform(
             np.concatenate([sample_line(line.get_xydata()) for line in panel.lines])
         )
+        marked = [line.get_xydata() for line in panel.lines if line.get_marker() != "None"]
+        points_at = panel.transData.transform(np.concatenate([np.empty((0, 2)), *marked]))
         frame, taken = np.array(panel.bbox.extents), np.empty((0, 4))
         for label in labels:
             text = annotate(panel, *label, size, coords="offset points")
@@ -114,7 +117,9 @@ def label_points(
             centre = panel.transData.transform(label[:2])
             best = min(
                 candidate_offsets(half, scale),
-                key=lambda at: placement_cost(at, centre, half, frame, taken, lines, scale),
+                key=lambda at: placement_cost(
+                    at, centre, half, frame, taken, lines, points_at, scale
+                ),
             )
             taken = np.vstack([taken, [*(centre + best - half), *(centre + best + half)]])
             text.xyann = tuple(best / scale)
@@ -137,18 +142,22 @@ def placement_cost(
     frame: np.ndarray,
     taken: np.ndarray,
     lines: np.ndarray,
+    points: np.ndarray,
     scale: float,
 ) -> float:
     """Of a place, in pixels: its distance, what it covers of lines, and more than all that where it
-    covers a label.
+    covers a point, leaves the panel, or covers a label.
     """
     low, high = centre + at - half, centre + at + half
     over = ((low < taken[:, 2:]) & (high > taken[:, :2])).all(1).sum()
     outside = (low < frame[:2]).any() or (high > frame[2:]).any()
+    margin = MARK * scale
+    hidden = ((points > low - margin) & (points < high + margin)).all(1).sum()
     covered = ((lines > low) & (lines < high)).all(1).sum()
     return (
         1e6 * over
         + 1e4 * outside
+        + 1e3 * hidden
         + COVERED * scale * covered
         + np.linalg.norm(np.maximum(np.abs(at) - half, 0))
     )

@@ -97,7 +97,7 @@ class Style:
 def metric_title(label: str) -> str:
     """A distance as figures call it, with its options.
 
-    >>> title("ms-ssim"), title("ms-ssim:luma=true")
+    >>> metric_title("ms-ssim"), metric_title("ms-ssim:luma=true")
     ('MS-SSIM', 'MS-SSIM, luma=true')
     """
     name, _, options = label.partition(":")
@@ -105,34 +105,43 @@ def metric_title(label: str) -> str:
 
 
 def codec_family(codec: str) -> str:
-    """The codec without how realistic its decoder was asked to be: points of one slider
-    look alike.
+    """The codec without how realistic its decoder was asked to be: steps of one slider share a
+    colour.
     """
     return codec.partition("@")[0]
 
 
 def codec_styles(codecs: Iterable[str]) -> dict[str, Style]:
-    """codec → its look. The usual ones always have the same; others take in turn what is left, by
-    their names.
+    """codec → its look, no two alike as long as there are 48 or fewer.
 
-    >>> looks(["mine", "base"])["base"] == looks(["base", "avif"])["base"]
+    The usual ones always have the same; others take in turn what is left, by their names. Steps of
+    one slider have the colour of their decoder and markers of their own, by rising realism.
+
+    >>> codec_styles(["mine", "base"])["base"] == codec_styles(["base", "avif"])["base"]
     True
     """
-    codecs = list(codecs)
+    codecs = list(dict.fromkeys(codecs))
     families = {codec_family(codec) for codec in codecs}
-    every = range(len(COLOURS))
-    taken = [USUAL[name] for name in families & set(USUAL)]
-    free = [
-        slot
-        for marker in MARKERS
-        for slot in zip(every, marker * len(every), strict=True)
-        if slot not in taken
-    ]
+    every = [(colour, marker) for marker in MARKERS for colour in range(len(COLOURS))]
+    taken = {USUAL[name] for name in families & set(USUAL)}
+    free = [slot for slot in every if slot not in taken]
     places = USUAL | dict(zip(sorted(families - set(USUAL)), cycle(free), strict=False))
-    return {
-        codec: Style(COLOURS[places[codec_family(codec)][0]], places[codec_family(codec)][1])
-        for codec in codecs
-    }
+    taken = {places[name] for name in families}
+    looks: dict[str, tuple[int, str]] = {}
+    for codec in sorted(codecs, key=slider_order):
+        own = places[codec_family(codec)]
+        if own in looks.values():  # a further step of a slider
+            steps = [(own[0], marker) for marker in MARKERS]
+            own = next((slot for slot in [*steps, *free] if slot not in taken), own)
+            taken.add(own)
+        looks[codec] = own
+    return {codec: Style(COLOURS[looks[codec][0]], looks[codec][1]) for codec in codecs}
+
+
+def slider_order(codec: str) -> tuple[str, float]:
+    """Sorts steps of one slider by the realism that was asked for."""
+    family, _, number = codec.partition("@")
+    return family, float(number) if number else -1.0
 
 
 def new_panels(

@@ -10,6 +10,7 @@ from metamer.evaluation.intervals import mean_intervals
 from metamer.evaluation.measure.rows import Row
 from metamer.evaluation.rate import bjontegaard, published
 from metamer.evaluation.rate.published import PublishedCodec
+from metamer.evaluation.results.at_rate import TOLERANCE
 from metamer.perception.metric import Metric
 from metamer.perception.registry import find
 
@@ -101,8 +102,12 @@ def paired_curve_intervals(rows: Iterable[Row], label: str, anchor: str) -> dict
 
 
 def _at_rates(curve: np.ndarray, rates: np.ndarray) -> np.ndarray:
-    """The values of a picture's curve, (settings, 2), at these rates; NaN beyond its ends."""
+    """The values of a picture's curve, (settings, 2), at these rates; NaN where they are more than
+    3 % beyond its ends.
+    """
     rate, value = curve[np.argsort(curve[:, 0], kind="stable")].T
+    near = np.clip(rates, rate[0], rate[-1])
+    rates = np.where(np.abs(rates / near - 1) <= TOLERANCE, near, rates)
     return np.interp(np.log(rates), np.log(rate), value, left=np.nan, right=np.nan)
 
 

@@ -11,6 +11,7 @@ from metamer.evaluation.measure.decoded import ORIGINAL, decoded_path
 from metamer.evaluation.measure.rows import Point, Row
 from metamer.evaluation.plots.style import metric_title
 from metamer.evaluation.report.contents import decimals
+from metamer.evaluation.results.at_rate import excess
 from metamer.evaluation.results.folders import Results, distance_labels
 from metamer.perception.registry import find
 
@@ -70,6 +71,7 @@ def viewer_section(results: Results, out: Path, most: int) -> dict | None:
                 key: row.get(key) and float(f"{row[key]:.6g}")
                 for key in ("bytes", "bpp", *distances)
             }
+            values["off"] = float(f"{100 * excess(row):.3g}")
             decodes[f"{row['target']:g}"][row["codec"]] = {
                 "src": copy_picture(decoded, out),
                 **values,
@@ -86,6 +88,7 @@ def viewer_section(results: Results, out: Path, most: int) -> dict | None:
     facts = [
         {"key": "bytes", "title": "bytes", "digits": 0, "better": 0},
         {"key": "bpp", "title": "bits per pixel", "digits": 3, "better": 0},
+        {"key": "off", "title": "off the rate, %", "digits": 1, "better": 0},
     ]
     for label in distances:
         better = 1 if find(label.partition(":")[0]).higher_is_better else -1

@@ -6,11 +6,13 @@ from collections.abc import Callable
 
 import pytorch_msssim
 from torch import Tensor
+from torch.nn import functional
 
 from metamer.perception.distance import Distance
 from metamer.perception.packages import import_package
 
 LUMA = (0.299, 0.587, 0.114)  # of gamma-coded sRGB, ITU-R BT.601
+SSIM_SIDE = 256  # pixels that SSIM's authors bring the shorter side near to
 # HaarPSI divides zero by zero for two black images; this, far below an 8-bit level, avoids it
 BLACK = 1e-6
 
@@ -50,6 +52,20 @@ def ssim() -> LibraryDistance:
     return LibraryDistance(
         lambda x, y: pytorch_msssim.ssim(x, y, data_range=1.0, size_average=False)
     )
+
+
+def ssim_luma() -> LibraryDistance:
+    """As its authors published it: of luma, averaged over squares of a whole number of pixels and
+    thinned out so that the shorter side comes near 256 (Wang et al. 2004; the step is that of their
+    ssim.m, whose page asks for it).
+    """
+
+    def compare(x: Tensor, y: Tensor) -> Tensor:
+        factor = max(1, round(min(x.shape[-2:]) / SSIM_SIDE))
+        x, y = (functional.avg_pool2d(to_luma(image), factor) for image in (x, y))
+        return pytorch_msssim.ssim(x, y, data_range=1.0, size_average=False)
+
+    return LibraryDistance(compare)
 
 
 def ms_ssim(luma: bool = False) -> LibraryDistance:

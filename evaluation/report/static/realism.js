@@ -1,24 +1,23 @@
 // Realism over rate, and the distortion-realism plane with an arrow to where both are better.
 "use strict";
 {
-  const { data, token, colour, rates, draw, follow } = charts;
+  const { data, token, colour, mark, rates, draw, follow, place } = charts;
   const { realism } = data;
-  const family = (codec) => codec.split("@")[0]; // points of one slider look alike, and have one name in the legend
+  const family = (codec) => codec.split("@")[0];
   const chosen = (name) => Number(document.querySelector(`input[name=${name}]:checked`).value);
 
-  function trace(curve, at, x, more) {
+  function trace(curve, at, x, more) { // of the points that were measured by both
     const { codec } = curve[0];
-    curve = curve.filter((point) => point.realism[at] !== null && x(point) !== null); // what was measured
-    const figures = curve.map((point) => point.realism[at]);
-    const error = figures.every((each) => each.length === 3) && {
+    const points = curve.filter((point) => point.realism[at] !== null && x(point) !== null);
+    const figures = points.map((point) => point.realism[at]);
+    const error = figures.every((figure) => figure.length === 3) && {
       type: "data", symmetric: false, thickness: 1, width: 0, array: figures.map(([value, , high]) => high - value),
       arrayminus: figures.map(([value, low]) => value - low),
     };
-    const first = realism.curves.find(([each]) => family(each.codec) === family(codec));
     return {
-      x: curve.map(x), y: figures.map(([value]) => value), error_y: error || {}, mode: "lines+markers",
-      line: { color: colour(codec), width: 2 }, marker: { size: 7, color: colour(codec) }, name: family(codec),
-      legendgroup: family(codec), showlegend: codec === first[0].codec, text: curve.map((each) => `<b>${each.codec}</b> ${each.bpp.toFixed(3)} bpp`),
+      x: points.map(x), y: figures.map(([value]) => value), error_y: error || {}, mode: "lines+markers",
+      line: { color: colour(codec), width: 2 }, marker: mark(codec, 8), name: codec, legendgroup: codec,
+      text: points.map((point) => `<b>${point.codec}</b> ${point.bpp.toFixed(3)} bpp`),
       hovertemplate: "%{text}<br>%{x:.4g}, %{y:.4g}<extra></extra>", ...more,
     };
   }
@@ -32,27 +31,28 @@
   function plane(at, by) {
     const { title, better } = realism.distances[by];
     const distortion = (point) => point.means[by];
-    const several = realism.curves.some((curve) => curve.length > 1);
-    const found = realism.curves.map((curve) => trace(curve, at, distortion, {
+    const measured = realism.curves.map((curve) => curve.filter((point) => point.realism[at] !== null && distortion(point) !== null))
+      .filter((curve) => curve.length);
+    const several = measured.some((curve) => curve.length > 1);
+    const found = measured.map((curve) => trace(curve, at, distortion, {
       mode: several ? "lines+markers" : "markers", line: { color: colour(curve[0].codec), width: 1.2 },
     }));
     found.push(...realism.sliders.map((path) => ({
       ...trace(path, at, distortion, {}), error_y: {}, mode: "lines", line: { color: colour(path.at(-1).codec), width: 3 }, hoverinfo: "skip",
-      hovertemplate: null, showlegend: false,
+      hovertemplate: null, showlegend: false, legendgroup: family(path.at(-1).codec),
     })));
-    if (several) {
-      found.push({
-        ...trace(realism.curves[0], at, distortion, {}), error_y: {}, mode: "text", text: realism.curves[0].map(({ rate }) => `${rate} bpp`),
-        textposition: "bottom center", textfont: { color: token("--quiet"), size: 12 }, cliponaxis: false, hoverinfo: "skip",
-        hovertemplate: null, legendgroup: "", showlegend: false,
-      });
-    }
+    const spot = (point, text, own) => ({ x: distortion(point), y: point.realism[at][0], text, colour: own });
+    const points = measured.flat().map((point) => spot(point, ""));
+    const steps = measured.filter((curve) => curve[0].slider !== null).map((curve) => spot(curve.at(-1), `${curve[0].slider}`, colour(curve[0].codec)));
+    const marks = several && measured.length ? measured[0].map((point) => spot(point, `${point.rate} bpp`)) : [];
     const arrow = {
       text: "better", xref: "paper", yref: "paper", x: 1, y: 1, yshift: 26, ax: -46, ay: 14, showarrow: true, arrowhead: 2,
       arrowcolor: token("--quiet"), font: { color: token("--quiet") },
     };
+    const ends = measured.flat().flatMap((point) => point.realism[at].map((y) => ({ x: distortion(point), y })));
+    const labels = place([...steps, ...marks], points, ends, document.getElementById("plane"), { x: better < 0, y: true });
     draw("plane", found, {
-      title: realism.measures[at], annotations: [arrow], legend: "below", y: { autorange: "reversed", title: "more realism →" },
+      title: realism.measures[at], annotations: [arrow, ...labels], legend: "below", y: { autorange: "reversed", title: "more realism →" },
       x: { autorange: better > 0 ? true : "reversed", title: `${title}   less distortion →` },
     });
   }

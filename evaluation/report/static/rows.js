@@ -3,8 +3,8 @@
 {
   const { columns, rows } = JSON.parse(document.getElementById("data").textContent);
   const table = document.getElementById("rows");
-  let by = 0;
-  let direction = 1;
+  let by = Math.min(Number(state.get("sort") ?? 0) || 0, columns.length - 1);
+  let direction = state.get("order") === "-1" ? -1 : 1;
 
   function compare(first, second) {
     const [a, b] = [first[by], second[by]];
@@ -46,6 +46,8 @@
     button.addEventListener("click", () => {
       direction = index === by ? -direction : 1;
       by = index;
+      state.set("sort", by);
+      state.set("order", direction);
       show();
     });
     cell.append(button);
@@ -58,7 +60,7 @@
     table.tHead.append(head);
     for (const [id, index] of [["only-codec", 1], ["only-picture", 0]]) {
       const select = document.getElementById(id);
-      select.append(new Option("all", ""), ...[...new Set(rows.map((row) => row[index]))].map((name) => new Option(name, name)));
+      state.select(select, [["", "all"], ...[...new Set(rows.map((row) => row[index]))].map((name) => [name, name])], "");
       select.addEventListener("change", show);
     }
     show();

@@ -8,9 +8,12 @@
   const clamp = (value, low, high) => Math.min(Math.max(value, low), high);
   const [stage, divider] = [get("stage"), get("divider")];
   const images = { left: document.querySelector("#over img"), right: document.querySelector("#under img") };
-  let at = 50; // of the divider, in percent
-  let zoom = 1;
-  let corner = { x: 0, y: 0 }; // of the zoomed picture, in CSS pixels from the stage's
+  const number = (key, usual, low, high) => clamp(Number(state.get(key) ?? usual) || usual, low, high);
+  let at = number("divider", 50, 0, 100); // in percent
+  let zoom = number("zoom", 1, 1, MOST);
+  // of the zoomed picture, in CSS pixels from the stage's; where the address says it is in shares of the picture's width
+  let corner = { x: 0, y: 0 };
+  let focus = state.get("at")?.split(",").map(Number);
 
   const picture = () => viewer.pictures[get("picture").selectedIndex];
   const version = (side) => {
@@ -22,6 +25,7 @@
     const { width, height } = picture();
     const box = stage.getBoundingClientRect();
     const scale = (box.width / width) * zoom;
+    if (focus && box.width) [corner, focus] = [{ x: -focus[0] * box.width * zoom, y: -focus[1] * box.width * zoom }, null];
     corner = { x: clamp(corner.x, box.width * (1 - zoom), 0), y: clamp(corner.y, box.height * (1 - zoom), 0) };
     for (const image of Object.values(images)) {
       image.style.width = `${width}px`;
@@ -34,6 +38,18 @@
     divider.setAttribute("aria-valuenow", Math.round(at));
     divider.setAttribute("aria-valuetext", `${get("left").value} on ${Math.round(at)} % of the width`);
     get("scale").textContent = `${Math.round(100 * scale)} %`;
+    remember(box.width);
+  }
+
+  let waiting = 0;
+  function remember(width) { // not at every step of a drag: browsers stop pages that change their address too often
+    clearTimeout(waiting);
+    waiting = setTimeout(() => {
+      if (at !== 50 || state.get("divider") !== null) state.set("divider", Math.round(at));
+      if (zoom === 1 && state.get("zoom") === null) return;
+      state.set("zoom", +zoom.toFixed(2));
+      state.set("at", [corner.x, corner.y].map((offset) => (-offset / (width * zoom) || 0).toFixed(3)).join());
+    }, 250);
   }
 
   function slide(to) {
@@ -95,7 +111,7 @@
   }
 
   function fill(id, names, chosen) {
-    get(id).replaceChildren(...names.map(([value, text]) => new Option(text, value, false, value === chosen)));
+    state.select(get(id), names, chosen);
     get(id).addEventListener("change", show);
   }
 
@@ -167,6 +183,7 @@
     fill("right", same([ORIGINAL, ...viewer.codecs]), viewer.codecs[1] ?? ORIGINAL);
     get("swap").addEventListener("click", () => {
       [get("left").value, get("right").value] = [get("right").value, get("left").value];
+      for (const side of ["left", "right"]) state.set(side, get(side).value);
       show();
     });
     get("in").addEventListener("click", () => magnify(zoom * 2));

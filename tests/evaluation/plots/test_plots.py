@@ -129,6 +129,18 @@ def test_labels_of_points_do_not_overlap(places):
     plots.plt.close(drawn)
 
 
+def test_a_label_covers_no_point(figure):
+    drawn, panel = figure
+    draw = np.random.default_rng(0)
+    places = draw.uniform(0, 1, (25, 2))
+    panel.plot(*places.T, "o", linestyle="")
+    labels.label_points(drawn, {panel: [(*place, "a name", "k") for place in places[:6]]})
+    drawn.draw_without_rendering()
+    dots = panel.transData.transform(places)
+    boxes = [Text.get_window_extent(text) for text in panel.texts]
+    assert not any(box.contains(*dot) for box in boxes for dot in dots)
+
+
 def test_a_lonely_label_stands_beside_its_point_off_its_line(figure):
     drawn, panel = figure
     panel.plot([0, 1, 2], [0, 1, 2])
@@ -148,10 +160,9 @@ def test_codecs_keep_their_looks():
         assert found["base"] == style.codec_styles(["base"])["base"] and len(
             set(found.values())
         ) == len(found)
-    assert (
-        style.codec_styles(["base+x@0.5", "base+x@1"])["base+x@0.5"]
-        == style.codec_styles(["base+x@0.5", "base+x@1"])["base+x@1"]
-    )
+    steps = style.codec_styles(["base+x@0.5", "base+x@1", "base+x@0", "base"])
+    assert len({look.colour for codec, look in steps.items() if "@" in codec}) == 1
+    assert len(set(steps.values())) == 4  # and all can be told apart
     many = style.codec_styles([f"codec{index}" for index in range(30)])
     assert len(set(many.values())) == 30
 

@@ -1,9 +1,11 @@
 """The report as a reader has it: opened from its folder in Chromium, without a network."""
 
+import csv
 import hashlib
 import json
 import re
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -130,7 +132,7 @@ def texts(browser, selector: str) -> list[str]:
 
 def choose(browser, name: str, value: str) -> None:
     browser.execute_script(
-        "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change'))",
+        "arguments[0].value = arguments[1]; arguments[0].dispatchEvent(new Event('change', {bubbles: true}))",
         one(browser, f"#{name}"),
         value,
     )
@@ -330,7 +332,76 @@ def test_curves_and_matrix_follow_the_distance(browser):
     assert "HAARPSI" in texts(browser, "#curves .gtitle")[0].upper()
     bands = len(browser.find_elements("css selector", "#curves .fills path.js-fill"))
     one(browser, "#bands").click()
-    assert bands == 2 and not browser.find_elements("css selector", "#curves .fills path.js-fill")
+    assert bands == 1 and not browser.find_elements("css selector", "#curves .fills path.js-fill")
+
+
+def test_the_address_shows_the_same_again(browser, page):
+    one(browser, "input[value=haarpsi] + span").click()
+    one(browser, "#bands").click()
+    choose(browser, "rate", "1.2")
+    choose(browser, "left", "jpeg")
+    choose(browser, "only-codec", "webp")
+    one(browser, "#rows thead th:nth-child(4) button").click()
+    one(browser, "#stage").send_keys("+")
+    before = int(one(browser, "#scale").text.rstrip(" %"))
+    address = f"{page.as_uri()}#"
+    for _ in range(40):  # the zoom is written down a moment later
+        if "zoom=" in (address := browser.current_url):
+            break
+        time.sleep(0.1)
+    browser.get("about:blank")
+    browser.get(address)
+    value = "return document.getElementById(arguments[0]).value"
+    assert [browser.execute_script(value, name) for name in ("rate", "left", "only-codec")] == [
+        "1.2",
+        "jpeg",
+        "webp",
+    ]
+    assert one(browser, "input[value=haarpsi]").is_selected()
+    assert not one(browser, "#bands").is_selected()
+    assert one(browser, "#rows thead th:nth-child(4)").get_attribute("aria-sort") == "ascending"
+    assert int(one(browser, "#scale").text.rstrip(" %")) == before
+    browser.get("about:blank")
+    browser.get(f"{page.as_uri()}#metric=none&rate=7&sort=99")  # of other results
+    assert one(browser, "input[value=psnr]").is_selected()
+
+
+def test_codecs_look_the_same_everywhere_and_each_its_own(chromium, with_realism):
+    wide(chromium, 1280)
+    chromium.get(with_realism.as_uri())
+    looks = chromium.execute_script(
+        """return ["curves", "plane", "rate-realism"].flatMap((id) => document.getElementById(id).data
+        .filter((trace) => trace.name && trace.marker && trace.marker.symbol)
+        .map((trace) => [trace.name, trace.marker.color, trace.marker.symbol]))"""
+    )
+    by_codec = {}
+    for name, *look in looks:
+        assert by_codec.setdefault(name, look) == look
+    assert len(by_codec) >= 6 and len(set(map(tuple, by_codec.values()))) == len(by_codec)
+    steps = [look for name, look in by_codec.items() if "@" in name]
+    assert len(steps) >= 3 and len({colour for colour, _ in steps}) == 1
+
+
+def test_every_table_is_there_as_csv(page, results):
+    text = page.read_text()
+    links = re.findall(r'href="(tables/[^"]+)" download', text)
+    assert len(links) == text.count("<table") - 1  # all but the viewer's, of what it shows
+    rows = list(csv.DictReader((page.parent / "tables/every-picture.csv").open()))
+    assert len(rows) == len(rows_of(results))
+    first = rows_of(results)[0]
+    assert float(rows[0]["PSNR (dB)"]) == pytest.approx(first["psnr"], rel=1e-5)
+    (matrix,) = [link for link in links if "psnr" in link]
+    numbers = list(csv.reader((page.parent / matrix).open()))
+    assert numbers[0][0] == "codec" and all("−" not in cell for line in numbers for cell in line)
+    assert all(np.isfinite(float(cell)) for line in numbers[1:] for cell in line[1:] if cell)
+
+
+def test_the_page_says_when_where_and_how(page):
+    text = " ".join(page.read_text().split())
+    run = json.loads((page.parents[1] / "runs.jsonl").read_text())
+    assert run["date"][:10] in text and f"cpu {run['machine']['cpu']}"[:20] in text
+    assert "numpy" in text and "<code>metamer " in text and " UTC by Metamer " in text
+    assert "mean difference from jpeg on the same picture" in text and "Flat areas" in text
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -404,9 +475,10 @@ def test_the_plane_follows_measure_and_distortion(chromium, with_realism):
     drawn = "const {data, layout} = document.getElementById(arguments[0]); return [data, layout]"
     data, layout = chromium.execute_script(drawn, "plane")
     recorded = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())
-    assert layout["title"]["text"] == "FID/256" and [
-        each["text"] for each in layout["annotations"]
-    ] == ["better"]
+    assert layout["title"]["text"] == "FID/256"
+    notes = [note["text"] for note in layout["annotations"]]
+    # the realism of every step, and the rates of one codec
+    assert notes[0] == "better" and {"0.25", "0.5", "1", "0.15 bpp", "0.3 bpp"} <= set(notes)
     assert data[0]["x"] == pytest.approx([recorded[0]["means"]["psnr"]["value"]] * 2, rel=1e-5)
     assert layout["xaxis"]["title"]["text"].startswith("PSNR")
     ways = [np.sign(np.subtract(*layout[axis]["range"])) for axis in ("xaxis", "yaxis")]
@@ -428,7 +500,8 @@ def test_the_plane_follows_measure_and_distortion(chromium, with_realism):
     )
     over_rate, _ = chromium.execute_script(drawn, "rate-realism")
     assert over_rate[0]["x"] == [0.15, 0.3] and over_rate[0]["y"] == data[0]["y"]
-    assert texts(chromium, "#plane .legendtext").count("base+realism") == 1
+    steps = [name for name in texts(chromium, "#plane .legendtext") if name.startswith("base+re")]
+    assert len(steps) == len(set(steps)) == 4 and all("@" in name for name in steps)
     names = texts(chromium, "#curves .legendtext")
     assert "vtm (published)" in names and chromium.get_log("browser") == []
 

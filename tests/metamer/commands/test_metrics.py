@@ -43,6 +43,29 @@ def test_compare(coarse):
     assert spec in text and str(coarse) in text
 
 
+def test_compare_folders_pairs_pictures_by_name(tmp_path, otters):
+    for folder, quality in (("a", 95), ("b", 20)):
+        (tmp_path / folder).mkdir()
+        for index, kind in enumerate(("png", "jpg")):
+            piece = otters.crop((200 * index, 0, 200 * index + 180, 170))
+            name = f"{index}.{kind if folder == 'a' else 'jpg'}"
+            piece.save(tmp_path / folder / name, quality=quality)
+    arguments = ("metrics", "compare", tmp_path / "a", tmp_path / "b", "-m", "psnr", "-m", "mse")
+    rows = list(csv.DictReader(inside(*arguments, "--csv").stdout.decode().splitlines()))
+    assert [row["image"] for row in rows] == [
+        str(tmp_path / "b" / "0.jpg"),
+        str(tmp_path / "b" / "1.jpg"),
+        "mean",
+    ]
+    first, second, mean = (float(row["psnr"]) for row in rows)
+    assert mean == pytest.approx((first + second) / 2) and 20 < first < 45
+    assert "mean" in inside(*arguments).stdout.decode().splitlines()[-1]
+    assert "not both" in inside(*arguments, "--csv", "--json").stderr.decode()
+    otters.save(tmp_path / "b" / "2.png")
+    assert "has no picture called 2" in told(inside(*arguments))
+    assert "one other folder" in told(inside("metrics", "compare", tmp_path / "a", OTTERS))
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -5,6 +5,8 @@ import torch
 
 from metamer.perception import create
 from metamer.perception.distances.cielab import linear_light, srgb_to_lab
+from metamer.perception.errors import MetricError
+from metamer.perception.packages import import_package
 
 
 @pytest.mark.parametrize(
@@ -33,3 +35,45 @@ def test_delta_e_is_the_mean_distance():
 def test_linear_light_is_continuous_where_its_pieces_meet():
     around = torch.tensor([0.04045 - 1e-6, 0.04045 + 1e-6])
     assert linear_light(around).diff().abs().item() < 1e-6
+
+
+def test_psnr_of_one_channel_sees_that_channel_alone():
+    torch.manual_seed(0)
+    image = torch.rand(1, 3, 32, 32)
+    luma = create("psnr-y")
+    assert [create(f"psnr-{name}")(image, image).item() for name in ("y", "cb", "cr")] == [100] * 3
+    brighter = image + 0.1  # all three channels alike: luma alone
+    assert luma(image, brighter).item() == pytest.approx(20, abs=1e-3)
+    assert create("psnr-cb")(image, brighter).item() > 90
+    # blue by 0.2 moves Cb by 0.1 and luma by 0.0228
+    bluer = image + 0.2 * torch.tensor([0.0, 0, 1]).view(1, 3, 1, 1)
+    assert create("psnr-cb")(image, bluer).item() == pytest.approx(20, abs=1e-3)
+    assert luma(image, bluer).item() == pytest.approx(32.84, abs=0.01)
+    assert create("psnr-cr")(image, bluer).item() == pytest.approx(35.78, abs=0.01)
+
+
+@pytest.mark.parametrize("size", [(90, 120), (512, 768), (400, 300)])
+def test_ssim_of_luma_is_piq_s(size):
+    """piq takes the same step: the shorter side comes near 256."""
+    piq = import_package("piq", "perception")
+    torch.manual_seed(1)
+    reference = torch.nn.functional.interpolate(torch.rand(1, 3, 40, 40), size, mode="bicubic")
+    reference = reference.clamp(0, 1)
+    image = (reference + 0.05 * torch.randn_like(reference)).clamp(0, 1)
+    weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
+    wanted = piq.ssim(*((x * weights).sum(1, keepdim=True) for x in (image, reference)))
+    assert create("ssim-luma")(reference, image).item() == pytest.approx(wanted.item(), abs=2e-5)
+
+
+def test_flip_is_the_package_s_and_knows_the_viewing_distance():
+    evaluate = pytest.importorskip("flip_evaluator").evaluate
+    torch.manual_seed(2)
+    reference = torch.rand(1, 3, 48, 64).mul(255).round() / 255
+    image = (reference + 0.1).clamp(0, 1).mul(255).round() / 255
+    arrays = [part[0].permute(1, 2, 0).numpy().copy() for part in (reference, image)]
+    near, far = create("flip"), create("flip", pixels_per_degree=20)
+    assert near(reference, image).item() == pytest.approx(evaluate(*arrays, "LDR")[1], abs=1e-6)
+    assert near(reference, reference).item() == 0 < near(reference, image).item() < 1
+    assert far(reference, image).item() != near(reference, image).item()
+    with pytest.raises(MetricError, match="positive"):
+        create("flip", pixels_per_degree=0)
