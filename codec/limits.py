@@ -16,7 +16,16 @@ ALWAYS = 1 << 20  # pixels that any number of bytes may declare
 
 
 def check_picture_size(width: int, height: int, max_pixels: int | None) -> None:
-    """Raises ImageError for a picture that is too large to be encoded."""
+    """Checks that a picture is not too large to be encoded.
+
+    Args:
+        width: Pixels.
+        height: Pixels.
+        max_pixels: How many it may have; None for `MAX_PIXELS`.
+
+    Raises:
+        ImageError: It has more.
+    """
     limit = MAX_PIXELS if max_pixels is None else max_pixels
     if width * height > limit:
         raise ImageError(
@@ -25,11 +34,16 @@ def check_picture_size(width: int, height: int, max_pixels: int | None) -> None:
 
 
 def check_stream_size(header: Header, size: int, max_pixels: int | None) -> None:
-    """Raises StreamError for a file of ``size`` bytes that declares more pixels than should be
-    decoded.
+    """Checks that a file does not declare more pixels than should be decoded.
 
-    max_pixels: None for `MAX_PIXELS`, and no more than what ``size`` makes plausible; a number
-    alone decides.
+    Args:
+        header: The file's.
+        size: The file's, in bytes.
+        max_pixels: How many it may declare; None for `MAX_PIXELS`, and no more than ``size`` makes
+            plausible. A number alone decides.
+
+    Raises:
+        StreamError: It declares more.
     """
     count, declares = (
         header.width * header.height,

@@ -27,30 +27,48 @@ CONTENDERS = 2  # filters that it is tried with
 
 
 def encode_alpha(plane: Image.Image) -> bytes:
-    """A section's body for a mode-L plane, 255 for opaque."""
+    """Codes a plane of opacity.
+
+    Args:
+        plane: Mode L, 255 for opaque.
+
+    Returns:
+        A section's body.
+    """
     body = bytearray()
     for box in split_tiles(Box(0, 0, plane.height, plane.width), TILE):
         levels = np.asarray(plane.crop((box.left, box.top, box.right, box.bottom)))
-        found = []
+        candidates = []
         for kind in (NONE, HORIZONTAL, VERTICAL, GRADIENT):
             residuals = _filter(levels, kind)
-            found.append(
+            candidates.append(
                 min((bytes([kind]) + _vp8l(residuals, effort) for effort in EFFORTS), key=len)
             )
-        found.sort(key=len)
+        candidates.sort(key=len)
         if plane.width * plane.height <= EXHAUSTIVE_UP_TO:
-            found += [
+            candidates += [
                 data[:1] + _vp8l(_filter(levels, data[0]), EXHAUSTIVE)
-                for data in found[:CONTENDERS]
+                for data in candidates[:CONTENDERS]
             ]
-        data = min(found, key=len)
+        data = min(candidates, key=len)
         body += leb128(len(data)) + data
     return bytes(body)
 
 
 def decode_alpha(body: bytes, width: int, height: int, region: Box) -> Image.Image:
-    """The pixels ``region`` of the plane that `encode_alpha` was given; other tiles are not
-    decoded. Raises StreamError.
+    """Decodes a part of a plane of opacity; tiles outside of it are not decoded.
+
+    Args:
+        body: The section's.
+        width: Of the whole plane, in pixels.
+        height: Of the whole plane, in pixels.
+        region: The part, in pixels.
+
+    Returns:
+        Mode L.
+
+    Raises:
+        StreamError: The section is damaged.
     """
     plane, place = Image.new("L", (region.width, region.height)), 0
     for box in split_tiles(Box(0, 0, height, width), TILE):
@@ -67,10 +85,15 @@ def decode_alpha(body: bytes, width: int, height: int, region: Box) -> Image.Ima
 
 
 def quantise_alpha(plane: Image.Image, quality: int) -> Image.Image:
-    """Fewer levels, 0 and 255 always among them, chosen for least squared error (Lloyd's
-    algorithm), as many as WebP takes.
+    """Fewer levels of opacity, 0 and 255 always among them, chosen for least squared error (Lloyd's
+    algorithm); as many as WebP takes.
 
-    quality: 0 … 100; 100 changes nothing.
+    Args:
+        plane: Mode L.
+        quality: 0 … 100, which changes nothing.
+
+    Returns:
+        Mode L.
     """
     count = np.asarray(plane.histogram(), float)
     wanted = (
@@ -91,25 +114,32 @@ def quantise_alpha(plane: Image.Image, quality: int) -> Image.Image:
 
 
 def fill_transparent(image: Image.Image, plane: Image.Image) -> Image.Image:
-    """The picture, L or RGB, with what is fully transparent filled smoothly from what is not.
-
-    It costs few bits then, and does not bleed into edges. By pull-push (Gortler et al., "The
+    """Fills what is fully transparent smoothly from what is not, by pull-push (Gortler et al., "The
     lumigraph", SIGGRAPH 1996).
+
+    It costs few bits then, and does not bleed into edges.
+
+    Args:
+        image: Mode L or RGB.
+        plane: Its opacity, mode L.
+
+    Returns:
+        A picture of the mode of ``image``.
     """
-    known = plane.point([0] + [255] * 255)
-    return _filled(image.convert("RGB"), known).convert(image.mode)
+    visible = plane.point([0] + [255] * 255)
+    return _filled(image.convert("RGB"), visible).convert(image.mode)
 
 
-def _filled(image: Image.Image, known: Image.Image) -> Image.Image:
-    low, high = known.getextrema()
-    if low or not high:  # all known, or nothing
+def _filled(image: Image.Image, visible: Image.Image) -> Image.Image:
+    low, high = visible.getextrema()
+    if low or not high:  # all visible, or nothing
         return image if low else Image.new("RGB", image.size, (128, 128, 128))
     joined = image.copy()
-    joined.putalpha(known)
-    # premultiplied: the mean of what is known alone
+    joined.putalpha(visible)
+    # premultiplied: the mean of what is visible alone
     half = joined.convert("RGBa").reduce(2).convert("RGBA")
     coarse = _filled(half.convert("RGB"), half.getchannel("A").point([0] + [255] * 255))
-    return Image.composite(image, coarse.resize(image.size, Image.Resampling.BILINEAR), known)
+    return Image.composite(image, coarse.resize(image.size, Image.Resampling.BILINEAR), visible)
 
 
 def _filter(levels: np.ndarray, kind: int) -> np.ndarray:

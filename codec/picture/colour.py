@@ -36,11 +36,18 @@ BRADFORD = np.array(
 def convert_colours(
     image: Image.Image, profile: bytes | None, *, keep: bool = False
 ) -> tuple[Image.Image, bytes]:
-    """An L, RGB, CMYK or LAB picture as L or RGB, and the profile that its numbers are in, empty
-    for sRGB.
+    """A picture as L or RGB, in sRGB or in a profile's space.
 
     Without a profile, or with one that is broken or for another kind of picture, numbers are taken
     as sRGB: as viewers do.
+
+    Args:
+        image: Mode L, RGB, CMYK or LAB.
+        profile: That its numbers are in, if any.
+        keep: Keep the numbers of L and RGB as they are.
+
+    Returns:
+        The picture, and the profile that its numbers are in, empty for sRGB.
     """
     profile = profile or b""
     opened = _opened(profile)
@@ -70,9 +77,15 @@ def profile_suits(profile: bytes, mode: str) -> bool:
 
 
 def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
-    """A picture from the space of ``profile`` to sRGB, L where it was L.
+    """A picture from the space of a profile to sRGB. Unchanged where no colour would move by more
+    than a level, and where the profile is of no use.
 
-    Unchanged where no colour would move by more than a level, and where the profile is of no use.
+    Args:
+        image: Mode L, RGB, CMYK or LAB.
+        profile: That its numbers are in.
+
+    Returns:
+        Mode L where it was L, else RGB.
     """
     opened = _opened(profile)
     if opened is None:
@@ -97,12 +110,23 @@ def to_srgb(image: Image.Image, profile: bytes) -> Image.Image:
 
 
 def signalled_colours(file: IO[bytes], format: str | None, profile: bytes | None) -> dict[str, Any]:
-    """What a picture file says of its colours in code points (ITU-T H.273) and Pillow does not
-    read, as Pillow's ``info``.
+    """Reads what a picture file says of its colours in code points (ITU-T H.273) and Pillow does
+    not read.
 
     PNG's cICP chunk comes before every other (PNG 3, section 11.3.2.6); those of AVIF and HEIC
-    stand where there is no ``profile``. Raises ImageError for high dynamic range, and for a PNG
-    with code points that no profile is made of here.
+    stand where there is no profile.
+
+    Args:
+        file: Open for reading bytes from any place.
+        format: Pillow's name.
+        profile: That is embedded, if any.
+
+    Returns:
+        Entries for Pillow's ``info``.
+
+    Raises:
+        ImageError: Of high dynamic range, or a PNG with code points that no profile is made of
+            here.
     """
     points = _cicp(file) if format == "PNG" else _nclx(file) if format in ("AVIF", "HEIF") else None
     if points is None:
@@ -151,10 +175,14 @@ def _cicp(file: IO[bytes]) -> tuple[int, ...] | None:
 
 
 def png_profile(info: dict) -> bytes | None:
-    """The profile that a PNG's gAMA and cHRM chunks stand for (PNG section 11.3.2); None where
-    there is nothing to convert.
+    """The profile that a PNG's gAMA and cHRM chunks stand for (PNG section 11.3.2). An sRGB chunk,
+    or an embedded profile, comes before them.
 
-    info: Pillow's. An sRGB chunk, or an embedded profile, comes before them.
+    Args:
+        info: Pillow's.
+
+    Returns:
+        None where there is nothing to convert.
     """
     gamma, chromaticity = info.get("gamma"), info.get("chromaticity") or SRGB_CHROMATICITY
     if "srgb" in info or not gamma or not 0.1 < gamma < 10:
@@ -172,8 +200,13 @@ def png_profile(info: dict) -> bytes | None:
 
 
 def against_d50(chromaticity: Sequence[float]) -> np.ndarray | None:
-    """(3, 3) XYZ of primaries in columns, adapted to D50, of x and y of white, red, green, blue;
-    None for degenerate ones.
+    """Primaries adapted to D50 (ICC.1 annex E).
+
+    Args:
+        chromaticity: x and y of white, red, green and blue.
+
+    Returns:
+        (3, 3) XYZ of primaries in columns; None for degenerate ones.
     """
     xy = np.array(chromaticity).reshape(4, 2)
     columns = np.column_stack([xy[:, 0] / xy[:, 1], np.ones(4), (1 - xy.sum(1)) / xy[:, 1]])

@@ -1,7 +1,7 @@
 """EXIF as files carry it, a TIFF header and directories, read without trust in anything that it
 says.
 
-Only what is needed here: how the picture stands, and the tags that tell of the photograph.
+Only what is needed here: the orientation, and the tags that describe the photograph.
 """
 
 import struct
@@ -23,10 +23,16 @@ _HEADER = 8
 
 
 class Entry(NamedTuple):
-    """tag; kind: type of the values; number: how many; place: of the entry's 12 bytes; start, size:
-    of its values, in bytes.
+    """An entry of a directory. Values are not copied along: sixty thousand entries may name the
+    same sixteen megabytes.
 
-    Values are not copied along: sixty thousand entries may name the same sixteen megabytes.
+    Attributes:
+        tag: What it says.
+        kind: The type of its values.
+        number: How many there are.
+        place: Of the entry's 12 bytes.
+        start: Of its values.
+        size: Of its values, in bytes.
     """
 
     tag: int
@@ -38,14 +44,14 @@ class Entry(NamedTuple):
 
 
 def byte_order(data: bytes) -> str | None:
-    """Of EXIF or a TIFF file, as `struct` writes it; None if ``data`` begins as neither does."""
+    """The order of bytes of EXIF or a TIFF file, as `struct` writes it; None if ``data`` begins as
+    neither does.
+    """
     return _ORDERS.get(bytes(data[:4])) if len(data) >= _HEADER else None
 
 
 def _rows(data: bytes, place: int) -> range:
-    """Where the entries of the directory at ``place`` begin, of those that lie inside of
-    ``data``.
-    """
+    """Where the entries of the directory at ``place`` begin, of those inside of ``data``."""
     order = byte_order(data)
     if order is None or not _HEADER <= place <= len(data) - 2:
         return range(0)
@@ -54,8 +60,14 @@ def _rows(data: bytes, place: int) -> range:
 
 
 def directory(data: bytes, place: int) -> Iterator[Entry]:
-    """The entries of the directory at ``place`` that hold values of a known type which lie inside
-    of ``data``.
+    """Reads a directory.
+
+    Args:
+        data: EXIF, or a TIFF file.
+        place: Where the directory begins.
+
+    Yields:
+        Entries that hold values of a known type which lie inside of ``data``.
     """
     order = byte_order(data)
     for start in _rows(data, place):
@@ -67,7 +79,7 @@ def directory(data: bytes, place: int) -> Iterator[Entry]:
 
 
 def first_directory(data: bytes) -> int:
-    """Where it begins, 0 if ``data`` is no EXIF."""
+    """Where the first directory begins; 0 if ``data`` is no EXIF."""
     order = byte_order(data)
     return struct.unpack_from(f"{order}I", data, 4)[0] if order else 0
 
@@ -88,7 +100,7 @@ def sub_directory(data: bytes, tag: int) -> list[Entry]:
 
 
 def orientation(data: bytes) -> int | None:
-    """How the picture stands, 1 to 8; None where EXIF does not say."""
+    """The orientation, 1 to 8; None where EXIF does not say."""
     values = (
         integer(data, entry)
         for entry in directory(data, first_directory(data))
@@ -99,11 +111,14 @@ def orientation(data: bytes) -> int | None:
 
 
 def upright(data: bytes) -> bytes:
-    """EXIF whose orientation, whatever its type, is the SHORT 1, and all else as it was; empty
-    where it is broken.
+    """EXIF whose orientation, whatever its type, is the SHORT 1, and all else as it was.
 
-    Broken is what does not begin as EXIF does, or whose values overlap so that a reader would take
-    many times its size.
+    Args:
+        data: EXIF without its prefix.
+
+    Returns:
+        Empty where it is broken: where it does not begin as EXIF does, or values overlap so that a
+        reader would take many times its size.
     """
     order, place = byte_order(data), first_directory(data)
     if order is None or not _HEADER <= place <= len(data) - 2:

@@ -59,7 +59,17 @@ PLUGINS: dict[str, tuple[Callable[[bytes], bool], str, str | None, str]] = {
 
 
 def open_picture(file: IO[bytes]) -> Image.Image:
-    """A picture file opened with the reader, or the package, that its format needs."""
+    """Opens a picture file with the reader, or the package, that its format needs.
+
+    Args:
+        file: Open for reading bytes from any place.
+
+    Returns:
+        As Pillow opens it; its ``info`` holds colours that Pillow does not read, too.
+
+    Raises:
+        ImageError: It is empty, no picture, or of a format whose package is not installed.
+    """
     head = file.read(16)
     if not head:
         raise ImageError("is empty")
@@ -77,10 +87,10 @@ def open_picture(file: IO[bytes]) -> Image.Image:
                     getattr(plugin, register)()
                 image = _opened(file, head)
     if image is None:
-        known = [name for name in FORMATS if _accepted(name, head)]
+        names = [name for name in FORMATS if _accepted(name, head)]
         raise ImageError(
-            f"is a damaged {known[0]} file, or of a kind that cannot be read"
-            if known
+            f"is a damaged {names[0]} file, or of a kind that cannot be read"
+            if names
             else "is not a picture, or of a kind that is not read"
         )
     image.info.update(colour.signalled_colours(file, image.format, image.info.get("icc_profile")))

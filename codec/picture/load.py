@@ -58,9 +58,12 @@ Source = Image.Image | np.ndarray | str | os.PathLike | bytes | bytearray | memo
 class Picture:
     """What a file is made of.
 
-    image: mode L or RGB. transparency: mode L, of the same size, 255 for opaque; None where
-    everything is. icc: the profile that ``image`` is in, empty for sRGB; exif: without its `Exif`
-    prefix; xmp: a packet; empty where there is none.
+    Attributes:
+        image: Mode L or RGB.
+        transparency: Mode L, of the same size, 255 for opaque; None where everything is.
+        icc: The profile that ``image`` is in, empty for sRGB.
+        exif: Without its `Exif` prefix; empty where there is none.
+        xmp: A packet; empty where there is none.
     """
 
     image: Image.Image
@@ -71,6 +74,7 @@ class Picture:
 
     @property
     def grey(self) -> bool:
+        """Whether the picture has one plane."""
         return self.image.mode == "L"
 
 
@@ -112,10 +116,15 @@ def read_source(source: Source, **options: Any) -> Picture:
 def load_picture(
     source: str | os.PathLike | IO[bytes], *, max_pixels: int | None = None, **options: Any
 ) -> Picture:
-    """Opens and takes a picture file, as `convert_picture` does and with its options. Raises
-    ImageError with the reason.
+    """Opens a picture file and takes what is coded of it.
 
-    source: a path, or an open file that can be read from any place.
+    Args:
+        source: A path, or an open file that can be read from any place.
+        max_pixels: How many it may have; by default `codec.limits.MAX_PIXELS`.
+        **options: `convert_picture`'s.
+
+    Raises:
+        ImageError: It cannot be read, or reading it would lose something silently.
     """
     try:
         with _file(source) as file, open_picture(file) as image:
@@ -131,11 +140,17 @@ def load_picture(
 
 
 def upright_size(source: str | os.PathLike | IO[bytes]) -> tuple[int, int]:
-    """Width and height of the upright picture in a file, of what its header says; pixels are
-    decoded for JPEG XL alone, whose reader knows no other way.
+    """Reads the size of an upright picture from a file's header; pixels are decoded for JPEG XL
+    alone, whose reader knows no other way.
 
-    source: as `load_picture` takes it. Raises ImageError for what the header already shows not to
-    be coded.
+    Args:
+        source: As for `load_picture`.
+
+    Returns:
+        Width and height in pixels.
+
+    Raises:
+        ImageError: The header already shows that the picture is not coded.
     """
     try:
         with _file(source) as file, open_picture(file) as image:
@@ -159,14 +174,19 @@ def convert_picture(
     max_pixels: int | None = None,
     own: bool = False,
 ) -> Picture:
-    """What is coded of an opened picture.
+    """Takes what is coded of an opened picture. EXIF orientation is applied.
 
-    EXIF orientation is applied. icc: 'convert' to sRGB, or 'keep' the numbers as they are and the
-    profile with them, where pictures of one or three channels have one; pictures of four channels
-    are converted. strip: leave out EXIF and XMP. first_frame: take the first of several frames or
-    pages rather than refuse them. max_pixels: as in `codec.limits`. own: ``image`` may be changed,
-    which spares a copy of it. Raises ImageError where the picture cannot be read, or reading it
-    would lose something silently.
+    Args:
+        image: A PIL image in whatever mode.
+        icc: ``convert`` to sRGB, or ``keep`` the numbers as they are and the profile with them,
+            where pictures of one or three channels have one; those of four channels are converted.
+        strip: Leave out EXIF and XMP.
+        first_frame: Take the first of several frames or pages, rather than refuse them.
+        max_pixels: How many it may have; by default `codec.limits.MAX_PIXELS`.
+        own: Whether ``image`` may be changed, which spares a copy of it.
+
+    Raises:
+        ImageError: It cannot be read, or reading it would lose something silently.
     """
     _check_size(image, max_pixels)
     several = getattr(image, "is_animated", False)  # its `n_frames` would read them all
@@ -176,22 +196,22 @@ def convert_picture(
             "holds several frames or pages; only single pictures are coded: --first-frame takes "
             "the first"
         )
-    given = image
+    original = image
     try:
         if several:
             image.seek(0)
         image.load()
-        exif, xmp, stands = metadata.collect_metadata(image, strip)
+        exif, xmp, orientation = metadata.collect_metadata(image, strip)
         profile = image.info.get("icc_profile") or colour.png_profile(image.info)
-        if stands in TURNS:
-            image = image.transpose(TURNS[stands])
+        if orientation in TURNS:
+            image = image.transpose(TURNS[orientation])
         transparency, image = _split(image)
         image, kept = colour.convert_colours(_eight_bits(image), profile, keep=icc == "keep")
     except ImageError:
         raise
     except PILLOW_ERRORS as problem:
         raise ImageError(f"cannot be decoded: {_reason(problem)}") from problem
-    if image is given and not own:
+    if image is original and not own:
         image = image.copy()
     image.info = {}  # or the encoders of others would write our copy of the metadata too
     if transparency is not None:
@@ -208,14 +228,19 @@ def _check_size(image: Image.Image, max_pixels: int | None) -> None:
 
 
 def opaque_rgb(picture: Picture) -> Image.Image:
-    """The picture alone, RGB. Raises ImageError for transparent ones."""
+    """The picture alone, mode RGB. Raises ImageError where it is transparent."""
     if picture.transparency is not None:
         raise ImageError("has transparent pixels; flatten it first")
     return picture.image if not picture.grey else picture.image.convert("RGB")
 
 
 def quantise_transparency(picture: Picture, quality: int) -> Picture:
-    """With fewer levels of transparency: `codec.picture.alpha.quantise_alpha`."""
+    """A picture with fewer levels of transparency (`codec.picture.alpha.quantise_alpha`).
+
+    Args:
+        picture: The picture.
+        quality: 0 … 100, which changes nothing.
+    """
     if picture.transparency is None:
         return picture
     return replace(picture, transparency=alpha.quantise_alpha(picture.transparency, quality))

@@ -20,26 +20,41 @@ _NAMESPACE = re.compile(rb"xmlns:([\w.-]+)\s*=\s*[\"']http://ns\.adobe\.com/tiff
 
 
 def collect_metadata(image: Image.Image, strip: bool = False) -> tuple[bytes, bytes, int]:
-    """EXIF without its prefix and the XMP packet of a loaded picture, and how it stands, 1 to 8.
+    """Takes EXIF and XMP of a loaded picture, both as of one that orientation upright.
 
-    Both are as of a picture that stands upright, and empty if there is none, or with ``strip``.
     EXIF keeps its bytes, so that what makers note at offsets of their own stays readable; broken
     EXIF is left out. Pillow turns TIFF itself.
+
+    Args:
+        image: The picture.
+        strip: Take neither.
+
+    Returns:
+        EXIF without its prefix and the XMP packet, each empty if there is none; and the picture's
+        orientation, 1 to 8.
+
+    Raises:
+        ImageError: One is longer than `LIMIT`.
     """
-    held, xmp = _exif(image), image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b""
+    exif_data, xmp = (
+        _exif(image),
+        image.info.get("xmp") or image.info.get("XML:com.adobe.xmp") or b"",
+    )
     xmp = (xmp.encode() if isinstance(xmp, str) else bytes(xmp)).rstrip(b"\0")
-    stands = 1 if image.format == "TIFF" else exif.orientation(held) or _orientation(xmp) or 1
-    held, xmp = (b"", b"") if strip else (exif.upright(held), upright_xmp(xmp))
-    for name, data in (("EXIF", held), ("XMP", xmp)):
+    orientation = (
+        1 if image.format == "TIFF" else exif.orientation(exif_data) or _orientation(xmp) or 1
+    )
+    exif_data, xmp = (b"", b"") if strip else (exif.upright(exif_data), upright_xmp(xmp))
+    for name, data in (("EXIF", exif_data), ("XMP", xmp)):
         if len(data) > LIMIT:
             raise ImageError(
                 f"holds {len(data)} bytes of {name}; at most {LIMIT} are kept: --metadata strip "
                 "leaves them out"
             )
-    return held, xmp, stands
+    return exif_data, xmp, 1 if image.format == "TIFF" else orientation
 
 
-def _said(xmp: bytes) -> re.Pattern[bytes]:
+def _orientation_pattern(xmp: bytes) -> re.Pattern[bytes]:
     """What finds the orientation in an XMP packet: what stands before the digit, and the digit.
     Readers look no further.
     """
@@ -49,13 +64,13 @@ def _said(xmp: bytes) -> re.Pattern[bytes]:
 
 
 def _orientation(xmp: bytes) -> int | None:
-    found = _said(xmp).search(xmp)
-    return int(found[2]) if found and int(found[2]) in range(1, 9) else None
+    match = _orientation_pattern(xmp).search(xmp)
+    return int(match[2]) if match and int(match[2]) in range(1, 9) else None
 
 
 def upright_xmp(xmp: bytes) -> bytes:
-    """The packet with every orientation in it set to 1."""
-    return _said(xmp).sub(rb"\g<1>1", xmp)
+    """An XMP packet with every orientation in it set to 1."""
+    return _orientation_pattern(xmp).sub(rb"\g<1>1", xmp)
 
 
 def _exif(image: Image.Image) -> bytes:
@@ -69,10 +84,10 @@ def _exif(image: Image.Image) -> bytes:
             return bytes.fromhex("".join(profile.split("\n")[3:])).removeprefix(PREFIX)
         if image.format != "TIFF":
             return b""
-        found, chosen = image.getexif(), Image.Exif()
-        chosen.update({tag: found[tag] for tag in tiff.PHOTOGRAPH if tag in found})
+        tags, chosen = image.getexif(), Image.Exif()
+        chosen.update({tag: tags[tag] for tag in tiff.PHOTOGRAPH if tag in tags})
         for directory in (exif.EXIF_DIRECTORY, exif.GPS_DIRECTORY):
-            if entries := found.get_ifd(directory):
+            if entries := tags.get_ifd(directory):
                 chosen.get_ifd(directory).update(entries)
                 chosen[directory] = entries
         return chosen.tobytes().removeprefix(PREFIX) if chosen else b""
@@ -81,14 +96,22 @@ def _exif(image: Image.Image) -> bytes:
 
 
 def pack_metadata(data: bytes) -> bytes:
-    """A section's body: compressed where that is smaller."""
+    """Compresses metadata where that is smaller: a section's body."""
     squeezed = zlib.compress(data, 9)
     return bytes([DEFLATED]) + squeezed if len(squeezed) < len(data) else bytes([STORED]) + data
 
 
 def unpack_metadata(body: bytes) -> bytes:
-    """What `pack_metadata` was given. Raises StreamError, and takes no more memory than `LIMIT`
-    whatever the body says.
+    """Unpacks metadata, and takes no more memory than `LIMIT` whatever the body says.
+
+    Args:
+        body: The section's.
+
+    Returns:
+        What `pack_metadata` was given.
+
+    Raises:
+        StreamError: It is damaged, or too long.
     """
     if not body or body[0] not in (STORED, DEFLATED):
         raise StreamError("is damaged: metadata of an unknown form")

@@ -20,32 +20,53 @@ PHOTOGRAPHS = SUFFIXES | {
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
-    """Upright 8-bit sRGB, whatever came in; `codec.picture.load.convert_picture`. Raises
-    ImageError, for transparent pictures too.
+    """Any picture as upright 8-bit sRGB.
+
+    Args:
+        image: A PIL image in whatever mode.
+
+    Returns:
+        Mode RGB.
+
+    Raises:
+        ImageError: It is transparent, or cannot be converted
+            (`codec.picture.load.convert_picture`).
     """
     return opaque_rgb(convert_picture(image, strip=True))
 
 
 def read_rgb(source: str | Path | io.BytesIO, max_pixels: int | None = None) -> Image.Image:
-    """Opens a picture file and returns it as upright 8-bit sRGB. Raises ImageError with the reason.
+    """Reads a picture file as upright 8-bit sRGB.
 
-    max_pixels: how many it may have, as in `codec.limits`.
+    Args:
+        source: A path, or a file opened for reading bytes.
+        max_pixels: How many it may have; by default `codec.limits.MAX_PIXELS`.
+
+    Returns:
+        Mode RGB.
+
+    Raises:
+        ImageError: It is transparent, or cannot be read.
     """
     return opaque_rgb(load_picture(source, strip=True, max_pixels=max_pixels))
 
 
 def to_planes(image: Image.Image, window: Box | None = None) -> np.ndarray:
-    """(1, 3, H', W') float32 in [0, 1]: an RGB picture, or a grey one thrice, its edges replicated
-    up to `padded_size`.
+    """A picture as the networks take it, its edges replicated up to `grid.padded_size`.
 
-    window: in pixels; only that part of what would be returned.
+    Args:
+        image: Mode RGB, or L, which gives three equal planes.
+        window: In pixels: only that part of what would be returned.
+
+    Returns:
+        (1, 3, H, W) float32 in [0, 1].
     """
     window = window or Box(0, 0, *padded_size(image.height, image.width))
-    there = window.grown(0, 0, Box(0, 0, image.height, image.width))
-    pixels = np.asarray(image.crop((there.left, there.top, there.right, there.bottom)))
+    inside = window.grown(0, 0, Box(0, 0, image.height, image.width))
+    pixels = np.asarray(image.crop((inside.left, inside.top, inside.right, inside.bottom)))
     if pixels.ndim == 2:
         pixels = np.broadcast_to(pixels[..., None], (*pixels.shape, 3))
-    beyond = ((0, window.height - there.height), (0, window.width - there.width), (0, 0))
+    beyond = ((0, window.height - inside.height), (0, window.width - inside.width), (0, 0))
     padded = np.pad(pixels, beyond, mode="edge")
     return np.ascontiguousarray(padded.transpose(2, 0, 1))[None].astype(np.float32) / np.float32(
         255
@@ -53,10 +74,17 @@ def to_planes(image: Image.Image, window: Box | None = None) -> np.ndarray:
 
 
 def from_planes(planes: np.ndarray, width: int, height: int, grey: bool = False) -> Image.Image:
-    """The inverse of `to_planes`: clipped, rounded to 8 bits and cropped. Overwrites ``planes``
-    (large pictures are large).
+    """Planes as a picture: the inverse of `to_planes`, clipped, rounded to 8 bits and cropped.
 
-    grey: mode L, of the planes' mean, which is nearer to the original than any one of them.
+    Args:
+        planes: (1, 3, H, W) float32, RGB in [0, 1]. It is overwritten, as large pictures are large.
+        width: Of the picture, in pixels.
+        height: Of the picture, in pixels.
+        grey: Whether a grey picture is wanted: the planes' mean, which is nearer to the original
+            than any one of them.
+
+    Returns:
+        Mode RGB, or L.
     """
     pixels = planes[0, :, :height, :width]
     if grey:

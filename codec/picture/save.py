@@ -14,8 +14,13 @@ from metamer.codec.picture import colour, exif, metadata, tiff
 
 @dataclass(frozen=True)
 class Format:
-    """name: Pillow's; modes: those it holds; carries: most bytes of `icc_profile`, `exif`, `xmp`;
-    options: for Pillow.
+    """A format of picture files.
+
+    Attributes:
+        name: Pillow's.
+        modes: Those it holds.
+        carries: Most bytes of `icc_profile`, `exif` and `xmp`.
+        options: For Pillow.
     """
 
     name: str
@@ -57,22 +62,42 @@ FORMATS = {
 
 
 def find_format(suffix: str) -> Format:
-    """The format that a file name's suffix asks for. Raises ImageError."""
+    """The format that a file name asks for.
+
+    Args:
+        suffix: Of the name, with its dot.
+
+    Raises:
+        ImageError: It is not one of `FORMATS`.
+    """
     if suffix.lower() not in FORMATS:
-        raise ImageError(f"cannot write '{suffix}' files; known are {' '.join(FORMATS)}")
+        raise ImageError(
+            f"cannot write '{suffix}' files; those that can be are {' '.join(FORMATS)}"
+        )
     return FORMATS[suffix.lower()]
 
 
 def picture_bytes(
     picture: Image.Image, format: Format, background: str | None = None, strip: bool = False
 ) -> bytes:
-    """The picture, as `codec.decode` gives it, as a file.
+    """A decoded picture as a file.
 
-    background: a colour as in CSS to put behind transparent pictures. Without it those are refused
-    by formats that hold no transparency. strip: leave out EXIF and XMP. Colours with a profile
-    become sRGB in formats that carry none, or none of its size. What the file said goes into the
-    output only as far as it is EXIF, XMP or a profile for such pictures, and a TIFF takes of EXIF
-    what describes the photograph alone. Raises ImageError.
+    Colours with a profile become sRGB in formats that carry none, or none of its size. What the
+    picture's ``info`` says goes into the file only as far as it is EXIF, XMP or a profile for such
+    pictures, and a TIFF takes of EXIF what describes the photograph alone.
+
+    Args:
+        picture: As `codec.decode` gives it.
+        format: The file's.
+        background: A colour as in CSS to put behind transparent pictures. Without it those are
+            refused by formats that hold no transparency.
+        strip: Leave out EXIF and XMP.
+
+    Returns:
+        The file.
+
+    Raises:
+        ImageError: The format does not hold the picture.
     """
     info = dict(picture.info)
     picture = _fitting(picture, format, background)

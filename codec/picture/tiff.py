@@ -42,11 +42,16 @@ _WIDTHS = {kind: 4 if kind in (5, 10) else size for kind, size in SIZES.items()}
 
 
 def described(tiff: bytes, data: bytes, xmp: bytes) -> bytes:
-    """A TIFF file of one picture with the tags of the EXIF ``data`` that describe the photograph,
-    and an XMP packet.
+    """Gives a TIFF file the tags of EXIF that describe the photograph, and an XMP packet. Every
+    value is copied as it is, but for the order of its bytes.
 
-    Either may be empty; EXIF as `exif.upright` gives it, which bounds what its values come to.
-    Every value is copied as it is, but for the order of its bytes.
+    Args:
+        tiff: A file of one picture.
+        data: EXIF as `exif.upright` gives it, which bounds what its values come to; may be empty.
+        xmp: A packet; may be empty.
+
+    Returns:
+        The file.
     """
     order, out = exif.byte_order(tiff), bytearray(tiff)
     assert order is not None  # it was just written

@@ -26,8 +26,14 @@ QUICK = {"quality": 0, "method": 0}
 
 
 def encode_vp8l(levels: np.ndarray, effort: dict[str, int]) -> bytes:
-    """(H, W, 3) or (H, W, 4) uint8, opacity last; sides below `MAX_SIDE`. Colours of opacity 0 are
-    not kept.
+    """Codes a picture without loss; colours of opacity 0 are not kept.
+
+    Args:
+        levels: (H, W, 3) or (H, W, 4) uint8, opacity last; sides below `MAX_SIDE`.
+        effort: libwebp's options.
+
+    Returns:
+        Image data behind signature and size.
     """
     buffer = io.BytesIO()
     Image.fromarray(levels).save(buffer, "WEBP", lossless=True, **effort)
@@ -37,13 +43,26 @@ def encode_vp8l(levels: np.ndarray, effort: dict[str, int]) -> bytes:
 
 
 def encode_smallest(levels: np.ndarray) -> bytes:
-    """The least that `encode_vp8l` gives."""
+    """The least that `encode_vp8l` gives at the efforts that are tried."""
     exhaustive = (EXHAUSTIVE,) if levels.shape[0] * levels.shape[1] <= EXHAUSTIVE_UP_TO else ()
     return min((encode_vp8l(levels, effort) for effort in (*EFFORTS, *exhaustive)), key=len)
 
 
 def decode_vp8l(data: bytes, width: int, height: int, *, opacity: bool = False) -> np.ndarray:
-    """(height, width, 3) uint8; with ``opacity`` (height, width, 4). Raises StreamError."""
+    """Decodes a picture.
+
+    Args:
+        data: As `encode_vp8l` gives them.
+        width: Pixels.
+        height: Pixels.
+        opacity: Whether the fourth channel is wanted.
+
+    Returns:
+        (height, width, 3) uint8; with ``opacity`` (height, width, 4).
+
+    Raises:
+        StreamError: They are damaged.
+    """
     if max(width, height) > MAX_SIDE:
         raise StreamError(f"is damaged: lossless data of {width}x{height} pixels cannot be")
     data = _HEADER.pack(_SIGNATURE, width - 1 | height - 1 << 14 | _OPACITY * opacity) + data

@@ -8,12 +8,12 @@ import resource, sys
 import metamer
 from metamer.codec import container
 from metamer.codec.container import Header, Kind, Section
-from metamer.codec.model import load
+from metamer.codec.network.model import load_model
 from PIL import Image
 
 metamer.decode(metamer.encode(Image.new("RGB", (64, 64)), model={model!r}, threads=1), threads=1)
 before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-header = Header(load({model!r}, 1).id, 0, 4096, 2048)
+header = Header(load_model({model!r}, 1).id, 0, 4096, 2048)
 metamer.decode(container.pack(header, [Section(Kind.PICTURE, b"")]), threads=1, max_pixels=1 << 24)
 print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (4096 * 2048))
 """

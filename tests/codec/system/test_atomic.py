@@ -21,7 +21,7 @@ CONTENTS = [bytes([1]) * SIZES[0], bytes([2]) * SIZES[1]]
 REWRITE = """
 import sys
 from pathlib import Path
-from metamer.codec import atomic
+from metamer.codec.system import atomic
 if sys.argv[2] == "named": atomic._nameless = lambda folder: None
 print(flush=True)
 while True:
@@ -133,7 +133,7 @@ def test_killed_between_name_and_place(tmp_path):
     target = tmp_path / "a.mtm"
     target.write_bytes(b"old")
     script = (
-        "import os, sys; from metamer.codec import atomic; os.replace = lambda *_: "
+        "import os, sys; from metamer.codec.system import atomic; os.replace = lambda *_: "
         "os.kill(os.getpid(), 9)\n"
         "atomic.write_atomically(atomic.Path(sys.argv[1]), b'new')"
     )
