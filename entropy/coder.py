@@ -24,15 +24,17 @@ class DamagedError(ValueError):
 
 
 class Encoder:
-    """Collects passes of residuals; `bytes` is the stream so far.
+    """Collects passes of residuals.
 
-    >>> tables = Tables(np.array([1 << 22, 1 << 23, 1 << 21, 1 << 21], np.uint32), np.array([1]))
-    >>> encoder = Encoder(tables)
-    >>> encoder.write(np.array([0, -1, 1, 0, 7]), np.zeros(5, np.uint8))
-    >>> encoder.bytes().hex()
-    'abaac65a'
-    >>> Decoder(tables, encoder.bytes()).read(np.zeros(5, np.uint8)).tolist()
-    [0, -1, 1, 0, 7]
+    Example:
+        >>> frequencies = np.array([1 << 22, 1 << 23, 1 << 21, 1 << 21], np.uint32)
+        >>> tables = Tables(frequencies, np.array([1]))
+        >>> encoder = Encoder(tables)
+        >>> encoder.write(np.array([0, -1, 1, 0, 7]), np.zeros(5, np.uint8))
+        >>> encoder.bytes().hex()
+        'abaac65a'
+        >>> Decoder(tables, encoder.bytes()).read(np.zeros(5, np.uint8)).tolist()
+        [0, -1, 1, 0, 7]
     """
 
     def __init__(self, tables: Tables):
@@ -40,8 +42,11 @@ class Encoder:
         self._coder = constriction.stream.queue.RangeEncoder()
 
     def write(self, residuals: np.ndarray, indices: np.ndarray) -> None:
-        """Codes ``residuals`` (1-D, integers) with the table that ``indices`` (1-D, uint8) names
-        for each.
+        """Codes a pass.
+
+        Args:
+            residuals: (N,) integers.
+            indices: (N,) uint8, the table of each.
         """
         some = self._tables.coded_positions(indices)
         residuals, indices = residuals[some], indices[some]
@@ -64,8 +69,8 @@ class Encoder:
             self._coder.encode(int(value < 0), _SIGN)
 
     def bytes(self) -> bytes:
-        """Little-endian words; zero bytes at the end are left off, the decoder takes them
-        as read.
+        """The stream so far: little-endian words. Zero bytes at the end are left off, the decoder
+        takes them as read.
         """
         return self._coder.get_compressed().astype("<u4").tobytes().rstrip(b"\0")
 
@@ -81,8 +86,16 @@ class Decoder:
         )
 
     def read(self, indices: np.ndarray) -> np.ndarray:
-        """(N,) int32 residuals for the tables named by ``indices`` (N,) uint8. Raises
-        DamagedError.
+        """Decodes a pass.
+
+        Args:
+            indices: (N,) uint8, the table of each residual.
+
+        Returns:
+            (N,) int32 residuals.
+
+        Raises:
+            DamagedError: The words cannot have come from the encoder.
         """
         some = self._tables.coded[indices]
         if some.all():
@@ -119,32 +132,39 @@ class Decoder:
         return -value if int(self._coder.decode(_SIGN)) else value
 
     def finish(self) -> None:
-        """Raises DamagedError when words are left over."""
+        """Ends the stream. Raises DamagedError where words are left over."""
         if not self._coder.maybe_exhausted():
             raise DamagedError("data is left over")
 
 
 class Meter:
-    """Has `Encoder`'s ``write`` and counts the tables' information content instead: ``bits``."""
+    """Counts the information content of passes, where an `Encoder` would code them.
+
+    Attributes:
+        bits: Of all passes so far.
+    """
 
     def __init__(self, tables: Tables):
         self._tables = tables
         self.bits = 0.0
 
     def write(self, residuals: np.ndarray, indices: np.ndarray) -> None:
+        """Counts a pass, as `Encoder.write` codes it."""
         some = self._tables.coded_positions(indices)
         self.bits += float(self._tables.cost(residuals[some], indices[some]).sum())
 
 
 class Recorder(Meter):
-    """A `Meter` that remembers what was written, to write it again.
+    """A `Meter` that keeps what was written, to write it again.
 
-    >>> tables = Tables(np.array([1 << 22, 1 << 23, 1 << 21, 1 << 21], np.uint32), np.array([1]))
-    >>> recorder, encoder = Recorder(tables), Encoder(tables)
-    >>> recorder.write(np.array([0, -1, 1, 0, 7]), np.zeros(5, np.uint8))
-    >>> recorder.replay(encoder)
-    >>> encoder.bytes().hex()
-    'abaac65a'
+    Example:
+        >>> frequencies = np.array([1 << 22, 1 << 23, 1 << 21, 1 << 21], np.uint32)
+        >>> tables = Tables(frequencies, np.array([1]))
+        >>> recorder, encoder = Recorder(tables), Encoder(tables)
+        >>> recorder.write(np.array([0, -1, 1, 0, 7]), np.zeros(5, np.uint8))
+        >>> recorder.replay(encoder)
+        >>> encoder.bytes().hex()
+        'abaac65a'
     """
 
     def __init__(self, tables: Tables):
@@ -152,10 +172,11 @@ class Recorder(Meter):
         self._passes: list[tuple[np.ndarray, np.ndarray]] = []
 
     def write(self, residuals: np.ndarray, indices: np.ndarray) -> None:
+        """Counts a pass and keeps it."""
         super().write(residuals, indices)
         self._passes.append((residuals, indices))
 
     def replay(self, writer: Encoder | Meter) -> None:
-        """Writes all of it to another."""
+        """Writes all passes to another writer."""
         for residuals, indices in self._passes:
             writer.write(residuals, indices)

@@ -9,14 +9,19 @@ SEGMENT = 1 << 20
 
 
 def by_table(indices: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Yields (table, positions) for all tables in ``indices`` (1-D, uint8), lowest first, positions
-    ascending.
+    """Groups positions by table. A table with positions in several segments comes several times in
+    a row.
 
-    A table with positions in several segments comes several times in a row.
+    Args:
+        indices: (N,) uint8, the table of each position.
 
-    >>> indices = np.array([5, 2, 5], np.uint8)
-    >>> [(table, positions.tolist()) for table, positions in by_table(indices)]
-    [(2, [1]), (5, [0, 2])]
+    Yields:
+        Each table in ``indices``, lowest first, and its positions, ascending.
+
+    Example:
+        >>> indices = np.array([5, 2, 5], np.uint8)
+        >>> [(table, positions.tolist()) for table, positions in by_table(indices)]
+        [(2, [1]), (5, [0, 2])]
     """
     segments = []
     for start in range(0, len(indices), SEGMENT):

@@ -19,10 +19,16 @@ ESCAPE_LENGTHS = 24  # an escape's excess has 1 to 24 bits
 
 @dataclass(frozen=True)
 class Tables:
-    """frequencies: all tables end to end, uint32; reach: (S,) the largest residual each codes
-    without escape.
+    """Coding tables.
 
-    starts: (S + 1,) where each begins in ``frequencies``; coded: (S,) whether it is not empty.
+    Attributes:
+        frequencies: uint32, all tables end to end.
+        reach: (S,) the largest residual that each codes without escape.
+        starts: (S + 1,) where each begins in ``frequencies``.
+        coded: (S,) bool, whether each is not empty.
+
+    Raises:
+        ValueError: Frequencies do not match ``reach``, or do not sum to 2^24.
     """
 
     frequencies: np.ndarray
@@ -50,11 +56,25 @@ class Tables:
         return len(self.reach)
 
     def frequency(self, index: int) -> np.ndarray:
-        """(2·reach + 2,) frequencies of table ``index``; the last is the escape's."""
+        """One table.
+
+        Args:
+            index: Which.
+
+        Returns:
+            (2·reach + 2,) uint32; the last is the escape's.
+        """
         return self.frequencies[self.starts[index] : self.starts[index + 1]]
 
     def coded_positions(self, indices: np.ndarray) -> np.ndarray:
-        """Where in ``indices`` (any shape, flattened) the table is not empty."""
+        """Where residuals are coded at all.
+
+        Args:
+            indices: uint8 of any shape, the table of each residual.
+
+        Returns:
+            Positions in ``indices``, flattened, whose table is not empty.
+        """
         return np.flatnonzero(self.coded[indices])
 
     @cached_property
@@ -79,8 +99,14 @@ class Tables:
         return -np.log2(self.frequencies / TOTAL)
 
     def cost(self, residuals: np.ndarray, indices: np.ndarray) -> np.ndarray:
-        """(N,) bits that each residual costs in its table, none of them empty; the escape's tail
-        included.
+        """The information content of residuals, the escapes' tails included.
+
+        Args:
+            residuals: (N,) integers.
+            indices: (N,) uint8, the table of each, none of them empty.
+
+        Returns:
+            (N,) bits.
         """
         reach = self.reach[indices].astype(np.int64)
         excess = np.abs(residuals) - reach
@@ -93,8 +119,13 @@ class Tables:
 
 
 def quantise(probabilities: np.ndarray) -> np.ndarray:
-    """Positive integer frequencies (uint32) that sum to 2^24, nearest to ``probabilities`` (largest
-    remainder).
+    """Integer frequencies nearest to probabilities, by largest remainder.
+
+    Args:
+        probabilities: (N,) positive; their sum need not be 1.
+
+    Returns:
+        (N,) uint32, positive, of sum 2^24.
     """
     share = np.asarray(probabilities, np.float64)
     exact = share / share.sum() * (TOTAL - len(share))

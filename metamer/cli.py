@@ -46,7 +46,7 @@ class Commands(click.Group):
         return getattr(importlib.import_module(f"metamer.commands.{name}"), name)
 
     def invoke(self, context: click.Context) -> object:
-        terminal.occupy()
+        terminal.occupy_standard_streams()
         # so that what cleans up does
         before = signal.signal(signal.SIGTERM, lambda *_: sys.exit(TERMINATED))
         try:

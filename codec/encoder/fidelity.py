@@ -23,8 +23,14 @@ PROMISED_FROM = 60  # quality
 
 
 def allowed_error(model: str, index: int) -> float | None:
-    """The largest mean squared error, of 8-bit levels, that a tile may end with at quality
-    ``index`` of 256; None for any.
+    """The largest error that a tile may end with.
+
+    Args:
+        model: The model's name.
+        index: The quality, 0 … 255.
+
+    Returns:
+        Mean squared, of 8-bit levels; None for any.
     """
     if index < PROMISED_FROM * (QUALITIES - 1) / LEVELS[-1]:
         return None
@@ -33,13 +39,19 @@ def allowed_error(model: str, index: int) -> float | None:
 
 
 def typical_rate(model: str, index: int) -> float:
-    """Bits a pixel that photographs take."""
+    """Bits a pixel that photographs take at quality ``index`` of 256."""
     return _at(model, index)[0]
 
 
 def error_price(model: str, index: int) -> float:
-    """Bits a pixel that a unit of mean squared error is worth: the slope of the photographs' own
-    curve.
+    """What error is worth: the slope of the photographs' own curve.
+
+    Args:
+        model: The model's name.
+        index: The quality, 0 … 255.
+
+    Returns:
+        Bits a pixel for a unit of mean squared error, of 8-bit levels.
     """
     low, high = max(0, index - 16), min(QUALITIES - 1, index + 16)
     (less, worse), (more, better) = _at(model, low), _at(model, high)
@@ -47,7 +59,7 @@ def error_price(model: str, index: int) -> float:
 
 
 def _at(model: str, index: int) -> tuple[float, float]:
-    """Bits a pixel and PSNR."""
+    """Bits a pixel, and PSNR in dB."""
     quality = index * LEVELS[-1] / (QUALITIES - 1)
     tables = [MEASURED[model]] if model in MEASURED else list(MEASURED.values())
     rate = min(np.exp(np.interp(quality, LEVELS, np.log(rates))) for rates, _ in tables)

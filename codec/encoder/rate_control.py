@@ -23,12 +23,22 @@ def _highest(fits: Callable[[int], bool]) -> int:
 def largest_within(
     plain: Callable[[int], bytes], refined: Callable[[int], bytes] | None, limit: int, model: str
 ) -> bytes:
-    """The encoding of the highest quality that takes at most ``limit`` bytes. Raises ImageError
-    when none does.
+    """The best file within a size.
 
-    plain, refined: the encoding at a quality, without effort and with; model: its name, for the
-    error. Effort takes long and changes sizes by some percent, alike at neighbouring qualities:
-    what it did at one says where to try next.
+    Effort takes long and changes sizes by some percent, alike at neighbouring qualities: what it
+    did at one says where to try next.
+
+    Args:
+        plain: The file at a quality, 0 … 255, without effort.
+        refined: The same with effort, if any is made.
+        limit: Bytes.
+        model: Its name, for the error.
+
+    Returns:
+        The file of the highest quality that takes at most ``limit`` bytes.
+
+    Raises:
+        ImageError: None does.
     """
     plain, ratio = cache(plain), 1.0
 

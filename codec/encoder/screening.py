@@ -24,16 +24,20 @@ LUMA = np.array([0.25, 0.5, 0.25], np.float32)  # near enough, and exact in floa
 
 
 class Screening:
-    """Of one tile. pixels: gives them, (H, W) or (H, W, 3) uint8, when they are needed; they are
-    not kept.
-    """
+    """A look at one tile."""
 
     def __init__(self, pixels: Callable[[], np.ndarray]):
+        """Looks at nothing yet.
+
+        Args:
+            pixels: Gives the tile's pixels, (H, W) or (H, W, 3) uint8, when they are needed; they
+                are not kept.
+        """
         self._pixels = pixels
 
     @cached_property
     def drawn(self) -> np.ndarray:
-        """(rows, columns) bool of blocks: text, line art and what is flat around it. Nowhere where
+        """(rows, columns) bool, blocks of text, line art and what is flat around it; none where
         there is little of it.
         """
         drawn, flat = self._kinds()
@@ -172,14 +176,14 @@ def _fit(pixels: np.ndarray, side: int) -> np.ndarray:
 
 def _spread(drawn: np.ndarray, flat: np.ndarray) -> np.ndarray:
     """``drawn``, with the flat blocks that it reaches through others."""
-    found = drawn
+    reached = drawn
     while True:
-        grown = found.copy()
-        grown[1:] |= found[:-1]
-        grown[:-1] |= found[1:]
-        grown[:, 1:] |= found[:, :-1]
-        grown[:, :-1] |= found[:, 1:]
+        grown = reached.copy()
+        grown[1:] |= reached[:-1]
+        grown[:-1] |= reached[1:]
+        grown[:, 1:] |= reached[:, :-1]
+        grown[:, :-1] |= reached[:, 1:]
         grown = drawn | (grown & flat)
-        if (grown == found).all():
-            return found
-        found = grown
+        if (grown == reached).all():
+            return reached
+        reached = grown

@@ -1,4 +1,4 @@
-"""A file whole or not at all, whatever happens meanwhile, and nothing left beside it.
+"""A file whole or not at all, whatever happens meanwhile, and no other file left behind.
 
 Data go to a file without a name where the system has such (O_TMPFILE, open(2)): the kernel frees it
 when its process dies. They are brought to the disk, and only then get the name. One that is taken
@@ -20,33 +20,38 @@ if sys.platform != "win32":
 
 
 def part_path(path: Path) -> Path:
-    """What a new ``path`` is called until it is complete; short enough wherever the name of
-    ``path`` is.
+    """What a new file is called until it is complete; short enough wherever the name of ``path``
+    is.
     """
     return path.with_name(f".{path.name[:48]}.{zlib.crc32(os.fsencode(path.name)):08x}.part")
 
 
 def write_atomically(path: Path, data: bytes, replace: bool = True) -> None:
-    """Makes ``path`` a regular file that holds ``data``, with the permissions of the one that it
-    replaces.
+    """Makes a file that holds data, with the permissions of the one that it replaces.
 
-    Raises OSError; FileExistsError where there is such a file, however late it came, and
-    ``replace`` does not allow it.
+    Args:
+        path: The file; a regular one, if it is there.
+        data: What it shall hold.
+        replace: Whether one that is there by then may be replaced.
+
+    Raises:
+        FileExistsError: There is one that may not, however late it came.
+        OSError: It cannot be written.
     """
-    beside, handle = part_path(path), None
-    waiting = False  # under the name `beside`, which is ours to remove then
+    temporary, handle = part_path(path), None
+    waiting = False  # under the name `temporary`, which is ours to remove then
     try:
         if sys.platform == "win32":  # which locks what is open, and moves nothing that is
             waiting = True
-            beside.write_bytes(data)
+            temporary.write_bytes(data)
             if not replace:
-                os.rename(beside, path)  # which fails there if the name is taken
+                os.rename(temporary, path)  # which fails there if the name is taken
                 waiting = False
                 return
         else:
             handle = _nameless(path.parent)
             if handle is None:
-                handle, waiting = _named(beside), True
+                handle, waiting = _named(temporary), True
             if replace:
                 with contextlib.suppress(FileNotFoundError):
                     os.fchmod(handle, stat.S_IMODE(path.stat().st_mode))
@@ -55,22 +60,22 @@ def write_atomically(path: Path, data: bytes, replace: bool = True) -> None:
             os.fsync(handle)
             if not waiting:
                 if _link(handle, path):
-                    _discard(beside)
+                    _discard(temporary)
                     return
                 if not replace:
                     raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(path))
                 _lock(handle)
-                while not _link(handle, beside):
-                    _discard(beside)
+                while not _link(handle, temporary):
+                    _discard(temporary)
                 waiting = True
             if not replace:
-                _place(beside, path)
+                _place(temporary, path)
                 return  # what still waits is removed below
-        os.replace(beside, path)
+        os.replace(temporary, path)
         waiting = False
     finally:
         if waiting:
-            beside.unlink(missing_ok=True)
+            temporary.unlink(missing_ok=True)
         if handle is not None:
             os.close(handle)
 
@@ -100,13 +105,13 @@ def _link(handle: int, name: Path) -> bool:
     return True
 
 
-def _named(beside: Path) -> int:
+def _named(temporary: Path) -> int:
     """A new file of that name, locked."""
     while True:
         try:
-            handle = os.open(beside, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
+            handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o666)
         except FileExistsError:
-            _discard(beside)
+            _discard(temporary)
             continue
         _lock(handle)
         if os.fstat(handle).st_nlink:  # else discarded by another between creation and lock
@@ -114,28 +119,28 @@ def _named(beside: Path) -> int:
         os.close(handle)
 
 
-def _place(beside: Path, path: Path) -> None:
+def _place(temporary: Path, path: Path) -> None:
     """Gives a file that waits its name. Raises FileExistsError if that is taken."""
     try:
-        os.link(beside, path)
+        os.link(temporary, path)
     except FileExistsError:
         raise
     except OSError:  # a file system without links: the name is taken first, empty for a moment
         os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
-        os.replace(beside, path)
+        os.replace(temporary, path)
 
 
-def _discard(beside: Path) -> None:
+def _discard(temporary: Path) -> None:
     """Removes what a killed process left; waits for one that lives."""
     try:
-        handle = os.open(beside, os.O_RDONLY | os.O_NOFOLLOW)
+        handle = os.open(temporary, os.O_RDONLY | os.O_NOFOLLOW)
     except FileNotFoundError:
         return
     try:
         _lock(handle)
         with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.fstat(handle), beside.lstat()):
-                beside.unlink()
+            if os.path.samestat(os.fstat(handle), temporary.lstat()):
+                temporary.unlink()
     finally:
         os.close(handle)
 

@@ -15,7 +15,14 @@ TAKEN = "{} exists; use --force to replace it"
 
 
 def read_file(name: str) -> bytes:
-    """The bytes of a file, or of standard input for `-`."""
+    """Reads a whole file.
+
+    Args:
+        name: A path, or `-` for standard input.
+
+    Raises:
+        FileError: It cannot be read, or is a device.
+    """
     if name == STREAM:
         if sys.stdin is None:
             raise FileError("standard input is closed")
@@ -34,8 +41,16 @@ def is_device(status: os.stat_result) -> bool:
 
 
 def read_contents(source: object) -> bytes | None:
-    """The bytes of what holds some: bytes, bytearray, memoryview, an open binary file; None for all
-    else. Raises FileError.
+    """Reads what is given as bytes, bytearray, memoryview or an open binary file.
+
+    Args:
+        source: Anything.
+
+    Returns:
+        Its bytes; None for anything else.
+
+    Raises:
+        FileError: It is a file that was opened as text.
     """
     if isinstance(source, (bytes, bytearray, memoryview)):
         return bytes(source)
@@ -49,11 +64,20 @@ def read_contents(source: object) -> bytes | None:
 
 
 def target_for(name: str, output: str | None, suffix: str, several: bool) -> str:
-    """Where the result for the input ``name`` goes: beside it, into the folder ``output``, or to
-    ``output`` itself.
+    """Where the result for an input goes; a folder is made if need be.
 
-    ``output`` is a folder when it is one, ends in a separator, or has to hold several results; it
-    is made if need be.
+    Args:
+        name: The input's path, or `-`.
+        output: None to put the result next to the input; a folder, which is one, ends in a
+            separator, or has to hold several results; or the result itself.
+        suffix: Of the result.
+        several: Whether there are several results.
+
+    Returns:
+        A path, or `-`.
+
+    Raises:
+        FileError: Several results cannot go there.
     """
     if output is None:
         return STREAM if name == STREAM else str(Path(name).with_suffix(suffix))
@@ -71,7 +95,19 @@ def target_for(name: str, output: str | None, suffix: str, several: bool) -> str
 
 
 def targets_for(names: tuple[str, ...], output: str | None, suffix: str) -> dict[str, str]:
-    """Input name → output name for all, none twice. Raises FileError."""
+    """Where the results for all inputs go, none twice.
+
+    Args:
+        names: The inputs' paths, or `-`.
+        output: As for `target_for`.
+        suffix: Of the results.
+
+    Returns:
+        The result's path, or `-`, for each input.
+
+    Raises:
+        FileError: Two would go to one place.
+    """
     targets: dict[str, str] = {}
     taken: dict[str, str] = {}
     for name in dict.fromkeys(names):
@@ -86,7 +122,16 @@ def targets_for(names: tuple[str, ...], output: str | None, suffix: str) -> dict
 
 
 def check_free(target: str, force: bool, source: str | None = None) -> None:
-    """Raises FileError when ``target`` is ``source``, or exists and may not be replaced."""
+    """Checks that a result may be written.
+
+    Args:
+        target: Its path, or `-`.
+        force: Whether a file that is there may be replaced.
+        source: The input's path.
+
+    Raises:
+        FileError: It is the input, or exists and may not be replaced.
+    """
     if target == STREAM:
         return
     if (
@@ -101,9 +146,16 @@ def check_free(target: str, force: bool, source: str | None = None) -> None:
 
 
 def write_file(target: str, data: bytes, force: bool = True) -> None:
-    """Writes a whole file or none, as `codec.system.atomic` does. Devices and pipes are written to
-    as they are; a symbolic link stays one. force: whether a file that is there by then may be
-    replaced. Raises FileError.
+    """Writes a whole file or none (`codec.system.atomic`). Devices and pipes are written to as they
+    are; a symbolic link stays one.
+
+    Args:
+        target: A path, or `-` for standard output.
+        data: What the file shall hold.
+        force: Whether one that is there by then may be replaced.
+
+    Raises:
+        FileError: It cannot be written.
     """
     try:
         if target == STREAM:

@@ -23,8 +23,12 @@ from metamer.codec.system.files import STREAM
 
 @dataclass(frozen=True)
 class Report:
-    """What came of a file. notices: what was wrong with it; summary: what was done, for who
-    watches; seconds: that it took.
+    """What came of a file.
+
+    Attributes:
+        notices: What was wrong with it.
+        summary: What was done, for who watches.
+        seconds: That it took.
     """
 
     notices: tuple[str, ...] = ()
@@ -38,32 +42,46 @@ LOST = "its process was killed, for want of memory perhaps"
 
 
 def available_cores() -> int:
-    """How many this process may use."""
+    """How many cores this process may use."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def threads_per_job(threads: int, jobs: int) -> int:
-    """Threads for one of ``jobs`` that share ``threads`` (0: every core) among them; one job has
-    them all.
+    """Threads for one of several jobs that share them; one job has them all.
 
-    >>> threads_each(8, 3), threads_each(2, 4), threads_each(0, 1)
-    (2, 1, 0)
+    Args:
+        threads: For all of them; 0 for every core.
+        jobs: How many there are.
+
+    Example:
+        >>> threads_per_job(8, 3), threads_per_job(2, 4), threads_per_job(0, 1)
+        (2, 1, 0)
     """
     return threads if jobs == 1 else max(1, (threads or available_cores()) // jobs)
 
 
 def outcomes(work: Work, names: Sequence[str], jobs: int) -> Generator[Outcome, None, None]:
-    """Yields (name, report, what ``work(name)`` raised if the file was at fault) for all, as they
-    end. Raises other errors.
+    """Works on files, and says of each what came of it, as they end.
 
-    A process that dies takes its file alone with it: the error is a MetamerError, and another takes
-    its place.
+    A process that dies takes its file alone with it: the error is a MetamerError, and another
+    process takes its place.
+
+    Args:
+        work: Called with each name; with several jobs, it pickles.
+        names: The files; standard input is for this process alone.
+        jobs: How many processes.
+
+    Yields:
+        Name, report, and what ``work`` raised if the file was at fault.
+
+    Raises:
+        Exception: What ``work`` raised otherwise.
     """
     several = jobs > 1 and len(names) > 1
     here = [name for name in names if name == STREAM or not several]  # standard input is ours alone
-    beside = [name for name in names if name != STREAM and several]
+    elsewhere = [name for name in names if name != STREAM and several]
     for name, report, problem in itertools.chain(
-        _here(work, here), _side_by_side(work, beside, jobs)
+        _here(work, here), _in_processes(work, elsewhere, jobs)
     ):
         if problem and not isinstance(problem, (MetamerError, MemoryError)):
             raise problem
@@ -88,16 +106,16 @@ class _Worker:
     """A process, our end of a pipe to it, and the file that it works on."""
 
     def __init__(self, context: SpawnContext, work: Work):
-        self.pipe, theirs = context.Pipe()
-        self.process = context.Process(target=_serve, args=(theirs, work), daemon=True)
+        self.pipe, other_end = context.Pipe()
+        self.process = context.Process(target=_serve, args=(other_end, work), daemon=True)
         with _without_interrupts():
             self.process.start()
-        theirs.close()  # or its end would not be told
+        other_end.close()  # or its end would not be noticed
         self.name = ""
 
     def give(self, name: str) -> None:
         self.name = name
-        with contextlib.suppress(BrokenPipeError):  # it died: reading from it will tell
+        with contextlib.suppress(BrokenPipeError):  # it died: reading from it will show that
             self.pipe.send(name)
 
     def end(self) -> None:
@@ -147,7 +165,7 @@ def _end_with_parent() -> None:
     os._exit(1)  # files are whole or not there at any moment
 
 
-def _side_by_side(work: Work, names: Sequence[str], jobs: int) -> Iterator[Outcome]:
+def _in_processes(work: Work, names: Sequence[str], jobs: int) -> Iterator[Outcome]:
     # a fork would take the parent's threads' locks along
     context = multiprocessing.get_context("spawn")
     todo = deque(names)

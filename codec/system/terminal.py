@@ -11,11 +11,12 @@ _UNITS = ("KB", "MB", "GB", "TB")
 
 
 def printable(text: str) -> str:
-    r"""The text with all that is no letter, sign or space spelt out: a file's name moves no cursor
-    and changes no colour.
+    r"""Spells out all that is no letter, sign or space, so that a name moves no cursor and changes
+    no colour.
 
-    >>> printable("a\x1b[31m\n\udcffé")
-    'a\\x1b[31m\\n\\xffé'
+    Example:
+        >>> printable("a\x1b[31m\n\udcffé")
+        'a\\x1b[31m\\n\\xffé'
     """
     return "".join(sign if sign.isprintable() else _spelt(sign) for sign in text)
 
@@ -29,11 +30,12 @@ def _spelt(sign: str) -> str:
     )
 
 
-def size(count: int) -> str:
+def format_size(count: int) -> str:
     """A number of bytes for a person.
 
-    >>> size(65), size(22_840), size(1_234_567)
-    ('65 B', '23 KB', '1.2 MB')
+    Example:
+        >>> format_size(65), format_size(22_840), format_size(1_234_567)
+        ('65 B', '23 KB', '1.2 MB')
     """
     if count < 1000:
         return f"{count} B"
@@ -45,12 +47,12 @@ def size(count: int) -> str:
     return f"{number:.1f} {unit}" if number < 9.95 else f"{number:.0f} {unit}"
 
 
-def watched() -> bool:
+def is_watched() -> bool:
     """Whether standard error is a terminal."""
     return sys.stderr is not None and sys.stderr.isatty()
 
 
-def occupy() -> None:
+def occupy_standard_streams() -> None:
     """Opens nothing where a standard stream is closed, or the next file to be opened would stand in
     for it.
     """
@@ -62,7 +64,7 @@ def occupy() -> None:
 
 
 @contextlib.contextmanager
-def only_ours() -> Iterator[None]:
+def silence_libraries() -> Iterator[None]:
     """Keeps what libraries in C write to standard error themselves, as libtiff does of damaged
     files, from being seen.
     """

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import click
 
-from metamer.codec.system import files, jobs, terminal
+from metamer.codec.system import files, jobs
+from metamer.codec.system.terminal import format_size
 from metamer.commands.file_jobs import DAMAGED, code_files
 from metamer.commands.options import (
     Command,
@@ -113,6 +114,6 @@ def decode_file(
     files.write_file(target, written, force)
     return jobs.Report(
         damage,
-        f"{name} → {target} {terminal.size(len(data))} → {terminal.size(len(written))}, "
+        f"{name} → {target} {format_size(len(data))} → {format_size(len(written))}, "
         f"{picture.width}x{picture.height}",
     )

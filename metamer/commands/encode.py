@@ -8,7 +8,8 @@ from collections.abc import Callable, Iterator
 import click
 
 from metamer.codec import container
-from metamer.codec.system import files, jobs, terminal
+from metamer.codec.system import files, jobs
+from metamer.codec.system.terminal import format_size
 from metamer.commands.file_jobs import code_files
 from metamer.commands.options import (
     Command,
@@ -177,7 +178,7 @@ def encode_file(
     header = container.read_header(data)
     before = len(source) if isinstance(source, bytes) else os.stat(name).st_size
     return jobs.Report(
-        summary=f"{name} → {target} {terminal.size(before)} → {terminal.size(len(data))}, "
+        summary=f"{name} → {target} {format_size(before)} → {format_size(len(data))}, "
         f"{8 * len(data) / (header.width * header.height):.2f} bpp"
     )
 

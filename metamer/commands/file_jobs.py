@@ -37,7 +37,7 @@ def for_each_file(
     failed = noticed = 0
     names = list(names)
     debug = click.get_current_context().find_root().params["debug"]
-    watched = terminal.watched() and not quiet
+    watched = terminal.is_watched() and not quiet
     progress = tqdm(
         total=len(names),
         desc=description,
@@ -112,6 +112,6 @@ def undisturbed(work: jobs.Work, name: str) -> jobs.Report:
     """``work(name)`` without what libraries print or warn of by themselves. This process is the
     command's own.
     """
-    with terminal.only_ours(), warnings.catch_warnings():
+    with terminal.silence_libraries(), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         return work(name)
