@@ -32,7 +32,7 @@ from metamer.codec.network.archive import (
     parse_card,
     read_members,
 )
-from metamer.codec.network.graphs.session import Session
+from metamer.codec.network.graphs.session import Session, transform_providers
 from metamer.codec.network.model import WEIGHTS, Model, load_model, receptive_field
 from metamer.codec.network.model_file import CARD, is_name
 
@@ -178,7 +178,8 @@ def _session(decoder: DecoderFile, realism: float, threads: int) -> Session:
             raise ModelError(f"{decoder.path}: its graph has no constant named {REALISM}")
         before, after = graph.split(_CONSTANT)
         graph = before + _CONSTANT + struct.pack("<f", realism) + after[4:]
-    return Session(graph, f"{decoder.path}: {GRAPH}", threads)
+    providers = transform_providers()
+    return Session(graph, f"{decoder.path}: {GRAPH}", threads, providers=providers)
 
 
 @dataclass(frozen=True)

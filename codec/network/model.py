@@ -21,7 +21,7 @@ from metamer.codec.network.arrays import (
 )
 from metamer.codec.network.graphs import onnx_wire
 from metamer.codec.network.graphs.protobuf import GraphError
-from metamer.codec.network.graphs.session import Session
+from metamer.codec.network.graphs.session import CPU, Session, transform_providers
 from metamer.codec.network.model_file import card_number, card_numbers, read_model_file
 
 # latent positions: six 3x3 convolutions, as all shipped networks have, at half a position a pixel
@@ -119,8 +119,9 @@ class Model:
         if graph not in self._sessions:
             # a model has several of the others, each with an arena of its own
             arena = graph in TRANSFORMS
+            providers = transform_providers() if graph in TRANSFORMS else (CPU,)
             self._sessions[graph] = Session(
-                self._member(graph), f"{self.path}: graph {graph}", self.threads, arena
+                self._member(graph), f"{self.path}: graph {graph}", self.threads, arena, providers
             )
         return self._sessions[graph]
 

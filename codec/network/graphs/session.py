@@ -1,6 +1,7 @@
 """One ONNX graph, checked and ready to run: the only place that hands anything to ONNX Runtime."""
 
-from collections.abc import Mapping
+import os
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import onnxruntime
@@ -21,6 +22,34 @@ RUNTIME_ERRORS = (
     runtime.EPFail,
     runtime.NoSuchFile,
 )
+
+
+CPU = "CPUExecutionProvider"
+PROVIDER = "METAMER_PROVIDER"
+
+
+def transform_providers() -> tuple[str, ...]:
+    """Who runs the transforms: the processor, and before it what the environment variable
+    METAMER_PROVIDER names, such as `cuda` or `coreml`.
+
+    Transforms alone: the networks that choose coding tables compute whole numbers, which must be
+    those that every decoder gets, and stay on the processor. So a stream that was encoded on a GPU
+    decodes anywhere to the latents that were coded.
+
+    Raises:
+        ModelError: This ONNX Runtime has no such provider.
+    """
+    wanted = os.environ.get(PROVIDER, "").lower()
+    if wanted in ("", "cpu"):
+        return (CPU,)
+    here = onnxruntime.get_available_providers()
+    short = {name.removesuffix("ExecutionProvider").lower(): name for name in here}
+    if wanted not in short:
+        raise ModelError(
+            f"{PROVIDER}: ONNX Runtime has no provider '{wanted}' here, but {', '.join(short)}; "
+            "onnxruntime-gpu brings cuda"
+        )
+    return short[wanted], CPU
 
 
 def read_checked_graph(graph: bytes, name: str) -> Graph:
@@ -44,7 +73,14 @@ def read_checked_graph(graph: bytes, name: str) -> Graph:
 class Session:
     """One ONNX graph, checked (`codec.network.graphs.cost`) and ready to run."""
 
-    def __init__(self, graph: bytes, name: str, threads: int = 0, arena: bool = True):
+    def __init__(
+        self,
+        graph: bytes,
+        name: str,
+        threads: int = 0,
+        arena: bool = True,
+        providers: Sequence[str] = (CPU,),
+    ):
         """Loads a graph.
 
         Args:
@@ -53,6 +89,7 @@ class Session:
             threads: 0 for every core.
             arena: Whether it keeps the memory of its largest run for the next, which saves the
                 transforms a tenth of their time.
+            providers: ONNX Runtime's, the first that can run a node runs it.
 
         Raises:
             ModelError: The graph is refused.
@@ -72,9 +109,7 @@ class Session:
         options.add_session_config_entry("mlas.disable_kleidiai", "1")
         self._graph = read_checked_graph(graph, name)
         try:
-            self._session = onnxruntime.InferenceSession(
-                graph, options, providers=["CPUExecutionProvider"]
-            )
+            self._session = onnxruntime.InferenceSession(graph, options, providers=[*providers])
         except RUNTIME_ERRORS as problem:
             raise ModelError(f"{name} cannot be loaded: {_line(problem)}") from None
         self._inputs = {port.name for port in self._graph.inputs}
