@@ -167,6 +167,11 @@ class SliderGraph(nn.Module):
 
     def __init__(self, codec: Codec, model: Model):
         super().__init__()
+        if codec.options.decoder is not None:
+            raise ModelError(
+                f"{model.path}: its synthesis is not built as the trained one, so there is nothing "
+                "between the two for realism to choose"
+            )
         self.trained, self.own = codec.synthesis, copy.deepcopy(codec.synthesis)
         try:
             with torch.no_grad():
@@ -465,10 +470,11 @@ def write(
 
 
 def halo(codec: Codec) -> int:
-    """Latent positions that both transforms see around each: a block sees half a one, the lapped
-    transform one.
+    """Latent positions that both transforms see around each: a block of the analysis sees half a
+    one, the lapped transform one.
     """
-    return max(1, math.ceil(max(codec.options.analysis_blocks, codec.options.synthesis_blocks) / 2))
+    own = codec.synthesis.receptive_field
+    return max(1, math.ceil(codec.options.analysis_blocks / 2), own)
 
 
 def own_keys(codec: Codec) -> dict:
@@ -578,7 +584,7 @@ def export_decoder(
         "format": decoders.FORMAT if texture else 1,
         "decodes": model.id.hex(),
         "realism": realism,
-        "halo": halo(codec),
+        "halo": codec.synthesis.receptive_field,
     }
     card = {**own, **card}
     if texture:
@@ -623,11 +629,12 @@ def export_decoder_run(run: Path, path: Path, name: str, realism: bool | None = 
     model.json holds.
 
     realism: as in `export_decoder`; by default for runs with a critic, which alone invent texture
-    worth choosing.
+    worth choosing, if both syntheses are of the same sizes.
     """
     codec, state = loop.restore_average(Path(run) / CHECKPOINT)
     recipe = state["recipe"]
     card = {"name": name, "steps": state["step"], "recipe": recipe}
-    realism = bool(recipe["critic"]) if realism is None else realism
+    if realism is None:
+        realism = bool(recipe["critic"]) and codec.options.decoder is None
     texture = recipe["stages"][-1].get("texture_noise", ())
     return export_decoder(codec, decoded_model(recipe), card, path, realism, texture)

@@ -19,6 +19,7 @@ from metamer.train.loss.critic_losses import LOSSES
 from metamer.train.networks.codec import KEEPING, PARTS, NetworkOptions
 from metamer.train.networks.lapped import BLOCK
 from metamer.train.networks.proxies import PROXIES
+from metamer.train.networks.transforms import STRIDES, DecoderOptions
 from metamer.train.old_names import NEW_NAMES
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
@@ -63,6 +64,23 @@ class Stage:
 
 
 @dataclass
+class CacheOptions:
+    """Latents that a decoder alone is trained on, computed once, of whole photographs
+    (`train.latents`).
+
+    qualities: how many, from the lowest to the highest; every: a photograph is coded at every so
+    manyth of them, neighbours in turn at others; margin: latent positions around a crop that are
+    decoded and not counted; folder: where files are kept, some 3 bytes a pixel and quality; by
+    default in the run's.
+    """
+
+    qualities: int = 17
+    every: int = 4
+    margin: int = 1
+    folder: str = ""
+
+
+@dataclass
 class Recipe:
     """stages run in order. linear_learning_rate_share: learning rate of the transforms' linear
     part, as a share.
@@ -75,7 +93,8 @@ class Recipe:
     how fast λ follows, in ln λ a step. balance_crops: crops that distances are balanced on.
     message: what to tell who starts the run. level_balance_exponent: sample weights
     λ^(−level_balance_exponent), so that every quality counts about equally. precision: `32-true` or
-    `bf16-mixed`; `auto` is bf16 where the processor multiplies it natively.
+    `bf16-mixed`; `auto` is bf16 where the processor multiplies it natively. cached_latents: for a
+    decoder alone, to train it without running encoder and entropy model at every step.
     """
 
     stages: list[Stage]
@@ -93,6 +112,7 @@ class Recipe:
     gradient_clip: float = 1.0
     weight_average_decay: float = 0.999
     precision: str = "auto"
+    cached_latents: CacheOptions | None = None
     start_crops: int = 600
     save_every: int = 500
     validate_every: int = 1000
@@ -237,6 +257,27 @@ def check_texture(stage: Stage, network: NetworkOptions) -> None:
         )
 
 
+def check_decoder(recipe: Recipe) -> None:
+    """Sizes of another synthesis, cached latents: for stages that train the decoder alone."""
+    sizes, cache = recipe.network.decoder, recipe.cached_latents
+    where = "network.decoder" if sizes else "cached_latents"
+    if any(stage.parts != "decoder" for stage in recipe.stages):
+        raise RecipeError(f"{where}: every stage must have parts 'decoder'")
+    if sizes:
+        if sizes.stride not in STRIDES:
+            raise RecipeError(f"network.decoder.stride: one of {', '.join(map(str, STRIDES))}")
+        at_least(1, sizes, "network.decoder.", "width")
+        at_least(0, sizes, "network.decoder.", "blocks")
+    if cache:
+        at_least(2, cache, "cached_latents.", "qualities")
+        at_least(1, cache, "cached_latents.", "every")
+        at_least(0, cache, "cached_latents.", "margin")
+        if any(stage.texture_noise for stage in recipe.stages):
+            raise RecipeError(
+                "cached_latents: texture_noise depends on more than latents; leave one of them out"
+            )
+
+
 def check(recipe: Recipe) -> None:
     """Raises RecipeError for values that cannot work."""
     if not recipe.stages:
@@ -272,6 +313,8 @@ def check(recipe: Recipe) -> None:
     check_rate(recipe)
     if recipe.critic:
         check_critic(recipe)
+    if network.decoder or recipe.cached_latents:
+        check_decoder(recipe)
     for stage in recipe.stages:
         if stage.parts in KEEPING and not recipe.start:
             raise RecipeError(
@@ -325,9 +368,15 @@ def from_mapping(values: Any) -> Recipe:
         raise RecipeError("a recipe is a mapping with the key 'stages'")
     values = dict(values)
     if "network" in values:
-        values["network"] = build(NetworkOptions, values["network"], "network")
+        network = values["network"]
+        if isinstance(network, dict) and network.get("decoder") is not None:
+            decoder = build(DecoderOptions, network["decoder"], "network.decoder")
+            network = {**network, "decoder": decoder}
+        values["network"] = build(NetworkOptions, network, "network")
     if values.get("critic") is not None:
         values["critic"] = build(CriticOptions, values["critic"], "critic")
+    if values.get("cached_latents") is not None:
+        values["cached_latents"] = build(CacheOptions, values["cached_latents"], "cached_latents")
     stages = values.get("stages", [])
     if not isinstance(stages, list):
         raise RecipeError("stages: expected a list")

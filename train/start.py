@@ -4,6 +4,7 @@ A model file holds all that training needs, a little rounded: float16 transforms
 networks, and arrays for 256 qualities from which the rows of the levels follow by least squares.
 """
 
+import dataclasses
 from pathlib import Path
 
 import numpy as np
@@ -20,6 +21,7 @@ from metamer.codec.network.model_file import graph_names
 from metamer.train import running
 from metamer.train.networks.codec import Codec, NetworkOptions
 from metamer.train.networks.entropy_model import SCALE_LOW, SCALE_STEP
+from metamer.train.networks.growing import grown
 from metamer.train.networks.integer_networks import ContextNetwork, IntegerConv2d
 
 STORED = "_stored"  # what `train.export.shrink` calls a constant that it keeps in fewer bits
@@ -88,7 +90,7 @@ def from_model(model: Model) -> Codec:
     were trained as.
     """
     try:
-        options = NetworkOptions(**model.card["recipe"]["network"])
+        options = NetworkOptions(**{**model.card["recipe"]["network"], "decoder": None})
     except (KeyError, TypeError):
         raise ModelError(f"{model.path}: does not say how its networks were built") from None
     codec, array = Codec(options), model.arrays
@@ -130,18 +132,31 @@ def load(source: str, options: NetworkOptions) -> Codec:
 
     Raises RecipeError when its networks are not built as ``options`` say.
     """
+    own = dataclasses.replace(options, decoder=None)
     if is_model(source):
         codec = from_model(models.load_model(source))
-        if codec.options != options:
+        if codec.options != own:
             raise RecipeError(
                 f"start: the networks of {source} are not built as the recipe's `network` says"
             )
-        return codec
-    codec = Codec(options)
-    try:
-        codec.load_state_dict(running.load(Path(source))["average"])
-    except (KeyError, RuntimeError, TypeError):
-        raise RecipeError(
-            f"start: {source} holds no codec with networks as the recipe's `network` says"
-        ) from None
+        return with_decoder(codec, options)
+    state = running.load(Path(source))
+    # of a decoder as the recipe has it, or of a model
+    for found in (options, own):
+        codec = Codec(found)
+        try:
+            codec.load_state_dict(state["average"])
+        except (KeyError, RuntimeError, TypeError):
+            continue
+        return with_decoder(codec, options)
+    raise RecipeError(
+        f"start: {source} holds no codec with networks as the recipe's `network` says"
+    )
+
+
+def with_decoder(codec: Codec, options: NetworkOptions) -> Codec:
+    """``codec``, with a synthesis of other sizes where ``options`` have one (`growing.grown`)."""
+    if codec.options.synthesis != options.synthesis:
+        codec.synthesis = grown(codec.synthesis, options.synthesis)
+    codec.options = options
     return codec

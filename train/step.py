@@ -12,9 +12,10 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from metamer.train.bands import by_band
+from metamer.train.levels import draw_levels, step_seed
 from metamer.train.loss.critic import Opponent
 from metamer.train.loss.objective import Distortion, RateTarget
-from metamer.train.networks.codec import KEEPING, Codec
+from metamer.train.networks.codec import KEEPING, CachedLatents, Codec
 from metamer.train.networks.entropy_model import level_weights
 from metamer.train.recipe import Recipe, Stage
 from metamer.train.running import learning_rate, uses_bf16
@@ -30,13 +31,14 @@ def rate_distortion(
     model=None,
     affine=None,
     file_bits: bool = False,
+    cached: CachedLatents | None = None,
 ) -> dict[str, Tensor]:
     """What coding ``image`` (N, 3, H, W) at ``level`` (N,) costs and leaves, N rows each.
 
     bpp, as the proxy has it, and, with ``file_bits``, file_bpp, rounded; mse; (N, D) distances;
     distortion, their mix in units of mean squared error; lambda; loss = bpp + λ·255²·distortion;
     and, for the critic, decoded image, latents in deviations, quality weights. model: ``codec`` as
-    several processes wrap it.
+    several processes wrap it. cached: of `Codec.forward`.
     """
     decoded, coded = (model or codec)(
         image,
@@ -50,6 +52,7 @@ def rate_distortion(
         stage.rdoq_lambda,
         stage.rdoq_group_weights,
         file_bits,
+        cached,
     )
     decoded = decoded.float()
     weights = level_weights(level, codec.options.levels)
@@ -74,26 +77,17 @@ def rate_distortion(
     }
 
 
-def spread_levels(
-    batch: int, levels: int, generator: torch.Generator, power: float = 1.0
-) -> Tensor:
-    """(N,) quality levels (K − 1)·u^power, one u from each of N equal slices of [0, 1],
-    shuffled.
-    """
-    places = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
-    return places[torch.randperm(batch, generator=generator)] ** power * (levels - 1)
-
-
 @dataclass
 class Chance:
     """What a step draws, from the seed and the step alone: the same for any number of processes.
 
-    Of this process's share of the batch: level (n,), noise, balance (n,), the weights of samples.
-    every_weight: (batch, K) quality weights of the whole batch.
+    Of this process's share of the batch: level (n,), noise, which cached latents do without,
+    balance (n,), the weights of samples. every_weight: (batch, K) quality weights of the whole
+    batch.
     """
 
     level: Tensor
-    noise: tuple[Tensor, Tensor]
+    noise: tuple[Tensor, ...] | None
     balance: Tensor
     every_weight: Tensor
 
@@ -101,11 +95,14 @@ class Chance:
     def draw(
         cls, recipe: Recipe, stage: Stage, codec: Codec, step: int, own: slice, device: torch.device
     ) -> "Chance":
-        seed = recipe.seed + 1_000_003 * step
+        seed = step_seed(recipe, step)
         generator = torch.Generator().manual_seed(seed)
-        level = spread_levels(stage.batch, recipe.network.levels, generator, stage.level_exponent)
-        dither = generator if device.type == "cpu" else torch.Generator(device).manual_seed(seed)
-        noise = tuple(part[own] for part in codec.noise(stage.batch, stage.crop, dither))
+        level, noise = draw_levels(recipe, stage, generator), None
+        if recipe.cached_latents is None:
+            dither = (
+                generator if device.type == "cpu" else torch.Generator(device).manual_seed(seed)
+            )
+            noise = tuple(part[own] for part in codec.noise(stage.batch, stage.crop, dither))
         balance = codec.lagrangian(level).pow(-recipe.level_balance_exponent)
         weights = level_weights(level, recipe.network.levels)
         level, balance, weights = (
@@ -160,7 +157,14 @@ class Trainer:
             part.entropy.set_quantised(stage.integer_networks or stage.parts in KEEPING)
 
     def step(
-        self, stage: Stage, place: int, step: int, image: Tensor, affine: Tensor, own: slice
+        self,
+        stage: Stage,
+        place: int,
+        step: int,
+        image: Tensor,
+        affine: Tensor,
+        own: slice,
+        cached: CachedLatents | None = None,
     ) -> dict[str, Tensor]:
         """One step; what of it is worth logging, scalars on the device.
 
@@ -168,6 +172,7 @@ class Trainer:
             place: the step within the stage; step: within the run.
             image: (n, 3, S, S) uint8, this process's share ``own`` of the batch, on the device;
             affine: (n, 3, 4) its colours'.
+            cached: latents to decode, where the recipe caches them.
         """
         recipe, fabric = self.recipe, self.fabric
         chance = Chance.draw(recipe, stage, self.codec, step, own, fabric.device)
@@ -190,6 +195,7 @@ class Trainer:
                 self.model,
                 affine,
                 file_bits=self.target is not None,
+                cached=cached,
             )
             shown = [result[key] for key in ("decoded", "latent", "weights")]
             listens = self.opponent and step >= recipe.critic.pretraining_steps

@@ -14,6 +14,12 @@ from metamer.train.spaces import sweep
 from tests.conftest import ROOT
 
 STAGE = {"name": "one", "steps": 5}
+DECODER = {**STAGE, "parts": "decoder"}
+
+
+def rung(**sizes) -> dict:
+    """A decoder of the ladder."""
+    return {"network": {"decoder": {"stride": 16, "width": 8, "blocks": 1, **sizes}}}
 
 
 @pytest.mark.parametrize(
@@ -133,6 +139,26 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
         (
             {"stages": [STAGE, {**STAGE, "name": "two", "parts": "entropy"}], "critic": {}},
             "stage two: parts 'entropy' leaves",
+        ),
+        ({"stages": [DECODER], "start": "base", **rung(stride=4)}, "decoder.stride: one of 8, 16"),
+        ({"stages": [DECODER], "start": "base", **rung(width=0)}, "decoder.width: must be at"),
+        ({"stages": [DECODER], "start": "base", **rung(widht=3)}, "network.decoder: unknown key"),
+        ({"stages": [STAGE], **rung()}, "network.decoder: every stage must have parts 'decoder'"),
+        (
+            {"stages": [STAGE], "cached_latents": {}},
+            "cached_latents: every stage must have parts 'decoder'",
+        ),
+        (
+            {"stages": [DECODER], "start": "base", "cached_latents": {"qualities": 1}},
+            "cached_latents.qualities: must be at least 2",
+        ),
+        (
+            {
+                "stages": [{**DECODER, "texture_noise": [0, 0, 1]}],
+                "start": "base",
+                "cached_latents": {},
+            },
+            "cached_latents: texture_noise depends on more",
         ),
         (
             {"stages": [{**STAGE, "parts": "decoder"}]},

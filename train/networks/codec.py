@@ -8,10 +8,11 @@ import torch
 from torch import Tensor, nn
 
 from metamer.codec.grid import STRIDE
+from metamer.codec.network.latents import FRACTION
 from metamer.train import axes
 from metamer.train.networks import lapped
 from metamer.train.networks.entropy_model import SCALE_STEP, Coded, EntropyModel, level_weights
-from metamer.train.networks.transforms import Analysis, Synthesis
+from metamer.train.networks.transforms import Analysis, DecoderOptions, Synthesis
 
 PARTS = {  # what a stage trains → the beginnings of its parameters' names
     "entropy": ("",),  # everything, the residual networks left out of the path
@@ -37,6 +38,39 @@ class NetworkOptions:
     levels: int = 9
     lambda_low: float = 0.0008
     lambda_high: float = 0.3
+    # another synthesis than the model's own, for runs that train nothing else
+    decoder: DecoderOptions | None = None
+
+    @property
+    def synthesis(self) -> DecoderOptions:
+        """Sizes of the model's own synthesis, or of the decoder in its place."""
+        return self.decoder or DecoderOptions(width=self.width, blocks=self.synthesis_blocks)
+
+
+@dataclass
+class CachedLatents:
+    """What files of whole photographs decode to, in windows around crops.
+
+    Attributes:
+        sixteenths: (N, h, w, M) int16, sixteenths of a quantiser step.
+        bpp: (N,) bits a pixel of the files.
+        corners: row and column of each crop in its window, in latent positions.
+    """
+
+    sixteenths: Tensor
+    bpp: Tensor
+    corners: list[tuple[int, int]]
+
+    def cut(self, planes: Tensor, side: int, scale: int = 1) -> Tensor:
+        """(N, C, S, S) the crops of planes (N, C, …) that cover the windows with ``scale`` samples
+        a position, crops of ``side`` samples.
+        """
+        return torch.stack(
+            [
+                plane[:, scale * top : scale * top + side, scale * left : scale * left + side]
+                for plane, (top, left) in zip(planes, self.corners, strict=True)
+            ]
+        )
 
 
 class Codec(nn.Module):
@@ -47,7 +81,7 @@ class Codec(nn.Module):
         self.options = options
         latents = sum(options.groups)
         self.analysis = Analysis(latents, options.width, options.analysis_blocks, options.levels)
-        self.synthesis = Synthesis(latents, options.width, options.synthesis_blocks, options.levels)
+        self.synthesis = Synthesis(latents, options.synthesis, options.levels)
         self.entropy = EntropyModel(
             options.groups,
             options.levels,
@@ -111,6 +145,7 @@ class Codec(nn.Module):
         rdoq_lambda: float = 0.0,
         group_weights: Sequence[float] = (),
         file_bits: bool = False,
+        cached: CachedLatents | None = None,
     ) -> tuple[Tensor, Coded]:
         """Reconstruction (N, 3, H, W) of images whose sides are multiples of 16, and what coding
         them costs.
@@ -119,10 +154,13 @@ class Codec(nn.Module):
         `decoder` the latents are rounded, as in a file, and gradients end there. texture: how much
         of `Coded.texture` the synthesis is given besides, for each group of latents. affine: (N, 3,
         4) what colours are turned by, `train.axes`; by default each image's own. rdoq_lambda,
-        group_weights, file_bits: of `EntropyModel.forward`.
+        group_weights, file_bits: of `EntropyModel.forward`. cached: latents to decode in place of
+        the image's own; nothing else is computed then.
         """
         weights = level_weights(level, self.options.levels)
         affine = axes.affines(image) if affine is None else affine
+        if cached is not None:
+            return self._decoded(cached, image.shape[-1], weights, affine)
         image = axes.turn(image, affine)
         asked = rdoq_lambda, group_weights, file_bits, bool(texture)
         if parts == "entropy":
@@ -145,3 +183,15 @@ class Codec(nn.Module):
             amount = torch.tensor(texture).repeat_interleave(sizes)[:, None, None]
             latent = latent + amount.to(latent) * coded.texture
         return axes.restore(self.synthesis(latent, weights), affine), coded
+
+    def _decoded(
+        self, cached: CachedLatents, side: int, weights: Tensor, affine: Tensor
+    ) -> tuple[Tensor, Coded]:
+        """`forward` of crops of ``side`` pixels whose latents are known."""
+        with torch.no_grad(), torch.autocast(weights.device.type, enabled=False):
+            step = (weights @ self.entropy.log_steps()).exp() / FRACTION
+            latent = cached.sixteenths.permute(0, 3, 1, 2) * step[:, :, None, None]
+        image = cached.cut(self.synthesis(latent, weights), side, STRIDE)
+        bits = cached.bpp * side**2
+        coded = Coded(cached.cut(latent, side // STRIDE), bits, torch.zeros_like(bits))
+        return axes.restore(image, affine), coded

@@ -149,15 +149,19 @@ class LinearTransform(nn.Module):
 
 
 class LinearInverse(nn.Module):
-    """The mirror of `LinearTransform`, with parameters of its own."""
+    """The mirror of `LinearTransform`, with parameters of its own.
+
+    What is given as ``blocks`` (N, 768, h, w) is added before boundaries are filtered.
+    """
 
     def __init__(self, latents: int):
         super().__init__()
         self.crossing = nn.Parameter(torch.eye(BLOCK))
         self.basis = nn.Parameter(torch.zeros(3 * BLOCK * BLOCK, latents))
 
-    def forward(self, latent: Tensor) -> Tensor:
-        image = unblocks(combined(latent.float(), self.basis), BLOCK)
+    def forward(self, latent: Tensor, blocks: Tensor | None = None) -> Tensor:
+        planes = combined(latent.float(), self.basis)
+        image = unblocks(planes if blocks is None else planes + blocks, BLOCK)
         with torch.autocast(latent.device.type, enabled=False):
             return filter_boundaries(image, self.crossing)
 

@@ -1,16 +1,18 @@
 """Analysis and synthesis: a lapped Karhunen-Loève transform plus a residual network at 1/8
-resolution.
+resolution, in small decoders at 1/16.
 
 Nonlinear transform coding (Ballé et al., IEEE JSTSP 2021) that starts as the best linear transform:
 the last layer of each residual network starts near zero. Quality enters each network as a learned
 scale and shift of its first features, so one network serves every rate.
 """
 
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamer.train.networks.lapped import LinearInverse, LinearTransform, blocks, unblocks
+from metamer.train.networks.lapped import BLOCK, LinearInverse, LinearTransform, blocks, unblocks
 
 
 class Asinh(torch.autograd.Function):
@@ -84,26 +86,59 @@ class Analysis(nn.Module):
         return self.linear(centred) + detail.float() * self.deviation[:, None, None]
 
 
+@dataclass
+class DecoderOptions:
+    """Sizes of a synthesis."""
+
+    stride: int = 8
+    """Pixels from one position of the residual network to the next: 8 or 16."""
+    width: int = 128
+    """Channels of the residual network."""
+    blocks: int = 6
+    """Blocks of the residual network."""
+
+
+STRIDES = (BLOCK // 2, BLOCK)  # what `DecoderOptions.stride` may be
+
+
 class Synthesis(nn.Module):
     """Decoded latents (N, M, h, w) in image units to an image (N, 3, 16h, 16w), nominally in [0,
     1], not clipped.
+
+    At stride 16 the residual network adds to the blocks of the lapped transform, before the filter
+    across their boundaries, which then smooths what both give: an edge between blocks costs a
+    network that looks no closer than a block more than it has.
     """
 
-    def __init__(self, latents: int, width: int, blocks: int, levels: int):
+    def __init__(self, latents: int, options: DecoderOptions, levels: int):
         super().__init__()
+        self.options, width = options, options.width
+        self.finer = BLOCK // options.stride  # positions a latent position, along a side
         self.linear = LinearInverse(latents)
-        self.stem = nn.Conv2d(latents, 4 * width, 1)
+        self.stem = nn.Conv2d(latents, self.finer**2 * width, 1)
         self.modulation = Modulation(levels, width)
-        self.blocks = nn.Sequential(*[Block(width) for _ in range(blocks)])
-        self.head = nn.Conv2d(width, 3 * 64, 1)
+        self.blocks = nn.Sequential(*[Block(width) for _ in range(options.blocks)])
+        self.head = nn.Conv2d(width, 3 * options.stride**2, 1)
         self.register_buffer("deviation", torch.ones(latents))
         nn.init.orthogonal_(self.stem.weight)
         nn.init.normal_(self.head.weight, std=1e-3)
         nn.init.zeros_(self.head.bias)
 
+    @property
+    def receptive_field(self) -> int:
+        """Latent positions beyond its own that a position's pixels depend on, on each side: every
+        block sees one of its own more, the filter across boundaries half a latent position.
+        """
+        if self.finer == 1:
+            return self.options.blocks + 1
+        return max(1, -(-self.options.blocks // self.finer))
+
     def forward(self, latent: Tensor, weights: Tensor) -> Tensor:
         # latents have heavy tails; without the compression the residual network diverges
-        value = asinh(latent / self.deviation[:, None, None])
-        value = self.modulation(F.pixel_shuffle(self.stem(value), 2), weights)
-        detail = unblocks(self.head(self.blocks(value)), 8)
-        return self.linear(latent) + detail.float() + 0.5
+        value = self.stem(asinh(latent / self.deviation[:, None, None]))
+        if self.finer > 1:
+            value = F.pixel_shuffle(value, self.finer)
+        detail = self.head(self.blocks(self.modulation(value, weights)))
+        if self.finer == 1:
+            return self.linear(latent, detail.float()) + 0.5
+        return self.linear(latent) + unblocks(detail, self.options.stride).float() + 0.5

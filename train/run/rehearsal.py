@@ -96,7 +96,7 @@ def timed(run: Run, index: int) -> tuple[float, float]:
     forward pass with its distances.
     """
     stage, seconds, macs = run.recipe.stages[index], [], 0.0
-    for image, affine in itertools.islice(run.enter(index), WARM + TIMED):
+    for image, affine, *_ in itertools.islice(run.enter(index), WARM + TIMED):
         macs = macs or forward_macs(run, stage, image)
         begun = time.perf_counter()
         values = run.trainer.step(stage, 0, run.done, image, affine, run.share(index))

@@ -17,8 +17,10 @@ from metamer.perception.registry import from_spec
 from metamer.perception.weights import CATALOGUE, require_file
 from metamer.train.data import Plan, open_data
 from metamer.train.data.photographs import MEMORY
+from metamer.train.latents.batches import CachedBatch
 from metamer.train.loop import connect, own_share, prepared
 from metamer.train.recipe import Recipe, Stage
+from metamer.train.run.caching import cached
 from metamer.train.run.events import Events
 from metamer.train.run.interruption import Interruption
 from metamer.train.run.resuming import Data, keep_recipe, named, recipe_of
@@ -87,6 +89,9 @@ class Run:
         self.fabric = connect()
         self._shares = [own_share(stage, self.fabric) for stage in self.recipe.stages]
         seed_everything(self.recipe.seed, verbose=False)
+        caches = self.recipe.cached_latents is not None
+        # whose latents are cached, is decoded for that alone
+        memory = 0 if caches else memory
         self.data = open_data(self._folders, self.fabric.device, memory, workers, before)
         self._crops = validation_crops(self.data.validation)
         networks = prepared(self.recipe, self.data.training, state)
@@ -98,6 +103,8 @@ class Run:
         self._ends = list(itertools.accumulate(stage.steps for stage in self.recipe.stages))
         self._index, self._batches = -1, iter(())
         self._open(self.data.notice or changed_count(before, self.data.count), keep)
+        # without a folder to keep them in, they are computed in every step
+        self._cache = cached(self.recipe, self.data, self.out, self.fabric) if keep else None
 
     def _open(self, notice: str, keep: bool) -> None:
         """The run's folder."""
@@ -156,9 +163,9 @@ class Run:
         """Which samples of a batch of stage number ``index`` are this process's."""
         return self._shares[index]
 
-    def enter(self, index: int) -> Iterator[tuple[Tensor, Tensor]]:
+    def enter(self, index: int) -> Iterator[tuple[Tensor, Tensor] | CachedBatch]:
         """Prepares the networks for stage number ``index``, and yields its batches from the next
-        step on: crops (n, 3, S, S) uint8 and affines (n, 3, 4).
+        step on: crops (n, 3, S, S) uint8, affines (n, 3, 4), and latents where they are cached.
         """
         stage = self.recipe.stages[index]
         self.trainer.enter(stage)
@@ -170,6 +177,8 @@ class Run:
             self._shares[index],
             self._taken(index),
         )
+        if self._cache:
+            return self._cache.batches(stage, plan, self.fabric.device)
         return self.data.training.batches(plan)
 
     def step(self) -> dict[str, Tensor]:
@@ -190,8 +199,9 @@ class Run:
             self._index, self._batches = index, self.enter(index)
         stage = self.recipe.stages[index]
         place = self.done - (self._ends[index - 1] if index else 0)
-        image, affine = next(self._batches)
-        values = self.trainer.step(stage, place, self.done, image, affine, self._shares[index])
+        image, affine, *latents = next(self._batches)
+        own = self._shares[index]
+        values = self.trainer.step(stage, place, self.done, image, affine, own, *latents)
         self.done += 1
         rate = learning_rate(stage, place)
         self._log.step(self.done, stage.batch, values, stage=stage.name, learning_rate=rate)

@@ -1,0 +1,271 @@
+"""Cached latents are what files decode to; crops of them decode to what whole photographs do."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+import yaml
+from PIL import Image
+
+import metamer
+from metamer.codec import grid
+from metamer.codec.errors import ModelError, RecipeError
+from metamer.codec.network import latents
+from metamer.codec.network.model import Model
+from metamer.train import axes, recipe, running, start
+from metamer.train.data import Photographs, Plan, find
+from metamer.train.latents import cache
+from metamer.train.latents.batches import CachedBatches
+from metamer.train.levels import draw_levels, quality_indices, step_seed
+from metamer.train.run.training import train
+from tests.conftest import TINY_RECIPE
+
+OPTIONS = recipe.CacheOptions(qualities=5, every=2, margin=2)
+STAGE = {"name": "decoder", "parts": "decoder", "steps": 6, "batch": 4, "crop": 96}
+
+
+def ladder(model: str, **more) -> dict:
+    """A recipe of another decoder on cached latents."""
+    tiny = yaml.safe_load(TINY_RECIPE)
+    decoder = {"stride": 16, "width": 16, "blocks": 1}
+    return {
+        **tiny,
+        "start": model,
+        "network": {**tiny["network"], "decoder": decoder},
+        "cached_latents": dataclasses.asdict(OPTIONS),
+        "stages": [{**STAGE, "warmup_steps": 2}],
+        "save_every": 3,
+        "log_every": 1,
+        "validate_every": 15,
+        **more,
+    }
+
+
+@pytest.fixture(scope="module")
+def pictures(photographs) -> Photographs:
+    return Photographs(find(photographs)[0])
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory, pictures, tiny_model):
+    made = tmp_path_factory.mktemp("latents") / "latents"
+    cache.fill(made, pictures, Model(tiny_model), OPTIONS)
+    return made
+
+
+def test_they_are_what_files_decode_to(folder, pictures, tiny_model):
+    found, model = list(cache.entries(folder)), Model(tiny_model)
+    assert len(found) == len(pictures)
+    indices = quality_indices(OPTIONS.qualities)
+    for number, entry in enumerate(found):
+        assert entry.qualities == ((0, 2, 4) if number % 2 == 0 else (1, 3))
+        pixels = pictures[number].permute(1, 2, 0).numpy()
+        for quality, bpp in zip(entry.qualities, entry.bpp, strict=True):
+            stream = metamer.encode(
+                Image.fromarray(pixels),
+                100 * indices[quality] / 255,
+                model=tiny_model,
+                lossless=False,
+            )
+            wanted = metamer.decode_latents(stream, model=tiny_model)
+            np.testing.assert_array_equal(
+                entry.latents(quality, slice(None), slice(None)).numpy(), wanted
+            )
+            bits = 8 * len(stream) / (pixels.shape[0] * pixels.shape[1])
+            assert bpp < bits and bpp == pytest.approx(bits, rel=0.1, abs=0.01)
+        np.testing.assert_array_equal(
+            entry.image(slice(16, 48), slice(0, 32)).permute(1, 2, 0), pixels[16:48, :32]
+        )
+        torch.testing.assert_close(entry.affine, pictures.affine(number))
+    assert model.latents == wanted.shape[2]
+
+
+def test_large_photographs_are_tiled_as_files_are(otters, tiny_model, monkeypatch):
+    monkeypatch.setattr(cache.encode, "TILED_ABOVE", 100)
+    monkeypatch.setattr(grid.split_tiles, "__defaults__", (8,))
+    picture, model = otters.crop((0, 0, 300, 200)), Model(tiny_model)
+    stream = metamer.encode(picture, 100 * 128 / 255, model=tiny_model, lossless=False)
+    assert metamer.info(stream).tiles > 1
+    found, _ = cache.coded(picture, 128, model)
+    np.testing.assert_array_equal(found, metamer.decode_latents(stream, model=tiny_model))
+
+
+def test_a_pass_goes_on_where_it_was_stopped(folder, pictures, tiny_model, tmp_path, monkeypatch):
+    taken, again = 0, tmp_path / "latents"
+    coded = cache.coded
+
+    def stopping(*arguments):
+        nonlocal taken
+        taken += 1
+        if taken == 4:  # in the midst of a photograph
+            raise KeyboardInterrupt
+        return coded(*arguments)
+
+    monkeypatch.setattr(cache, "coded", stopping)
+    with pytest.raises(KeyboardInterrupt):
+        cache.fill(again, pictures, Model(tiny_model), OPTIONS)
+    assert sorted(path.name for path in again.iterdir()) == ["000000.safetensors", "index.json"]
+    before = (again / "000000.safetensors").stat().st_mtime_ns
+    cache.fill(again, pictures, Model(tiny_model), OPTIONS)
+    assert (again / "000000.safetensors").stat().st_mtime_ns == before
+    for path in folder.iterdir():
+        assert path.read_bytes() == (again / path.name).read_bytes()
+
+
+def test_a_cache_of_something_else_is_left_alone(folder, pictures, tiny_model):
+    other = dataclasses.replace(OPTIONS, every=1)
+    with pytest.raises(RecipeError, match="another model, of other photographs or at other"):
+        cache.fill(folder, pictures, Model(tiny_model), other)
+    assert json.loads((folder / "index.json").read_text())["every"] == 2
+
+
+def test_damaged_files_are_named(tmp_path):
+    (tmp_path / "000000.safetensors").write_bytes(b"nothing of the kind")
+    with pytest.raises(RecipeError, match=r"000000\.safetensors: is not of a cache"):
+        list(cache.entries(tmp_path))
+
+
+def test_latents_that_need_more_bits_are_refused(pictures, tiny_model, monkeypatch):
+    wide = np.full((1, 1, 32), 40_000)
+    monkeypatch.setattr(cache.encode, "write_picture", lambda *_: wide)
+    with pytest.raises(ModelError, match="16 bits"):
+        cache.coded(Image.new("RGB", (16, 16)), 128, Model(tiny_model))
+
+
+@pytest.fixture
+def batches(folder, tiny_model):
+    return CachedBatches(folder, recipe.from_mapping(ladder(tiny_model)))
+
+
+def drawn(batches: CachedBatches, steps: range, own=slice(0, 4)):
+    stage = batches.recipe.stages[0]
+    plan = Plan(stage.crop, batches.recipe.seed, stage.batch, steps, own)
+    return list(batches.batches(stage, plan, torch.device("cpu")))
+
+
+def same(one, other) -> bool:
+    return all(torch.equal(*pair) for pair in zip(one[:2], other[:2], strict=True)) and (
+        torch.equal(one[2].sixteenths, other[2].sixteenths) and one[2].corners == other[2].corners
+    )
+
+
+def test_batches_depend_on_seed_and_step_alone(batches, folder, tiny_model):
+    whole, later = drawn(batches, range(6)), drawn(batches, range(4, 6))
+    assert same(whole[4], later[0]) and same(whole[5], later[1])
+    assert not same(whole[0], whole[1])
+    half = drawn(batches, range(1), slice(2, 4))[0]
+    assert torch.equal(half[0], whole[0][0][2:])
+    other = CachedBatches(folder, recipe.from_mapping(ladder(tiny_model, seed=1)))
+    assert not same(drawn(other, range(1))[0], whole[0])
+
+
+def test_levels_are_those_of_the_latents(batches, tiny_model, pictures):
+    """At high levels steps are small, so that latents in whole steps are large."""
+    setting, stage = batches.recipe, batches.recipe.stages[0]
+    indices = torch.tensor(quality_indices(OPTIONS.qualities))
+    sizes: dict[float, list[float]] = {}
+    for step, (_, _, cached) in enumerate(drawn(batches, range(40))):
+        generator = torch.Generator().manual_seed(step_seed(setting, step))
+        level = draw_levels(setting, stage, generator)
+        assert torch.isin((level * 255 / 3).round(), indices).all()
+        for one, held in zip(level.tolist(), cached.sixteenths, strict=True):
+            sizes.setdefault(round(one, 4), []).append(held.float().abs().mean().item())
+    means = [np.mean(sizes[level]) for level in sorted(sizes)]
+    assert len(means) == 5 and means == sorted(means) and means[-1] > 2 * means[0]
+
+
+@pytest.mark.parametrize("stride, blocks", [(16, 1), (8, 3)])
+def test_crops_decode_to_what_whole_photographs_do(folder, tiny_model, stride, blocks):
+    """With a margin as wide as the halo, at edges too; and what is counted is where it should be."""
+    values = ladder(tiny_model)
+    values["network"]["decoder"] = {"stride": stride, "width": 16, "blocks": blocks}
+    made = recipe.from_mapping(values)
+    network = start.load(tiny_model, made.network).eval()
+    torch.nn.init.normal_(network.synthesis.head.weight, std=0.05)
+    assert network.synthesis.receptive_field == OPTIONS.margin
+    batches = CachedBatches(folder, made)
+    edges, stage = set(), made.stages[0]
+    for step, (image, affine, cached) in enumerate(drawn(batches, range(12))):
+        generator = torch.Generator().manual_seed(step_seed(made, step))
+        level = draw_levels(made, stage, generator)
+        with torch.no_grad():
+            found, coded = network(image / 255, level, "decoder", affine=affine, cached=cached)
+        assert torch.equal(coded.bits, cached.bpp * 96**2)
+        edges |= {corner for pair in cached.corners for corner in pair}
+        for number, (crop, one) in enumerate(zip(image, level.tolist(), strict=True)):
+            entry, (rows, columns) = place(batches.entries, crop)
+            quality = round(one * 4 / 3)
+            whole = CachedOf(entry, quality, one, network)
+            torch.testing.assert_close(
+                found[number], whole.decoded()[:, rows, columns], rtol=0, atol=2e-4
+            )
+            step_of = coded.latent[number]
+            inner = [slice(side.start // 16, side.stop // 16) for side in (rows, columns)]
+            torch.testing.assert_close(step_of, whole.latent[0][:, *inner])
+    assert edges == {0, 1, 2, 3, 4}  # at the first edge, near it, inside, …
+
+
+class CachedOf:
+    """A whole photograph of a cache, decoded by a network."""
+
+    def __init__(self, entry, quality, level, network):
+        self.entry, self.network = entry, network
+        weights = (1 - (torch.arange(4) - level).abs()).clamp_min(0)[None]
+        step = (weights @ network.entropy.log_steps()).exp()[..., None, None] / latents.FRACTION
+        held = entry.latents(quality, slice(None), slice(None))
+        self.latent, self.weights = held.permute(2, 0, 1)[None] * step, weights
+
+    @torch.no_grad()
+    def decoded(self):
+        image = self.network.synthesis(self.latent, self.weights)
+        return axes.restore(image, self.entry.affine[None])[0]
+
+
+def place(entries, crop):
+    """Which photograph a crop is of, and where."""
+    for entry in entries:
+        whole = entry.image(slice(None), slice(None))
+        for top in range(0, whole.shape[1] - 95, 16):
+            for left in range(0, whole.shape[2] - 95, 16):
+                if torch.equal(whole[:, top : top + 96, left : left + 96], crop):
+                    return entry, (slice(top, top + 96), slice(left, left + 96))
+    raise AssertionError("a crop of none of the photographs")
+
+
+def test_photographs_too_small_for_a_stage(folder, tiny_model):
+    values = ladder(tiny_model, stages=[{**STAGE, "crop": 256}])
+    with pytest.raises(RecipeError, match=r"no photograph of 320 pixels a side, which stage dec"):
+        drawn(CachedBatches(folder, recipe.from_mapping(values)), range(1))
+
+
+def test_a_run_resumes_to_the_last_bit_and_trains_the_decoder_alone(
+    tiny_model, photographs, tmp_path, monkeypatch
+):
+    values = ladder(tiny_model, stages=[{**STAGE, "steps": 15, "warmup_steps": 2}])
+    train(recipe.from_mapping(values), [photographs], tmp_path / "whole")
+    rows = [
+        json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()
+    ]
+    steps = [row for row in rows if "loss" in row]
+    assert all(row["bpp"] > 0 for row in steps)
+    assert [level["level"] for level in rows[-1]["validation"]] == [0, 1, 2, 3]
+    taken = running.Log.step
+
+    def stop(self, done, *others, **more):
+        if done == 11:
+            raise KeyboardInterrupt
+        return taken(self, done, *others, **more)
+
+    monkeypatch.setattr(running.Log, "step", stop)
+    with pytest.raises(KeyboardInterrupt):
+        train(recipe.from_mapping(values), [photographs], tmp_path / "part")
+    monkeypatch.setattr(running.Log, "step", taken)
+    train(recipe.from_mapping(values), [photographs], tmp_path / "part", resume=True)
+    one, other = (running.load(tmp_path / name / running.CHECKPOINT) for name in ("whole", "part"))
+    before = start.load(tiny_model, recipe.from_mapping(values).network).state_dict()
+    for name, weight in one["model"].items():
+        assert torch.equal(weight, other["model"][name]), name
+        trained = not torch.equal(weight, before[name]) if name in before else True
+        assert trained == (name.startswith("synthesis.") and "deviation" not in name), name

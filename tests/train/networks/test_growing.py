@@ -1,0 +1,96 @@
+"""Syntheses of other sizes: what they start as, what they see, what they cost."""
+
+import pytest
+import torch
+from torch.utils.flop_counter import FlopCounterMode
+
+from metamer.train import recipe
+from metamer.train.networks.growing import grown
+from metamer.train.networks.transforms import DecoderOptions, Synthesis
+from tests.conftest import ROOT
+
+LATENTS, LEVELS, SIDE = 32, 4, 12
+
+
+def trained(options: DecoderOptions) -> Synthesis:
+    """As if it had been: no weight is where it started."""
+    generator = torch.Generator().manual_seed(1)
+    made = Synthesis(LATENTS, options, LEVELS)
+    with torch.no_grad():
+        for weight in made.parameters():
+            weight += 0.1 * torch.randn(weight.shape, generator=generator)
+        made.deviation.copy_(1 + torch.rand(LATENTS, generator=generator))
+    return made.eval()
+
+
+@pytest.fixture
+def given() -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(2)
+    latent = torch.randn(2, LATENTS, SIDE, SIDE, generator=generator)
+    return latent, torch.tensor([[0, 0.3, 0.7, 0], [1.0, 0, 0, 0]])
+
+
+@pytest.mark.parametrize("stride", [8, 16])
+@pytest.mark.parametrize("width, blocks", [(20, 3), (14, 3), (20, 2), (14, 2)])
+def test_a_larger_synthesis_starts_as_the_one_it_grew_from(stride, width, blocks, given):
+    own = trained(DecoderOptions(stride, 14, 2))
+    larger = grown(own, DecoderOptions(stride, width, blocks))
+    assert larger.options == DecoderOptions(stride, width, blocks)
+    with torch.no_grad():
+        torch.testing.assert_close(larger(*given), own(*given), rtol=0, atol=2e-5)
+
+
+def test_new_channels_and_blocks_learn_from_the_second_step_on(given):
+    """What reads is as in an untrained network, what writes is nought: no gradient is nought for
+    ever.
+    """
+    larger = grown(trained(DecoderOptions(8, 14, 2)), DecoderOptions(8, 20, 3))
+    optimiser = torch.optim.SGD(larger.parameters(), lr=1e-3)
+    for _ in range(2):
+        optimiser.zero_grad()
+        larger(*given).square().mean().backward()
+        optimiser.step()
+    for name, parameter in larger.named_parameters():
+        assert (parameter.grad != 0).float().mean() > 0.5, name
+
+
+@pytest.mark.parametrize(
+    "options", [DecoderOptions(16, 24, 1), DecoderOptions(8, 8, 2), DecoderOptions(8, 14, 1)]
+)
+def test_another_synthesis_starts_as_the_linear_transform(options, given):
+    own = trained(DecoderOptions(8, 14, 2))
+    made = grown(own, options)
+    linear = own.linear(given[0]) + 0.5
+    with torch.no_grad():
+        assert (made(*given) - linear).abs().max() < 0.05 * linear.std()
+        made.head.weight.zero_()
+        torch.testing.assert_close(made(*given), linear)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [DecoderOptions(stride, 6, blocks) for stride, blocks in [(8, 0), (8, 3), (8, 4), (16, 0)]]
+    + [DecoderOptions(16, 6, 1), DecoderOptions(16, 6, 2)],
+)
+def test_the_receptive_field_is_what_it_sees_and_no_more(options, given):
+    synthesis = trained(options)
+    synthesis.linear.crossing.data.copy_(torch.randn(16, 16))
+    latent, weights = given
+    changed = latent.clone()
+    changed[:, :, 6, 6] += 1
+    with torch.no_grad():
+        away = (synthesis(latent, weights) - synthesis(changed, weights)).abs().amax((0, 1))
+    seen = torch.nonzero(away.unflatten(1, (SIDE, 16)).unflatten(0, (SIDE, 16)).amax((1, 3)))
+    assert (
+        seen.min() == 6 - synthesis.receptive_field and seen.max() == 6 + synthesis.receptive_field
+    )
+
+
+@pytest.mark.parametrize("name, low, high", [("fast", 2.0, 3.0), ("fine", 28, 38)])
+def test_the_ladders_rungs_cost_what_they_should(name, low, high):
+    """kMAC a pixel, the entropy networks' 2.0 aside."""
+    network = recipe.load(ROOT / "train" / "recipes" / f"decoder-{name}.yaml").network
+    synthesis = Synthesis(sum(network.groups), network.synthesis, network.levels)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        synthesis(torch.zeros(1, sum(network.groups), 8, 8), torch.ones(1, network.levels))
+    assert low < counter.get_total_flops() / 2 / 128**2 / 1000 < high
