@@ -13,6 +13,7 @@ qualities are differences along them.
 import gzip
 import hashlib
 import json
+import math
 import zipfile
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -27,6 +28,7 @@ from metamer.codec.network.model import Model
 from metamer.codec.network.model_file import graph_names
 from metamer.codec.system import files
 from metamer.train import start
+from metamer.train.networks.lapped import BLOCK
 
 FORMAT = 1
 INDEX = "index.json"
@@ -212,11 +214,14 @@ def _synthesis(tensors: Tensors, constants: dict[str, Tensor], prefix: str) -> N
     tensors.add("deviation", _deviation(constants))
     tensors.add("linear.crossing", part("linear.crossing"))
     tensors.add_rounded("linear.basis", part("linear.basis"), LINEAR_BITS, axis=1)
-    tensors.add_rounded("stem.weight", _spread(part("stem.weight")[:, :, 0, 0], 2))
-    tensors.add("stem.bias", _spread(part("stem.bias"), 2))
+    head = part("head.weight")[:, :, 0, 0]
+    # positions of the residual network in one of the latents, along a side
+    finer = BLOCK // math.isqrt(len(head) // 3)
+    tensors.add_rounded("stem.weight", _spread(part("stem.weight")[:, :, 0, 0], finer))
+    tensors.add("stem.bias", _spread(part("stem.bias"), finer))
     tensors.add("modulation", part("modulation.table"))
     _blocks(tensors.add_rounded, tensors, part)
-    tensors.add_rounded("head.weight", part("head.weight")[:, :, 0, 0])
+    tensors.add_rounded("head.weight", head)
     tensors.add("head.bias", part("head.bias"))
 
 

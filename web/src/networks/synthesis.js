@@ -1,9 +1,9 @@
-// Latents to planes of colour: the inverse lapped transform, and a residual network at 1/8 (train/networks/transforms.py).
+// Latents to planes of colour: the inverse lapped transform, and a residual network at 1/8 or 1/16
+// (train/networks/transforms.py).
 
 import { Epilogue } from "./engine.js";
 
-const BLOCK = 16,
-  DETAIL = 8; // pixels a side of a latent position, and of one of the network's
+const BLOCK = 16; // pixels a side of a latent position
 const FRACTION = 16; // decoded latents are whole sixteenths of a quantiser step
 const CHUNK = 32; // positions that `block` has room for
 
@@ -85,9 +85,12 @@ export class Synthesis {
     this.stemBias = weights("stem.bias");
     this.modulation = weights("modulation");
     this.stem = engine.layer(weights("stem.weight"), this.stemBias.length, { factor: this.stemBias, offset: this.stemBias });
-    this.width = this.stemBias.length / 4;
     this.blocks = blocks(engine, tensors, weights);
-    this.head = engine.layer(weights("head.weight"), 3 * DETAIL * DETAIL, { offset: weights("head.bias") });
+    const [outputs, width] = tensors.shape("head.weight");
+    this.width = width;
+    this.detail = Math.sqrt(outputs / 3); // pixels a side of one of the network's positions
+    this.finer = BLOCK / this.detail; // of those in a latent position, along a side
+    this.head = engine.layer(weights("head.weight"), outputs, { offset: weights("head.bias") });
     this.step = engine.floats(this.latents);
   }
 
@@ -105,9 +108,10 @@ export class Synthesis {
     const { engine, latents, width, stemBias } = this,
       steps = this.tables.array("step");
     const { scale, shift } = modulation(this.modulation, this.tables.array("level_weights"), quality);
-    const factor = engine.view(Float32Array, this.stem.factor, 4 * width),
-      offset = engine.view(Float32Array, this.stem.offset, 4 * width);
-    for (let i = 0; i < 4 * width; i++) {
+    const rows = stemBias.length;
+    const factor = engine.view(Float32Array, this.stem.factor, rows),
+      offset = engine.view(Float32Array, this.stem.offset, rows);
+    for (let i = 0; i < rows; i++) {
       factor[i] = scale[i % width];
       offset[i] = stemBias[i] * scale[i % width] + shift[i % width];
     }
@@ -119,29 +123,32 @@ export class Synthesis {
    * a step. What is above the address stays taken until the caller releases it. */
   run(values, height, width, quality) {
     this.#prepare(quality);
-    const { engine, latents } = this,
+    const { engine, latents, finer, detail } = this,
       { kernels } = engine,
       n = height * width,
-      features = this.width;
+      features = this.width,
+      size = finer * finer * features;
     const planes = engine.floats(3 * BLOCK * BLOCK * n),
       mark = engine.mark();
     const latent = engine.floats(n * latents),
       whole = engine.put(values);
     kernels.dequantise(whole, n, latents, this.step, latent);
     kernels.compress(latent, n, latents, this.deviation, whole, latents); // in the place of the whole numbers
-    const x = engine.floats(4 * n * features),
-      other = engine.floats(4 * n * features),
+    const x = engine.floats(n * size),
+      other = engine.floats(n * size),
       line = this.#line(width);
     for (let row = 0; row < height; row++) {
-      engine.multiply(this.stem, whole + 4 * row * width * latents, latents, width, line, 4 * features);
-      engine.spread(line, width, 2, features, x, row);
+      engine.multiply(this.stem, whole + 4 * row * width * latents, latents, width, line, size);
+      engine.spread(line, width, finer, features, x, row);
     }
-    const done = runBlocks(engine, this.blocks, x, other, 2 * height, 2 * width);
-    this.#linear(this.basis, latent, height, width, line, planes);
-    for (let row = 0; row < 2 * height; row++) {
-      engine.multiply(this.head, done + 8 * row * width * features, features, 2 * width, line, 3 * DETAIL * DETAIL);
-      kernels.place_blocks(line, DETAIL, row, 2 * height, 2 * width, 1, planes);
+    const done = runBlocks(engine, this.blocks, x, other, finer * height, finer * width);
+    this.#place(this.basis, latent, height, width, line, planes);
+    if (finer > 1) this.#filter(height, width, line, planes); // else it smooths what the network adds, too
+    for (let row = 0; row < finer * height; row++) {
+      engine.multiply(this.head, done + 4 * row * finer * width * features, features, finer * width, line, 3 * detail * detail);
+      kernels.place_blocks(line, detail, row, finer * height, finer * width, 1, planes);
     }
+    if (finer === 1) this.#filter(height, width, line, planes);
     engine.release(mark);
     return planes;
   }
@@ -155,24 +162,29 @@ export class Synthesis {
       mark = engine.mark(),
       latent = engine.floats(n * latents);
     engine.kernels.dequantise(engine.put(values), n, latents, this.step, latent);
-    this.#linear(this.coarse, latent, height, width, this.#line(width), planes);
+    const line = this.#line(width);
+    this.#place(this.coarse, latent, height, width, line, planes);
+    this.#filter(height, width, line, planes);
     engine.release(mark);
     return planes;
   }
 
   /** Room for what a layer makes of a row. */
   #line(width) {
-    return this.engine.floats(width * Math.max(4 * this.width, 3 * BLOCK * BLOCK));
+    return this.engine.floats(width * Math.max(this.stemBias.length, 3 * BLOCK * BLOCK));
   }
 
-  /** The lapped transform alone, onto planes. */
-  #linear(basis, latent, height, width, line, planes) {
-    const { engine, latents } = this,
-      { kernels } = engine;
+  /** Blocks of the lapped transform, onto planes. */
+  #place(basis, latent, height, width, line, planes) {
+    const { engine, latents } = this;
     for (let row = 0; row < height; row++) {
       engine.multiply(basis, latent + 4 * row * width * latents, latents, width, line, 3 * BLOCK * BLOCK);
-      kernels.place_blocks(line, BLOCK, row, height, width, 0, planes);
+      engine.kernels.place_blocks(line, BLOCK, row, height, width, 0, planes);
     }
-    kernels.filter(planes, BLOCK * height, BLOCK * width, ...this.crossing, line);
+  }
+
+  /** The filter across their boundaries. */
+  #filter(height, width, line, planes) {
+    this.engine.kernels.filter(planes, BLOCK * height, BLOCK * width, ...this.crossing, line);
   }
 }
