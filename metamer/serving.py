@@ -174,7 +174,7 @@ class Handler(BaseHTTPRequestHandler):
         address = urlsplit(self.path)
         if address.path in PAGES:
             name = PAGES[address.path]
-            data = resources.files("codec").joinpath("viewer", name).read_bytes()
+            data = resources.files("metamer").joinpath("viewer", name).read_bytes()
             return self._send(data, f"{mimetypes.guess_type(name)[0]}; charset=utf-8")
         if address.path == "/list":
             return self._send_json(
