@@ -165,14 +165,14 @@ def test_the_wheel_holds_what_it_should(wheel):
     }
     modules |= {
         str(path.relative_to(ROOT))
-        for pattern in ("*.py", "commands/*.py")
+        for pattern in ("*.py", "commands/**/*.py")
         for path in (ROOT / "metamer").glob(pattern)
     }
     assert modules == {
         name for name in names if name.startswith("metamer/") and name.endswith(".py")
     }
     for pattern in (
-        "codec/[wv]*/*",
+        "codec/weights/*",
         "perception/weights/shipped/*",
         "perception/backbones/*.safetensors",
         "evaluation/rate/published/*.csv",
@@ -185,6 +185,8 @@ def test_the_wheel_holds_what_it_should(wheel):
         assert {f"metamer/{path.relative_to(ROOT)}" for path in ROOT.glob(pattern)} <= {*names}, (
             pattern
         )
+    viewer = {f"metamer/viewer/{path.name}" for path in (ROOT / "metamer" / "viewer").iterdir()}
+    assert len(viewer) == 3 and viewer <= {*names}
     assert any(name.endswith("share/man/man1/metamer.1") for name in names)
     assert b"metamer = metamer.cli:main" in entry
 
