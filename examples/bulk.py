@@ -59,7 +59,7 @@ def missing(photos: Path, out: Path) -> list[Work]:
 def run(client: Client, work: list[Work], options: dict) -> Iterator[tuple[str, str]]:
     """Yields (picture, problem) of each as it ends; no problem is ""."""
     encode_one = functools.partial(encode, options=options)
-    for (source, _), _, problem in cluster.outcomes(client, encode_one, work, BATCH):
+    for (source, _), _, problem in cluster.cluster_outcomes(client, encode_one, work, BATCH):
         if problem and not isinstance(problem, (metamer.MetamerError, MemoryError, OSError)):
             raise problem
         yield source, "" if problem is None else str(problem) or "not enough memory"

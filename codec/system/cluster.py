@@ -35,7 +35,7 @@ def connected(address: str) -> Iterator[Any]:
         yield client
 
 
-def outcomes(
+def cluster_outcomes(
     client: Any, work: Callable[[Item], Result], items: Sequence[Item], batch: int = 1
 ) -> Iterator[Outcome[Item, Result]]:
     """Yields (item, result, what ``work(item)`` raised) for all, as they end. However many there

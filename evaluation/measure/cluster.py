@@ -79,7 +79,7 @@ def measure_on_cluster(
             measure_remotely, points=points, specs=specs, keep=keep, jobs=len(client.nthreads())
         )
         tasks = [(path.absolute(), known[path.name]) for path in paths]
-        for _, measured, problem in cluster.outcomes(client, work, tasks):
+        for _, measured, problem in cluster.cluster_outcomes(client, work, tasks):
             if problem:
                 raise problem
             done(measured)

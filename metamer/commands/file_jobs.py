@@ -95,7 +95,7 @@ def on_cluster(
     """As `jobs.outcomes`, by a cluster's workers."""
     with cluster.connected(address) as client:
         timed = functools.partial(report_timed, work)
-        for name, report, problem in cluster.outcomes(client, timed, names):
+        for name, report, problem in cluster.cluster_outcomes(client, timed, names):
             if problem and not isinstance(problem, (MetamerError, MemoryError)):
                 raise problem
             yield name, report or jobs.Report(), problem
