@@ -34,9 +34,9 @@ except ImportError:  # checkouts from before there were those folders
     from PACKAGE.objective import Distortion
 from PACKAGE.recipe import Stage
 try:
-    from PACKAGE.step import parameter_groups, rate_distortion, spread_levels
+    from PACKAGE.step import parameter_groups, rate_distortion
 except ImportError:  # checkouts from before there was that module
-    from PACKAGE.loop import parameter_groups, rate_distortion, spread_levels
+    from PACKAGE.loop import parameter_groups, rate_distortion
 
 bf16, steps, batch, side, linear_rate, fused = json.loads(sys.argv[1])
 torch.set_num_threads(1)
@@ -47,7 +47,7 @@ old = not hasattr(Stage("old", steps=1), "rdoq_lambda")  # checkouts from before
 names = ("tradeoff", "worth") if old else ("rdoq_lambda", "rdoq_group_weights")
 stage = Stage("measured", steps=1, **dict(zip(names, (22.0, [1.5, 1.0, 0.7]))))
 image = torch.rand(batch, 3, side // 8, side // 8, generator=generator).repeat_interleave(8, 2).repeat_interleave(8, 3)
-level, noise = spread_levels(batch, 9, generator), codec.noise(batch, side, generator)
+level, noise = torch.linspace(0, 8, batch), codec.noise(batch, side, generator)
 affine = torch.eye(3, 4).expand(batch, 3, 4).contiguous()
 optimiser = torch.optim.Adam(parameter_groups(codec, linear_rate), lr=1e-5, **({"fused": True} if fused else {}))
 average = AveragedModel(codec, multi_avg_fn=get_ema_multi_avg_fn(0.999))

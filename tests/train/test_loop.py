@@ -18,11 +18,12 @@ import yaml
 from metamer.codec.errors import RecipeError
 from metamer.train import loop, old_names, recipe, running, step
 from metamer.train.data import open_data
+from metamer.train.levels import spread_levels
 from metamer.train.loss.objective import Distortion
 from metamer.train.networks.codec import Codec
 from metamer.train.run import training
 from metamer.train.running import DivergedError, learning_rate
-from metamer.train.step import rate_distortion, spread_levels
+from metamer.train.step import rate_distortion
 from tests.conftest import ROOT, TINY_RECIPE, run_metamer
 
 
