@@ -262,3 +262,27 @@ def test_weights_that_are_not_here_are_named_first(values, tmp_path, monkeypatch
     values["stages"] = values["stages"][1:]
     with pytest.raises(WeightsError, match="metamer weights fetch"):
         Run(values | wanted, tmp_path / "absent", tmp_path / "run")
+
+
+def test_a_run_on_a_stream_goes_on_with_the_same_sample(values, photographs, tmp_path, monkeypatch):
+    """To the same weights, from the place that its checkpoint tells."""
+    pytest.importorskip("webdataset")
+    monkeypatch.setattr("metamer.train.data.opening.SMALL", 0)
+    monkeypatch.setattr(
+        "metamer.train.data.streams.Stream.__init__.__defaults__", (0, "cpu", 1, 30_000)
+    )
+    done = inside("data", "pack", photographs, "--out", tmp_path / "shards", "--side", 128)
+    assert done.returncode == 0
+    values["validate_every"] = 100
+    for name in ("whole", "parts"):
+        with Run(values, tmp_path / "shards", tmp_path / name) as run:
+            while run.done < (10 if name == "whole" else 7):
+                run.step()
+            run.save()
+    state = running.load(tmp_path / "parts" / "checkpoint.pt")
+    assert state["data"]["stream"]["first"] > 0
+    with Run(None, None, tmp_path / "parts", resume=True) as run:
+        for _ in run:
+            pass
+    one, other = (running.load(tmp_path / name / "checkpoint.pt") for name in ("whole", "parts"))
+    assert all(torch.equal(value, other["model"][name]) for name, value in one["model"].items())

@@ -70,14 +70,19 @@ class Stream:
         self.shards, self.held_out, self.device = shards, held_out, torch.device(device)
         self.workers, self.chunk = workers or usual_workers(), chunk
         # sample number of a chunk's first, and where that chunk begins
-        self._marks: deque[tuple[int, Place]] = deque([(0, Place())], MARKS)
+        self._marks: deque[tuple[int, Place]] = deque(maxlen=MARKS)
         self._named: set[str] = set()
         self._lock = threading.Lock()
 
     def state(self, number: int) -> dict[str, int]:
         """From where sample ``number`` is found without reading all before it."""
-        first, place = max((mark for mark in self._marks if mark[0] <= number), key=lambda m: m[0])
+        first, place = self._mark(number)
         return {"first": first, "epoch": place.epoch, "shard": place.shard, "skip": place.skip}
+
+    def _mark(self, number: int) -> tuple[int, Place]:
+        """The last chunk that begins at sample ``number`` or before, as far as is known."""
+        marks = (mark for mark in self._marks if mark[0] <= number)
+        return max(marks, key=lambda mark: mark[0], default=(0, Place()))
 
     def restore(self, state: dict[str, int]) -> None:
         """Goes on from `state`."""
@@ -119,9 +124,8 @@ class Stream:
 
     def _samples(self, first: int, seed: int) -> Iterator[Sample]:
         """From sample number ``first`` on, for ever."""
-        begun = max((mark for mark in self._marks if mark[0] <= first), key=lambda mark: mark[0])
-        number = begun[0]
-        for place, chunk in self._read_ahead(begun[1], seed):
+        number, start = self._mark(first)
+        for place, chunk in self._read_ahead(start, seed):
             self._marks.append((number, place))
             rng = np.random.default_rng([seed, place.epoch, place.shard, place.skip])
             order = rng.permutation(len(chunk))
