@@ -229,3 +229,12 @@ def test_a_space_takes_no_shards(tmp_path):
     assert (
         done.returncode == 1 and b"is trained on folders of pictures, not on shards" in done.stderr
     )
+
+
+def test_a_space_is_trained_by_one_process(photographs, tmp_path, monkeypatch):
+    """Two would train it twice, into one log."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    recipe = ROOT / "train/recipes/perceptnet.yaml"
+    done = inside("train", recipe, "--data", photographs, "--out", tmp_path / "run")
+    assert done.returncode == 1 and b"start it without torchrun" in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "run").exists()

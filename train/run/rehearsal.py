@@ -20,10 +20,15 @@ TIMED, WARM = 3, 1  # steps of each stage that are timed, and before
 
 
 def spoken(seconds: float) -> str:
-    """`40 s`, `12 min`, `3.5 h`."""
+    """As a person would say it.
+
+    >>> [spoken(seconds) for seconds in (40, 750, 12600, 5_800_000)]
+    ['40 s', '12.5 min', '3.5 h', '1,611 h']
+    """
     for unit, size, below in (("s", 1, 100), ("min", 60, 6000), ("h", 3600, float("inf"))):
         if seconds < below:
-            return f"{seconds / size:.3g} {unit}"
+            count = seconds / size
+            return f"{count:,.0f} {unit}" if count >= 100 else f"{count:.3g} {unit}"
     raise AssertionError
 
 
