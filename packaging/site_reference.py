@@ -17,7 +17,11 @@ from metamer.commands.options import sections
 
 MARK = re.compile(r"^<!-- generated: (.+) -->$", re.MULTILINE)
 RECIPES = ("metamer.train.recipe:Recipe", "metamer.train.spaces.recipe:SpaceRecipe")
-INTERFACES = {"interface": "metamer", "perception": "metamer.perception"}
+INTERFACES = {
+    "interface": "metamer",
+    "perception": "metamer.perception",
+    "train": "metamer.train",
+}
 
 
 def filled(markdown: str) -> str:

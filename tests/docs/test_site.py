@@ -57,7 +57,7 @@ def test_the_reference_has_every_command_with_basic_options_first(site):
 
 def test_the_reference_has_the_interface_and_the_recipes(site):
     python = text(site, "reference/python")
-    for name in ("metamer.encode", "metamer.decode", "metamer.StreamError"):
+    for name in ("metamer.encode", "metamer.decode", "metamer.StreamError", "metamer.train.Run"):
         assert f'id="{name}"' in python, name
     recipes = text(site, "reference/recipes")
     assert "<code>learning_rate</code>" in recipes and "<code>distortion</code>" in recipes
