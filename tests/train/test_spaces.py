@@ -179,7 +179,7 @@ def test_another_recipe_does_not_resume_and_a_run_is_not_overwritten(path, tmp_p
     with pytest.raises(RecipeError, match="--resume"):
         command.train(path, [], tmp_path / "run")
     path.write_text(RECIPE.replace("slope: 3", "slope: 4"))
-    with pytest.raises(RecipeError, match="other options"):
+    with pytest.raises(RecipeError, match=r"options\.slope was 3\S* and is 4"):
         command.train(path, [], tmp_path / "run", resume=True)
     path.write_text(RECIPE.replace("log_every: 10", "log_every: 1"))
     command.train(path, [], tmp_path / "run", resume=True)
