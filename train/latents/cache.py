@@ -19,9 +19,11 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm import tqdm
 
-from metamer.codec import encode, windows
+from metamer.codec import encode
+from metamer.codec.encoder.masking import error_importance
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.grid import split_tiles
+from metamer.codec.network.colour_axes import choose_turn
 from metamer.codec.network.model import Model
 from metamer.codec.stream.tiles import latent_area
 from metamer.codec.system import files
@@ -122,7 +124,7 @@ def _write(
     path: Path, pixels: np.ndarray, places: list[int], indices: list[int], model: Model
 ) -> None:
     picture = Image.fromarray(pixels)
-    turn = windows.choose_turn(picture)
+    turn = choose_turn(picture)
     found = [coded(picture, index, model) for index in indices]
     tensors: dict[str, np.ndarray] = {
         "pixels": pixels,
@@ -138,8 +140,8 @@ def coded(picture: Image.Image, index: int, model: Model) -> tuple[np.ndarray, f
     """(h, w, M) int16 sixteenths of a step that a picture's file decodes to at a quality index, and
     the bits of it. Tiled as `codec.encode` does it.
     """
-    whole, turn = latent_area(*picture.size), windows.choose_turn(picture)
-    importance = windows.error_importance(picture, model)
+    whole, turn = latent_area(*picture.size), choose_turn(picture)
+    importance = error_importance(picture, model)
     tiled = picture.width * picture.height > encode.TILED_ABOVE
     latents = np.empty((whole.height, whole.width, model.latents), np.int16)
     meter = Meter(model.tables)
