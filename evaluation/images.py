@@ -3,15 +3,17 @@
 import hashlib
 import io
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from PIL import Image
-from torch import Tensor
 
 from metamer.codec.errors import FileError, ImageError
 from metamer.codec.picture import pixels
 from metamer.codec.system import files
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 HOLD_OUT = "validation.txt"  # names, a line each, of files in a folder that training keeps out
 
@@ -63,12 +65,14 @@ def round_trip(picture: Image.Image, kind: str, **options) -> Image.Image:
     return Image.open(buffer).convert("RGB")
 
 
-def to_tensor(picture: Image.Image | np.ndarray) -> Tensor:
+def to_tensor(picture: Image.Image | np.ndarray) -> "Tensor":
     """(1, 3, H, W) in [0, 1]."""
+    import torch  # here, since what only draws results should start without it
+
     return torch.from_numpy(np.array(picture)).permute(2, 0, 1)[None].float() / 255
 
 
-def from_tensor(image: Tensor) -> Image.Image:
+def from_tensor(image: "Tensor") -> Image.Image:
     """The picture of a (1, 3, H, W) image in [0, 1], rounded to 8 bits."""
     return Image.fromarray(
         (image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()

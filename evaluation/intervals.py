@@ -4,7 +4,6 @@ import warnings
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from scipy import stats
 
 from metamer.codec.errors import MetamerError
 
@@ -67,6 +66,8 @@ def bootstrap_interval(
             drawn if clusters is None else np.concatenate([members[cluster] for cluster in drawn])
         )
         return statistic(*(array[chosen] for array in arrays))
+
+    from scipy import stats  # half a second, which what only draws means can do without
 
     if len(members) == 1:  # SciPy takes two items at least; every resample of one is that one
         values = np.array([of_resample(np.zeros(1, int))])

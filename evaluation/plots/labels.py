@@ -78,6 +78,8 @@ def annotate(
         "shrinkA": 2,
         "shrinkB": 2,
     }
+    if coords == "axes fraction":  # it begins at the label's edge: to clip it there takes time
+        line["patchA"] = None
     return panel.annotate(
         text,
         (x, y),

@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from metamer.codec.errors import ImageError
 from metamer.evaluation.images import to_tensor
 from metamer.evaluation.realism.frechet import Moments, pim_moments
+from metamer.evaluation.realism.measures import SIDE
 from metamer.evaluation.realism.post_hoc_critic import Cells
 from metamer.perception import create
 from metamer.perception.backbones.imagenet import Network
 from metamer.perception.backbones.inception import Inception
 
-SIDE = 256  # of patches
 BATCH = 16  # patches through a network at once
 # its 256 channels are as many as 60 photographs have patches; Inception has 2048
 LAYER = "squeezenet:fire5"

@@ -5,10 +5,8 @@ where patches are few.
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from metamer.evaluation.realism.features import SIDE
-from metamer.perception.backbones.imagenet import layer_widths
-from metamer.perception.backbones.inception import FEATURES
-
+SIDE = 256  # pixels of patches
+INCEPTION_FEATURES = 2048  # dimensions of what FID and KID compare
 FEW_PICTURES = 20  # with fewer an interval is rough
 BIASED = "dimensions: biased far upwards, compare it only between codecs on these very pictures"
 
@@ -40,7 +38,7 @@ class RealismMeasure:
 
 
 MEASURES = (
-    RealismMeasure("fid", "FID/256", FEATURES, BIASED),
+    RealismMeasure("fid", "FID/256", INCEPTION_FEATURES, BIASED),
     RealismMeasure("kid", "KID ×10³", 200, "needed for subsets of 100", 1000),
     RealismMeasure("kid_paired", "KID of pairs ×10³", 200, "needed for subsets of 100", 1000),
     RealismMeasure("pim", "Fréchet, PIM's z", 100, "that show enough of what there is"),
@@ -60,15 +58,15 @@ def all_measures(every: Iterable[dict[str, float]]) -> list[RealismMeasure]:
     """
     keys = set().union(*every)
     layers = sorted(key for key in keys if ":" in key and not key.endswith(("_low", "_high")))
-    return [measure for measure in MEASURES if measure.key in keys] + [
-        RealismMeasure(
-            key,
-            f"Fréchet, {key}",
-            layer_widths(key.partition(":")[0])[key.partition(":")[2]],
-            BIASED,
-        )
-        for key in layers
-    ]
+    return [measure for measure in MEASURES if measure.key in keys] + list(map(_of_layer, layers))
+
+
+def _of_layer(key: str) -> RealismMeasure:
+    """The Fréchet distance in a layer NETWORK:LAYER."""
+    from metamer.perception.backbones.imagenet import layer_widths  # torch, for layers alone
+
+    network, _, layer = key.partition(":")
+    return RealismMeasure(key, f"Fréchet, {key}", layer_widths(network)[layer], BIASED)
 
 
 def small_sample_cautions(result: dict[str, float]) -> list[str]:

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 
@@ -317,6 +319,12 @@ FIGURES = [
     "training",
     "rate_distortion_complexity",
 ]
+
+
+def test_plot_starts_without_torch():
+    script = "import sys, metamer.evaluation.report.figures as f; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert done.stdout == "False\n", done.stderr
 
 
 @pytest.fixture
