@@ -4,10 +4,11 @@ is typed by hand.
 
 from pathlib import Path
 
-from research.pages import metrics, points, spaces, toy
+from research.pages import findings, metrics, points, spaces, toy
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAGES = {
+    "FINDINGS.md": findings.findings_fields,
     "METRICS.md": metrics.metrics_fields,
     "SPACES.md": spaces.spaces_fields,
     "POINTS.md": points.points_fields,
