@@ -3,10 +3,8 @@
 A page says where one goes with a line such as `<!-- generated: runtime commands -->`.
 """
 
-import dataclasses
 import importlib
 import re
-import typing
 from collections.abc import Iterable, Iterator
 
 import click
@@ -14,9 +12,9 @@ from manual import argument_of
 
 from metamer.cli import RUNTIME, WORKSHOP, main
 from metamer.commands.options import sections
+from metamer.train.recipe import reference
 
 MARK = re.compile(r"^<!-- generated: (.+) -->$", re.MULTILINE)
-RECIPES = ("metamer.train.recipe:Recipe", "metamer.train.spaces.recipe:SpaceRecipe")
 INTERFACES = {
     "interface": "metamer",
     "perception": "metamer.perception",
@@ -35,8 +33,7 @@ def generated(what: str) -> Iterator[str]:
         package = INTERFACES[what]
         return (f"::: {package}.{name}" for name in importlib.import_module(package).__all__)
     if what == "recipes":
-        kinds = [kind for place in RECIPES for kind in nested(imported(place))]
-        return (part for kind in kinds for part in keys(kind))
+        return iter((reference.markdown(),))
     names = {"runtime commands": RUNTIME, "workshop commands": WORKSHOP}[what]
     return (part for name in names for part in command_parts(name, main, "metamer"))
 
@@ -69,41 +66,6 @@ def cleaned(text: str) -> str:
     parts = re.split("(`+[^`]+`+)", joined)  # code, at odd places, stays as it is
     parts[::2] = [re.sub(r"([*_<\[])", r"\\\1", part) for part in parts[::2]]
     return "".join(parts)
-
-
-def imported(place: str) -> type:
-    module, name = place.split(":")
-    return getattr(importlib.import_module(module), name)
-
-
-def nested(kind: type) -> Iterator[type]:
-    """A dataclass and those that its fields hold."""
-    yield kind
-    for hint in typing.get_type_hints(kind).values():
-        for part in (hint, *typing.get_args(hint)):
-            if dataclasses.is_dataclass(part):
-                yield from nested(part)
-
-
-def keys(kind: type) -> Iterator[str]:
-    """A dataclass of recipes: what its docstring says, and its keys."""
-    yield f"## {kind.__name__}"
-    yield cleaned(kind.__doc__)
-    yield table(("key", "type", "default", "what"), map(key_row, dataclasses.fields(kind)))
-
-
-def key_row(field: dataclasses.Field) -> tuple[str, str, str, str]:
-    default = field.default
-    if field.default_factory is not dataclasses.MISSING:
-        default = field.default_factory()
-    shown = f"`{default!r}`"
-    if default is dataclasses.MISSING:
-        shown = "required"
-    elif dataclasses.is_dataclass(default):
-        shown = "its defaults"
-    kind = field.type.__name__ if isinstance(field.type, type) else str(field.type)
-    kind = re.sub(r"\b[\w.]+\.(\w+)", r"\1", kind)  # without the modules
-    return f"`{field.name}`", kind, shown, cleaned(field.metadata.get("help", ""))
 
 
 def table(header: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:

@@ -6,9 +6,10 @@ from pathlib import Path
 from typing import Any
 
 from metamer.codec.errors import RecipeError
-from metamer.train import export as exporting
-from metamer.train import recipe, running
+from metamer.train import loop, running
 from metamer.train.data.shards import is_sharded
+from metamer.train.export import card, decoders, models
+from metamer.train.recipe import files as recipes
 from metamer.train.run import rehearsal, resuming, training
 from metamer.train.spaces import loop as spaces_loop
 from metamer.train.spaces import recipe as spaces_recipe
@@ -31,7 +32,7 @@ def train(
     begin from instead of what the recipe says. minutes: stop by then, with a checkpoint; for
     codecs.
     """
-    values = begun_with(out) if path is None else recipe.read(path)
+    values = begun_with(out) if path is None else recipes.read(path)
     if not (isinstance(values, dict) and "space" in values):
         own = [] if start is None else [f"start={json.dumps(str(start))}"]
         training.train(
@@ -49,7 +50,7 @@ def train(
         )
     else:
         space = (
-            spaces_recipe.from_mapping(recipe.changed(values, assignments))
+            spaces_recipe.from_mapping(recipes.changed(values, assignments))
             if path is None
             else spaces_recipe.load(path, assignments)
         )
@@ -66,7 +67,7 @@ def rehearse(
     **options: Any,
 ) -> Iterator[str]:
     """Says line by line what `train` with these arguments would need; writes nothing."""
-    values = begun_with(out) if path is None else recipe.read(path)
+    values = begun_with(out) if path is None else recipes.read(path)
     if isinstance(values, dict) and "space" in values:
         raise RecipeError(f"{path}: --dry-run is for codecs, not for perceptual spaces")
     own = [] if start is None else [f"start={json.dumps(str(start))}"]
@@ -80,20 +81,20 @@ def begun_with(out: Path) -> dict:
     """The recipe of the run in ``out``."""
     kept = Path(out) / resuming.RECIPE
     if kept.exists():
-        return recipe.read(kept)
+        return recipes.read(kept)
     return running.load(Path(out) / running.CHECKPOINT)["recipe"]
 
 
 def kind(run: Path) -> str:
-    """What a run trained: `space`, `decoder` (for the streams of an existing model) or `codec`."""
+    """What a run trained: `space`, `decoder` (for the streams of an existing model), `codec`, or
+    `network`, one of another architecture than Metamer's own.
+    """
     recipe = running.load(Path(run) / running.CHECKPOINT)["recipe"]
-    return (
-        "space"
-        if "space" in recipe
-        else "decoder"
-        if exporting.trains_only(recipe, "decoder")
-        else "codec"
-    )
+    if "space" in recipe:
+        return "space"
+    if not loop.is_own(recipe):
+        return "network"
+    return "decoder" if card.trains_only(recipe, "decoder") else "codec"
 
 
 def export(
@@ -107,21 +108,23 @@ def export(
 ) -> str:
     """Writes what ships of a run to ``path``; returns what to say of it.
 
-    The rest as `train.export.export_run` and `train.export.export_decoder_run` have it.
+    The rest as `export.models.export_run` and `export.decoders.export_decoder_run` have it.
     """
-    trained = kind(run)
+    trained, said = kind(run), ""
     if trained == "space":
         spaces_loop.export(run, path)
         return f"{path.stat().st_size / 1e6:.2f} MB"
-    if trained == "decoder":
-        card = exporting.export_decoder_run(run, path, name, realism)
-        realism = ", realism 0 to 1" if card["realism"] else ""
-        said = f"; decodes streams of model {card['decodes']}{realism}"
-    else:
-        card = exporting.export_run(run, folders, path, name, crops, encoder)
-        said = (
-            f"; integers cost {card['integer_cost_percent']:+.2f} % rate"
-            if "integer_cost_percent" in card
-            else ""
+    if trained == "network":
+        network, state = loop.restore_average(Path(run) / running.CHECKPOINT)
+        said = network.export(
+            path, {"name": name, "steps": state["step"], "recipe": state["recipe"]}
         )
-    return f"{path.stat().st_size / 1e6:.1f} MB{said}"
+    elif trained == "decoder":
+        made = decoders.export_decoder_run(run, path, name, realism)
+        said = f"decodes streams of model {made['decodes']}"
+        said += ", realism 0 to 1" if made["realism"] else ""
+    else:
+        made = models.export_run(run, folders, path, name, crops, encoder)
+        if "integer_cost_percent" in made:
+            said = f"integers cost {made['integer_cost_percent']:+.2f} % rate"
+    return f"{path.stat().st_size / 1e6:.1f} MB" + (f"; {said}" if said else "")

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from metamer.codec.options import QUALITIES
-from metamer.train.recipe import Recipe, Stage
+from metamer.train.recipe.options import Recipe, Stage
 
 
 def step_seed(recipe: Recipe, step: int) -> int:

@@ -1,4 +1,4 @@
-"""What a codec's run begins from: processes, and networks as they are before the first step."""
+"""What a run begins from: processes, and the network as it is before the first step."""
 
 import os
 from pathlib import Path
@@ -9,22 +9,31 @@ from lightning_fabric.strategies import DDPStrategy
 from torch import Tensor
 
 from metamer.codec.errors import RecipeError
+from metamer.codec.network import model as models
 from metamer.train import start as starts
 from metamer.train.data import Source
 from metamer.train.loss.objective import Distortion
-from metamer.train.networks.codec import KEEPING, Codec
-from metamer.train.recipe import Recipe, Stage, from_mapping
+from metamer.train.networks import registry
+from metamer.train.networks.interface import Network
+from metamer.train.recipe.checks import from_mapping
+from metamer.train.recipe.options import Recipe, Stage
 from metamer.train.running import load
 
 START_CROP = 176  # crops that the lapped transform is fitted to
+REFERENCE = "base"  # on whose operational curve networks without one of their own are balanced
 
 
-def restore_average(path: Path) -> tuple[Codec, dict]:
-    """The averaged weights of a run as a Codec, and the checkpoint they came from."""
+def is_own(recipe: dict) -> bool:
+    """Whether a recipe, as a checkpoint holds it, is of Metamer's own network."""
+    return recipe["network"].get("architecture", registry.DEFAULT) == registry.DEFAULT
+
+
+def restore_average(path: Path) -> tuple[Network, dict]:
+    """The averaged weights of a run as a network, and the checkpoint they came from."""
     state = load(path)
-    codec = Codec(from_mapping(state["recipe"]).network)
-    codec.load_state_dict(state["average"])
-    return codec, state
+    network = registry.create(from_mapping(state["recipe"]).network)
+    network.load_state_dict(state["average"])
+    return network, state
 
 
 def connect() -> Fabric:
@@ -62,34 +71,30 @@ def first_crops(source: Source, crop: int, seed: int, count: int) -> Tensor:
     return torch.stack([*source.crops(crop, seed, count)]).float() / 255
 
 
-def begin(recipe: Recipe, source: Source) -> Codec:
-    """The codec before the first step: of ``recipe.start``, or the Karhunen-Loève start."""
+def begin(recipe: Recipe, source: Source) -> Network:
+    """The network before the first step: of ``recipe.start``, or an untrained one."""
     if recipe.start:
         return starts.load(recipe.start, recipe.network)
-    codec = Codec(recipe.network)
-    codec.start_from(first_crops(source, START_CROP, recipe.seed, recipe.start_crops))
-    return codec
+    network = registry.create(recipe.network)
+    if network.starts_from_photographs:
+        network.start_from(first_crops(source, START_CROP, recipe.seed, recipe.start_crops))
+    return network
 
 
-def prepared(recipe: Recipe, source: Source, state: dict | None) -> tuple[Codec, Distortion]:
-    """Codec and distortion as they are before the first step, or where ``state`` was saved."""
+def prepared(recipe: Recipe, source: Source, state: dict | None) -> tuple[Network, Distortion]:
+    """Network and distortion as they are before the first step, or where ``state`` was saved."""
     distortion = Distortion(recipe.distortion, recipe.network.levels)
     if state is not None:
-        codec = Codec(recipe.network)
-        codec.load_state_dict(state["model"])
+        network = registry.create(recipe.network)
+        network.load_state_dict(state["model"])
         if "distortion" in state:  # checkpoints from before there was anything to balance lack it
             distortion.restore(state["distortion"])
-        return codec, distortion
-    codec = begin(recipe, source)
+        return network, distortion
+    network = begin(recipe, source)
     if not distortion.is_plain or recipe.critic or recipe.rate_control != "lambda":
-        codec.entropy.set_quantised(
-            recipe.stages[0].integer_networks or recipe.stages[0].parts in KEEPING
-        )
-        crops = first_crops(
-            source,
-            max(stage.crop for stage in recipe.stages),
-            recipe.seed,
-            recipe.balance_crops,
-        )
-        distortion.balance(codec, crops, recipe.stages[0].parts)
-    return codec, distortion
+        network.enter(recipe.stages[0])
+        side = max(stage.crop for stage in recipe.stages)
+        crops = first_crops(source, side, recipe.seed, recipe.balance_crops)
+        reference = None if network.has_curve else starts.from_model(models.load_model(REFERENCE))
+        distortion.balance(network, crops, recipe.stages[0], reference)
+    return network, distortion

@@ -17,7 +17,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from metamer.codec.errors import MetamerError, RecipeError
-from metamer.train import old_names
+from metamer.train.recipe import old_names
 
 CHECKPOINT = "checkpoint.pt"
 BEST = "best.pt"

@@ -5,7 +5,6 @@ networks, and arrays for 256 qualities from which the rows of the levels follow 
 """
 
 import dataclasses
-from pathlib import Path
 
 import numpy as np
 import onnx
@@ -18,13 +17,14 @@ from metamer.codec.network import model as models
 from metamer.codec.network.latents import FRACTION, MEAN_SHIFT
 from metamer.codec.network.model import SUFFIX, WEIGHTS, Model
 from metamer.codec.network.model_file import graph_names
-from metamer.train import running
+from metamer.train.networks import registry
 from metamer.train.networks.codec import Codec, NetworkOptions
 from metamer.train.networks.entropy_model import SCALE_LOW, SCALE_STEP
 from metamer.train.networks.growing import grown
 from metamer.train.networks.integer_networks import ContextNetwork, IntegerConv2d
+from metamer.train.networks.interface import ArchitectureOptions, Network
 
-STORED = "_stored"  # what `train.export.shrink` calls a constant that it keeps in fewer bits
+STORED = "_stored"  # what `train.export.graphs.shrink` calls a constant that it keeps in fewer bits
 
 
 def is_model(source: str) -> bool:
@@ -126,12 +126,21 @@ def from_model(model: Model) -> Codec:
     return codec
 
 
-def load(source: str, options: NetworkOptions) -> Codec:
-    """The codec to begin from: a shipped model's name, a model file, or a checkpoint, whose
-    averaged weights count.
+def load(source: str, options: ArchitectureOptions) -> Network:
+    """The network to begin from.
 
-    Raises RecipeError when its networks are not built as ``options`` say.
+    Args:
+        source: A shipped model's name, a model file, or what `Network.from_source` takes, such as a
+            checkpoint, whose averaged weights count.
+        options: What the recipe's `network` says.
+
+    Raises:
+        RecipeError: Its networks are not built as ``options`` say.
     """
+    if getattr(options, "decoder", None) is None and not is_model(source):
+        return registry.load(source, options)
+    if not isinstance(options, NetworkOptions):
+        raise RecipeError(f"start: {source} is a model of Metamer's own network")
     own = dataclasses.replace(options, decoder=None)
     if is_model(source):
         codec = from_model(models.load_model(source))
@@ -140,18 +149,10 @@ def load(source: str, options: NetworkOptions) -> Codec:
                 f"start: the networks of {source} are not built as the recipe's `network` says"
             )
         return with_decoder(codec, options)
-    state = running.load(Path(source))
-    # of a decoder as the recipe has it, or of a model
-    for found in (options, own):
-        codec = Codec(found)
-        try:
-            codec.load_state_dict(state["average"])
-        except (KeyError, RuntimeError, TypeError):
-            continue
-        return with_decoder(codec, options)
-    raise RecipeError(
-        f"start: {source} holds no codec with networks as the recipe's `network` says"
-    )
+    try:  # of a decoder as the recipe has it, or of a model
+        return registry.load(source, options)
+    except RecipeError:
+        return with_decoder(registry.load(source, own), options)
 
 
 def with_decoder(codec: Codec, options: NetworkOptions) -> Codec:

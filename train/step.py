@@ -1,10 +1,9 @@
-"""One training step of a codec: rate and distortion → critic → gradients → average.
+"""One training step: rate and distortion → critic → gradients → average.
 
 Nothing in a step reads a value back from the device, so that a GPU never waits for Python.
 """
 
 import dataclasses
-from dataclasses import dataclass
 
 import torch
 from lightning_fabric import Fabric
@@ -12,124 +11,25 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from metamer.train.bands import by_band
-from metamer.train.levels import draw_levels, step_seed
+from metamer.train.chance import Chance
 from metamer.train.loss.critic import Opponent
 from metamer.train.loss.objective import Distortion, RateTarget
-from metamer.train.networks.codec import KEEPING, CachedLatents, Codec
-from metamer.train.networks.entropy_model import level_weights
-from metamer.train.recipe import Recipe, Stage
+from metamer.train.loss.rate_distortion import rate_distortion
+from metamer.train.networks.codec import CachedLatents
+from metamer.train.networks.interface import Network
+from metamer.train.recipe.options import Recipe, Stage
 from metamer.train.running import learning_rate, uses_bf16
 
-
-def rate_distortion(
-    codec: Codec,
-    distortion: Distortion,
-    image: Tensor,
-    level: Tensor,
-    stage: Stage,
-    noise=None,
-    model=None,
-    affine=None,
-    file_bits: bool = False,
-    cached: CachedLatents | None = None,
-) -> dict[str, Tensor]:
-    """What coding ``image`` (N, 3, H, W) at ``level`` (N,) costs and leaves, N rows each.
-
-    bpp, as the proxy has it, and, with ``file_bits``, file_bpp, rounded; mse; (N, D) distances;
-    distortion, their mix in units of mean squared error; lambda; loss = bpp + λ·255²·distortion;
-    and, for the critic, decoded image, latents in deviations, quality weights. model: ``codec`` as
-    several processes wrap it. cached: of `Codec.forward`.
-    """
-    decoded, coded = (model or codec)(
-        image,
-        level,
-        stage.parts,
-        stage.proxy,
-        stage.proxy_temperature,
-        noise,
-        stage.texture_noise,
-        affine,
-        stage.rdoq_lambda,
-        stage.rdoq_group_weights,
-        file_bits,
-        cached,
-    )
-    decoded = decoded.float()
-    weights = level_weights(level, codec.options.levels)
-    distances = distortion.each(image, decoded)
-    mix, multiplier = distortion.mix(distances, weights), codec.lagrangian(level)
-    pixels = image.shape[-2] * image.shape[-1]
-    bpp = (coded.bits + coded.hyper_bits) / pixels
-    with torch.no_grad():
-        mse = distances[:, 0] if distortion.is_plain else (image - decoded).square().mean((1, 2, 3))
-    file_bpp = {"file_bpp": coded.file_bits / pixels} if file_bits else {}
-    return {
-        "bpp": bpp,
-        **file_bpp,
-        "mse": mse.detach(),
-        "distances": distances,
-        "distortion": mix,
-        "lambda": multiplier,
-        "loss": bpp + multiplier * 255**2 * mix,
-        "decoded": decoded,
-        "latent": coded.latent / codec.entropy.deviation[:, None, None],
-        "weights": weights,
-    }
-
-
-@dataclass
-class Chance:
-    """What a step draws, from the seed and the step alone: the same for any number of processes.
-
-    Of this process's share of the batch: level (n,), noise, which cached latents do without,
-    balance (n,), the weights of samples. every_weight: (batch, K) quality weights of the whole
-    batch.
-    """
-
-    level: Tensor
-    noise: tuple[Tensor, ...] | None
-    balance: Tensor
-    every_weight: Tensor
-
-    @classmethod
-    def draw(
-        cls, recipe: Recipe, stage: Stage, codec: Codec, step: int, own: slice, device: torch.device
-    ) -> "Chance":
-        seed = step_seed(recipe, step)
-        generator = torch.Generator().manual_seed(seed)
-        level, noise = draw_levels(recipe, stage, generator), None
-        if recipe.cached_latents is None:
-            dither = (
-                generator if device.type == "cpu" else torch.Generator(device).manual_seed(seed)
-            )
-            noise = tuple(part[own] for part in codec.noise(stage.batch, stage.crop, dither))
-        balance = codec.lagrangian(level).pow(-recipe.level_balance_exponent)
-        weights = level_weights(level, recipe.network.levels)
-        level, balance, weights = (
-            value.to(device, non_blocking=True)
-            for value in (level[own], (balance / balance.mean())[own], weights)
-        )
-        return cls(level, noise, balance, weights)
-
-
-def parameter_groups(codec: Codec, linear_share: float) -> list[dict]:
-    """The linear transforms start at their optimum and move slowly; all else at the full rate."""
-    linear = [
-        p for part in (codec.analysis.linear, codec.synthesis.linear) for p in part.parameters()
-    ]
-    chosen = {id(p) for p in linear}
-    rest = [p for p in codec.parameters() if id(p) not in chosen]
-    return [{"params": rest, "share": 1.0}, {"params": linear, "share": linear_share}]
+AUXILIARY_LEARNING_RATE = 1e-3  # of Network.auxiliary_parameters; CompressAI's examples/train.py
 
 
 class Trainer:
     """Everything that a step changes, and the step itself."""
 
-    def __init__(self, recipe: Recipe, codec: Codec, distortion: Distortion, fabric: Fabric):
+    def __init__(self, recipe: Recipe, network: Network, distortion: Distortion, fabric: Fabric):
         self.recipe, self.fabric, self.distortion = recipe, fabric, distortion.to(fabric.device)
-        options = recipe.network
         self.opponent = (
-            Opponent(recipe.critic, sum(options.groups), options.levels, fabric)
+            Opponent(recipe.critic, network.latent_channels, network.options.levels, fabric)
             if recipe.critic
             else None
         )
@@ -141,20 +41,25 @@ class Trainer:
                 else torch.tensor(recipe.rate_control, dtype=torch.float32)
             )
             self.target = RateTarget(rates.to(fabric.device), recipe.rate_control_speed)
-        self.codec = codec.to(memory_format=torch.channels_last)
+        self.network = network.to(memory_format=network.memory_format)
+        # what the wrapper of several processes is to know of, whatever a stage trains first
+        network.requires_grad_(True)
+        self.apart = network.auxiliary_parameters()
+        for parameter in self.apart:
+            parameter.requires_grad_(False)
         self.average = AveragedModel(
-            codec, multi_avg_fn=get_ema_multi_avg_fn(recipe.weight_average_decay)
+            network, multi_avg_fn=get_ema_multi_avg_fn(recipe.weight_average_decay)
         ).to(fabric.device)
-        optimiser = torch.optim.Adam(
-            parameter_groups(codec, recipe.linear_learning_rate_share), fused=True
+        optimiser = torch.optim.Adam(network.parameter_groups(recipe), fused=True)
+        self.model, self.optimiser = fabric.setup(network, optimiser)
+        self.auxiliary = (
+            torch.optim.Adam(self.apart, lr=AUXILIARY_LEARNING_RATE) if self.apart else None
         )
-        self.model, self.optimiser = fabric.setup(codec, optimiser)
 
     def enter(self, stage: Stage) -> None:
         """Prepares the networks for the steps of ``stage``."""
-        self.codec.train_only(stage.parts)
-        for part in (self.codec, self.average.module):
-            part.entropy.set_quantised(stage.integer_networks or stage.parts in KEEPING)
+        for network in (self.network, self.average.module):
+            network.enter(stage)
 
     def step(
         self,
@@ -166,16 +71,22 @@ class Trainer:
         own: slice,
         cached: CachedLatents | None = None,
     ) -> dict[str, Tensor]:
-        """One step; what of it is worth logging, scalars on the device.
+        """One step.
 
         Args:
-            place: the step within the stage; step: within the run.
-            image: (n, 3, S, S) uint8, this process's share ``own`` of the batch, on the device;
-            affine: (n, 3, 4) its colours'.
-            cached: latents to decode, where the recipe caches them.
+            stage: The stage that it belongs to.
+            place: The step within the stage.
+            step: The step within the run.
+            image: (n, 3, S, S) uint8, this process's share of the batch, on the device.
+            affine: (n, 3, 4) what an encoder would turn their colours by, `train.axes`.
+            own: Which of the batch's samples they are.
+            cached: Latents to decode, where the recipe caches them.
+
+        Returns:
+            What of it is worth logging, scalars on the device.
         """
         recipe, fabric = self.recipe, self.fabric
-        chance = Chance.draw(recipe, stage, self.codec, step, own, fabric.device)
+        chance = Chance.draw(recipe, stage, self.network, step, own, fabric.device)
         image = image.float().div(255)
         rate = learning_rate(stage, place)
         for group in self.optimiser.param_groups:
@@ -186,7 +97,7 @@ class Trainer:
             fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)
         ):
             result = rate_distortion(
-                self.codec,
+                self.network,
                 self.distortion,
                 image,
                 chance.level,
@@ -213,13 +124,14 @@ class Trainer:
             self.model, self.optimiser, max_norm=recipe.gradient_clip, error_if_nonfinite=False
         )
         self.optimiser.step()
-        self.average.update_parameters(self.codec)
-
         logged = {
             "loss": loss.detach(),
             "bpp": result["bpp"].detach().mean(),
             "psnr": -10 * result["mse"].log10().mean(),
         }
+        if self.auxiliary:
+            logged["auxiliary"] = self.step_auxiliary()
+        self.average.update_parameters(self.network)
         if self.opponent:
             with torch.autocast(
                 fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)
@@ -231,7 +143,8 @@ class Trainer:
         if self.target:
             self.target.update(fabric.all_gather(result["file_bpp"]).flatten(), chance.every_weight)
         parts = {"loss": result["loss"], "bpp": result["bpp"], "psnr": -10 * result["mse"].log10()}
-        logged |= by_band(chance.level, recipe.network.levels, parts)
+        if recipe.network.levels > 1:
+            logged |= by_band(chance.level, recipe.network.levels, parts)
         distances = result["distances"].detach().mean(0).unbind()
         return logged | {
             "gradient": norm,
@@ -241,20 +154,38 @@ class Trainer:
             },
         }
 
+    def step_auxiliary(self) -> Tensor:
+        """A step of what `Network.auxiliary_loss` trains; returns that loss.
+
+        It sees no images, so several processes take the same step without a word to each other.
+        """
+        for parameter in self.apart:
+            parameter.requires_grad_(True)
+        loss = self.network.auxiliary_loss()
+        for parameter, gradient in zip(
+            self.apart, torch.autograd.grad(loss, self.apart), strict=True
+        ):
+            parameter.grad = gradient
+            parameter.requires_grad_(False)
+        self.auxiliary.step()
+        self.auxiliary.zero_grad()
+        return loss.detach()
+
     def state(self) -> dict:
         """What a run goes on from, besides its step."""
         return {
-            "model": self.codec.state_dict(),
+            "model": self.network.state_dict(),
             "average": self.average.module.state_dict(),
             "optimiser": self.optimiser.state_dict(),
             "recipe": dataclasses.asdict(self.recipe),
             "distortion": self.distortion.state(),
+            "auxiliary": self.auxiliary.state_dict() if self.auxiliary else None,
             "critic": self.opponent.state() if self.opponent else None,
             "log_factor": self.target.log_factor if self.target else None,
         }
 
     def restore(self, state: dict) -> None:
-        """Goes on from `state` of the same recipe; ``codec`` and ``distortion`` were restored
+        """Goes on from `state` of the same recipe; ``network`` and ``distortion`` were restored
         before.
         """
         self.average.module.load_state_dict(state["average"])
@@ -262,6 +193,8 @@ class Trainer:
         self.optimiser.load_state_dict(state["optimiser"])
         for group in self.optimiser.param_groups:
             group["fused"] = True  # of runs from before it was not
+        if self.auxiliary:
+            self.auxiliary.load_state_dict(state["auxiliary"])
         if self.opponent:
             self.opponent.load_state(state["critic"])
         if self.target:

@@ -3,7 +3,7 @@ than its share.
 
 Zip, JSON and `.npy` have corners that our exporter does not use and that have hurt others: members
 that unpack to a thousand times their size, directories of a million entries, pickles inside of
-arrays. Only what train/export.py writes is read.
+arrays. Only what train/export/ writes is read.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ _NPY_HEADER = re.compile(
 
 
 class ArchiveError(ValueError):
-    """A file that is not as train/export.py writes it."""
+    """A file that is not as train/export/ writes it."""
 
 
 def read_members(path: Path, wanted: Iterable[str]) -> dict[str, bytes]:
@@ -49,7 +49,7 @@ def read_members(path: Path, wanted: Iterable[str]) -> dict[str, bytes]:
         Those that the file holds, by name.
 
     Raises:
-        ArchiveError: The file is not as train/export.py writes it.
+        ArchiveError: The file is not as train/export/ writes it.
         OSError: It cannot be read.
     """
     with _opened(path) as archive:
@@ -66,7 +66,7 @@ def member_checksums(path: Path) -> dict[str, int]:
         CRC-32 by name.
 
     Raises:
-        ArchiveError: The file is not as train/export.py writes it.
+        ArchiveError: The file is not as train/export/ writes it.
         OSError: It cannot be read.
     """
     with _opened(path) as archive:

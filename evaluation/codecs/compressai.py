@@ -24,26 +24,10 @@ from metamer.codec.errors import MetamerError
 from metamer.evaluation.codecs.interface import Codec, NetworkCost, parse_options
 from metamer.evaluation.images import from_tensor, to_tensor
 from metamer.perception.registry import suggestion
+from metamer.train.networks.compressai_package import ARCHITECTURES, architecture_class
 
 MULTIPLE = 64
 QUALITY = "{quality}"
-
-
-def import_compressai():
-    """The package. Raises ImportError where it is not installed."""
-    try:
-        import compressai
-    except RuntimeError:
-        # torchvision describes its operators nms and qnms as it is imported, and fails where its
-        # compiled part, made for another build of torch, did not load and so did not declare them.
-        # A declaration alone lets the import through; no codec calls either operator.
-        for operator in ("nms", "qnms"):
-            torch.library.define(
-                f"torchvision::{operator}",
-                "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-            )
-        import compressai
-    return compressai
 
 
 def compressai_codec(spec: str) -> Codec:
@@ -57,18 +41,18 @@ def compressai_codec(spec: str) -> Codec:
     at once.
     """
     name = f"compressai:{spec}"
-    try:
-        import_compressai()
-        from compressai.zoo.image import model_architectures, model_urls
-    except ImportError as problem:
-        raise MetamerError(f"{name} needs CompressAI, the extra [peers]: {problem}") from None
     network, _, checkpoint = spec.partition("@")
     network, _, asked = network.partition(":")
-    if network not in model_urls:
-        close = suggestion(network, model_urls)
+    if network not in ARCHITECTURES:
+        close = suggestion(network, ARCHITECTURES)
         raise MetamerError(
-            f"CompressAI publishes no '{network}'{close}; it has {', '.join(model_urls)}"
+            f"CompressAI has no '{network}'{close}; it has {', '.join(ARCHITECTURES)}"
         )
+    architecture = architecture_class(network)
+    from compressai.zoo.image import model_urls
+
+    if not checkpoint and network not in model_urls:
+        raise MetamerError(f"{name}: CompressAI publishes no weights of it; {name}@CHECKPOINT has")
     version = f"CompressAI {metadata.version('compressai')}"
     if checkpoint:
         files = _checkpoints(checkpoint)
@@ -89,7 +73,7 @@ def compressai_codec(spec: str) -> Codec:
     @cache  # rows go through all settings of one picture, then of the next
     def weights(setting: float) -> torch.nn.Module:
         if checkpoint:
-            return _network(model_architectures[network], files[setting])
+            return _network(architecture, files[setting])
         return _ready_made(network, metric, int(setting), name, trained)
 
     weights(settings[0])
@@ -190,6 +174,18 @@ def pack(model: torch.nn.Module, picture: Image.Image, index: int) -> bytes:
     return head + b"".join(strings)
 
 
+def _shape(model: torch.nn.Module, height: int, width: int) -> torch.Size | dict:
+    """What `decompress` asks for besides the strings; of ELIC, of each of its parts."""
+    groups = getattr(model, "groups", None)
+    if groups is None:
+        stride = model.downsampling_factor
+        return torch.Size((height // stride, width // stride))
+    return {
+        "y": [torch.Size((size, height // 16, width // 16)) for size in groups],
+        "hyper": torch.Size((height // 64, width // 64)),
+    }
+
+
 @torch.no_grad()
 def unpack(model: torch.nn.Module, data: bytes) -> Image.Image:
     """The inverse."""
@@ -198,7 +194,6 @@ def unpack(model: torch.nn.Module, data: bytes) -> Image.Image:
     ends = np.cumsum([6 + 4 * len(lengths), *lengths]).tolist()
     strings = [[data[begin:end]] for begin, end in zip(ends, [*ends[1:], len(data)], strict=True)]
     left, right, top, bottom = _padding(width, height)
-    stride = model.downsampling_factor
-    shape = torch.Size(((height + top + bottom) // stride, (width + left + right) // stride))
-    image = model.decompress(strings, shape)["x_hat"]
+    image = model.decompress(strings, _shape(model, height + top + bottom, width + left + right))
+    image = image["x_hat"]
     return from_tensor(image[..., top : top + height, left : left + width])

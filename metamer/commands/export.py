@@ -71,13 +71,14 @@ def export(
     """Turn a training run into a file.
 
     A codec becomes a model, which encode and decode load; where the decoder alone was trained, a
-    decoder file, which decode loads; a perceptual space its weights.
+    decoder file, which decode loads; a perceptual space its weights; a network of CompressAI a
+    checkpoint that CompressAI loads.
     """
     if web:
-        from metamer.train import web_export
+        from metamer.train.export import web
 
         folder = output or Path("models")
-        for file, size in web_export.export(str(run), folder).items():
+        for file, size in web.export(str(run), folder).items():
             click.echo(f"{folder / file}: {size / 1e6:.2f} MB")
         return
     from metamer.codec.network import decoders
@@ -106,6 +107,7 @@ def export(
         "codec": f"model{SUFFIX}",
         "decoder": f"synthesis{decoders.SUFFIX}",
         "space": "weights.safetensors",
+        "network": "network.pth",
     }
     output = output or run / usual[kind]
     files.check_free(str(output), force)

@@ -17,7 +17,6 @@ import click
 import torch
 
 from metamer.codec.network.model import load_model
-from metamer.train import recipe as recipes
 from metamer.train import start
 from metamer.train.data import Photographs, Plan, find
 from metamer.train.data.opening import Collection
@@ -25,7 +24,8 @@ from metamer.train.latents.batches import CachedBatches
 from metamer.train.latents.cache import fill, qualities_of
 from metamer.train.loop import connect
 from metamer.train.loss.objective import Distortion
-from metamer.train.recipe import Recipe
+from metamer.train.recipe.files import load
+from metamer.train.recipe.options import Recipe
 from metamer.train.step import Trainer
 
 PICTURES = 8
@@ -60,7 +60,7 @@ def main(folder: Path, paths: tuple[Path, ...], steps: int) -> None:
     photographs, fabric = Photographs(find(folder)[0][:PICTURES]), connect()
     print("| recipe | ms a step, cached | not | | filling, ms |\n|---|---|---|---|---|")
     for path in paths or RECIPES:
-        recipe = recipes.load(path)
+        recipe = load(path)
         options, stage = dataclasses.replace(recipe.cached_latents, every=8), recipe.stages[0]
         recipe.cached_latents = options
         plain = dataclasses.replace(recipe, cached_latents=None)

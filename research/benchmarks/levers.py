@@ -28,7 +28,9 @@ from metamer.evaluation.rate.bjontegaard import bd_rate
 from metamer.train import loop, validation
 from metamer.train.data import find
 from metamer.train.loss.objective import Distortion
-from metamer.train.recipe import Stage, changed, from_mapping
+from metamer.train.recipe.checks import from_mapping
+from metamer.train.recipe.files import changed
+from metamer.train.recipe.options import Stage
 from metamer.train.run import training
 from metamer.train.running import CHECKPOINT
 

@@ -28,24 +28,31 @@ from torch.utils.flop_counter import FlopCounterMode
 from PACKAGE import start
 try:
     from PACKAGE.loss.objective import Distortion
+    from PACKAGE.loss.rate_distortion import rate_distortion
     from PACKAGE.networks.codec import NetworkOptions
+    from PACKAGE.recipe.options import Recipe, Stage
+    parameter_groups = lambda codec, share: codec.parameter_groups(Recipe([], linear_learning_rate_share=share))
 except ImportError:  # checkouts from before there were those folders
-    from PACKAGE.networks import NetworkOptions
-    from PACKAGE.objective import Distortion
-from PACKAGE.recipe import Stage
-try:
-    from PACKAGE.step import parameter_groups, rate_distortion
-except ImportError:  # checkouts from before there was that module
-    from PACKAGE.loop import parameter_groups, rate_distortion
+    from PACKAGE.recipe import Stage
+    try:
+        from PACKAGE.loss.objective import Distortion
+        from PACKAGE.networks.codec import NetworkOptions
+    except ImportError:
+        from PACKAGE.networks import NetworkOptions
+        from PACKAGE.objective import Distortion
+    try:
+        from PACKAGE.step import parameter_groups, rate_distortion
+    except ImportError:
+        from PACKAGE.loop import parameter_groups, rate_distortion
 
 bf16, steps, batch, side, linear_rate, fused = json.loads(sys.argv[1])
 torch.set_num_threads(1)
 codec = start.load("base", NetworkOptions()).to(memory_format=torch.channels_last)
-codec.train_only("all")
 distortion, generator = Distortion({"mse": 1.0}, 9), torch.Generator().manual_seed(0)
 old = not hasattr(Stage("old", steps=1), "rdoq_lambda")  # checkouts from before keys were renamed
 names = ("tradeoff", "worth") if old else ("rdoq_lambda", "rdoq_group_weights")
 stage = Stage("measured", steps=1, **dict(zip(names, (22.0, [1.5, 1.0, 0.7]))))
+codec.enter(stage) if hasattr(codec, "enter") else codec.train_only("all")
 image = torch.rand(batch, 3, side // 8, side // 8, generator=generator).repeat_interleave(8, 2).repeat_interleave(8, 3)
 level, noise = torch.linspace(0, 8, batch), codec.noise(batch, side, generator)
 affine = torch.eye(3, 4).expand(batch, 3, 4).contiguous()

@@ -15,9 +15,10 @@ import numpy as np
 import torch
 
 from metamer.evaluation.rate.bjontegaard import bd_rate
-from metamer.train import recipe, running, start, validation
+from metamer.train import running, start, validation
 from metamer.train.data import find
 from metamer.train.loss.objective import Distortion
+from metamer.train.recipe.checks import from_mapping
 
 
 def curve(rows: list[dict]) -> np.ndarray:
@@ -32,7 +33,7 @@ if __name__ == "__main__":
     parser.add_argument("photographs", type=Path)
     parser.add_argument("--against", default="base")
     arguments = parser.parse_args()
-    made = recipe.from_mapping(running.load(arguments.run / running.CHECKPOINT)["recipe"])
+    made = from_mapping(running.load(arguments.run / running.CHECKPOINT)["recipe"])
     crops = validation.validation_crops(find(arguments.photographs)[1])
     distortion, cpu = Distortion({"mse": 1.0}, made.network.levels), torch.device("cpu")
     anchor = curve(

@@ -19,7 +19,13 @@ from metamer.codec.network.model import Model, load_model
 from metamer.codec.network.model_file import graph_names
 from metamer.codec.picture import pixels
 from metamer.entropy.coder import Meter
-from metamer.train import command, export, loop, recipe, running, start
+from metamer.train import command, loop, running, start
+from metamer.train.export import card as exported_card
+from metamer.train.export import decoders as exported_decoders
+from metamer.train.export import graphs as exported_graphs
+from metamer.train.export import models as exported_models
+from metamer.train.export import tables as exported_tables
+from metamer.train.recipe.checks import from_mapping
 from metamer.train.run import training
 from tests.conftest import run_metamer
 
@@ -62,7 +68,7 @@ def test_steps_are_never_too_small_for_32_bits(tiny_run):
     network = trained(tiny_run)
     with torch.no_grad():
         network.entropy.log_step[:, 0] -= 12
-    arrays = export.quality_arrays(network)
+    arrays = exported_tables.quality_arrays(network)
     assert arrays["mean_factor"].max() == LIMITS["mean_factor"] == arrays["mean_factor"][:, 0].min()
     np.testing.assert_allclose(
         arrays["step"][0], network.entropy.log_steps()[0].exp().detach(), rtol=1e-6
@@ -101,9 +107,14 @@ def test_runtime_codes_what_training_saw(tiny_run, photographs, otters, tmp_path
     """
     network = trained(tiny_run)
     path = tmp_path / "logistic.metamer"
-    tables = export.pack_tables(export.logistic_tables(), np.zeros(64, bool))
+    tables = exported_tables.pack_tables(exported_tables.logistic_tables(), np.zeros(64, bool))
     card = {"format": 1, "name": "logistic", "groups": list(network.options.groups)}
-    export.write(path, card, export.graphs(network), {**export.quality_arrays(network), **tables})
+    exported_card.write(
+        path,
+        card,
+        exported_graphs.graphs(network),
+        {**exported_tables.quality_arrays(network), **tables},
+    )
     model, picture = Model(path), otters.crop((200, 60, 456, 316))
     latent, hyper = windows.analyse(pixels.to_planes(picture), quality, model)
     meter = Meter(model.tables)
@@ -149,7 +160,7 @@ def test_encoder_and_decoder_see_the_same_latents(tiny_model, otters):
     network, picture = Model(tiny_model), otters.crop((10, 20, 110, 90))
     for quality in (0, 100, 255):
         latent, hyper = windows.analyse(pixels.to_planes(picture), quality, network)
-        sink = export.Counter([9999] * len(network.tables))
+        sink = exported_tables.Counter([9999] * len(network.tables))
         mine = latents.write_latents(
             network, quality, latent, hyper, sink, network.tradeoff[quality]
         )
@@ -160,7 +171,7 @@ def test_encoder_and_decoder_see_the_same_latents(tiny_model, otters):
 def test_exporting_twice_gives_the_same_file_and_no_code(
     tiny_run, tiny_model, photographs, tmp_path
 ):
-    export.export_run(tiny_run, [photographs], tmp_path / "again.metamer", "tiny", 8)
+    exported_models.export_run(tiny_run, [photographs], tmp_path / "again.metamer", "tiny", 8)
     assert (tmp_path / "again.metamer").read_bytes() == Path(tiny_model).read_bytes()
     with zipfile.ZipFile(tiny_model) as archive:
         names = archive.namelist()
@@ -180,15 +191,15 @@ def test_exporting_twice_gives_the_same_file_and_no_code(
 
 
 def test_hardly_used_tables_are_left_empty():
-    tables = export.logistic_tables()
-    empty = export.hardly_used(tables)
+    tables = exported_tables.logistic_tables()
+    empty = exported_tables.hardly_used(tables)
     assert empty[0] and not empty[20:].any() and (np.diff(empty.astype(int)) <= 0).all()
-    packed = export.pack_tables(tables, empty)
+    packed = exported_tables.pack_tables(tables, empty)
     assert (packed["reach"][empty] == -1).all() and (packed["reach"][~empty] >= 3).all()
 
 
 def test_tables_cover_heavy_tails():
-    for table in export.logistic_tables():
+    for table in exported_tables.logistic_tables():
         assert table.sum() == np.float64(1) or abs(table.sum() - 1) < 2e-6
         assert table[-1] >= 1e-7
 
@@ -224,7 +235,7 @@ def decoder_run(folder, source, model, critic=None, parts="decoder"):
     state = {
         "step": 7,
         "average": network.state_dict(),
-        "recipe": dataclasses.asdict(recipe.from_mapping(values)),
+        "recipe": dataclasses.asdict(from_mapping(values)),
     }
     folder.mkdir()
     running.save(folder / running.CHECKPOINT, state)
@@ -254,7 +265,7 @@ def test_a_decoder_run_exports_a_decoder_file(tiny_model, tmp_path, otters):
             Model(tiny_model).id,
             slider,
         )
-        export.export_decoder_run(run, tmp_path / "again", "sharp", slider)
+        exported_decoders.export_decoder_run(run, tmp_path / "again", "sharp", slider)
         assert (tmp_path / "again").read_bytes() == path.read_bytes()
         assert metamer.decode(stream, model=tiny_model, decoder=path) != metamer.decode(
             stream, model=tiny_model
@@ -267,7 +278,7 @@ def test_a_decoder_run_exports_a_decoder_file(tiny_model, tmp_path, otters):
 def test_both_ends_of_a_slider_are_stored_as_they_are(tiny_model, tmp_path):
     model, run = Model(tiny_model), decoder_run(tmp_path / "run", tiny_model, tiny_model)
     trained = loop.restore_average(run / running.CHECKPOINT)[0].synthesis
-    export.export_decoder_run(run, tmp_path / "slider.decoder", "slider", True)
+    exported_decoders.export_decoder_run(run, tmp_path / "slider.decoder", "slider", True)
     with zipfile.ZipFile(tmp_path / "slider.decoder") as archive:
         graph = onnx.load_from_string(archive.read("synthesis.onnx")).graph
     stored = {
@@ -290,12 +301,14 @@ def test_a_decoder_run_finds_its_model_through_other_decoder_runs(tiny_run, tiny
     first = decoder_run(tmp_path / "first", tiny_model, tiny_model)
     second = decoder_run(tmp_path / "second", first / running.CHECKPOINT, tiny_model)
     assert (
-        export.export_decoder_run(second, tmp_path / "second.decoder", "second")["decodes"]
+        exported_decoders.export_decoder_run(second, tmp_path / "second.decoder", "second")[
+            "decodes"
+        ]
         == Model(tiny_model).id.hex()
     )
     stray = decoder_run(tmp_path / "stray", tiny_run / running.CHECKPOINT, tiny_model)
     with pytest.raises(RecipeError, match="is no model"):
-        export.export_decoder_run(stray, tmp_path / "stray.decoder", "stray")
+        exported_decoders.export_decoder_run(stray, tmp_path / "stray.decoder", "stray")
     assert not (tmp_path / "stray.decoder").exists()
 
 
@@ -315,7 +328,7 @@ def test_what_a_run_exports(tiny_run, tiny_model, tmp_path):
 
 def test_a_slider_needs_two_networks_that_are_built_alike(tiny_run, tmp_path):
     with pytest.raises(ModelError, match="not built as"):
-        export.export_decoder(
+        exported_decoders.export_decoder(
             trained(tiny_run), load_model("base"), {"name": "x"}, tmp_path / "x.decoder", True
         )
     assert not (tmp_path / "x.decoder").exists()
@@ -329,7 +342,7 @@ def test_transforms_alone_keep_their_models_streams(tiny_model, photographs, tmp
         "start": tiny_model,
         "network": load_model(tiny_model).card["recipe"]["network"],
         "precision": "32-true",
-        "average": 0.5,
+        "weight_average_decay": 0.5,
         "stages": [
             {
                 "name": "both",
@@ -337,12 +350,12 @@ def test_transforms_alone_keep_their_models_streams(tiny_model, photographs, tmp
                 "steps": 3,
                 "batch": 2,
                 "crop": 96,
-                "quantised": True,
+                "integer_networks": True,
             }
         ],
     }
-    training.train(recipe.from_mapping(values), [photographs], tmp_path / "run")
-    export.export_run(
+    training.train(from_mapping(values), [photographs], tmp_path / "run")
+    exported_models.export_run(
         tmp_path / "run", [photographs], tmp_path / "both.metamer", "both", 8, {"masking": 0.5}
     )
     both, picture = load_model(str(tmp_path / "both.metamer")), otters.crop((0, 0, 96, 80))

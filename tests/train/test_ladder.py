@@ -13,9 +13,11 @@ from metamer.codec.network import decoders
 from metamer.codec.network.model import Model, load_model
 from metamer.codec.options import quality_index
 from metamer.evaluation.codecs.registry import get_codec
-from metamer.train import export, recipe, running, start
+from metamer.train import running, start
+from metamer.train.export.decoders import export_decoder_run
 from metamer.train.networks.codec import NetworkOptions
 from metamer.train.networks.transforms import DecoderOptions
+from metamer.train.recipe.checks import from_mapping
 from tests.conftest import inside
 
 FAST, FINE = DecoderOptions(16, 12, 1), DecoderOptions(8, 20, 3)  # beside tiny's 8, 16, 1
@@ -43,7 +45,7 @@ def run_of(folder, model: str, decoder: DecoderOptions, change: float, critic=No
     state = {
         "step": 7,
         "average": network.state_dict(),
-        "recipe": dataclasses.asdict(recipe.from_mapping(values)),
+        "recipe": dataclasses.asdict(from_mapping(values)),
     }
     folder.mkdir()
     running.save(folder / running.CHECKPOINT, state)
@@ -128,10 +130,10 @@ def test_the_command_and_the_evaluation_take_them(made, stream, otters, tiny_mod
 
 def test_realism_between_networks_of_other_sizes_is_refused(tiny_model, tmp_path):
     run = run_of(tmp_path / "run", tiny_model, FAST, 0.1, critic={})
-    card = export.export_decoder_run(run, tmp_path / "fast.decoder", "fast")
+    card = export_decoder_run(run, tmp_path / "fast.decoder", "fast")
     assert not card["realism"]
     with pytest.raises(ModelError, match="not built as the trained one"):
-        export.export_decoder_run(run, tmp_path / "slider.decoder", "slider", True)
+        export_decoder_run(run, tmp_path / "slider.decoder", "slider", True)
     assert not (tmp_path / "slider.decoder").exists()
 
 

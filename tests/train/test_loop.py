@@ -16,21 +16,25 @@ import torch
 import yaml
 
 from metamer.codec.errors import RecipeError
-from metamer.train import loop, old_names, recipe, running, step
+from metamer.train import loop, running, step
 from metamer.train.data import open_data
 from metamer.train.levels import spread_levels
 from metamer.train.loss.objective import Distortion
+from metamer.train.loss.rate_distortion import rate_distortion
 from metamer.train.networks.codec import Codec
+from metamer.train.recipe import old_names
+from metamer.train.recipe.checks import from_mapping
+from metamer.train.recipe.files import load as load_recipe
+from metamer.train.recipe.options import Recipe, Stage
 from metamer.train.run import training
 from metamer.train.running import DivergedError, learning_rate
-from metamer.train.step import rate_distortion
 from tests.conftest import ROOT, TINY_RECIPE, run_metamer
 
 
 @pytest.fixture
-def tiny(tmp_path) -> recipe.Recipe:
+def tiny(tmp_path) -> Recipe:
     (tmp_path / "recipe.yaml").write_text(TINY_RECIPE)
-    return recipe.load(tmp_path / "recipe.yaml")
+    return load_recipe(tmp_path / "recipe.yaml")
 
 
 def rows(run: Path) -> list[dict]:
@@ -44,7 +48,7 @@ def beginning(tmp_path_factory, photographs) -> Path:
     """
     torch.manual_seed(0)
     codec = Codec(
-        recipe.from_mapping(
+        from_mapping(
             {**mixture(""), "critic": None, "stages": [{"name": "none", "steps": 1}]}
         ).network
     )
@@ -82,7 +86,7 @@ def mixture(start, **more) -> dict:
 
 def trained(photographs: Path, out: Path, values: dict) -> dict:
     """The last checkpoint of a recipe."""
-    training.train(recipe.from_mapping(values), [photographs], out)
+    training.train(from_mapping(values), [photographs], out)
     return running.load(out / "checkpoint.pt")
 
 
@@ -178,7 +182,7 @@ def test_another_recipe_does_not_resume(tiny_run, tiny, photographs, tmp_path):
     with pytest.raises(RecipeError, match="seed was 0 and is 5"):
         training.train(tiny, [photographs], tmp_path / "run", resume=True)
     tiny.seed = 0
-    tiny.stages.append(recipe.Stage("more", steps=1, batch=2, crop=96))
+    tiny.stages.append(Stage("more", steps=1, batch=2, crop=96))
     training.train(tiny, [photographs], tmp_path / "run", resume=True)
     assert running.load(tmp_path / "run" / "checkpoint.pt")["step"] == 61
 
@@ -210,9 +214,7 @@ def test_an_existing_run_is_not_overwritten(tiny_run, tiny, photographs):
 
 
 def test_a_stage_can_start_from_another_run(tiny_run, tiny, photographs, tmp_path):
-    tiny.stages = [
-        recipe.Stage("tune", steps=2, batch=2, crop=96, learning_rate=1e-6, warmup_steps=1)
-    ]
+    tiny.stages = [Stage("tune", steps=2, batch=2, crop=96, learning_rate=1e-6, warmup_steps=1)]
     tiny.start = str(tiny_run / "checkpoint.pt")
     training.train(tiny, [photographs], tmp_path / "run")
     before, after = (
@@ -224,9 +226,7 @@ def test_a_stage_can_start_from_another_run(tiny_run, tiny, photographs, tmp_pat
 
 
 def test_learning_rate_rises_then_falls():
-    stage = recipe.Stage(
-        "s", steps=100, warmup_steps=10, learning_rate=1.0, final_learning_rate_share=0.1
-    )
+    stage = Stage("s", steps=100, warmup_steps=10, learning_rate=1.0, final_learning_rate_share=0.1)
     values = [learning_rate(stage, step) for step in range(100)]
     assert values[:10] == pytest.approx([(step + 1) / 10 for step in range(10)])
     assert values[10:] == sorted(values[10:], reverse=True)
@@ -261,15 +261,13 @@ def test_a_run_of_everything_resumes_to_the_last_bit(
         monkeypatch.setattr(running.Log, "step", stop)
         with pytest.raises(KeyboardInterrupt):
             training.train(
-                recipe.from_mapping(mixture(beginning)),
+                from_mapping(mixture(beginning)),
                 [photographs],
                 tmp_path / "run",
                 resume=interruption == 7,
             )
     monkeypatch.setattr(running.Log, "step", taken)
-    training.train(
-        recipe.from_mapping(mixture(beginning)), [photographs], tmp_path / "run", resume=True
-    )
+    training.train(from_mapping(mixture(beginning)), [photographs], tmp_path / "run", resume=True)
     whole, resumed = (
         running.load(mixed_run / "checkpoint.pt"),
         running.load(tmp_path / "run" / "checkpoint.pt"),
@@ -321,7 +319,7 @@ def test_a_killed_run_resumes_to_the_same_weights(tiny_run, photographs, tmp_pat
         assert done.returncode == -signal.SIGKILL, done.stderr.decode()
         assert max(row["step"] for row in rows(run)) == last_row
         assert running.load(run / "checkpoint.pt")["step"] == kept and last_row - kept <= 5
-    training.train(recipe.load(path), [photographs], run, resume=True)
+    training.train(load_recipe(path), [photographs], run, resume=True)
     whole, resumed = running.load(tiny_run / "checkpoint.pt"), running.load(run / "checkpoint.pt")
     for state in (whole, resumed):
         state["recipe"].pop("log_every")
@@ -390,7 +388,7 @@ def test_two_processes_end_with_the_weights_of_one(mixed_run, beginning, photogr
 
 
 def test_processes_share_a_batch_without_rest():
-    whole = recipe.Stage("s", steps=1, batch=12)
+    whole = Stage("s", steps=1, batch=12)
     shares = [
         loop.own_share(whole, SimpleNamespace(world_size=3, global_rank=rank)) for rank in range(3)
     ]
@@ -402,7 +400,7 @@ def test_a_batch_that_cannot_be_shared(photographs, tmp_path, monkeypatch):
     monkeypatch.setattr(training, "connect", lambda: SimpleNamespace(world_size=3, global_rank=0))
     with pytest.raises(RecipeError) as problem:
         training.train(
-            recipe.from_mapping({"stages": [stage("uneven", 1)]}), [photographs], tmp_path / "run"
+            from_mapping({"stages": [stage("uneven", 1)]}), [photographs], tmp_path / "run"
         )
     assert str(problem.value) == "stage uneven: a batch of 4 cannot be shared by 3 processes"
     assert not (tmp_path / "run").exists()
@@ -470,7 +468,7 @@ def test_a_checkpoint_from_before_mixes_and_critics_resumes(tiny_run, tiny, phot
         del old["level_power"]
     (tmp_path / "run").mkdir()
     running.save(tmp_path / "run" / "checkpoint.pt", state)
-    tiny.stages.append(recipe.Stage("more", steps=1, batch=2, crop=96))
+    tiny.stages.append(Stage("more", steps=1, batch=2, crop=96))
     training.train(tiny, [photographs], tmp_path / "run", resume=True)
     assert running.load(tmp_path / "run" / "checkpoint.pt")["step"] == 61
 
@@ -488,7 +486,7 @@ def test_the_log_tells_of_every_distance_and_of_the_critic(mixed_run):
 
 def test_the_loss_is_rate_and_weighted_distortion(beginning, photographs):
     """By the formula, from what the codec itself returns."""
-    codec = Codec(recipe.from_mapping(mixture(beginning)).network)
+    codec = Codec(from_mapping(mixture(beginning)).network)
     codec.load_state_dict(running.load(beginning)["average"])
     image = loop.first_crops(open_data([photographs]).training, 96, 3, 4)
     distortion, level = (
@@ -498,12 +496,13 @@ def test_the_loss_is_rate_and_weighted_distortion(beginning, photographs):
     distortion.scale.copy_(torch.tensor([[1.0, 0.01], [1.0, 0.02], [1.0, 0.04], [1.0, 0.08]]))
     noise = codec.noise(4, 96, torch.Generator().manual_seed(0))
     with torch.no_grad():
-        found = rate_distortion(codec, distortion, image, level, recipe.Stage("s", 1), noise)
-        decoded, coded = codec(image, level, "all", "mixed", 0.3, noise)
+        found = rate_distortion(codec, distortion, image, level, Stage("s", 1), noise)
+        made = codec(image, level, Stage("s", 1, proxy="mixed"), noise)
+    decoded = made.image
     mse = (image - decoded).square().mean((1, 2, 3))
     ssim = distortion.distances[1].loss(image, decoded)
     scale = 0.01 * 2**level
-    bpp = (coded.bits + coded.hyper_bits) / 96**2
+    bpp = made.bits / 96**2
     multiplier = 0.0008 * (0.01 / 0.0008) ** (level / 3)
     wanted = bpp + multiplier * 255**2 * (0.25 * mse + 0.75 * scale * ssim)
     torch.testing.assert_close(found["loss"], wanted)
@@ -511,12 +510,12 @@ def test_the_loss_is_rate_and_weighted_distortion(beginning, photographs):
 
 def test_a_files_rate_is_counted_beside_the_proxys(beginning, photographs):
     """Noise costs more than rounding does, and a rate to be kept is that of files."""
-    codec = loop.begin(recipe.from_mapping(mixture(beginning)), None)
+    codec = loop.begin(from_mapping(mixture(beginning)), None)
     image = loop.first_crops(open_data([photographs]).training, 96, 3, 4)
     plain, level = Distortion({"mse": 1.0}, 4), torch.tensor([0.0, 0.5, 2.25, 3.0])
     found = {
         proxy: rate_distortion(
-            codec, plain, image, level, recipe.Stage("s", 1, proxy=proxy), file_bits=True
+            codec, plain, image, level, Stage("s", 1, proxy=proxy), file_bits=True
         )
         for proxy in ("mixed", "straight_through")
     }
@@ -530,10 +529,9 @@ def rates(codec: Codec, crops: torch.Tensor) -> torch.Tensor:
     """ln of the bits a pixel of files at each level."""
     with torch.no_grad():
         levels = (torch.full((len(crops),), float(level)) for level in range(codec.options.levels))
-        coded = [codec(crops, level, "all", "straight_through")[1] for level in levels]
-    return torch.stack(
-        [(part.bits + part.hyper_bits).mean() / crops[0, 0].numel() for part in coded]
-    ).log()
+        rounded = Stage("s", 1, proxy="straight_through")
+        made = [codec(crops, level, rounded) for level in levels]
+    return torch.stack([part.bits.mean() / crops[0, 0].numel() for part in made]).log()
 
 
 def test_rates_are_kept_where_lambda_would_change_them(beginning, photographs, tmp_path):

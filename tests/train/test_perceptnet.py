@@ -4,6 +4,7 @@ tiny sweep.
 
 import json
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import safetensors.torch
@@ -18,13 +19,16 @@ from metamer.perception.vision import receptive_fields
 from metamer.train.running import CHECKPOINT, load
 from metamer.train.spaces import loop, recipe, sweep
 from metamer.train.spaces.perceptnet import (
-    OBJECTIVES,
     Autoencoder,
+    Objective,
     PerceptNetOptions,
     PerceptNetTask,
     blurred,
 )
 from tests.conftest import ROOT, run_metamer
+
+OBJECTIVES = get_args(Objective)
+
 
 TINY = {"steps": 6, "batch": 2, "crop": 32, "warmup": 1, "average": 0.5, "learning_rate": 0.01,
         "save_every": 4, "validate_every": 3, "log_every": 2}  # fmt: skip

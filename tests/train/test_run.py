@@ -12,8 +12,9 @@ import yaml
 
 from metamer.codec.errors import RecipeError
 from metamer.perception import WeightsError
-from metamer.train import Run, recipe, running
+from metamer.train import Run, running
 from metamer.train.bands import by_band
+from metamer.train.recipe.checks import from_mapping
 from tests.conftest import ROOT, TINY_RECIPE, inside
 
 
@@ -64,7 +65,7 @@ def test_a_step_of_ones_own_is_that_of_the_command(values, photographs, tmp_path
     with Run(values, photographs, tmp_path / "one") as run:
         for _ in run:
             pass
-    with Run(recipe.from_mapping(values), [photographs], tmp_path / "other") as run:
+    with Run(from_mapping(values), [photographs], tmp_path / "other") as run:
         while not run.finished:
             run.step()
         run.save()

@@ -21,11 +21,13 @@ from metamer.codec.options import quality_index
 from metamer.codec.picture import pixels
 from metamer.codec.stream.tiles import parse_tiles
 from metamer.entropy.coder import Meter
-from metamer.train import loop, recipe, running, start
-from metamer.train.export import quality_arrays
+from metamer.train import loop, running, start
+from metamer.train.export.tables import quality_arrays
 from metamer.train.networks.codec import NetworkOptions
 from metamer.train.networks.entropy_model import level_weights
 from metamer.train.networks.integer_networks import IntegerConv2d
+from metamer.train.recipe.checks import from_mapping
+from metamer.train.recipe.options import Stage
 
 
 @pytest.fixture(scope="module")
@@ -131,10 +133,10 @@ def test_the_shipped_model_codes_as_before(base, otters, quality):
     with torch.no_grad():
         level = torch.tensor([quality / 255 * 8])
         planes = torch.from_numpy(pixels.to_planes(picture))
-        _, coded = base(
-            planes, level, "all", "straight_through", affine=torch.eye(3, 4)[None], file_bits=True
-        )
-    off = np.abs(wanted - coded.latent.permute(0, 2, 3, 1).numpy()) / model.arrays["step"][quality]
+        rounded = Stage("rounded", 1, proxy="straight_through")
+        coded = base(planes, level, rounded, affine=torch.eye(3, 4)[None], file_bits=True)
+        latent = coded.latent * base.entropy.deviation[:, None, None]
+    off = np.abs(wanted - latent.permute(0, 2, 3, 1).numpy()) / model.arrays["step"][quality]
     print(
         f"{(off > 0.5).mean():.2e} of the latents differ; "
         f"{coded.file_bits.item() / meter.bits - 1:+.4f} of the rate"
@@ -186,9 +188,7 @@ def test_an_exported_run_comes_back(tiny_run, tiny_model):
 
 def test_a_checkpoint_starts_with_its_average(tiny_run):
     wanted = running.load(tiny_run / running.CHECKPOINT)
-    found = start.load(
-        str(tiny_run / running.CHECKPOINT), recipe.from_mapping(wanted["recipe"]).network
-    )
+    found = start.load(str(tiny_run / running.CHECKPOINT), from_mapping(wanted["recipe"]).network)
     assert all(
         torch.equal(value, wanted["average"][name]) for name, value in found.state_dict().items()
     )
@@ -200,7 +200,7 @@ def test_a_checkpoint_starts_with_its_average(tiny_run):
 def test_other_networks_than_the_recipe_says(tiny_run, tiny_model, change):
     checkpoint = tiny_run / running.CHECKPOINT
     options = dataclasses.replace(
-        recipe.from_mapping(running.load(checkpoint)["recipe"]).network, **change
+        from_mapping(running.load(checkpoint)["recipe"]).network, **change
     )
     with pytest.raises(RecipeError, match=f"start: .*{tiny_model}.*network"):
         start.load(tiny_model, options)

@@ -26,15 +26,15 @@ def models(pytestconfig) -> Path:
     """
     pytest.importorskip("onnx")
     from metamer.codec.network import model
-    from metamer.train import web_export
+    from metamer.train.export import web
 
-    sources = [*sorted(model.WEIGHTS.glob("*.[md]e*r")), Path(web_export.__file__)]
+    sources = [*sorted(model.WEIGHTS.glob("*.[md]e*r")), Path(web.__file__)]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     folder = Path(pytestconfig.cache.mkdir("web")) / digest[:16]
     if not folder.exists():
         with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
             for path in model.shipped_models():
-                web_export.export(path.stem, Path(draft) / "models")
+                web.export(path.stem, Path(draft) / "models")
             with contextlib.suppress(OSError):  # another worker was first
                 (Path(draft) / "models").rename(folder)
     return folder

@@ -5,7 +5,8 @@ import pytest
 
 import metamer
 from metamer.codec.network import decoders
-from metamer.train import export, web_export
+from metamer.train.export import web
+from metamer.train.export.decoders import export_decoder_run
 from tests.train.test_ladder import FAST, FINE, run_of
 from tests.web.conftest import program
 from tests.web.node import Node
@@ -17,10 +18,10 @@ def exported(tmp_path_factory, tiny_model):
     folder = tmp_path_factory.mktemp("ladder")
     for name, sizes in (("fast", FAST), ("fine", FINE)):
         run = run_of(folder / name, tiny_model, sizes, 0.1)
-        export.export_decoder_run(run, folder / f"{name}.decoder", name)
+        export_decoder_run(run, folder / f"{name}.decoder", name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoders, "WEIGHTS", folder)
-        web_export.export(tiny_model, folder / "models")
+        web.export(tiny_model, folder / "models")
     return folder
 
 

@@ -31,7 +31,7 @@ from metamer.entropy.coder import Meter
 from metamer.train.data.opening import label
 from metamer.train.data.photographs import Photographs
 from metamer.train.levels import quality_indices
-from metamer.train.recipe import CacheOptions
+from metamer.train.recipe.options import CacheOptions
 
 INDEX = "index.json"
 SUFFIX = ".safetensors"

@@ -9,6 +9,7 @@ NeurIPS 2021). As one codec serves every rate here, the quality level is a furth
 
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Literal
 
 import torch
 from lightning_fabric import Fabric
@@ -19,39 +20,44 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from metamer.perception.backbones.imagenet import Network
 from metamer.perception.distances.wasserstein import LAYERS
+from metamer.train.checked import Count, Flag, Natural, Positive, documented
 from metamer.train.loss.critic_losses import LOSSES
 
 CONDITION = 12  # channels that the latents are squeezed into (HiFiC)
 PIXELS = "pixels"
+LossName = Literal[
+    "non-saturating", "least-squares", "kl", "reverse-kl", "jensen-shannon", "pearson"
+]
 BETAS = (0.5, 0.9)  # of Adam: with more momentum the critic is late, and is fooled
 
 
+@documented
 @dataclass
 class CriticOptions:
-    """weight: what one nat of the critic counts, as a share of the distortion at the start
-    (`train.loss.objective`).
+    """A patch critic, trained beside the network."""
 
-    input: pixels, or a network whose features it looks at: squeezenet, alexnet, vgg16 (weights:
-    `metamer weights fetch`). loss: one of `train.loss.critic_losses`. spectral_norm: bound each
-    layer's largest singular value (Miyato et al., ICLR 2018). conditional: show it the decoded
-    latents. width: channels of the first layer, HiFiC's being 64; for features, of every head.
-    pretraining_steps: steps at the beginning in which the critic learns and the codec does not
-    listen. learning_rate falls as the stage's does.
-    """
-
-    weight: float = 0.15
-    input: str = "pixels"
-    loss: str = "non-saturating"
-    spectral_norm: bool = True
-    conditional: bool = True
-    width: int = 64
-    pretraining_steps: int = 0
-    learning_rate: float = 1e-4
+    weight: Positive = 0.15
+    """What one nat of the critic counts, as a share of the distortion at the start
+    (`train.loss.objective`)."""
+    input: Literal["pixels", "squeezenet", "alexnet", "vgg16"] = "pixels"
+    """`pixels`, or a network whose features it looks at (weights: `metamer weights fetch`)."""
+    loss: LossName = "non-saturating"
+    """The divergence that it bounds (`train.loss.critic_losses`)."""
+    spectral_norm: Flag = True
+    """Bound each layer's largest singular value (Miyato et al., ICLR 2018)."""
+    conditional: Flag = True
+    """Show it the decoded latents, too, if the network has any."""
+    width: Count = 64
+    """Channels of the first layer, HiFiC's being 64; for features, of every head."""
+    pretraining_steps: Natural = 0
+    """Steps at the beginning in which the critic learns and the network does not listen."""
+    learning_rate: Positive = 1e-4
+    """Adam's, which falls as the stage's does."""
 
 
 class Critic(nn.Module):
-    """Images (N, 3, H, W) in [0, 1], latents (N, M, H/16, W/16) in deviations, quality weights (N,
-    K) → (N, C, h, w).
+    """Images (N, 3, H, W) in [0, 1], latents (N, M, H/16, W/16) in deviations or None, quality
+    weights (N, K) → (N, C, h, w).
 
     The output is V of Nowozin et al.: a number for every patch, greater where it looks like a
     photograph.
@@ -60,22 +66,21 @@ class Critic(nn.Module):
     def __init__(self, latents: int, levels: int, options: CriticOptions):
         super().__init__()
         self.norm = spectral_norm if options.spectral_norm else nn.Identity()
-        self.told = CONDITION * options.conditional
+        conditional = options.conditional and latents > 0
+        self.conditions = CONDITION * conditional
         self.condition = (
-            self.norm(nn.Conv2d(latents + levels, CONDITION, 3, padding=1))
-            if options.conditional
-            else None
+            self.norm(nn.Conv2d(latents + levels, CONDITION, 3, padding=1)) if conditional else None
         )
 
-    def beside(self, value: Tensor, latent: Tensor, weights: Tensor) -> Tensor:
-        """``value`` (N, C, h, w), and if the critic is conditional what it is told, as further
-        channels.
+    def conditioned(self, value: Tensor, latent: Tensor | None, weights: Tensor) -> Tensor:
+        """``value`` (N, C, h, w), and if the critic is conditional the latents and the quality,
+        squeezed, as further channels.
         """
         if self.condition is None:
             return value
         planes = weights[:, :, None, None].expand(-1, -1, *latent.shape[-2:])
-        told = F.leaky_relu(self.condition(torch.cat([torch.asinh(latent), planes], 1)), 0.2)
-        return torch.cat([value, F.interpolate(told, size=value.shape[-2:])], 1)
+        condition = F.leaky_relu(self.condition(torch.cat([torch.asinh(latent), planes], 1)), 0.2)
+        return torch.cat([value, F.interpolate(condition, size=value.shape[-2:])], 1)
 
 
 class PatchCritic(Critic):
@@ -86,7 +91,7 @@ class PatchCritic(Critic):
     def __init__(self, latents: int, levels: int, options: CriticOptions):
         super().__init__(latents, levels, options)
         norm, width = self.norm, options.width
-        sizes = [3 + self.told, width, 2 * width, 4 * width]
+        sizes = [3 + self.conditions, width, 2 * width, 4 * width]
         layers: list[nn.Module] = []
         for before, after in pairwise(sizes):
             layers += [norm(nn.Conv2d(before, after, 4, stride=2, padding=1)), nn.LeakyReLU(0.2)]
@@ -97,8 +102,8 @@ class PatchCritic(Critic):
         ]
         self.layers = nn.Sequential(*layers)
 
-    def forward(self, image: Tensor, latent: Tensor, weights: Tensor) -> Tensor:
-        return self.layers(self.beside(2 * image - 1, latent, weights))
+    def forward(self, image: Tensor, latent: Tensor | None, weights: Tensor) -> Tensor:
+        return self.layers(self.conditioned(2 * image - 1, latent, weights))
 
 
 class FeatureCritic(Critic):
@@ -111,7 +116,7 @@ class FeatureCritic(Critic):
         self.network = Network(options.input)
         self.layers = LAYERS[self.network.name]
         self.heads = nn.ModuleList(
-            self.head(self.network.channels[layer] + self.told, options.width)
+            self.head(self.network.channels[layer] + self.conditions, options.width)
             for layer in self.layers
         )
 
@@ -124,13 +129,14 @@ class FeatureCritic(Critic):
             self.norm(nn.Conv2d(width, 1, 1)),
         )
 
-    def forward(self, image: Tensor, latent: Tensor, weights: Tensor) -> Tensor:
+    def forward(self, image: Tensor, latent: Tensor | None, weights: Tensor) -> Tensor:
         maps = self.network(image, self.layers).values()
-        said = [
-            head(self.beside(torch.asinh(value), latent, weights))
+        verdicts = [
+            head(self.conditioned(torch.asinh(value), latent, weights))
             for head, value in zip(self.heads, maps, strict=True)
         ]
-        return torch.cat([F.interpolate(verdict, size=said[0].shape[-2:]) for verdict in said], 1)
+        size = verdicts[0].shape[-2:]
+        return torch.cat([F.interpolate(verdict, size=size) for verdict in verdicts], 1)
 
 
 class Opponent:
@@ -148,19 +154,21 @@ class Opponent:
             self.critic, torch.optim.Adam(learned, betas=BETAS)
         )
 
-    def judge(self, decoded: Tensor, latent: Tensor, weights: Tensor) -> Tensor:
+    def judge(self, decoded: Tensor, latent: Tensor | None, weights: Tensor) -> Tensor:
         """(N,) what the codec minimises. Gradients reach ``decoded`` alone."""
+        if latent is not None:
+            latent = latent.detach()
         fixed = {name: value.detach() for name, value in self.critic.named_parameters()}
         self.critic.eval()  # no power iteration
         return self.loss.codec(
-            functional_call(self.critic, fixed, (decoded, latent.detach(), weights)).float()
+            functional_call(self.critic, fixed, (decoded, latent, weights)).float()
         )
 
     def learn(
         self,
         image: Tensor,
         decoded: Tensor,
-        latent: Tensor,
+        latent: Tensor | None,
         weights: Tensor,
         rate: float,
         clip: float,
@@ -170,8 +178,9 @@ class Opponent:
             group["lr"] = rate * self.options.learning_rate
         self.critic.train()
         both = torch.cat([image, decoded.detach()])
-        said = self.model(both, torch.cat([latent.detach()] * 2), torch.cat([weights] * 2)).float()
-        loss = self.loss.critic(*said.chunk(2))
+        latents = None if latent is None else torch.cat([latent.detach()] * 2)
+        verdicts = self.model(both, latents, torch.cat([weights] * 2)).float()
+        loss = self.loss.critic(*verdicts.chunk(2))
         self.optimiser.zero_grad()
         self.fabric.backward(loss)
         self.fabric.clip_gradients(

@@ -10,7 +10,8 @@ with D scaled by
 
 it is there for D as well, at every level at once. Derivatives are of a parabola fitted to ln D over
 t, which the noise of few crops does not upset. Weights of a mix are normalised to sum to one, so
-the mix is balanced if its parts are.
+the mix is balanced if its parts are. A network of a single rate, or one that is not yet trained,
+has no such curve; then that of the shipped `base` is taken, where its λ is the network's.
 """
 
 import numpy as np
@@ -20,6 +21,9 @@ from torch import Tensor, nn
 from metamer.codec.errors import RecipeError
 from metamer.perception.registry import from_spec
 from metamer.train.networks.codec import Codec
+from metamer.train.networks.entropy_model import level_weights
+from metamer.train.networks.interface import Network
+from metamer.train.recipe.options import Stage
 
 # a distance that falls by less than this share a level, anywhere, tells nothing of the rate
 FLATTEST = 0.02
@@ -83,29 +87,59 @@ class Distortion(nn.Module):
         return torch.exp(weights @ table.log())
 
     @torch.no_grad()
-    def balance(self, codec: Codec, crops: Tensor, parts: str) -> None:
-        """Sets ``scale``, ``start`` and ``rates`` from what ``codec`` makes of ``crops`` (N, 3, S,
-        S) in [0, 1].
+    def balance(
+        self, network: Network, crops: Tensor, stage: Stage, reference: Codec | None = None
+    ) -> None:
+        """Sets ``scale``, ``start`` and ``rates`` from what networks make of photographs.
 
-        Raises RecipeError for a distance that does not fall as the quality rises.
+        Args:
+            network: What is to be trained.
+            crops: (N, 3, S, S) in [0, 1].
+            stage: The first; its parts are what ``network`` codes with.
+            reference: The trained codec whose operational curve is taken at the λ of each level,
+                where ``network`` has none of its own (`Network.has_curve`).
+
+        Raises:
+            RecipeError: A distance does not fall as the quality rises.
         """
-        levels = codec.options.levels
-        images = crops.split(4)
+        stage = Stage(stage.name, 1, parts=stage.parts, proxy="straight_through")
+        curve, error, rate = self.operational_curve(network, crops, stage)
+        self.rates.copy_(rate)
+        if reference is None:
+            scale, start = self.balanced(curve, error)
+        else:
+            stage = Stage("reference", 1, proxy="straight_through")
+            curve, error, _ = self.operational_curve(reference, crops, stage)
+            rows = reference.level_at(network.lagrangian(torch.arange(network.options.levels)))
+            weights = level_weights(rows, reference.options.levels)
+            scale, start = (
+                self.interpolated(table, weights) for table in self.balanced(curve, error)
+            )
+        self.scale.copy_(scale)
+        self.start.copy_(start)
+
+    def operational_curve(
+        self, network: Network, crops: Tensor, stage: Stage
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """Distances (K, D), squared error (K,) and bits a pixel (K,) of ``crops`` at each level."""
+        levels = network.options.levels
         curve, error, rate = (
             torch.zeros(levels, len(self.names)),
             torch.zeros(levels),
             torch.zeros(levels),
         )
         for level in range(levels):
-            for image in images:
+            for image in crops.split(4):
                 at = torch.full((len(image),), float(level), device=image.device)
-                decoded, coded = codec(image, at, parts)
+                made = network(image, at, stage)
                 share = len(image) / len(crops)
-                curve[level] += share * self.each(image, decoded).mean(0).cpu()
-                error[level] += share * (image - decoded).square().mean().cpu()
-                rate[level] += (
-                    share * (coded.bits + coded.hyper_bits).mean().cpu() / image[0, 0].numel()
-                )
+                curve[level] += share * self.each(image, made.image).mean(0).cpu()
+                error[level] += share * (image - made.image).square().mean().cpu()
+                rate[level] += share * made.bits.mean().cpu() / image[0, 0].numel()
+        return curve, error, rate
+
+    def balanced(self, curve: Tensor, error: Tensor) -> tuple[Tensor, Tensor]:
+        """``scale`` (K, D) and ``start`` (K,) along an operational curve. Raises RecipeError."""
         falls = torch.stack([slopes(column) for column in curve.T], 1)
         for name, fall in zip([*self.names, "mse"], [*falls.T, slopes(error)], strict=True):
             if not self.is_plain and fall.max() > -FLATTEST:
@@ -116,9 +150,7 @@ class Distortion(nn.Module):
         scale = (error * slopes(error))[:, None] / (curve * falls)
         if self.is_plain:
             scale = torch.ones_like(scale)  # by definition, however poor the start
-        self.scale.copy_(scale)
-        self.start.copy_((curve * scale) @ self.shares.cpu())
-        self.rates.copy_(rate)
+        return scale, (curve * scale) @ self.shares.cpu()
 
 
 class RateTarget:

@@ -1,50 +1,70 @@
-"""The whole trainable codec: analysis → entropy model → synthesis."""
+"""Metamer's own network: analysis → entropy model → synthesis."""
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Annotated
 
 import torch
-from torch import Tensor, nn
+from pydantic import Field
+from torch import Tensor
 
 from metamer.codec.grid import STRIDE
 from metamer.codec.network.latents import FRACTION
 from metamer.train import axes
+from metamer.train.checked import Count, Natural, Positive, documented
 from metamer.train.networks import lapped
 from metamer.train.networks.entropy_model import SCALE_STEP, Coded, EntropyModel, level_weights
+from metamer.train.networks.interface import Network, Reconstruction
 from metamer.train.networks.transforms import Analysis, DecoderOptions, Synthesis
+from metamer.train.recipe.options import Recipe, Stage
 
-PARTS = {  # what a stage trains → the beginnings of its parameters' names
-    "entropy": ("",),  # everything, the residual networks left out of the path
-    "all": ("",),
-    "transforms": ("analysis.", "synthesis.", "entropy.hyper_analysis.", "entropy.log_stretch"),
-    "decoder": ("synthesis.",),
-}
+BASIS = 3 * lapped.BLOCK**2  # a block has no more dimensions than that
 KEEPING = ("transforms", "decoder")  # what decodes latents stays as it is, so streams do too
 
 
+@documented
 @dataclass
 class NetworkOptions:
-    """Sizes of the networks; the defaults are those of the shipped `base`."""
+    """Sizes of Metamer's own network. The defaults are those of the shipped `base`."""
 
-    # latent channels, coarse to fine
-    groups: list[int] = field(default_factory=lambda: [24, 88, 272])
-    width: int = 128  # channels of the residual networks at 1/8
-    analysis_blocks: int = 6
-    synthesis_blocks: int = 6
-    hyper_latents: int = 64
-    features: int = 64
-    context_width: int = 96
-    levels: int = 9
-    lambda_low: float = 0.0008
-    lambda_high: float = 0.3
-    # another synthesis than the model's own, for runs that train nothing else
+    architecture: str = "metamer"
+    """`metamer`."""
+    groups: Annotated[list[Count], Field(min_length=1)] = field(
+        default_factory=lambda: [24, 88, 272]
+    )
+    """Latent channels that are decoded together, from the coarsest group to the finest."""
+    width: Count = 128
+    """Channels of the residual networks at 1/8 of the resolution."""
+    analysis_blocks: Natural = 6
+    """Residual blocks of the analysis."""
+    synthesis_blocks: Natural = 6
+    """Residual blocks of the synthesis."""
+    hyper_latents: Count = 64
+    """Channels of the hyper-latents."""
+    features: Count = 64
+    """Channels that the hyper-synthesis gives to the context networks."""
+    context_width: Count = 96
+    """Hidden channels of the context networks."""
+    levels: Annotated[int, Field(strict=True, ge=2)] = 9
+    """Quality levels K that have parameters of their own; others are interpolated."""
+    lambda_low: Positive = 0.0008
+    """λ of the lowest level, in bits a pixel for a squared error of 1 in 255."""
+    lambda_high: Positive = 0.3
+    """λ of the highest; between them it grows exponentially."""
     decoder: DecoderOptions | None = None
+    """Sizes of another synthesis than the model's own, for runs that train nothing else."""
 
     @property
     def synthesis(self) -> DecoderOptions:
         """Sizes of the model's own synthesis, or of the decoder in its place."""
         return self.decoder or DecoderOptions(width=self.width, blocks=self.synthesis_blocks)
+
+    def __post_init__(self) -> None:
+        if sum(self.groups) > BASIS:
+            raise ValueError(f"groups: channel counts with a sum of at most {BASIS} are needed")
+        if self.lambda_low >= self.lambda_high:
+            raise ValueError("lambda_low < lambda_high is needed")
 
 
 @dataclass
@@ -73,13 +93,33 @@ class CachedLatents:
         )
 
 
-class Codec(nn.Module):
+class Codec(Network):
     """Nonlinear transform coding at any quality level t in [0, K−1]."""
 
+    Options = NetworkOptions
+    parts = {  # noqa: RUF012
+        "entropy": ("",),  # everything, the residual networks left out of the path
+        "all": ("",),
+        "transforms": ("analysis.", "synthesis.", "entropy.hyper_analysis.", "entropy.log_stretch"),
+        "decoder": ("synthesis.",),
+    }
+    keeps_streams = KEEPING
+    settings = frozenset(
+        {
+            "proxy",
+            "proxy_temperature",
+            "rdoq_lambda",
+            "rdoq_group_weights",
+            "integer_networks",
+            "texture_noise",
+        }
+    )
+    multiple = STRIDE
+    has_curve = starts_from_photographs = True
+
     def __init__(self, options: NetworkOptions):
-        super().__init__()
-        self.options = options
-        latents = sum(options.groups)
+        super().__init__(options)
+        self.latent_channels = latents = sum(options.groups)
         self.analysis = Analysis(latents, options.width, options.analysis_blocks, options.levels)
         self.synthesis = Synthesis(latents, options.synthesis, options.levels)
         self.entropy = EntropyModel(
@@ -90,19 +130,41 @@ class Codec(nn.Module):
             options.context_width,
         )
 
-    def train_only(self, parts: str) -> None:
-        """Lets gradients reach what ``parts`` names, of `PARTS`, and nothing else.
+    @classmethod
+    def check_stage(cls, options: NetworkOptions, stage: Stage) -> None:
+        groups = len(options.groups)
+        for name in ("rdoq_group_weights", "texture_noise"):
+            if getattr(stage, name) and len(getattr(stage, name)) != groups:
+                raise ValueError(f"{name}: {groups} numbers, one for each group of latents")
+        if stage.texture_noise and stage.parts != "decoder":
+            raise ValueError("texture_noise is for parts 'decoder'")
 
-        Encoder and decoder are `transforms`: what decodes latents, integer networks and quantiser
-        steps, stays as it is.
-        """
-        for name, parameter in self.named_parameters():
-            parameter.requires_grad_(name.startswith(PARTS[parts]))
+    def enter(self, stage: Stage) -> None:
+        super().enter(stage)
+        self.entropy.set_quantised(stage.integer_networks or stage.parts in KEEPING)
+
+    def parameter_groups(self, recipe: Recipe) -> list[dict]:
+        """The linear transforms start at their optimum and move slowly; all else at full rate."""
+        linear = [
+            parameter
+            for part in (self.analysis.linear, self.synthesis.linear)
+            for parameter in part.parameters()
+        ]
+        chosen = {id(parameter) for parameter in linear}
+        rest = [parameter for parameter in self.parameters() if id(parameter) not in chosen]
+        share = recipe.linear_learning_rate_share
+        return [{"params": rest, "share": 1.0}, {"params": linear, "share": share}]
 
     def lagrangian(self, level: Tensor) -> Tensor:
         """λ (N,) at quality levels (N,): loss = bpp + λ·255²·MSE."""
         low, high = math.log(self.options.lambda_low), math.log(self.options.lambda_high)
         return torch.exp(low + (high - low) * level / (self.options.levels - 1))
+
+    def level_at(self, multiplier: Tensor) -> Tensor:
+        """The inverse of `lagrangian`: levels (N,) of λ (N,), the nearest beyond the ends."""
+        levels, low = self.options.levels, math.log(self.options.lambda_low)
+        high = math.log(self.options.lambda_high)
+        return ((multiplier.log() - low) / (high - low)).clamp(0, 1) * (levels - 1)
 
     @torch.no_grad()
     def start_from(self, crops: Tensor) -> None:
@@ -136,62 +198,80 @@ class Codec(nn.Module):
         self,
         image: Tensor,
         level: Tensor,
-        parts: str,
-        proxy: str = "straight_through",
-        temperature: float = 0.3,
-        noise: tuple[Tensor, Tensor] | None = None,
-        texture: Sequence[float] = (),
+        stage: Stage,
+        noise: Sequence[Tensor] | None = None,
         affine: Tensor | None = None,
-        rdoq_lambda: float = 0.0,
-        group_weights: Sequence[float] = (),
         file_bits: bool = False,
         cached: CachedLatents | None = None,
-    ) -> tuple[Tensor, Coded]:
-        """Reconstruction (N, 3, H, W) of images whose sides are multiples of 16, and what coding
-        them costs.
+    ) -> Reconstruction:
+        """As `Network.forward` has it; affine is each image's own where it is not given.
 
-        parts: of `PARTS`. `entropy` leaves both residual networks out (they cost most); with
-        `decoder` the latents are rounded, as in a file, and gradients end there. texture: how much
-        of `Coded.texture` the synthesis is given besides, for each group of latents. affine: (N, 3,
-        4) what colours are turned by, `train.axes`; by default each image's own. rdoq_lambda,
-        group_weights, file_bits: of `EntropyModel.forward`. cached: latents to decode in place of
-        the image's own; nothing else is computed then.
+        cached: latents to decode in place of the image's own; nothing else is computed then.
+
+        Parts `entropy` leave both residual networks out (they cost most); with `decoder` the
+        latents are rounded, as in a file, and gradients end there.
         """
         weights = level_weights(level, self.options.levels)
         affine = axes.affines(image) if affine is None else affine
         if cached is not None:
             return self._decoded(cached, image.shape[-1], weights, affine)
         image = axes.turn(image, affine)
-        asked = rdoq_lambda, group_weights, file_bits, bool(texture)
-        if parts == "entropy":
-            coded = self.entropy(
-                self.analysis.linear(image - 0.5), level, proxy, temperature, noise, *asked
-            )
-            return axes.restore(self.synthesis.linear(coded.latent) + 0.5, affine), coded
-        if parts == "decoder":
-            with torch.no_grad():
-                coded = self.entropy(
-                    self.analysis(image, weights), level, "straight_through", 0.3, noise, *asked
-                )
+        if stage.parts == "entropy":
+            coded = self.coded(self.analysis.linear(image - 0.5), level, stage, noise, file_bits)
+            decoded = self.synthesis.linear(coded.latent) + 0.5
         else:
-            coded = self.entropy(
-                self.analysis(image, weights), level, proxy, temperature, noise, *asked
-            )
-        latent = coded.latent
-        if texture:
-            sizes = torch.tensor(self.options.groups)
-            amount = torch.tensor(texture).repeat_interleave(sizes)[:, None, None]
-            latent = latent + amount.to(latent) * coded.texture
-        return axes.restore(self.synthesis(latent, weights), affine), coded
+            with torch.set_grad_enabled(torch.is_grad_enabled() and stage.parts != "decoder"):
+                latent = self.analysis(image, weights)
+                coded = self.coded(latent, level, stage, noise, file_bits)
+            decoded = self.synthesis(self.textured(coded, stage.texture_noise), weights)
+        return Reconstruction(
+            axes.restore(decoded, affine),
+            coded.bits + coded.hyper_bits,
+            coded.latent / self.entropy.deviation[:, None, None],
+            coded.file_bits,
+        )
+
+    def coded(
+        self,
+        latent: Tensor,
+        level: Tensor,
+        stage: Stage,
+        noise: Sequence[Tensor] | None,
+        file_bits: bool,
+    ) -> Coded:
+        """What the entropy model makes of latents (N, M, h, w)."""
+        rounded = stage.parts == "decoder"
+        return self.entropy(
+            latent,
+            level,
+            "straight_through" if rounded else stage.proxy,
+            stage.proxy_temperature,
+            noise,
+            stage.rdoq_lambda,
+            stage.rdoq_group_weights,
+            file_bits,
+            bool(stage.texture_noise),
+        )
+
+    def textured(self, coded: Coded, noise: Sequence[float]) -> Tensor:
+        """The decoded latents, and of `Coded.texture` as much as ``noise`` says of each group."""
+        if not noise:
+            return coded.latent
+        sizes = torch.tensor(self.options.groups)
+        amount = torch.tensor(noise).repeat_interleave(sizes)[:, None, None]
+        return coded.latent + amount.to(coded.latent) * coded.texture
 
     def _decoded(
         self, cached: CachedLatents, side: int, weights: Tensor, affine: Tensor
-    ) -> tuple[Tensor, Coded]:
+    ) -> Reconstruction:
         """`forward` of crops of ``side`` pixels whose latents are known."""
         with torch.no_grad(), torch.autocast(weights.device.type, enabled=False):
             step = (weights @ self.entropy.log_steps()).exp() / FRACTION
             latent = cached.sixteenths.permute(0, 3, 1, 2) * step[:, :, None, None]
         image = cached.cut(self.synthesis(latent, weights), side, STRIDE)
-        bits = cached.bpp * side**2
-        coded = Coded(cached.cut(latent, side // STRIDE), bits, torch.zeros_like(bits))
-        return axes.restore(image, affine), coded
+        inside = cached.cut(latent, side // STRIDE)
+        return Reconstruction(
+            axes.restore(image, affine),
+            cached.bpp * side**2,
+            inside / self.entropy.deviation[:, None, None],
+        )

@@ -236,7 +236,7 @@ class EntropyModel(nn.Module):
         level: Tensor,
         proxy: str,
         temperature: float = 0.3,
-        noise: tuple[Tensor, Tensor] | None = None,
+        noise: Sequence[Tensor] | None = None,
         rdoq_lambda: float = 0.0,
         group_weights: Sequence[float] = (),
         file_bits: bool = False,

@@ -7,11 +7,13 @@ scale and shift of its first features, so one network serves every rate.
 """
 
 from dataclasses import dataclass
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from metamer.train.checked import Count, Natural, documented
 from metamer.train.networks.lapped import BLOCK, LinearInverse, LinearTransform, blocks, unblocks
 
 
@@ -86,19 +88,17 @@ class Analysis(nn.Module):
         return self.linear(centred) + detail.float() * self.deviation[:, None, None]
 
 
+@documented
 @dataclass
 class DecoderOptions:
     """Sizes of a synthesis."""
 
-    stride: int = 8
-    """Pixels from one position of the residual network to the next: 8 or 16."""
-    width: int = 128
+    stride: Literal[8, 16] = 8
+    """Pixels from one position of the residual network to the next."""
+    width: Count = 128
     """Channels of the residual network."""
-    blocks: int = 6
+    blocks: Natural = 6
     """Blocks of the residual network."""
-
-
-STRIDES = (BLOCK // 2, BLOCK)  # what `DecoderOptions.stride` may be
 
 
 class Synthesis(nn.Module):

@@ -8,10 +8,10 @@ from lightning_fabric import Fabric
 from metamer.codec.errors import RecipeError
 from metamer.train.data import Data
 from metamer.train.data.opening import Collection
-from metamer.train.export import decoded_model
+from metamer.train.export.card import decoded_model
 from metamer.train.latents.batches import CachedBatches
 from metamer.train.latents.cache import fill
-from metamer.train.recipe import Recipe
+from metamer.train.recipe.options import Recipe
 
 LATENTS = "latents"  # folder in a run's
 

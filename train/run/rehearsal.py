@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
-from metamer.train.recipe import Stage
+from metamer.train.loss.rate_distortion import rate_distortion
+from metamer.train.recipe.options import Stage
 from metamer.train.run.training import Run
 from metamer.train.running import uses_bf16
-from metamer.train.step import rate_distortion
 
 TIMED, WARM = 3, 1  # steps of each stage that are timed, and before
 
@@ -67,7 +67,8 @@ def rehearse(run: Run) -> Iterator[str]:
         f"{f'{trained} photographs' if trained else 'a stream of photographs'}, "
         f"{len(run.data.validation)} held out"
     )
-    yield f"network: {millions(sum(p.numel() for p in run.trainer.codec.parameters()))} parameters"
+    parameters = sum(parameter.numel() for parameter in run.trainer.network.parameters())
+    yield f"network: {millions(parameters)} parameters"
     if run.finished:
         yield f"all {run.done} steps are taken"
         return
@@ -80,7 +81,7 @@ def rehearse(run: Run) -> Iterator[str]:
         run.done = max(first, end - stage.steps)
         seconds, macs = timed(run, index)
         total += left * seconds
-        trainable = sum(p.numel() for p in run.trainer.codec.parameters() if p.requires_grad)
+        trainable = sum(p.numel() for p in run.trainer.network.parameters() if p.requires_grad)
         yield (
             f"stage {stage.name}: {left} steps of {stage.batch} × {stage.crop}², "
             f"{millions(trainable)} parameters trained, {macs / 1000:.1f} kMAC/px forward, "
@@ -116,5 +117,5 @@ def forward_macs(run: Run, stage: Stage, image: Tensor) -> float:
     level = torch.zeros(len(image), device=image.device)
     with FlopCounterMode(display=False) as counter:
         trainer = run.trainer
-        rate_distortion(trainer.codec, trainer.distortion, image.float() / 255, level, stage)
+        rate_distortion(trainer.network, trainer.distortion, image.float() / 255, level, stage)
     return counter.get_total_flops() / 2 / (len(image) * stage.crop**2)

@@ -10,7 +10,9 @@ import yaml
 
 from metamer.codec.errors import RecipeError
 from metamer.codec.system import files
-from metamer.train.recipe import Recipe, changed, from_mapping, load, read
+from metamer.train.recipe.checks import from_mapping
+from metamer.train.recipe.files import changed, load, read
+from metamer.train.recipe.options import Recipe
 
 Data = str | Path | Sequence[str | Path]
 
@@ -78,7 +80,7 @@ def recipe_of(
 
     Args:
         given: a recipe, or what it is made of, or its file; None where the run has one.
-        assignments: ``key=value`` to put in (`train.recipe.changed`).
+        assignments: ``key=value`` to put in (`train.recipe.files.changed`).
         out: the run's folder.
         state: the run's checkpoint, if it goes on.
 

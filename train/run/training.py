@@ -19,7 +19,7 @@ from metamer.train.data import Plan, open_data
 from metamer.train.data.photographs import MEMORY
 from metamer.train.latents.batches import CachedBatch
 from metamer.train.loop import connect, own_share, prepared
-from metamer.train.recipe import Recipe, Stage
+from metamer.train.recipe.options import Recipe, Stage
 from metamer.train.run.caching import cached
 from metamer.train.run.events import Events
 from metamer.train.run.interruption import Interruption
@@ -40,7 +40,7 @@ class Run:
     share each batch and end with the weights of one alone, but for the order of sums.
 
     Attributes:
-        recipe: what the run does (`metamer.train.recipe.Recipe`).
+        recipe: what the run does (`metamer.train.recipe.options.Recipe`).
         out: its folder: checkpoint.pt, the last; best.pt, of the newest stage the one that
             validates best; recipe.yaml; log.jsonl; TensorBoard's events.
         done: steps taken.

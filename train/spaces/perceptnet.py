@@ -8,12 +8,12 @@ import math
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from metamer.codec.errors import RecipeError
 from metamer.perception.distances.perceptnet import (
     CHANNELS,
     KERNELS,
@@ -24,11 +24,11 @@ from metamer.perception.distances.perceptnet import (
     Encoder,
 )
 from metamer.perception.vision import receptive_fields
+from metamer.train.checked import NonNegative, documented
 from metamer.train.data import Crops, Photographs, centre_crops, find
 from metamer.train.spaces.task import Task
 
-OBJECTIVES = ("reconstruction", "denoising", "deblurring", "sparsity")
-INITIALISATIONS = ("original", "parametric")
+Objective = Literal["reconstruction", "denoising", "deblurring", "sparsity"]
 VALIDATION_CROPS, VALIDATION_SIDE = 32, 128
 VALIDATION_SEED = 1
 DEVIATION_CROPS = 256  # to measure features' deviations on
@@ -36,6 +36,7 @@ SMALLEST_DEVIATION = 1e-3  # of features that hardly ever answer
 REACH = 3  # of the blur's kernel, in standard deviations
 
 
+@documented
 @dataclass
 class PerceptNetOptions:
     """What is asked of the reconstruction.
@@ -47,18 +48,13 @@ class PerceptNetOptions:
     parametric, those of `perception.vision.receptive_fields`, which are larger.
     """
 
-    objective: str = "reconstruction"
-    strength: float = 0.0
-    initialisation: str = "original"
+    objective: Objective = "reconstruction"
+    strength: NonNegative = 0.0
+    initialisation: Literal["original", "parametric"] = "original"
 
     def __post_init__(self):
-        for name, allowed in (("objective", OBJECTIVES), ("initialisation", INITIALISATIONS)):
-            if getattr(self, name) not in allowed:
-                raise RecipeError(f"options: {name} is one of {', '.join(allowed)}")
-        if (self.strength > 0) != (self.objective != "reconstruction") or self.strength < 0:
-            raise RecipeError(
-                "options: strength is 0 for reconstruction and positive for the other objectives"
-            )
+        if (self.strength > 0) != (self.objective != "reconstruction"):
+            raise ValueError("strength is 0 for reconstruction and positive for other objectives")
 
 
 class Autoencoder(nn.Module):

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 from metamer.codec.errors import RecipeError
 from metamer.perception.distances.pim import MARGIN, Mixture, PimSpace, log_density, pointwise
 from metamer.perception.vision.steerable_pyramid import SteerablePyramid, filtered
+from metamer.train.checked import Count, NonNegative, Share, documented
 from metamer.train.data import Photographs, find
 from metamer.train.spaces.task import Task
 
@@ -25,6 +26,7 @@ START_CROPS = 32  # that scales are measured on
 VALIDATION_SEED = 20_201_206
 
 
+@documented
 @dataclass
 class Options:
     """width: channels of the front ends; hidden: of the encoders' layers.
@@ -37,24 +39,16 @@ class Options:
     its own strength, so that not even that is common to a pair.
     """
 
-    width: int = 32
-    hidden: int = 32
-    window: int = 8
+    width: Count = 32
+    hidden: Count = 32
+    window: Count = 8
     held_out: list[str] = field(default_factory=list)
-    gap: int = 1
-    warps: float = 0.0
-    shift: float = 2.0
-    scale: float = 0.03
-    rotation: float = 1.5
-    noise: float = 0.0
-
-    def __post_init__(self):
-        if min(self.width, self.hidden, self.window, self.gap) < 1:
-            raise RecipeError("options: width, hidden, window and gap are at least 1")
-        if not 0 <= self.warps <= 1:
-            raise RecipeError("options.warps: a share, from 0 to 1")
-        if min(self.shift, self.scale, self.rotation, self.noise) < 0:
-            raise RecipeError("options: shift, scale, rotation and noise are not negative")
+    gap: Count = 1
+    warps: Share = 0.0
+    shift: NonNegative = 2.0
+    scale: NonNegative = 0.03
+    rotation: NonNegative = 1.5
+    noise: NonNegative = 0.0
 
 
 class Pairs(NamedTuple):

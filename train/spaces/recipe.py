@@ -8,7 +8,18 @@ from typing import Any
 
 from metamer.codec.errors import RecipeError
 from metamer.perception.registry import suggestion
-from metamer.train.recipe import PRECISIONS, at_least, build, changed, read
+from metamer.train.checked import (
+    Count,
+    Decay,
+    Natural,
+    Positive,
+    Share,
+    build,
+    documented,
+)
+from metamer.train.recipe.files import changed, read
+from metamer.train.recipe.old_names import NEW_NAMES
+from metamer.train.recipe.options import Precision
 from metamer.train.spaces.task import Task
 
 TASKS = {  # space → who trains it
@@ -18,32 +29,41 @@ TASKS = {  # space → who trains it
 }
 
 
+@documented
 @dataclass
 class SpaceRecipe:
-    """One perceptual space's training: Adam at ``learning_rate``, warmed up, then along a cosine to
-    ``final_learning_rate_share`` times that.
-
-    space: one of `TASKS`; options: what its `Task.Options` takes. batch, crop: samples a step,
-    their side in pixels. weight_average_decay: decay of the weights' moving average, which is what
-    ships. precision: `32-true`, `bf16-mixed`, or `auto`, which is bf16 where the processor
-    multiplies it natively.
-    """
+    """One perceptual space's training, by Adam."""
 
     space: str
-    steps: int
-    batch: int
-    crop: int
+    """One of `TASKS`."""
+    steps: Count
+    """Steps of training."""
+    batch: Count
+    """Samples a step."""
+    crop: Count
+    """Side of the samples, in pixels."""
     options: Any = field(default_factory=dict)
-    seed: int = 0
-    learning_rate: float = 1e-3
-    warmup_steps: int = 100
-    final_learning_rate_share: float = 0.05
-    gradient_clip: float = 1.0
-    weight_average_decay: float = 0.999
-    precision: str = "auto"
-    save_every: int = 500
-    validate_every: int = 500
-    log_every: int = 20
+    """What the space's own training takes, its `Task.Options`."""
+    seed: Natural = 0
+    """Of samples, noise and initial weights."""
+    learning_rate: Positive = 1e-3
+    """Adam's, at its highest."""
+    warmup_steps: Natural = 100
+    """Steps in which the learning rate rises to that."""
+    final_learning_rate_share: Share = 0.05
+    """What it falls to along a cosine, as a share of its highest."""
+    gradient_clip: Positive = 1.0
+    """Largest norm of the gradient; a larger one is scaled down to it."""
+    weight_average_decay: Decay = 0.999
+    """Decay a step of the exponential moving average of the weights, which is what ships."""
+    precision: Precision = "auto"
+    """`32-true` or `bf16-mixed`; `auto` is bf16 where the processor multiplies it natively."""
+    save_every: Count = 500
+    """Steps between checkpoints."""
+    validate_every: Count = 500
+    """Steps between validations."""
+    log_every: Count = 20
+    """Steps between rows of the log."""
 
 
 def task_of(space: str) -> type[Task]:
@@ -57,28 +77,14 @@ def task_of(space: str) -> type[Task]:
 
 
 def from_mapping(values: dict) -> SpaceRecipe:
-    """A checked recipe from plain data, as YAML or a checkpoint holds it."""
-    recipe = build(SpaceRecipe, values, "recipe")
+    """A checked recipe from plain data, as YAML or a checkpoint holds it. Raises RecipeError."""
+    recipe = build(SpaceRecipe, values, renamed=NEW_NAMES)
     recipe.options = build(task_of(recipe.space).Options, recipe.options, "options")
-    at_least(1, recipe, "", "steps", "batch", "crop", "save_every", "validate_every", "log_every")
-    if (
-        recipe.learning_rate <= 0
-        or recipe.warmup_steps < 0
-        or not 0 <= recipe.final_learning_rate_share <= 1
-    ):
-        raise RecipeError(
-            "learning_rate > 0, warmup_steps >= 0 and 0 <= final_learning_rate_share <= 1 are "
-            "needed"
-        )
-    if not 0 <= recipe.weight_average_decay < 1 or recipe.gradient_clip <= 0:
-        raise RecipeError("0 <= weight_average_decay < 1 and gradient_clip > 0 are needed")
-    if recipe.precision not in PRECISIONS:
-        raise RecipeError(f"precision is one of {', '.join(PRECISIONS)}")
     return recipe
 
 
 def load(path: Path, assignments: Iterable[str] = ()) -> SpaceRecipe:
-    """Reads and checks a recipe file, with ``assignments`` (`train.recipe.changed`) put in."""
+    """Reads and checks a recipe file, with ``assignments`` (`recipe.files.changed`) put in."""
     try:
         return from_mapping(changed(read(path), assignments))
     except RecipeError as problem:

@@ -8,13 +8,15 @@ what comes out.
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import safetensors.torch
+from pydantic import Field
 
 from metamer.codec.errors import RecipeError
 from metamer.codec.system import files
-from metamer.train.recipe import build, read
+from metamer.train.checked import Natural, Positive, build, documented
+from metamer.train.recipe.files import read
 from metamer.train.running import CHECKPOINT, load
 from metamer.train.spaces import loop
 from metamer.train.spaces.perceptnet import PerceptNetOptions
@@ -24,6 +26,7 @@ MODEL = "model.safetensors"
 SPACE = "perceptnet"
 
 
+@documented
 @dataclass
 class SweepRecipe:
     """A grid of trainings.
@@ -35,17 +38,17 @@ class SweepRecipe:
     """
 
     base: dict[str, Any]
-    noise: list[float] = field(default_factory=list)
-    blur: list[float] = field(default_factory=list)
-    sparsity: list[float] = field(default_factory=list)
-    seeds: list[int] = field(default_factory=lambda: [0])
+    noise: list[Positive] = field(default_factory=list)
+    blur: list[Positive] = field(default_factory=list)
+    sparsity: list[Positive] = field(default_factory=list)
+    seeds: Annotated[list[Natural], Field(min_length=1)] = field(default_factory=lambda: [0])
     parametric: dict[str, Any] | None = None
 
 
 def load_recipe(path: Path) -> dict[str, SpaceRecipe]:
     """Point → its recipe, checked. Raises `RecipeError`."""
     try:
-        return points(build(SweepRecipe, read(path), "recipe"))
+        return points(build(SweepRecipe, read(path)))
     except RecipeError as problem:
         raise RecipeError(f"{path}: {str(problem).removeprefix(f'{path}: ')}") from None
 
@@ -54,13 +57,9 @@ def points(sweep: SweepRecipe) -> dict[str, SpaceRecipe]:
     """Point → its recipe: ``reconstruction``, ``noise-0.1``, ``parametric-seed1`` and so on. Raises
     `RecipeError`.
     """
-    if not isinstance(sweep.base, dict) or not isinstance(sweep.parametric or {}, dict):
-        raise RecipeError("base and parametric are mappings, as in a recipe")
     base = from_mapping({"space": SPACE, **sweep.base})
     if base.space != SPACE or base.options != PerceptNetOptions():
         raise RecipeError(f"base: the sweep sets space ({SPACE}) and options itself")
-    if not sweep.seeds or any(type(seed) is not int for seed in sweep.seeds):
-        raise RecipeError("seeds: whole numbers, at least one")
     grid = {"reconstruction": base}
     for name, objective in (
         ("noise", "denoising"),

@@ -27,6 +27,7 @@ from metamer.perception.distances.visibility import (
 )
 from metamer.perception.vision import retina
 from metamer.perception.vision.display import STANDARD_4K
+from metamer.train.checked import Count, documented
 from metamer.train.data import find
 from metamer.train.spaces.labels import KINDS, Labels
 from metamer.train.spaces.task import Task
@@ -37,6 +38,7 @@ VISIBLE = 0.05  # JOD; distances below it need not be told apart
 SPREAD = 0.02  # of a white box's output about its mean; a smaller one counts as this
 
 
+@documented
 @dataclass
 class Options:
     """labels: pairs to train on; held_out: to validate on, from photographs that the folder's
@@ -46,28 +48,13 @@ class Options:
     visibility's `Detector`.
     """
 
-    labels: int = 16_000
-    held_out: int = 1280
-    shown: int = 6
-    width: int = 16
-    detail: int = 13
-    coarser: int = 2
-    pools: int = 8
-
-    def __post_init__(self):
-        if (
-            min(
-                self.labels,
-                self.held_out,
-                self.shown,
-                self.width,
-                self.detail,
-                self.coarser,
-                self.pools,
-            )
-            < 1
-        ):
-            raise RecipeError("options: all of visibility's are at least 1")
+    labels: Count = 16_000
+    held_out: Count = 1280
+    shown: Count = 6
+    width: Count = 16
+    detail: Count = 13
+    coarser: Count = 2
+    pools: Count = 8
 
 
 class Batch(NamedTuple):

@@ -2,7 +2,7 @@
 file and nothing else.
 
 ONNX Runtime reads much more than our exporter writes: tensors in other files, control flow,
-functions, operators of other domains. This reader knows the fields that train/export.py writes, by
+functions, operators of other domains. This reader knows the fields that train/export/ writes, by
 number (onnx.proto, IR version 10, and the encoding of protocol buffers,
 https://protobuf.dev/programming-guides/encoding), and refuses every other field, a field of another
 wire type, and a second one where there may be one, so that no two readers can understand a graph

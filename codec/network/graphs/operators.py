@@ -1,4 +1,4 @@
-"""The operators that a graph may have: those that train/export.py writes, and a few like them.
+"""The operators that a graph may have: those that train/export/ writes, and a few like them.
 
 None of them loops, reads a file or calls anything.
 """

@@ -23,7 +23,8 @@ from metamer import cli
 from metamer.codec.errors import MetamerError, ModelError
 from metamer.codec.network import decoders
 from metamer.codec.network.model import Model, load_model, shipped_models
-from metamer.train import export, start
+from metamer.train import start
+from metamer.train.export.decoders import export_decoder
 from tests.conftest import ROOT, run_metamer
 from tests.metamer.test_cli import told
 
@@ -43,7 +44,7 @@ def altered(model: Model, folder: Path) -> dict[str, Path]:
             weight += 0.05 * weight.abs().mean() * torch.randn(weight.shape, generator=generator)
     made = {name: folder / f"{name}.decoder" for name in ("plain", "realism")}
     for name, path in made.items():
-        export.export_decoder(changed, model, {"name": name}, path, realism=name == "realism")
+        export_decoder(changed, model, {"name": name}, path, realism=name == "realism")
     return made
 
 

@@ -16,7 +16,8 @@ from metamer.codec.grid import padded_size
 from metamer.codec.network import decoders, latents, texture
 from metamer.codec.network.model import load_model
 from metamer.entropy.coder import Decoder, Encoder
-from metamer.train import export, start
+from metamer.train import start
+from metamer.train.export.decoders import export_decoder
 from metamer.train.networks.entropy_model import SCALE_HIGH, SCALE_LOW, SCALES
 from metamer.train.networks.proxies import dither, within_cell
 from tests.codec.network.test_decoders import replaced
@@ -93,7 +94,7 @@ def test_what_rounding_left_nothing_of(otters):
 def textured(tmp_path_factory):
     """Base's own synthesis, asking for texture."""
     model, path = load_model("base"), tmp_path_factory.mktemp("texture") / "textured.decoder"
-    export.export_decoder(
+    export_decoder(
         start.from_model(model),
         model,
         {"name": "textured"},

@@ -14,6 +14,7 @@ from metamer.codec.errors import MetamerError
 from metamer.evaluation.codecs import compressai as compressai_codecs
 from metamer.evaluation.codecs.registry import get_codec
 from metamer.evaluation.images import to_tensor
+from metamer.train.networks import compressai_package
 
 NAME = "compressai:bmshj2018-hyperprior"
 
@@ -22,7 +23,7 @@ NAME = "compressai:bmshj2018-hyperprior"
 def compressai():
     if importlib.util.find_spec("compressai") is None:
         pytest.skip("CompressAI is not installed")
-    return compressai_codecs.import_compressai()
+    return compressai_package.import_compressai()
 
 
 @pytest.fixture
@@ -47,8 +48,8 @@ def test_the_package_is_named_where_it_is_missing(monkeypatch):
     def missing():
         raise ImportError("No module named 'compressai'")
 
-    monkeypatch.setattr(compressai_codecs, "import_compressai", missing)
-    with pytest.raises(MetamerError, match=r"needs CompressAI, the extra \[peers\]"):
+    monkeypatch.setattr(compressai_package, "import_compressai", missing)
+    with pytest.raises(MetamerError, match="compressai:bmshj2018-hyperprior needs CompressAI"):
         compressai_codecs.compressai_codec("bmshj2018-hyperprior")
 
 

@@ -10,7 +10,8 @@ import metamer
 from metamer.codec.errors import MetamerError
 from metamer.codec.network.model import load_model
 from metamer.evaluation.codecs import interface, registry
-from metamer.train import export, start
+from metamer.train import start
+from metamer.train.export.decoders import export_decoder
 
 
 @pytest.fixture(scope="module")
@@ -27,7 +28,7 @@ def decoder(tmp_path_factory) -> str:
     )
     for weight in changed.synthesis.parameters():
         weight.data *= 0.99
-    export.export_decoder(changed, load_model("base"), {"name": "weak"}, path, realism=True)
+    export_decoder(changed, load_model("base"), {"name": "weak"}, path, realism=True)
     return str(path)
 
 

@@ -14,15 +14,17 @@ from metamer.codec import grid
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.network import latents
 from metamer.codec.network.model import Model
-from metamer.train import axes, recipe, running, start
+from metamer.train import axes, running, start
 from metamer.train.data import Photographs, Plan, find
 from metamer.train.latents import cache
 from metamer.train.latents.batches import CachedBatches
 from metamer.train.levels import draw_levels, quality_indices, step_seed
+from metamer.train.recipe.checks import from_mapping
+from metamer.train.recipe.options import CacheOptions
 from metamer.train.run.training import train
 from tests.conftest import TINY_RECIPE
 
-OPTIONS = recipe.CacheOptions(qualities=5, every=2, margin=2)
+OPTIONS = CacheOptions(qualities=5, every=2, margin=2)
 STAGE = {"name": "decoder", "parts": "decoder", "steps": 6, "batch": 4, "crop": 96}
 
 
@@ -136,7 +138,7 @@ def test_latents_that_need_more_bits_are_refused(pictures, tiny_model, monkeypat
 
 @pytest.fixture
 def batches(folder, tiny_model):
-    return CachedBatches(folder, recipe.from_mapping(ladder(tiny_model)))
+    return CachedBatches(folder, from_mapping(ladder(tiny_model)))
 
 
 def drawn(batches: CachedBatches, steps: range, own=slice(0, 4)):
@@ -157,7 +159,7 @@ def test_batches_depend_on_seed_and_step_alone(batches, folder, tiny_model):
     assert not same(whole[0], whole[1])
     half = drawn(batches, range(1), slice(2, 4))[0]
     assert torch.equal(half[0], whole[0][0][2:])
-    other = CachedBatches(folder, recipe.from_mapping(ladder(tiny_model, seed=1)))
+    other = CachedBatches(folder, from_mapping(ladder(tiny_model, seed=1)))
     assert not same(drawn(other, range(1))[0], whole[0])
 
 
@@ -181,7 +183,7 @@ def test_crops_decode_to_what_whole_photographs_do(folder, tiny_model, stride, b
     """With a margin as wide as the halo, at edges too; and what is counted is where it should be."""
     values = ladder(tiny_model)
     values["network"]["decoder"] = {"stride": stride, "width": 16, "blocks": blocks}
-    made = recipe.from_mapping(values)
+    made = from_mapping(values)
     network = start.load(tiny_model, made.network).eval()
     torch.nn.init.normal_(network.synthesis.head.weight, std=0.05)
     assert network.synthesis.receptive_field == OPTIONS.margin
@@ -237,14 +239,14 @@ def place(entries, crop):
 def test_photographs_too_small_for_a_stage(folder, tiny_model):
     values = ladder(tiny_model, stages=[{**STAGE, "crop": 256}])
     with pytest.raises(RecipeError, match=r"no photograph of 320 pixels a side, which stage dec"):
-        drawn(CachedBatches(folder, recipe.from_mapping(values)), range(1))
+        drawn(CachedBatches(folder, from_mapping(values)), range(1))
 
 
 def test_a_run_resumes_to_the_last_bit_and_trains_the_decoder_alone(
     tiny_model, photographs, tmp_path, monkeypatch
 ):
     values = ladder(tiny_model, stages=[{**STAGE, "steps": 15, "warmup_steps": 2}])
-    train(recipe.from_mapping(values), [photographs], tmp_path / "whole")
+    train(from_mapping(values), [photographs], tmp_path / "whole")
     rows = [
         json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()
     ]
@@ -260,11 +262,11 @@ def test_a_run_resumes_to_the_last_bit_and_trains_the_decoder_alone(
 
     monkeypatch.setattr(running.Log, "step", stop)
     with pytest.raises(KeyboardInterrupt):
-        train(recipe.from_mapping(values), [photographs], tmp_path / "part")
+        train(from_mapping(values), [photographs], tmp_path / "part")
     monkeypatch.setattr(running.Log, "step", taken)
-    train(recipe.from_mapping(values), [photographs], tmp_path / "part", resume=True)
+    train(from_mapping(values), [photographs], tmp_path / "part", resume=True)
     one, other = (running.load(tmp_path / name / running.CHECKPOINT) for name in ("whole", "part"))
-    before = start.load(tiny_model, recipe.from_mapping(values).network).state_dict()
+    before = start.load(tiny_model, from_mapping(values).network).state_dict()
     for name, weight in one["model"].items():
         assert torch.equal(weight, other["model"][name]), name
         trained = not torch.equal(weight, before[name]) if name in before else True

@@ -4,6 +4,7 @@ after.
 
 import copy
 import math
+from typing import get_args
 
 import pytest
 import torch
@@ -12,10 +13,17 @@ from hypothesis import strategies as st
 from lightning_fabric import Fabric
 from torch.nn import functional as F
 
-from metamer.train.loss.critic import CriticOptions, FeatureCritic, Opponent, PatchCritic
+from metamer.train.loss.critic import (
+    CriticOptions,
+    FeatureCritic,
+    LossName,
+    Opponent,
+    PatchCritic,
+)
 from metamer.train.loss.critic_losses import LOSSES
 from metamer.train.networks.codec import Codec, NetworkOptions
 from metamer.train.networks.entropy_model import level_weights
+from metamer.train.recipe.options import Stage
 
 LATENTS, LEVELS = 6, 3
 # what photographs and decodes show, with what odds
@@ -187,6 +195,10 @@ def test_judging_changes_nothing_and_teaches_the_decoder_alone(spectral_norm, se
     assert all(torch.equal(value, before[name]) for name, value in one.critic.state_dict().items())
 
 
+def test_recipes_may_name_every_loss():
+    assert get_args(LossName) == tuple(LOSSES)
+
+
 @SEES
 def test_judgement_is_that_of_the_critic(sees):
     one = opponent(input=sees)
@@ -212,10 +224,11 @@ def test_learning_leaves_the_codec_alone():
     )
     one = opponent()
     image, _, weights = seen()
-    decoded, coded = codec(image, weights @ torch.arange(LEVELS).float(), "all")
+    made = codec(image, weights @ torch.arange(LEVELS).float(), Stage("s", 1))
     before = [parameter.detach().clone() for parameter in one.critic.parameters()]
-    one.learn(image, decoded, coded.latent, weights, 1.0, 1.0)
-    assert decoded.requires_grad and all(parameter.grad is None for parameter in codec.parameters())
+    one.learn(image, made.image, made.latent, weights, 1.0, 1.0)
+    assert made.image.requires_grad
+    assert all(parameter.grad is None for parameter in codec.parameters())
     assert all(
         not torch.equal(old, new) for old, new in zip(before, one.critic.parameters(), strict=True)
     )
@@ -356,3 +369,16 @@ def test_a_critic_learns_how_far_decodes_are_from_photographs(name):
     assert abs(alike) < 0.02
     if name == "jensen-shannon":
         assert after < 2 * math.log(2)
+
+
+@SEES
+def test_a_network_without_latents_has_a_critic_too(sees):
+    """Conditional or not: there is nothing to show it besides the picture."""
+    torch.manual_seed(0)
+    fabric = Fabric(accelerator="cpu", devices=1)
+    one = Opponent(CriticOptions(width=4, input=sees), 0, LEVELS, fabric)
+    image, _, weights = seen()
+    judged = one.judge(image, None, weights)
+    one.learn(image, 0.5 * image, None, weights, 1.0, 1.0)
+    assert one.critic.condition is None and judged.shape == (2,)
+    assert not torch.equal(one.judge(image, None, weights), judged)

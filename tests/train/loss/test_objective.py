@@ -15,6 +15,8 @@ from metamer.perception.distance import Distance
 from metamer.perception.metric import Metric
 from metamer.train.loss.objective import Distortion, RateTarget, slopes
 from metamer.train.networks.entropy_model import level_weights
+from metamer.train.networks.interface import Reconstruction
+from metamer.train.recipe.options import Stage
 
 LEVELS = 6
 LEVEL = torch.arange(LEVELS)
@@ -46,16 +48,17 @@ class MadeUp:
     """A codec whose error is known. rate: level → bits a pixel."""
 
     options = SimpleNamespace(levels=LEVELS)
+    has_curve = True
 
     def __init__(self, log_error=log_error, rate=lambda level: 0.1 * math.exp(0.6 * level)):
         self.log_error, self.rate = log_error, rate
 
-    def __call__(self, image, level, parts):
+    def __call__(self, image, level, stage):
         off = torch.where(torch.arange(image.shape[-1]) % 2 == 0, 1.0, -1.0) * math.exp(
             self.log_error(level[0].item()) / 2
         )
         bits = torch.full((len(image),), self.rate(level[0].item()) * image[0, 0].numel())
-        return image + off, SimpleNamespace(bits=0.9 * bits, hyper_bits=0.1 * bits)
+        return Reconstruction(image + off, bits)
 
 
 def balanced(codec=None, **weights) -> Distortion:
@@ -65,7 +68,7 @@ def balanced(codec=None, **weights) -> Distortion:
         for name, weight in weights.items()
     }
     distortion = Distortion(mix, LEVELS)
-    distortion.balance(codec or MadeUp(), torch.rand(6, 3, 16, 16), "all")
+    distortion.balance(codec or MadeUp(), torch.rand(6, 3, 16, 16), Stage("s", 1))
     return distortion
 
 
@@ -174,9 +177,7 @@ def test_a_mix_lies_between_its_parts():
 
 
 def test_what_the_start_was():
-    """``start`` is the mix of what the codec decoded, ``rates`` its bits a pixel, both kinds
-    counted.
-    """
+    """``start`` is the mix of what the codec decoded, ``rates`` its bits a pixel."""
     found = balanced(**{"mse": 1.0, "power_3.0_0.5": 1.0})
     error = torch.exp(log_error(LEVEL))
     wanted = 0.5 * error + 0.5 * 3 * error**0.5 * found.scale[:, 1]
@@ -205,6 +206,40 @@ def test_a_distance_that_does_not_fall_is_refused():
 def test_squared_error_alone_needs_no_curve():
     found = balanced(MadeUp(lambda level: -4.0), mse=1.0)
     assert found.is_plain and torch.equal(found.scale, torch.ones(LEVELS, 1))
+
+
+class SingleRate(MadeUp):
+    """One level, of the λ that `MadeUp` reaches at level ``at``; nothing is learnt yet."""
+
+    options = SimpleNamespace(levels=1)
+
+    def __init__(self, at: float):
+        super().__init__(lambda level: -1.0)
+        self.at = at
+
+    def lagrangian(self, level):
+        return torch.full_like(level, math.exp(self.at), dtype=torch.float32)
+
+
+class Reference(MadeUp):
+    """λ = e^t at level t."""
+
+    def level_at(self, multiplier):
+        return multiplier.log()
+
+
+@pytest.mark.parametrize("at", [0.0, 2.5, 5.0])
+def test_a_network_of_one_rate_is_balanced_where_the_reference_has_its_lambda(at):
+    """Its own error, which says nothing before training, has no part in it; its rate has."""
+    mix = {"mse": 1.0, "power:share=3.0,power=0.5": 1.0}
+    found, crops, stage = Distortion(mix, 1), torch.rand(6, 3, 16, 16), Stage("s", 1)
+    found.balance(SingleRate(at), crops, stage, Reference())
+    whole = Distortion(mix, LEVELS)
+    whole.balance(Reference(), crops, stage)
+    weights = level_weights(torch.tensor([at]), LEVELS)
+    torch.testing.assert_close(found.scale, Distortion.interpolated(whole.scale, weights))
+    torch.testing.assert_close(found.start, Distortion.interpolated(whole.start, weights))
+    assert found.rates.tolist() == pytest.approx([0.1], rel=1e-4)
 
 
 def test_what_was_found_is_restored():

@@ -14,7 +14,7 @@ from metamer.codec.network.model import load_model
 from metamer.entropy.tables import Tables
 from metamer.evaluation.codecs import macs
 from metamer.train.data import Crops, Photographs, find
-from metamer.train.export import logistic_tables, pack_tables
+from metamer.train.export.tables import logistic_tables, pack_tables
 from metamer.train.networks.codec import Codec, NetworkOptions
 from metamer.train.networks.entropy_model import (
     SCALE_LOW,
@@ -25,6 +25,7 @@ from metamer.train.networks.entropy_model import (
     level_weights,
     logistic_bits,
 )
+from metamer.train.recipe.options import Stage
 
 SIDE = 256
 
@@ -148,13 +149,13 @@ def test_start_is_the_linear_codec(photographs):
     codec.start_from(crops)
     level = torch.full((4,), 8.0)
     with torch.no_grad():
-        decoded, coded = codec(crops[:4], level, "all")
+        made = codec(crops[:4], level, Stage("s", 1, proxy="straight_through"))
     step = codec.entropy.log_step[8, 0].exp().item()
     assert step**2 == pytest.approx(18 / (math.log(2) * 0.3 * 255**2), rel=1e-5)
-    mse = (decoded - crops[:4]).square().mean().item()
+    mse = (made.image - crops[:4]).square().mean().item()
     # uniform quantisation at most, with elements smaller than a step doing better
     assert mse <= step**2 / 12 * 1.1
-    assert np.isfinite(coded.bits.numpy()).all() and (coded.bits > 0).all()
+    assert np.isfinite(made.bits.numpy()).all() and (made.bits > 0).all()
 
 
 @pytest.mark.parametrize("size", [(32, 32), (48, 80), (112, 64)])
@@ -171,5 +172,5 @@ def test_any_multiple_of_16(size):
             levels=3,
         )
     )
-    decoded, coded = codec(torch.rand(2, 3, *size), torch.tensor([0.0, 1.7]), "all", "mixed")
-    assert decoded.shape == (2, 3, *size) and coded.bits.shape == (2,)
+    made = codec(torch.rand(2, 3, *size), torch.tensor([0.0, 1.7]), Stage("s", 1))
+    assert made.image.shape == (2, 3, *size) and made.bits.shape == (2,)

@@ -4,9 +4,9 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from metamer.train import recipe
 from metamer.train.networks.growing import grown
 from metamer.train.networks.transforms import DecoderOptions, Synthesis
+from metamer.train.recipe.files import load
 from tests.conftest import ROOT
 
 LATENTS, LEVELS, SIDE = 32, 4, 12
@@ -89,7 +89,7 @@ def test_the_receptive_field_is_what_it_sees_and_no_more(options, given):
 @pytest.mark.parametrize("name, low, high", [("fast", 2.0, 3.0), ("fine", 28, 38)])
 def test_the_ladders_rungs_cost_what_they_should(name, low, high):
     """kMAC a pixel, the entropy networks' 2.0 aside."""
-    network = recipe.load(ROOT / "train" / "recipes" / f"decoder-{name}.yaml").network
+    network = load(ROOT / "train" / "recipes" / f"decoder-{name}.yaml").network
     synthesis = Synthesis(sum(network.groups), network.synthesis, network.levels)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         synthesis(torch.zeros(1, sum(network.groups), 8, 8), torch.ones(1, network.levels))

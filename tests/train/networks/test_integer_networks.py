@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metamer.train.export import FrozenConv, freeze
+from metamer.train.export.frozen import FrozenConv, freeze
 from metamer.train.networks.integer_networks import (
     EXACT_LIMIT,
     ContextNetwork,

@@ -1,0 +1,261 @@
+"""CompressAI's architectures in Metamer's training: every one trains, resumes, exports to what
+CompressAI itself loads, and is measured with real bytes. All as small as they can be, on 64² crops.
+"""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+import yaml
+
+from metamer.codec.errors import MetamerError, RecipeError
+from metamer.evaluation.codecs.registry import get_codec
+from metamer.train import command, running
+from metamer.train.networks import compressai_package, registry
+from metamer.train.networks.compressai import CompressAINetwork, drawn
+from metamer.train.recipe.checks import from_mapping
+from metamer.train.recipe.options import Stage
+from metamer.train.run import training
+from tests.conftest import ROOT
+
+SIZES = {
+    "bmshj2018-factorized": [8, 12],
+    "bmshj2018-hyperprior": [8, 12],
+    "mbt2018-mean": [8, 12],
+    "mbt2018": [8, 12],
+    "cheng2020-anchor": [8],
+    "cheng2020-attn": [8],
+    "elic2022": [8, 320],  # M is fixed in its from_state_dict
+}
+
+
+@pytest.fixture(autouse=True)
+def _installed(request):
+    if "without_the_package" not in request.node.name and not importlib.util.find_spec(
+        "compressai"
+    ):
+        pytest.skip("CompressAI is not installed")
+
+
+def values(name: str, steps: int = 2, **more) -> dict:
+    """A recipe of a small network."""
+    stage = {"name": "joint", "steps": steps, "batch": 2, "crop": 64, "warmup_steps": 1}
+    return {
+        "network": {"architecture": f"compressai:{name}", "channels": SIZES[name]},
+        "stages": [stage],
+        "weight_average_decay": 0.5,
+        "save_every": 3,
+        "validate_every": 4,
+        "log_every": 1,
+        **more,
+    }
+
+
+def trained(recipe: dict, photographs: Path, out: Path, **options) -> dict:
+    training.train(from_mapping(recipe), [photographs], out, **options)
+    return running.load(out / running.CHECKPOINT)
+
+
+def network(name: str, **more) -> CompressAINetwork:
+    torch.manual_seed(0)
+    return registry.create(from_mapping(values(name, **more)).network)
+
+
+def assert_same(one: dict, other: dict) -> None:
+    for kind in ("model", "average"):
+        for key, value in one[kind].items():
+            assert torch.equal(value, other[kind][key]), f"{kind}.{key}"
+
+
+@pytest.mark.parametrize("name", SIZES)
+def test_each_trains_and_exports_what_compressai_loads(name, photographs, tmp_path, otters):
+    state = trained(values(name), photographs, tmp_path / "run")
+    begun = network(name).state_dict()
+    moved = {key for key, value in state["model"].items() if not torch.equal(value, begun[key])}
+    assert any(key.startswith("model.g_a") for key in moved)
+    assert any(key.endswith("quantiles") for key in moved)
+
+    path = tmp_path / "network.pth"
+    assert command.kind(tmp_path / "run") == "network"
+    said = command.export(tmp_path / "run", [], path, "mine", 8)
+    assert f"compressai:{name}@{path}" in said
+    saved = torch.load(path, weights_only=True)
+    model = compressai_package.architecture_class(name).from_state_dict(saved["state_dict"]).eval()
+    picture = otters.crop((100, 100, 164, 228))
+    image = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)[None].float() / 255
+    with torch.no_grad():
+        coded = model.compress(image)
+        wanted = model.decompress(coded["strings"], coded["shape"])["x_hat"]
+    codec = get_codec(f"compressai:{name}@{path}")
+    data = codec.encode(picture, codec.settings[0])
+    assert len(data) > sum(len(part[0]) for part in coded["strings"])
+    found = torch.from_numpy(np.asarray(codec.decode(data)).copy()).permute(2, 0, 1)
+    assert (found - 255 * wanted[0].clamp(0, 1)).abs().max() <= 0.51
+
+
+def test_ten_steps_resume_to_the_last_bit(photographs, tmp_path, monkeypatch):
+    """cheng2020-attn, with its auxiliary loss: stopped after 7 steps, it goes on from the 6th."""
+    recipe, taken = values("cheng2020-attn", 10), running.Log.step
+    whole = trained(recipe, photographs, tmp_path / "whole")
+
+    def stop(self, done, *others, **more):
+        if done == 7:
+            raise KeyboardInterrupt
+        return taken(self, done, *others, **more)
+
+    monkeypatch.setattr(running.Log, "step", stop)
+    with pytest.raises(KeyboardInterrupt):
+        trained(recipe, photographs, tmp_path / "run")
+    monkeypatch.setattr(running.Log, "step", taken)
+    assert running.load(tmp_path / "run" / running.CHECKPOINT)["step"] < 7
+    resumed = trained(recipe, photographs, tmp_path / "run", resume=True)
+    assert whole["step"] == resumed["step"] == 10
+    assert_same(whole, resumed)
+    assert resumed["auxiliary"]["state"][0]["step"] == 10
+
+
+EVERYTHING = {
+    "distortion": {"mse": 1, "perceptnet": 1},
+    "critic": {"width": 4},
+    "rate_control": [0.3],
+    "rate_control_speed": 0.1,
+    "balance_crops": 2,
+}
+
+
+def test_everything_at_once_on_one_process_and_on_two(photographs, tmp_path):
+    """A mix, a critic that sees latents, a rate to keep. Processes draw noise of their own."""
+    recipe = values("bmshj2018-hyperprior", **EVERYTHING)
+    alone = trained(recipe, photographs, tmp_path / "alone")
+    assert alone["log_factor"].abs().item() > 0.01
+    conditions = alone["critic"]["model"]["condition.parametrizations.weight.original"]
+    assert conditions.shape[1] == SIZES["bmshj2018-hyperprior"][1] + 1  # and one quality
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    done = subprocess.run(
+        [
+            *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
+            *("--nproc-per-node", "2", "-m", "metamer.cli", "train", tmp_path / "recipe.yaml"),
+            *("--data", photographs, "--out", tmp_path / "two"),
+        ],
+        capture_output=True,
+        timeout=300,
+        cwd=ROOT,
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    assert done.returncode == 0, done.stderr.decode()
+    together = running.load(tmp_path / "two" / running.CHECKPOINT)
+    assert together["step"] == 2
+    off = [
+        (value - together["model"][key]).abs().max().item()
+        for key, value in alone["model"].items()
+        if value.numel()
+    ]
+    assert 0 < max(off) < 0.01  # no more than two steps of Adam move
+
+
+def test_a_decoder_alone_leaves_the_streams(photographs, tmp_path):
+    start = trained(values("mbt2018-mean"), photographs, tmp_path / "joint")
+    stage = {**values("mbt2018-mean")["stages"][0], "parts": "decoder"}
+    recipe = values(
+        "mbt2018-mean", stages=[stage], start=str(tmp_path / "joint" / running.CHECKPOINT)
+    )
+    found = trained(recipe, photographs, tmp_path / "run")
+    changed = {
+        key
+        for key, value in found["model"].items()
+        if not torch.equal(value, start["average"][key])
+    }
+    quantiles = {"model.entropy_bottleneck.quantiles"}
+    assert changed - quantiles == {
+        key
+        for key in found["model"]
+        if key.startswith("model.g_s.") and "pedestal" not in key and "lower_bound" not in key
+    }
+
+
+def test_a_run_starts_from_weights_of_compressais_own(photographs, tmp_path):
+    mine = network("bmshj2018-factorized")
+    with torch.no_grad():
+        for parameter in mine.parameters():
+            parameter.add_(0.01)
+    mine.model.update()
+    torch.save({"state_dict": mine.model.state_dict()}, tmp_path / "theirs.pth")
+    options = mine.options
+    found = registry.load(str(tmp_path / "theirs.pth"), options)
+    for one, other in zip(mine.parameters(), found.parameters(), strict=True):
+        assert torch.equal(one, other)
+    options.channels = [8, 16]
+    with pytest.raises(RecipeError, match=r"theirs.pth holds no bmshj2018-factorized of the size"):
+        registry.load(str(tmp_path / "theirs.pth"), options)
+
+
+def test_rounding_is_that_of_a_file(otters):
+    """Rounded, bits and picture are those of CompressAI's own evaluation; noise follows a seed."""
+    one = network("mbt2018-mean")
+    image = torch.from_numpy(np.asarray(otters.crop((0, 0, 64, 64))).copy())
+    image = image.permute(2, 0, 1)[None].float() / 255
+    level, seeds = torch.zeros(1), one.noise(1, 64, torch.Generator().manual_seed(3))
+    with torch.no_grad():
+        rounded = one(image, level, Stage("s", 1, proxy="straight_through"))
+        first, again, other = (
+            one(image, level, Stage("s", 1), noise, file_bits=True)
+            for noise in (seeds, seeds, (seeds[0] + 1,))
+        )
+        theirs = one.model.eval()(image)
+    bits = -sum(part.log2().sum() for part in theirs["likelihoods"].values())
+    torch.testing.assert_close(rounded.bits[0], bits)
+    torch.testing.assert_close(rounded.image, theirs["x_hat"])
+    assert torch.equal(first.bits, again.bits) and not torch.equal(first.bits, other.bits)
+    torch.testing.assert_close(first.file_bits[0], bits)
+
+
+def test_what_is_drawn_leaves_no_trace():
+    torch.manual_seed(1)
+    expected = torch.rand(3)
+    torch.manual_seed(1)
+    with drawn(7, torch.device("cpu")):
+        inside = torch.rand(3)
+    assert torch.equal(torch.rand(3), expected) and not torch.equal(inside, expected)
+
+
+@pytest.mark.parametrize(
+    "network, stage, complaint",
+    [
+        ({"architecture": "compressai:mbt2018-men"}, {}, "not 'mbt2018-men'; did you mean 'mbt"),
+        ({"architecture": "compressai:cheng2020-attn", "quality": 7}, {}, "there are 1 to 6"),
+        ({"quality": 9}, {}, "network.quality: must be less than or equal to 8"),
+        ({"channels": [1, 2, 3]}, {}, "channels: N, or N and M"),
+        ({"groups": [4]}, {}, "network: unknown key 'groups'"),
+        ({}, {"crop": 96}, "crop must be a multiple of 64 for compressai:mbt2018"),
+        ({}, {"rdoq_lambda": 22.0}, "compressai:mbt2018 knows no rdoq_lambda"),
+        ({}, {"parts": "entropy"}, "parts is one of all, decoder, not 'entropy'"),
+        ({}, {"parts": "decoder"}, "needs a model to start from; say start: CHECKPOINT"),
+    ],
+)
+def test_mistakes_without_the_package(network, stage, complaint):
+    recipe = values("mbt2018")
+    recipe["network"] = {"architecture": "compressai:mbt2018", **network}
+    recipe["stages"][0] |= stage
+    with pytest.raises(RecipeError, match=complaint):
+        from_mapping(recipe)
+
+
+def test_its_absence_is_said_without_the_package(monkeypatch):
+    def missing():
+        raise ImportError("No module named 'compressai'")
+
+    monkeypatch.setattr(compressai_package, "import_compressai", missing)
+    with pytest.raises(MetamerError, match="compressai:mbt2018 needs CompressAI, pip install"):
+        registry.create(from_mapping(values("mbt2018")).network)
+
+
+def test_channels_that_do_not_fit():
+    options = from_mapping(values("cheng2020-anchor")).network
+    options.channels = [8, 12]
+    with pytest.raises(RecipeError, match=r"cheng2020-anchor cannot be built of \[8, 12\]"):
+        registry.create(options)

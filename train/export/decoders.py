@@ -1,0 +1,72 @@
+"""A run that trained the synthesis alone → a decoder file for the streams of its model."""
+
+import io
+from collections.abc import Sequence
+from pathlib import Path
+
+from metamer.codec.network import decoders
+from metamer.codec.network.model import Model
+from metamer.codec.system import files
+from metamer.train import loop
+from metamer.train.export.card import decoded_model, write
+from metamer.train.export.graphs import (
+    SynthesisGraph,
+    contiguous,
+    shrink,
+    slider_graph,
+    synthesis_inputs,
+    to_onnx,
+)
+from metamer.train.networks.codec import Codec
+from metamer.train.networks.entropy_model import (
+    SCALE_HIGH,
+    SCALE_LOW,
+)
+from metamer.train.running import CHECKPOINT
+
+
+def export_decoder(
+    codec: Codec, model: Model, card: dict, path: Path, realism: bool, texture: Sequence[float] = ()
+) -> dict:
+    """Writes the synthesis of ``codec`` (averaged weights) to ``path``, a decoder file for
+    ``model``; returns its card.
+
+    codec: trained from ``model`` with all but the synthesis as it was. card: what model.json should
+    say besides the format's own keys. realism: keep the model's own weights beside the trained
+    ones, to choose between when decoding. texture: how much of `codec.network.texture` it was
+    trained with. Raises ModelError, FileError.
+    """
+    own = {
+        "format": decoders.FORMAT if texture else 1,
+        "decodes": model.id.hex(),
+        "realism": realism,
+        "halo": codec.synthesis.receptive_field,
+    }
+    card = {**own, **card}
+    if texture:
+        card |= {"texture": list(texture), "scales": [SCALE_LOW, SCALE_HIGH]}
+    codec = contiguous(codec)
+    if realism:
+        graph = slider_graph(codec, model)
+    else:
+        graph = to_onnx(SynthesisGraph(codec), synthesis_inputs(codec), ["image"], {1: 1, 2: 1})
+    buffer = io.BytesIO()
+    write(buffer, card, {"synthesis": shrink(graph, whole=False)}, {})
+    files.write_file(str(path), buffer.getvalue())
+    return card
+
+
+def export_decoder_run(run: Path, path: Path, name: str, realism: bool | None = None) -> dict:
+    """Exports the training run in folder ``run``, of a decoder alone; returns the card that
+    model.json holds.
+
+    realism: as in `export_decoder`; by default for runs with a critic, which alone invent texture
+    worth choosing, if both syntheses are of the same sizes.
+    """
+    codec, state = loop.restore_average(Path(run) / CHECKPOINT)
+    recipe = state["recipe"]
+    card = {"name": name, "steps": state["step"], "recipe": recipe}
+    if realism is None:
+        realism = bool(recipe["critic"]) and codec.options.decoder is None
+    texture = recipe["stages"][-1].get("texture_noise", ())
+    return export_decoder(codec, decoded_model(recipe), card, path, realism, texture)

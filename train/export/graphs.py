@@ -1,0 +1,205 @@
+"""Networks as ONNX graphs: integers in what picks coding tables, float16 in the transforms."""
+
+import copy
+import logging
+import warnings
+
+import numpy as np
+import onnx
+import torch
+from onnxscript import FLOAT
+from onnxscript import opset20 as op
+from torch import Tensor, nn
+
+from metamer.codec.errors import ModelError
+from metamer.codec.network import decoders
+from metamer.codec.network.model import Model
+from metamer.codec.network.model_file import graph_names
+from metamer.train import start
+from metamer.train.export.frozen import ContextGraph, freeze
+from metamer.train.networks.codec import Codec
+
+
+def position_major(planes: Tensor) -> Tensor:
+    """(N, C, h, w) → (N, h, w, C), as the runtime keeps latents."""
+    return planes.permute(0, 2, 3, 1)
+
+
+class AnalysisGraph(nn.Module):
+    """image, weights → latents (N, h, w, M) in image units, and hyper-latents before rounding."""
+
+    def __init__(self, codec: Codec):
+        super().__init__()
+        self.analysis, self.hyper = codec.analysis, codec.entropy.hyper_analysis
+        self.register_buffer("deviation", codec.entropy.deviation[:, None, None])
+
+    def forward(self, image: Tensor, weights: Tensor) -> tuple[Tensor, Tensor]:
+        latent = self.analysis(image, weights)
+        return position_major(latent), self.hyper(latent / self.deviation, weights)
+
+
+class SynthesisGraph(nn.Module):
+    """latent (N, h, w, M) in image units, weights → image."""
+
+    def __init__(self, codec: Codec):
+        super().__init__()
+        self.synthesis = codec.synthesis
+
+    def forward(self, latent: Tensor, weights: Tensor) -> Tensor:
+        return self.synthesis(latent.permute(0, 3, 1, 2), weights)
+
+
+class SliderGraph(nn.Module):
+    """latent (N, h, w, M) in image units, weights, realism (scalar) → image.
+
+    Every weight is (1 − realism)·(what ``model`` ships) + realism·(what ``codec`` has), exact at
+    both ends. Raises ModelError when the two are not built alike.
+    """
+
+    def __init__(self, codec: Codec, model: Model):
+        super().__init__()
+        if codec.options.decoder is not None:
+            raise ModelError(
+                f"{model.path}: its synthesis is not built as the trained one, so there is nothing "
+                "between the two for realism to choose"
+            )
+        self.trained, self.own = codec.synthesis, copy.deepcopy(codec.synthesis)
+        try:
+            with torch.no_grad():
+                start.put(self.own, start.constants(model, "synthesis"), "synthesis.")
+        except (KeyError, RuntimeError) as problem:
+            raise ModelError(
+                f"{model.path}: its synthesis is not built as the trained one: {problem}"
+            ) from None
+
+    def forward(self, latent: Tensor, weights: Tensor, realism: Tensor) -> Tensor:
+        ends = zip(self.own.named_parameters(), self.trained.parameters(), strict=True)
+        mixed = {name: (1 - realism) * own + realism * trained for (name, own), trained in ends}
+        return torch.func.functional_call(
+            self.trained, mixed, (latent.permute(0, 3, 1, 2), weights)
+        )
+
+
+def asinh(value: FLOAT) -> FLOAT:
+    """Of operators that ONNX Runtime computes with vectors; its own Asinh goes one by one and takes
+    five times as long.
+    """
+    return op.Sign(value) * op.Log(
+        op.Abs(value) + op.Sqrt(value * value + op.Constant(value_float=1.0))
+    )
+
+
+def to_onnx(
+    module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], sides: dict[int, int]
+) -> onnx.ModelProto:
+    """Exports with free height and width. sides: dimension of the first input → what it is a
+    multiple of.
+    """
+    free = dict(
+        zip(
+            sides,
+            (torch.export.Dim("h", min=2, max=8192), torch.export.Dim("w", min=2, max=8192)),
+            strict=True,
+        )
+    )
+    shapes = ({axis: sides[axis] * free[axis] for axis in sides}, *({} for _ in list(inputs)[1:]))
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        program = torch.onnx.export(
+            module.eval(),
+            tuple(inputs.values()),
+            dynamo=True,
+            dynamic_shapes=shapes,
+            input_names=list(inputs),
+            output_names=outputs,
+            opset_version=20,
+            verbose=False,
+            custom_translation_table={torch.ops.aten.asinh.default: asinh},
+        )
+    return program.model_proto
+
+
+def shrink(graph: onnx.ModelProto, whole: bool) -> bytes:
+    """Serialised, its large float32 constants stored as integers (if ``whole``) or float16 and cast
+    on loading.
+    """
+    for constant in list(graph.graph.initializer):
+        value = onnx.numpy_helper.to_array(constant)
+        if value.dtype != np.float32 or value.size < 32:
+            continue
+        if not whole:
+            small = value.astype(np.float16)
+        elif (value == np.rint(value)).all():
+            reach = np.abs(value).max()
+            small = value.astype(
+                np.int8 if reach < 128 else np.int16 if reach < 32768 else np.int32
+            )
+        else:
+            continue  # powers of two
+        name = constant.name
+        constant.CopyFrom(onnx.numpy_helper.from_array(small, f"{name}_stored"))
+        cast = onnx.helper.make_node("Cast", [f"{name}_stored"], [name], to=onnx.TensorProto.FLOAT)
+        graph.graph.node.insert(0, cast)
+    for node in graph.graph.node:
+        del node.metadata_props[:]
+        node.doc_string = ""
+    del graph.graph.value_info[:]
+    del graph.graph.metadata_props[:]
+    return graph.SerializeToString(deterministic=True)
+
+
+def synthesis_inputs(codec: Codec) -> dict[str, Tensor]:
+    """What `SynthesisGraph` is traced with."""
+    options = codec.options
+    return {
+        "latent": torch.randn(1, 4, 6, sum(options.groups)),
+        "weights": torch.rand(1, options.levels),
+    }
+
+
+def contiguous(codec: Codec) -> Codec:
+    """As the exporter wants it; training keeps its weights channels-last."""
+    return codec.to(memory_format=torch.contiguous_format).eval()
+
+
+def graphs(codec: Codec) -> dict[str, bytes]:
+    """Every ONNX graph of a model, by name."""
+    codec = contiguous(codec)
+    entropy, options = codec.entropy, codec.options
+    analysis_inputs = {"image": torch.rand(1, 3, 64, 96), "weights": torch.rand(1, options.levels)}
+    made = {
+        "analysis": to_onnx(
+            AnalysisGraph(codec), analysis_inputs, ["latent", "hyper"], {2: 16, 3: 16}
+        ),
+        "synthesis": to_onnx(
+            SynthesisGraph(codec), synthesis_inputs(codec), ["image"], {1: 1, 2: 1}
+        ),
+    }
+    hyper = torch.zeros(1, options.hyper_latents, 2, 3)
+    names = graph_names(len(options.groups))
+    made[names[0]] = to_onnx(
+        freeze(entropy.hyper_synthesis), {"hyper": hyper}, ["features"], {2: 1, 3: 1}
+    )
+    for index, network in enumerate(entropy.contexts):
+        context = torch.zeros(1, 4, 6, network.squeeze.weight.shape[1])
+        graph = ContextGraph(network, index % 2)
+        made[names[1 + index]] = to_onnx(
+            graph, {"context": context}, ["mean", "scale"], {1: 1, 2: 1}
+        )
+    return {name: shrink(graph, whole=name in names) for name, graph in made.items()}
+
+
+def slider_graph(codec: Codec, model: Model) -> onnx.ModelProto:
+    """`SliderGraph` with realism a constant, 1, that `codec.network.decoders` sets: ONNX Runtime
+    folds constants, not inputs.
+    """
+    # an input while tracing, or it folds here
+    inputs = {**synthesis_inputs(codec), decoders.REALISM: torch.tensor(1.0)}
+    proto = to_onnx(SliderGraph(codec, model), inputs, ["image"], {1: 1, 2: 1})
+    given = [value for value in proto.graph.input if value.name == decoders.REALISM]
+    proto.graph.input.remove(*given)
+    proto.graph.initializer.append(
+        onnx.numpy_helper.from_array(np.array(1, np.float32), decoders.REALISM)
+    )
+    return proto

@@ -1,0 +1,119 @@
+"""A trained run → one model file, which the runtime loads."""
+
+import io
+import zipfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from metamer.codec.network.model import Model
+from metamer.codec.system import files
+from metamer.train import loop, validation
+from metamer.train.data import Photographs, find
+from metamer.train.export.card import decoded_model, own_keys, trains_only, write
+from metamer.train.export.graphs import graphs
+from metamer.train.export.tables import (
+    count_tables,
+    grey_latents,
+    hardly_used,
+    logistic_tables,
+    pack_tables,
+    quality_arrays,
+)
+from metamer.train.loss.objective import Distortion
+from metamer.train.networks.codec import KEEPING, Codec
+from metamer.train.networks.entropy_model import (
+    SCALES,
+)
+from metamer.train.recipe.options import Stage
+from metamer.train.running import CHECKPOINT
+
+
+def export_model(
+    codec: Codec, card: dict, photographs: Photographs, path: Path, crops: int = 512
+) -> None:
+    """Writes ``codec`` (averaged weights) to ``path``. card: what model.json should say besides the
+    format's own keys.
+    """
+    members, arrays = graphs(codec), {**quality_arrays(codec), "grey": grey_latents(codec)}
+    card = {**own_keys(codec), **card}
+    tables = logistic_tables()
+    draft = Path(path).with_suffix(".draft")
+    try:
+        # the encoder's choices depend on the tables, so count once more with better ones
+        for _ in range(2):
+            write(draft, card, members, {**arrays, **pack_tables(tables, np.zeros(SCALES, bool))})
+            tables = count_tables(draft, photographs, crops)
+        write(draft, card, members, {**arrays, **pack_tables(tables, hardly_used(tables))})
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def integer_cost(codec: Codec, crops: Tensor) -> float:
+    """By how many percent rounding the entropy networks raises the rate of ``crops``, mean over the
+    quality levels.
+    """
+    rates, distortion = [], Distortion({"mse": 1.0}, codec.options.levels)
+    for quantised in (False, True):
+        codec.entropy.set_quantised(quantised)
+        rows = validation.validate(
+            codec, distortion, crops, Stage("validation", steps=1), torch.device("cpu")
+        )
+        rates.append(np.array([row["bpp"] for row in rows]))
+    return float(100 * (rates[1] / rates[0] - 1).mean())
+
+
+def keep_streams(codec: Codec, model: Model, card: dict, path: Path) -> None:
+    """Writes ``codec``, whose transforms alone were trained, as a model that shares its streams
+    with ``model``, both ways.
+    """
+    made = graphs(codec)
+    with zipfile.ZipFile(model.path) as archive:
+        members = {
+            name: made.get(name)
+            if name in ("analysis", "synthesis")
+            else archive.read(f"{name}.onnx")
+            for name in made
+        }
+        held = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
+        arrays = {
+            name: np.load(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
+            for name in held
+        }
+    arrays["encoder_gain"] = quality_arrays(codec)["encoder_gain"]
+    buffer = io.BytesIO()
+    write(buffer, {**own_keys(codec), **card}, members, arrays)
+    files.write_file(str(path), buffer.getvalue())
+
+
+def export_run(
+    run: Path,
+    folders: Sequence[Path],
+    path: Path,
+    name: str,
+    crops: int,
+    encoder: dict | None = None,
+) -> dict:
+    """Exports the averaged weights of the training run in folder ``run``; returns the card that
+    model.json holds.
+
+    Coding tables are counted on the photographs of ``folders``, what integers cost is measured on
+    those they hold out; a run of transforms alone keeps the tables, and the streams, of the model
+    it started from. encoder: what `codec.network.model.Model` shall go by in encoding,
+    ``tradeoff``, ``worth`` and ``masking``.
+    """
+    codec, state = loop.restore_average(Path(run) / CHECKPOINT)
+    card = {"name": name, "steps": state["step"], "recipe": state["recipe"], **(encoder or {})}
+    if trains_only(state["recipe"], *KEEPING):
+        keep_streams(codec, decoded_model(state["recipe"]), card, path)
+        return card
+    training, held = find(*folders)
+    crops_held = validation.validation_crops(held)
+    if len(crops_held):
+        card["integer_cost_percent"] = round(integer_cost(codec, crops_held), 3)
+    export_model(codec, card, Photographs(training), path, crops)
+    return card

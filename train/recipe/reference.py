@@ -1,0 +1,118 @@
+"""Every key of a recipe, from the dataclasses: Markdown for the site, JSON schema for editors.
+
+python -m metamer.train.recipe.reference writes train/recipes/recipe.schema.json anew.
+"""
+
+import dataclasses
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from pydantic import TypeAdapter
+
+from metamer.train.loss.critic import CriticOptions
+from metamer.train.networks import registry
+from metamer.train.networks.transforms import DecoderOptions
+from metamer.train.recipe.files import EXTENDS
+from metamer.train.recipe.options import CacheOptions, Recipe, Stage
+from metamer.train.spaces.recipe import SpaceRecipe
+
+SCHEMA = Path(__file__).parents[1] / "recipes" / "recipe.schema.json"
+EXTENDS_MEANING = (
+    "Another recipe file, by its path from this one, whose values hold where this one says "
+    "nothing; mappings are merged key by key, lists such as stages are replaced whole."
+)
+
+
+def network_options() -> dict[str, type]:
+    """Architecture → the dataclass of its options, of those that come with Metamer."""
+    return {name: registry.network_class(name).Options for name in registry.BUILT_IN}
+
+
+def schema() -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of a codec's recipe file."""
+    made = TypeAdapter(Recipe).json_schema()
+    definitions = made["$defs"]
+    for kind in network_options().values():
+        part = TypeAdapter(kind).json_schema()
+        definitions |= part.pop("$defs", {})
+        definitions[kind.__name__] = part
+    names = [kind.__name__ for kind in network_options().values()]
+    made["properties"]["network"] |= {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in names]}
+    made["properties"][EXTENDS] = {"type": "string", "description": EXTENDS_MEANING}
+    del made["required"]  # what is extended may say it
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+
+
+def markdown() -> str:
+    """The reference: a heading and a table for each mapping that a recipe holds."""
+    kinds: dict[str, type] = {"Recipe": Recipe, "stages": Stage, "critic": CriticOptions}
+    kinds |= {f"network: {name}": kind for name, kind in network_options().items()}
+    kinds["network: metamer: decoder"] = DecoderOptions
+    kinds["cached_latents"] = CacheOptions
+    kinds["Recipe of a perceptual space"] = SpaceRecipe
+    parts = [part for title, kind in kinds.items() for part in section(title, kind)]
+    return "\n\n".join(parts)
+
+
+def section(title: str, kind: type) -> Iterator[str]:
+    """Heading, meaning and keys of one dataclass."""
+    made = TypeAdapter(kind).json_schema()
+    yield f"## {title}"
+    yield " ".join(made["description"].split())
+    defaults = {field.name: field for field in dataclasses.fields(kind)}
+    rows = [
+        (f"`{name}`", words(value), default(defaults[name]), " ".join(description(value).split()))
+        for name, value in made["properties"].items()
+    ]
+    if kind is Recipe:
+        rows.insert(0, (f"`{EXTENDS}`", "text", "", EXTENDS_MEANING))
+    lines = [("key", "value", "default", "what"), ("---",) * 4, *rows]
+    yield "\n".join(
+        "| " + " | ".join(cell.replace("|", r"\|") for cell in line) + " |" for line in lines
+    )
+
+
+def description(value: dict[str, Any]) -> str:
+    return value.get("description", "")
+
+
+def default(field: dataclasses.Field) -> str:
+    """As YAML has it, or that it must be given."""
+    if field.default_factory is not dataclasses.MISSING:
+        return f"`{json.dumps(field.default_factory())}`"
+    if field.default is dataclasses.MISSING:
+        return "required"
+    return f"`{json.dumps(field.default)}`"
+
+
+def words(value: dict[str, Any]) -> str:
+    """The type of a property of a JSON schema, in words."""
+    if "anyOf" in value:
+        return " or ".join(words(part) for part in value["anyOf"])
+    if "$ref" in value:
+        return "mapping"
+    if "enum" in value:
+        return ", ".join(f"`{choice}`" for choice in value["enum"])
+    if "const" in value:
+        return f"`{value['const']}`"
+    kind = value.get("type")
+    if kind == "array":
+        return f"list: {words(value['items'])}" if "items" in value else "list"
+    if kind in ("integer", "number"):
+        return ("whole number " if kind == "integer" else "number ") + ", ".join(bounds(value))
+    plain = {"boolean": "true or false", "string": "text", "null": "null"}
+    return plain.get(kind, "mapping")
+
+
+def bounds(value: dict[str, Any]) -> Iterator[str]:
+    """The range of a number, as signs."""
+    signs = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
+    yield from (f"{sign} {value[key]:g}" for key, sign in signs.items() if key in value)
+    if "multipleOf" in value:
+        yield f"in steps of {value['multipleOf']}"
+
+
+if __name__ == "__main__":
+    SCHEMA.write_text(json.dumps(schema(), indent=1, ensure_ascii=False) + "\n")
