@@ -25,6 +25,7 @@ WORKSHOP = (
     "metrics",
     "plot",
     "report",
+    "study",
     "sweep",
     "toy",
     "train",

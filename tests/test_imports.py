@@ -38,6 +38,7 @@ ROOMS = {
         "probes",
         "toy",
         "report",
+        "study",
     ),
     "perception": ("weights", "backbones", "vision", "distances"),
     "research": ("experiments", "pages", "benchmarks"),

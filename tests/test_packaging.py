@@ -177,6 +177,7 @@ def test_the_wheel_holds_what_it_should(wheel):
         "perception/backbones/*.safetensors",
         "evaluation/rate/published/*.csv",
         "evaluation/report/static/*",
+        "evaluation/study/static/*",
         "train/recipes/*",
         "bitstreams/*.mtm",
         "codec/py.typed",

@@ -15,6 +15,7 @@ from metamer.cli import main
 from metamer.evaluation.rate import published
 from metamer.evaluation.report import contents
 from tests.conftest import ROOT
+from tests.evaluation.conftest import one, wide
 
 HEIGHTS = (192, 176, 256)  # of pictures 192 wide, whose names an address has to escape
 READY = """return [...document.images].every((image) => image.complete && image.naturalWidth)
@@ -68,46 +69,6 @@ def page(results):
     return results / "report" / "index.html"
 
 
-@pytest.fixture(scope="module")
-def chromium():
-    """A headless Chromium; the tests that need it are skipped where it or its driver is not
-    installed.
-    """
-    browser, driver = (
-        next(filter(None, map(shutil.which, names)), None)
-        for names in (("chromium", "chromium-browser", "google-chrome"), ("chromedriver",))
-    )
-    if not (browser and driver):
-        pytest.skip("Chromium and chromedriver are not installed")
-    from selenium import webdriver
-
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    for argument in ("--headless=new", "--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"):
-        options.add_argument(argument)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    running = webdriver.Chrome(options, webdriver.chrome.service.Service(driver))
-    running.execute_cdp_cmd("Network.enable", {})
-    running.execute_cdp_cmd(
-        "Network.emulateNetworkConditions",
-        {"offline": True, "latency": 0, "downloadThroughput": 0, "uploadThroughput": 0},
-    )
-    yield running
-    running.quit()
-
-
-def wide(browser, width: int, scheme: str = "light") -> None:
-    """The window's width, and the scheme its reader prefers."""
-    browser.execute_cdp_cmd(
-        "Emulation.setDeviceMetricsOverride",
-        {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": False},
-    )
-    browser.execute_cdp_cmd(
-        "Emulation.setEmulatedMedia",
-        {"features": [{"name": "prefers-color-scheme", "value": scheme}]},
-    )
-
-
 @pytest.fixture
 def browser(chromium, page):
     """The page, freshly opened, 1280 pixels wide; whatever the test does, the console stays
@@ -120,10 +81,6 @@ def browser(chromium, page):
     WebDriverWait(chromium, 120).until(lambda _: chromium.execute_script(READY))
     yield chromium
     assert chromium.get_log("browser") == []
-
-
-def one(browser, selector: str):
-    return browser.find_element("css selector", selector)
 
 
 def texts(browser, selector: str) -> list[str]:

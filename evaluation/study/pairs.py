@@ -1,0 +1,177 @@
+"""What a study compares: decoded pictures of codecs at nearly equal rates, and a balanced draw."""
+
+import math
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+from pathlib import Path
+
+import numpy as np
+
+from metamer.codec.errors import FileError, ImageError, MetamerError
+from metamer.codec.picture import pixels
+
+
+@dataclass(frozen=True)
+class DecodedSet:
+    """What one codec made of the pictures at one rate. rate: bits a pixel, None where no name says
+    it; pictures: name without suffix → file.
+    """
+
+    codec: str
+    rate: float | None
+    pictures: Mapping[str, Path]
+
+
+@dataclass(frozen=True)
+class Pair:
+    """Two decodes of a picture. rate: that of their group, the lowest in it."""
+
+    picture: str
+    rate: float | None
+    first: DecodedSet
+    second: DecodedSet
+
+
+def pictures_by_name(folder: Path) -> dict[str, Path]:
+    """Name without suffix → picture. Raises FileError; ImageError for two of one name."""
+    named: dict[str, Path] = {}
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as problem:
+        raise FileError(f"{folder}: {problem.strerror.lower()}") from None
+    for path in paths:
+        if path.suffix.lower() in pixels.PHOTOGRAPHS:
+            if path.stem in named:
+                raise ImageError(f"{folder} has two pictures called {path.stem}")
+            named[path.stem] = path
+    return named
+
+
+def rate_in(text: str) -> float | None:
+    """A rate that a name says; None for a name that is no positive number."""
+    try:
+        rate = float(text)
+    except ValueError:
+        return None
+    return rate if math.isfinite(rate) and rate > 0 else None
+
+
+def decoded_sets(folder: Path) -> list[DecodedSet]:
+    """The sets of one folder: itself, CODEC or CODEC@BPP, or its sub-folders, called by rate.
+
+    Raises:
+        MetamerError: It is empty, or has sub-folders with other names than rates.
+    """
+    folder = folder.resolve()
+    pictures = pictures_by_name(folder)
+    if pictures:
+        codec, _, rate = folder.name.rpartition("@")
+        if codec and rate_in(rate):
+            return [DecodedSet(codec, rate_in(rate), pictures)]
+        return [DecodedSet(folder.name, None, pictures)]
+    below = sorted(path for path in folder.iterdir() if path.is_dir())
+    if not below:
+        raise ImageError(f"{folder}: no pictures there")
+    for path in below:
+        if rate_in(path.name) is None:
+            raise MetamerError(
+                f"{path}: the sub-folders of a codec are called by rate, such as 0.3"
+            )
+    return [DecodedSet(folder.name, rate_in(path.name), pictures_by_name(path)) for path in below]
+
+
+def read_sets(originals: Path, folders: Sequence[Path]) -> tuple[dict[str, Path], list[DecodedSet]]:
+    """The originals by name, and every set of decoded pictures.
+
+    Args:
+        originals: Folder of pictures.
+        folders: Folders of decoded pictures of the same names, whatever their formats: each CODEC,
+            CODEC@BPP (as `metamer evaluate --keep` leaves them) or CODEC with a sub-folder a rate.
+            The folder of originals itself does not count among them.
+
+    Raises:
+        MetamerError: No pictures, a codec twice at a rate, rates known of some folders alone, or
+        nothing in a folder that an original belongs to.
+    """
+    names = pictures_by_name(originals)
+    if not names:
+        raise ImageError(f"{originals}: no pictures there")
+    sets: list[DecodedSet] = []
+    for folder in folders:
+        if folder.resolve() == originals.resolve():
+            continue
+        for one in decoded_sets(folder):
+            if not set(one.pictures) & set(names):
+                raise ImageError(f"{folder} has none of the pictures of {originals}")
+            sets.append(one)
+    twice = [key for key, count in Counter((s.codec, s.rate) for s in sets).items() if count > 1]
+    if twice:
+        raise MetamerError(f"two folders hold what {twice[0][0]} decoded at one rate")
+    if len({one.rate is None for one in sets}) > 1:
+        nameless = next(one.codec for one in sets if one.rate is None)
+        raise MetamerError(f"the rate of {nameless} is not known; call its folder {nameless}@BPP")
+    if len({one.codec for one in sets}) < 2:
+        raise MetamerError("a study compares two codecs at least")
+    return names, sets
+
+
+def rate_groups(sets: Sequence[DecodedSet], tolerance: float) -> list[list[DecodedSet]]:
+    """Sets at nearly equal rates: none is more than ``tolerance`` (a share) above the lowest of its
+    group. Raises MetamerError where a codec has two rates in a group.
+    """
+    groups: list[list[DecodedSet]] = []
+    for one in sorted(sets, key=lambda one: (one.rate or 0.0, one.codec)):
+        low = groups[-1][0].rate if groups else None
+        near = bool(groups) and (
+            one.rate is None or (low is not None and one.rate <= low * (1 + tolerance))
+        )
+        if near:
+            groups[-1].append(one)
+        else:
+            groups.append([one])
+    for group in groups:
+        codec, count = Counter(one.codec for one in group).most_common(1)[0]
+        if count > 1:
+            raise MetamerError(f"{codec} has two rates within {100 * tolerance:g} % of each other")
+    return groups
+
+
+def possible_pairs(
+    names: Mapping[str, Path], sets: Sequence[DecodedSet], tolerance: float
+) -> list[Pair]:
+    """Every two decodes of a picture, by different codecs, whose rates are nearly equal.
+
+    Raises MetamerError where there is none.
+    """
+    pairs = [
+        Pair(picture, group[0].rate, first, second)
+        for group in rate_groups(sets, tolerance)
+        for first, second in combinations(group, 2)
+        for picture in sorted(set(names) & set(first.pictures) & set(second.pictures))
+    ]
+    if not pairs:
+        raise MetamerError(
+            f"no picture was decoded by two codecs at rates within {100 * tolerance:g} %"
+        )
+    return pairs
+
+
+def draw_pairs(pairs: Sequence[Pair], count: int, rng: np.random.Generator) -> list[Pair]:
+    """At most ``count`` of the pairs, no two codecs at a rate nor any picture much more often than
+    others.
+    """
+    strata: dict[tuple, list[Pair]] = defaultdict(list)
+    for index in rng.permutation(len(pairs)):
+        pair = pairs[index]
+        strata[pair.rate, pair.first.codec, pair.second.codec].append(pair)
+    used: Counter[str] = Counter()
+    drawn: list[Pair] = []
+    while len(drawn) < min(count, len(pairs)):
+        keys = [key for key in strata if strata[key]]
+        for place in rng.permutation(len(keys)):
+            own = strata[keys[place]]
+            drawn.append(own.pop(min(range(len(own)), key=lambda at: used[own[at].picture])))
+            used[drawn[-1].picture] += 1
+    return drawn[:count]
