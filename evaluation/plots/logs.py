@@ -99,10 +99,10 @@ def plot_training(logs: Mapping[str, Log], path: Path) -> None:
     trained, validated = (
         {name: of(log) for name, log in logs.items()} for of in (training_series, validation_series)
     )
-    by_step = {name: found for name, log in logs.items() if (found := validation_curves(log))}
+    by_step = {name: curves for name, log in logs.items() if (curves := validation_curves(log))}
     titles = list(
         dict.fromkeys(
-            title for found in (*trained.values(), *validated.values()) for title in found
+            title for series in (*trained.values(), *validated.values()) for title in series
         )
     )
     figure, drawn = new_panels(len(titles) + bool(by_step), 4.4, 3.1, columns=4)

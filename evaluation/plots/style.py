@@ -166,7 +166,7 @@ def round_ticks(low: float, high: float) -> list[float]:
     there are.
     """
     within = [[tick for tick in candidates if low <= tick <= high] for candidates in TICKS]
-    return next((found for found in within if len(found) >= 4), within[-1])
+    return next((ticks for ticks in within if len(ticks) >= 4), within[-1])
 
 
 def set_logarithmic(axis: matplotlib.axis.Axis) -> None:

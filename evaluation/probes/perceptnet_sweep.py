@@ -217,10 +217,10 @@ def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: b
     networks = {name: TrainedPoint(path, decoders) for name, path in points.items()}
     values = {name: measure_point(name, point, people, out) for name, point in networks.items()}
     scores = {
-        name: {kind: people.spearman(found) for kind, found in values[name].items()}
+        name: {kind: people.spearman(distances) for kind, distances in values[name].items()}
         for name in tracked(list(networks), "point", "agreement")
     }
-    references = {name: people.spearman(found) for name, found in lines.items()}
+    references = {name: people.spearman(distances) for name, distances in lines.items()}
     curves = curves_by_objective(networks)
     optima = {
         f"{objective}, {curve}": best_strength(
@@ -232,7 +232,7 @@ def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: b
     }
     made_anew = (Path(folder) / resimulation.ENTRIES).exists()
     title = f"{resimulation.TITLE if made_anew else 'TID2013'}: {len(people.pairs)} images"
-    found = {
+    numbers = {
         "ratings": title,
         "references": references,
         "optima": optima,
@@ -247,7 +247,7 @@ def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: b
             for name, point in networks.items()
         },
     }
-    files.write_file(str(out / NUMBERS), (json.dumps(found, indent=1) + "\n").encode())
+    files.write_file(str(out / NUMBERS), (json.dumps(numbers, indent=1) + "\n").encode())
     drawn = {
         f"{name}, {readout}": {
             layer: scores[name][layer_label(layer, readout)] for layer in point.layers

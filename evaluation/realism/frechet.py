@@ -27,12 +27,12 @@ class Moments:
     @classmethod
     def of(cls, vectors: Tensor) -> "Moments":
         """vectors: (N, D)."""
-        found = cls(vectors.shape[1])
+        moments = cls(vectors.shape[1])
         vectors = vectors.double().cpu()
-        found.count, found.mean = len(vectors), vectors.mean(0)
-        away = vectors - found.mean
-        found.scatter = away.T @ away
-        return found
+        moments.count, moments.mean = len(vectors), vectors.mean(0)
+        away = vectors - moments.mean
+        moments.scatter = away.T @ away
+        return moments
 
     def add(self, other: "Moments") -> None:
         """Chan et al., "Updating formulae and a pairwise algorithm for computing sample variances",

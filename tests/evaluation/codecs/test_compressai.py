@@ -14,6 +14,7 @@ from metamer.codec.errors import MetamerError
 from metamer.evaluation.codecs import compressai as compressai_codecs
 from metamer.evaluation.codecs.registry import get_codec
 from metamer.evaluation.images import to_tensor
+from metamer.evaluation.rate.matched_rates import check_trained
 from metamer.train.networks import compressai_package
 
 NAME = "compressai:bmshj2018-hyperprior"
@@ -110,6 +111,9 @@ def test_untrained_networks_are_the_same_in_every_process(compressai, otters):
             for _ in range(2)
         )
     )
+    assert not first.trained  # good for timing alone: no rate of it is compared
+    with pytest.raises(MetamerError, match="untrained: good for timing alone"):
+        check_trained(["jpeg", "net=compressai:bmshj2018-factorized:trained=false"])
     assert data == again and first.decode(again).tobytes() == second.decode(data).tobytes()
 
 

@@ -1,6 +1,7 @@
 """Equal rates: what is averaged, what is paired, and what the command leaves in its folder."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -8,6 +9,8 @@ from click.testing import CliRunner
 from PIL import Image
 
 from metamer.cli import main
+from metamer.codec.errors import MetamerError
+from metamer.evaluation.codecs.registry import get_codec
 from metamer.evaluation.measure.decoded import decoded_path
 from metamer.evaluation.measure.rows import Point
 from metamer.evaluation.rate import matched_rates, matched_summary
@@ -113,6 +116,17 @@ def test_realism_is_of_the_pictures_that_count(monkeypatch, tmp_path):
     names = [f"{index}.png" for index in range(4)]
     assert seen == [(names, [(name, codec, 0.5) for name in names]) for codec in "ab"]
     assert [part.realism for part in found] == [{"fid": 1.0}, {"fid": 1.0}, None]
+
+
+def test_an_untrained_network_has_no_rate(monkeypatch):
+    jpeg = get_codec("jpeg")
+    monkeypatch.setattr(matched_rates, "check_names", lambda names: None)
+    monkeypatch.setattr(
+        matched_rates, "get_codec", lambda name: replace(jpeg, name=name, trained=name != "net")
+    )
+    matched_rates.check_trained(["jpeg", "webp"])
+    with pytest.raises(MetamerError, match="net is untrained: good for timing alone"):
+        matched_rates.check_trained(["jpeg", "net"])
 
 
 def test_the_crop_is_where_most_happens():
