@@ -17,8 +17,8 @@ from PIL import Image
 from tqdm import tqdm
 
 import metamer
-from metamer.codec.picture import pixels
 from metamer.evaluation.codecs import macs
+from metamer.evaluation.images import read_image
 from metamer.evaluation.rate.bjontegaard import PictureCurves, bd_rate, bd_rate_interval
 from metamer.train.data import find
 
@@ -63,7 +63,7 @@ def main(
     decoders: dict[str, Path | None] = {OWN: None} | {path.stem: path for path in files}
     found: dict[str, list] = {name: [] for name in decoders}
     for path in tqdm(paths, unit="photograph", disable=None):
-        picture = pixels.read(path)
+        picture = read_image(path)
         rows: dict[str, list] = {name: [] for name in decoders}
         for quality in qualities:
             data = metamer.encode(picture, quality, model=model, lossless=False)
@@ -78,7 +78,7 @@ def main(
         {name: np.array(values) for name, values in found.items()},
         lambda mse: -10 * np.log10(mse),
     )
-    one = pixels.read(paths[0]).resize(SIZE)
+    one = read_image(paths[0]).resize(SIZE)
     seconds = timed(metamer.encode(one, model=model), decoders, model, runs)
     print(
         f"| {len(paths)} photographs | kMAC/px | BD-rate | 95 % | decode | |\n|---|---|---|---|---|---|"

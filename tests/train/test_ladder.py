@@ -8,6 +8,7 @@ import pytest
 import torch
 
 import metamer
+from metamer.codec import grid
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.network import decoders
 from metamer.codec.network.model import Model, load_model
@@ -94,13 +95,11 @@ def test_files_decode_as_training_does(made, stream, tiny_model, name, sizes):
 
 @pytest.mark.parametrize("name", ["fast", "fine"])
 def test_windows_and_tiles_have_no_seams(made, otters, tiny_model, name, monkeypatch):
-    from metamer.codec import windows
-
     picture = otters.resize((300, 260))
     stream = metamer.encode(picture, 60, model=tiny_model)
     pixels = {}
     for side in (64, 5):
-        monkeypatch.setattr(windows.split_windows, "__defaults__", (side,))
+        monkeypatch.setattr(grid.split_windows, "__defaults__", (side,))
         pixels[side] = np.asarray(metamer.decode(stream, model=tiny_model, decoder=made[name]), int)
     assert np.abs(pixels[64] - pixels[5]).max() <= 1
     region = np.asarray(
