@@ -57,6 +57,7 @@ def summarise_rate(
                 means=means,
                 differences=differences,
                 misses=at.misses[codec],
+                at_rate=codec in at.codecs,
             )
         )
     return summaries
@@ -119,7 +120,11 @@ def _rate_lines(block: Sequence[RateSummary], width: int) -> list[str]:
             f"{summary.codec:<{width}} {summary.bpp:7.4f} {summary.mean_deviation:9.4f} "
             f"{summary.largest_deviation:9.4f}"
         )
-        lines.append(text if summary.pictures else f"{text}  not at this rate, left out")
+        if not summary.at_rate:
+            text += "  not at this rate, left out"
+        elif not summary.pictures:
+            text += "  no image is at this rate by all codecs"
+        lines.append(text)
     return lines + miss_lines(block)
 
 
@@ -131,7 +136,7 @@ def miss_lines(block: Iterable[RateSummary]) -> list[str]:
             text = (
                 f"caution: {summary.codec} is more than {100 * TOLERANCE:g} % off "
                 f"{summary.target:g} bpp on {', '.join(map(str, summary.misses))}; "
-                f"{'these images count for no codec' if summary.pictures else 'it is left out'}"
+                f"{'these images count for no codec' if summary.at_rate else 'it is left out'}"
             )
             lines += textwrap.wrap(text, LINE, subsequent_indent="  ", break_on_hyphens=False)
     return lines

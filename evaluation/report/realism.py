@@ -99,7 +99,7 @@ def miss_section(summaries: Iterable[RateSummary]) -> list[dict]:
             "rate": f"{summary.target:g}",
             "codec": summary.codec,
             "misses": ", ".join(map(str, summary.misses)),
-            "left_out": not summary.pictures,
+            "left_out": not summary.at_rate,
         }
         for summary in summaries
         if summary.misses

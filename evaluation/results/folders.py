@@ -129,7 +129,7 @@ def check_same_misses(summaries_by_folder: Mapping[Path, Sequence[RateSummary]])
     for folder, summaries in summaries_by_folder.items():
         for summary in summaries:
             own = left_out[summary.target].setdefault(folder, set())
-            if summary.pictures:
+            if summary.at_rate:
                 own |= {miss.image for miss in summary.misses}
     for target, by_folder in left_out.items():
         first = next(iter(by_folder))

@@ -28,7 +28,7 @@ class RateSummary:
     Attributes:
         codec: Its name.
         target: The rate, in bits a pixel.
-        pictures: How many count; 0 where the codec is not at the rate.
+        pictures: How many count; 0 where the codec is not at the rate, or no picture is for all.
         bpp: Mean over them; over all its pictures where none counts.
         mean_deviation: Mean distance of those pictures from the rate, in bits a pixel.
         largest_deviation: The largest.
@@ -38,6 +38,7 @@ class RateSummary:
         realism: What `evaluation.realism.comparison.compare_sets` finds between the originals of
             those pictures and what was decoded, if it was asked for.
         misses: The codec's pictures that are off the rate.
+        at_rate: Whether the codec is at the rate, on half of the pictures at least.
     """
 
     codec: str
@@ -50,6 +51,7 @@ class RateSummary:
     differences: dict[str, MeanInterval]
     realism: dict[str, float] | None = None
     misses: list[RateMiss] = field(default_factory=list)
+    at_rate: bool = True
 
 
 def realism_setting(codec: str) -> float | None:

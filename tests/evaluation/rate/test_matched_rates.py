@@ -85,6 +85,14 @@ def test_a_codec_that_is_not_at_the_rate_is_left_out_and_takes_no_picture_from_o
     assert "on 0.png +20.0 %, 1.png +59.3 %; it is left out" in text and "  Δ" not in text
 
 
+def test_codecs_that_miss_different_halves_have_no_picture_in_common():
+    found = summaries(rows(a=[(0.5, 1.0), (0.6, 1.0)], b=[(0.6, 1.0), (0.5, 1.0)]))
+    assert all(part.at_rate and part.pictures == 0 and not part.means for part in found.values())
+    text = matched_summary.matched_table(list(found.values()), "b")
+    assert text.count("no image is at this rate by all codecs") == 2
+    assert "left out" not in text and "these images count for no codec" in text
+
+
 def test_pictures_too_small_for_a_distance_are_left_out():
     assert summaries(rows(a=[(0.5, None), (0.5, 2.0)]), "a")["a"].means["d"].value == 2
     assert summaries(rows(a=[(0.5, None)]), "a")["a"].means == {}
