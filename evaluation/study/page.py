@@ -16,8 +16,16 @@ from PIL import Image
 from metamer.codec.errors import FileError, ImageError
 from metamer.codec.system import files
 from metamer.evaluation.images import read_image, round_trip, save_image
+from metamer.evaluation.results.at_rate import TOLERANCE
 from metamer.evaluation.study.answers import KEY_KIND
-from metamer.evaluation.study.pairs import DecodedSet, Pair, draw_pairs, possible_pairs, read_sets
+from metamer.evaluation.study.pairs import (
+    DecodedSet,
+    Pair,
+    draw_pairs,
+    off_rate_note,
+    possible_pairs,
+    read_sets,
+)
 
 HERE = Path(__file__).parent / "static"
 SCRIPTS = ("study.css", "order.js", "record.js", "panes.js", "study.js")
@@ -110,7 +118,7 @@ def write_study(
     pairs: int = 48,
     repeats: int = 6,
     catches: int = 9,
-    tolerance: float = 0.03,
+    tolerance: float = TOLERANCE,
     seed: int = 0,
     title: str = "Which is closer to the original?",
 ) -> str:
@@ -129,7 +137,7 @@ def write_study(
         title: The question.
 
     Returns:
-        A line about it.
+        A line about it, and one that names pictures left out for missing the rate.
 
     Raises:
         MetamerError: Pictures that cannot be paired or read, or a folder that is taken.
@@ -164,10 +172,8 @@ def write_study(
         raise FileError(f"{out}: {(problem.strerror or str(problem)).lower()}") from None
     codecs = len({one.codec for pair in drawn for one in (pair.first, pair.second)})
     pictures = len({pair.picture for pair in drawn})
-    return (
-        f"{out / 'index.html'}: {len(trials)} trials of {codecs} codecs and {pictures} pictures; "
-        f"the key is {key_path}"
-    )
+    line = f"{out / 'index.html'}: {len(trials)} trials of {codecs} codecs and {pictures} pictures"
+    return "\n".join(filter(None, (f"{line}; the key is {key_path}", off_rate_note(sets))))
 
 
 def write_trials(

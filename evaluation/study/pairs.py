@@ -11,17 +11,23 @@ import numpy as np
 
 from metamer.codec.errors import FileError, ImageError, MetamerError
 from metamer.codec.picture import pixels
+from metamer.evaluation.measure.decoded import decoded_path
+from metamer.evaluation.measure.rows import Point, read_rows
+from metamer.evaluation.results.at_rate import TOLERANCE, is_off_rate
+from metamer.evaluation.results.folders import latest_rows
 
 
 @dataclass(frozen=True)
 class DecodedSet:
     """What one codec made of the pictures at one rate. rate: bits a pixel, None where no name says
-    it; pictures: name without suffix → file.
+    it; pictures: name without suffix → file; off_rate: names of those left out, whose files miss
+    the rate.
     """
 
     codec: str
     rate: float | None
     pictures: Mapping[str, Path]
+    off_rate: Sequence[str] = ()
 
 
 @dataclass(frozen=True)
@@ -58,6 +64,21 @@ def rate_in(text: str) -> float | None:
     return rate if math.isfinite(rate) and rate > 0 else None
 
 
+def pictures_off_rate(folder: Path) -> list[str]:
+    """Pictures that `metamer evaluate --keep` left in a folder though their files are off its rate,
+    by what it measured; none of other folders.
+    """
+    return sorted(
+        Path(row["image"]).stem
+        for row in latest_rows(read_rows(folder.parent.parent / "matched.jsonl"))
+        if is_off_rate(row)
+        and folder
+        == decoded_path(
+            folder.parent, Path(row["image"]), Point(row["codec"], target=row["target"])
+        ).parent
+    )
+
+
 def decoded_sets(folder: Path) -> list[DecodedSet]:
     """The sets of one folder: itself, CODEC or CODEC@BPP, or its sub-folders, called by rate.
 
@@ -69,7 +90,9 @@ def decoded_sets(folder: Path) -> list[DecodedSet]:
     if pictures:
         codec, _, rate = folder.name.rpartition("@")
         if codec and rate_in(rate):
-            return [DecodedSet(codec, rate_in(rate), pictures)]
+            missed = pictures_off_rate(folder)
+            at_rate = {name: path for name, path in pictures.items() if name not in missed}
+            return [DecodedSet(codec, rate_in(rate), at_rate, missed)]
         return [DecodedSet(folder.name, None, pictures)]
     below = sorted(path for path in folder.iterdir() if path.is_dir())
     if not below:
@@ -103,7 +126,7 @@ def read_sets(originals: Path, folders: Sequence[Path]) -> tuple[dict[str, Path]
         if folder.resolve() == originals.resolve():
             continue
         for one in decoded_sets(folder):
-            if not set(one.pictures) & set(names):
+            if not {*one.pictures, *one.off_rate} & set(names):
                 raise ImageError(f"{folder} has none of the pictures of {originals}")
             sets.append(one)
     twice = [key for key, count in Counter((s.codec, s.rate) for s in sets).items() if count > 1]
@@ -115,6 +138,15 @@ def read_sets(originals: Path, folders: Sequence[Path]) -> tuple[dict[str, Path]
     if len({one.codec for one in sets}) < 2:
         raise MetamerError("a study compares two codecs at least")
     return names, sets
+
+
+def off_rate_note(sets: Sequence[DecodedSet]) -> str:
+    """A line that names pictures left out, empty where there are none."""
+    missed = [
+        f"{', '.join(one.off_rate)} by {one.codec} at {one.rate:g}" for one in sets if one.off_rate
+    ]
+    percent = f"{100 * TOLERANCE:g} %"
+    return f"left out, more than {percent} off the rate: {'; '.join(missed)}" if missed else ""
 
 
 def rate_groups(sets: Sequence[DecodedSet], tolerance: float) -> list[list[DecodedSet]]:

@@ -78,14 +78,16 @@ def resampled_weights(
     Owen's pigeonhole bootstrap ("The pigeonhole bootstrap", Annals of Applied Statistics 1(2),
     2007): votes of one rater, and those on one picture, are not independent, so both are drawn
     whole. raters, pictures: (N,) labels 0, 1 …. With one rater, or one picture, the other alone is
-    drawn.
+    drawn. Where not everybody answered everything a resample can be empty; it is drawn again.
     """
-    weights = np.ones(len(raters))
-    for labels in (raters, pictures):
-        count = labels.max() + 1
-        if count > 1:
-            weights *= rng.multinomial(count, np.full(count, 1 / count))[labels]
-    return weights
+    while True:
+        weights = np.ones(len(raters))
+        for labels in (raters, pictures):
+            count = labels.max() + 1
+            if count > 1:
+                weights *= rng.multinomial(count, np.full(count, 1 / count))[labels]
+        if weights.any():
+            return weights
 
 
 def score_group(

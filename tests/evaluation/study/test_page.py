@@ -135,6 +135,38 @@ def test_rates_further_apart_are_not_compared(tmp_path):
     assert len(pairs.possible_pairs({"p": tmp_path}, sets, 0.07)) == 4
 
 
+def test_pictures_off_the_rate_are_left_out_and_named(tmp_path):
+    decoded = tmp_path / "decoded"
+    for name in ("original", "a_x@0.3", "b@0.3"):
+        (decoded / name).mkdir(parents=True)
+        for picture in ("p", "q"):
+            Image.new("RGB", (16, 16)).save(decoded / name / f"{picture}.png")
+    rows = [
+        {
+            "image": f"{picture}.jpg",
+            "codec": codec,
+            "target": 0.3,
+            "bpp": bpp,
+            "setting": 9,
+            "version": "1",
+        }
+        for codec, picture, bpp in (
+            ("a/x", "p", 0.301),
+            ("a/x", "q", 0.32),
+            ("b", "p", 0.3),
+            ("b", "q", 0.295),
+        )
+    ]
+    (tmp_path / "matched.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
+    out = tmp_path / "page"
+    done = inside(
+        "study", "make", *(decoded / n for n in ("original", "a_x@0.3", "b@0.3")), "--out", out
+    )
+    assert "left out, more than 3 % off the rate: q by a_x at 0.3\n" in done.stdout.decode()
+    key = json.loads((tmp_path / "page.key.json").read_text())
+    assert {trial["picture"] for trial in key["trials"].values()} == {"p"}
+
+
 def test_a_draw_is_even(tmp_path):
     names = {f"p{number}": tmp_path for number in range(10)}
     sets = [pairs.DecodedSet(c, r, names) for c in "abc" for r in (0.1, 0.2)]

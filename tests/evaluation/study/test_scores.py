@@ -103,6 +103,8 @@ def test_resamples_draw_whole_raters_and_whole_pictures():
     assert all(np.linalg.matrix_rank(weights) == 1 for weights in drawn)
     alone = resampled_weights(np.zeros(5, int), np.arange(5), rng)
     assert alone.sum() == 5 and len(set(alone)) > 1
+    sparse = [resampled_weights(np.arange(2), np.arange(2), rng) for _ in range(50)]
+    assert all(weights.any() for weights in sparse)
 
 
 def test_bad_raters_are_found(paths):
