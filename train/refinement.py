@@ -15,8 +15,8 @@ from torch import Tensor
 
 from metamer.codec.encoder.effort.slope import Slope
 from metamer.codec.encoder.effort.view import Coding, View
-from metamer.codec.network.latents import FRACTION
 from metamer.codec.network.model import Model
+from metamer.codec.network.passes import FRACTION
 from metamer.perception.distance import Distance
 from metamer.perception.errors import MetricError
 from metamer.perception.registry import from_spec

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.network import model as models
-from metamer.codec.network.latents import FRACTION, MEAN_SHIFT
 from metamer.codec.network.model import SUFFIX, WEIGHTS, Model
 from metamer.codec.network.model_file import graph_names
+from metamer.codec.network.passes import FRACTION, MEAN_SHIFT
 from metamer.train.networks import registry
 from metamer.train.networks.codec import Codec, NetworkOptions
 from metamer.train.networks.entropy_model import SCALE_LOW, SCALE_STEP

@@ -9,6 +9,7 @@ from metamer.codec.errors import StreamError
 from metamer.codec.network import latents, texture
 from metamer.codec.network.decoders import Synthesis
 from metamer.codec.network.model import Model
+from metamer.codec.network.passes import FRACTION
 from metamer.codec.stream.tiles import CodedPicture
 from metamer.entropy.coder import DamagedError, Decoder
 
@@ -68,7 +69,7 @@ class TileDecoder:
         # the same for a file, always
         seed = zlib.crc32(payload)
         noise = texture.noise(zeros, self._textured.scales, len(model.tables), seed)
-        strength = np.asarray(self._textured.texture, np.float32) * latents.FRACTION
+        strength = np.asarray(self._textured.texture, np.float32) * FRACTION
         return decoded + np.repeat(strength, model.groups) * noise
 
 

@@ -19,8 +19,9 @@ import metamer
 from metamer.codec import container, windows
 from metamer.codec.encode import write_picture
 from metamer.codec.encoder.masking import LUMA
-from metamer.codec.network import latents
 from metamer.codec.network import model as models
+from metamer.codec.network import passes
+from metamer.codec.network.passes import FRACTION
 from metamer.codec.options import quality_index
 from metamer.codec.picture import pixels
 from metamer.entropy.coder import Encoder, Meter
@@ -50,14 +51,14 @@ def luma_bits(
     meter.write(hyper.ravel(), np.repeat(model.arrays["hyper_index"][index], hyper[0].size))
 
     def residuals(tables, centre, positions, channels):
-        found = (values[positions, channels] - centre) // latents.FRACTION
+        found = (values[positions, channels] - centre) // FRACTION
         coded = model.tables.coded[tables]
         cost = np.zeros(tables.shape)
         cost[coded] = model.tables.cost(found[coded], tables[coded])
         bits[channels] += cost.sum(0)
         return found
 
-    if not (latents._passes(model, index, hyper, height, width, residuals) == decoded).all():
+    if not (passes.run_passes(model, index, hyper, height, width, residuals) == decoded).all():
         raise SystemExit("the latents are not those of the file")
     return np.array([bits[energy > 0.5].sum(), bits @ energy]) * (1 + meter.bits / bits.sum())
 

@@ -17,6 +17,7 @@ from metamer.codec.network import decoders, latents
 from metamer.codec.network.arrays import LIMITS
 from metamer.codec.network.model import Model, load_model
 from metamer.codec.network.model_file import graph_names
+from metamer.codec.network.passes import FRACTION
 from metamer.codec.picture import pixels
 from metamer.entropy.coder import Meter
 from metamer.train import command, loop, running, start
@@ -75,7 +76,7 @@ def test_steps_are_never_too_small_for_32_bits(tiny_run):
     )
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
     latent = network(image, torch.tensor([0.0]), "decoder")[1].latent[:, 0]
-    step = arrays["step"][0, 0] / latents.FRACTION
+    step = arrays["step"][0, 0] / FRACTION
     np.testing.assert_allclose(latent.detach() / step, (latent.detach() / step).round(), atol=0.01)
 
 

@@ -11,10 +11,10 @@ from PIL import Image
 from tqdm import tqdm
 
 from metamer.codec.encode import write_picture
-from metamer.codec.network import latents
 from metamer.codec.network.arrays import ARRAYS, LIMITS
 from metamer.codec.network.colour_axes import choose_turn
 from metamer.codec.network.model import Model
+from metamer.codec.network.passes import CONTEXT_SHIFT, FRACTION, MEAN_SHIFT
 from metamer.codec.options import QUALITIES
 from metamer.entropy.tables import quantise
 from metamer.train.data import Crops, Photographs
@@ -52,8 +52,8 @@ def quality_arrays(codec: Codec) -> dict[str, np.ndarray]:
     one = ContextNetwork.SCALE_ONE
     # the half makes >> round
     offset = (one * (log_deviation - log_step - low) / SCALE_STEP).round() + one // 2
-    mean = (ratio * (latents.FRACTION * 2**latents.MEAN_SHIFT / ContextNetwork.MEAN_ONE)).round()
-    known = (ContextNetwork.KNOWN_ONE * 2**latents.CONTEXT_SHIFT / latents.FRACTION / ratio).round()
+    mean = (ratio * (FRACTION * 2**MEAN_SHIFT / ContextNetwork.MEAN_ONE)).round()
+    known = (ContextNetwork.KNOWN_ONE * 2**CONTEXT_SHIFT / FRACTION / ratio).round()
     values = {
         "hyper_index": hyper_index,
         "scale_offset": offset,

@@ -22,10 +22,9 @@ from tqdm import tqdm
 from metamer.codec import encode
 from metamer.codec.encoder.masking import error_importance
 from metamer.codec.errors import ModelError, RecipeError
-from metamer.codec.grid import split_tiles
+from metamer.codec.grid import latent_area, split_tiles
 from metamer.codec.network.colour_axes import choose_turn
 from metamer.codec.network.model import Model
-from metamer.codec.stream.tiles import latent_area
 from metamer.codec.system import files
 from metamer.entropy.coder import Meter
 from metamer.train.data.opening import label

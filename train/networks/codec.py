@@ -10,7 +10,7 @@ from pydantic import Field
 from torch import Tensor
 
 from metamer.codec.grid import STRIDE
-from metamer.codec.network.latents import FRACTION
+from metamer.codec.network.passes import FRACTION
 from metamer.train import axes
 from metamer.train.checked import Count, Natural, Positive, documented
 from metamer.train.networks import lapped

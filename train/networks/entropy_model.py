@@ -18,7 +18,7 @@ from torch.nn import functional as F
 
 from metamer.codec.grid import HYPER_STRIDE
 from metamer.codec.network.arrays import LIMITS
-from metamer.codec.network.latents import CONTEXT_SHIFT, FRACTION, MEAN_SHIFT
+from metamer.codec.network.passes import CONTEXT_SHIFT, FRACTION, MEAN_SHIFT
 from metamer.train.networks.integer_networks import (
     HIDDEN_ONE,
     ContextNetwork,

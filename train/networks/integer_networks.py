@@ -17,7 +17,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamer.codec.network.latents import CONTEXT_MAX, HYPER_MAX, SCALE_SHIFT
+from metamer.codec.network.latents import HYPER_MAX
+from metamer.codec.network.passes import CONTEXT_MAX, SCALE_SHIFT
 
 HIDDEN_ONE = 64  # units that stand for 1.0 in a hidden activation
 HIDDEN_MAX = 1023

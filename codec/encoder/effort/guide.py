@@ -8,7 +8,7 @@ import numpy as np
 
 from metamer.codec.encoder.effort.slope import Slope
 from metamer.codec.encoder.effort.view import Coding, View
-from metamer.codec.network.latents import FRACTION
+from metamer.codec.network.passes import FRACTION
 
 GUIDES = "metamer.effort_guides"  # group of entry points in which what needs PyTorch offers itself
 

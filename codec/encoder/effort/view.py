@@ -9,6 +9,7 @@ from metamer.codec import windows
 from metamer.codec.grid import STRIDE, Box, latent_area
 from metamer.codec.network import colour_axes, latents
 from metamer.codec.network.model import Model
+from metamer.codec.network.passes import FRACTION
 from metamer.codec.picture import pixels
 from metamer.entropy.coder import Recorder
 
@@ -71,7 +72,7 @@ class View:
         """(h, w, M) float32 sixteenths of a step around the tile, from decoded latents of
         the tile.
         """
-        field = self.exact * np.float32(latents.FRACTION)
+        field = self.exact * np.float32(FRACTION)
         field[self.inside] = decoded
         return field
 

@@ -12,8 +12,8 @@ from PIL import Image
 import metamer
 from metamer.codec import grid
 from metamer.codec.errors import ModelError, RecipeError
-from metamer.codec.network import latents
 from metamer.codec.network.model import Model
+from metamer.codec.network.passes import FRACTION
 from metamer.train import axes, running, start
 from metamer.train.data import Photographs, Plan, find
 from metamer.train.latents import cache
@@ -215,7 +215,7 @@ class CachedOf:
     def __init__(self, entry, quality, level, network):
         self.entry, self.network = entry, network
         weights = (1 - (torch.arange(4) - level).abs()).clamp_min(0)[None]
-        step = (weights @ network.entropy.log_steps()).exp()[..., None, None] / latents.FRACTION
+        step = (weights @ network.entropy.log_steps()).exp()[..., None, None] / FRACTION
         held = entry.latents(quality, slice(None), slice(None))
         self.latent, self.weights = held.permute(2, 0, 1)[None] * step, weights
 

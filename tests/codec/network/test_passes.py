@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 import metamer
-from metamer.codec.network import latents
+from metamer.codec.network import passes
+from metamer.codec.network.passes import strips
 
 
 @pytest.mark.parametrize("strip, rows", [(1, 2), (20, 2), (64, 4), (1 << 20, 16)])
@@ -16,8 +17,8 @@ def test_strips_change_nothing(strip, rows, model, otters, monkeypatch):
         data = metamer.encode(picture, 60, model=model)
         wanted = metamer.decode_latents(data)
         with monkeypatch.context() as patch:
-            patch.setattr(latents, "STRIP", strip)
-            patch.setattr(latents, "LEAST_ROWS", rows)
+            patch.setattr(passes, "STRIP", strip)
+            patch.setattr(passes, "LEAST_ROWS", rows)
             assert metamer.encode(picture, 60, model=model) == data
             np.testing.assert_array_equal(metamer.decode_latents(data), wanted)
 
@@ -25,7 +26,7 @@ def test_strips_change_nothing(strip, rows, model, otters, monkeypatch):
 def test_strips_cover_all_rows():
     for height in (1, 2, 15, 16, 17, 300):
         for width in (1, 63, 513, 4096):
-            found = latents.strips(height, width)
+            found = strips(height, width)
             assert [row for top, bottom in found for row in range(top, bottom)] == list(
                 range(height)
             )
@@ -33,4 +34,4 @@ def test_strips_cover_all_rows():
 
 
 def test_a_tile_is_one_strip():
-    assert latents.strips(64, 64) == [(0, 64)] and len(latents.strips(128, 128)) > 1
+    assert strips(64, 64) == [(0, 64)] and len(strips(128, 128)) > 1
