@@ -35,13 +35,13 @@ COLOURS, RANGE, REST = "colours and Pillow", "range coder", "the rest"
 PARTS = (
     (coder.Encoder, "write", RANGE),
     (coder.Decoder, "read", RANGE),
-    (latents, "_passes", "passes in NumPy"),
+    (latents, "run_passes", "passes in NumPy"),
     (latents, "choose_residuals", "rounding to rate"),
     (pixels, "to_planes", COLOURS),
     (pixels, "from_planes", COLOURS),
-    (colour_axes, "principal", COLOURS),
-    (colour_axes, "turn", COLOURS),
-    (colour_axes, "restore", COLOURS),
+    (colour_axes, "principal_turn", COLOURS),
+    (colour_axes, "turn_colours", COLOURS),
+    (colour_axes, "restore_colours", COLOURS),
 )
 
 

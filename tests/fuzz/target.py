@@ -18,10 +18,9 @@ from metamer.codec.grid import Box
 from metamer.codec.network import model as models
 from metamer.codec.picture import metadata
 from metamer.codec.picture.save import find_format, picture_bytes
-from metamer.codec.stream import salvage
+from metamer.codec.stream import salvage, tiles
 from metamer.codec.stream.scan import scan_sections
 from metamer.codec.stream.sections import decode_transparency, pillow_info
-from metamer.codec.stream.tiles import parse_tiles
 from metamer.entropy.coder import DamagedError, Decoder
 from tests.fuzz import mutation
 from tests.fuzz.harness import Harness, SilentError
@@ -63,7 +62,9 @@ class Target(Harness):
         try:
             limits.check_stream_size(header, len(data), None)
             picture = (
-                parse_tiles(header, sections) if whole else salvage.salvage_tiles(header, sections)
+                tiles.parse_tiles(header, sections)
+                if whole
+                else salvage.salvage_tiles(header, sections)
             )
         except MetamerError:
             return 0

@@ -58,9 +58,9 @@ def careless(data: bytes, place: int) -> tuple[Section, bool, int]:
     "where, name, fault, failure",
     [
         (container, "read_section", careless, "SilentError"),
-        (salvage, "disorder", lambda *_: [], "SilentError"),
-        (metadata, "unpack", lambda body: bytes(metadata.LIMIT + 1), "SilentError"),
-        (tiles, "coded", lambda *_: next(iter(())), "StopIteration"),
+        (salvage, "report_disorder", lambda *_: [], "SilentError"),
+        (metadata, "unpack_metadata", lambda body: bytes(metadata.LIMIT + 1), "SilentError"),
+        (tiles, "parse_tiles", lambda *_: next(iter(())), "StopIteration"),
         (harness, "SECONDS", -1.0, "TimeoutError"),
     ],
 )
@@ -121,12 +121,18 @@ def test_picture_files_are_taken_or_refused():
     [
         (said, exif, "upright", lambda data: data, "SilentError"),
         (said, metadata, "upright_xmp", lambda xmp: xmp, "SilentError"),
-        (said, colour, "suits", lambda profile, mode: True, "SilentError"),
+        (said, colour, "profile_suits", lambda profile, mode: True, "SilentError"),
         (said, tiff, "XMP", 0x101, ""),  # a length that is text
         (said, outputs, "_to_srgb", lambda picture, profile: picture.transpose(0), "SilentError"),
         (inputs, exif, "upright", lambda data: data, "SilentError"),
         (inputs, pictures, "PILLOW_ERRORS", (), ""),
-        (inputs, alpha, "fill", lambda image, plane: image.convert("HSV"), "SilentError"),
+        (
+            inputs,
+            alpha,
+            "fill_transparent",
+            lambda image, plane: image.convert("HSV"),
+            "SilentError",
+        ),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
