@@ -26,8 +26,9 @@ from metamer.codec.encoder.effort.guide import Reanalysis
 from metamer.codec.encoder.effort.slope import SQUARED_STEP, nominal
 from metamer.codec.encoder.effort.view import Coding, View
 from metamer.codec.grid import latent_area
+from metamer.codec.network.arrays import relative_curvature
 from metamer.codec.network.colour_axes import choose_turn
-from metamer.codec.network.model import load_model, relative_curvature
+from metamer.codec.network.model import load_model
 from metamer.codec.network.passes import FRACTION
 from metamer.codec.options import quality_index
 from metamer.codec.picture import pixels
