@@ -17,14 +17,21 @@ class Chance:
     """What a step draws, from the seed and the step alone: the same for any number of processes.
 
     Of this process's share of the batch: level (n,), noise, which cached latents do without,
-    balance (n,), the weights of samples. every_weight: (batch, K) quality weights of the whole
-    batch.
+    balance (n,), the weights of samples, weight (n, K), their quality weights. every_weight:
+    (batch, K) those of the whole batch.
     """
 
     level: Tensor
     noise: Sequence[Tensor] | None
     balance: Tensor
+    weight: Tensor
     every_weight: Tensor
+
+    def part(self, which: slice) -> "Chance":
+        """That of some of the samples."""
+        noise = None if self.noise is None else tuple(one[which] for one in self.noise)
+        own = (one[which] for one in (self.balance, self.weight))
+        return Chance(self.level[which], noise, *own, self.every_weight)
 
     @classmethod
     def draw(
@@ -50,4 +57,4 @@ class Chance:
             value.to(device, non_blocking=True)
             for value in (level[own], (balance / balance.mean())[own], weights)
         )
-        return cls(level, noise, balance, weights)
+        return cls(level, noise, balance, weights[own], weights)

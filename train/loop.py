@@ -63,6 +63,11 @@ def own_share(stage: Stage, fabric: Fabric) -> slice:
             f"stage {stage.name}: a batch of {stage.batch} cannot be shared by {fabric.world_size} "
             "processes"
         )
+    if size % stage.gradient_accumulation:
+        raise RecipeError(
+            f"stage {stage.name}: {size} crops, a process's share, cannot be computed in "
+            f"{stage.gradient_accumulation} equal parts (gradient_accumulation)"
+        )
     return slice(fabric.global_rank * size, (fabric.global_rank + 1) * size)
 
 

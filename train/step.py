@@ -92,6 +92,74 @@ class Trainer:
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["share"]
 
+        self.optimiser.zero_grad()
+        parts, results = shares(len(image), stage.gradient_accumulation), []
+        for part in parts:
+            # processes add up their gradients once
+            with fabric.no_backward_sync(self.model, enabled=part is not parts[-1]):
+                results.append(
+                    self.backward(
+                        stage,
+                        step,
+                        image[part],
+                        affine[part],
+                        chance.part(part),
+                        None if cached is None else cached.part(part),
+                    )
+                )
+        result = joined(results)
+        loss = torch.stack([one["minimised"] for one in results]).sum()
+        shown = [result[key] for key in ("decoded", "latent", "weights")]
+        norm = fabric.clip_gradients(
+            self.model, self.optimiser, max_norm=recipe.gradient_clip, error_if_nonfinite=False
+        )
+        self.optimiser.step()
+        logged = {
+            "loss": loss,
+            "bpp": result["bpp"].mean(),
+            "psnr": -10 * result["mse"].log10().mean(),
+        }
+        if self.auxiliary:
+            logged["auxiliary"] = self.step_auxiliary()
+        self.average.update_parameters(self.network)
+        if self.opponent:
+            with torch.autocast(
+                fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)
+            ):
+                judged = self.opponent.learn(
+                    image, *shown, rate / stage.learning_rate, recipe.gradient_clip
+                )
+            logged |= {"realism": result["realism"].mean(), "critic": judged}
+        if self.target:
+            self.target.update(fabric.all_gather(result["file_bpp"]).flatten(), chance.every_weight)
+        told = {"loss": result["loss"], "bpp": result["bpp"], "psnr": -10 * result["mse"].log10()}
+        if recipe.network.levels > 1:
+            logged |= by_band(chance.level, recipe.network.levels, told)
+        distances = result["distances"].mean(0).unbind()
+        return logged | {
+            "gradient": norm,
+            **{
+                f"each.{name}": value
+                for name, value in zip(self.distortion.names, distances, strict=True)
+            },
+        }
+
+    def backward(
+        self,
+        stage: Stage,
+        step: int,
+        image: Tensor,
+        affine: Tensor,
+        chance: Chance,
+        cached: CachedLatents | None,
+    ) -> dict[str, Tensor | None]:
+        """Adds the gradients of a part of the batch, in [0, 1], with what was drawn for it.
+
+        Returns:
+            What `rate_distortion` says of it, with the critic's ``realism`` (N,) and what was
+            ``minimised``, the part's share of the batch's loss; without gradients.
+        """
+        recipe, fabric = self.recipe, self.fabric
         # not Fabric's own precision: that would round the images to bf16 too
         with torch.autocast(
             fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)
@@ -116,43 +184,12 @@ class Trainer:
             start = self.distortion.interpolated(self.distortion.start, result["weights"])
             distortion = distortion + recipe.critic.weight * start * realism
         if self.target:
-            multiplier = multiplier * self.target.factor(chance.every_weight[own])
+            multiplier = multiplier * self.target.factor(chance.weight)
         loss = ((result["bpp"] + multiplier * 255**2 * distortion) * chance.balance).mean()
-        self.optimiser.zero_grad()
+        loss = loss / stage.gradient_accumulation
         fabric.backward(loss)
-        norm = fabric.clip_gradients(
-            self.model, self.optimiser, max_norm=recipe.gradient_clip, error_if_nonfinite=False
-        )
-        self.optimiser.step()
-        logged = {
-            "loss": loss.detach(),
-            "bpp": result["bpp"].detach().mean(),
-            "psnr": -10 * result["mse"].log10().mean(),
-        }
-        if self.auxiliary:
-            logged["auxiliary"] = self.step_auxiliary()
-        self.average.update_parameters(self.network)
-        if self.opponent:
-            with torch.autocast(
-                fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)
-            ):
-                judged = self.opponent.learn(
-                    image, *shown, rate / stage.learning_rate, recipe.gradient_clip
-                )
-            logged |= {"realism": realism.detach().mean(), "critic": judged}
-        if self.target:
-            self.target.update(fabric.all_gather(result["file_bpp"]).flatten(), chance.every_weight)
-        parts = {"loss": result["loss"], "bpp": result["bpp"], "psnr": -10 * result["mse"].log10()}
-        if recipe.network.levels > 1:
-            logged |= by_band(chance.level, recipe.network.levels, parts)
-        distances = result["distances"].detach().mean(0).unbind()
-        return logged | {
-            "gradient": norm,
-            **{
-                f"each.{name}": value
-                for name, value in zip(self.distortion.names, distances, strict=True)
-            },
-        }
+        found = {**result, "realism": realism, "minimised": loss}
+        return {key: None if value is None else value.detach() for key, value in found.items()}
 
     def step_auxiliary(self) -> Tensor:
         """A step of what `Network.auxiliary_loss` trains; returns that loss.
@@ -199,3 +236,20 @@ class Trainer:
             self.opponent.load_state(state["critic"])
         if self.target:
             self.target.log_factor.copy_(state["log_factor"])
+
+
+def shares(count: int, parts: int) -> list[slice]:
+    """So many equal parts of ``count`` samples."""
+    size = count // parts
+    return [slice(first, first + size) for first in range(0, count, size)]
+
+
+def joined(results: list[dict[str, Tensor | None]]) -> dict[str, Tensor | None]:
+    """Rows of all parts of a batch, in order; what has none is left out."""
+    if len(results) == 1:
+        return results[0]
+    return {
+        key: None if value is None else torch.cat([one[key] for one in results])
+        for key, value in results[0].items()
+        if value is None or value.ndim
+    }

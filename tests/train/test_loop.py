@@ -387,6 +387,27 @@ def test_two_processes_end_with_the_weights_of_one(mixed_run, beginning, photogr
     assert [row["step"] for row in rows(tmp_path / "run") if "validation" in row] == [4, 8]
 
 
+def test_a_batch_in_parts_is_the_same_batch(mixed_run, beginning, photographs, tmp_path):
+    """With everything in the recipe, as for two processes."""
+    stages = [stage | {"gradient_accumulation": 2} for stage in mixture(beginning)["stages"]]
+    together = trained(photographs, tmp_path / "run", mixture(beginning, stages=stages))
+    alone, before = running.load(mixed_run / "checkpoint.pt"), running.load(beginning)["average"]
+    off, moved = (
+        torch.cat([(alone["model"][name] - other[name]).flatten() for name in before])
+        for other in (together["model"], before)
+    )
+    print(f"at most {off.abs().max():.1e} apart, moved by up to {moved.abs().max():.1e}")
+    assert 0 < off.abs().max() < 1e-3 and off.norm() < 2e-3 * moved.norm()
+    assert together["critic"]["optimiser"]["state"][0]["step"] == 8
+    torch.testing.assert_close(alone["log_factor"], together["log_factor"], atol=1e-4, rtol=1e-3)
+
+
+def test_a_batch_that_cannot_be_parted(photographs, tmp_path):
+    values = {"stages": [stage("uneven", 1, gradient_accumulation=3)]}
+    with pytest.raises(RecipeError, match="4 crops, a process's share, cannot be computed in 3"):
+        training.train(from_mapping(values), [photographs], tmp_path / "run")
+
+
 def test_processes_share_a_batch_without_rest():
     whole = Stage("s", steps=1, batch=12)
     shares = [

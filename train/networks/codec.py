@@ -81,6 +81,10 @@ class CachedLatents:
     bpp: Tensor
     corners: list[tuple[int, int]]
 
+    def part(self, which: slice) -> "CachedLatents":
+        """Those of some of the samples."""
+        return CachedLatents(self.sixteenths[which], self.bpp[which], self.corners[which])
+
     def cut(self, planes: Tensor, side: int, scale: int = 1) -> Tensor:
         """(N, C, S, S) the crops of planes (N, C, …) that cover the windows with ``scale`` samples
         a position, crops of ``side`` samples.

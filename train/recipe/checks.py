@@ -18,6 +18,7 @@ COMMON = frozenset(  # what every network goes by
         "steps",
         "parts",
         "batch",
+        "gradient_accumulation",
         "crop",
         "learning_rate",
         "warmup_steps",

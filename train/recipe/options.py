@@ -37,6 +37,9 @@ class Stage:
     the run started from. CompressAI's: `all`, `decoder`."""
     batch: Count = 8
     """Crops a step, over all processes together."""
+    gradient_accumulation: Count = 1
+    """Parts that each process computes its crops in, one after the other, before it changes a
+    weight: the same step in less memory."""
     crop: Annotated[int, Field(strict=True, ge=64, multiple_of=16)] = 192
     """Side of the square crops, in pixels."""
     learning_rate: Positive = 1e-3
