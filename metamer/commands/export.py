@@ -14,9 +14,9 @@ from metamer.commands.options import Command, Finite, advanced_option, force_opt
 @click.option(
     "--data",
     "folders",
-    type=click.Path(path_type=Path),
     multiple=True,
-    help="Photographs to count a codec's coding tables on. Repeatable.",
+    metavar="DATA",
+    help="Photographs to count a codec's coding tables on, as of `metamer train`. Repeatable.",
 )
 @click.option(
     "-o", "--output", type=click.Path(path_type=Path), help="File to write; default: in RUN."

@@ -12,7 +12,7 @@ from torch import Tensor
 from metamer.codec.network.model import Model
 from metamer.codec.system import files
 from metamer.train import loop, validation
-from metamer.train.data import Photographs, find
+from metamer.train.data import Source, open_data
 from metamer.train.export.card import decoded_model, own_keys, trains_only, write
 from metamer.train.export.graphs import graphs
 from metamer.train.export.tables import (
@@ -32,9 +32,7 @@ from metamer.train.recipe.options import Stage
 from metamer.train.running import CHECKPOINT
 
 
-def export_model(
-    codec: Codec, card: dict, photographs: Photographs, path: Path, crops: int = 512
-) -> None:
+def export_model(codec: Codec, card: dict, source: Source, path: Path, crops: int = 512) -> None:
     """Writes ``codec`` (averaged weights) to ``path``. card: what model.json should say besides the
     format's own keys.
     """
@@ -46,7 +44,7 @@ def export_model(
         # the encoder's choices depend on the tables, so count once more with better ones
         for _ in range(2):
             write(draft, card, members, {**arrays, **pack_tables(tables, np.zeros(SCALES, bool))})
-            tables = count_tables(draft, photographs, crops)
+            tables = count_tables(draft, source, crops)
         write(draft, card, members, {**arrays, **pack_tables(tables, hardly_used(tables))})
         draft.replace(path)
     finally:
@@ -101,19 +99,19 @@ def export_run(
     """Exports the averaged weights of the training run in folder ``run``; returns the card that
     model.json holds.
 
-    Coding tables are counted on the photographs of ``folders``, what integers cost is measured on
-    those they hold out; a run of transforms alone keeps the tables, and the streams, of the model
-    it started from. encoder: what `codec.network.model.Model` shall go by in encoding,
-    ``tradeoff``, ``worth`` and ``masking``.
+    Coding tables are counted on the photographs of ``folders``, or shards, as training takes them;
+    what integers cost is measured on those that were held out. A run of transforms alone keeps the
+    tables, and the streams, of the model it started from. encoder: what
+    `codec.network.model.Model` shall go by in encoding, ``tradeoff``, ``worth`` and ``masking``.
     """
     codec, state = loop.restore_average(Path(run) / CHECKPOINT)
     card = {"name": name, "steps": state["step"], "recipe": state["recipe"], **(encoder or {})}
     if trains_only(state["recipe"], *KEEPING):
         keep_streams(codec, decoded_model(state["recipe"]), card, path)
         return card
-    training, held = find(*folders)
-    crops_held = validation.validation_crops(held)
+    data = open_data(folders, before=state.get("data", {}))
+    crops_held = validation.validation_crops(data.validation)
     if len(crops_held):
         card["integer_cost_percent"] = round(integer_cost(codec, crops_held), 3)
-    export_model(codec, card, Photographs(training), path, crops)
+    export_model(codec, card, data.training, path, crops)
     return card

@@ -17,7 +17,7 @@ from metamer.codec.network.model import Model
 from metamer.codec.network.passes import CONTEXT_SHIFT, FRACTION, MEAN_SHIFT
 from metamer.codec.options import QUALITIES
 from metamer.entropy.tables import quantise
-from metamer.train.data import Crops, Photographs
+from metamer.train.data import Source
 from metamer.train.networks.codec import Codec
 from metamer.train.networks.entropy_model import (
     SCALE_LOW,
@@ -113,18 +113,17 @@ def pack_tables(probabilities: list[np.ndarray], empty: np.ndarray) -> dict[str,
     return {"frequencies": np.concatenate(kept), "reach": reach}
 
 
-def count_tables(
-    path: Path, photographs: Photographs, crops: int, crop: int = 384
-) -> list[np.ndarray]:
+def count_tables(path: Path, source: Source, crops: int, crop: int = 384) -> list[np.ndarray]:
     """Probabilities as in `logistic_tables`, counted with the model at ``path`` on ``crops`` crops
     of all qualities.
 
     Counts are made symmetric: a residual's sign carries no information here.
     """
     model, prior = Model(path), logistic_tables()
-    counter, source = Counter([len(table) for table in prior]), Crops(photographs, crop, seed=1)
-    for index in tqdm(range(crops), desc="counting residuals", unit="crop"):
-        picture = Image.fromarray(source[index].permute(1, 2, 0).numpy())
+    counter = Counter([len(table) for table in prior])
+    pieces = tqdm(source.crops(crop, 1, crops), "counting residuals", crops, unit="crop")
+    for index, piece in enumerate(pieces):
+        picture = Image.fromarray(piece.permute(1, 2, 0).numpy())
         quality = int((index + 0.5) / crops * QUALITIES)
         write_picture(picture, quality, model, counter, choose_turn(picture))
     tables = []
