@@ -144,7 +144,7 @@ def test_runs_begin_from_models_from_decoders_and_from_nothing_else(tiny_model, 
     for name, weight in again.state_dict().items():
         assert torch.equal(weight, trained[name])
     # another decoder does not begin from a decoder: its linear transform is no longer the model's
-    with pytest.raises(RecipeError, match="holds no codec"):
+    with pytest.raises(RecipeError, match="holds no network"):
         start.load(str(first), options_of(tiny_model, FINE))
     own = start.load(tiny_model, options_of(tiny_model, None))
     running.save(tmp_path / "own.pt", {"average": own.state_dict()})
