@@ -172,7 +172,8 @@ def write_study(
         raise FileError(f"{out}: {(problem.strerror or str(problem)).lower()}") from None
     codecs = len({one.codec for pair in drawn for one in (pair.first, pair.second)})
     pictures = len({pair.picture for pair in drawn})
-    line = f"{out / 'index.html'}: {len(trials)} trials of {codecs} codecs and {pictures} pictures"
+    line = f"{out / 'index.html'}: {len(trials)} trials of {codecs} codecs and {pictures} picture"
+    line += "s" if pictures != 1 else ""
     return "\n".join(filter(None, (f"{line}; the key is {key_path}", off_rate_note(sets))))
 
 
