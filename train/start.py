@@ -99,7 +99,8 @@ def from_model(model: Model) -> Codec:
         analysis = constants(model, "analysis")
         put(codec.analysis, analysis, "analysis.")
         put(entropy.hyper_analysis, analysis, "hyper.")
-        put(codec.synthesis, constants(model, "synthesis"), "synthesis.")
+        synthesis = constants(model, "synthesis")
+        put(codec.synthesis, synthesis, "synthesis.")
         put_integers(entropy.hyper_synthesis, constants(model, names[0]), "")
         for name, context in zip(names[1:], entropy.contexts, strict=True):
             put_integers(context, constants(model, name), "network.")
@@ -121,8 +122,12 @@ def from_model(model: Model) -> Codec:
     unit = FRACTION * 2**MEAN_SHIFT / ContextNetwork.MEAN_ONE
     # finest at the highest quality
     deviation = torch.from_numpy(array["mean_factor"][-1] / unit * array["step"][-1]).float()
-    for part in (codec.analysis, codec.synthesis, entropy):
+    for part in (codec.analysis, entropy):
         part.deviation.copy_(deviation)
+    for name, rows in codec.synthesis.companding.named_buffers():
+        # a scale of one deviation and no gain in models from before there was `Companding`
+        former = deviation.log() if name == "log_scale" else torch.tensor(0.0)
+        rows.copy_(synthesis.get(f"synthesis.companding.{name}", former))
     return codec
 
 

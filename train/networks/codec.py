@@ -182,7 +182,7 @@ class Codec(Network):
         for linear, matrix in ((self.analysis.linear, basis), (self.synthesis.linear, basis.T)):
             linear.crossing.copy_(crossing if linear is self.analysis.linear else crossing.T)
             linear.basis.copy_(matrix)
-        for part in (self.analysis, self.synthesis, self.entropy):
+        for part in (self.analysis, self.entropy):
             part.deviation.copy_(deviation)
         rows = self.lagrangian(torch.arange(self.options.levels))
         self.entropy.log_step.copy_(
@@ -190,6 +190,10 @@ class Codec(Network):
                 -1, len(deviation)
             )
         )
+        self.synthesis.companding.log_scale.copy_(
+            deviation.log().expand_as(self.synthesis.companding.log_scale)
+        )
+        self.synthesis.companding.widen(self.entropy.log_step.exp(), keep=False)
         # a logistic's scale is √3/π of its deviation; photographs are sparse
         for context in self.entropy.contexts:
             context.scale.bias.fill_((math.log(3**0.5 / math.pi) - 0.7) / SCALE_STEP)

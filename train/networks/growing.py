@@ -23,8 +23,8 @@ def grown(own: Synthesis, options: DecoderOptions) -> Synthesis:
     write to old channels, and new blocks add nothing. New weights that read are as in an untrained
     network, so that all of them learn from the first steps on.
     """
-    made = Synthesis(len(own.deviation), options, len(own.modulation.table))
-    made.deviation.copy_(own.deviation)
+    made = Synthesis(own.companding.log_scale.shape[1], options, len(own.modulation.table))
+    made.companding.load_state_dict(own.companding.state_dict())
     made.linear.load_state_dict(own.linear.state_dict())
     if not is_larger(options, own.options):
         return made

@@ -64,6 +64,43 @@ class Modulation(nn.Module):
         return value * (1 + scale) + shift
 
 
+class Companding(nn.Module):
+    """Latents as the synthesis' residual network sees them: gain · asinh(latent / scale).
+
+    Latents have heavy tails; without the compression the network diverges. Scale and gain are fixed,
+    by channel and quality. The scale is a standard deviation, or the quantiser step where that is
+    wider. With deviations alone, steps of twenty of them made the network's slope where a latent is
+    rounded to nothing five times that of the linear transform, and gradients that pass straight
+    through rounding drove latents that should never be coded.
+    """
+
+    def __init__(self, levels: int, latents: int):
+        super().__init__()
+        self.register_buffer("log_scale", torch.zeros(levels, latents))
+        self.register_buffer("log_gain", torch.zeros(levels, latents))
+
+    @torch.no_grad()
+    def widen(self, step: Tensor, keep: bool = True) -> None:
+        """Makes room for quantiser steps.
+
+        Args:
+            step: (K, M), image units.
+            keep: Choose gains that leave unchanged what latents of 0 and ± one step give.
+        """
+        before = self.log_scale.exp()
+        after = torch.hypot(before, step)
+        self.log_scale.copy_(after.log())
+        if keep:
+            self.log_gain.add_((torch.asinh(step / before) / torch.asinh(step / after)).log())
+
+    def forward(self, latent: Tensor, weights: Tensor) -> Tensor:
+        with torch.autocast(latent.device.type, enabled=False):  # 8 bits of mantissa are too few
+            weights = weights.float()
+            factor = torch.exp(-(weights @ self.log_scale))[:, :, None, None]
+            gain = torch.exp(weights @ self.log_gain)[:, :, None, None]
+        return asinh(latent * factor) * gain
+
+
 class Analysis(nn.Module):
     """Image (N, 3, H, W) in [0, 1], sides multiples of 16, to latents (N, M, H/16, W/16) in image
     units.
@@ -119,10 +156,18 @@ class Synthesis(nn.Module):
         self.modulation = Modulation(levels, width)
         self.blocks = nn.Sequential(*[Block(width) for _ in range(options.blocks)])
         self.head = nn.Conv2d(width, 3 * options.stride**2, 1)
-        self.register_buffer("deviation", torch.ones(latents))
+        self.companding = Companding(levels, latents)
         nn.init.orthogonal_(self.stem.weight)
         nn.init.normal_(self.head.weight, std=1e-3)
         nn.init.zeros_(self.head.bias)
+
+    def _load_from_state_dict(self, state_dict, prefix, *others) -> None:
+        deviation = state_dict.pop(f"{prefix}deviation", None)
+        if deviation is not None:  # of checkpoints from before there was `Companding`
+            rows = deviation.log().expand(self.companding.log_scale.shape)
+            state_dict[f"{prefix}companding.log_scale"] = rows
+            state_dict[f"{prefix}companding.log_gain"] = torch.zeros_like(rows)
+        super()._load_from_state_dict(state_dict, prefix, *others)
 
     @property
     def receptive_field(self) -> int:
@@ -134,8 +179,7 @@ class Synthesis(nn.Module):
         return max(1, -(-self.options.blocks // self.finer))
 
     def forward(self, latent: Tensor, weights: Tensor) -> Tensor:
-        # latents have heavy tails; without the compression the residual network diverges
-        value = self.stem(asinh(latent / self.deviation[:, None, None]))
+        value = self.stem(self.companding(latent, weights))
         if self.finer > 1:
             value = F.pixel_shuffle(value, self.finer)
         detail = self.head(self.blocks(self.modulation(value, weights)))

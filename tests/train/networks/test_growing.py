@@ -19,7 +19,7 @@ def trained(options: DecoderOptions) -> Synthesis:
     with torch.no_grad():
         for weight in made.parameters():
             weight += 0.1 * torch.randn(weight.shape, generator=generator)
-        made.deviation.copy_(1 + torch.rand(LATENTS, generator=generator))
+        made.companding.log_scale.copy_(torch.rand(LEVELS, LATENTS, generator=generator))
     return made.eval()
 
 
