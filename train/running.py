@@ -69,6 +69,8 @@ def load(path: Path) -> dict:
         raise RecipeError(f"{path}: {problem.strerror}") from None
     except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as problem:
         raise RecipeError(f"{path}: is not a checkpoint of ours: {problem}") from None
+    if not isinstance(state, dict):
+        raise RecipeError(f"{path}: is not a checkpoint of ours: it holds a {type(state).__name__}")
     if isinstance(state.get("recipe"), dict):
         state["recipe"] = old_names.translated(state["recipe"])
     return state

@@ -37,7 +37,14 @@ def grown(name: str, value: Tensor, options: NetworkOptions, levels: int, reach:
         if name.endswith(end):
             start = sum(options.groups) if before == "latents" else options.features
             planes = value.narrow(1, start, options.levels)
-            return torch.cat([value[:, :start], continued(planes, levels, 1, reach), value[:, start + options.levels :]], 1)
+            return torch.cat(
+                [
+                    value[:, :start],
+                    continued(planes, levels, 1, reach),
+                    value[:, start + options.levels :],
+                ],
+                1,
+            )
     return value
 
 
@@ -60,7 +67,9 @@ def main(source: Path, target: Path, levels: int, blocks: int) -> None:
     order = [name for name in before if name not in linear] + linear
     moments = {name: state["optimiser"]["state"][place] for place, name in enumerate(order)}
     for part in ("model", "average"):
-        known = {name: grown(name, value, old, levels, REACH) for name, value in state[part].items()}
+        known = {
+            name: grown(name, value, old, levels, REACH) for name, value in state[part].items()
+        }
         codec.load_state_dict(fresh | known)
         state[part] = {name: value.clone() for name, value in codec.state_dict().items()}
     after = [name for name, _ in codec.named_parameters()]
@@ -69,13 +78,20 @@ def main(source: Path, target: Path, levels: int, blocks: int) -> None:
     for place, name in enumerate(after):
         if name in moments:
             kept[place] = {
-                key: value if key == "step" else grown(name, value, old, levels, 0.0) for key, value in moments[name].items()
+                key: value if key == "step" else grown(name, value, old, levels, 0.0)
+                for key, value in moments[name].items()
             }
         else:  # as Adam begins, yet with a small rate: a second moment of its neighbours' size comes within some hundred steps
             shape = codec.get_parameter(name)
-            kept[place] = {"step": torch.tensor(0.0), "exp_avg": torch.zeros_like(shape), "exp_avg_sq": torch.zeros_like(shape)}
+            kept[place] = {
+                "step": torch.tensor(0.0),
+                "exp_avg": torch.zeros_like(shape),
+                "exp_avg_sq": torch.zeros_like(shape),
+            }
     state["optimiser"]["state"] = kept
-    for group, size in zip(state["optimiser"]["param_groups"], (len(after) - len(linear), len(linear)), strict=True):
+    for group, size in zip(
+        state["optimiser"]["param_groups"], (len(after) - len(linear), len(linear)), strict=True
+    ):
         start = 0 if group is state["optimiser"]["param_groups"][0] else len(after) - len(linear)
         group["params"] = list(range(start, start + size))
     state["recipe"]["network"] = network
@@ -85,7 +101,9 @@ def main(source: Path, target: Path, levels: int, blocks: int) -> None:
 
 
 if __name__ == "__main__":
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)
     parser.add_argument("--levels", type=int, default=0)

@@ -27,6 +27,7 @@ from metamer.train.export import graphs as exported_graphs
 from metamer.train.export import models as exported_models
 from metamer.train.export import tables as exported_tables
 from metamer.train.recipe.checks import from_mapping
+from metamer.train.recipe.options import Stage
 from metamer.train.run import training
 from tests.conftest import run_metamer
 
@@ -75,7 +76,8 @@ def test_steps_are_never_too_small_for_32_bits(tiny_run):
         arrays["step"][0], network.entropy.log_steps()[0].exp().detach(), rtol=1e-6
     )
     image = torch.rand(1, 3, 64, 64, generator=torch.Generator().manual_seed(0))
-    latent = network(image, torch.tensor([0.0]), "decoder")[1].latent[:, 0]
+    stage = Stage(name="decoder", steps=1, parts="decoder")
+    latent = network(image, torch.tensor([0.0]), stage).latent[:, 0] * network.entropy.deviation[0]
     step = arrays["step"][0, 0] / FRACTION
     np.testing.assert_allclose(latent.detach() / step, (latent.detach() / step).round(), atol=0.01)
 

@@ -193,8 +193,9 @@ def test_crops_decode_to_what_whole_photographs_do(folder, tiny_model, stride, b
         generator = torch.Generator().manual_seed(step_seed(made, step))
         level = draw_levels(made, stage, generator)
         with torch.no_grad():
-            found, coded = network(image / 255, level, "decoder", affine=affine, cached=cached)
-        assert torch.equal(coded.bits, cached.bpp * 96**2)
+            made_of_it = network(image / 255, level, stage, affine=affine, cached=cached)
+        found = made_of_it.image
+        assert torch.equal(made_of_it.bits, cached.bpp * 96**2)
         edges |= {corner for pair in cached.corners for corner in pair}
         for number, (crop, one) in enumerate(zip(image, level.tolist(), strict=True)):
             entry, (rows, columns) = place(batches.entries, crop)
@@ -203,7 +204,7 @@ def test_crops_decode_to_what_whole_photographs_do(folder, tiny_model, stride, b
             torch.testing.assert_close(
                 found[number], whole.decoded()[:, rows, columns], rtol=0, atol=2e-4
             )
-            step_of = coded.latent[number]
+            step_of = made_of_it.latent[number] * network.entropy.deviation[:, None, None]
             inner = [slice(side.start // 16, side.stop // 16) for side in (rows, columns)]
             torch.testing.assert_close(step_of, whole.latent[0][:, *inner])
     assert edges == {0, 1, 2, 3, 4}  # at the first edge, near it, inside, …
