@@ -19,6 +19,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from metamer.codec.errors import FileError, ModelError
@@ -30,7 +31,7 @@ from metamer.codec.system import files
 from metamer.train import start
 from metamer.train.networks.lapped import BLOCK
 
-FORMAT = 1
+FORMAT = 2
 INDEX = "index.json"
 # of the linear transforms' weights, whose errors all of the signal shows; of the networks'
 LINEAR_BITS, BITS = 11, 10
@@ -209,9 +210,22 @@ def _part(constants: dict[str, Tensor], prefix: str) -> Callable[[str], np.ndarr
     return lambda name: constants[f"{prefix}.{name}"].numpy()
 
 
+def _companding(tensors: Tensors, constants: dict[str, Tensor], prefix: str, levels: int) -> None:
+    """Scales and gains of `train.networks.transforms.Companding`; models from before there was one
+    have deviations for scales.
+    """
+    scale = constants.get(f"{prefix}.companding.log_scale")
+    gain = constants.get(f"{prefix}.companding.log_gain")
+    if scale is None or gain is None:
+        scale = torch.from_numpy(np.log(_deviation(constants))).expand(levels, -1)
+        gain = torch.zeros_like(scale)
+    tensors.add("log_scale", scale.numpy())
+    tensors.add("log_gain", gain.numpy())
+
+
 def _synthesis(tensors: Tensors, constants: dict[str, Tensor], prefix: str) -> None:
     part = _part(constants, prefix)
-    tensors.add("deviation", _deviation(constants))
+    _companding(tensors, constants, prefix, len(part("modulation.table")))
     tensors.add("linear.crossing", part("linear.crossing"))
     tensors.add_rounded("linear.basis", part("linear.basis"), LINEAR_BITS, axis=1)
     head = part("head.weight")[:, :, 0, 0]

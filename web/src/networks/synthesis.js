@@ -60,13 +60,20 @@ export function runBlocks(engine, list, x, other, height, width) {
   return from;
 }
 
-/** Interpolated rows of a modulation table (levels, 2 · width): scale and shift of features, for a quality. */
-export function modulation(table, levelWeights, quality) {
+/** What a quality's row of a table (levels, size) is between those of the levels. */
+function interpolated(table, levelWeights, quality) {
   const levels = levelWeights.length / 256,
     size = table.length / levels,
     row = new Float32Array(size);
   for (let level = 0; level < levels; level++)
     for (let i = 0; i < size; i++) row[i] += levelWeights[quality * levels + level] * table[level * size + i];
+  return row;
+}
+
+/** Scale and shift of features for a quality, of a modulation table (levels, 2 · width). */
+export function modulation(table, levelWeights, quality) {
+  const row = interpolated(table, levelWeights, quality),
+    size = row.length;
   return { scale: row.subarray(0, size / 2).map((value) => 1 + value), shift: row.subarray(size / 2) };
 }
 
@@ -78,8 +85,10 @@ export class Synthesis {
   constructor(engine, tensors, weights, model) {
     this.engine = engine;
     this.tables = model;
-    this.deviation = engine.put(weights("deviation").map((value) => 1 / value));
-    this.latents = tensors.shape("deviation")[0];
+    this.logScale = weights("log_scale");
+    this.logGain = weights("log_gain");
+    this.latents = tensors.shape("log_scale")[1];
+    this.factor = engine.floats(this.latents); // of latents before they are compressed
     this.#addBasis(weights("linear.basis"), model.header.groups[0]);
     this.crossing = crossing(engine, weights("linear.crossing"));
     this.stemBias = weights("stem.bias");
@@ -106,8 +115,12 @@ export class Synthesis {
   /** Puts in what depends on the quality. */
   #prepare(quality) {
     const { engine, latents, width, stemBias } = this,
-      steps = this.tables.array("step");
-    const { scale, shift } = modulation(this.modulation, this.tables.array("level_weights"), quality);
+      steps = this.tables.array("step"),
+      levelWeights = this.tables.array("level_weights");
+    const { scale, shift } = modulation(this.modulation, levelWeights, quality);
+    const logScale = interpolated(this.logScale, levelWeights, quality);
+    engine.view(Float32Array, this.factor, latents).set(logScale.map((value) => Math.exp(-value)));
+    this.gain = interpolated(this.logGain, levelWeights, quality).map((value) => Math.exp(value));
     const rows = stemBias.length;
     const factor = engine.view(Float32Array, this.stem.factor, rows),
       offset = engine.view(Float32Array, this.stem.offset, rows);
@@ -133,7 +146,8 @@ export class Synthesis {
     const latent = engine.floats(n * latents),
       whole = engine.put(values);
     kernels.dequantise(whole, n, latents, this.step, latent);
-    kernels.compress(latent, n, latents, this.deviation, whole, latents); // in the place of the whole numbers
+    kernels.compress(latent, n, latents, this.factor, whole, latents); // in the place of the whole numbers
+    this.#amplify(engine.view(Float32Array, whole, n * latents));
     const x = engine.floats(n * size),
       other = engine.floats(n * size),
       line = this.#line(width);
@@ -167,6 +181,14 @@ export class Synthesis {
     this.#filter(height, width, line, planes);
     engine.release(mark);
     return planes;
+  }
+
+  /** Multiplies compressed latents by their channels' gains. */
+  #amplify(values) {
+    const { gain, latents } = this;
+    if (gain.every((value) => value === 1)) return;
+    for (let place = 0; place < values.length; place += latents)
+      for (let i = 0; i < latents; i++) values[place + i] *= gain[i];
   }
 
   /** Room for what a layer makes of a row. */

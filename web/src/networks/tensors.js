@@ -1,8 +1,8 @@
-// Files that `metamer export --web` writes (train/web_export.py): a header and named arrays.
+// Files that `metamer export --web` writes (train/export/web.py): a header and named arrays.
 
 import { ModelError } from "../errors.js";
 
-const FORMAT = 1;
+const FORMAT = 2;
 const TYPES = {
   int8: Int8Array,
   uint8: Uint8Array,
