@@ -14,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from metamer.codec.network.model import load_model
 from metamer.evaluation.rate.bjontegaard import bd_rate
 from metamer.train import running, start, validation
 from metamer.train.data import find
@@ -35,12 +36,9 @@ if __name__ == "__main__":
     arguments = parser.parse_args()
     made = from_mapping(running.load(arguments.run / running.CHECKPOINT)["recipe"])
     crops = validation.validation_crops(find(arguments.photographs)[1])
-    distortion, cpu = Distortion({"mse": 1.0}, made.network.levels), torch.device("cpu")
-    anchor = curve(
-        validation.validate(
-            start.load(arguments.against, made.network), distortion, crops, made.stages[0], cpu
-        )
-    )
+    against = start.from_model(load_model(arguments.against))
+    distortion, cpu = Distortion({"mse": 1.0}, against.options.levels), torch.device("cpu")
+    anchor = curve(validation.validate(against, distortion, crops, made.stages[0], cpu))
     for line in (arguments.run / running.LOG).read_text().splitlines():
         row = json.loads(line)
         if "validation" in row:

@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from metamer.train import running
-from metamer.train.networks import Codec, NetworkOptions
+from metamer.train.networks.codec import Codec, NetworkOptions
 
-ROWS = ("modulation.table", "entropy.log_step", "entropy.log_stretch", "entropy.hyper_log_scale")
+ROWS = ("modulation.table", "companding.log_scale", "companding.log_gain", "entropy.log_step", "entropy.log_stretch", "entropy.hyper_log_scale")
 PLANES = {"entropy.hyper_analysis.net.0.weight": "latents", "squeeze.weight": "features"}
 REACH = 0.5  # of the last difference, added for every level further
 
@@ -67,10 +67,10 @@ def main(source: Path, target: Path, levels: int, blocks: int) -> None:
     order = [name for name in before if name not in linear] + linear
     moments = {name: state["optimiser"]["state"][place] for place, name in enumerate(order)}
     for part in ("model", "average"):
-        known = {
+        carried = {
             name: grown(name, value, old, levels, REACH) for name, value in state[part].items()
         }
-        codec.load_state_dict(fresh | known)
+        codec.load_state_dict(fresh | carried)
         state[part] = {name: value.clone() for name, value in codec.state_dict().items()}
     after = [name for name, _ in codec.named_parameters()]
     after = [name for name in after if name not in linear] + linear
@@ -95,6 +95,10 @@ def main(source: Path, target: Path, levels: int, blocks: int) -> None:
         start = 0 if group is state["optimiser"]["param_groups"][0] else len(after) - len(linear)
         group["params"] = list(range(start, start + size))
     state["recipe"]["network"] = network
+    state["distortion"] = {
+        name: torch.cat([rows[:1].expand(levels, *rows.shape[1:]), rows])
+        for name, rows in state["distortion"].items()
+    }
     target.parent.mkdir(parents=True, exist_ok=True)
     running.save(target, state)
     print(f"step {state['step']}, optimiser's {step}: {network}")
