@@ -15,7 +15,14 @@ from torch import Tensor
 from metamer.train import running
 from metamer.train.networks.codec import Codec, NetworkOptions
 
-ROWS = ("modulation.table", "companding.log_scale", "companding.log_gain", "entropy.log_step", "entropy.log_stretch", "entropy.hyper_log_scale")
+ROWS = (
+    "modulation.table",
+    "companding.log_scale",
+    "companding.log_gain",
+    "entropy.log_step",
+    "entropy.log_stretch",
+    "entropy.hyper_log_scale",
+)
 PLANES = {"entropy.hyper_analysis.net.0.weight": "latents", "squeeze.weight": "features"}
 REACH = 0.5  # of the last difference, added for every level further
 

@@ -67,11 +67,11 @@ class Modulation(nn.Module):
 class Companding(nn.Module):
     """Latents as the synthesis' residual network sees them: gain · asinh(latent / scale).
 
-    Latents have heavy tails; without the compression the network diverges. Scale and gain are fixed,
-    by channel and quality. The scale is a standard deviation, or the quantiser step where that is
-    wider. With deviations alone, steps of twenty of them made the network's slope where a latent is
-    rounded to nothing five times that of the linear transform, and gradients that pass straight
-    through rounding drove latents that should never be coded.
+    Latents have heavy tails; without the compression the network diverges. Scale and gain are
+    fixed, by channel and quality. The scale is a standard deviation, or the quantiser step where
+    that is wider. With deviations alone, steps of twenty of them made the network's slope where a
+    latent is rounded to nothing five times that of the linear transform, and gradients that pass
+    straight through rounding drove latents that should never be coded.
     """
 
     def __init__(self, levels: int, latents: int):
