@@ -225,7 +225,7 @@ def test_the_workshops_commands_are_listed_with_the_others():
     ],
 )
 def test_what_the_machine_or_a_distance_lacks_is_one_line(problem, line, monkeypatch):
-    def fail(*_):
+    def fail(*_, **options):
         raise problem
 
     monkeypatch.setattr("metamer.train.command.train", fail)

@@ -8,7 +8,8 @@ from research.recorded_results import MODEL_IDS, ROOT, read_results, shipped_ids
 
 # that hold figures of models; ids are eight hexadecimal digits
 PATTERNS = ("README.md", "docs/**/*.md", "codec/*.md", "codec/weights/*.md", "research/*.md")
-ID = re.compile(r"(?<![0-9a-f])(?=[0-9a-f]*\d)[0-9a-f]{8}(?![0-9a-f])")
+# digits alone are taken for a number, words for words
+ID = re.compile(r"(?<![0-9a-f])(?=[0-9a-f]*\d)(?=\d*[a-f])[0-9a-f]{8}(?![0-9a-f])")
 NAME = re.compile(r"`(base-\d+)(?=[`+@])")
 
 

@@ -16,6 +16,7 @@ from metamer.codec.errors import RecipeError
 from metamer.perception import create
 from metamer.perception.distances.perceptnet import LAYERS
 from metamer.perception.vision import receptive_fields
+from metamer.train.checked import build
 from metamer.train.running import CHECKPOINT, load
 from metamer.train.spaces import loop, recipe, sweep
 from metamer.train.spaces.perceptnet import (
@@ -30,7 +31,7 @@ from tests.conftest import ROOT, run_metamer
 OBJECTIVES = get_args(Objective)
 
 
-TINY = {"steps": 6, "batch": 2, "crop": 32, "warmup": 1, "average": 0.5, "learning_rate": 0.01,
+TINY = {"steps": 6, "batch": 2, "crop": 32, "warmup_steps": 1, "weight_average_decay": 0.5, "learning_rate": 0.01,
         "save_every": 4, "validate_every": 3, "log_every": 2}  # fmt: skip
 
 
@@ -131,7 +132,7 @@ def test_options_that_cannot_work_are_refused():
     for options in ({"objective": "denoise"}, {"strength": 0.1}, {"objective": "denoising"}, {"initialisation": "gabor"},
                     {"objective": "sparsity", "strength": -0.1}):  # fmt: skip
         with pytest.raises(RecipeError):
-            PerceptNetOptions(**options)
+            build(PerceptNetOptions, options)
 
 
 def test_parametric_start(photographs):

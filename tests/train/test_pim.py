@@ -11,6 +11,7 @@ import torch
 from metamer.codec.errors import RecipeError
 from metamer.perception import create
 from metamer.perception.distances.pim import PimSpace
+from metamer.train.checked import build
 from metamer.train.spaces import loop, pim, recipe
 from metamer.train.spaces.pim import Options, PimTask, ixyz, windows
 from tests.conftest import run_metamer
@@ -146,7 +147,7 @@ def test_what_cannot_be_trained_is_said(clips, photographs, tmp_path):
             PimTask(options, folders, tmp_path, 4, 40, 0)
     for wrong in ({"width": 0}, {"warps": 2}, {"noise": -1}):
         with pytest.raises(RecipeError, match="options"):
-            Options(**wrong)
+            build(Options, wrong, "options")
 
 
 def test_training_resumes_and_ships(clips, photographs, tmp_path):

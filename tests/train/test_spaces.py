@@ -10,11 +10,13 @@ from torch import nn
 
 from metamer.codec.errors import RecipeError
 from metamer.train import command, running
+from metamer.train.checked import documented
 from metamer.train.spaces import loop, recipe
 from metamer.train.spaces.task import Task
 from tests.conftest import ROOT, inside, run_metamer
 
 
+@documented
 @dataclass
 class Slope:
     """What the line's slope is, and how noisy its samples are."""
@@ -190,11 +192,11 @@ def test_another_recipe_does_not_resume_and_a_run_is_not_overwritten(path, tmp_p
     (("steps: 60", "stepz: 60"), "did you mean 'steps'"),
     (("slope: 3", "slop: 3"), "did you mean 'slope'"),
     (("slope: 3", "noise: -1.0"), "options.noise"),
-    (("slope: 3", "slope: steep"), "expected float"),
-    (("batch: 16", "batch: 0"), "batch: must be at least 1"),
-    (("learning_rate: 0.03", "learning_rate: 0.0"), "learning_rate > 0"),
-    (("precision: 32-true", "precision: half"), "precision is one of"),
-    (("weight_average_decay: 0.8", "weight_average_decay: 1.0"), "average_decay < 1"),
+    (("slope: 3", "slope: steep"), "must be a valid number"),
+    (("batch: 16", "batch: 0"), "batch: must be greater than 0"),
+    (("learning_rate: 0.03", "learning_rate: 0.0"), "learning_rate: must be greater than 0"),
+    (("precision: 32-true", "precision: half"), "precision: must be 'auto'"),
+    (("weight_average_decay: 0.8", "weight_average_decay: 1.0"), "average_decay: must be less than 1"),
 ])  # fmt: skip
 def test_bad_recipes_get_one_clear_line(path, tmp_path, change, message):
     path.write_text(RECIPE.replace(*change))

@@ -158,7 +158,10 @@ def test_detection_errors_are_those_of_probability_and_of_the_logarithm():
 
 @pytest.mark.parametrize(
     ("change", "message"),
-    [(("crop: 32", "crop: 36"), "multiple of 8"), (("shown: 2", "shown: 0"), "at least 1")],
+    [
+        (("crop: 32", "crop: 36"), "multiple of 8"),
+        (("shown: 2", "shown: 0"), "shown: must be greater than 0"),
+    ],
 )
 def test_bad_recipes_get_one_clear_line(run, photographs, change, message):
     (run.parent / "recipe.yaml").write_text(RECIPE.replace(*change))

@@ -68,7 +68,7 @@ def points(sweep: SweepRecipe) -> dict[str, SpaceRecipe]:
     ):
         for strength in getattr(sweep, name):
             options = {"objective": objective, "strength": strength}
-            grid[f"{name}-{strength}"] = from_mapping(
+            grid[f"{name}-{strength:g}"] = from_mapping(
                 {"space": SPACE, **sweep.base, "options": options}
             )
     if sweep.parametric is not None:

@@ -70,5 +70,5 @@ def test_every_run_is_written_down(paths, tmp_path):
     for _ in range(2):
         pictures.measure_pictures(paths, [Point("jpeg", 50)], ["mse"], tmp_path / "rows.jsonl")
     lines = [json.loads(line) for line in (tmp_path / "runs.jsonl").read_text().splitlines()]
-    assert len(lines) == 2 and lines[0]["command"].startswith("metamer ")
+    assert len(lines) == 2 and lines[0]["command"].startswith("metamer")
     assert lines[0]["date"].endswith("+00:00") and lines[0]["machine"]["cores"] >= 1

@@ -357,7 +357,7 @@ def test_the_page_says_when_where_and_how(page):
     text = " ".join(page.read_text().split())
     run = json.loads((page.parents[1] / "runs.jsonl").read_text())
     assert run["date"][:10] in text and f"cpu {run['machine']['cpu']}"[:20] in text
-    assert "numpy" in text and "<code>metamer " in text and " UTC by Metamer " in text
+    assert "numpy" in text and "<code>metamer" in text and " UTC by Metamer " in text
     assert "mean difference from jpeg on the same picture" in text and "Flat areas" in text
 
 
