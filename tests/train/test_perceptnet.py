@@ -249,7 +249,7 @@ def test_a_sweep_trains_its_grid_once(photographs, written, tmp_path, monkeypatc
     assert create("perceptnet", weights=str(found["noise-0.1"])).min_side == 16
     assert sweep.run(path, [photographs], tmp_path / "out") == found and seen == [4]
 
-    with pytest.raises(RecipeError, match="other steps"):
+    with pytest.raises(RecipeError, match="steps was 5 and is 7"):
         sweep.run(written({"base": {**TINY, "steps": 7}}), [photographs], tmp_path / "out")
 
 
