@@ -4,7 +4,8 @@ is typed by hand.
 
 from pathlib import Path
 
-from research.pages import findings, metrics, points, spaces, toy
+from research.pages import metrics, points, spaces, toy
+from research.pages.findings import page as findings
 
 TEMPLATES = Path(__file__).parent / "templates"
 PAGES = {

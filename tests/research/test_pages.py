@@ -6,8 +6,10 @@ import pytest
 
 from metamer.perception import Metric, metrics, registry
 from metamer.perception.catalogue import CATALOGUE
-from research.pages import findings
 from research.pages.build import PAGES, page_text
+from research.pages.findings import finding
+from research.pages.findings.page import findings
+from research.pages.findings.perceptnet import optimum_verdict
 from research.recorded_results import ROOT, read_results
 
 
@@ -44,16 +46,16 @@ def test_every_metric_was_judged_and_every_trainable_one_put_to_the_recovery_tes
 
 
 def test_findings_name_all_that_makes_a_verdict():
-    rows = findings.findings()
+    rows = findings()
     assert len({row[0] for row in rows}) == 5
-    verdicts = (findings.REPRODUCED, findings.NOT, findings.OPEN)
+    verdicts = (finding.REPRODUCED, finding.NOT, finding.OPEN)
     assert all(row[2] in verdicts and all(row) for row in rows)
     # single trainings tell nothing within what trainings scatter
     optimum = {"strength": 0.1, "over_plain": [0.05, 0.04, 0.06], "over_strongest": [0.2] * 3}
-    assert findings.optimum_verdict(optimum, 0.2) == findings.OPEN
-    assert findings.optimum_verdict(optimum | {"over_plain": [0.1] * 3}, 0.2) == findings.REPRODUCED
+    assert optimum_verdict(optimum, 0.2) == finding.OPEN
+    assert optimum_verdict(optimum | {"over_plain": [0.1] * 3}, 0.2) == finding.REPRODUCED
     beyond = optimum | {"strength": 4.0, "over_plain": [0.1] * 3, "over_strongest": [0.0] * 3}
-    assert findings.optimum_verdict(beyond, 1.0) == findings.NOT
+    assert optimum_verdict(beyond, 1.0) == finding.NOT
 
 
 @pytest.mark.parametrize("name", PAGES)

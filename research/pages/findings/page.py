@@ -1,0 +1,36 @@
+"""The table of research/FINDINGS.md: the papers' findings, one a row, with a verdict each.
+
+A verdict follows from recorded results by the rule that stands where it is made.
+"""
+
+from metamer.evaluation.markdown import markdown_table
+from research.pages.findings.efficacy import efficacy_findings
+from research.pages.findings.finding import HEADER, NOT, OPEN, REPRODUCED, Finding
+from research.pages.findings.perceptnet import perceptnet_findings
+from research.pages.findings.pim import pim_findings
+from research.pages.findings.toy import toy_findings
+from research.pages.findings.visibility import visibility_findings
+
+
+def findings() -> list[Finding]:
+    """Every finding, paper by paper."""
+    return [
+        *perceptnet_findings(),
+        *pim_findings(),
+        *toy_findings(),
+        *efficacy_findings(),
+        *visibility_findings(),
+    ]
+
+
+def findings_fields() -> dict[str, str]:
+    """What the page's template asks for."""
+    rows = findings()
+    counts = [sum(row[2] == verdict for row in rows) for verdict in (REPRODUCED, NOT, OPEN)]
+    return {
+        "count": str(len(rows)),
+        "reproduced": str(counts[0]),
+        "not_reproduced": str(counts[1]),
+        "open": str(counts[2]),
+        "findings": markdown_table(HEADER, rows),
+    }
