@@ -33,6 +33,9 @@ QUALITIES = {
     "cheng2020-attn": 6,
 }  # published, where fewer than of the others
 
+# with channels last, torch 2.13 overruns memory in their backward pass
+OVERRUNNING = ("cheng2020-anchor", "cheng2020-attn", "elic2022")
+
 
 @documented
 @dataclass
@@ -70,15 +73,13 @@ class CompressAIOptions:
 class CompressAINetwork(Network):
     """An architecture of CompressAI as `model`, whose state dictionary is CompressAI's.
 
-    Its likelihoods and its density model need float32, so autocast ends here.
+    Its likelihoods and its density model need float32, so autocast reaches its transforms alone.
     """
 
     Options = CompressAIOptions
     parts = {"all": ("",), "decoder": ("model.g_s.",)}  # noqa: RUF012
     keeps_streams = ("decoder",)
     multiple = 64
-    # with channels last, torch 2.13 overruns memory in the backward pass of cheng2020 and elic2022
-    memory_format = torch.contiguous_format
 
     def __init__(self, options: CompressAIOptions):
         super().__init__(options)
@@ -90,12 +91,8 @@ class CompressAINetwork(Network):
                 f"network.channels: {options.name} cannot be built of {size}: {problem}"
             ) from None
         self.latent_channels = latent_channels(self.model)
-        self._latent: Tensor | None = None
-        self.model.g_s.register_forward_pre_hook(self._keep)
-
-    def _keep(self, _: nn.Module, inputs: tuple[Tensor, ...]) -> None:
-        """The decoded latents, which CompressAI's networks do not return."""
-        self._latent = inputs[0]
+        if options.name in OVERRUNNING:
+            self.memory_format = torch.contiguous_format
 
     def forward(
         self,
@@ -108,25 +105,33 @@ class CompressAINetwork(Network):
     ) -> Reconstruction:
         """As `Network.forward` has it. noise: the seeds of what the architecture draws, (N,)."""
         rounded = stage.proxy == "straight_through" or stage.parts == "decoder"
+        device = image.device.type
+        enabled, kind = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
+        precision = torch.autocast(device, kind, enabled=enabled)
+        analysis = Watched(self.model.g_a, precision)
+        synthesis = Watched(self.model.g_s, precision)
         with (
-            torch.autocast(image.device.type, enabled=False),
+            torch.autocast(device, enabled=False),
             drawn(int(noise[0][0]), image.device) if noise else nullcontext(),
         ):
-            image = image.float()
-            decoded, bits = self._coded(image, rounded)
-            latent, self._latent = self._latent, None
-            whole = None
-            if file_bits:
-                with torch.no_grad():
-                    whole = bits.detach() if rounded else self._coded(image, True)[1]
-                    self._latent = None
-        return Reconstruction(decoded, bits, latent, whole)
+            decoded, bits = self._coded(image.float(), rounded, analysis, synthesis)
+            whole = bits.detach() if file_bits else None
+            if file_bits and not rounded:
+                with torch.no_grad():  # the same latents, rounded, which nobody decodes
+                    known = Known(analysis.made.detach())
+                    whole = self._coded(image, True, known, nn.Identity())[1]
+        return Reconstruction(decoded, bits, synthesis.taken, whole)
 
-    def _coded(self, image: Tensor, rounded: bool) -> tuple[Tensor, Tensor]:
-        """(N, 3, H, W) and (N,) bits. rounded: as CompressAI evaluates, not as it trains."""
+    def _coded(
+        self, image: Tensor, rounded: bool, analysis: nn.Module, synthesis: nn.Module
+    ) -> tuple[Tensor, Tensor]:
+        """(N, 3, H, W) and (N,) bits, with ``analysis`` and ``synthesis`` in place of the model's.
+        rounded: as CompressAI evaluates, not as it trains.
+        """
         if self.model.training == rounded:
             self.model.train(not rounded)
-        found = self.model(image)
+        with exchanged(self.model, g_a=analysis, g_s=synthesis):
+            found = self.model(image)
         bits = [-part.log2().flatten(1).sum(1) for part in found["likelihoods"].values()]
         return found["x_hat"], torch.stack(bits).sum(0)
 
@@ -176,6 +181,45 @@ class CompressAINetwork(Network):
         self.model.update(force=True, update_quantiles=True)
         running.save(path, {"state_dict": self.model.state_dict(), "card": card})
         return f"`metamer evaluate --codec {FAMILY}:{self.options.name}@{path}` measures it"
+
+
+class Watched(nn.Module):
+    """A transform in the training's precision, with what it took last, and what it made of it."""
+
+    def __init__(self, transform: nn.Module, precision: torch.autocast):
+        super().__init__()
+        self.transform, self.precision = transform, precision
+        self.taken = self.made = torch.empty(0)
+
+    def forward(self, value: Tensor) -> Tensor:
+        with self.precision:
+            made = self.transform(value)
+        self.taken, self.made = value, made.float()
+        return self.made
+
+
+class Known(nn.Module):
+    """Stands for a transform whose result is known."""
+
+    def __init__(self, made: Tensor):
+        super().__init__()
+        self.made = made
+
+    def forward(self, _: Tensor) -> Tensor:
+        return self.made
+
+
+@contextmanager
+def exchanged(model: nn.Module, **others: nn.Module) -> Iterator[None]:
+    """Within it, ``model`` has ``others`` in place of its own parts of these names."""
+    own = {name: getattr(model, name) for name in others}
+    try:
+        for name, other in others.items():
+            setattr(model, name, other)
+        yield
+    finally:
+        for name, part in own.items():
+            setattr(model, name, part)
 
 
 def published_size_of(options: CompressAIOptions) -> tuple[int, ...]:
