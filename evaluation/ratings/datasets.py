@@ -15,14 +15,11 @@ from metamer.evaluation.ratings.items import (
     RatedTriplet,
     RatingsError,
 )
-from metamer.evaluation.ratings.layouts import (
-    TID_KINDS,
-    bapps_judgements,
-    csiq_opinions,
-    kadid_opinions,
-    live_opinions,
-    tid_opinions,
-)
+from metamer.evaluation.ratings.layouts.bapps import bapps_judgements
+from metamer.evaluation.ratings.layouts.csiq import csiq_opinions
+from metamer.evaluation.ratings.layouts.kadid import kadid_opinions
+from metamer.evaluation.ratings.layouts.live import live_opinions
+from metamer.evaluation.ratings.layouts.tid import TID_KINDS, tid_opinions
 from metamer.perception.registry import suggestion
 
 # and whether more is better

@@ -15,10 +15,10 @@ from metamer.codec.system import files
 from metamer.evaluation import plots
 from metamer.evaluation.measure.panel import Panel
 from metamer.evaluation.ratings import datasets, judging
-from metamer.evaluation.ratings.distortions import DISTORTIONS, GUESS
 from metamer.evaluation.ratings.items import OpinionSet
 from metamer.evaluation.ratings.judging import Verdict
-from metamer.evaluation.ratings.resimulation import TITLE
+from metamer.evaluation.ratings.resimulation.dataset import TITLE
+from metamer.evaluation.ratings.resimulation.definitions import DISTORTIONS, GUESS
 from metamer.evaluation.ratings.verdicts import first_statistic, layer_curves
 from metamer.perception import from_spec, metrics
 from metamer.perception.backbones.imagenet import NETWORKS

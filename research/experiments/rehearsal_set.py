@@ -18,8 +18,9 @@ from tqdm import tqdm
 from metamer.codec.errors import ImageError
 from metamer.codec.system import files
 from metamer.evaluation.images import held_out_paths, read_image, save_image, to_tensor
-from metamer.evaluation.ratings.distortions import DISTORTIONS, LEVELS
-from metamer.evaluation.ratings.resimulation import HEIGHT, WIDTH, distort, level_strengths
+from metamer.evaluation.ratings.resimulation.dataset import HEIGHT, WIDTH
+from metamer.evaluation.ratings.resimulation.definitions import DISTORTIONS, LEVELS
+from metamer.evaluation.ratings.resimulation.strengths import distort, level_strengths
 from metamer.perception import create
 
 REFERENCES = 16

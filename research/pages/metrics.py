@@ -4,9 +4,9 @@ from collections.abc import Iterable
 
 from metamer.evaluation.markdown import interval_text, markdown_table
 from metamer.evaluation.probes.macadam import chromaticity_to_lab, ellipse_outlines, roundness
-from metamer.evaluation.ratings.distortions import DISTORTIONS, GUESS
 from metamer.evaluation.ratings.judging import Verdict
-from metamer.evaluation.ratings.resimulation import CROPS
+from metamer.evaluation.ratings.resimulation.dataset import CROPS
+from metamer.evaluation.ratings.resimulation.definitions import DISTORTIONS, GUESS
 from metamer.evaluation.ratings.verdicts import DRAWN_SUBSETS, layer_curves
 from metamer.perception.backbones.imagenet import NETWORKS
 from metamer.perception.catalogue import CATALOGUE

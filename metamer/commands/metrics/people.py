@@ -42,8 +42,9 @@ def judge(
     """
     from metamer.evaluation.images import read_image
     from metamer.evaluation.measure.panel import Panel
-    from metamer.evaluation.ratings import datasets, judging, resimulation
+    from metamer.evaluation.ratings import datasets, judging
     from metamer.evaluation.ratings import verdicts as reports
+    from metamer.evaluation.ratings.resimulation.dataset import ENTRIES, TITLE
     from metamer.perception.distances.features import LayerSweep
 
     if dataset in OPINION_SETS:
@@ -60,7 +61,7 @@ def judge(
         chosen_distances(specs, () if networks else ["all"], side), map(LayerSweep, networks)
     )
     verdicts = work(judged, panel, make_folder(out), kinds)
-    title = resimulation.TITLE if (folder / resimulation.ENTRIES).exists() else dataset
+    title = TITLE if (folder / ENTRIES).exists() else dataset
     click.echo(reports.write_verdicts(verdicts, title, out, networks))
 
 
@@ -75,12 +76,12 @@ def resimulate(kodak: Path, ratings_folder: Path, out: Path) -> None:
     TID2013 is the set's folder with mos_with_names.txt; where it has images.csv and images/, true
     pictures of the set, ours are compared with them.
     """
-    from metamer.evaluation.ratings import resimulation
+    from metamer.evaluation.ratings.resimulation import dataset, validation
 
-    resimulation.resimulate(kodak, ratings_folder, make_folder(out))
+    dataset.resimulate(kodak, ratings_folder, make_folder(out))
     if (ratings_folder / "images.csv").exists():
         click.echo(f"{'file':<14} {'made by':<8} {'level':>5} {'PSNR dB':>8}  values that differ")
-        for row in resimulation.validate(kodak, ratings_folder):
+        for row in validation.validate(kodak, ratings_folder):
             click.echo(
                 f"{row['file']:<14} {row['made']:<8} {row['level']:>5} {row['psnr']:>8.3f}  "
                 f"{row['differing']:.1%}"

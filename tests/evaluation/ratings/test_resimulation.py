@@ -10,9 +10,15 @@ from PIL import Image
 from scipy import ndimage
 
 from metamer.codec.errors import MetamerError
-from metamer.evaluation.ratings import distortions, resimulation
-from metamer.evaluation.ratings.distortions import DISTORTIONS, LEVELS
 from metamer.evaluation.ratings.resimulation import (
+    dataset,
+    definitions,
+    distortions,
+    palettes,
+    validation,
+)
+from metamer.evaluation.ratings.resimulation.definitions import DISTORTIONS, LEVELS
+from metamer.evaluation.ratings.resimulation.strengths import (
     TARGETS,
     distort,
     level_strengths,
@@ -64,12 +70,12 @@ def test_whole_strengths_come_near(crop, number):
 def test_noise_has_the_published_variance_in_independent_channels():
     grey = np.full((128, 160, 3), 128, np.uint8)
     for level in LEVELS:
-        found = resimulation.error_statistics(
-            grey, distort(DISTORTIONS[1], "I02", grey, level, distortions.VARIANCES[level])
+        found = validation.error_statistics(
+            grey, distort(DISTORTIONS[1], "I02", grey, level, definitions.VARIANCES[level])
         )
         for channel in ("std_r", "std_g", "std_b"):
             assert found[channel] == pytest.approx(
-                np.sqrt(distortions.VARIANCES[level] + 1 / 12), rel=0.03
+                np.sqrt(definitions.VARIANCES[level] + 1 / 12), rel=0.03
             )
         assert max(abs(found[pair]) for pair in ("rg", "rb", "gb", "across", "down")) < 0.03
 
@@ -87,7 +93,7 @@ def test_noises_have_their_colour_and_spectrum():
     grey = np.full((128, 160, 3), 128, np.uint8)
 
     def found(function) -> dict:
-        return resimulation.error_statistics(grey, function(grey, 10.0, np.random.default_rng(1)))
+        return validation.error_statistics(grey, function(grey, 10.0, np.random.default_rng(1)))
 
     assert found(distortions.correlated_noise)["across"] == pytest.approx(2 / 3, abs=0.05)
     assert found(distortions.high_frequency_noise)["across"] < -0.1
@@ -132,7 +138,7 @@ def test_blur_is_blur(crop):
 def test_quantisation_and_palettes_hold_few_values(crop):
     assert len(np.unique(distortions.quantisation(crop, 64, None))) <= 5
     for colours in (4, 31):
-        image = distortions.colour_quantisation(crop, colours, None)
+        image = palettes.colour_quantisation(crop, colours, None)
         assert len(np.unique(image.reshape(-1, 3), axis=0)) <= colours
         blurred = [
             ndimage.gaussian_filter(picture.astype(float), (6, 6, 0)) for picture in (image, crop)
@@ -188,16 +194,14 @@ def test_solve_takes_the_nearer_end_when_a_target_is_out_of_reach():
 
 def test_missing_folders_are_told(tmp_path):
     with pytest.raises(MetamerError, match=r"kodim01.png does not exist"):
-        resimulation.resimulate(tmp_path, tmp_path, tmp_path / "out")
+        dataset.resimulate(tmp_path, tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 
 
 @shared
 def test_folder_has_the_layout_and_continues(tmp_path, monkeypatch):
-    monkeypatch.setattr(
-        resimulation, "DISTORTIONS", {number: DISTORTIONS[number] for number in (1, 14)}
-    )
-    resimulation.resimulate(KODAK, RATINGS, tmp_path)
+    monkeypatch.setattr(dataset, "DISTORTIONS", {number: DISTORTIONS[number] for number in (1, 14)})
+    dataset.resimulate(KODAK, RATINGS, tmp_path)
     assert len(list((tmp_path / "reference_images").iterdir())) == 24
     with open(tmp_path / "entries.csv", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -214,14 +218,14 @@ def test_folder_has_the_layout_and_continues(tmp_path, monkeypatch):
     assert Image.open(tmp_path / "distorted_images" / "i04_14_5.png").size == (512, 384)
     (tmp_path / "distorted_images" / "i03_01_2.png").unlink()
     kept = (tmp_path / "distorted_images" / "i03_01_3.png").stat().st_mtime_ns
-    resimulation.resimulate(KODAK, RATINGS, tmp_path)
+    dataset.resimulate(KODAK, RATINGS, tmp_path)
     assert (tmp_path / "distorted_images" / "i03_01_2.png").exists()
     assert (tmp_path / "distorted_images" / "i03_01_3.png").stat().st_mtime_ns == kept
 
 
 @shared
 def test_true_images_agree():
-    rows = resimulation.validate(KODAK, RATINGS)
+    rows = validation.validate(KODAK, RATINGS)
     assert [row["made"] for row in rows] == ["TID2013", "here"] * 7
     for true, ours in zip(rows[::2], rows[1::2], strict=True):
         assert ours["psnr"] == pytest.approx(true["psnr"], abs=0.1)

@@ -22,26 +22,17 @@ comfort noise, 21 compression of noisy images and 24 sparse sampling hang on the
 programs. The artificial reference I25 was never published apart.
 """
 
-import functools
-from collections.abc import Callable
-from dataclasses import dataclass
-
 import numpy as np
 from PIL import Image
-from scipy import fft, ndimage, spatial
+from scipy import fft, ndimage
 
 from metamer.evaluation.images import round_trip
 
-LEVELS = range(1, 6)
-# of additive noise, squared 8-bit steps [true]
-VARIANCES = {level: 32.5 * 2 ** (level - 1) for level in LEVELS}
 BLOCK = 32  # side of the blocks of type 15 [KADID]
 BLOCK_VARIANCE = 130.0  # mean squared error of type 15 at all levels: 27 dB, the middle one
-# (H, W, 3) uint8, strength, noise → the same shape
-Function = Callable[[np.ndarray, float, np.random.Generator], np.ndarray]
 
 
-def _eight_bits(image: np.ndarray) -> np.ndarray:
+def eight_bits(image: np.ndarray) -> np.ndarray:
     return np.rint(image).clip(0, 255).astype(np.uint8)
 
 
@@ -55,7 +46,7 @@ def _unit(noise: np.ndarray) -> np.ndarray:
 
 def gaussian_noise(image: np.ndarray, variance: float, rng: np.random.Generator) -> np.ndarray:
     """White noise of equal ``variance`` in R, G and B, independent of each other."""
-    return _eight_bits(image + np.sqrt(variance) * _white(image, rng))
+    return eight_bits(image + np.sqrt(variance) * _white(image, rng))
 
 
 def colour_noise(image: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
@@ -63,14 +54,14 @@ def colour_noise(image: np.ndarray, deviation: float, rng: np.random.Generator) 
     guess.
     """
     y, cb, cr = np.moveaxis(_white(image, rng) * deviation * np.float32([0.5, 1, 1]), 2, 0)
-    return _eight_bits(
+    return eight_bits(
         image + np.stack([y + 1.402 * cr, y - 0.344 * cb - 0.714 * cr, y + 1.772 * cb], 2)
     )
 
 
 def correlated_noise(image: np.ndarray, deviation: float, rng: np.random.Generator) -> np.ndarray:
     """White noise through a 3×3 mean, brought to ``deviation``; the kernel is a guess."""
-    return _eight_bits(
+    return eight_bits(
         image
         + deviation * _unit(ndimage.uniform_filter(_white(image, rng), (3, 3, 0), mode="wrap"))
     )
@@ -88,7 +79,7 @@ def masked_noise(image: np.ndarray, deviation: float, rng: np.random.Generator) 
     blocks = np.pad(image, edge, mode="edge").astype(np.float32)
     blocks = blocks.reshape(blocks.shape[0] // 8, 8, blocks.shape[1] // 8, 8, 3)
     mask = blocks.std((1, 3)).repeat(8, 0).repeat(8, 1)[:height, :width]
-    return _eight_bits(image + deviation * _unit(_white(image, rng) * mask))
+    return eight_bits(image + deviation * _unit(_white(image, rng) * mask))
 
 
 def high_frequency_noise(
@@ -101,9 +92,7 @@ def high_frequency_noise(
     height, width, _ = image.shape
     low = np.hypot(fft.fftfreq(height)[:, None], fft.rfftfreq(width)[None]) < 0.25
     spectrum[low] = 0
-    return _eight_bits(
-        image + deviation * _unit(fft.irfft2(spectrum, image.shape[:2], axes=(0, 1)))
-    )
+    return eight_bits(image + deviation * _unit(fft.irfft2(spectrum, image.shape[:2], axes=(0, 1))))
 
 
 def impulse_noise(image: np.ndarray, share: float, rng: np.random.Generator) -> np.ndarray:
@@ -118,7 +107,7 @@ def impulse_noise(image: np.ndarray, share: float, rng: np.random.Generator) -> 
 
 def quantisation(image: np.ndarray, step: float, rng: np.random.Generator) -> np.ndarray:
     """Every channel rounded to multiples of ``step``."""
-    return _eight_bits(np.rint(image / step) * step)
+    return eight_bits(np.rint(image / step) * step)
 
 
 def blur(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarray:
@@ -127,7 +116,7 @@ def blur(image: np.ndarray, sigma: float, rng: np.random.Generator) -> np.ndarra
     That a level has one sigma is from [MOS], which sigma is a guess: the mean PSNR asks for 8.6 at
     level 5, a step to which opinions hardly fit.
     """
-    return _eight_bits(ndimage.gaussian_filter(image.astype(np.float32), (sigma, sigma, 0)))
+    return eight_bits(ndimage.gaussian_filter(image.astype(np.float32), (sigma, sigma, 0)))
 
 
 def _through(image: np.ndarray, kind: str, **options) -> np.ndarray:
@@ -176,7 +165,7 @@ def blocks(image: np.ndarray, count: float, rng: np.random.Generator) -> np.ndar
         y, x = divmod(int(cell), columns)
         part = out[y * BLOCK : (y + 1) * BLOCK, x * BLOCK : (x + 1) * BLOCK]
         part += np.where(part.mean((0, 1)) < 127.5, shift, -shift)
-    return _eight_bits(out)
+    return eight_bits(out)
 
 
 def mean_shift(image: np.ndarray, offset: float, rng: np.random.Generator) -> np.ndarray:
@@ -185,7 +174,7 @@ def mean_shift(image: np.ndarray, offset: float, rng: np.random.Generator) -> np
     That signs alternate is from [MOS], held against TID2008's; that odd levels are the darker ones
     is a guess.
     """
-    return _eight_bits(image + np.float32(offset))
+    return eight_bits(image + np.float32(offset))
 
 
 def contrast(image: np.ndarray, change: float, rng: np.random.Generator) -> np.ndarray:
@@ -193,7 +182,7 @@ def contrast(image: np.ndarray, change: float, rng: np.random.Generator) -> np.n
     gain [MOS].
     """
     mean = image.mean(dtype=np.float64)
-    return _eight_bits(mean + (1 + change) * (image - mean))
+    return eight_bits(mean + (1 + change) * (image - mean))
 
 
 def saturation(image: np.ndarray, change: float, rng: np.random.Generator) -> np.ndarray:
@@ -201,76 +190,14 @@ def saturation(image: np.ndarray, change: float, rng: np.random.Generator) -> np
     direction is a guess.
     """
     luma = (image @ np.float32([0.299, 0.587, 0.114]))[..., None]
-    return _eight_bits(luma + (1 - change) * (image - luma))
+    return eight_bits(luma + (1 - change) * (image - luma))
 
 
 def multiplicative_noise(
     image: np.ndarray, deviation: float, rng: np.random.Generator
 ) -> np.ndarray:
     """Every value times its own 1 + ``deviation`` · white noise."""
-    return _eight_bits(image * (1 + deviation * _white(image, rng)))
-
-
-@functools.lru_cache(2)
-def _splits(data: bytes, most: int) -> tuple[np.ndarray, ...]:
-    """Palettes of 1 to ``most`` colours by Wu's rule: the box of most squared error is cut where
-    that falls most.
-
-    ``data``: RGB triples of a picture, uint8. Colours are (n, 3) in 0 … 255.
-    """
-    colours, weights = np.unique(
-        np.frombuffer(data, np.uint8).reshape(-1, 3), axis=0, return_counts=True
-    )
-    colours = colours.astype(np.float64)
-
-    def box(members: np.ndarray) -> tuple[float, np.ndarray, np.ndarray]:
-        share, values = weights[members, None], colours[members]
-        centre = (share * values).sum(0) / share.sum()
-        return float((share * (values - centre) ** 2).sum()), centre, members
-
-    boxes, palettes = [box(np.arange(len(colours)))], []
-    while len(boxes) <= most:
-        palettes.append(np.array([centre for _, centre, _ in boxes]))
-        worst = max(range(len(boxes)), key=lambda index: boxes[index][0])
-        if boxes[worst][0] < 1e-9:
-            break  # every colour has its own box
-        members = boxes.pop(worst)[2]
-        spread = np.sqrt(weights[members, None]) * (colours[members] - colours[members].mean(0))
-        members = members[
-            np.argsort(colours[members, np.argmax(np.square(spread).sum(0))], kind="stable")
-        ]
-        share, sums = (
-            weights[members].cumsum()[:-1],
-            (weights[members, None] * colours[members]).cumsum(0),
-        )
-        gain = (sums[:-1] ** 2).sum(1) / share + ((sums[-1] - sums[:-1]) ** 2).sum(1) / (
-            weights[members].sum() - share
-        )
-        cut = int(np.argmax(gain)) + 1
-        boxes += [box(members[:cut]), box(members[cut:])]
-    return tuple(palettes)
-
-
-def colour_quantisation(image: np.ndarray, colours: float, rng: np.random.Generator) -> np.ndarray:
-    """A palette of ``colours`` by variance, dithered after Floyd and Steinberg, as MATLAB's rgb2ind
-    does [2013].
-    """
-    palettes = _splits(image.tobytes(), 1024)
-    palette = palettes[min(int(colours), len(palettes)) - 1]
-    tree, (height, width, _) = spatial.cKDTree(palette), image.shape
-    rest = np.zeros((height + 1, width + 2, 3))  # a border on three sides takes what falls off
-    rest[:height, 1:-1] = image
-    out = np.empty(image.shape)
-    # all pixels of one x + 2·y depend on earlier ones only
-    for time in range(width + 2 * height - 2):
-        y = np.arange(max(0, (time - width + 2) // 2), min(height, time // 2 + 1))
-        x = time - 2 * y + 1
-        value = rest[y, x].clip(0, 255)
-        out[y, x - 1] = palette[tree.query(value)[1]]
-        error = value - out[y, x - 1]
-        for dy, dx, share in ((0, 1, 7), (1, -1, 3), (1, 0, 5), (1, 1, 1)):
-            rest[y + dy, x + dx] += error * (share / 16)
-    return _eight_bits(out)
+    return eight_bits(image * (1 + deviation * _white(image, rng)))
 
 
 def chromatic_aberration(image: np.ndarray, shift: float, rng: np.random.Generator) -> np.ndarray:
@@ -289,83 +216,11 @@ def chromatic_aberration(image: np.ndarray, shift: float, rng: np.random.Generat
     moved = np.zeros(image.shape[1])
     moved[margin:-margin] = 1
     moved = ndimage.uniform_filter1d(moved, side)
-    out = _eight_bits(ndimage.uniform_filter(image.astype(np.float64), (side, side, 0))).astype(
+    out = eight_bits(ndimage.uniform_filter(image.astype(np.float64), (side, side, 0))).astype(
         np.float64
     )
     for channel, way in ((0, shift), (2, -shift)):
         out[..., channel] = (1 - moved) * out[..., channel] + moved * np.roll(
             out[..., channel], way, 1
         )
-    return _eight_bits(out)
-
-
-@dataclass(frozen=True)
-class Distortion:
-    """One type: how it is made and how the strength of a level is found.
-
-    ``mild`` and ``strong`` bound the search for the strength of a level's PSNR; ``whole``: only
-    integers will do. ``common``: one strength for all references, which reaches the PSNR in the
-    mean. ``strengths``: given, not searched. ``signs``: what a strength is multiplied by, level by
-    level. ``basis``: 'published parameter', 'PSNR of the level', or 'guess' where even the kind of
-    change, and not only its strength, is partly ours.
-    """
-
-    number: int
-    title: str
-    basis: str
-    function: Function
-    mild: float = 0.0
-    strong: float = 0.0
-    whole: bool = False
-    common: bool = False
-    strengths: tuple[float, ...] = ()
-    signs: tuple[int, ...] = (1, 1, 1, 1, 1)
-
-
-PUBLISHED, LEVEL_PSNR, GUESS = "published parameter", "PSNR of the level", "guess"
-
-DISTORTIONS: dict[int, Distortion] = {
-    kind.number: kind
-    for kind in (
-        Distortion(
-            1,
-            "additive Gaussian noise",
-            PUBLISHED,
-            gaussian_noise,
-            strengths=tuple(VARIANCES.values()),
-        ),
-        Distortion(2, "additive noise, stronger in colour", GUESS, colour_noise, 1, 80),
-        Distortion(3, "spatially correlated noise", GUESS, correlated_noise, 1, 80),
-        Distortion(4, "masked noise", GUESS, masked_noise, 1, 160),
-        Distortion(5, "high-frequency noise", GUESS, high_frequency_noise, 1, 80),
-        Distortion(6, "impulse noise", LEVEL_PSNR, impulse_noise, 1e-4, 0.5),
-        Distortion(7, "quantisation noise", LEVEL_PSNR, quantisation, 2, 128, whole=True),
-        Distortion(8, "Gaussian blur", GUESS, blur, 0.2, 20, common=True),
-        Distortion(10, "JPEG", LEVEL_PSNR, jpeg, 100, 1, whole=True, common=True),
-        Distortion(11, "JPEG 2000", LEVEL_PSNR, jpeg2000, 2, 2000),
-        Distortion(
-            14,
-            "non-eccentricity pattern noise",
-            GUESS,
-            pattern_noise,
-            strengths=(20, 40, 60, 80, 100),
-        ),
-        Distortion(15, "local block-wise distortions", GUESS, blocks, strengths=(2, 4, 8, 16, 32)),
-        Distortion(16, "mean shift", GUESS, mean_shift, 1, 255, signs=(-1, 1, -1, 1, -1)),
-        Distortion(
-            17, "contrast change", LEVEL_PSNR, contrast, 1e-3, 0.999, signs=(-1, 1, -1, 1, -1)
-        ),
-        Distortion(18, "change of colour saturation", GUESS, saturation, 1e-3, 8),
-        Distortion(19, "multiplicative Gaussian noise", LEVEL_PSNR, multiplicative_noise, 1e-3, 4),
-        Distortion(
-            22,
-            "image colour quantisation with dither",
-            LEVEL_PSNR,
-            colour_quantisation,
-            1024,
-            2,
-            whole=True,
-        ),
-        Distortion(23, "chromatic aberrations", GUESS, chromatic_aberration, 1, 16, whole=True),
-    )
-}
+    return eight_bits(out)
