@@ -31,9 +31,9 @@ def sweep(recipe, folders, ratings, encoders_only, out) -> None:
 
     What is finished stays, what was interrupted goes on.
     """
-    from metamer.evaluation.probes import perceptnet_sweep as sweeps
+    from metamer.evaluation.probes.perceptnet_sweep.sweep import score_sweep
     from metamer.train.spaces import sweep as trainings
 
     points = trainings.run(recipe, folders, out)
     if ratings:
-        click.echo(sweeps.score_sweep(points, ratings, out, decoders=not encoders_only))
+        click.echo(score_sweep(points, ratings, out, decoders=not encoders_only))

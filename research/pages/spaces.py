@@ -2,7 +2,7 @@
 
 from metamer.evaluation.markdown import interval_text, markdown_table
 from metamer.evaluation.probes.detection import HEADER, agreement_cells
-from metamer.evaluation.probes.perceptnet_sweep import READOUTS
+from metamer.evaluation.probes.perceptnet_sweep.points import READOUTS
 from research.recorded_results import read_results
 
 

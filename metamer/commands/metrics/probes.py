@@ -107,12 +107,13 @@ def tolerance(photos: Path, specs: tuple[str, ...], out: Path) -> None:
     below 1 is tolerant.
     """
     from metamer.evaluation.images import held_out_paths
-    from metamer.evaluation.probes import invariance
+    from metamer.evaluation.probes.invariance.behaviour import DEFAULT_DISTANCES
+    from metamer.evaluation.probes.invariance.tolerance import study_tolerance
 
     click.echo(
-        invariance.study_tolerance(
+        study_tolerance(
             held_out_paths(photos),
-            chosen_distances(specs, invariance.DEFAULT_DISTANCES),
+            chosen_distances(specs, DEFAULT_DISTANCES),
             make_folder(out),
         )
     )
@@ -132,14 +133,13 @@ def neighbours(clips: tuple[Path, ...], specs: tuple[str, ...], out: Path) -> No
     """Test whether neighbouring frames of video are found closer than others. CLIPs are folders of
     numbered frames.
     """
-    from metamer.evaluation.probes import invariance
+    from metamer.evaluation.probes.invariance.behaviour import DEFAULT_DISTANCES
+    from metamer.evaluation.probes.invariance.neighbours import read_clips, study_neighbours
 
     # before distances are loaded: a wrong folder is reported at once, and alone
-    frames = invariance.read_clips(clips)
+    frames = read_clips(clips)
     click.echo(
-        invariance.study_neighbours(
-            frames, chosen_distances(specs, invariance.DEFAULT_DISTANCES), make_folder(out)
-        )
+        study_neighbours(frames, chosen_distances(specs, DEFAULT_DISTANCES), make_folder(out))
     )
 
 

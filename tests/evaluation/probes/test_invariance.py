@@ -9,7 +9,7 @@ from PIL import Image
 
 from metamer.codec.errors import ImageError
 from metamer.evaluation.images import to_tensor
-from metamer.evaluation.probes import invariance
+from metamer.evaluation.probes.invariance import neighbours, tolerance
 from metamer.perception import Metric, create
 from metamer.perception.distance import Distance
 
@@ -52,31 +52,31 @@ def mean_colour() -> Distance:
 
 
 def test_noise_has_the_very_error_of_the_change(image):
-    reference, moved = invariance.shift(image, 0, 0), invariance.shift(image, 2, 0)
+    reference, moved = tolerance.shift(image, 0, 0), tolerance.shift(image, 2, 0)
     mse = create("mse")
-    assert mse(reference, invariance.add_equal_noise(reference, moved, 0)).item() == pytest.approx(
+    assert mse(reference, tolerance.add_equal_noise(reference, moved, 0)).item() == pytest.approx(
         mse(reference, moved).item(), rel=1e-5
     )
 
 
 def test_changes_are_what_they_are_called(image):
-    reference = invariance.shift(image, 0, 0)
-    found = invariance.small_changes(image)
+    reference = tolerance.shift(image, 0, 0)
+    found = tolerance.small_changes(image)
     assert list(found) == ["shift 1 px", "shift 2 px", "scale +1%", "scale +2%"]
     assert torch.equal(found["shift 2 px"][0][..., :-2], reference[..., 2:])
     assert torch.equal(found["shift 1 px"][1][..., :-1, :], reference[..., 1:, :])
-    torch.testing.assert_close(invariance.enlarge(image, 1.0), reference, atol=1e-4, rtol=0)
-    large = invariance.enlarge(image, 2.0)  # twice as large: places 2 apart show what was 1 apart
+    torch.testing.assert_close(tolerance.enlarge(image, 1.0), reference, atol=1e-4, rtol=0)
+    large = tolerance.enlarge(image, 2.0)  # twice as large: places 2 apart show what was 1 apart
     centre = torch.nn.functional.avg_pool2d(large, 2)[..., 32:96, 32:96]
     torch.testing.assert_close(centre, reference[..., 96:160, 96:160], atol=0.12, rtol=0)
 
 
 def test_mean_squared_error_has_one_and_what_ignores_places_less(image):
     assert [
-        row.value for row in invariance.change_tolerances(create("mse"), [image])
+        row.value for row in tolerance.change_tolerances(create("mse"), [image])
     ] == pytest.approx([1] * 4, rel=1e-4)
     assert all(
-        row.value < 0.5 for row in invariance.change_tolerances(create("lpips-squeeze"), [image])
+        row.value < 0.5 for row in tolerance.change_tolerances(create("lpips-squeeze"), [image])
     )
 
 
@@ -86,7 +86,7 @@ def test_tolerance_writes_a_table_records_and_a_figure(otters, tmp_path):
         paths.append(tmp_path / f"{index}.png")
         otters.crop((left, 40, left + 290, 330)).save(paths[-1])
     otters.crop((0, 0, 100, 300)).save(tmp_path / "narrow.png")
-    table = invariance.study_tolerance(
+    table = tolerance.study_tolerance(
         [*paths, tmp_path / "narrow.png"], [create("mse"), create("cielab")], tmp_path
     )
     assert "3 pictures" in table and "cielab" in table and "shift 1 px" in table
@@ -94,12 +94,12 @@ def test_tolerance_writes_a_table_records_and_a_figure(otters, tmp_path):
     assert len(rows) == 8 and all(row["low"] <= row["value"] <= row["high"] for row in rows)
     assert Image.open(tmp_path / "tolerance.png").width > 300
     with pytest.raises(ImageError, match="272 pixels"):
-        invariance.study_tolerance([tmp_path / "narrow.png"], [create("mse")], tmp_path)
+        tolerance.study_tolerance([tmp_path / "narrow.png"], [create("mse")], tmp_path)
 
 
 def test_neighbours_are_closer_than_strangers(clips, tmp_path):
-    table = invariance.study_neighbours(
-        invariance.read_clips(clips), [create("mse"), create("ms-ssim")], tmp_path
+    table = neighbours.study_neighbours(
+        neighbours.read_clips(clips), [create("mse"), create("ms-ssim")], tmp_path
     )
     rows = json.loads((tmp_path / "neighbours.json").read_text())
     assert "another clip" in table and len(rows) == 6 and {row["groups"] for row in rows} == {2}
@@ -107,13 +107,13 @@ def test_neighbours_are_closer_than_strangers(clips, tmp_path):
 
 
 def test_what_sees_nothing_is_right_half_of_the_time(clips):
-    frames = [invariance.corner_crops(clip) for clip in clips]
+    frames = [neighbours.corner_crops(clip) for clip in clips]
     same = [[places[:1].expand(4, -1, -1, -1) for places in clip] for clip in frames]
-    ends = invariance.neighbour_orderings(create("mse"), same)[-1]
+    ends = neighbours.neighbour_orderings(create("mse"), same)[-1]
     assert ends.what.endswith("other end") and ends.value == 0.5
     # the neighbour is the far one
     backwards = [[places[[0, 3, 0, 1]] for places in clip] for clip in frames]
-    assert invariance.neighbour_orderings(create("mse"), backwards)[-1].value < 0.5
+    assert neighbours.neighbour_orderings(create("mse"), backwards)[-1].value < 0.5
 
 
 def test_clips_that_are_too_small_are_left_out(clips, otters, tmp_path):
@@ -121,6 +121,6 @@ def test_clips_that_are_too_small_are_left_out(clips, otters, tmp_path):
     small.mkdir()
     for frame in range(3):
         otters.crop((frame, 0, frame + 176, 144)).save(small / f"{frame}.png")
-    assert invariance.corner_crops(small) == []
+    assert neighbours.corner_crops(small) == []
     with pytest.raises(ImageError, match="168 pixels"):
-        invariance.read_clips([small, clips[0]])
+        neighbours.read_clips([small, clips[0]])

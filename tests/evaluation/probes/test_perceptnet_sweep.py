@@ -12,7 +12,8 @@ from PIL import Image
 
 from metamer.codec.errors import FileError
 from metamer.evaluation.images import read_image, to_tensor
-from metamer.evaluation.probes import perceptnet_sweep
+from metamer.evaluation.probes.perceptnet_sweep import scores, sweep
+from metamer.evaluation.probes.perceptnet_sweep.points import TrainedPoint
 from metamer.evaluation.ratings import agreement
 from metamer.perception import create
 from metamer.perception.distances.perceptnet import LAYERS, Decoder, Encoder
@@ -24,7 +25,7 @@ SIDE = 168
 
 @pytest.fixture(autouse=True)
 def few_resamples(monkeypatch):
-    monkeypatch.setattr(perceptnet_sweep, "SAMPLES", 40)
+    monkeypatch.setattr(scores, "SAMPLES", 40)
 
 
 @pytest.fixture(scope="module")
@@ -88,8 +89,8 @@ def points(tmp_path_factory):
 
 
 def test_a_sweep_is_scored_layer_by_layer_and_drawn(points, tid, tmp_path, monkeypatch):
-    table = perceptnet_sweep.score_sweep(points, tid, tmp_path)
-    found = json.loads((tmp_path / perceptnet_sweep.NUMBERS).read_text())
+    table = sweep.score_sweep(points, tid, tmp_path)
+    found = json.loads((tmp_path / sweep.NUMBERS).read_text())
     assert found["ratings"].endswith("12 images") and list(found["points"]) == list(points)
     assert list(found["references"]) == ["mse", "ms-ssim"]
     for row in found["points"].values():
@@ -141,29 +142,29 @@ def test_a_sweep_is_scored_layer_by_layer_and_drawn(points, tid, tmp_path, monke
 
     assert (
         all(name in table for name in (*points, "mse", "ms-ssim"))
-        and table == (tmp_path / perceptnet_sweep.TABLE).read_text()[:-1]
+        and table == (tmp_path / sweep.TABLE).read_text()[:-1]
     )
-    for name in (perceptnet_sweep.LAYERS_FIGURE, perceptnet_sweep.PARAMETERS_FIGURE):
+    for name in (sweep.LAYERS_FIGURE, sweep.PARAMETERS_FIGURE):
         assert Image.open(tmp_path / name).width > 500
 
     # would fail if anything were measured again
-    monkeypatch.setattr(perceptnet_sweep.TrainedPoint, "space", None)
-    assert perceptnet_sweep.score_sweep(points, tid, tmp_path) == table
+    monkeypatch.setattr(TrainedPoint, "space", None)
+    assert sweep.score_sweep(points, tid, tmp_path) == table
 
 
 def test_other_weights_of_the_same_name_are_measured_anew(points, tid, tmp_path):
-    one = perceptnet_sweep.score_sweep({"point": points["noise-0.1"]}, tid, tmp_path)
-    assert perceptnet_sweep.score_sweep({"point": points["noise-0.4"]}, tid, tmp_path) != one
-    assert perceptnet_sweep.score_sweep({"point": points["noise-0.1"]}, tid, tmp_path) == one
+    one = sweep.score_sweep({"point": points["noise-0.1"]}, tid, tmp_path)
+    assert sweep.score_sweep({"point": points["noise-0.4"]}, tid, tmp_path) != one
+    assert sweep.score_sweep({"point": points["noise-0.1"]}, tid, tmp_path) == one
 
 
 def test_decoders_can_be_left_to_plain_reconstruction(points, tid, tmp_path):
     chosen = {name: points[name] for name in ("reconstruction", "noise-0.1")}
-    perceptnet_sweep.score_sweep(chosen, tid, tmp_path, decoders=False)
-    quick = json.loads((tmp_path / perceptnet_sweep.NUMBERS).read_text())["points"]
+    sweep.score_sweep(chosen, tid, tmp_path, decoders=False)
+    quick = json.loads((tmp_path / sweep.NUMBERS).read_text())["points"]
     assert len(quick["reconstruction"]["layers"]) == 28 and len(quick["noise-0.1"]["layers"]) == 14
-    perceptnet_sweep.score_sweep(chosen, tid, tmp_path)
-    whole = json.loads((tmp_path / perceptnet_sweep.NUMBERS).read_text())["points"]
+    sweep.score_sweep(chosen, tid, tmp_path)
+    whole = json.loads((tmp_path / sweep.NUMBERS).read_text())["points"]
     assert (
         len(whole["noise-0.1"]["layers"]) == 28
         and whole["reconstruction"] == quick["reconstruction"]
@@ -171,7 +172,7 @@ def test_decoders_can_be_left_to_plain_reconstruction(points, tid, tmp_path):
 
 
 def test_the_decoder_ends_in_the_reconstruction(points):
-    point = perceptnet_sweep.TrainedPoint(points["reconstruction"])
+    point = TrainedPoint(points["reconstruction"])
     image = torch.rand(1, 3, 33, 40)
     place = dict(zip(point.layers, point.space(image), strict=True))
     assert place["decoder adaptation"].shape == image.shape
@@ -182,18 +183,18 @@ def test_the_decoder_ends_in_the_reconstruction(points):
 
 def test_an_interior_optimum_is_told_from_a_slope(rng):
     opinion = rng.normal(size=400)
-    people = perceptnet_sweep.RatedPairs([], opinion, np.repeat(np.arange(20), 20))
+    people = scores.RatedPairs([], opinion, np.repeat(np.arange(20), 20))
     curve = {
         strength: opinion + noise * rng.normal(size=400)
         for strength, noise in ((0.0, 1.0), (0.1, 0.3), (0.4, 1.2))
     }
-    found = perceptnet_sweep.best_strength(people, curve)
+    found = scores.best_strength(people, curve)
     assert found["strength"] == 0.1
     for end in ("over_plain", "over_strongest"):
         gain, low, high = found[end]
         assert 0 < low < gain < high
     del curve[0.4]
-    assert perceptnet_sweep.best_strength(people, curve)["over_strongest"] == (0, 0, 0)
+    assert scores.best_strength(people, curve)["over_strongest"] == (0, 0, 0)
 
 
 def test_the_command_trains_scores_and_does_nothing_twice(photographs, tid, tmp_path):
@@ -220,7 +221,7 @@ def test_the_command_trains_scores_and_does_nothing_twice(photographs, tid, tmp_
 
 def test_what_is_no_sweep_point_is_refused(tmp_path):
     with pytest.raises(FileError, match="cannot be read"):
-        perceptnet_sweep.TrainedPoint(tmp_path / "nothing.safetensors")
+        TrainedPoint(tmp_path / "nothing.safetensors")
     safetensors.torch.save_file(Encoder().state_dict(), tmp_path / "encoder.safetensors")
     with pytest.raises(WeightsError, match="does not hold"):
-        perceptnet_sweep.TrainedPoint(tmp_path / "encoder.safetensors")
+        TrainedPoint(tmp_path / "encoder.safetensors")

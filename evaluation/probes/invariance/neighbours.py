@@ -1,0 +1,108 @@
+"""Whether neighbouring frames of video are closer than others in a distance.
+
+Bhardwaj et al., NeurIPS 2020: neighbouring frames look alike.
+"""
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from metamer.codec.errors import FileError, ImageError
+from metamer.codec.picture import pixels
+from metamer.evaluation.images import read_image, to_tensor
+from metamer.evaluation.probes.invariance.behaviour import (
+    Behaviour,
+    distance_from,
+    mean_behaviour,
+    write_behaviours,
+)
+from metamer.evaluation.progress import tracked
+from metamer.perception.distance import Distance
+
+FRAME_SIDE = 168  # of the places in frames; MS-SSIM takes 161
+CORNERS = [
+    (rows, columns)
+    for rows in (slice(FRAME_SIDE), slice(-FRAME_SIDE, None))
+    for columns in (slice(FRAME_SIDE), slice(-FRAME_SIDE, None))
+]  # the corners of a frame
+
+
+def corner_crops(clip: Path) -> list[Tensor]:
+    """The four corners of a clip's frames, which are named by numbers: (T, 3, S, S) each. None
+    where there is no room.
+    """
+    paths = sorted(
+        (path for path in clip.iterdir() if path.suffix.lower() in pixels.SUFFIXES),
+        key=lambda path: int(path.stem),
+    )
+    frames = torch.cat([to_tensor(read_image(path)) for path in paths])
+    return (
+        [frames[..., rows, columns] for rows, columns in CORNERS]
+        if min(frames.shape[-2:]) >= FRAME_SIDE
+        else []
+    )
+
+
+@torch.no_grad()
+def neighbour_orderings(distance: Distance, clips: Sequence[list[Tensor]]) -> list[Behaviour]:
+    """How often the first and the last frame of a clip are closer to their neighbour than to
+    another frame.
+
+    That is the same place in another clip, another place of the same frame, or the same place at
+    the clip's other end. Ties count half. clips: as `corner_crops` gives them.
+    """
+    correct: dict[str, list[float]] = {}
+    groups: dict[str, list[int]] = {}
+    for number, clip in enumerate(tracked(clips, "clip", str(distance), leave=False)):
+        for corner, frames in enumerate(clip):
+            stranger = clips[(number + len(clips) // 2) % len(clips)][corner]
+            for frame, neighbour, other in ((0, 1, -1), (-1, -2, 0)):
+                far = distance_from(distance, frames[frame][None])
+                near = far(frames[neighbour][None])
+                against = {
+                    "another clip": stranger[frame],
+                    "another place": clip[corner - 1][frame],
+                    "the clip's other end": frames[other],
+                }
+                for name, image in against.items():
+                    apart = far(image[None])
+                    correct.setdefault(name, []).append(
+                        1.0 if near < apart else 0.5 if near == apart else 0.0
+                    )
+                    groups.setdefault(name, []).append(number)
+    return [
+        mean_behaviour(distance, f"neighbour or {name}", values, groups[name])
+        for name, values in correct.items()
+    ]
+
+
+def read_clips(folders: Iterable[Path]) -> list[list[Tensor]]:
+    """`corner_crops` of folders of frames, those whose frames are too small left out.
+
+    Raises FileError for a folder that cannot be read; ImageError where fewer than two are left.
+    """
+    try:
+        clips = [frames for frames in map(corner_crops, folders) if frames]
+    except OSError as problem:
+        raise FileError(
+            f"{problem.filename}: {(problem.strerror or str(problem)).lower()}"
+        ) from None
+    if len(clips) < 2:
+        raise ImageError(f"two clips at least are needed with {FRAME_SIDE} pixels a side")
+    return clips
+
+
+def study_neighbours(
+    clips: Sequence[list[Tensor]], distances: Sequence[Distance], out: Path
+) -> str:
+    """`neighbour_orderings` on clips, as `read_clips` gives them.
+
+    Clips of one scene should stand together: a stranger is half the list away. Writes
+    neighbours.json and neighbours.png into ``out``; returns a table.
+    """
+    rows = [row for distance in distances for row in neighbour_orderings(distance, clips)]
+    return write_behaviours(
+        rows, "share of frames whose neighbour is found closer", out / "neighbours"
+    )

@@ -1,0 +1,184 @@
+"""How well every layer of every PerceptNet of a sweep agrees with people: by layer, and by what it
+was trained for.
+
+The two figures of Hernández-Cámara, Malo & Laparra, 2025. `train.spaces.sweep` makes the networks.
+"""
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from metamer.codec.system import files
+from metamer.evaluation import plots
+from metamer.evaluation.probes.perceptnet_sweep.points import (
+    END,
+    PLAIN,
+    READOUTS,
+    TrainedPoint,
+    layer_label,
+)
+from metamer.evaluation.probes.perceptnet_sweep.scores import (
+    Interval,
+    best_strength,
+    load_rated_pairs,
+    measure_baselines,
+    measure_point,
+)
+from metamer.evaluation.progress import tracked
+from metamer.evaluation.ratings.resimulation.dataset import ENTRIES, TITLE
+
+PARAMETERS = {  # objective → what its strength is
+    "denoising": "σ of the noise, values in [0, 1]",
+    "deblurring": "σ of the blur, pixels",
+    "sparsity": "weight λ of mean activity",
+}
+NUMBERS, LAYERS_FIGURE, PARAMETERS_FIGURE, TABLE = (
+    "sweep.json",
+    "layers.png",
+    "parameters.png",
+    "table.txt",
+)
+
+
+def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: bool = True) -> str:
+    """Scores the points' layers by the ratings in ``folder`` (TID2013's layout); an interrupted
+    call continues.
+
+    decoders: score those of all points; without, which takes half the time, those of plain
+    reconstruction alone. Writes sweep.json, table.txt, layers.png and parameters.png into ``out``
+    and returns the table. Raises FileError, WeightsError, RatingsError.
+    """
+    people = load_rated_pairs(folder)
+    lines = measure_baselines(people, out)
+    networks = {name: TrainedPoint(path, decoders) for name, path in points.items()}
+    values = {name: measure_point(name, point, people, out) for name, point in networks.items()}
+    scores = {
+        name: {kind: people.spearman(distances) for kind, distances in values[name].items()}
+        for name in tracked(list(networks), "point", "agreement")
+    }
+    references = {name: people.spearman(distances) for name, distances in lines.items()}
+    curves = curves_by_objective(networks)
+    optima = {
+        f"{objective}, {curve}": best_strength(
+            people, {strength: values[name][END[readout]] for strength, name in along.items()}
+        )
+        for objective, seeds in curves.items()
+        for readout in READOUTS
+        for curve, along in named_curves(seeds, readout)
+    }
+    made_anew = (Path(folder) / ENTRIES).exists()
+    title = f"{TITLE if made_anew else 'TID2013'}: {len(people.pairs)} images"
+    numbers = {
+        "ratings": title,
+        "references": references,
+        "optima": optima,
+        "points": {
+            name: {
+                "objective": point.objective,
+                "strength": point.strength,
+                "initialisation": point.initialisation,
+                "seed": point.seed,
+                "layers": scores[name],
+            }
+            for name, point in networks.items()
+        },
+    }
+    files.write_file(str(out / NUMBERS), (json.dumps(numbers, indent=1) + "\n").encode())
+    drawn = {
+        f"{name}, {readout}": {
+            layer: scores[name][layer_label(layer, readout)] for layer in point.layers
+        }
+        for name, point in networks.items()
+        if point.objective == PLAIN
+        for readout in READOUTS
+    }
+    if drawn:
+        plots.plot_steps(
+            {"layer": drawn},
+            f"Agreement by layer, trained to reconstruct; {title}",
+            out / LAYERS_FIGURE,
+        )
+    drawn = {
+        PARAMETERS[objective]: {
+            curve: {strength: scores[name][END[readout]] for strength, name in along.items()}
+            for readout in READOUTS
+            for curve, along in named_curves(seeds, readout)
+        }
+        for objective, seeds in curves.items()
+    }
+    if drawn:
+        plots.plot_steps(
+            drawn,
+            f"Agreement at the encoder's end by what it was trained for; {title}",
+            out / PARAMETERS_FIGURE,
+            {name: line[0] for name, line in references.items()},
+        )
+    text = sweep_table(title, scores, references, optima)
+    files.write_file(str(out / TABLE), (text + "\n").encode())
+    return text
+
+
+def named_curves(
+    seeds: dict[int, dict[float, str]], readout: str
+) -> Iterator[tuple[str, dict[float, str]]]:
+    """Every seed's curve with a name for it: with the seed where there are several."""
+    for seed, along in seeds.items():
+        yield readout + (f", seed {seed}" if len(seeds) > 1 else ""), along
+
+
+def curves_by_objective(
+    networks: Mapping[str, TrainedPoint],
+) -> dict[str, dict[int, dict[float, str]]]:
+    """Objective → seed → strength → name of the point, in order; plain reconstruction stands at
+    strength 0.
+    """
+    curves: dict[str, dict[int, dict[float, str]]] = {}
+    for objective in PARAMETERS:
+        for name, point in sorted(
+            networks.items(), key=lambda item: (item[1].seed, item[1].strength)
+        ):
+            if point.plain or point.objective == objective:
+                curves.setdefault(objective, {}).setdefault(point.seed, {})[point.strength] = name
+    return {
+        objective: seeds
+        for objective, seeds in curves.items()
+        if any(len(curve) > 1 for curve in seeds.values())
+    }
+
+
+def sweep_table(
+    title: str,
+    scores: dict[str, dict[str, Interval]],
+    references: dict[str, Interval],
+    optima: dict,
+) -> str:
+    """The encoder's end and the best layer of every point, the references, and the optima."""
+    width = max(map(len, (*scores, *references)))
+    heads = (f"{readout} readout" for readout in READOUTS)
+    lines = [
+        f"{title}; Spearman at the encoder's end, 95 % bootstrap intervals over references",
+        "",
+        f"{'point':<{width}}" + "".join(f"  {head:<24}" for head in heads) + "  best layer",
+    ]
+    for name, row in scores.items():
+        best = max(row, key=lambda kind: row[kind][0])
+        cells = (signed_interval_text(row[END[readout]]) for readout in READOUTS)
+        lines.append(
+            f"{name:<{width}}"
+            + "".join(f"  {cell:<24}" for cell in cells)
+            + f"  {best} {signed_interval_text(row[best])}"
+        )
+    lines += [
+        f"{name:<{width}}  {signed_interval_text(value)}" for name, value in references.items()
+    ]
+    for name, best_point in optima.items():
+        over = ", ".join(
+            f"{signed_interval_text(best_point[end])} over {end.removeprefix('over_')}"
+            for end in ("over_plain", "over_strongest")
+        )
+        lines.append(f"{name}: best at {best_point['strength']:g}, {over}")
+    return "\n".join(lines)
+
+
+def signed_interval_text(value: Interval) -> str:
+    return "{:+.4f} [{:+.3f}, {:+.3f}]".format(*value)
