@@ -9,7 +9,9 @@ from metamer.codec.errors import RecipeError
 from metamer.train import loop, running
 from metamer.train.data.shards import is_sharded
 from metamer.train.export import card, decoders, models
+from metamer.train.networks import registry
 from metamer.train.recipe import files as recipes
+from metamer.train.recipe import reference
 from metamer.train.run import rehearsal, resuming, training
 from metamer.train.spaces import loop as spaces_loop
 from metamer.train.spaces import recipe as spaces_recipe
@@ -75,6 +77,12 @@ def rehearse(
         path, folders, out, resume=resume, assignments=[*assignments, *own], keep=False, **options
     ) as run:
         yield from rehearsal.rehearse(run)
+
+
+def schema() -> str:
+    """JSON schema of the recipes that can be trained here, with networks of installed packages."""
+    made = reference.schema([*registry.BUILT_IN, *registry.offered()])
+    return json.dumps(made, indent=1, ensure_ascii=False)
 
 
 def begun_with(out: Path) -> dict:

@@ -7,6 +7,15 @@ import click
 from metamer.commands.options import Command, Finite, advanced_option, data_option
 
 
+def print_schema(context: click.Context, _: click.Option, wanted: bool) -> None:
+    """Prints the schema, and ends the command."""
+    if wanted:
+        from metamer.train import command
+
+        click.echo(command.schema())
+        context.exit()
+
+
 @click.command(cls=Command)
 @click.argument("recipe", required=False, type=click.Path(path_type=Path))
 @data_option(required=False)
@@ -55,6 +64,14 @@ from metamer.commands.options import Command, Finite, advanced_option, data_opti
     "--dry-run",
     is_flag=True,
     help="Check everything, take a few steps of each stage, and say what the run would need.",
+)
+@advanced_option(
+    "--schema",
+    is_flag=True,
+    is_eager=True,
+    expose_value=False,
+    callback=print_schema,
+    help="Print the JSON schema of recipes, by which editors complete and check them, and end.",
 )
 def train(
     recipe, folders, out, resume, start, assignments, minutes, memory, workers, dry_run

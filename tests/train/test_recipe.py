@@ -3,6 +3,7 @@
 import dataclasses
 import json
 
+import jsonschema
 import pytest
 import yaml
 
@@ -16,7 +17,7 @@ from metamer.train.recipe.old_names import translated
 from metamer.train.recipe.options import CacheOptions, Recipe, Stage
 from metamer.train.spaces import recipe as spaces
 from metamer.train.spaces import sweep
-from tests.conftest import ROOT
+from tests.conftest import ROOT, inside
 
 STAGE = {"name": "one", "steps": 5}
 DECODER = {**STAGE, "parts": "decoder"}
@@ -393,7 +394,7 @@ def test_a_key_of_stages_is_set_in_all(tmp_path):
 
 
 def test_the_schema_for_editors_is_that_of_the_dataclasses():
-    """python -m metamer.train.recipe.reference writes it anew."""
+    """metamer train --schema > train/recipes/recipe.schema.json writes it anew."""
     made = reference.schema()
     assert json.loads(reference.SCHEMA.read_text()) == made
     steps = made["$defs"]["Stage"]["properties"]["steps"]
@@ -403,8 +404,25 @@ def test_the_schema_for_editors_is_that_of_the_dataclasses():
         "exclusiveMinimum": 0,
         "description": "Steps of the stage.",
     }
-    networks = {place["$ref"] for place in made["properties"]["network"]["anyOf"]}
+    network = made["$defs"]["Recipe"]["properties"]["network"]
+    networks = {place["$ref"] for place in network["anyOf"]}
     assert networks == {"#/$defs/NetworkOptions", "#/$defs/CompressAIOptions"}
+
+
+def test_the_schema_takes_every_shipped_recipe_and_no_wrong_key():
+    validator = jsonschema.Draft202012Validator(json.loads(reference.SCHEMA.read_text()))
+    for path in reference.SCHEMA.parent.glob("*.yaml"):
+        values = yaml.safe_load(path.read_text())
+        if "base" in values:  # of `metamer sweep`
+            continue
+        validator.validate(values)
+        for wrong in ({"learning-rate": 1.0}, {"seed": -1}, {"gradient_clip": "much"}):
+            assert list(validator.iter_errors({**values, **wrong})), (path, wrong)
+
+
+def test_the_command_prints_the_schema():
+    done = inside("train", "--schema")
+    assert done.returncode == 0 and json.loads(done.stdout) == reference.schema()
 
 
 def test_the_reference_has_every_key_with_its_range_default_and_meaning():

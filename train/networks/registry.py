@@ -2,7 +2,7 @@
 
 import importlib
 from functools import cache
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from metamer.codec.errors import RecipeError
@@ -17,6 +17,11 @@ BUILT_IN = {
 }
 
 
+def offered() -> dict[str, EntryPoint]:
+    """The networks of installed packages, by name."""
+    return {point.name: point for point in entry_points(group=ENTRY_POINTS)}
+
+
 @cache
 def network_class(architecture: str) -> type[Network]:
     """The class of networks that are called ``architecture``, or FAMILY:MEMBER of a family.
@@ -28,18 +33,18 @@ def network_class(architecture: str) -> type[Network]:
     if family in BUILT_IN:
         module, name = BUILT_IN[family].split(":")
         return getattr(importlib.import_module(module), name)
-    offered = {point.name: point for point in entry_points(group=ENTRY_POINTS)}
-    if family not in offered:
-        known = [*BUILT_IN, *offered]
+    points = offered()
+    if family not in points:
+        known = [*BUILT_IN, *points]
         raise RecipeError(
             f"network.architecture: one of {', '.join(known)}, not '{architecture}'"
             + suggested(family, known)
         )
     try:
-        kind = offered[family].load()
+        kind = points[family].load()
     except Exception as problem:  # another package's fault, which its user must be told
         raise RecipeError(
-            f"the network {family!r} of {offered[family].value} does not load: {problem}"
+            f"the network {family!r} of {points[family].value} does not load: {problem}"
         ) from problem
     if not (isinstance(kind, type) and issubclass(kind, Network)):
         raise RecipeError(f"entry point {family!r} is no train.networks.interface.Network")

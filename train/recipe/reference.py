@@ -1,11 +1,11 @@
 """Every key of a recipe, from the dataclasses: Markdown for the site, JSON schema for editors.
 
-python -m metamer.train.recipe.reference writes train/recipes/recipe.schema.json anew.
+metamer train --schema > train/recipes/recipe.schema.json writes the shipped schema anew.
 """
 
 import dataclasses
 import json
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -25,24 +25,37 @@ EXTENDS_MEANING = (
 )
 
 
-def network_options() -> dict[str, type]:
-    """Architecture → the dataclass of its options, of those that come with Metamer."""
-    return {name: registry.network_class(name).Options for name in registry.BUILT_IN}
+def network_options(names: Iterable[str] = tuple(registry.BUILT_IN)) -> dict[str, type]:
+    """Architecture → the dataclass of its options; by default of those that come with Metamer."""
+    return {name: registry.network_class(name).Options for name in names}
 
 
-def schema() -> dict[str, Any]:
-    """JSON schema (draft 2020-12) of a codec's recipe file."""
-    made = TypeAdapter(Recipe).json_schema()
+def schema(networks: Iterable[str] = tuple(registry.BUILT_IN)) -> dict[str, Any]:
+    """JSON schema (draft 2020-12) of a recipe file, with these networks.
+
+    Raises:
+        RecipeError: An installed package's network does not load.
+    """
+    options = network_options(networks)
+    kinds = {"recipe": Recipe, "space": SpaceRecipe, **options}
+    places, made = TypeAdapter.json_schemas(
+        [(name, "validation", TypeAdapter(kind)) for name, kind in kinds.items()]
+    )
+    places = {name: place for (name, _), place in places.items()}
     definitions = made["$defs"]
-    for kind in network_options().values():
-        part = TypeAdapter(kind).json_schema()
-        definitions |= part.pop("$defs", {})
-        definitions[kind.__name__] = part
-    names = [kind.__name__ for kind in network_options().values()]
-    made["properties"]["network"] |= {"anyOf": [{"$ref": f"#/$defs/{name}"} for name in names]}
-    made["properties"][EXTENDS] = {"type": "string", "description": EXTENDS_MEANING}
-    del made["required"]  # what is extended may say it
-    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **made}
+    for kind in (Recipe, SpaceRecipe):
+        definition = definitions[kind.__name__]
+        definition["properties"][EXTENDS] = {"type": "string", "description": EXTENDS_MEANING}
+        del definition["required"]  # what is extended may say it
+    network = definitions[Recipe.__name__]["properties"]["network"]
+    network["anyOf"] = [places[name] for name in options]
+    return {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        "if": {"required": ["space"]},
+        "then": places["space"],
+        "else": places["recipe"],
+        **made,
+    }
 
 
 def markdown() -> str:
@@ -112,7 +125,3 @@ def bounds(value: dict[str, Any]) -> Iterator[str]:
     yield from (f"{sign} {value[key]:g}" for key, sign in signs.items() if key in value)
     if "multipleOf" in value:
         yield f"in steps of {value['multipleOf']}"
-
-
-if __name__ == "__main__":
-    SCHEMA.write_text(json.dumps(schema(), indent=1, ensure_ascii=False) + "\n")

@@ -71,6 +71,12 @@ def test_it_trains_resumes_and_exports(installed, photographs, tmp_path):
     assert saved["state_dict"]["log_step"].shape == (3, 8)
 
 
+def test_editors_complete_what_it_takes(installed):
+    made = json.loads(run(installed, "train", "--schema").stdout)
+    places = [place["$ref"] for place in made["$defs"]["Recipe"]["properties"]["network"]["anyOf"]]
+    assert places[-1] == "#/$defs/Options" and made["$defs"]["Options"]["properties"]["latents"]
+
+
 def test_without_it_the_recipe_is_refused(tmp_path, photographs):
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
     done = run(
