@@ -10,9 +10,9 @@ import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
 from metamer.bitstreams.check import FOLDER, LIST, latent_digest, pixel_digest
-from metamer.codec.container import NO_MODEL
 from metamer.codec.decode import decode, decode_latents
 from metamer.codec.encode import encode
+from metamer.codec.format.container import NO_MODEL
 from metamer.codec.network.model import load_model
 
 

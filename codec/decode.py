@@ -7,19 +7,20 @@ from typing import IO
 import numpy as np
 from PIL import Image
 
-from metamer.codec import container, limits, windows
-from metamer.codec.container import Header
+from metamer.codec import transforms
 from metamer.codec.errors import ImageError, StreamError
+from metamer.codec.format import container, limits
+from metamer.codec.format.container import Header
 from metamer.codec.grid import Box, latent_area
 from metamer.codec.network.decoders import Synthesis, load_synthesis
 from metamer.codec.network.model import Model, find_model
 from metamer.codec.options import DecodeOptions, Region
 from metamer.codec.stream import salvage
+from metamer.codec.stream.coded_picture import paint_overlays, parse_tiles
 from metamer.codec.stream.salvage import Salvaged
 from metamer.codec.stream.scan import scan_sections
 from metamer.codec.stream.sections import attach_extras, decode_transparency, pillow_info
 from metamer.codec.stream.tile_decoder import TileDecoder
-from metamer.codec.stream.tiles import paint_overlays, parse_tiles
 from metamer.codec.system import files
 
 PREVIEW_GROUPS = 1  # of channels, the coarsest first
@@ -53,8 +54,8 @@ def decode(
             own, which has the least distortion.
         realism: 0 (the model's own decoder) … 1 (all the texture that ``decoder``, by default the
             one named `realism`, invents). By default 1 for a ``decoder`` that knows realism.
-        max_pixels: How many pixels the file may declare; by default `codec.limits.MAX_PIXELS`, and
-            no more than its length makes plausible.
+        max_pixels: How many pixels the file may declare; by default
+            `codec.format.limits.MAX_PIXELS`, and no more than its length makes plausible.
         threads: 0 for every core.
 
     Returns:
@@ -89,7 +90,7 @@ def decode(
     if coded.networked(area):
         network, synthesis = _networks(header, options)
         tiles = TileDecoder(coded, network, synthesis, PREVIEW_GROUPS if preview else None)
-        image = windows.synthesise(tiles, coded, area, network, synthesis)
+        image = transforms.synthesise(tiles, coded, area, network, synthesis)
     opacity = paint_overlays(coded, area, image) or decode_transparency(header, sections, area)
     return attach_extras(image, opacity, pillow_info(sections))
 
@@ -151,7 +152,7 @@ def rescue(
         network, synthesis = _networks(header, options)
         groups = PREVIEW_GROUPS if preview else None
         tiles = salvage.LenientTileDecoder(coded, network, synthesis, groups, bool(damage))
-        image, lost = windows.synthesise(tiles, coded, area, network, synthesis), tiles.lost
+        image, lost = transforms.synthesise(tiles, coded, area, network, synthesis), tiles.lost
     opacity = salvage.paint_salvaged(coded, area, image, lost, damage)
     image = salvage.attach_salvaged(image, header, sections, area, damage, opacity)
     return salvage.mark_lost(image, area, coded, lost, damage)

@@ -6,15 +6,16 @@ from dataclasses import dataclass, field
 import numpy as np
 from PIL import Image
 
-from metamer.codec import container, windows
-from metamer.codec.container import Kind, Section
+from metamer.codec import transforms
 from metamer.codec.encoder import rate_control
 from metamer.codec.encoder.assembly import assemble, assemble_lossless
 from metamer.codec.encoder.effort.levels import Effort
 from metamer.codec.encoder.forms import SURE, choose_form, networks_form
 from metamer.codec.encoder.masking import error_importance
 from metamer.codec.encoder.target import Target, measure_files, smallest_reaching
-from metamer.codec.encoder.tile import TiledPicture
+from metamer.codec.encoder.tiled_picture import TiledPicture
+from metamer.codec.format import container
+from metamer.codec.format.container import Kind, Section
 from metamer.codec.grid import Box, latent_area
 from metamer.codec.network import latents
 from metamer.codec.network.colour_axes import Turn, choose_turn
@@ -71,7 +72,8 @@ def encode(
         tile: Code tiles of 1024 × 1024 pixels apart, each with a checksum, so that parts can be
             decoded and damage stays where it is. Pictures of more than `TILED_ABOVE` pixels always
             are.
-        max_pixels: How many pixels the picture may have; by default `codec.limits.MAX_PIXELS`.
+        max_pixels: How many pixels the picture may have; by default
+            `codec.format.limits.MAX_PIXELS`.
         threads: 0 for every core.
         icc: ``convert`` colours to sRGB, or ``keep`` them as they are, with their profile.
         metadata: ``keep`` or ``strip`` EXIF and XMP.
@@ -259,9 +261,9 @@ def write_picture(
         index: The quality, 0 … 255.
         model: The model.
         writer: What latents are written to.
-        turn: How colours are turned; as a rule `windows.choose_turn` of the picture.
+        turn: How colours are turned; as a rule `colour_axes.choose_turn` of the picture.
         box: The tile in latent positions; by default the whole picture.
-        importance: `windows.error_importance` of the picture, if at hand.
+        importance: `masking.error_importance` of the picture, if at hand.
         effort: How latents are refined, if at all.
 
     Returns:
@@ -275,7 +277,7 @@ def write_picture(
         coding = effort.code(picture, box, index, model, turn, importance)
         coding.recorder.replay(writer)
         return coding.decoded
-    latent, hyper = windows.analyse_box(picture, box, index, model, turn)
+    latent, hyper = transforms.analyse_box(picture, box, index, model, turn)
     tradeoff = importance * model.tradeoff[index]
     return latents.write_latents(model, index, latent, hyper, writer, tradeoff)
 

@@ -3,13 +3,13 @@
 from collections import Counter
 from dataclasses import dataclass, field
 
-from metamer.codec import container
-from metamer.codec.container import Header, Kind
 from metamer.codec.decode import File, read_stream
+from metamer.codec.format import container
+from metamer.codec.format.container import Header, Kind
 from metamer.codec.network.decoders import shipped_decoders
 from metamer.codec.network.model import load_model, shipped_models
 from metamer.codec.options import MAX_QUALITY, QUALITIES
-from metamer.codec.stream.tiles import parse_tiles
+from metamer.codec.stream.coded_picture import parse_tiles
 
 NETWORKS, LOSSLESS = "networks", "lossless"  # in `Info.forms`
 

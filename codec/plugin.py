@@ -21,8 +21,8 @@ from typing import IO, TYPE_CHECKING
 
 from PIL import Image, ImageFile
 
-from metamer.codec import container
 from metamer.codec.errors import MetamerError, StreamError
+from metamer.codec.format import container
 from metamer.codec.options import EncodeOptions
 
 if TYPE_CHECKING:
@@ -78,7 +78,7 @@ class MetamerImageFile(ImageFile.ImageFile):
 
     def verify(self) -> None:
         """Compares the checksums and counts the tiles. Raises OSError."""
-        from metamer.codec.stream.tiles import parse_tiles
+        from metamer.codec.stream.coded_picture import parse_tiles
 
         try:
             parse_tiles(*container.unpack(self._read()))

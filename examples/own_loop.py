@@ -12,7 +12,7 @@ import torch
 
 from metamer import perception
 from metamer.train.data import Plan, open_data
-from metamer.train.networks.entropy_model import EntropyModel
+from metamer.train.networks.entropy_model.model import EntropyModel
 
 
 def train(photos: str, steps: int = 500, batch: int = 8, side: int = 96) -> list[float]:

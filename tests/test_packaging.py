@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 import metamer
-from metamer.codec.container import MAGIC, VERSION
+from metamer.codec.format.container import MAGIC, VERSION
 from tests.conftest import ROOT, run_metamer
 
 # of the one package

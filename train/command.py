@@ -6,13 +6,13 @@ from pathlib import Path
 from typing import Any
 
 from metamer.codec.errors import RecipeError
-from metamer.train import loop, running
+from metamer.train import checkpoints
 from metamer.train.data.shards import is_sharded
 from metamer.train.export import card, decoders, models
 from metamer.train.networks import registry
 from metamer.train.recipe import files as recipes
 from metamer.train.recipe import reference
-from metamer.train.run import rehearsal, resuming, training
+from metamer.train.run import rehearsal, resuming, setup, training
 from metamer.train.spaces import loop as spaces_loop
 from metamer.train.spaces import recipe as spaces_recipe
 
@@ -90,17 +90,17 @@ def begun_with(out: Path) -> dict:
     kept = Path(out) / resuming.RECIPE
     if kept.exists():
         return recipes.read(kept)
-    return running.load(Path(out) / running.CHECKPOINT)["recipe"]
+    return checkpoints.load(Path(out) / checkpoints.CHECKPOINT)["recipe"]
 
 
 def kind(run: Path) -> str:
     """What a run trained: `space`, `decoder` (for the streams of an existing model), `codec`, or
     `network`, one of another architecture than Metamer's own.
     """
-    recipe = running.load(Path(run) / running.CHECKPOINT)["recipe"]
+    recipe = checkpoints.load(Path(run) / checkpoints.CHECKPOINT)["recipe"]
     if "space" in recipe:
         return "space"
-    if not loop.is_own(recipe):
+    if not setup.is_own(recipe):
         return "network"
     return "decoder" if card.trains_only(recipe, "decoder") else "codec"
 
@@ -123,7 +123,7 @@ def export(
         spaces_loop.export(run, path)
         return f"{path.stat().st_size / 1e6:.2f} MB"
     if trained == "network":
-        network, state = loop.restore_average(Path(run) / running.CHECKPOINT)
+        network, state = setup.restore_average(Path(run) / checkpoints.CHECKPOINT)
         said = network.export(
             path, {"name": name, "steps": state["step"], "recipe": state["recipe"]}
         )

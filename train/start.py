@@ -14,15 +14,15 @@ from torch import Tensor, nn
 
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.network import model as models
+from metamer.codec.network.files.model_file import graph_names
 from metamer.codec.network.model import SUFFIX, WEIGHTS, Model
-from metamer.codec.network.model_file import graph_names
 from metamer.codec.network.passes import FRACTION, MEAN_SHIFT
 from metamer.train.networks import registry
 from metamer.train.networks.codec import Codec, NetworkOptions
-from metamer.train.networks.entropy_model import SCALE_LOW, SCALE_STEP
-from metamer.train.networks.growing import grown
-from metamer.train.networks.integer_networks import ContextNetwork, IntegerConv2d
+from metamer.train.networks.entropy_model.integer_networks import ContextNetwork, IntegerConv2d
+from metamer.train.networks.entropy_model.model import SCALE_LOW, SCALE_STEP
 from metamer.train.networks.interface import ArchitectureOptions, Network
+from metamer.train.networks.transforms.growing import grown
 
 STORED = "_stored"  # what `train.export.graphs.shrink` calls a constant that it keeps in fewer bits
 

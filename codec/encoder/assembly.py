@@ -2,11 +2,11 @@
 
 from dataclasses import replace
 
-from metamer.codec.container import NO_MODEL, Header, Kind, Section
 from metamer.codec.encoder.forms import Choice
-from metamer.codec.encoder.tile import TiledPicture
+from metamer.codec.encoder.tiled_picture import TiledPicture
+from metamer.codec.format.container import NO_MODEL, Header, Kind, Section
+from metamer.codec.stream.coded_picture import pack_overlay, pack_tile
 from metamer.codec.stream.overlays import Form, Overlay
-from metamer.codec.stream.tiles import pack_overlay, pack_tile
 
 
 def assemble(

@@ -16,16 +16,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 from PIL import Image
 
-from metamer.codec import windows
+from metamer.codec import transforms
 from metamer.codec.encoder import fidelity
-from metamer.codec.encoder.tile import Tile, TiledPicture
+from metamer.codec.encoder.tiled_picture import Tile, TiledPicture
 from metamer.codec.grid import Box, latent_area
 from metamer.codec.network.colour_axes import BYTES as TURN_BYTES
 from metamer.codec.network.decoders import own_synthesis
 from metamer.codec.picture import vp8l
 from metamer.codec.stream import overlays
+from metamer.codec.stream.coded_picture import CodedPicture
 from metamer.codec.stream.overlays import Form, Overlay
-from metamer.codec.stream.tiles import CodedPicture
 
 SURE = 0.6  # lossless data may take this much of what a look says that it will,
 # bits a pixel, or, where that is less than these, next to nothing; photographs take at least twice
@@ -147,7 +147,7 @@ def _decoded(
     coded = CodedPicture(header, (positions,), (b"",), picture.turn, (None,))
     area, synthesis = Box(0, 0, tile.height, tile.width), own_synthesis(picture.model)
     levels = np.asarray(
-        windows.synthesise(lambda _: latents, coded, area, picture.model, synthesis)
+        transforms.synthesise(lambda _: latents, coded, area, picture.model, synthesis)
     )
     if choice.overlay is not None and choice.overlay.blocks is not None:
         mask = overlays.block_mask(choice.overlay.blocks, tile.width, tile.height)

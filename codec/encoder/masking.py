@@ -10,7 +10,7 @@ from PIL import Image
 
 from metamer.codec.grid import STRIDE, latent_area, split_windows
 from metamer.codec.network.model import Model
-from metamer.codec.windows import box_planes
+from metamer.codec.transforms import box_planes
 
 BLOCK = 8  # pixels a side in which variance is taken
 FLOOR = (2 / 255) ** 2  # below this variance noise is what varies

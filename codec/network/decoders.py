@@ -1,6 +1,6 @@
 """Decoder files: synthesis networks that were trained on top of a model, for the same streams.
 
-One zip file each, no more believed than a model file (`codec.network.model_file`). Members:
+One zip file each, no more believed than a model file (`codec.network.files.model_file`). Members:
 `model.json` (format, name, id of the model whose streams it ``decodes``, whether it knows
 ``realism``, facts of training) and `synthesis.onnx`, with the interface of the model's own. Latents
 do not depend on the decoder.
@@ -26,15 +26,15 @@ from pathlib import Path
 from typing import Any
 
 from metamer.codec.errors import ModelError
-from metamer.codec.network.archive import (
+from metamer.codec.network.files.archive import (
     ArchiveError,
     member_checksums,
     parse_card,
     read_members,
 )
+from metamer.codec.network.files.model_file import CARD, is_name
 from metamer.codec.network.graphs.session import Session, transform_providers
 from metamer.codec.network.model import WEIGHTS, Model, load_model, receptive_field
-from metamer.codec.network.model_file import CARD, is_name
 
 SUFFIX = ".decoder"
 FORMAT = 2  # 1 knew no texture

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from metamer.codec.errors import ModelError
-from metamer.codec.network.archive import ArchiveError
-from metamer.codec.network.arrays import (
+from metamer.codec.network.files.archive import ArchiveError
+from metamer.codec.network.files.arrays import (
     ARRAYS,
     TABLE_ARRAYS,
     make_tables,
@@ -19,10 +19,10 @@ from metamer.codec.network.arrays import (
     read_grey,
     relative_curvature,
 )
+from metamer.codec.network.files.model_file import card_number, card_numbers, read_model_file
 from metamer.codec.network.graphs import onnx_wire
 from metamer.codec.network.graphs.protobuf import GraphError
 from metamer.codec.network.graphs.session import CPU, Session, transform_providers
-from metamer.codec.network.model_file import card_number, card_numbers, read_model_file
 
 # latent positions: six 3x3 convolutions, as all shipped networks have, at half a position a pixel
 RECEPTIVE_FIELD = 3
@@ -45,7 +45,7 @@ class Model:
         decoder_id: What decoder files call it: the same, but for `grey_variant`.
         grey: Whether it is a `grey_variant`.
         coded_channels: (M,) bool, which latents are coded at all; None for every one.
-        arrays: The arrays of `codec.network.arrays.ARRAYS`, but for the coding tables.
+        arrays: The arrays of `codec.network.files.arrays.ARRAYS`, but for the coding tables.
         tables: The coding tables.
         tradeoff: (Q, M) float32 bits that a squared step of error is worth to the encoder in each
             latent (`codec.network.latents.choose_residuals`).

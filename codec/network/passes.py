@@ -31,7 +31,7 @@ Residuals = Callable[[np.ndarray, np.ndarray, np.ndarray, slice], np.ndarray]
 
 def _scaled(value: np.ndarray, factor: np.ndarray, shift: int) -> np.ndarray:
     """floor(value · factor / 2^shift + 1/2), int32; the bounds on the factors
-    (codec.network.arrays) keep it from overflowing.
+    (codec.network.files.arrays) keep it from overflowing.
     """
     product = value * factor
     product += 1 << shift - 1

@@ -8,8 +8,8 @@ five bytes of header that its size gives.
 import numpy as np
 from PIL import Image
 
-from metamer.codec.container import leb128, read_leb128
 from metamer.codec.errors import StreamError
+from metamer.codec.format.container import leb128, read_leb128
 from metamer.codec.grid import Box, split_tiles
 from metamer.codec.picture import vp8l
 

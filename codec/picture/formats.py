@@ -13,7 +13,7 @@ from typing import IO
 from PIL import Image
 
 from metamer.codec.errors import ImageError
-from metamer.codec.picture import colour
+from metamer.codec.picture.colour import conversion
 
 # what is read, commonest first; without PostScript and all else that starts programs or that nobody
 # photographs in
@@ -93,7 +93,9 @@ def open_picture(file: IO[bytes]) -> Image.Image:
             if names
             else "is not a picture, or of a kind that is not read"
         )
-    image.info.update(colour.signalled_colours(file, image.format, image.info.get("icc_profile")))
+    image.info.update(
+        conversion.signalled_colours(file, image.format, image.info.get("icc_profile"))
+    )
     return image
 
 
@@ -101,7 +103,7 @@ def _opened(file: IO[bytes], head: bytes) -> Image.Image | None:
     """As Image.open with `FORMATS`, but for its guard against large pictures, which is one for all
     threads of a process.
 
-    `codec.limits` stands in its place.
+    `codec.format.limits` stands in its place.
     """
     for name in FORMATS:
         if name not in Image.OPEN:

@@ -17,10 +17,12 @@ from typing import IO, Any
 import numpy as np
 from PIL import Image
 
-from metamer.codec import limits
 from metamer.codec.errors import ImageError
-from metamer.codec.picture import alpha, colour, metadata
+from metamer.codec.format import limits
+from metamer.codec.picture import alpha
+from metamer.codec.picture.colour import conversion
 from metamer.codec.picture.formats import open_picture
+from metamer.codec.picture.metadata import collection
 from metamer.codec.system import files
 
 MAX_SIDE = 65536
@@ -120,7 +122,7 @@ def load_picture(
 
     Args:
         source: A path, or an open file that can be read from any place.
-        max_pixels: How many it may have; by default `codec.limits.MAX_PIXELS`.
+        max_pixels: How many it may have; by default `codec.format.limits.MAX_PIXELS`.
         **options: `convert_picture`'s.
 
     Raises:
@@ -157,7 +159,7 @@ def upright_size(source: str | os.PathLike | IO[bytes]) -> tuple[int, int]:
             if getattr(image, "is_animated", False) and image.format != "MPO":
                 raise ImageError("holds several frames or pages; only single pictures are coded")
             _check_size(image, None)
-            turned = metadata.collect_metadata(image, strip=True)[2] >= 5
+            turned = collection.collect_metadata(image, strip=True)[2] >= 5
             return (image.height, image.width) if turned else image.size
     except ImageError:
         raise
@@ -182,7 +184,7 @@ def convert_picture(
             where pictures of one or three channels have one; those of four channels are converted.
         strip: Leave out EXIF and XMP.
         first_frame: Take the first of several frames or pages, rather than refuse them.
-        max_pixels: How many it may have; by default `codec.limits.MAX_PIXELS`.
+        max_pixels: How many it may have; by default `codec.format.limits.MAX_PIXELS`.
         own: Whether ``image`` may be changed, which spares a copy of it.
 
     Raises:
@@ -201,12 +203,12 @@ def convert_picture(
         if several:
             image.seek(0)
         image.load()
-        exif, xmp, orientation = metadata.collect_metadata(image, strip)
-        profile = image.info.get("icc_profile") or colour.png_profile(image.info)
+        exif, xmp, orientation = collection.collect_metadata(image, strip)
+        profile = image.info.get("icc_profile") or conversion.png_profile(image.info)
         if orientation in TURNS:
             image = image.transpose(TURNS[orientation])
         transparency, image = _split(image)
-        image, kept = colour.convert_colours(_eight_bits(image), profile, keep=icc == "keep")
+        image, kept = conversion.convert_colours(_eight_bits(image), profile, keep=icc == "keep")
     except ImageError:
         raise
     except PILLOW_ERRORS as problem:

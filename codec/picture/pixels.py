@@ -40,7 +40,7 @@ def read_rgb(source: str | Path | io.BytesIO, max_pixels: int | None = None) -> 
 
     Args:
         source: A path, or a file opened for reading bytes.
-        max_pixels: How many it may have; by default `codec.limits.MAX_PIXELS`.
+        max_pixels: How many it may have; by default `codec.format.limits.MAX_PIXELS`.
 
     Returns:
         Mode RGB.

@@ -9,7 +9,8 @@ from typing import Any
 from PIL import Image, ImageColor, PngImagePlugin
 
 from metamer.codec.errors import ImageError
-from metamer.codec.picture import colour, exif, metadata, tiff
+from metamer.codec.picture.colour import conversion
+from metamer.codec.picture.metadata import collection, exif, tiff
 
 
 @dataclass(frozen=True)
@@ -102,7 +103,7 @@ def picture_bytes(
     info = dict(picture.info)
     picture = _fitting(picture, format, background)
     profile = info.get("icc_profile", b"")
-    if not colour.profile_suits(profile, picture.mode):
+    if not conversion.profile_suits(profile, picture.mode):
         profile = b""  # viewers take the numbers for sRGB then
     grey_as_colour = picture.mode[0] == "L" and "L" not in format.modes
     if profile and (len(profile) > format.carries.get("icc_profile", 0) or grey_as_colour):
@@ -153,9 +154,9 @@ def _fitting(picture: Image.Image, format: Format, background: str | None) -> Im
 
 def _to_srgb(picture: Image.Image, profile: bytes) -> Image.Image:
     if not picture.mode.endswith("A"):
-        return colour.to_srgb(picture, profile)
+        return conversion.to_srgb(picture, profile)
     transparency = picture.getchannel("A")
-    picture = colour.to_srgb(picture.convert(picture.mode[:-1]), profile)
+    picture = conversion.to_srgb(picture.convert(picture.mode[:-1]), profile)
     picture.putalpha(transparency)
     return picture
 
@@ -173,7 +174,7 @@ def _metadata(format: Format, info: dict[Any, Any]) -> dict[str, bytes]:
     """
     held = {
         name: upright(info.get(name, b""))
-        for name, upright in (("exif", exif.upright), ("xmp", metadata.upright_xmp))
+        for name, upright in (("exif", exif.upright), ("xmp", collection.upright_xmp))
         if name in format.carries
     }
     for name, data in held.items():

@@ -13,9 +13,9 @@ from enum import IntEnum
 import numpy as np
 from PIL import Image
 
-from metamer.codec import container
-from metamer.codec.container import Header, leb128, read_leb128
 from metamer.codec.errors import StreamError
+from metamer.codec.format import container
+from metamer.codec.format.container import Header, leb128, read_leb128
 from metamer.codec.grid import STRIDE, Box
 from metamer.codec.picture import vp8l
 

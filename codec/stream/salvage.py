@@ -12,23 +12,23 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image, ImageColor, ImageDraw
 
-from metamer.codec import container
-from metamer.codec.container import Header, Kind, Section
 from metamer.codec.errors import StreamError
+from metamer.codec.format import container
+from metamer.codec.format.container import Header, Kind, Section
 from metamer.codec.grid import STRIDE, Box
 from metamer.codec.network.decoders import Synthesis
 from metamer.codec.network.model import Model
 from metamer.codec.stream import overlays
-from metamer.codec.stream.overlays import Overlay
-from metamer.codec.stream.sections import attach_extras, decode_transparency, pillow_info
-from metamer.codec.stream.tile_decoder import TileDecoder
-from metamer.codec.stream.tiles import (
+from metamer.codec.stream.coded_picture import (
     CodedPicture,
     parse_tiles,
     tile_boxes,
     unpack_overlay,
     unpack_tile,
 )
+from metamer.codec.stream.overlays import Overlay
+from metamer.codec.stream.sections import attach_extras, decode_transparency, pillow_info
+from metamer.codec.stream.tile_decoder import TileDecoder
 from metamer.entropy.coder import DamagedError, Decoder
 from metamer.entropy.tables import Tables
 

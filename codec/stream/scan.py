@@ -8,10 +8,10 @@ damaged section the next one is looked for where its length says, failing that a
 import contextlib
 from collections.abc import Iterator
 
-from metamer.codec import container
-from metamer.codec.container import ANCILLARY, HEADER_BYTES, Header, Kind, Section
 from metamer.codec.errors import StreamError
-from metamer.codec.stream.tiles import TILE_NUMBER, tile_boxes, unpack_overlay
+from metamer.codec.format import container
+from metamer.codec.format.container import ANCILLARY, HEADER_BYTES, Header, Kind, Section
+from metamer.codec.stream.coded_picture import TILE_NUMBER, tile_boxes, unpack_overlay
 
 # sections that a file may have besides its tiles; what more there are is not looked at
 OTHERS = 1 << 8

@@ -10,7 +10,7 @@ from metamer.codec.network import latents, texture
 from metamer.codec.network.decoders import Synthesis
 from metamer.codec.network.model import Model
 from metamer.codec.network.passes import FRACTION
-from metamer.codec.stream.tiles import CodedPicture
+from metamer.codec.stream.coded_picture import CodedPicture
 from metamer.entropy.coder import DamagedError, Decoder
 
 

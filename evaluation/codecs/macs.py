@@ -12,12 +12,13 @@ import onnx
 import onnxruntime
 from PIL import Image
 
-from metamer.codec import windows
-from metamer.codec.network import archive, decoders, latents
+from metamer.codec import transforms
+from metamer.codec.network import decoders, latents
 from metamer.codec.network import model as models
+from metamer.codec.network.files import archive
+from metamer.codec.network.files.model_file import graph_names
 from metamer.codec.network.graphs.session import read_checked_graph
 from metamer.codec.network.model import Model
-from metamer.codec.network.model_file import graph_names
 from metamer.codec.options import quality_index
 from metamer.codec.picture import pixels
 from metamer.evaluation.codecs.interface import NetworkCost
@@ -106,7 +107,7 @@ def network_cost(
     for graph in (synthesis, *graphs):
         read_checked_graph(graph, f"a graph of {name}")
     quality = quality_index(setting)
-    latent, hyper = windows.analyse(pixels.to_planes(picture), quality, model)
+    latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
     decoded = latents.write_latents(model, quality, latent, hyper, NullEncoder(), 0.0)
     given = {
         "latent": latents.dequantise(model, quality, decoded),

@@ -20,7 +20,7 @@ from metamer.evaluation.plots.style import (
     set_logarithmic,
 )
 
-Log = Sequence[Mapping]  # what train.loop writes into log.jsonl
+Log = Sequence[Mapping]  # what train.run.setup writes into log.jsonl
 UNPLOTTED = (
     "step",
     "seconds",

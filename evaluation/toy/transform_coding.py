@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from metamer.evaluation.toy.prior import FactorisedPrior
 from metamer.evaluation.toy.sources import Source
-from metamer.train.networks.proxies import PROXIES, dither
+from metamer.train.networks.entropy_model.proxies import PROXIES, dither
 
 LINEAR_RATE = 1e-2  # learning rate of coders with few parameters
 SHARPEST = 6.0  # of the soft rounding, 1/temperature; it starts at 1, nearly uniform noise

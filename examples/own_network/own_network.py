@@ -14,10 +14,10 @@ from dataclasses import dataclass
 import torch
 from metamer.perception import Metric
 from metamer.perception.distance import Distance
-from metamer.train.checked import Count, documented
-from metamer.train.networks.entropy_model import level_weights, logistic_bits
+from metamer.train.recipe.fields import Count, documented
+from metamer.train.networks.entropy_model.model import level_weights, logistic_bits
 from metamer.train.networks.interface import Network, Reconstruction
-from metamer.train.networks.proxies import PROXIES, dither
+from metamer.train.networks.entropy_model.proxies import PROXIES, dither
 from torch import nn
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 
 import click
 
-from metamer.codec import container
+from metamer.codec.format import container
 from metamer.codec.system import files, jobs
 from metamer.codec.system.terminal import format_size
 from metamer.commands.file_jobs import code_files

@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from click.shell_completion import CompletionItem
 
-from metamer.codec import limits
 from metamer.codec.errors import FileError
+from metamer.codec.format import limits
 
 
 class Region(click.ParamType):

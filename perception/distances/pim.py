@@ -3,8 +3,8 @@ human ratings.
 
 Bhardwaj et al., "An unsupervised information-theoretic perceptual quality metric", NeurIPS 2020.
 What neighbouring frames have in common is what matters about them: an encoder q(z|x) is trained to
-keep it (`train/spaces/pim.py`), and the distance of two images is the symmetrised Kullback-Leibler
-divergence between their encodings.
+keep it (`train.spaces.pim.task`), and the distance of two images is the symmetrised
+Kullback-Leibler divergence between their encodings.
 
 An image is taken apart by a steerable pyramid, three scales of two orientations; a small
 convolutional network for each of the eight sub-bands, then layers at each position, give the means

@@ -26,17 +26,17 @@ from metamer.codec.encoder.effort.guide import Reanalysis
 from metamer.codec.encoder.effort.slope import SQUARED_STEP, nominal
 from metamer.codec.encoder.effort.view import Coding, View
 from metamer.codec.grid import latent_area
-from metamer.codec.network.arrays import relative_curvature
 from metamer.codec.network.colour_axes import choose_turn
+from metamer.codec.network.files.arrays import relative_curvature
 from metamer.codec.network.model import load_model
 from metamer.codec.network.passes import FRACTION
 from metamer.codec.options import quality_index
 from metamer.codec.picture import pixels
 from metamer.evaluation.rate.bjontegaard import PictureCurves, bd_rate
-from metamer.train import axes
-from metamer.train.networks.entropy_model import checkerboard, logistic_bits
-from metamer.train.networks.proxies import soft_round
-from metamer.train.refinement import Gradients, lattice, network, pictures
+from metamer.train import colour_axes
+from metamer.train.gradient_guide import Gradients, lattice, network, pictures
+from metamer.train.networks.entropy_model.model import checkerboard, logistic_bits
+from metamer.train.networks.entropy_model.proxies import soft_round
 
 STEPS = (0, 8, 48)  # of effort
 PLAIN = "effort, 0 steps"
@@ -116,7 +116,7 @@ class Trial:
         hyper = torch.from_numpy(view.hyper.astype(np.float32))[None]
         decoded = codec.entropy.passes(hyper, step, level, latent.shape[-2:], take)
         image = codec.synthesis(decoded * step, level)
-        image = axes.restore(image, torch.from_numpy(view.affine)[None])
+        image = colour_axes.restore(image, torch.from_numpy(view.affine)[None])
         image = image[:, :, view.visible[0], view.visible[1]].clamp(0, 1)
         error = (image - pictures(view.original)).square().mean()
         return torch.stack(bits).sum() + self.slope.mse * error

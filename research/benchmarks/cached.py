@@ -22,11 +22,11 @@ from metamer.train.data import Photographs, Plan, find
 from metamer.train.data.opening import Collection
 from metamer.train.latents.batches import CachedBatches
 from metamer.train.latents.cache import fill, qualities_of
-from metamer.train.loop import connect
 from metamer.train.loss.objective import Distortion
 from metamer.train.recipe.files import load
 from metamer.train.recipe.options import Recipe
-from metamer.train.step import Trainer
+from metamer.train.run.setup import connect
+from metamer.train.step.trainer import Trainer
 
 PICTURES = 8
 RECIPES = [

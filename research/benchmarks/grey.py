@@ -16,9 +16,10 @@ import onnx
 from PIL import Image
 
 import metamer
-from metamer.codec import container, windows
+from metamer.codec import transforms
 from metamer.codec.encode import write_picture
 from metamer.codec.encoder.masking import LUMA
+from metamer.codec.format import container
 from metamer.codec.network import model as models
 from metamer.codec.network import passes
 from metamer.codec.network.passes import FRACTION
@@ -44,7 +45,7 @@ def luma_bits(
 ) -> np.ndarray:
     """(2,) bits of a colour file that are spent on luma, in both ways."""
     index = quality_index(metamer.info(data).quality)
-    _, hyper = windows.analyse(pixels.to_planes(picture), index, model)
+    _, hyper = transforms.analyse(pixels.to_planes(picture), index, model)
     decoded = metamer.decode_latents(data)
     height, width, count = decoded.shape
     values, bits, meter = decoded.reshape(-1, count), np.zeros(count), Meter(model.tables)

@@ -25,14 +25,14 @@ import yaml
 from scipy import stats
 
 from metamer.evaluation.rate.bjontegaard import bd_rate
-from metamer.train import loop, validation
+from metamer.train import validation
+from metamer.train.checkpoints import CHECKPOINT
 from metamer.train.data import find
 from metamer.train.loss.objective import Distortion
 from metamer.train.recipe.checks import from_mapping
 from metamer.train.recipe.files import changed
 from metamer.train.recipe.options import Stage
-from metamer.train.run import training
-from metamer.train.running import CHECKPOINT
+from metamer.train.run import setup, training
 
 RULE = "rule"
 # as `codec.network.latents.choose_residuals` does with most models that ship
@@ -51,7 +51,7 @@ def run(recipe: dict, assignments: list[str], seed: int, photographs: Path, scra
     begun = time.process_time()
     training.train(checked, [photographs], scratch)
     spent = time.process_time() - begun
-    codec, _ = loop.restore_average(scratch / CHECKPOINT)
+    codec, _ = setup.restore_average(scratch / CHECKPOINT)
     codec.eval()
     crops = validation.validation_crops(find(photographs)[1])
     rows = validation.validate(

@@ -22,8 +22,8 @@ from PIL import Image, ImageOps
 import metamer
 from metamer.codec.network import colour_axes, latents
 from metamer.codec.network import model as models
+from metamer.codec.network.files.model_file import graph_names
 from metamer.codec.network.graphs.session import Session
-from metamer.codec.network.model_file import graph_names
 from metamer.codec.picture import pixels
 from metamer.entropy import coder
 from metamer.evaluation.codecs import macs

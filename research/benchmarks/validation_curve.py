@@ -16,10 +16,11 @@ import torch
 
 from metamer.codec.network.model import load_model
 from metamer.evaluation.rate.bjontegaard import bd_rate
-from metamer.train import running, start, validation
+from metamer.train import checkpoints, start, validation
 from metamer.train.data import find
 from metamer.train.loss.objective import Distortion
 from metamer.train.recipe.checks import from_mapping
+from metamer.train.run import log
 
 
 def curve(rows: list[dict]) -> np.ndarray:
@@ -34,12 +35,12 @@ if __name__ == "__main__":
     parser.add_argument("photographs", type=Path)
     parser.add_argument("--against", default="base")
     arguments = parser.parse_args()
-    made = from_mapping(running.load(arguments.run / running.CHECKPOINT)["recipe"])
+    made = from_mapping(checkpoints.load(arguments.run / checkpoints.CHECKPOINT)["recipe"])
     crops = validation.validation_crops(find(arguments.photographs)[1])
     against = start.from_model(load_model(arguments.against))
     distortion, cpu = Distortion({"mse": 1.0}, against.options.levels), torch.device("cpu")
     anchor = curve(validation.validate(against, distortion, crops, made.stages[0], cpu))
-    for line in (arguments.run / running.LOG).read_text().splitlines():
+    for line in (arguments.run / log.LOG).read_text().splitlines():
         row = json.loads(line)
         if "validation" in row:
             print(f"{row['step']:8d}  {bd_rate(anchor, curve(row['validation']))[0]:+.2f} %")

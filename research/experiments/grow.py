@@ -12,7 +12,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from metamer.train import running
+from metamer.train import checkpoints
 from metamer.train.networks.codec import Codec, NetworkOptions
 
 ROWS = (
@@ -56,7 +56,7 @@ def grown(name: str, value: Tensor, options: NetworkOptions, levels: int, reach:
 
 
 def main(source: Path, target: Path, levels: int, blocks: int) -> None:
-    state = running.load(source)
+    state = checkpoints.load(source)
     old = NetworkOptions(**state["recipe"]["network"])
     ratio = (old.lambda_high / old.lambda_low) ** (1 / (old.levels - 1))
     network = state["recipe"]["network"] | {
@@ -107,7 +107,7 @@ def main(source: Path, target: Path, levels: int, blocks: int) -> None:
         for name, rows in state["distortion"].items()
     }
     target.parent.mkdir(parents=True, exist_ok=True)
-    running.save(target, state)
+    checkpoints.save(target, state)
     print(f"step {state['step']}, optimiser's {step}: {network}")
 
 

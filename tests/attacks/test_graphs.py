@@ -13,9 +13,9 @@ from metamer.codec.errors import ModelError
 from metamer.codec.network import decoders
 from metamer.codec.network.graphs import onnx_wire
 from metamer.codec.network.graphs.cost import FOR_AN_ELEMENT, check_graph, infer_cost
+from metamer.codec.network.graphs.operators.value import MEMORY
 from metamer.codec.network.graphs.protobuf import GraphError
 from metamer.codec.network.graphs.session import Session
-from metamer.codec.network.graphs.value import MEMORY
 from metamer.codec.network.model import SUFFIX, load_model, shipped_models
 from tests.attacks import crafting
 from tests.attacks.crafting import (

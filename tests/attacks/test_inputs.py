@@ -19,9 +19,9 @@ from PIL import Image
 
 import metamer
 from metamer.codec.errors import FileError, ImageError
-from metamer.codec.picture import exif
 from metamer.codec.picture.formats import FORMATS
 from metamer.codec.picture.load import convert_picture, load_picture
+from metamer.codec.picture.metadata import exif
 from metamer.codec.system import atomic, files
 from tests.codec.picture import crafting
 from tests.codec.picture.crafting import saved

@@ -17,7 +17,8 @@ from PIL import Image
 
 import metamer
 from metamer.codec.errors import ModelError
-from metamer.codec.network import archive, decoders
+from metamer.codec.network import decoders
+from metamer.codec.network.files import archive
 from metamer.codec.network.model import Model, find_model, load_model
 from tests.attacks import crafting
 from tests.attacks.crafting import array, model_file

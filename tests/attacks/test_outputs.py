@@ -10,7 +10,8 @@ import pytest
 from PIL import Image
 
 from metamer.codec.errors import ImageError
-from metamer.codec.picture import colour, exif
+from metamer.codec.picture.colour import conversion
+from metamer.codec.picture.metadata import exif
 from metamer.codec.picture.save import JPEG, TIFF, find_format, picture_bytes
 from tests.codec.picture import crafting
 from tests.codec.picture.crafting import DISPLAY_P3, grey_profile
@@ -249,13 +250,13 @@ PROFILES = {
 def test_every_profile_in_every_output(profile, suffix, mode):
     back = reopened(PICTURES[mode], suffix, {"icc_profile": PROFILES[profile]})
     carried = back.info.get("icc_profile")
-    assert not carried or colour.profile_suits(carried, back.mode)
+    assert not carried or conversion.profile_suits(carried, back.mode)
     if profile in ("nonsense", "cut off", "of no letters"):
         assert carried is None
     # converted, or never of this profile
     if carried is None and mode == "RGB" and suffix in (".png", ".bmp"):
         wanted = (
-            colour.to_srgb(PHOTO, DISPLAY_P3)
+            conversion.to_srgb(PHOTO, DISPLAY_P3)
             if profile in ("of colour", "two megabytes")
             else PHOTO
         )

@@ -6,10 +6,10 @@ import pytest
 from PIL import Image
 
 import metamer
-from metamer.codec import container
-from metamer.codec.container import HEADER_BYTES, Header, Kind, Section
+from metamer.codec.format import container
+from metamer.codec.format.container import HEADER_BYTES, Header, Kind, Section
 from metamer.codec.network.model import load_model
-from metamer.codec.picture import metadata
+from metamer.codec.picture.metadata import collection
 from metamer.codec.stream import salvage
 from metamer.codec.stream.scan import OTHERS, scan_sections
 from metamer.codec.stream.sections import INFO
@@ -38,11 +38,11 @@ def test_empty_sections_are_gathered_in_linear_time_and_not_without_end(monkeypa
 
 def test_metadata_is_unpacked_once_for_each_kind(monkeypatch):
     """Each may unpack to 16 MiB."""
-    unpacked, before = [], metadata.unpack_metadata
+    unpacked, before = [], collection.unpack_metadata
     monkeypatch.setattr(
-        metadata, "unpack_metadata", lambda body: unpacked.append(len(body)) or before(body)
+        collection, "unpack_metadata", lambda body: unpacked.append(len(body)) or before(body)
     )
-    bomb = metadata.pack_metadata(bytes(metadata.LIMIT))
+    bomb = collection.pack_metadata(bytes(collection.LIMIT))
     found = [Section(kind, bomb) for kind in (Kind.EXIF, Kind.XMP, Kind.ICC) for _ in range(60)]
     damage: list[str] = []
     salvage.attach_salvaged(_Picture(), HEADER, found, None, damage)

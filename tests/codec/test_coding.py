@@ -9,9 +9,9 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import metamer
-from metamer.codec import container
-from metamer.codec.container import Kind, Section
 from metamer.codec.errors import ImageError, ModelError, StreamError
+from metamer.codec.format import container
+from metamer.codec.format.container import Kind, Section
 from metamer.codec.network.model import WEIGHTS, load_model, shipped_models
 
 

@@ -10,7 +10,7 @@ import pytest
 
 import metamer
 from metamer.bitstreams.check import LIST, check
-from metamer.codec import container
+from metamer.codec.format import container
 from metamer.codec.grid import padded_size
 from metamer.codec.network import latents
 from metamer.codec.network.model import find_model

@@ -7,7 +7,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from metamer.codec.container import (
+from metamer.codec.errors import StreamError
+from metamer.codec.format.container import (
     ANCILLARY,
     HEADER_BYTES,
     Header,
@@ -20,7 +21,6 @@ from metamer.codec.container import (
     unpack,
     version,
 )
-from metamer.codec.errors import StreamError
 
 HEADER = Header(bytes.fromhex("01020304"), 77, 768, 512)
 TILED = Header(bytes.fromhex("01020304"), 77, 768, 512, grey=True, tiled=True)

@@ -7,10 +7,10 @@ import pytest
 from PIL import Image
 
 import metamer
-from metamer.codec import container
-from metamer.codec.container import Header, Section
 from metamer.codec.errors import ModelError
-from metamer.codec.network.arrays import GREY
+from metamer.codec.format import container
+from metamer.codec.format.container import Header, Section
+from metamer.codec.network.files.arrays import GREY
 from metamer.codec.network.model import WEIGHTS, load_model, shipped_models
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import metamer
-from metamer.codec import container
+from metamer.codec.format import container
 from tests.conftest import ROOT
 
 PAGE = ROOT / "docs" / "inside" / "walk.md"

@@ -18,10 +18,12 @@ import zlib
 import numpy as np
 
 from metamer.codec.errors import ImageError
-from metamer.codec.picture import exif
-from metamer.codec.picture.exif import upright  # as it is, whatever a test makes of the module's
 from metamer.codec.picture.formats import FORMATS
 from metamer.codec.picture.load import Picture, load_picture
+from metamer.codec.picture.metadata import exif
+from metamer.codec.picture.metadata.exif import (
+    upright,  # as it is, whatever a test makes of the module's
+)
 from metamer.codec.stream.sections import extra_sections
 from tests.codec.picture import crafting
 from tests.codec.picture.odd_files import ODD

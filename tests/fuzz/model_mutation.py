@@ -18,7 +18,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from metamer.codec.network.graphs.operators import OPERATORS
+from metamer.codec.network.graphs.operators.table import OPERATORS
 from metamer.codec.options import QUALITIES
 from tests.attacks.crafting import (
     FLOAT,

@@ -21,7 +21,8 @@ from PIL import Image
 
 import metamer
 from metamer.codec.errors import MetamerError, ModelError
-from metamer.codec.network import archive, decoders
+from metamer.codec.network import decoders
+from metamer.codec.network.files import archive
 from metamer.codec.network.graphs import onnx_wire
 from metamer.codec.network.graphs.cost import check_graph
 from metamer.codec.network.graphs.protobuf import GraphError

@@ -14,7 +14,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
-from metamer.codec.container import (
+from metamer.codec.errors import StreamError
+from metamer.codec.format.container import (
     ANCILLARY,
     GREY,
     HEADER_BYTES,
@@ -30,12 +31,11 @@ from metamer.codec.container import (
     read_start,
     unpack,
 )
-from metamer.codec.errors import StreamError
 from metamer.codec.network import colour_axes
 from metamer.codec.network import model as models
-from metamer.codec.picture import metadata
+from metamer.codec.picture.metadata import collection
+from metamer.codec.stream.coded_picture import TILE_NUMBER
 from metamer.codec.stream.overlays import Form
-from metamer.codec.stream.tiles import TILE_NUMBER
 
 STREAMS = Path(__file__).parents[2] / "bitstreams"
 NAMES = (
@@ -69,7 +69,7 @@ LENGTHS = (
     b"\x7f",
 )
 _FIELDS, _CHECKSUM = struct.Struct("<3sB4sBBHH"), struct.Struct("<I")
-_SIZES = (100, metadata.LIMIT - 1, metadata.LIMIT, metadata.LIMIT + 1, 5 * metadata.LIMIT)
+_SIZES = (100, collection.LIMIT - 1, collection.LIMIT, collection.LIMIT + 1, 5 * collection.LIMIT)
 _ZEROS = [zlib.compress(bytes(size), 9) for size in _SIZES]
 
 
@@ -125,7 +125,7 @@ def seeds() -> list[bytes]:
     found = [path.read_bytes() for name in NAMES for path in sorted(STREAMS.glob(f"*-{name}.mtm"))]
     header, picture = unpack(found[0])
     more = [
-        Section(kind, metadata.pack_metadata(body))
+        Section(kind, collection.pack_metadata(body))
         for kind, body in (
             (Kind.ICC, bytes(128) + b"acsp"),
             (Kind.EXIF, b"II*\0" + bytes(40)),
@@ -392,16 +392,16 @@ def _metadata(body: bytes, rng: random.Random) -> bytes:
             return bytes([rng.choice(BYTES)]) + body[1:]
         case 1:
             # a bomb takes as long as a hundred other inputs
-            return bytes([metadata.DEFLATED]) + (
+            return bytes([collection.DEFLATED]) + (
                 rng.choice(_ZEROS) if rng.random() < 0.1 else _ZEROS[0]
             )
         case 2:
-            return bytes([metadata.DEFLATED]) + damage(zlib.compress(rng.randbytes(40) * 9), rng)
+            return bytes([collection.DEFLATED]) + damage(zlib.compress(rng.randbytes(40) * 9), rng)
         case 3:
             packer = zlib.compressobj(zdict=b"dictionary")
-            return bytes([metadata.DEFLATED]) + packer.compress(body) + packer.flush()
+            return bytes([collection.DEFLATED]) + packer.compress(body) + packer.flush()
         case 4:
-            return metadata.pack_metadata(damage(b"II*\0" + bytes(rng.randbytes(40)), rng))
+            return collection.pack_metadata(damage(b"II*\0" + bytes(rng.randbytes(40)), rng))
         case _:
             return damage(body, rng)
 

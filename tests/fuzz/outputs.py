@@ -15,10 +15,11 @@ from dataclasses import dataclass, replace
 from PIL import Image
 
 from metamer.codec.errors import ImageError
-from metamer.codec.picture import colour, exif
-from metamer.codec.picture.colour import (
+from metamer.codec.picture.colour import conversion
+from metamer.codec.picture.colour.conversion import (
     profile_suits,  # as they are, whatever a test makes of the module's
 )
+from metamer.codec.picture.metadata import exif
 from metamer.codec.picture.save import find_format, picture_bytes
 from tests.codec.picture import crafting
 from tests.fuzz import mutation
@@ -302,7 +303,9 @@ class Target(Harness):
             raise SilentError("other pixels")
         self.reached["colours converted"] += 1
         grey = picture.mode[0] == "L"
-        converted = colour.to_srgb(plain.getchannel(0) if grey else plain.convert("RGB"), said.icc)
+        converted = conversion.to_srgb(
+            plain.getchannel(0) if grey else plain.convert("RGB"), said.icc
+        )
         alpha = (
             plain.mode.endswith("A")
             and back.getchannel("A").tobytes() != plain.getchannel("A").tobytes()

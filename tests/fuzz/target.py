@@ -11,14 +11,14 @@ import zlib
 import numpy as np
 
 import metamer
-from metamer.codec import container, limits
-from metamer.codec.container import Header, Section
 from metamer.codec.errors import MetamerError, StreamError
+from metamer.codec.format import container, limits
+from metamer.codec.format.container import Header, Section
 from metamer.codec.grid import Box
 from metamer.codec.network import model as models
-from metamer.codec.picture import metadata
+from metamer.codec.picture.metadata import collection
 from metamer.codec.picture.save import find_format, picture_bytes
-from metamer.codec.stream import salvage, tiles
+from metamer.codec.stream import coded_picture, salvage
 from metamer.codec.stream.scan import scan_sections
 from metamer.codec.stream.sections import decode_transparency, pillow_info
 from metamer.entropy.coder import DamagedError, Decoder
@@ -62,7 +62,7 @@ class Target(Harness):
         try:
             limits.check_stream_size(header, len(data), None)
             picture = (
-                tiles.parse_tiles(header, sections)
+                coded_picture.parse_tiles(header, sections)
                 if whole
                 else salvage.salvage_tiles(header, sections)
             )
@@ -118,7 +118,7 @@ class Target(Harness):
         try:
             found = pillow_info(sections)
             self.reached["metadata unpacked"] += bool(found)
-            if any(len(value) > metadata.LIMIT for value in found.values()):
+            if any(len(value) > collection.LIMIT for value in found.values()):
                 raise SilentError("more metadata than the limit")
         except StreamError:
             self.reached["metadata refused"] += 1

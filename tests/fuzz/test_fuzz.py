@@ -5,13 +5,15 @@ import warnings
 
 import pytest
 
-from metamer.codec import container
-from metamer.codec.container import LAST, Section
 from metamer.codec.errors import StreamError
-from metamer.codec.picture import alpha, colour, exif, metadata, tiff
+from metamer.codec.format import container
+from metamer.codec.format.container import LAST, Section
+from metamer.codec.picture import alpha
 from metamer.codec.picture import load as pictures
 from metamer.codec.picture import save as outputs
-from metamer.codec.stream import salvage, tiles
+from metamer.codec.picture.colour import conversion
+from metamer.codec.picture.metadata import collection, exif, tiff
+from metamer.codec.stream import coded_picture, salvage
 from tests.fuzz import harness, inputs, mutation
 from tests.fuzz import outputs as said
 from tests.fuzz.target import Target
@@ -59,8 +61,8 @@ def careless(data: bytes, place: int) -> tuple[Section, bool, int]:
     [
         (container, "read_section", careless, "SilentError"),
         (salvage, "report_disorder", lambda *_: [], "SilentError"),
-        (metadata, "unpack_metadata", lambda body: bytes(metadata.LIMIT + 1), "SilentError"),
-        (tiles, "parse_tiles", lambda *_: next(iter(())), "StopIteration"),
+        (collection, "unpack_metadata", lambda body: bytes(collection.LIMIT + 1), "SilentError"),
+        (coded_picture, "parse_tiles", lambda *_: next(iter(())), "StopIteration"),
         (harness, "SECONDS", -1.0, "TimeoutError"),
     ],
 )
@@ -78,7 +80,7 @@ def test_every_form_is_among_the_seeds():
         (True, True),
     }
     for data in SEEDS:
-        tiles.parse_tiles(*container.unpack(data))
+        coded_picture.parse_tiles(*container.unpack(data))
 
 
 def test_drafts_are_written_as_they_were_read():
@@ -120,8 +122,8 @@ def test_picture_files_are_taken_or_refused():
     "target, where, name, fault, failure",
     [
         (said, exif, "upright", lambda data: data, "SilentError"),
-        (said, metadata, "upright_xmp", lambda xmp: xmp, "SilentError"),
-        (said, colour, "profile_suits", lambda profile, mode: True, "SilentError"),
+        (said, collection, "upright_xmp", lambda xmp: xmp, "SilentError"),
+        (said, conversion, "profile_suits", lambda profile, mode: True, "SilentError"),
         (said, tiff, "XMP", 0x101, ""),  # a length that is text
         (said, outputs, "_to_srgb", lambda picture, profile: picture.transpose(0), "SilentError"),
         (inputs, exif, "upright", lambda data: data, "SilentError"),

@@ -4,7 +4,7 @@ import random
 
 import pytest
 
-from metamer.codec.network import archive
+from metamer.codec.network.files import archive
 from metamer.codec.network.graphs import cost, onnx_wire
 from tests.fuzz import model_mutation as mutation
 from tests.fuzz import model_target

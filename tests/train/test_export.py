@@ -11,16 +11,16 @@ import torch
 from PIL import Image
 
 import metamer
-from metamer.codec import windows
+from metamer.codec import transforms
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.network import decoders, latents
-from metamer.codec.network.arrays import LIMITS
+from metamer.codec.network.files.arrays import LIMITS
+from metamer.codec.network.files.model_file import graph_names
 from metamer.codec.network.model import Model, load_model
-from metamer.codec.network.model_file import graph_names
 from metamer.codec.network.passes import FRACTION
 from metamer.codec.picture import pixels
 from metamer.entropy.coder import Meter
-from metamer.train import command, loop, running, start
+from metamer.train import checkpoints, command, start
 from metamer.train.export import card as exported_card
 from metamer.train.export import decoders as exported_decoders
 from metamer.train.export import graphs as exported_graphs
@@ -28,12 +28,12 @@ from metamer.train.export import models as exported_models
 from metamer.train.export import tables as exported_tables
 from metamer.train.recipe.checks import from_mapping
 from metamer.train.recipe.options import Stage
-from metamer.train.run import training
+from metamer.train.run import setup, training
 from tests.conftest import run_metamer
 
 
 def trained(tiny_run):
-    network = loop.restore_average(tiny_run / "checkpoint.pt")[0].eval()
+    network = setup.restore_average(tiny_run / "checkpoint.pt")[0].eval()
     network.entropy.set_quantised()
     return network
 
@@ -119,7 +119,7 @@ def test_runtime_codes_what_training_saw(tiny_run, photographs, otters, tmp_path
         {**exported_tables.quality_arrays(network), **tables},
     )
     model, picture = Model(path), otters.crop((200, 60, 456, 316))
-    latent, hyper = windows.analyse(pixels.to_planes(picture), quality, model)
+    latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
     meter = Meter(model.tables)
     decoded = latents.dequantise(
         model,
@@ -162,7 +162,7 @@ def test_a_tile_of_one_position_has_no_second_pass(tiny_model):
 def test_encoder_and_decoder_see_the_same_latents(tiny_model, otters):
     network, picture = Model(tiny_model), otters.crop((10, 20, 110, 90))
     for quality in (0, 100, 255):
-        latent, hyper = windows.analyse(pixels.to_planes(picture), quality, network)
+        latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, network)
         sink = exported_tables.Counter([9999] * len(network.tables))
         mine = latents.write_latents(
             network, quality, latent, hyper, sink, network.tradeoff[quality]
@@ -241,7 +241,7 @@ def decoder_run(folder, source, model, critic=None, parts="decoder"):
         "recipe": dataclasses.asdict(from_mapping(values)),
     }
     folder.mkdir()
-    running.save(folder / running.CHECKPOINT, state)
+    checkpoints.save(folder / checkpoints.CHECKPOINT, state)
     return folder
 
 
@@ -280,7 +280,7 @@ def test_a_decoder_run_exports_a_decoder_file(tiny_model, tmp_path, otters):
 
 def test_both_ends_of_a_slider_are_stored_as_they_are(tiny_model, tmp_path):
     model, run = Model(tiny_model), decoder_run(tmp_path / "run", tiny_model, tiny_model)
-    trained = loop.restore_average(run / running.CHECKPOINT)[0].synthesis
+    trained = setup.restore_average(run / checkpoints.CHECKPOINT)[0].synthesis
     exported_decoders.export_decoder_run(run, tmp_path / "slider.decoder", "slider", True)
     with zipfile.ZipFile(tmp_path / "slider.decoder") as archive:
         graph = onnx.load_from_string(archive.read("synthesis.onnx")).graph
@@ -302,14 +302,14 @@ def test_both_ends_of_a_slider_are_stored_as_they_are(tiny_model, tmp_path):
 
 def test_a_decoder_run_finds_its_model_through_other_decoder_runs(tiny_run, tiny_model, tmp_path):
     first = decoder_run(tmp_path / "first", tiny_model, tiny_model)
-    second = decoder_run(tmp_path / "second", first / running.CHECKPOINT, tiny_model)
+    second = decoder_run(tmp_path / "second", first / checkpoints.CHECKPOINT, tiny_model)
     assert (
         exported_decoders.export_decoder_run(second, tmp_path / "second.decoder", "second")[
             "decodes"
         ]
         == Model(tiny_model).id.hex()
     )
-    stray = decoder_run(tmp_path / "stray", tiny_run / running.CHECKPOINT, tiny_model)
+    stray = decoder_run(tmp_path / "stray", tiny_run / checkpoints.CHECKPOINT, tiny_model)
     with pytest.raises(RecipeError, match="is no model"):
         exported_decoders.export_decoder_run(stray, tmp_path / "stray.decoder", "stray")
     assert not (tmp_path / "stray.decoder").exists()

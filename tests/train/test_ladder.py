@@ -14,10 +14,10 @@ from metamer.codec.network import decoders
 from metamer.codec.network.model import Model, load_model
 from metamer.codec.options import quality_index
 from metamer.evaluation.codecs.registry import get_codec
-from metamer.train import running, start
+from metamer.train import checkpoints, start
 from metamer.train.export.decoders import export_decoder_run
 from metamer.train.networks.codec import NetworkOptions
-from metamer.train.networks.transforms import DecoderOptions
+from metamer.train.networks.transforms.synthesis import DecoderOptions
 from metamer.train.recipe.checks import from_mapping
 from tests.conftest import inside
 
@@ -51,7 +51,7 @@ def run_of(folder, model: str, decoder: DecoderOptions, change: float, critic=No
         "recipe": dataclasses.asdict(from_mapping(values)),
     }
     folder.mkdir()
-    running.save(folder / running.CHECKPOINT, state)
+    checkpoints.save(folder / checkpoints.CHECKPOINT, state)
     return folder
 
 
@@ -76,8 +76,10 @@ def stream(otters, tiny_model) -> bytes:
 def test_files_decode_as_training_does(made, stream, tiny_model, name, sizes):
     """Latents the same, pixels those of the trained network, the receptive field its own."""
     decoder = decoders.read_decoder(made[name])
-    run = running.load(made[name].parent / running.CHECKPOINT)
-    network = start.load(str(made[name].parent / running.CHECKPOINT), options_of(tiny_model, sizes))
+    run = checkpoints.load(made[name].parent / checkpoints.CHECKPOINT)
+    network = start.load(
+        str(made[name].parent / checkpoints.CHECKPOINT), options_of(tiny_model, sizes)
+    )
     assert decoder.receptive_field == network.synthesis.receptive_field == 2
     assert run["recipe"]["network"]["decoder"] == dataclasses.asdict(sizes)
     model = Model(tiny_model)
@@ -140,8 +142,8 @@ def test_realism_between_networks_of_other_sizes_is_refused(tiny_model, tmp_path
 
 def test_runs_begin_from_models_from_decoders_and_from_nothing_else(tiny_model, tmp_path):
     options = options_of(tiny_model, FAST)
-    first = run_of(tmp_path / "run", tiny_model, FAST, 0.1) / running.CHECKPOINT
-    again, trained = start.load(str(first), options), running.load(first)["average"]
+    first = run_of(tmp_path / "run", tiny_model, FAST, 0.1) / checkpoints.CHECKPOINT
+    again, trained = start.load(str(first), options), checkpoints.load(first)["average"]
     assert again.options == options
     for name, weight in again.state_dict().items():
         assert torch.equal(weight, trained[name])
@@ -149,7 +151,7 @@ def test_runs_begin_from_models_from_decoders_and_from_nothing_else(tiny_model, 
     with pytest.raises(RecipeError, match="holds no network"):
         start.load(str(first), options_of(tiny_model, FINE))
     own = start.load(tiny_model, options_of(tiny_model, None))
-    running.save(tmp_path / "own.pt", {"average": own.state_dict()})
+    checkpoints.save(tmp_path / "own.pt", {"average": own.state_dict()})
     grown = start.load(str(tmp_path / "own.pt"), options_of(tiny_model, FINE))
     latent, weights = torch.randn(1, 32, 5, 5), torch.tensor([[0, 1.0, 0, 0]])
     with torch.no_grad():

@@ -11,23 +11,25 @@ import pytest
 import torch
 
 import metamer
-from metamer.codec import container, windows
+from metamer.codec import transforms
 from metamer.codec.errors import ModelError, RecipeError
+from metamer.codec.format import container
 from metamer.codec.network import colour_axes, latents
+from metamer.codec.network.files.model_file import graph_names
 from metamer.codec.network.model import Model
 from metamer.codec.network.model import load_model as shipped
-from metamer.codec.network.model_file import graph_names
 from metamer.codec.options import quality_index
 from metamer.codec.picture import pixels
-from metamer.codec.stream.tiles import parse_tiles
+from metamer.codec.stream.coded_picture import parse_tiles
 from metamer.entropy.coder import Meter
-from metamer.train import loop, running, start
+from metamer.train import checkpoints, start
 from metamer.train.export.tables import quality_arrays
 from metamer.train.networks.codec import NetworkOptions
-from metamer.train.networks.entropy_model import level_weights
-from metamer.train.networks.integer_networks import IntegerConv2d
+from metamer.train.networks.entropy_model.integer_networks import IntegerConv2d
+from metamer.train.networks.entropy_model.model import level_weights
 from metamer.train.recipe.checks import from_mapping
 from metamer.train.recipe.options import Stage
+from metamer.train.run import setup
 
 
 @pytest.fixture(scope="module")
@@ -124,7 +126,7 @@ def test_the_shipped_model_codes_as_before(base, otters, quality):
     """
     model, picture = shipped("base"), otters.crop((60, 20, 60 + 192, 20 + 128))
     meter = Meter(model.tables)
-    latent, hyper = windows.analyse(pixels.to_planes(picture), quality, model)
+    latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
     wanted = latents.dequantise(
         model,
         quality,
@@ -166,7 +168,7 @@ def test_the_shipped_model_decodes_as_before(base, otters, quality):
 
 def test_an_exported_run_comes_back(tiny_run, tiny_model):
     """Transforms to the 11 bits of half precision, what chooses tables as exported."""
-    trained, model = loop.restore_average(tiny_run / running.CHECKPOINT)[0], Model(tiny_model)
+    trained, model = setup.restore_average(tiny_run / checkpoints.CHECKPOINT)[0], Model(tiny_model)
     restored = start.load(tiny_model, trained.options)
     close(quality_arrays(restored), model)
     assert sum(channels_that_differ(restored, model).values()) <= 3
@@ -188,8 +190,10 @@ def test_an_exported_run_comes_back(tiny_run, tiny_model):
 
 
 def test_a_checkpoint_starts_with_its_average(tiny_run):
-    wanted = running.load(tiny_run / running.CHECKPOINT)
-    found = start.load(str(tiny_run / running.CHECKPOINT), from_mapping(wanted["recipe"]).network)
+    wanted = checkpoints.load(tiny_run / checkpoints.CHECKPOINT)
+    found = start.load(
+        str(tiny_run / checkpoints.CHECKPOINT), from_mapping(wanted["recipe"]).network
+    )
     assert all(
         torch.equal(value, wanted["average"][name]) for name, value in found.state_dict().items()
     )
@@ -199,9 +203,9 @@ def test_a_checkpoint_starts_with_its_average(tiny_run):
     "change", [{"width": 24}, {"groups": [8, 8, 16]}, {"lambda_high": 0.2}, {"levels": 5}]
 )
 def test_other_networks_than_the_recipe_says(tiny_run, tiny_model, change):
-    checkpoint = tiny_run / running.CHECKPOINT
+    checkpoint = tiny_run / checkpoints.CHECKPOINT
     options = dataclasses.replace(
-        from_mapping(running.load(checkpoint)["recipe"]).network, **change
+        from_mapping(checkpoints.load(checkpoint)["recipe"]).network, **change
     )
     with pytest.raises(RecipeError, match=f"start: .*{tiny_model}.*network"):
         start.load(tiny_model, options)

@@ -16,12 +16,12 @@ from PIL import Image, ImageCms
 
 import metamer
 from metamer.bitstreams.check import FOLDER, LIST
-from metamer.codec import container
+from metamer.codec.format import container
 from metamer.codec.grid import Box
 from metamer.codec.picture import alpha
 from metamer.codec.stream import overlays
+from metamer.codec.stream.coded_picture import parse_tiles
 from metamer.codec.stream.overlays import Form
-from metamer.codec.stream.tiles import parse_tiles
 from tests.conftest import ROOT
 from tests.web import verdicts
 from tests.web.base import (

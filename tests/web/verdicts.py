@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 import metamer
-from metamer.codec import container, limits
 from metamer.codec.errors import MetamerError
+from metamer.codec.format import container, limits
 from tests.fuzz import mutation
 from tests.web.node import Node, Refused
 

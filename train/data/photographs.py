@@ -16,7 +16,7 @@ from torch import Tensor
 from metamer.codec.errors import ImageError
 from metamer.codec.picture import load, pixels
 from metamer.codec.system import jobs
-from metamer.train import axes
+from metamer.train import colour_axes
 
 MEMORY = 800 << 20  # bytes of decoded pictures that are kept, unless told otherwise
 MOST_WORKERS = 8  # threads that decode, unless told otherwise
@@ -56,7 +56,7 @@ def decoded(picture: Encoded) -> Tensor:
 
 def affine_of(picture: Tensor) -> Tensor:
     """(3, 4) what the encoder turns the colours of a picture (3, H, W) by."""
-    return axes.affine(picture.permute(1, 2, 0).cpu().numpy())
+    return colour_axes.affine(picture.permute(1, 2, 0).cpu().numpy())
 
 
 def skip(picture: Encoded, problem: ImageError) -> None:

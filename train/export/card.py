@@ -12,9 +12,9 @@ import numpy as np
 
 from metamer.codec.errors import RecipeError
 from metamer.codec.network import model as models
+from metamer.codec.network.files.model_file import FORMAT
 from metamer.codec.network.model import Model
-from metamer.codec.network.model_file import FORMAT
-from metamer.train import running, start
+from metamer.train import checkpoints, start
 from metamer.train.networks.codec import KEEPING, Codec
 
 _DATE = (1980, 1, 1, 0, 0, 0)  # fixed, so that the same run exports the same bytes
@@ -69,7 +69,7 @@ def decoded_model(recipe: Mapping) -> Model:
     source = recipe["start"]
     if start.is_model(source):
         return models.load_model(source)
-    before = running.load(Path(source))["recipe"]
+    before = checkpoints.load(Path(source))["recipe"]
     if not trains_only(before, *KEEPING):
         raise RecipeError(
             f"start: '{source}' is no model; export it, and train from the model file"

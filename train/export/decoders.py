@@ -7,7 +7,7 @@ from pathlib import Path
 from metamer.codec.network import decoders
 from metamer.codec.network.model import Model
 from metamer.codec.system import files
-from metamer.train import loop
+from metamer.train.checkpoints import CHECKPOINT
 from metamer.train.export.card import decoded_model, write
 from metamer.train.export.graphs import (
     SynthesisGraph,
@@ -18,11 +18,11 @@ from metamer.train.export.graphs import (
     to_onnx,
 )
 from metamer.train.networks.codec import Codec
-from metamer.train.networks.entropy_model import (
+from metamer.train.networks.entropy_model.model import (
     SCALE_HIGH,
     SCALE_LOW,
 )
-from metamer.train.running import CHECKPOINT
+from metamer.train.run import setup
 
 
 def export_decoder(
@@ -63,7 +63,7 @@ def export_decoder_run(run: Path, path: Path, name: str, realism: bool | None = 
     realism: as in `export_decoder`; by default for runs with a critic, which alone invent texture
     worth choosing, if both syntheses are of the same sizes.
     """
-    codec, state = loop.restore_average(Path(run) / CHECKPOINT)
+    codec, state = setup.restore_average(Path(run) / CHECKPOINT)
     recipe = state["recipe"]
     card = {"name": name, "steps": state["step"], "recipe": recipe}
     if realism is None:

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from metamer.train.networks.integer_networks import (
+from metamer.train.networks.entropy_model.integer_networks import (
     EXACT_LIMIT,
     ContextNetwork,
     IntegerConv2d,

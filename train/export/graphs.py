@@ -13,8 +13,8 @@ from torch import Tensor, nn
 
 from metamer.codec.errors import ModelError
 from metamer.codec.network import decoders
+from metamer.codec.network.files.model_file import graph_names
 from metamer.codec.network.model import Model
-from metamer.codec.network.model_file import graph_names
 from metamer.train import start
 from metamer.train.export.frozen import ContextGraph, freeze
 from metamer.train.networks.codec import Codec

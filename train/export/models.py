@@ -11,7 +11,8 @@ from torch import Tensor
 
 from metamer.codec.network.model import Model
 from metamer.codec.system import files
-from metamer.train import loop, validation
+from metamer.train import validation
+from metamer.train.checkpoints import CHECKPOINT
 from metamer.train.data import Source, open_data
 from metamer.train.export.card import decoded_model, own_keys, trains_only, write
 from metamer.train.export.graphs import graphs
@@ -25,11 +26,11 @@ from metamer.train.export.tables import (
 )
 from metamer.train.loss.objective import Distortion
 from metamer.train.networks.codec import KEEPING, Codec
-from metamer.train.networks.entropy_model import (
+from metamer.train.networks.entropy_model.model import (
     SCALES,
 )
 from metamer.train.recipe.options import Stage
-from metamer.train.running import CHECKPOINT
+from metamer.train.run import setup
 
 
 def export_model(codec: Codec, card: dict, source: Source, path: Path, crops: int = 512) -> None:
@@ -104,7 +105,7 @@ def export_run(
     tables, and the streams, of the model it started from. encoder: what
     `codec.network.model.Model` shall go by in encoding, ``tradeoff``, ``worth`` and ``masking``.
     """
-    codec, state = loop.restore_average(Path(run) / CHECKPOINT)
+    codec, state = setup.restore_average(Path(run) / CHECKPOINT)
     card = {"name": name, "steps": state["step"], "recipe": state["recipe"], **(encoder or {})}
     if trains_only(state["recipe"], *KEEPING):
         keep_streams(codec, decoded_model(state["recipe"]), card, path)

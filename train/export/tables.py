@@ -11,23 +11,23 @@ from PIL import Image
 from tqdm import tqdm
 
 from metamer.codec.encode import write_picture
-from metamer.codec.network.arrays import ARRAYS, LIMITS
 from metamer.codec.network.colour_axes import choose_turn
+from metamer.codec.network.files.arrays import ARRAYS, LIMITS
 from metamer.codec.network.model import Model
 from metamer.codec.network.passes import CONTEXT_SHIFT, FRACTION, MEAN_SHIFT
 from metamer.codec.options import QUALITIES
 from metamer.entropy.tables import quantise
 from metamer.train.data import Source
 from metamer.train.networks.codec import Codec
-from metamer.train.networks.entropy_model import (
+from metamer.train.networks.entropy_model.integer_networks import (
+    HIDDEN_ONE,
+    ContextNetwork,
+)
+from metamer.train.networks.entropy_model.model import (
     SCALE_LOW,
     SCALE_STEP,
     SCALES,
     level_weights,
-)
-from metamer.train.networks.integer_networks import (
-    HIDDEN_ONE,
-    ContextNetwork,
 )
 
 TAIL = 1e-6  # probability beyond a table's reach, under the logistic
@@ -39,7 +39,7 @@ PRIOR_WEIGHT = 50.0  # observations that the logistic prior counts for
 
 @torch.no_grad()
 def quality_arrays(codec: Codec) -> dict[str, np.ndarray]:
-    """The arrays of codec.network.arrays.ARRAYS that depend on quality."""
+    """The arrays of codec.network.files.arrays.ARRAYS that depend on quality."""
     entropy, levels = codec.entropy, codec.options.levels
     weights = level_weights(torch.linspace(0, levels - 1, QUALITIES), levels)
     log_step, log_stretch = weights @ entropy.log_steps(), weights @ entropy.log_stretch
@@ -69,8 +69,8 @@ def quality_arrays(codec: Codec) -> dict[str, np.ndarray]:
 
 
 def grey_latents(codec: Codec) -> np.ndarray:
-    """(M,) uint8 `codec.network.arrays.GREY`: 1 where a fair part of a basis vector's energy lies
-    along grey, which R = G = B is.
+    """(M,) uint8 `codec.network.files.arrays.GREY`: 1 where a fair part of a basis vector's
+    energy lies along grey, which R = G = B is.
     """
     basis = codec.analysis.linear.basis.detach().unflatten(1, (3, -1)).double()
     share = (basis.sum(1) / 3**0.5).square().sum(1) / basis.square().sum((1, 2))
@@ -104,7 +104,7 @@ class Counter:
 
 
 def pack_tables(probabilities: list[np.ndarray], empty: np.ndarray) -> dict[str, np.ndarray]:
-    """``frequencies`` and ``reach`` of codec.network.arrays.ARRAYS."""
+    """``frequencies`` and ``reach`` of codec.network.files.arrays.ARRAYS."""
     reach = np.array(
         [-1 if gone else len(p) // 2 - 1 for p, gone in zip(probabilities, empty, strict=True)],
         np.int32,

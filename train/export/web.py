@@ -25,11 +25,11 @@ from torch import Tensor
 from metamer.codec.errors import FileError, ModelError
 from metamer.codec.network import decoders
 from metamer.codec.network import model as models
+from metamer.codec.network.files.model_file import graph_names
 from metamer.codec.network.model import Model
-from metamer.codec.network.model_file import graph_names
 from metamer.codec.system import files
 from metamer.train import start
-from metamer.train.networks.lapped import BLOCK
+from metamer.train.networks.transforms.lapped import BLOCK
 
 FORMAT = 2
 INDEX = "index.json"
@@ -211,8 +211,8 @@ def _part(constants: dict[str, Tensor], prefix: str) -> Callable[[str], np.ndarr
 
 
 def _companding(tensors: Tensors, constants: dict[str, Tensor], prefix: str, levels: int) -> None:
-    """Scales and gains of `train.networks.transforms.Companding`; models from before there was one
-    have deviations for scales.
+    """Scales and gains of `train.networks.transforms.synthesis.Companding`; models from before
+    there was one have deviations for scales.
     """
     scale = constants.get(f"{prefix}.companding.log_scale")
     gain = constants.get(f"{prefix}.companding.log_gain")

@@ -20,8 +20,8 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 from metamer.perception.backbones.imagenet import Network
 from metamer.perception.distances.wasserstein import LAYERS
-from metamer.train.checked import Count, Flag, Natural, Positive, documented
 from metamer.train.loss.critic_losses import LOSSES
+from metamer.train.recipe.fields import Count, Flag, Natural, Positive, documented
 
 CONDITION = 12  # channels that the latents are squeezed into (HiFiC)
 PIXELS = "pixels"

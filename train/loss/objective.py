@@ -21,7 +21,7 @@ from torch import Tensor, nn
 from metamer.codec.errors import RecipeError
 from metamer.perception.registry import from_spec
 from metamer.train.networks.codec import Codec
-from metamer.train.networks.entropy_model import level_weights
+from metamer.train.networks.entropy_model.model import level_weights
 from metamer.train.networks.interface import Network
 from metamer.train.recipe.options import Stage
 

@@ -11,12 +11,17 @@ from torch import Tensor
 
 from metamer.codec.grid import STRIDE
 from metamer.codec.network.passes import FRACTION
-from metamer.train import axes
-from metamer.train.checked import Count, Natural, Positive, documented
-from metamer.train.networks import lapped
-from metamer.train.networks.entropy_model import SCALE_STEP, Coded, EntropyModel, level_weights
+from metamer.train import colour_axes
+from metamer.train.networks.entropy_model.model import (
+    SCALE_STEP,
+    Coded,
+    EntropyModel,
+    level_weights,
+)
 from metamer.train.networks.interface import Network, Reconstruction
-from metamer.train.networks.transforms import Analysis, DecoderOptions, Synthesis
+from metamer.train.networks.transforms import lapped
+from metamer.train.networks.transforms.synthesis import Analysis, DecoderOptions, Synthesis
+from metamer.train.recipe.fields import Count, Natural, Positive, documented
 from metamer.train.recipe.options import Recipe, Stage
 
 BASIS = 3 * lapped.BLOCK**2  # a block has no more dimensions than that
@@ -177,7 +182,7 @@ class Codec(Network):
 
         High-rate theory: for L = bpp + λ·255²·MSE, uniform steps of Δ² = 18 / (ln 2 · λ · 255²).
         """
-        turned = axes.turn(crops, axes.affines(crops))
+        turned = colour_axes.turn(crops, colour_axes.affines(crops))
         crossing, basis, deviation = lapped.fit(turned - 0.5, sum(self.options.groups))
         for linear, matrix in ((self.analysis.linear, basis), (self.synthesis.linear, basis.T)):
             linear.crossing.copy_(crossing if linear is self.analysis.linear else crossing.T)
@@ -220,10 +225,10 @@ class Codec(Network):
         latents are rounded, as in a file, and gradients end there.
         """
         weights = level_weights(level, self.options.levels)
-        affine = axes.affines(image) if affine is None else affine
+        affine = colour_axes.affines(image) if affine is None else affine
         if cached is not None:
             return self._decoded(cached, image.shape[-1], weights, affine)
-        image = axes.turn(image, affine)
+        image = colour_axes.turn(image, affine)
         if stage.parts == "entropy":
             coded = self.coded(self.analysis.linear(image - 0.5), level, stage, noise, file_bits)
             decoded = self.synthesis.linear(coded.latent) + 0.5
@@ -233,7 +238,7 @@ class Codec(Network):
                 coded = self.coded(latent, level, stage, noise, file_bits)
             decoded = self.synthesis(self.textured(coded, stage.texture_noise), weights)
         return Reconstruction(
-            axes.restore(decoded, affine),
+            colour_axes.restore(decoded, affine),
             coded.bits + coded.hyper_bits,
             coded.latent / self.entropy.deviation[:, None, None],
             coded.file_bits,
@@ -279,7 +284,7 @@ class Codec(Network):
         image = cached.cut(self.synthesis(latent, weights), side, STRIDE)
         inside = cached.cut(latent, side // STRIDE)
         return Reconstruction(
-            axes.restore(image, affine),
+            colour_axes.restore(image, affine),
             cached.bpp * side**2,
             inside / self.entropy.deviation[:, None, None],
         )

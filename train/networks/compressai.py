@@ -15,14 +15,14 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from metamer.codec.errors import RecipeError
-from metamer.train import running
-from metamer.train.checked import Count, Positive, documented, suggested
+from metamer.train import checkpoints
 from metamer.train.networks.compressai_package import (
     ARCHITECTURES,
     architecture_class,
     published_size,
 )
 from metamer.train.networks.interface import Network, Reconstruction
+from metamer.train.recipe.fields import Count, Positive, documented, suggested
 from metamer.train.recipe.options import Stage
 
 FAMILY = "compressai"
@@ -155,7 +155,7 @@ class CompressAINetwork(Network):
     @classmethod
     def from_source(cls, options: CompressAIOptions, source: str) -> "CompressAINetwork":
         """A run's checkpoint, or a state dictionary of CompressAI's own. Raises RecipeError."""
-        state = running.load(Path(source))
+        state = checkpoints.load(Path(source))
         if "average" in state:
             return super().from_source(options, source)
         from compressai.zoo import load_state_dict
@@ -179,7 +179,7 @@ class CompressAINetwork(Network):
         The tables' range is found anew: the averaged quantiles are not those of averaged weights.
         """
         self.model.update(force=True, update_quantiles=True)
-        running.save(path, {"state_dict": self.model.state_dict(), "card": card})
+        checkpoints.save(path, {"state_dict": self.model.state_dict(), "card": card})
         return f"`metamer evaluate --codec {FAMILY}:{self.options.name}@{path}` measures it"
 
 

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from metamer.codec.errors import RecipeError
-from metamer.train import running
+from metamer.train import checkpoints
 from metamer.train.recipe.options import Recipe, Stage
 
 
 class ArchitectureOptions(Protocol):
-    """What a recipe's `network` says: a dataclass, built by `train.checked.build`."""
+    """What a recipe's `network` says: a dataclass, built by `train.recipe.fields.build`."""
 
     architecture: str  # the name under which `train.networks.registry` finds the network
     levels: int  # K quality levels; 1 where a network has a single rate
@@ -97,7 +97,7 @@ class Network(nn.Module, ABC):
                 rounds as a file does, as validation asks.
             noise: What `noise` gave, for these images; drawn here if it is not given.
             affine: (N, 3, 4) maps of colours by which an encoder would turn each whole picture
-                (`train.axes`), for networks that turn colours.
+                (`train.colour_axes`), for networks that turn colours.
             file_bits: Whether `Reconstruction.file_bits` is wanted.
         """
 
@@ -118,7 +118,7 @@ class Network(nn.Module, ABC):
         """
         network = cls(options)
         try:
-            network.load_state_dict(running.load(Path(source))["average"])
+            network.load_state_dict(checkpoints.load(Path(source))["average"])
         except (KeyError, RuntimeError, TypeError):
             raise RecipeError(
                 f"start: {source} holds no network built as the recipe's `network` says"
@@ -164,5 +164,5 @@ class Network(nn.Module, ABC):
         Returns:
             What to tell the user of it, or nothing.
         """
-        running.save(path, {"card": card, "state_dict": self.state_dict()})
+        checkpoints.save(path, {"card": card, "state_dict": self.state_dict()})
         return ""

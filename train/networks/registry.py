@@ -6,8 +6,8 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from metamer.codec.errors import RecipeError
-from metamer.train.checked import build, suggested
 from metamer.train.networks.interface import Network
+from metamer.train.recipe.fields import build, suggested
 
 ENTRY_POINTS = "metamer.networks"  # group in which packages offer a `Network` of their own
 DEFAULT = "metamer"

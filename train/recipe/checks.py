@@ -6,9 +6,9 @@ from typing import Any
 from metamer.codec.errors import RecipeError
 from metamer.perception import registry
 from metamer.perception.errors import PerceptionError
-from metamer.train.checked import build, suggested
 from metamer.train.networks.interface import Network
 from metamer.train.networks.registry import DEFAULT, checked_options, network_class
+from metamer.train.recipe.fields import build, suggested
 from metamer.train.recipe.old_names import NEW_NAMES
 from metamer.train.recipe.options import Recipe, Stage
 

@@ -5,7 +5,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
-from metamer.train.checked import (
+from metamer.train.loss.critic import CriticOptions
+from metamer.train.recipe.fields import (
     Count,
     Decay,
     Flag,
@@ -15,7 +16,6 @@ from metamer.train.checked import (
     Share,
     documented,
 )
-from metamer.train.loss.critic import CriticOptions
 
 Precision = Literal["auto", "32-true", "bf16-mixed"]
 Proxy = Literal["mixed", "uniform_noise", "straight_through", "soft_round"]
@@ -54,7 +54,7 @@ class Stage:
     proxy: Proxy = "mixed"
     """What stands for rounding: additive noise (`uniform_noise`), rounding with the gradient of the
     identity (`straight_through`), noise for the rate and that for the distortion (`mixed`), or
-    `soft_round` (`train.networks.proxies`)."""
+    `soft_round` (`train.networks.entropy_model.proxies`)."""
     proxy_temperature: Positive = 0.3
     """Of `soft_round`; towards 0 it rounds."""
     rdoq_lambda: NonNegative = 0.0

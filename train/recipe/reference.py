@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from metamer.train.loss.critic import CriticOptions
 from metamer.train.networks import registry
-from metamer.train.networks.transforms import DecoderOptions
+from metamer.train.networks.transforms.synthesis import DecoderOptions
 from metamer.train.recipe.files import EXTENDS
 from metamer.train.recipe.options import CacheOptions, Recipe, Stage
 from metamer.train.spaces.recipe import SpaceRecipe

@@ -14,7 +14,7 @@ from torch.utils.flop_counter import FlopCounterMode
 from metamer.train.loss.rate_distortion import rate_distortion
 from metamer.train.recipe.options import Stage
 from metamer.train.run.training import Run
-from metamer.train.running import uses_bf16
+from metamer.train.step.optimisation import uses_bf16
 
 TIMED, WARM = 3, 1  # steps of each stage that are timed, and before
 

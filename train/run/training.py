@@ -15,17 +15,19 @@ from tqdm import tqdm
 
 from metamer.perception.registry import from_spec
 from metamer.perception.weights import CATALOGUE, require_file
+from metamer.train.checkpoints import BEST, CHECKPOINT, earlier, save
 from metamer.train.data import Plan, open_data
 from metamer.train.data.photographs import MEMORY
 from metamer.train.latents.batches import CachedBatch
-from metamer.train.loop import connect, own_share, prepared
 from metamer.train.recipe.options import Recipe, Stage
 from metamer.train.run.caching import cached
 from metamer.train.run.events import Events
 from metamer.train.run.interruption import Interruption
+from metamer.train.run.log import LOG, Log
 from metamer.train.run.resuming import Data, keep_recipe, named, recipe_of
-from metamer.train.running import BEST, CHECKPOINT, LOG, Log, earlier, learning_rate, save
-from metamer.train.step import Trainer
+from metamer.train.run.setup import connect, own_share, prepared
+from metamer.train.step.optimisation import learning_rate
+from metamer.train.step.trainer import Trainer
 from metamer.train.validation import strip, validate, validation_crops
 
 
@@ -45,7 +47,7 @@ class Run:
             validates best; recipe.yaml; log.jsonl; TensorBoard's events.
         done: steps taken.
         data: what it trains and validates on (`metamer.train.data.Data`).
-        trainer: the networks, their average, optimisers (`metamer.train.step.Trainer`).
+        trainer: the networks, their average, optimisers (`metamer.train.step.trainer.Trainer`).
     """
 
     def __init__(

@@ -8,7 +8,7 @@ from typing import Any
 
 from metamer.codec.errors import RecipeError
 from metamer.perception.registry import suggestion
-from metamer.train.checked import (
+from metamer.train.recipe.fields import (
     Count,
     Decay,
     Natural,
@@ -23,9 +23,9 @@ from metamer.train.recipe.options import Precision
 from metamer.train.spaces.task import Task
 
 TASKS = {  # space → who trains it
-    "perceptnet": "metamer.train.spaces.perceptnet:PerceptNetTask",
-    "pim": "metamer.train.spaces.pim:PimTask",
-    "visibility": "metamer.train.spaces.visibility:VisibilityTask",
+    "perceptnet": "metamer.train.spaces.perceptnet.task:PerceptNetTask",
+    "pim": "metamer.train.spaces.pim.task:PimTask",
+    "visibility": "metamer.train.spaces.visibility.task:VisibilityTask",
 }
 
 

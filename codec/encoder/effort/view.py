@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from metamer.codec import windows
+from metamer.codec import transforms
 from metamer.codec.grid import STRIDE, Box, latent_area
 from metamer.codec.network import colour_axes, latents
 from metamer.codec.network.model import Model
@@ -49,7 +49,7 @@ class View:
         self.affine = turn.affine() if turn else np.eye(3, 4, dtype=np.float32)
         margin = model.receptive_field
         self.around = box.grown(margin, margin, latent_area(*picture.size))
-        latent, self.hyper = windows.analyse_box(picture, box, index, model, turn, margin)
+        latent, self.hyper = transforms.analyse_box(picture, box, index, model, turn, margin)
         self.gain = model.arrays["encoder_gain"][index]
         self.exact = latent * self.gain
         self.inside = box.within(self.around)
@@ -94,5 +94,5 @@ class View:
 
     def reanalyse(self, planes: np.ndarray) -> np.ndarray:
         """(h, w, M) latents of the tile, in steps, that the analysis makes of `planes`."""
-        latent, _ = windows.analyse(planes, self.index, self.model)
+        latent, _ = transforms.analyse(planes, self.index, self.model)
         return latent[self.inside] * self.gain

@@ -11,9 +11,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from metamer.codec.network.graphs.onnx_wire import Graph, Node
-from metamer.codec.network.graphs.operators import OPERATORS, SLOW
+from metamer.codec.network.graphs.operators.table import OPERATORS, SLOW
+from metamer.codec.network.graphs.operators.value import (
+    MEMORY,
+    Result,
+    Value,
+    make_value,
+    small_content,
+)
 from metamer.codec.network.graphs.protobuf import GraphError
-from metamer.codec.network.graphs.value import MEMORY, Result, Value, make_value, small_content
 
 # multiplications that a run may take, and for each element of its inputs
 OPERATIONS, FOR_AN_ELEMENT = 1 << 32, 1 << 18

@@ -22,8 +22,8 @@ from metamer.codec.network import model as models
 from metamer.codec.network.colour_axes import Turn, choose_turn
 from metamer.codec.options import quality_index
 from metamer.perception.errors import MetricError
-from metamer.train import refinement
-from metamer.train.refinement import Gradients
+from metamer.train import gradient_guide
+from metamer.train.gradient_guide import Gradients
 from tests.conftest import run_metamer
 
 QUALITY = 30
@@ -165,7 +165,7 @@ def test_stiffness_is_what_small_changes_do(picture, monkeypatch):
     """The squared change of the picture by a latent, the mean over where it is, against that of the
     latent: each by itself.
     """
-    monkeypatch.setattr(refinement, "PROBES", 48)
+    monkeypatch.setattr(gradient_guide, "PROBES", 48)
     model = models.load_model("base")
     view = View(picture, latent_area(*picture.size), 20, model, None)
     coded = view.code(view.exact[view.inside], model.tradeoff[20])
@@ -182,7 +182,7 @@ def test_stiffness_is_what_small_changes_do(picture, monkeypatch):
                 np.square(view.planes(moved) - still).sum()
                 / (0.25 / 16 * model.arrays["step"][20, channel]) ** 2
             )
-        found.append(np.mean(changes) ** refinement.TANGENT)
+        found.append(np.mean(changes) ** gradient_guide.TANGENT)
     assert guide.stiffness[[0, 40, 200]] == pytest.approx(found, rel=0.1)
     assert np.ptp(found) > 0.1
 

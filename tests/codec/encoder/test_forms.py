@@ -13,12 +13,12 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import metamer
-from metamer.codec import container, limits
-from metamer.codec.container import Kind, Section
 from metamer.codec.encoder import fidelity, forms
 from metamer.codec.encoder.screening import Screening
-from metamer.codec.encoder.tile import Tile
+from metamer.codec.encoder.tiled_picture import Tile
 from metamer.codec.errors import StreamError
+from metamer.codec.format import container, limits
+from metamer.codec.format.container import Kind, Section
 from metamer.codec.grid import Box
 from metamer.codec.options import quality_index
 from metamer.codec.stream import overlays

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import metamer
-from metamer.codec import container
+from metamer.codec.format import container
 from metamer.codec.network import colour_axes
 from metamer.codec.network.colour_axes import choose_turn
 

@@ -9,7 +9,7 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from metamer.codec.picture.colour import BRADFORD, D50, SRGB_CHROMATICITY, matrix_profile
+from metamer.codec.picture.colour.conversion import BRADFORD, D50, SRGB_CHROMATICITY, matrix_profile
 
 # top, left, steps
 ADAM7 = (

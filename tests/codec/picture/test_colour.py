@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from metamer.codec.picture import colour
+from metamer.codec.picture.colour import conversion
 from tests.codec.picture.crafting import DISPLAY_P3, P3_CHROMATICITY, grey_profile
 
 PICTURE = Image.merge(
@@ -16,21 +16,23 @@ PICTURE = Image.merge(
 
 @pytest.mark.parametrize("profile", [b"", b"junk", bytes(200), DISPLAY_P3[:140]])
 def test_profiles_that_do_not_open(profile):
-    assert colour.to_srgb(PICTURE, profile) is PICTURE
+    assert conversion.to_srgb(PICTURE, profile) is PICTURE
 
 
 def test_profiles_for_other_pictures():
-    assert colour.to_srgb(PICTURE, grey_profile(1.0)) is PICTURE
+    assert conversion.to_srgb(PICTURE, grey_profile(1.0)) is PICTURE
     inks = PICTURE.convert("CMYK")
-    assert colour.to_srgb(inks, DISPLAY_P3).tobytes() == inks.convert("RGB").tobytes()
-    assert colour.convert_colours(inks, DISPLAY_P3)[0].tobytes() == inks.convert("RGB").tobytes()
+    assert conversion.to_srgb(inks, DISPLAY_P3).tobytes() == inks.convert("RGB").tobytes()
+    assert (
+        conversion.convert_colours(inks, DISPLAY_P3)[0].tobytes() == inks.convert("RGB").tobytes()
+    )
 
 
 def test_lab_is_converted_to_what_it_means():
     to_lab = ImageCms.buildTransform(
         ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
     )
-    found, profile = colour.convert_colours(ImageCms.applyTransform(PICTURE, to_lab), None)
+    found, profile = conversion.convert_colours(ImageCms.applyTransform(PICTURE, to_lab), None)
     assert found.mode == "RGB" and not profile
     assert np.abs(np.asarray(found, int) - np.asarray(PICTURE)).mean() < 3
 
@@ -53,12 +55,12 @@ def test_lab_is_converted_to_what_it_means():
     ],
 )
 def test_png_chunks_that_ask_for_nothing_or_for_nonsense(info):
-    assert colour.png_profile(info) is None
+    assert conversion.png_profile(info) is None
 
 
 def test_png_chunks_that_stand_for_a_profile():
-    found = colour.png_profile({"gamma": 1 / 2.2, "chromaticity": P3_CHROMATICITY})
+    found = conversion.png_profile({"gamma": 1 / 2.2, "chromaticity": P3_CHROMATICITY})
     ours, wanted = (
-        np.asarray(colour.to_srgb(PICTURE, profile), int) for profile in (found, DISPLAY_P3)
+        np.asarray(conversion.to_srgb(PICTURE, profile), int) for profile in (found, DISPLAY_P3)
     )
     assert np.abs(ours - wanted).max() <= 1 and np.abs(ours - np.asarray(PICTURE)).max() > 10

@@ -14,8 +14,8 @@ from PIL import Image
 
 import metamer
 from metamer.codec.errors import ImageError, StreamError
-from metamer.codec.picture import exif as exif_module
-from metamer.codec.picture import metadata
+from metamer.codec.picture.metadata import collection
+from metamer.codec.picture.metadata import exif as exif_module
 from tests.codec.picture.crafting import DISPLAY_P3, exif, saved
 from tests.codec.picture.odd_files import GREY, MASK, PHOTO
 from tests.conftest import run_metamer
@@ -28,27 +28,27 @@ EVERYTHING = {"exif": b"Exif\0\0" + exif(6), "xmp": XMP, "icc_profile": DISPLAY_
 @given(st.binary(max_size=300) | st.binary(max_size=5).map(lambda part: part * 99))
 def test_round_trip(data):
     assert (
-        metadata.unpack_metadata(metadata.pack_metadata(data)) == data
-        and len(metadata.pack_metadata(data)) <= len(data) + 1
+        collection.unpack_metadata(collection.pack_metadata(data)) == data
+        and len(collection.pack_metadata(data)) <= len(data) + 1
     )
 
 
 @given(st.binary(max_size=99))
 def test_hostile_bodies_and_exif(data):
-    for body in (data, b"\1" + data, metadata.pack_metadata(data)[:-1]):
+    for body in (data, b"\1" + data, collection.pack_metadata(data)[:-1]):
         with contextlib.suppress(StreamError):
-            assert len(metadata.unpack_metadata(body)) <= len(data) * 1100
+            assert len(collection.unpack_metadata(body)) <= len(data) * 1100
     for head in (b"", b"II*\0", b"MM\0*"):
         assert len(exif_module.upright(head + data)) in (0, len(head + data))
 
 
 def test_bombs_are_refused():
-    bomb = zlib.compress(bytes(metadata.LIMIT + 1), 9)
+    bomb = zlib.compress(bytes(collection.LIMIT + 1), 9)
     assert len(bomb) < 20000
     with pytest.raises(StreamError, match="more than"):
-        metadata.unpack_metadata(b"\1" + bomb)
+        collection.unpack_metadata(b"\1" + bomb)
     with pytest.raises(ImageError, match="strip"):
-        metamer.encode(saved(PHOTO, "WEBP", exif=b"Exif\0\0" + exif(1) + bytes(metadata.LIMIT)))
+        metamer.encode(saved(PHOTO, "WEBP", exif=b"Exif\0\0" + exif(1) + bytes(collection.LIMIT)))
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -156,4 +156,4 @@ def test_exif_that_pillow_cannot_parse_is_left_out():
         def getexif(self):
             raise struct.error("unpack requires a buffer of 12 bytes")
 
-    assert metadata.collect_metadata(Broken()) == (b"", b"", 1)
+    assert collection.collect_metadata(Broken()) == (b"", b"", 1)

@@ -8,7 +8,7 @@ from PIL import Image
 
 import metamer
 from metamer.codec.errors import ImageError
-from metamer.codec.picture import tiff
+from metamer.codec.picture.metadata import tiff
 from metamer.codec.picture.save import FORMATS, find_format, picture_bytes
 from tests.codec.picture.crafting import DISPLAY_P3, grey_profile
 from tests.codec.picture.odd_files import GREY, IN_P3, LINEAR_GREY, PHOTO, with_alpha

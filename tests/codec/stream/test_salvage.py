@@ -12,14 +12,14 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import metamer
-from metamer.codec import container
-from metamer.codec.container import HEADER_BYTES, Header, Kind, Section
 from metamer.codec.errors import StreamError
+from metamer.codec.format import container
+from metamer.codec.format.container import HEADER_BYTES, Header, Kind, Section
 from metamer.codec.network import colour_axes
 from metamer.codec.network.model import load_model
 from metamer.codec.stream import scan
+from metamer.codec.stream.coded_picture import pack_tile
 from metamer.codec.stream.scan import TRIED, scan_sections
-from metamer.codec.stream.tiles import pack_tile
 from tests.conftest import run_metamer
 
 # of `wide`

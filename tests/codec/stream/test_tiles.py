@@ -14,16 +14,17 @@ from PIL import Image
 
 import metamer
 import metamer.codec.plugin
-from metamer.codec import container, grid, limits, windows
-from metamer.codec.container import Header, Kind, Section
+from metamer.codec import grid, transforms
 from metamer.codec.encoder.masking import error_importance
 from metamer.codec.errors import ImageError, ModelError, StreamError
+from metamer.codec.format import container, limits
+from metamer.codec.format.container import Header, Kind, Section
 from metamer.codec.grid import HYPER_STRIDE, Box, latent_area, split_tiles, split_windows
 from metamer.codec.network import colour_axes, decoders, latents
 from metamer.codec.network.model import Model, load_model, shipped_models
 from metamer.codec.picture import pixels
+from metamer.codec.stream.coded_picture import parse_tiles
 from metamer.codec.stream.tile_decoder import TileDecoder, compact
-from metamer.codec.stream.tiles import parse_tiles
 from tests.conftest import inside, run_metamer
 
 
@@ -76,7 +77,7 @@ def test_the_halo_is_what_the_analysis_sees(name, rng):
     changed = image.copy()
     changed[:, :, 160:176, 160:176] = rng.random((1, 3, 16, 16), np.float32)  # one position
     (one, hyper), (other, hyper_changed) = (
-        windows.analyse(planes, 128, model) for planes in (image, changed)
+        transforms.analyse(planes, 128, model) for planes in (image, changed)
     )
     rows, columns = np.nonzero((one != other).any(2))
     reach = model.receptive_field
@@ -124,9 +125,9 @@ def test_halos_of_trained_models_follow_their_blocks(tiny_model):
 def test_analysis_of_tiles_is_that_of_the_whole(otters, size):
     picture, model = otters.resize(size, Image.Resampling.BICUBIC), load_model("base")
     whole = latent_area(*size)
-    latent, hyper = windows.analyse(pixels.to_planes(picture), 90, model)
+    latent, hyper = transforms.analyse(pixels.to_planes(picture), 90, model)
     for box in split_tiles(whole):
-        part, part_hyper = windows.analyse_box(picture, box, 90, model, None)
+        part, part_hyper = transforms.analyse_box(picture, box, 90, model, None)
         np.testing.assert_allclose(part, latent[box.within(whole)], atol=1e-4 * latent.std())
         _, height, width = latents.hyper_shape(model, box.height, box.width)
         place = (
@@ -305,7 +306,7 @@ def test_a_lost_section_is_told(stream, tmp_path):
 
 
 def test_a_file_that_claims_much_is_refused_before_anything_is_decoded(monkeypatch):
-    monkeypatch.setattr(windows, "synthesise", lambda *arguments: pytest.fail("decoded"))
+    monkeypatch.setattr(transforms, "synthesise", lambda *arguments: pytest.fail("decoded"))
     model = load_model("base").id
 
     def claims(side: int, size: int, tiled: bool = True) -> bytes:

@@ -17,7 +17,7 @@ from metamer.evaluation.toy import optima, sources, training, transform_coding, 
 from metamer.evaluation.toy.prior import FactorisedPrior
 from metamer.evaluation.toy.sources import SOURCES
 from metamer.evaluation.toy.transform_coding import TransformCoder, klt
-from metamer.train.networks.proxies import soft_round_conditional_mean
+from metamer.train.networks.entropy_model.proxies import soft_round_conditional_mean
 
 
 def shrunk(name: str, **sizes):

@@ -14,14 +14,15 @@ from metamer.codec import grid
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.network.model import Model
 from metamer.codec.network.passes import FRACTION
-from metamer.train import axes, running, start
+from metamer.train import checkpoints, colour_axes, start
 from metamer.train.data import Photographs, Plan, find
 from metamer.train.latents import cache
 from metamer.train.latents.batches import CachedBatches
-from metamer.train.levels import draw_levels, quality_indices, step_seed
 from metamer.train.recipe.checks import from_mapping
 from metamer.train.recipe.options import CacheOptions
+from metamer.train.run import log
 from metamer.train.run.training import train
+from metamer.train.step.levels import draw_levels, quality_indices, step_seed
 from tests.conftest import TINY_RECIPE
 
 OPTIONS = CacheOptions(qualities=5, every=2, margin=2)
@@ -223,7 +224,7 @@ class CachedOf:
     @torch.no_grad()
     def decoded(self):
         image = self.network.synthesis(self.latent, self.weights)
-        return axes.restore(image, self.entry.affine[None])[0]
+        return colour_axes.restore(image, self.entry.affine[None])[0]
 
 
 def place(entries, crop):
@@ -254,19 +255,21 @@ def test_a_run_resumes_to_the_last_bit_and_trains_the_decoder_alone(
     steps = [row for row in rows if "loss" in row]
     assert all(row["bpp"] > 0 for row in steps)
     assert [level["level"] for level in rows[-1]["validation"]] == [0, 1, 2, 3]
-    taken = running.Log.step
+    taken = log.Log.step
 
     def stop(self, done, *others, **more):
         if done == 11:
             raise KeyboardInterrupt
         return taken(self, done, *others, **more)
 
-    monkeypatch.setattr(running.Log, "step", stop)
+    monkeypatch.setattr(log.Log, "step", stop)
     with pytest.raises(KeyboardInterrupt):
         train(from_mapping(values), [photographs], tmp_path / "part")
-    monkeypatch.setattr(running.Log, "step", taken)
+    monkeypatch.setattr(log.Log, "step", taken)
     train(from_mapping(values), [photographs], tmp_path / "part", resume=True)
-    one, other = (running.load(tmp_path / name / running.CHECKPOINT) for name in ("whole", "part"))
+    one, other = (
+        checkpoints.load(tmp_path / name / checkpoints.CHECKPOINT) for name in ("whole", "part")
+    )
     before = start.load(tiny_model, from_mapping(values).network).state_dict()
     for name, weight in one["model"].items():
         assert torch.equal(weight, other["model"][name]), name

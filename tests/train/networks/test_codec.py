@@ -16,7 +16,7 @@ from metamer.evaluation.codecs import macs
 from metamer.train.data import Crops, Photographs, find
 from metamer.train.export.tables import logistic_tables, pack_tables
 from metamer.train.networks.codec import Codec, NetworkOptions
-from metamer.train.networks.entropy_model import (
+from metamer.train.networks.entropy_model.model import (
     SCALE_LOW,
     SCALE_STEP,
     SCALES,

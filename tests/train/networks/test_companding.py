@@ -2,7 +2,7 @@
 
 import torch
 
-from metamer.train.networks.transforms import Companding, DecoderOptions, Synthesis
+from metamer.train.networks.transforms.synthesis import Companding, DecoderOptions, Synthesis
 
 LATENTS, LEVELS = 6, 3
 SIZES = DecoderOptions(width=8, blocks=1)

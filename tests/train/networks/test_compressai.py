@@ -15,12 +15,12 @@ import yaml
 
 from metamer.codec.errors import MetamerError, RecipeError
 from metamer.evaluation.codecs.registry import get_codec
-from metamer.train import command, running
+from metamer.train import checkpoints, command
 from metamer.train.networks import compressai_package, registry
 from metamer.train.networks.compressai import CompressAINetwork, drawn
 from metamer.train.recipe.checks import from_mapping
 from metamer.train.recipe.options import Stage
-from metamer.train.run import training
+from metamer.train.run import log, training
 from tests.conftest import ROOT
 
 SIZES = {
@@ -58,7 +58,7 @@ def values(name: str, steps: int = 2, **more) -> dict:
 
 def trained(recipe: dict, photographs: Path, out: Path, **options) -> dict:
     training.train(from_mapping(recipe), [photographs], out, **options)
-    return running.load(out / running.CHECKPOINT)
+    return checkpoints.load(out / checkpoints.CHECKPOINT)
 
 
 def network(name: str, **more) -> CompressAINetwork:
@@ -100,7 +100,7 @@ def test_each_trains_and_exports_what_compressai_loads(name, photographs, tmp_pa
 
 def test_ten_steps_resume_to_the_last_bit(photographs, tmp_path, monkeypatch):
     """cheng2020-attn, with its auxiliary loss: stopped after 7 steps, it goes on from the 6th."""
-    recipe, taken = values("cheng2020-attn", 10), running.Log.step
+    recipe, taken = values("cheng2020-attn", 10), log.Log.step
     whole = trained(recipe, photographs, tmp_path / "whole")
 
     def stop(self, done, *others, **more):
@@ -108,11 +108,11 @@ def test_ten_steps_resume_to_the_last_bit(photographs, tmp_path, monkeypatch):
             raise KeyboardInterrupt
         return taken(self, done, *others, **more)
 
-    monkeypatch.setattr(running.Log, "step", stop)
+    monkeypatch.setattr(log.Log, "step", stop)
     with pytest.raises(KeyboardInterrupt):
         trained(recipe, photographs, tmp_path / "run")
-    monkeypatch.setattr(running.Log, "step", taken)
-    assert running.load(tmp_path / "run" / running.CHECKPOINT)["step"] < 7
+    monkeypatch.setattr(log.Log, "step", taken)
+    assert checkpoints.load(tmp_path / "run" / checkpoints.CHECKPOINT)["step"] < 7
     resumed = trained(recipe, photographs, tmp_path / "run", resume=True)
     assert whole["step"] == resumed["step"] == 10
     assert_same(whole, resumed)
@@ -148,7 +148,7 @@ def test_everything_at_once_on_one_process_and_on_two(photographs, tmp_path):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert done.returncode == 0, done.stderr.decode()
-    together = running.load(tmp_path / "two" / running.CHECKPOINT)
+    together = checkpoints.load(tmp_path / "two" / checkpoints.CHECKPOINT)
     assert together["step"] == 2
     off = [
         (value - together["model"][key]).abs().max().item()
@@ -162,7 +162,7 @@ def test_a_decoder_alone_leaves_the_streams(photographs, tmp_path):
     start = trained(values("mbt2018-mean"), photographs, tmp_path / "joint")
     stage = {**values("mbt2018-mean")["stages"][0], "parts": "decoder"}
     recipe = values(
-        "mbt2018-mean", stages=[stage], start=str(tmp_path / "joint" / running.CHECKPOINT)
+        "mbt2018-mean", stages=[stage], start=str(tmp_path / "joint" / checkpoints.CHECKPOINT)
     )
     found = trained(recipe, photographs, tmp_path / "run")
     changed = {

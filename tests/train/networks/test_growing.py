@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch.utils.flop_counter import FlopCounterMode
 
-from metamer.train.networks.growing import grown
-from metamer.train.networks.transforms import DecoderOptions, Synthesis
+from metamer.train.networks.transforms.growing import grown
+from metamer.train.networks.transforms.synthesis import DecoderOptions, Synthesis
 from metamer.train.recipe.files import load
 from tests.conftest import ROOT
 

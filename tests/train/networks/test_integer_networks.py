@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from metamer.train.export.frozen import FrozenConv, freeze
-from metamer.train.networks.integer_networks import (
+from metamer.train.networks.entropy_model.integer_networks import (
     EXACT_LIMIT,
     ContextNetwork,
     HyperSynthesis,

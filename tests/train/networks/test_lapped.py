@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from metamer.train.data import Crops, Photographs, find
-from metamer.train.networks.lapped import (
+from metamer.train.networks.transforms.lapped import (
     LinearInverse,
     LinearTransform,
     boundary_filter,

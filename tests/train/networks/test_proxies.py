@@ -3,7 +3,12 @@
 import pytest
 import torch
 
-from metamer.train.networks.proxies import PROXIES, dither, soft_round, soft_round_conditional_mean
+from metamer.train.networks.entropy_model.proxies import (
+    PROXIES,
+    dither,
+    soft_round,
+    soft_round_conditional_mean,
+)
 
 VALUES = torch.linspace(-3.3, 3.3, 1001, dtype=torch.float64)
 

@@ -1,4 +1,4 @@
-// How large a picture may be before memory is taken for it, as codec/limits.py has it.
+// How large a picture may be before memory is taken for it, as codec/format/limits.py has it.
 
 import { ImageError, StreamError } from "../errors.js";
 

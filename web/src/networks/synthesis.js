@@ -1,5 +1,5 @@
 // Latents to planes of colour: the inverse lapped transform, and a residual network at 1/8 or 1/16
-// (train/networks/transforms.py).
+// (train/networks/transforms/synthesis.py).
 
 import { Epilogue } from "./engine.js";
 

@@ -1,0 +1,1 @@
+"""Rules of the operators that a graph may have: shapes, costs, small contents."""

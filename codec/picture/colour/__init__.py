@@ -1,0 +1,1 @@
+"""Colour profiles, and everything to sRGB."""

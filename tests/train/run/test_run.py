@@ -1,0 +1,288 @@
+"""What a run keeps, how it stops and goes on, and its Python interface."""
+
+import json
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+import torch
+import yaml
+
+from metamer.codec.errors import RecipeError
+from metamer.perception import WeightsError
+from metamer.train import Run, checkpoints
+from metamer.train.recipe.checks import from_mapping
+from metamer.train.run import log
+from metamer.train.step.bands import by_band
+from tests.conftest import ROOT, TINY_RECIPE, inside
+
+
+@pytest.fixture
+def values() -> dict:
+    """A run of ten steps in two stages."""
+    tiny = yaml.safe_load(TINY_RECIPE)
+    first, second = tiny["stages"][:2]
+    return tiny | {
+        "stages": [first | {"steps": 4}, second | {"steps": 6}],
+        "start_crops": 4,
+        "validate_every": 3,
+        "log_every": 1,
+    }
+
+
+@pytest.fixture
+def path(values, tmp_path) -> Path:
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(values))
+    return tmp_path / "recipe.yaml"
+
+
+def rows(run: Path) -> list[dict]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+
+
+def command(*arguments):
+    done = inside("train", *arguments)
+    return done.returncode, done.stderr.decode()
+
+
+def test_a_run_in_a_loop_of_ones_own(values, photographs, tmp_path):
+    """Steps, validation and checkpoint by hand; then iterated to the end."""
+    with Run(values, photographs, tmp_path / "run") as run:
+        assert run.stage.name == "entropy model" and run.done == 0
+        losses = [float(run.step()["loss"]) for _ in range(5)]
+        assert all(loss > 0 for loss in losses) and run.stage.name == "joint"
+        assert [row["level"] for row in run.validate()] == [0, 1, 2, 3]
+        assert checkpoints.load(run.save())["step"] == 5
+        assert [run.done for _ in run] == [6, 7, 8, 9, 10] and run.finished
+        with pytest.raises(ValueError, match="all its steps"):
+            run.step()
+    assert checkpoints.load(tmp_path / "run" / "checkpoint.pt")["step"] == 10
+    assert [row["step"] for row in rows(tmp_path / "run") if "validation" in row] == [5, 6, 9]
+
+
+def test_a_step_of_ones_own_is_that_of_the_command(values, photographs, tmp_path):
+    with Run(values, photographs, tmp_path / "one") as run:
+        for _ in run:
+            pass
+    with Run(from_mapping(values), [photographs], tmp_path / "other") as run:
+        while not run.finished:
+            run.step()
+        run.save()
+    one, other = (checkpoints.load(tmp_path / name / "checkpoint.pt") for name in ("one", "other"))
+    assert all(torch.equal(value, other["model"][name]) for name, value in one["model"].items())
+
+
+def test_a_run_goes_on_by_its_own_recipe(path, photographs, tmp_path):
+    """Begun with --set; continued without recipe, data or --set, and with others refused by
+    value.
+    """
+    out = tmp_path / "run"
+    begun = "--set", "stages.0.learning_rate=2.0e-3", "--set", "stages.1.steps=2"
+    assert command(path, "--data", photographs, "--out", out, *begun)[0] == 0
+    kept = yaml.safe_load((out / "recipe.yaml").read_text())
+    assert [stage["learning_rate"] for stage in kept["stages"]] == [2e-3, 1e-3]
+    assert kept["gradient_clip"] == 1.0  # every key is there
+    assert (out / "recipe.yaml").read_text().startswith("# metamer train --resume --out ")
+    status, told = command(path, "--data", photographs, "--out", out, "--resume")
+    assert status == 1 and "stages.0.learning_rate was 0.002 and is 0.005" in told
+    more = yaml.safe_dump([{"name": "more", "steps": 3, "batch": 2, "crop": 96}])
+    (out / "recipe.yaml").write_text(
+        yaml.safe_dump(kept | {"stages": kept["stages"] + yaml.safe_load(more)})
+    )
+    assert command("--resume", "--out", out)[0] == 0
+    assert checkpoints.load(out / "checkpoint.pt")["step"] == 9
+
+
+def test_what_a_run_cannot_go_on_without(values, photographs, tmp_path):
+    """A checkpoint of before has no folders, and no recipe.yaml."""
+    out = tmp_path / "run"
+    with Run(values, photographs, out) as run:
+        run.step()
+        run.save()
+    state = checkpoints.load(out / "checkpoint.pt")
+    checkpoints.save(
+        out / "checkpoint.pt", {key: state[key] for key in state if key not in ("data", "best")}
+    )
+    (out / "recipe.yaml").unlink()
+    with pytest.raises(RecipeError, match="give --data"):
+        Run(None, None, out, resume=True)
+    with Run(None, photographs, out, resume=True) as run:
+        assert run.done == 1 and [run.done for _ in run][-1] == 10
+    assert inside("train", "--out", tmp_path / "new").returncode == 2
+
+
+SLOW = """
+import sys, time
+from metamer.train.run import log
+step = log.Log.step
+def slow(self, done, *others, **more):
+    print(done, flush=True)
+    time.sleep(0.2)
+    return step(self, done, *others, **more)
+log.Log.step = slow
+from metamer.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize("number, status", [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
+def test_a_signal_ends_a_run_with_a_checkpoint(path, photographs, tmp_path, number, status):
+    out = tmp_path / "run"
+    arguments = "train", path, "--data", photographs, "--out", out
+    process = subprocess.Popen(
+        [sys.executable, "-c", SLOW, *map(str, arguments)],
+        cwd=ROOT,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    assert process.stdout.readline() == "1\n"
+    process.send_signal(number)
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == status and "Traceback" not in told, told
+    done = checkpoints.load(out / "checkpoint.pt")["step"]
+    assert 1 <= done < 10 and [row["step"] for row in rows(out) if "loss" in row][-1] == done
+    with Run(None, None, out, resume=True) as run:
+        assert [run.done for _ in run][-1] == 10
+
+
+def test_the_best_of_a_stage_is_kept(values, photographs, tmp_path, monkeypatch):
+    """With the last, and over a resumption."""
+    losses = iter([5.0, 3.0, 4.0, 2.0, 1.0])
+    monkeypatch.setattr(
+        "metamer.train.run.training.validate", lambda *_: [{"level": 0, "loss": next(losses)}]
+    )
+    best = tmp_path / "run" / "best.pt"
+    with Run(values, photographs, tmp_path / "run") as run:
+        for wanted in (1, 2, 2):
+            run.step()
+            run.validate()
+            assert checkpoints.load(best)["step"] == wanted
+        run.step()
+        run.save()
+        run.step()
+        run.validate()  # of the next stage
+        assert checkpoints.load(best)["step"] == 5
+    with Run(None, None, tmp_path / "run", resume=True) as run:
+        run.step()
+        run.validate()
+        assert checkpoints.load(best)["step"] == 5 and checkpoints.load(best)["best"]["loss"] == 1.0
+    assert checkpoints.load(tmp_path / "run" / "checkpoint.pt")["step"] == 4
+
+
+def test_events_tell_what_the_log_tells(values, photographs, tmp_path):
+    """And a strip of what is made of held-out crops."""
+    pytest.importorskip("tensorboard")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    with Run(values, photographs, tmp_path / "run") as run:
+        for _ in run:
+            pass
+    events = EventAccumulator(str(tmp_path / "run")).Reload()
+    tags = events.Tags()
+    logged = {row["step"]: row for row in rows(tmp_path / "run") if "loss" in row}
+    for tag, of in (
+        ("loss", lambda row: row["loss"]),
+        ("each/mse", lambda row: row["each"]["mse"]),
+        ("bands/low/psnr", lambda row: row["bands"]["low"]["psnr"]),
+    ):
+        told = {event.step: event.value for event in events.Scalars(tag)}
+        assert told == pytest.approx({step: of(row) for step, row in logged.items()}, rel=1e-5)
+    assert {f"validation/{key}/level {level}" for key in ("bpp", "psnr") for level in range(4)} <= {
+        *tags["scalars"]
+    }
+    (first, *_) = events.Images("validation")
+    assert (first.step, first.width, first.height) == (3, 256, 1024)
+
+
+def test_bands_of_quality():
+    level = torch.tensor([0.0, 2.9, 3.1, 6.0, 8.0, 7.0])
+    found = by_band(level, 10, {"loss": torch.arange(6.0)})
+    assert [found[f"bands.{name}.loss"].item() for name in ("low", "middle", "high")] == [
+        0.5,
+        2,
+        4,
+    ]
+    alone = by_band(torch.zeros(2), 10, {"loss": torch.ones(2)})
+    assert alone["bands.low.loss"] == 1 and alone["bands.high.loss"].isnan()
+
+
+def test_rows_are_means_of_the_steps_between(tmp_path):
+    """What a band lacks in one step, another has."""
+    rows: list[dict] = []
+    written = log.Log(tmp_path / "log.jsonl", tmp_path / "x", 2, 4, 0, also=rows.append)
+    for done, (loss, low) in enumerate([(1.0, 3.0), (3.0, float("nan"))], 1):
+        written.step(
+            done, 1, {"loss": torch.tensor(loss), "bands.low.bpp": torch.tensor(low)}, stage="s"
+        )
+    written.close()
+    (row,) = rows
+    assert row["loss"] == 2 and row["bands"] == {"low": {"bpp": 3.0}} and row["step"] == 2
+
+
+def test_a_dry_run_says_what_a_run_needs_and_writes_nothing(path, photographs, tmp_path):
+    done = inside("train", path, "--data", photographs, "--out", tmp_path / "run", "--dry-run")
+    told = done.stdout.decode()
+    assert done.returncode == 0 and not (tmp_path / "run").exists()
+    for words in (
+        "CPU, ",
+        "float32",
+        "5 photographs, 1 held out",
+        "million parameters",
+        "kMAC/px forward",
+        "stage entropy model: 4 steps of 4 × 96²",
+        "stage joint: 6 steps",
+        "s a step",
+        "validation: 3 times",
+        "memory: ",
+        "MiB",
+        "nothing was written",
+    ):
+        assert words in told, told
+
+
+def test_a_dry_run_finds_what_is_wrong(path, photographs, tmp_path):
+    done = inside(
+        "train", path, "--data", tmp_path / "absent", "--out", tmp_path / "run", "--dry-run"
+    )
+    assert done.returncode == 1 and b"no such folder" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "wanted", [{"distortion": {"lpips-alex": 1.0}}, {"critic": {"input": "vgg16"}}]
+)
+def test_weights_that_are_not_here_are_named_first(values, tmp_path, monkeypatch, wanted):
+    """Before data are looked for, let alone decoded."""
+    monkeypatch.setenv("METAMER_WEIGHTS", str(tmp_path))
+    monkeypatch.setenv("METAMER_CACHE", str(tmp_path))
+    values["stages"] = values["stages"][1:]
+    with pytest.raises(WeightsError, match="metamer weights fetch"):
+        Run(values | wanted, tmp_path / "absent", tmp_path / "run")
+
+
+def test_a_run_on_a_stream_goes_on_with_the_same_sample(values, photographs, tmp_path, monkeypatch):
+    """To the same weights, from the place that its checkpoint tells."""
+    pytest.importorskip("webdataset")
+    monkeypatch.setattr("metamer.train.data.opening.SMALL", 0)
+    monkeypatch.setattr(
+        "metamer.train.data.streams.Stream.__init__.__defaults__", (0, "cpu", 1, 30_000)
+    )
+    done = inside("data", "pack", photographs, "--out", tmp_path / "shards", "--side", 128)
+    assert done.returncode == 0
+    values["validate_every"] = 100
+    for name in ("whole", "parts"):
+        with Run(values, tmp_path / "shards", tmp_path / name) as run:
+            while run.done < (10 if name == "whole" else 7):
+                run.step()
+            run.save()
+    state = checkpoints.load(tmp_path / "parts" / "checkpoint.pt")
+    assert state["data"]["stream"]["first"] > 0
+    with Run(None, None, tmp_path / "parts", resume=True) as run:
+        for _ in run:
+            pass
+    one, other = (
+        checkpoints.load(tmp_path / name / "checkpoint.pt") for name in ("whole", "parts")
+    )
+    assert all(torch.equal(value, other["model"][name]) for name, value in one["model"].items())

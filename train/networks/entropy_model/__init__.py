@@ -1,0 +1,1 @@
+"""The probability model of the latents, and what stands for rounding."""

@@ -1,0 +1,382 @@
+"""The probability model of the latents: hyperprior, multi-pass context, quantiser steps for every
+quality.
+
+Quality is a level t in [0, K−1]; everything that depends on it is interpolated between K learned
+rows with the weights of `level_weights`. Latents reach the context networks divided by their
+channel's standard deviation, so that the networks see the same signal at every quality; what the
+quality changes is the quantiser step, which only shifts the logarithm of the scale.
+"""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from metamer.codec.grid import HYPER_STRIDE
+from metamer.codec.network.files.arrays import LIMITS
+from metamer.codec.network.passes import CONTEXT_SHIFT, FRACTION, MEAN_SHIFT
+from metamer.train.networks.entropy_model.integer_networks import (
+    HIDDEN_ONE,
+    ContextNetwork,
+    HyperSynthesis,
+    round_through,
+    set_quantised,
+)
+from metamer.train.networks.entropy_model.proxies import PROXIES, dither, within_cell
+from metamer.train.networks.transforms.synthesis import asinh
+
+# (centre (N, C, n, 1) in steps, logarithm of the scale, channels, colour of the n positions) →
+# latents (N, C, n, 1) in steps
+Pass = Callable[[Tensor, Tensor, slice, int], Tensor]
+
+SCALES = 64
+# logistic scale of the first and last coding table, in quantiser steps
+SCALE_LOW, SCALE_HIGH = 0.04, 128.0
+SCALE_STEP = math.log(SCALE_HIGH / SCALE_LOW) / (SCALES - 1)
+
+
+def level_weights(level: Tensor, levels: int) -> Tensor:
+    """Piecewise linear interpolation weights (N, K) of quality levels (N,) in [0, K−1]."""
+    return (1 - (level[:, None] - torch.arange(levels, device=level.device)).abs()).clamp_min(0)
+
+
+class LogisticBits(torch.autograd.Function):
+    """`logistic_bits` with its gradients in closed form: a third of the passes over memory that
+    autograd would make.
+    """
+
+    @staticmethod
+    def forward(ctx, residual: Tensor, log_scale: Tensor) -> Tensor:
+        precision = torch.exp(-log_scale)
+        upper, lower = (0.5 - residual) * precision, (0.5 + residual) * precision
+        if any(ctx.needs_input_grad):
+            above, below = torch.sigmoid(-upper), torch.sigmoid(-lower)
+            by_residual = (above - below).mul_(precision).div_(math.log(2))
+            by_scale = (
+                (precision / torch.expm1(precision))
+                .addcmul_(upper, above)
+                .addcmul_(lower, below)
+                .div_(math.log(2))
+            )
+            ctx.save_for_backward(by_residual, by_scale)
+        inside = torch.log1p(-torch.exp(-precision))
+        return inside.add_(F.logsigmoid(upper)).add_(F.logsigmoid(lower)).div_(-math.log(2))
+
+    @staticmethod
+    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
+        by_residual, by_scale = ctx.saved_tensors
+        return gradient * by_residual, gradient * by_scale
+
+
+def logistic_bits(residual: Tensor, log_scale: Tensor) -> Tensor:
+    """−log2 of the probability a zero-mean logistic puts on the unit interval around ``residual``.
+
+    With a, b the interval's ends over the scale, σ(a) − σ(b) = (1 − e^(b−a)) σ(a) σ(−b), which
+    never underflows.
+    """
+    return LogisticBits.apply(*torch.broadcast_tensors(residual, log_scale))
+
+
+@torch.no_grad()
+def chosen_residuals(exact: Tensor, log_scale: Tensor, rdoq_lambda: Tensor) -> Tensor:
+    """Whole residuals as `codec.network.latents.choose_residuals` has them: the nearest, or one
+    closer to zero where that pays.
+
+    rdoq_lambda: bits that a squared step of error is worth, positive, broadcast. Of the two
+    numbers' bits most terms cancel: for k ≥ 1, bits(k) − bits(k − 1) is ln σ((1.5 − k)/s) − ln
+    σ((0.5 + k)/s) + (k − 0.5)/s over ln 2.
+    """
+    nearest = torch.round(exact)
+    sign, size, precision = nearest.sign(), nearest.abs(), torch.exp(-log_scale)
+    saved = F.logsigmoid((1.5 - size) * precision).sub_(F.logsigmoid((0.5 + size) * precision))
+    saved.add_((size - 0.5).mul_(precision)).div_(math.log(2))
+    worse = (exact - nearest).mul_(sign).mul_(2).add_(1).mul_(rdoq_lambda)
+    return nearest.sub_(sign.mul_(saved > worse))
+
+
+class Checkerboard:
+    """The positions of an (h, w) lattice by colour: 0 where row + column is even, the anchors, and
+    1.
+
+    `column` and `lattice` go from (N, C, h, w) to the positions of one colour, (N, C, n, 1) in
+    raster order, and back.
+    """
+
+    def __init__(self, height: int, width: int, device: torch.device):
+        self.size = height, width
+        colours = (
+            torch.arange(height, device=device)[:, None] + torch.arange(width, device=device)
+        ).flatten() % 2
+        self.positions = tuple((colours == colour).nonzero()[:, 0] for colour in (0, 1))
+        self._places = torch.cat(self.positions).argsort()
+
+    def column(self, planes: Tensor, colour: int) -> Tensor:
+        flat = planes.permute(0, 2, 3, 1).flatten(1, 2)
+        return flat.index_select(1, self.positions[colour]).transpose(1, 2)[..., None]
+
+    def lattice(self, *columns: Tensor) -> Tensor:
+        """Planes of the columns of the first colour or of both; zero where nothing is given."""
+        rest = (
+            columns[0].new_zeros(*columns[0].shape[:2], len(self.positions[1]), 1)
+            if len(columns) == 1
+            else columns[1]
+        )
+        flat = torch.cat([column[..., 0].transpose(1, 2) for column in (columns[0], rest)], 1)
+        return flat.index_select(1, self._places).unflatten(1, self.size).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=16)
+def checkerboard(height: int, width: int, device: torch.device) -> Checkerboard:
+    return Checkerboard(height, width, device)
+
+
+class HyperAnalysis(nn.Module):
+    """Latents in standard deviations (N, M, h, w) and quality weights to hyper-latents at a quarter
+    of the size.
+    """
+
+    def __init__(self, latents: int, levels: int, width: int, hyper_latents: int):
+        super().__init__()
+        self.net = nn.Sequential(
+            nn.Conv2d(latents + levels, width, 1),
+            nn.ReLU(),
+            nn.Conv2d(width, width, 3, stride=2, padding=1, padding_mode="replicate"),
+            nn.ReLU(),
+            nn.Conv2d(width, hyper_latents, 3, stride=2, padding=1, padding_mode="replicate"),
+        )
+
+    def forward(self, latent: Tensor, weights: Tensor) -> Tensor:
+        planes = weights[:, :, None, None].expand(-1, -1, *latent.shape[-2:])
+        joined = torch.cat([asinh(latent), planes.to(latent.dtype)], 1)
+        height, width = latent.shape[-2:]
+        return self.net(F.pad(joined, (0, -width % 4, 0, -height % 4), mode="replicate"))
+
+
+@dataclass
+class Coded:
+    """What coding a batch costs and leaves. latent: decoded (N, M, h, w), image units; bits: (N,)
+    each.
+
+    Only if they were asked for: file_bits, of both, everything rounded as in a file, without
+    gradient (noise costs more: at low rates three times as much); texture, like latent, what may
+    have been there where rounding to the prediction left nothing
+    (`train.networks.entropy_model.proxies.within_cell`).
+    """
+
+    latent: Tensor
+    bits: Tensor
+    hyper_bits: Tensor
+    file_bits: Tensor | None = None
+    texture: Tensor | None = None
+
+
+class EntropyModel(nn.Module):
+    """Everything between the analysis and the synthesis.
+
+    groups: channels decoded together, first to last; each takes two passes, anchors and the rest.
+    """
+
+    def __init__(
+        self, groups: list[int], levels: int, hyper_latents: int, features: int, width: int
+    ):
+        super().__init__()
+        self.groups, self.levels = list(groups), levels
+        self.starts = [sum(groups[:index]) for index in range(len(groups))]
+        latents = sum(groups)
+        # standard deviation of each latent, image units
+        self.register_buffer("deviation", torch.ones(latents))
+        # decoder gain: quantiser step, image units
+        self.log_step = nn.Parameter(torch.zeros(levels, latents))
+        # encoder gain times decoder gain
+        self.log_stretch = nn.Parameter(torch.zeros(levels, latents))
+        self.hyper_log_scale = nn.Parameter(torch.zeros(levels, hyper_latents))
+        self.hyper_analysis = HyperAnalysis(latents, levels, 128, hyper_latents)
+        self.hyper_synthesis = HyperSynthesis(hyper_latents, 128, features)
+        self.contexts = nn.ModuleList()
+        for index, size in enumerate(groups):
+            before = sum(groups[:index])
+            for known in (before, before + size):
+                self.contexts.append(ContextNetwork(features, levels, known, width, size))
+        self.quantised = False
+
+    def log_steps(self) -> Tensor:
+        """(K, M) logarithms of the quantiser steps, none so small that a deviation's mean would
+        overflow 32 bits.
+        """
+        # steps a deviation
+        most = LIMITS["mean_factor"] * ContextNetwork.MEAN_ONE / (FRACTION << MEAN_SHIFT)
+        return self.log_step.maximum(self.deviation.log() - math.log(most))
+
+    def set_quantised(self, quantised: bool = True) -> None:
+        """Rounds what the shipped networks round; gradients pass straight through."""
+        self.quantised = quantised
+        set_quantised(self, quantised)
+
+    def _whole(self, value: Tensor) -> Tensor:
+        return round_through(value) if self.quantised else value
+
+    def noise(
+        self, batch: int, height: int, width: int, generator: torch.Generator | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Dither for ``batch`` latents of (height, width) positions and for their hyper-latents."""
+        shape = (-(-height // HYPER_STRIDE), -(-width // HYPER_STRIDE))
+        latents, hyper_latents = self.log_step.shape[1], self.hyper_log_scale.shape[1]
+        return (
+            dither(batch, latents, height, width, generator=generator),
+            dither(batch, hyper_latents, *shape, generator=generator),
+        )
+
+    def forward(
+        self,
+        latent: Tensor,
+        level: Tensor,
+        proxy: str,
+        temperature: float = 0.3,
+        noise: Sequence[Tensor] | None = None,
+        rdoq_lambda: float = 0.0,
+        group_weights: Sequence[float] = (),
+        file_bits: bool = False,
+        texture: bool = False,
+    ) -> Coded:
+        """Codes each pass as the decoder will see it.
+
+        latent: (N, M, h, w), image units; level: (N,); noise: what `noise` gives, drawn here if it
+        is not given. rdoq_lambda: bits that a squared step is worth where residuals are chosen as
+        the encoder chooses them; 0 rounds to the nearest. group_weights: what it is multiplied by
+        in each group of channels, besides the relative square of the step; all alike if empty.
+        file_bits, texture: whether `Coded` shall have them.
+        """
+        quantise = PROXIES[proxy]
+        latent_noise, hyper_noise = (
+            part.to(latent.device) for part in noise or self.noise(len(latent), *latent.shape[-2:])
+        )
+        weights = level_weights(level, self.levels)
+        # 8 bits of mantissa are too few for a step
+        with torch.autocast(latent.device.type, enabled=False):
+            tables = (
+                weights @ table
+                for table in (self.log_steps(), self.log_stretch, self.hyper_log_scale)
+            )
+            log_step, log_stretch, hyper_log_scale = (table[:, :, None, None] for table in tables)
+        step = log_step.exp()
+        steps = latent * (log_stretch - log_step).exp()
+
+        hyper = self.hyper_analysis(latent / self.deviation[:, None, None], weights).float()
+        hyper_rate, hyper_hard = quantise(
+            hyper, torch.zeros_like(hyper), hyper_noise, temperature, hyper.round()
+        )
+        hyper_log_scale = hyper_log_scale.clamp_min(math.log(SCALE_LOW))
+        bits = [logistic_bits(hyper_rate, hyper_log_scale).sum((1, 2, 3))]
+        whole_bits = (
+            [logistic_bits(torch.round(hyper), hyper_log_scale).detach().sum((1, 2, 3))]
+            if file_bits
+            else []
+        )
+
+        board = checkerboard(*latent.shape[-2:], latent.device)
+        columns = [
+            [board.column(planes, colour).split(self.groups, 1) for planes in (steps, latent_noise)]
+            for colour in (0, 1)
+        ]
+        tradeoffs = self.tradeoffs(step.detach(), rdoq_lambda, group_weights)
+        textures: list[Tensor] = []
+
+        def quantised(centre: Tensor, log_scale: Tensor, span: slice, colour: int) -> Tensor:
+            value, noise = (parts[self._index(span)] for parts in columns[colour])
+            exact = value - centre
+            whole = (
+                chosen_residuals(exact, log_scale, tradeoffs[:, span])
+                if rdoq_lambda
+                else exact.detach().round()
+            )
+            for_rate, rounded = quantise(value, centre, noise, temperature, whole)
+            bits.append(logistic_bits(for_rate - centre, log_scale).sum((1, 2, 3)))
+            with torch.no_grad():
+                if file_bits:
+                    whole_bits.append(logistic_bits(whole, log_scale).sum((1, 2, 3)))
+                if texture:
+                    textures.append(
+                        torch.where(rounded == centre, within_cell(log_scale.exp(), noise), 0.0)
+                    )
+            return rounded
+
+        decoded = self.passes(hyper_hard, step, weights, latent.shape[-2:], quantised)
+        drawn = None
+        if texture:
+            pairs = zip(textures[::2], textures[1::2], strict=True)
+            drawn = torch.cat([board.lattice(*pair) for pair in pairs], 1) * step.detach()
+        return Coded(
+            decoded * step, sum(bits[1:]), bits[0], sum(whole_bits) if file_bits else None, drawn
+        )
+
+    def _index(self, span: slice) -> int:
+        """Which group of channels ``span`` is."""
+        return self.starts.index(span.start)
+
+    def tradeoffs(self, step: Tensor, rdoq_lambda: float, group_weights: Sequence[float]) -> Tensor:
+        """(N, M, 1, 1) for quantiser steps (N, M, 1, 1), as `codec.network.model.Model.tradeoff`
+        has them.
+        """
+        if not group_weights:
+            return torch.full_like(step, rdoq_lambda)
+        square = step.square()
+        weights = [
+            weight
+            for weight, channels in zip(group_weights, self.groups, strict=True)
+            for _ in range(channels)
+        ]
+        return (
+            rdoq_lambda
+            * step.new_tensor(weights)[:, None, None]
+            * square
+            / square.mean(1, keepdim=True)
+        )
+
+    def passes(
+        self, hyper: Tensor, step: Tensor, weights: Tensor, size: tuple[int, int], take: Pass
+    ) -> Tensor:
+        """Decoded latents (N, M, h, w) in quantiser steps, pass by pass, as `codec.network.latents`
+        has them.
+
+        hyper: (N, Z, h', w') whole hyper-latents; step: (N, M, 1, 1); weights: (N, K) of the
+        quality; size: (h, w). take: what the positions of a pass decode to, (N, C, n, 1) in steps;
+        it is given the mean that they are coded around, the logarithm of the scale, the channels
+        and the colour of the positions.
+        """
+        height, width = size
+        deviation = self.deviation[:, None, None]
+        features = self.hyper_synthesis(hyper)[..., :height, :width]
+        planes = self._whole(weights * HIDDEN_ONE)[:, :, None, None].expand(-1, -1, height, width)
+        board = checkerboard(height, width, features.device)
+        to_units = (ContextNetwork.KNOWN_ONE * step / deviation).clamp_max(
+            LIMITS["known_factor"] * FRACTION / 2**CONTEXT_SHIFT
+        )
+        to_steps = deviation / (step * ContextNetwork.MEAN_ONE)
+        limit = ContextNetwork.KNOWN_MAX
+        log_ratio = deviation.log() - step.log()
+        context = torch.cat([features.float(), planes.float()], 1)
+        decoded = []
+        for index, (start, channels) in enumerate(zip(self.starts, self.groups, strict=True)):
+            span = slice(start, start + channels)
+            taken, units = [], []
+            for colour in (0, 1):
+                inputs = torch.cat([context, board.lattice(*units)], 1) if colour else context
+                mean, log_scale = self.contexts[2 * index + colour](
+                    inputs, partial(board.column, colour=colour)
+                )
+                centre = mean.float() * to_steps[:, span]
+                if self.quantised:
+                    centre = round_through(centre * FRACTION) / FRACTION
+                log_scale = (
+                    log_scale.float() * (SCALE_STEP / ContextNetwork.SCALE_ONE) + log_ratio[:, span]
+                )
+                log_scale = log_scale.clamp(math.log(SCALE_LOW), math.log(SCALE_HIGH))
+                taken.append(take(centre, log_scale, span, colour))
+                units.append(self._whole(taken[-1] * to_units[:, span]).clamp(-limit, limit))
+            context = torch.cat([context, board.lattice(*units)], 1)
+            decoded.append(board.lattice(*taken))
+        return torch.cat(decoded, 1)

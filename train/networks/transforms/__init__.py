@@ -1,0 +1,1 @@
+"""Analysis and synthesis: a lapped transform, and residual networks on top."""

@@ -1,0 +1,1 @@
+"""PIM, trained on neighbouring video frames."""

@@ -1,0 +1,1 @@
+"""Visibility, trained on a labelled set that a teacher judges."""

@@ -1,0 +1,1 @@
+"""One training step: what it draws, what it minimises, what it tells of qualities."""
