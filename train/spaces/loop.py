@@ -1,6 +1,4 @@
-"""Trains a perceptual space, top to bottom: data → losses → gradients → average → log →
-checkpoint.
-"""
+"""Trains a perceptual space: a step of it, and a run, top to bottom."""
 
 import os
 from collections.abc import Sequence
@@ -22,6 +20,7 @@ from metamer.train.run.interruption import Interruption
 from metamer.train.run.log import LOG, Log
 from metamer.train.run.resuming import differences, keep_recipe, named, refuse
 from metamer.train.spaces.recipe import SpaceRecipe, task_of
+from metamer.train.spaces.task import Task
 from metamer.train.step.optimisation import learning_rate, uses_bf16
 
 HABITS = ("save_every", "validate_every", "log_every")  # may differ when a run is resumed
@@ -31,6 +30,61 @@ def check_resumable(recipe: SpaceRecipe, state: dict) -> None:
     """Raises RecipeError when ``recipe`` is not the one that led to ``state``."""
     before = asdict(recipe) | state["recipe"] | {key: getattr(recipe, key) for key in HABITS}
     refuse(list(differences(before, asdict(recipe))))
+
+
+class SpaceTrainer:
+    """Everything that a step changes, and the step itself."""
+
+    def __init__(self, recipe: SpaceRecipe, task: Task, device: torch.device):
+        self.recipe, self.task, self.device, self.done = recipe, task, device, 0
+        self.model = task.model.to(device, memory_format=torch.channels_last)
+        self.average = AveragedModel(
+            self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.weight_average_decay)
+        )
+        self.optimiser = torch.optim.Adam(self.model.parameters())
+
+    def step(self) -> dict[str, Tensor]:
+        """One step; returns its losses and the gradient's norm, scalars on the device."""
+        recipe, model = self.recipe, self.model
+        samples = move_data_to_device(self.task.draw(self.done), self.device)
+        torch.manual_seed(recipe.seed + 1_000_003 * self.done)  # noise depends on the step alone
+        for group in self.optimiser.param_groups:
+            group["lr"] = learning_rate(recipe, self.done)
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)):
+            losses = self.task.losses(model, samples)
+        self.optimiser.zero_grad()
+        losses["loss"].backward()
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
+        self.optimiser.step()
+        for module in model.modules():
+            if hasattr(module, "project"):
+                module.project()
+        self.average.update_parameters(model)
+        self.done += 1
+        return {**losses, "gradient": norm}
+
+    def validate(self) -> dict[str, float]:
+        """What the averaged weights make of held-out samples, as the task has it."""
+        with torch.no_grad():
+            return self.task.validate(self.average.module)
+
+    def state(self) -> dict:
+        """What a run goes on from."""
+        return {
+            "step": self.done,
+            "model": self.model.state_dict(),
+            "average": self.average.module.state_dict(),
+            "optimiser": self.optimiser.state_dict(),
+            "recipe": asdict(self.recipe),
+        }
+
+    def restore(self, state: dict) -> None:
+        """Goes on from `state` of the same recipe."""
+        self.done = state["step"]
+        self.model.load_state_dict(state["model"])
+        self.average.module.load_state_dict(state["average"])
+        self.average.n_averaged.fill_(self.done)
+        self.optimiser.load_state_dict(state["optimiser"])
 
 
 def train(
@@ -54,62 +108,32 @@ def train(
         check_resumable(recipe, state)
     names = named(folders, state)
     seed_everything(recipe.seed, verbose=False)
-    device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
     out.mkdir(parents=True, exist_ok=True)
 
     task = task_of(recipe.space)(
         recipe.options, list(map(Path, names)), out, recipe.batch, recipe.crop, recipe.seed
     )
-    model = task.model.to(device, memory_format=torch.channels_last)
-    average = AveragedModel(model, multi_avg_fn=get_ema_multi_avg_fn(recipe.weight_average_decay))
-    optimiser = torch.optim.Adam(model.parameters())
-    done = 0
+    trainer = SpaceTrainer(
+        recipe, task, torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    )
     if state is not None:
-        done = state["step"]
-        model.load_state_dict(state["model"])
-        average.module.load_state_dict(state["average"])
-        average.n_averaged.fill_(done)
-        optimiser.load_state_dict(state["optimiser"])
+        trainer.restore(state)
 
     keep_recipe(recipe, out, f"metamer train --resume --out {out}")
-    events = Events(out, done, active=True)
-    log = Log(out / LOG, checkpoint, recipe.log_every, recipe.steps, done, also=events.row)
+    events = Events(out, trainer.done, active=True)
+    log = Log(out / LOG, checkpoint, recipe.log_every, recipe.steps, trainer.done, also=events.row)
     with Interruption() as interruption:
-        while done < recipe.steps:
-            data = move_data_to_device(task.draw(done), device)
-            torch.manual_seed(recipe.seed + 1_000_003 * done)  # noise depends on the step alone
-            for group in optimiser.param_groups:
-                group["lr"] = rate = learning_rate(recipe, done)
-            with torch.autocast(device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)):
-                losses = task.losses(model, data)
-            optimiser.zero_grad()
-            losses["loss"].backward()
-            norm = torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.gradient_clip)
-            optimiser.step()
-            for module in model.modules():
-                if hasattr(module, "project"):
-                    module.project()
-            average.update_parameters(model)
-            done += 1
-
-            log.step(done, recipe.batch, {**losses, "gradient": norm}, learning_rate=rate)
-            if done % recipe.validate_every == 0 or done == recipe.steps:
-                with torch.no_grad():
-                    log.row(step=done, validation=task.validate(average.module))
-            ends = interruption.due(done)
-            if done % recipe.save_every == 0 or done == recipe.steps or ends:
+        while trainer.done < recipe.steps:
+            rate = learning_rate(recipe, trainer.done)
+            values = trainer.step()
+            log.step(trainer.done, recipe.batch, values, learning_rate=rate)
+            last = trainer.done == recipe.steps
+            if trainer.done % recipe.validate_every == 0 or last:
+                log.row(step=trainer.done, validation=trainer.validate())
+            ends = interruption.due(trainer.done)
+            if trainer.done % recipe.save_every == 0 or last or ends:
                 log.check()
-                save(
-                    checkpoint,
-                    {
-                        "step": done,
-                        "model": model.state_dict(),
-                        "average": average.module.state_dict(),
-                        "optimiser": optimiser.state_dict(),
-                        "recipe": asdict(recipe),
-                        "folders": names,
-                    },
-                )
+                save(checkpoint, {**trainer.state(), "folders": names})
             if ends:
                 interruption.end()
     log.close()

@@ -6,10 +6,15 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from metamer.train.networks.entropy_model.model import level_weights
+from metamer.train.networks.levels import level_weights
 from metamer.train.networks.interface import Network
 from metamer.train.recipe.options import Recipe, Stage
 from metamer.train.step.levels import draw_levels, step_seed
+import torch
+from torch import Tensor
+from metamer.codec.options import QUALITIES
+from metamer.train.recipe.options import Recipe, Stage
+from metamer.train.networks.levels import quality_indices
 
 
 @dataclass
@@ -58,3 +63,32 @@ class Chance:
             for value in (level[own], (balance / balance.mean())[own], weights)
         )
         return cls(level, noise, balance, weights[own], weights)
+
+
+def step_seed(recipe: Recipe, step: int) -> int:
+    """What everything that ``step`` of the run draws is drawn from."""
+    return recipe.seed + 1_000_003 * step
+
+
+def spread_levels(
+    batch: int, levels: int, generator: torch.Generator, power: float = 1.0
+) -> Tensor:
+    """(N,) quality levels (K − 1)·u^power, one u from each of N equal slices of [0, 1],
+    shuffled.
+    """
+    places = (torch.arange(batch) + torch.rand(batch, generator=generator)) / batch
+    return places[torch.randperm(batch, generator=generator)] ** power * (levels - 1)
+
+
+def draw_levels(recipe: Recipe, stage: Stage, generator: torch.Generator) -> Tensor:
+    """(N,) levels of a step's batch; with cached latents the nearest ones that are cached.
+
+    generator: freshly seeded by `step_seed`.
+    """
+    levels = recipe.network.levels
+    level = spread_levels(stage.batch, levels, generator, stage.level_exponent)
+    if recipe.cached_latents is None:
+        return level
+    place = (level / (levels - 1) * (recipe.cached_latents.qualities - 1)).round().long()
+    indices = torch.tensor(quality_indices(recipe.cached_latents.qualities))
+    return indices[place].float() * (levels - 1) / (QUALITIES - 1)

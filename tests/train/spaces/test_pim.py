@@ -13,8 +13,10 @@ from metamer.perception import create
 from metamer.perception.distances.pim import PimSpace
 from metamer.train.recipe.fields import build
 from metamer.train.spaces import loop, recipe
-from metamer.train.spaces.pim import task as pim
-from metamer.train.spaces.pim.task import Options, PimTask, ixyz, windows
+from metamer.train.spaces.pim import pairs
+from metamer.train.spaces.pim.bound import ixyz, windows
+from metamer.train.spaces.pim.options import Options
+from metamer.train.spaces.pim.task import PimTask
 from tests.conftest import run_metamer
 
 RECIPE = """
@@ -103,12 +105,12 @@ def test_windows_are_excerpts_of_the_bands():
 
 
 def test_clips_are_told_from_photographs(clips, photographs):
-    found, training, held = pim.sort_out([clips, photographs])
+    found, training, held = pairs.sort_out([clips, photographs])
     assert [clip.name for clip in found] == ["walk_a", "walk_b"] and [
         len(frames) for frames in found.values()
     ] == [5, 5]
     assert len(training) == 5 and [path.name for path in held] == ["crop5.png"]
-    assert not pim.is_clip(photographs, [photographs / name for name in ("01.png", "03.png")])
+    assert not pairs.is_clip(photographs, [photographs / name for name in ("01.png", "03.png")])
 
 
 def test_draws_depend_on_the_step_alone_and_pairs_are_neighbours(task):
@@ -124,7 +126,7 @@ def test_draws_depend_on_the_step_alone_and_pairs_are_neighbours(task):
 
 
 def test_a_warp_that_does_nothing_gives_the_same_picture(task):
-    still = pim.Warps(task.warps.photographs.files, 40, Options(shift=0, scale=0, rotation=0))
+    still = pairs.Warps(task.warps.photographs.files, 40, Options(shift=0, scale=0, rotation=0))
     first, second = still.pairs(4, np.random.default_rng(0))
     torch.testing.assert_close(first, second, atol=1e-5, rtol=0)
 
@@ -167,7 +169,7 @@ def test_training_resumes_and_ships(clips, photographs, tmp_path):
     assert {"frames_bound", "frames_bound_mixture", "warps_bound", "warps_bound_band7"} <= set(last)
     assert last["ceiling"] == pytest.approx(math.log(6))
 
-    def interrupted(self, step: int) -> pim.Pairs:
+    def interrupted(self, step: int) -> pairs.Pairs:
         if step == 5:
             raise KeyboardInterrupt
         return draw(self, step)

@@ -14,8 +14,9 @@ from metamer.perception.distances.visibility import Detector
 from metamer.train import checkpoints
 from metamer.train.data import find
 from metamer.train.spaces import loop, recipe
-from metamer.train.spaces.visibility import labels, task
-from metamer.train.spaces.visibility.labels import KINDS, OTHERS, SHARD, VERSIONS, Labels, distorted
+from metamer.train.spaces.visibility import distortions, labels, task
+from metamer.train.spaces.visibility.distortions import KINDS, OTHERS, distorted
+from metamer.train.spaces.visibility.labels import SHARD, VERSIONS, Labels
 from tests.conftest import run_metamer
 
 SIDE, CROPS = 32, 6  # of the files of labels here
@@ -59,10 +60,10 @@ def run(labelled, tmp_path) -> Path:
 
 def test_every_distortion_keeps_the_shape_and_grows_with_strength(rng, otters):
     image = np.asarray(otters.crop((100, 100, 164, 148)))
-    for distortion in (labels.jpeg, labels.own_codec, *OTHERS):
+    for distortion in (distortions.jpeg, distortions.own_codec, *OTHERS):
         weak, strong = (distortion(image, strength, rng) for strength in (0.0, 0.99))
         assert weak.shape == strong.shape == image.shape and strong.dtype == np.uint8
-        if distortion is not labels.patch:  # its rectangle may be empty
+        if distortion is not distortions.patch:  # its rectangle may be empty
             errors = [np.square(version.astype(float) - image).mean() for version in (weak, strong)]
             assert errors[0] <= errors[1] and errors[1] > 0, distortion.__name__
 

@@ -30,7 +30,8 @@ from metamer.perception.vision.display import STANDARD_4K
 from metamer.train.data import find
 from metamer.train.recipe.fields import Count, documented
 from metamer.train.spaces.task import Task
-from metamer.train.spaces.visibility.labels import KINDS, Labels
+from metamer.train.spaces.visibility.distortions import KINDS
+from metamer.train.spaces.visibility.labels import Labels
 
 FOLDER = "labels"  # in the run's folder
 VALIDATION_BATCH = 32
@@ -99,10 +100,10 @@ def error(output: Tensor, target: Tensor) -> Tensor:
 
 def module_errors(space: Detector, image: Tensor) -> dict[str, Tensor]:
     """`error` of the three networks on (N, 3, H, W) in [0, 1]."""
-    found = space.pathway(space.light(image)[0])
+    outputs = space.pathway(space.light(image)[0])
     names = ("scatter", "receptors", "response")
     return {
-        name: error(*pair) for name, *pair in zip(names, found, white_boxes(image), strict=True)
+        name: error(*pair) for name, *pair in zip(names, outputs, white_boxes(image), strict=True)
     }
 
 
@@ -136,8 +137,9 @@ class VisibilityTask(Task):
     ):
         if crop % (GRID * CELL):
             raise RecipeError(f"crop: visibility's networks need a multiple of {GRID * CELL}")
-        found = [find(folder) for folder in folders]
-        photographs, held = ([path for pair in found for path in pair[index]] for index in (0, 1))
+        split = [find(folder) for folder in folders]
+        photographs = [path for training, _ in split for path in training]
+        held = [path for _, held_out in split for path in held_out]
         if not held:
             raise RecipeError(
                 "visibility is validated on held-out photographs: name some in the folder's "
@@ -157,11 +159,11 @@ class VisibilityTask(Task):
     def losses(self, model: Model, data: Batch) -> dict[str, Tensor]:
         reference, image = data.reference / 255, data.image / 255
         space = model.space
-        found = detection_errors(space.distance(space(reference), space(image)), data.distance)
-        found |= module_errors(
+        errors = detection_errors(space.distance(space(reference), space(image)), data.distance)
+        errors |= module_errors(
             space, torch.cat((reference, image))[:: -(-2 * len(reference) // self.shown)]
         )
-        return {"loss": sum(found.values()), **found}
+        return {"loss": sum(errors.values()), **errors}
 
     def validate(self, model: Model) -> dict[str, float]:
         """Correlations of the probability with the teacher's, over all and by kind; errors of the
@@ -180,13 +182,13 @@ class VisibilityTask(Task):
             probability(torch.cat([batch.distance for batch in batches])),
         )
         kind = torch.cat([batch.kind for batch in batches])
-        found = {
+        figures = {
             "pearson": correlation(ours, teacher),
             "spearman": correlation(ranks(ours), ranks(teacher)),
         }
         for number, name in enumerate(KINDS):
-            found[f"pearson_{name}"] = correlation(ours[kind == number], teacher[kind == number])
-        return found | {
+            figures[f"pearson_{name}"] = correlation(ours[kind == number], teacher[kind == number])
+        return figures | {
             name: float(torch.stack([row[name] for row in errors]).mean()) for name in errors[0]
         }
 

@@ -1,0 +1,58 @@
+"""The two halves of a lattice of latents, which are decoded one after the other."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache, partial
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from metamer.codec.grid import HYPER_STRIDE
+from metamer.codec.network.files.arrays import LIMITS
+from metamer.codec.network.passes import CONTEXT_SHIFT, FRACTION, MEAN_SHIFT
+from metamer.train.networks.entropy_model.integer_networks import (
+    HIDDEN_ONE,
+    ContextNetwork,
+    HyperSynthesis,
+    round_through,
+    set_quantised,
+)
+from metamer.train.networks.entropy_model.proxies import PROXIES, dither, within_cell
+from metamer.train.networks.transforms.synthesis import asinh
+
+
+
+class Checkerboard:
+    """The positions of an (h, w) lattice by colour: 0 where row + column is even, the anchors, and
+    1.
+
+    `column` and `lattice` go from (N, C, h, w) to the positions of one colour, (N, C, n, 1) in
+    raster order, and back.
+    """
+
+    def __init__(self, height: int, width: int, device: torch.device):
+        self.size = height, width
+        colours = (
+            torch.arange(height, device=device)[:, None] + torch.arange(width, device=device)
+        ).flatten() % 2
+        self.positions = tuple((colours == colour).nonzero()[:, 0] for colour in (0, 1))
+        self._places = torch.cat(self.positions).argsort()
+
+    def column(self, planes: Tensor, colour: int) -> Tensor:
+        flat = planes.permute(0, 2, 3, 1).flatten(1, 2)
+        return flat.index_select(1, self.positions[colour]).transpose(1, 2)[..., None]
+
+    def lattice(self, *columns: Tensor) -> Tensor:
+        """Planes of the columns of the first colour or of both; zero where nothing is given."""
+        rest = (
+            columns[0].new_zeros(*columns[0].shape[:2], len(self.positions[1]), 1)
+            if len(columns) == 1
+            else columns[1]
+        )
+        flat = torch.cat([column[..., 0].transpose(1, 2) for column in (columns[0], rest)], 1)
+        return flat.index_select(1, self._places).unflatten(1, self.size).permute(0, 3, 1, 2)
+
+
+@lru_cache(maxsize=16)
+def checkerboard(height: int, width: int, device: torch.device) -> Checkerboard:
+    return Checkerboard(height, width, device)

@@ -1,0 +1,93 @@
+"""Latents of every pass quantised, and what they cost."""
+
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+from metamer.codec.grid import HYPER_STRIDE
+from metamer.codec.network.files.arrays import LIMITS
+from metamer.codec.network.passes import CONTEXT_SHIFT, FRACTION, MEAN_SHIFT
+from metamer.train.networks.entropy_model.checkerboard import checkerboard
+from metamer.train.networks.entropy_model.integer_networks import (
+    HIDDEN_ONE,
+    ContextNetwork,
+    HyperSynthesis,
+    round_through,
+    set_quantised,
+)
+from metamer.train.networks.entropy_model.logistic import (
+    SCALE_HIGH,
+    SCALE_LOW,
+    SCALE_STEP,
+    chosen_residuals,
+    logistic_bits,
+)
+from metamer.train.networks.entropy_model.proxies import PROXIES, dither, within_cell
+from metamer.train.networks.levels import level_weights
+from metamer.train.networks.transforms.synthesis import asinh
+
+# (centre (N, C, n, 1) in steps, logarithm of the scale, channels, colour of the n positions) →
+# latents (N, C, n, 1) in steps
+Pass = Callable[[Tensor, Tensor, slice, int], Tensor]
+
+
+class ResidualCoding:
+    """Quantises the latents of every pass, and adds up what they cost.
+
+    Args:
+        values: (N, M, h, w) latents, in quantiser steps.
+        noise: (N, M, h, w) `dither`.
+        groups: Channels decoded together.
+        quantise: One of `PROXIES`, with its temperature.
+        tradeoffs: (N, M, 1, 1) what `chosen_residuals` takes; None rounds to the nearest.
+        file_bits: Whether to count whole residuals too.
+        texture: Whether to draw what may have been there where nothing is left.
+    """
+
+    def __init__(
+        self,
+        values: Tensor,
+        noise: Tensor,
+        groups: Sequence[int],
+        quantise: Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]],
+        tradeoffs: Tensor | None,
+        file_bits: bool,
+        texture: bool,
+    ):
+        self.board = checkerboard(*values.shape[-2:], values.device)
+        self._columns = [
+            [self.board.column(planes, colour).split(groups, 1) for planes in (values, noise)]
+            for colour in (0, 1)
+        ]
+        self._group_of = {sum(groups[:index]): index for index in range(len(groups))}
+        self._quantise, self._tradeoffs = quantise, tradeoffs
+        self._counts_file, self._draws_texture = file_bits, texture
+        self.bits: list[Tensor] = []
+        self.file_bits: list[Tensor] = []
+        self._textures: list[Tensor] = []
+
+    def __call__(self, centre: Tensor, log_scale: Tensor, span: slice, colour: int) -> Tensor:
+        """A `Pass`."""
+        value, noise = (groups[self._group_of[span.start]] for groups in self._columns[colour])
+        exact = value - centre
+        if self._tradeoffs is None:
+            whole = exact.detach().round()
+        else:
+            whole = chosen_residuals(exact, log_scale, self._tradeoffs[:, span])
+        for_rate, decoded = self._quantise(value, centre, noise, whole)
+        self.bits.append(logistic_bits(for_rate - centre, log_scale).sum((1, 2, 3)))
+        with torch.no_grad():
+            if self._counts_file:
+                self.file_bits.append(logistic_bits(whole, log_scale).sum((1, 2, 3)))
+            if self._draws_texture:
+                drawn = within_cell(log_scale.exp(), noise)
+                self._textures.append(torch.where(decoded == centre, drawn, 0.0))
+        return decoded
+
+    def texture(self) -> Tensor:
+        """(N, M, h, w) in quantiser steps, once all passes are done."""
+        pairs = zip(self._textures[::2], self._textures[1::2], strict=True)
+        return torch.cat([self.board.lattice(*pair) for pair in pairs], 1)
