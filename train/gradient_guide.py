@@ -22,7 +22,8 @@ from metamer.perception.errors import MetricError
 from metamer.perception.registry import from_spec
 from metamer.train import colour_axes, start
 from metamer.train.networks.codec import Codec
-from metamer.train.networks.entropy_model.model import checkerboard, logistic_bits
+from metamer.train.networks.entropy_model.checkerboard import checkerboard
+from metamer.train.networks.entropy_model.logistic import logistic_bits
 
 # exponent: 0 for orthogonal transforms, 1 for what the gradient says (research/notes/LEVERS.md)
 TANGENT = 0.35

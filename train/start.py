@@ -20,7 +20,7 @@ from metamer.codec.network.passes import FRACTION, MEAN_SHIFT
 from metamer.train.networks import registry
 from metamer.train.networks.codec import Codec, NetworkOptions
 from metamer.train.networks.entropy_model.integer_networks import ContextNetwork, IntegerConv2d
-from metamer.train.networks.entropy_model.model import SCALE_LOW, SCALE_STEP
+from metamer.train.networks.entropy_model.logistic import SCALE_LOW, SCALE_STEP
 from metamer.train.networks.interface import ArchitectureOptions, Network
 from metamer.train.networks.transforms.growing import grown
 

@@ -15,7 +15,8 @@ import torch
 from metamer.perception import Metric
 from metamer.perception.distance import Distance
 from metamer.train.recipe.fields import Count, documented
-from metamer.train.networks.entropy_model.model import level_weights, logistic_bits
+from metamer.train.networks.levels import level_weights
+from metamer.train.networks.entropy_model.logistic import logistic_bits
 from metamer.train.networks.interface import Network, Reconstruction
 from metamer.train.networks.entropy_model.proxies import PROXIES, dither
 from torch import nn

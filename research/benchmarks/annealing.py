@@ -35,7 +35,8 @@ from metamer.codec.picture import pixels
 from metamer.evaluation.rate.bjontegaard import PictureCurves, bd_rate
 from metamer.train import colour_axes
 from metamer.train.gradient_guide import Gradients, lattice, network, pictures
-from metamer.train.networks.entropy_model.model import checkerboard, logistic_bits
+from metamer.train.networks.entropy_model.checkerboard import checkerboard
+from metamer.train.networks.entropy_model.logistic import logistic_bits
 from metamer.train.networks.entropy_model.proxies import soft_round
 
 STEPS = (0, 8, 48)  # of effort

@@ -26,7 +26,7 @@ from metamer.train import checkpoints, start
 from metamer.train.export.tables import quality_arrays
 from metamer.train.networks.codec import NetworkOptions
 from metamer.train.networks.entropy_model.integer_networks import IntegerConv2d
-from metamer.train.networks.entropy_model.model import level_weights
+from metamer.train.networks.levels import level_weights
 from metamer.train.recipe.checks import from_mapping
 from metamer.train.recipe.options import Stage
 from metamer.train.run import setup

@@ -18,10 +18,7 @@ from metamer.train.export.graphs import (
     to_onnx,
 )
 from metamer.train.networks.codec import Codec
-from metamer.train.networks.entropy_model.model import (
-    SCALE_HIGH,
-    SCALE_LOW,
-)
+from metamer.train.networks.entropy_model.logistic import SCALE_HIGH, SCALE_LOW
 from metamer.train.run import setup
 
 

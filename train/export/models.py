@@ -26,9 +26,7 @@ from metamer.train.export.tables import (
 )
 from metamer.train.loss.objective import Distortion
 from metamer.train.networks.codec import KEEPING, Codec
-from metamer.train.networks.entropy_model.model import (
-    SCALES,
-)
+from metamer.train.networks.entropy_model.logistic import SCALES
 from metamer.train.recipe.options import Stage
 from metamer.train.run import setup
 

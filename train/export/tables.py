@@ -23,12 +23,8 @@ from metamer.train.networks.entropy_model.integer_networks import (
     HIDDEN_ONE,
     ContextNetwork,
 )
-from metamer.train.networks.entropy_model.model import (
-    SCALE_LOW,
-    SCALE_STEP,
-    SCALES,
-    level_weights,
-)
+from metamer.train.networks.entropy_model.logistic import SCALE_LOW, SCALE_STEP, SCALES
+from metamer.train.networks.levels import level_weights
 
 TAIL = 1e-6  # probability beyond a table's reach, under the logistic
 MIN_REACH = 3

@@ -14,7 +14,7 @@ from metamer.train.data.photographs import usual_workers
 from metamer.train.latents.cache import Entry, entries
 from metamer.train.networks.codec import CachedLatents
 from metamer.train.recipe.options import Recipe, Stage
-from metamer.train.step.levels import draw_levels, step_seed
+from metamer.train.step.draws import draw_levels, step_seed
 
 CachedBatch = tuple[Tensor, Tensor, CachedLatents]
 

@@ -29,8 +29,8 @@ from metamer.codec.system import files
 from metamer.entropy.coder import Meter
 from metamer.train.data.opening import label
 from metamer.train.data.photographs import Photographs
+from metamer.train.networks.levels import quality_indices
 from metamer.train.recipe.options import CacheOptions
-from metamer.train.step.levels import quality_indices
 
 INDEX = "index.json"
 SUFFIX = ".safetensors"

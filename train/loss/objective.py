@@ -21,8 +21,8 @@ from torch import Tensor, nn
 from metamer.codec.errors import RecipeError
 from metamer.perception.registry import from_spec
 from metamer.train.networks.codec import Codec
-from metamer.train.networks.entropy_model.model import level_weights
 from metamer.train.networks.interface import Network
+from metamer.train.networks.levels import level_weights
 from metamer.train.recipe.options import Stage
 
 # a distance that falls by less than this share a level, anywhere, tells nothing of the rate

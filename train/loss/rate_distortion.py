@@ -7,8 +7,8 @@ from torch import Tensor, nn
 
 from metamer.train.loss.objective import Distortion
 from metamer.train.networks.codec import CachedLatents
-from metamer.train.networks.entropy_model.model import level_weights
 from metamer.train.networks.interface import Network
+from metamer.train.networks.levels import level_weights
 from metamer.train.recipe.options import Stage
 
 

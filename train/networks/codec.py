@@ -12,13 +12,10 @@ from torch import Tensor
 from metamer.codec.grid import STRIDE
 from metamer.codec.network.passes import FRACTION
 from metamer.train import colour_axes
-from metamer.train.networks.entropy_model.model import (
-    SCALE_STEP,
-    Coded,
-    EntropyModel,
-    level_weights,
-)
+from metamer.train.networks.entropy_model.logistic import SCALE_STEP
+from metamer.train.networks.entropy_model.model import Coded, EntropyModel
 from metamer.train.networks.interface import Network, Reconstruction
+from metamer.train.networks.levels import level_weights
 from metamer.train.networks.transforms import lapped
 from metamer.train.networks.transforms.synthesis import Analysis, DecoderOptions, Synthesis
 from metamer.train.recipe.fields import Count, Natural, Positive, documented

@@ -6,37 +6,39 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from metamer.train.networks.levels import level_weights
-from metamer.train.networks.interface import Network
-from metamer.train.recipe.options import Recipe, Stage
-from metamer.train.step.levels import draw_levels, step_seed
-import torch
-from torch import Tensor
 from metamer.codec.options import QUALITIES
+from metamer.train.networks.interface import Network
+from metamer.train.networks.levels import level_weights, quality_indices
 from metamer.train.recipe.options import Recipe, Stage
-from metamer.train.networks.levels import quality_indices
 
 
 @dataclass
-class Chance:
+class StepDraws:
     """What a step draws, from the seed and the step alone: the same for any number of processes.
 
-    Of this process's share of the batch: level (n,), noise, which cached latents do without,
-    balance (n,), the weights of samples, weight (n, K), their quality weights. every_weight:
-    (batch, K) those of the whole batch.
+    Attributes:
+        level: (n,) quality levels of this process's share of the batch.
+        noise: For its latents; None where they are cached, and need none.
+        sample_weights: (n,) what its samples count for in the loss.
+        level_weights: (n, K) as `level_weights` gives them for its levels.
+        batch_level_weights: (batch, K) those of the whole batch.
     """
 
     level: Tensor
     noise: Sequence[Tensor] | None
-    balance: Tensor
-    weight: Tensor
-    every_weight: Tensor
+    sample_weights: Tensor
+    level_weights: Tensor
+    batch_level_weights: Tensor
 
-    def part(self, which: slice) -> "Chance":
-        """That of some of the samples."""
-        noise = None if self.noise is None else tuple(one[which] for one in self.noise)
-        own = (one[which] for one in (self.balance, self.weight))
-        return Chance(self.level[which], noise, *own, self.every_weight)
+    def part(self, samples: slice) -> "StepDraws":
+        """Those for some of the samples."""
+        return StepDraws(
+            self.level[samples],
+            None if self.noise is None else tuple(noise[samples] for noise in self.noise),
+            self.sample_weights[samples],
+            self.level_weights[samples],
+            self.batch_level_weights,
+        )
 
     @classmethod
     def draw(
@@ -47,7 +49,8 @@ class Chance:
         step: int,
         own: slice,
         device: torch.device,
-    ) -> "Chance":
+    ) -> "StepDraws":
+        """Draws for samples ``own`` of the batch of a step of the run."""
         seed = step_seed(recipe, step)
         generator = torch.Generator().manual_seed(seed)
         level, noise = draw_levels(recipe, stage, generator), None
@@ -56,13 +59,16 @@ class Chance:
                 generator if device.type == "cpu" else torch.Generator(device).manual_seed(seed)
             )
             noise = tuple(part[own] for part in network.noise(stage.batch, stage.crop, dither))
-        balance = network.lagrangian(level).pow(-recipe.level_balance_exponent)
-        weights = level_weights(level, recipe.network.levels)
-        level, balance, weights = (
-            value.to(device, non_blocking=True)
-            for value in (level[own], (balance / balance.mean())[own], weights)
+        sample_weights = network.lagrangian(level).pow(-recipe.level_balance_exponent)
+        sample_weights /= sample_weights.mean()
+        weights = level_weights(level, recipe.network.levels).to(device, non_blocking=True)
+        return cls(
+            level[own].to(device, non_blocking=True),
+            noise,
+            sample_weights[own].to(device, non_blocking=True),
+            weights[own],
+            weights,
         )
-        return cls(level, noise, balance, weights[own], weights)
 
 
 def step_seed(recipe: Recipe, step: int) -> int:

@@ -17,9 +17,10 @@ from metamer.train.networks.codec import CachedLatents
 from metamer.train.networks.interface import Network
 from metamer.train.recipe.options import Recipe, Stage
 from metamer.train.step.bands import by_band
-from metamer.train.step.draws import Chance
+from metamer.train.step.draws import StepDraws
 from metamer.train.step.optimisation import learning_rate, uses_bf16
 
+SHOWN_TO_CRITIC = ("decoded", "latent", "weights")  # of what `rate_distortion` gives
 AUXILIARY_LEARNING_RATE = 1e-3  # of Network.auxiliary_parameters; CompressAI's examples/train.py
 
 
@@ -44,8 +45,8 @@ class Trainer:
         self.network = network.to(memory_format=network.memory_format)
         # what the wrapper of several processes is to know of, whatever a stage trains first
         network.requires_grad_(True)
-        self.apart = network.auxiliary_parameters()
-        for parameter in self.apart:
+        self.auxiliary_parameters = network.auxiliary_parameters()
+        for parameter in self.auxiliary_parameters:
             parameter.requires_grad_(False)
         self.average = AveragedModel(
             network, multi_avg_fn=get_ema_multi_avg_fn(recipe.weight_average_decay)
@@ -53,7 +54,9 @@ class Trainer:
         optimiser = torch.optim.Adam(network.parameter_groups(recipe), fused=True)
         self.model, self.optimiser = fabric.setup(network, optimiser)
         self.auxiliary = (
-            torch.optim.Adam(self.apart, lr=AUXILIARY_LEARNING_RATE) if self.apart else None
+            torch.optim.Adam(self.auxiliary_parameters, lr=AUXILIARY_LEARNING_RATE)
+            if self.auxiliary_parameters
+            else None
         )
 
     def enter(self, stage: Stage) -> None:
@@ -85,64 +88,83 @@ class Trainer:
         Returns:
             What of it is worth logging, scalars on the device.
         """
-        recipe, fabric = self.recipe, self.fabric
-        chance = Chance.draw(recipe, stage, self.network, step, own, fabric.device)
+        draws = StepDraws.draw(self.recipe, stage, self.network, step, own, self.fabric.device)
         image = image.float().div(255)
         rate = learning_rate(stage, place)
         for group in self.optimiser.param_groups:
             group["lr"] = rate * group["share"]
 
         self.optimiser.zero_grad()
-        parts, results = shares(len(image), stage.gradient_accumulation), []
+        result, loss = self.accumulate(stage, step, image, affine, draws, cached)
+        norm = self.fabric.clip_gradients(
+            self.model, self.optimiser, max_norm=self.recipe.gradient_clip, error_if_nonfinite=False
+        )
+        self.optimiser.step()
+
+        values = {"loss": loss, **self.summarise(result, draws.level)}
+        if self.auxiliary:
+            values["auxiliary"] = self.step_auxiliary()
+        self.average.update_parameters(self.network)
+        if self.opponent:
+            values["critic"] = self.train_critic(image, result, rate / stage.learning_rate)
+        if self.target:
+            file_bpp = self.fabric.all_gather(result["file_bpp"]).flatten()
+            self.target.update(file_bpp, draws.batch_level_weights)
+        return values | {"gradient": norm}
+
+    def summarise(self, result: dict[str, Tensor | None], level: Tensor) -> dict[str, Tensor]:
+        """What is logged of `accumulate`'s ``result`` at quality levels ``level`` (n,): scalars."""
+        psnr = -10 * result["mse"].log10()
+        values = {"bpp": result["bpp"].mean(), "psnr": psnr.mean()}
+        if self.opponent:
+            values["realism"] = result["realism"].mean()
+        levels = self.recipe.network.levels
+        if levels > 1:
+            samples = {"loss": result["loss"], "bpp": result["bpp"], "psnr": psnr}
+            values |= by_band(level, levels, samples)
+        distances = result["distances"].mean(0).unbind()
+        names = (f"each.{name}" for name in self.distortion.names)
+        return values | dict(zip(names, distances, strict=True))
+
+    def accumulate(
+        self,
+        stage: Stage,
+        step: int,
+        image: Tensor,
+        affine: Tensor,
+        draws: StepDraws,
+        cached: CachedLatents | None,
+    ) -> tuple[dict[str, Tensor | None], Tensor]:
+        """Adds the gradients of the batch, in as many parts as the stage says.
+
+        Returns:
+            The rows of `backward` of all samples, and the batch's loss.
+        """
+        parts, results = split_evenly(len(image), stage.gradient_accumulation), []
         for part in parts:
             # processes add up their gradients once
-            with fabric.no_backward_sync(self.model, enabled=part is not parts[-1]):
+            with self.fabric.no_backward_sync(self.model, enabled=part is not parts[-1]):
                 results.append(
                     self.backward(
                         stage,
                         step,
                         image[part],
                         affine[part],
-                        chance.part(part),
+                        draws.part(part),
                         None if cached is None else cached.part(part),
                     )
                 )
-        result = joined(results)
-        loss = torch.stack([one["minimised"] for one in results]).sum()
-        shown = [result[key] for key in ("decoded", "latent", "weights")]
-        norm = fabric.clip_gradients(
-            self.model, self.optimiser, max_norm=recipe.gradient_clip, error_if_nonfinite=False
-        )
-        self.optimiser.step()
-        logged = {
-            "loss": loss,
-            "bpp": result["bpp"].mean(),
-            "psnr": -10 * result["mse"].log10().mean(),
-        }
-        if self.auxiliary:
-            logged["auxiliary"] = self.step_auxiliary()
-        self.average.update_parameters(self.network)
-        if self.opponent:
-            with torch.autocast(
-                fabric.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)
-            ):
-                judged = self.opponent.learn(
-                    image, *shown, rate / stage.learning_rate, recipe.gradient_clip
-                )
-            logged |= {"realism": result["realism"].mean(), "critic": judged}
-        if self.target:
-            self.target.update(fabric.all_gather(result["file_bpp"]).flatten(), chance.every_weight)
-        told = {"loss": result["loss"], "bpp": result["bpp"], "psnr": -10 * result["mse"].log10()}
-        if recipe.network.levels > 1:
-            logged |= by_band(chance.level, recipe.network.levels, told)
-        distances = result["distances"].mean(0).unbind()
-        return logged | {
-            "gradient": norm,
-            **{
-                f"each.{name}": value
-                for name, value in zip(self.distortion.names, distances, strict=True)
-            },
-        }
+        return concatenated(results), torch.stack([part["minimised"] for part in results]).sum()
+
+    def train_critic(
+        self, image: Tensor, result: dict[str, Tensor | None], rate_share: float
+    ) -> Tensor:
+        """A step of the critic, at this share of its highest learning rate; returns its loss."""
+        shown = [result[key] for key in SHOWN_TO_CRITIC]
+        with torch.autocast(
+            self.fabric.device.type, torch.bfloat16, enabled=uses_bf16(self.recipe.precision)
+        ):
+            return self.opponent.learn(image, *shown, rate_share, self.recipe.gradient_clip)
 
     def backward(
         self,
@@ -150,7 +172,7 @@ class Trainer:
         step: int,
         image: Tensor,
         affine: Tensor,
-        chance: Chance,
+        draws: StepDraws,
         cached: CachedLatents | None,
     ) -> dict[str, Tensor | None]:
         """Adds the gradients of a part of the batch, in [0, 1], with what was drawn for it.
@@ -168,15 +190,15 @@ class Trainer:
                 self.network,
                 self.distortion,
                 image,
-                chance.level,
+                draws.level,
                 stage,
-                chance.noise,
+                draws.noise,
                 self.model,
                 affine,
                 file_bits=self.target is not None,
                 cached=cached,
             )
-            shown = [result[key] for key in ("decoded", "latent", "weights")]
+            shown = [result[key] for key in SHOWN_TO_CRITIC]
             listens = self.opponent and step >= recipe.critic.pretraining_steps
             realism = self.opponent.judge(*shown) if listens else torch.zeros_like(result["bpp"])
         distortion, multiplier = result["distortion"], result["lambda"]
@@ -184,23 +206,25 @@ class Trainer:
             start = self.distortion.interpolated(self.distortion.start, result["weights"])
             distortion = distortion + recipe.critic.weight * start * realism
         if self.target:
-            multiplier = multiplier * self.target.factor(chance.weight)
-        loss = ((result["bpp"] + multiplier * 255**2 * distortion) * chance.balance).mean()
+            multiplier = multiplier * self.target.factor(draws.level_weights)
+        loss = ((result["bpp"] + multiplier * 255**2 * distortion) * draws.sample_weights).mean()
         loss = loss / stage.gradient_accumulation
         fabric.backward(loss)
-        found = {**result, "realism": realism, "minimised": loss}
-        return {key: None if value is None else value.detach() for key, value in found.items()}
+        rows = {**result, "realism": realism, "minimised": loss}
+        return {key: None if value is None else value.detach() for key, value in rows.items()}
 
     def step_auxiliary(self) -> Tensor:
         """A step of what `Network.auxiliary_loss` trains; returns that loss.
 
         It sees no images, so several processes take the same step without a word to each other.
         """
-        for parameter in self.apart:
+        for parameter in self.auxiliary_parameters:
             parameter.requires_grad_(True)
         loss = self.network.auxiliary_loss()
         for parameter, gradient in zip(
-            self.apart, torch.autograd.grad(loss, self.apart), strict=True
+            self.auxiliary_parameters,
+            torch.autograd.grad(loss, self.auxiliary_parameters),
+            strict=True,
         ):
             parameter.grad = gradient
             parameter.requires_grad_(False)
@@ -238,18 +262,18 @@ class Trainer:
             self.target.log_factor.copy_(state["log_factor"])
 
 
-def shares(count: int, parts: int) -> list[slice]:
+def split_evenly(count: int, parts: int) -> list[slice]:
     """So many equal parts of ``count`` samples."""
     size = count // parts
     return [slice(first, first + size) for first in range(0, count, size)]
 
 
-def joined(results: list[dict[str, Tensor | None]]) -> dict[str, Tensor | None]:
+def concatenated(results: list[dict[str, Tensor | None]]) -> dict[str, Tensor | None]:
     """Rows of all parts of a batch, in order; what has none is left out."""
     if len(results) == 1:
         return results[0]
     return {
-        key: None if value is None else torch.cat([one[key] for one in results])
+        key: None if value is None else torch.cat([rows[key] for rows in results])
         for key, value in results[0].items()
         if value is None or value.ndim
     }

@@ -18,7 +18,7 @@ from metamer.codec.network.model import load_model
 from metamer.entropy.coder import Decoder, Encoder
 from metamer.train import start
 from metamer.train.export.decoders import export_decoder
-from metamer.train.networks.entropy_model.model import SCALE_HIGH, SCALE_LOW, SCALES
+from metamer.train.networks.entropy_model.logistic import SCALE_HIGH, SCALE_LOW, SCALES
 from metamer.train.networks.entropy_model.proxies import dither, within_cell
 from tests.codec.network.test_decoders import replaced
 

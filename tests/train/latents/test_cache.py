@@ -18,11 +18,12 @@ from metamer.train import checkpoints, colour_axes, start
 from metamer.train.data import Photographs, Plan, find
 from metamer.train.latents import cache
 from metamer.train.latents.batches import CachedBatches
+from metamer.train.networks.levels import quality_indices
 from metamer.train.recipe.checks import from_mapping
 from metamer.train.recipe.options import CacheOptions
 from metamer.train.run import log
 from metamer.train.run.training import train
-from metamer.train.step.levels import draw_levels, quality_indices, step_seed
+from metamer.train.step.draws import draw_levels, step_seed
 from tests.conftest import TINY_RECIPE
 
 OPTIONS = CacheOptions(qualities=5, every=2, margin=2)

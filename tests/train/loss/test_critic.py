@@ -22,7 +22,7 @@ from metamer.train.loss.critic import (
 )
 from metamer.train.loss.critic_losses import LOSSES
 from metamer.train.networks.codec import Codec, NetworkOptions
-from metamer.train.networks.entropy_model.model import level_weights
+from metamer.train.networks.levels import level_weights
 from metamer.train.recipe.options import Stage
 
 LATENTS, LEVELS = 6, 3

@@ -14,8 +14,8 @@ from metamer.perception import registry
 from metamer.perception.distance import Distance
 from metamer.perception.metric import Metric
 from metamer.train.loss.objective import Distortion, RateTarget, slopes
-from metamer.train.networks.entropy_model.model import level_weights
 from metamer.train.networks.interface import Reconstruction
+from metamer.train.networks.levels import level_weights
 from metamer.train.recipe.options import Stage
 
 LEVELS = 6

@@ -16,15 +16,15 @@ from metamer.evaluation.codecs import macs
 from metamer.train.data import Crops, Photographs, find
 from metamer.train.export.tables import logistic_tables, pack_tables
 from metamer.train.networks.codec import Codec, NetworkOptions
-from metamer.train.networks.entropy_model.model import (
+from metamer.train.networks.entropy_model.logistic import (
     SCALE_LOW,
     SCALE_STEP,
     SCALES,
-    EntropyModel,
     chosen_residuals,
-    level_weights,
     logistic_bits,
 )
+from metamer.train.networks.entropy_model.model import EntropyModel
+from metamer.train.networks.levels import level_weights
 from metamer.train.recipe.options import Stage
 
 SIDE = 256

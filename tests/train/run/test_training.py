@@ -28,7 +28,7 @@ from metamer.train.recipe.options import Recipe, Stage
 from metamer.train.run import log, setup, training
 from metamer.train.run.log import DivergedError
 from metamer.train.step import trainer
-from metamer.train.step.levels import spread_levels
+from metamer.train.step.draws import spread_levels
 from metamer.train.step.optimisation import learning_rate
 from tests.conftest import ROOT, TINY_RECIPE, run_metamer
 

@@ -1,25 +1,9 @@
 """The two halves of a lattice of latents, which are decoded one after the other."""
 
-import math
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import lru_cache, partial
-import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-from metamer.codec.grid import HYPER_STRIDE
-from metamer.codec.network.files.arrays import LIMITS
-from metamer.codec.network.passes import CONTEXT_SHIFT, FRACTION, MEAN_SHIFT
-from metamer.train.networks.entropy_model.integer_networks import (
-    HIDDEN_ONE,
-    ContextNetwork,
-    HyperSynthesis,
-    round_through,
-    set_quantised,
-)
-from metamer.train.networks.entropy_model.proxies import PROXIES, dither, within_cell
-from metamer.train.networks.transforms.synthesis import asinh
+from functools import lru_cache
 
+import torch
+from torch import Tensor
 
 
 class Checkerboard:

@@ -8,9 +8,9 @@ quality changes is the quantiser step, which only shifts the logarithm of the sc
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import partial
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,7 @@ from torch.nn import functional as F
 from metamer.codec.grid import HYPER_STRIDE
 from metamer.codec.network.files.arrays import LIMITS
 from metamer.codec.network.passes import CONTEXT_SHIFT, FRACTION, MEAN_SHIFT
+from metamer.train.networks.entropy_model.checkerboard import checkerboard
 from metamer.train.networks.entropy_model.integer_networks import (
     HIDDEN_ONE,
     ContextNetwork,
@@ -26,112 +27,16 @@ from metamer.train.networks.entropy_model.integer_networks import (
     round_through,
     set_quantised,
 )
-from metamer.train.networks.entropy_model.proxies import PROXIES, dither, within_cell
+from metamer.train.networks.entropy_model.logistic import (
+    SCALE_HIGH,
+    SCALE_LOW,
+    SCALE_STEP,
+    logistic_bits,
+)
+from metamer.train.networks.entropy_model.proxies import PROXIES, dither
+from metamer.train.networks.entropy_model.residual_coding import Pass, ResidualCoding
+from metamer.train.networks.levels import level_weights
 from metamer.train.networks.transforms.synthesis import asinh
-
-# (centre (N, C, n, 1) in steps, logarithm of the scale, channels, colour of the n positions) →
-# latents (N, C, n, 1) in steps
-Pass = Callable[[Tensor, Tensor, slice, int], Tensor]
-
-SCALES = 64
-# logistic scale of the first and last coding table, in quantiser steps
-SCALE_LOW, SCALE_HIGH = 0.04, 128.0
-SCALE_STEP = math.log(SCALE_HIGH / SCALE_LOW) / (SCALES - 1)
-
-
-def level_weights(level: Tensor, levels: int) -> Tensor:
-    """Piecewise linear interpolation weights (N, K) of quality levels (N,) in [0, K−1]."""
-    return (1 - (level[:, None] - torch.arange(levels, device=level.device)).abs()).clamp_min(0)
-
-
-class LogisticBits(torch.autograd.Function):
-    """`logistic_bits` with its gradients in closed form: a third of the passes over memory that
-    autograd would make.
-    """
-
-    @staticmethod
-    def forward(ctx, residual: Tensor, log_scale: Tensor) -> Tensor:
-        precision = torch.exp(-log_scale)
-        upper, lower = (0.5 - residual) * precision, (0.5 + residual) * precision
-        if any(ctx.needs_input_grad):
-            above, below = torch.sigmoid(-upper), torch.sigmoid(-lower)
-            by_residual = (above - below).mul_(precision).div_(math.log(2))
-            by_scale = (
-                (precision / torch.expm1(precision))
-                .addcmul_(upper, above)
-                .addcmul_(lower, below)
-                .div_(math.log(2))
-            )
-            ctx.save_for_backward(by_residual, by_scale)
-        inside = torch.log1p(-torch.exp(-precision))
-        return inside.add_(F.logsigmoid(upper)).add_(F.logsigmoid(lower)).div_(-math.log(2))
-
-    @staticmethod
-    def backward(ctx, gradient: Tensor) -> tuple[Tensor, Tensor]:
-        by_residual, by_scale = ctx.saved_tensors
-        return gradient * by_residual, gradient * by_scale
-
-
-def logistic_bits(residual: Tensor, log_scale: Tensor) -> Tensor:
-    """−log2 of the probability a zero-mean logistic puts on the unit interval around ``residual``.
-
-    With a, b the interval's ends over the scale, σ(a) − σ(b) = (1 − e^(b−a)) σ(a) σ(−b), which
-    never underflows.
-    """
-    return LogisticBits.apply(*torch.broadcast_tensors(residual, log_scale))
-
-
-@torch.no_grad()
-def chosen_residuals(exact: Tensor, log_scale: Tensor, rdoq_lambda: Tensor) -> Tensor:
-    """Whole residuals as `codec.network.latents.choose_residuals` has them: the nearest, or one
-    closer to zero where that pays.
-
-    rdoq_lambda: bits that a squared step of error is worth, positive, broadcast. Of the two
-    numbers' bits most terms cancel: for k ≥ 1, bits(k) − bits(k − 1) is ln σ((1.5 − k)/s) − ln
-    σ((0.5 + k)/s) + (k − 0.5)/s over ln 2.
-    """
-    nearest = torch.round(exact)
-    sign, size, precision = nearest.sign(), nearest.abs(), torch.exp(-log_scale)
-    saved = F.logsigmoid((1.5 - size) * precision).sub_(F.logsigmoid((0.5 + size) * precision))
-    saved.add_((size - 0.5).mul_(precision)).div_(math.log(2))
-    worse = (exact - nearest).mul_(sign).mul_(2).add_(1).mul_(rdoq_lambda)
-    return nearest.sub_(sign.mul_(saved > worse))
-
-
-class Checkerboard:
-    """The positions of an (h, w) lattice by colour: 0 where row + column is even, the anchors, and
-    1.
-
-    `column` and `lattice` go from (N, C, h, w) to the positions of one colour, (N, C, n, 1) in
-    raster order, and back.
-    """
-
-    def __init__(self, height: int, width: int, device: torch.device):
-        self.size = height, width
-        colours = (
-            torch.arange(height, device=device)[:, None] + torch.arange(width, device=device)
-        ).flatten() % 2
-        self.positions = tuple((colours == colour).nonzero()[:, 0] for colour in (0, 1))
-        self._places = torch.cat(self.positions).argsort()
-
-    def column(self, planes: Tensor, colour: int) -> Tensor:
-        flat = planes.permute(0, 2, 3, 1).flatten(1, 2)
-        return flat.index_select(1, self.positions[colour]).transpose(1, 2)[..., None]
-
-    def lattice(self, *columns: Tensor) -> Tensor:
-        """Planes of the columns of the first colour or of both; zero where nothing is given."""
-        rest = (
-            columns[0].new_zeros(*columns[0].shape[:2], len(self.positions[1]), 1)
-            if len(columns) == 1
-            else columns[1]
-        )
-        flat = torch.cat([column[..., 0].transpose(1, 2) for column in (columns[0], rest)], 1)
-        return flat.index_select(1, self._places).unflatten(1, self.size).permute(0, 3, 1, 2)
-
-
-@lru_cache(maxsize=16)
-def checkerboard(height: int, width: int, device: torch.device) -> Checkerboard:
-    return Checkerboard(height, width, device)
 
 
 class HyperAnalysis(nn.Module):
@@ -263,59 +168,31 @@ class EntropyModel(nn.Module):
             )
             log_step, log_stretch, hyper_log_scale = (table[:, :, None, None] for table in tables)
         step = log_step.exp()
-        steps = latent * (log_stretch - log_step).exp()
 
         hyper = self.hyper_analysis(latent / self.deviation[:, None, None], weights).float()
-        hyper_rate, hyper_hard = quantise(
+        hyper_for_rate, hyper_decoded = quantise(
             hyper, torch.zeros_like(hyper), hyper_noise, temperature, hyper.round()
         )
         hyper_log_scale = hyper_log_scale.clamp_min(math.log(SCALE_LOW))
-        bits = [logistic_bits(hyper_rate, hyper_log_scale).sum((1, 2, 3))]
-        whole_bits = (
-            [logistic_bits(torch.round(hyper), hyper_log_scale).detach().sum((1, 2, 3))]
-            if file_bits
-            else []
+        hyper_bits = logistic_bits(hyper_for_rate, hyper_log_scale).sum((1, 2, 3))
+
+        coding = ResidualCoding(
+            latent * (log_stretch - log_step).exp(),
+            latent_noise,
+            self.groups,
+            lambda *values: quantise(*values[:3], temperature, values[3]),
+            self.tradeoffs(step.detach(), rdoq_lambda, group_weights) if rdoq_lambda else None,
+            file_bits,
+            texture,
         )
-
-        board = checkerboard(*latent.shape[-2:], latent.device)
-        columns = [
-            [board.column(planes, colour).split(self.groups, 1) for planes in (steps, latent_noise)]
-            for colour in (0, 1)
-        ]
-        tradeoffs = self.tradeoffs(step.detach(), rdoq_lambda, group_weights)
-        textures: list[Tensor] = []
-
-        def quantised(centre: Tensor, log_scale: Tensor, span: slice, colour: int) -> Tensor:
-            value, noise = (parts[self._index(span)] for parts in columns[colour])
-            exact = value - centre
-            whole = (
-                chosen_residuals(exact, log_scale, tradeoffs[:, span])
-                if rdoq_lambda
-                else exact.detach().round()
-            )
-            for_rate, rounded = quantise(value, centre, noise, temperature, whole)
-            bits.append(logistic_bits(for_rate - centre, log_scale).sum((1, 2, 3)))
-            with torch.no_grad():
-                if file_bits:
-                    whole_bits.append(logistic_bits(whole, log_scale).sum((1, 2, 3)))
-                if texture:
-                    textures.append(
-                        torch.where(rounded == centre, within_cell(log_scale.exp(), noise), 0.0)
-                    )
-            return rounded
-
-        decoded = self.passes(hyper_hard, step, weights, latent.shape[-2:], quantised)
-        drawn = None
+        decoded = self.passes(hyper_decoded, step, weights, latent.shape[-2:], coding)
+        coded = Coded(decoded * step, sum(coding.bits), hyper_bits)
+        if file_bits:
+            whole = logistic_bits(torch.round(hyper), hyper_log_scale).detach().sum((1, 2, 3))
+            coded.file_bits = sum(coding.file_bits, whole)
         if texture:
-            pairs = zip(textures[::2], textures[1::2], strict=True)
-            drawn = torch.cat([board.lattice(*pair) for pair in pairs], 1) * step.detach()
-        return Coded(
-            decoded * step, sum(bits[1:]), bits[0], sum(whole_bits) if file_bits else None, drawn
-        )
-
-    def _index(self, span: slice) -> int:
-        """Which group of channels ``span`` is."""
-        return self.starts.index(span.start)
+            coded.texture = coding.texture() * step.detach()
+        return coded
 
     def tradeoffs(self, step: Tensor, rdoq_lambda: float, group_weights: Sequence[float]) -> Tensor:
         """(N, M, 1, 1) for quantiser steps (N, M, 1, 1), as `codec.network.model.Model.tradeoff`

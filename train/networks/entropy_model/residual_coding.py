@@ -1,33 +1,16 @@
 """Latents of every pass quantised, and what they cost."""
 
-import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
+
 import torch
-from torch import Tensor, nn
-from torch.nn import functional as F
-from metamer.codec.grid import HYPER_STRIDE
-from metamer.codec.network.files.arrays import LIMITS
-from metamer.codec.network.passes import CONTEXT_SHIFT, FRACTION, MEAN_SHIFT
+from torch import Tensor
+
 from metamer.train.networks.entropy_model.checkerboard import checkerboard
-from metamer.train.networks.entropy_model.integer_networks import (
-    HIDDEN_ONE,
-    ContextNetwork,
-    HyperSynthesis,
-    round_through,
-    set_quantised,
-)
 from metamer.train.networks.entropy_model.logistic import (
-    SCALE_HIGH,
-    SCALE_LOW,
-    SCALE_STEP,
     chosen_residuals,
     logistic_bits,
 )
-from metamer.train.networks.entropy_model.proxies import PROXIES, dither, within_cell
-from metamer.train.networks.levels import level_weights
-from metamer.train.networks.transforms.synthesis import asinh
+from metamer.train.networks.entropy_model.proxies import within_cell
 
 # (centre (N, C, n, 1) in steps, logarithm of the scale, channels, colour of the n positions) →
 # latents (N, C, n, 1) in steps
