@@ -23,6 +23,7 @@ COMMON = frozenset(  # what every network goes by
         "learning_rate",
         "warmup_steps",
         "final_learning_rate_share",
+        "weight_average_decay",
         "level_exponent",
     }
 )

@@ -48,6 +48,9 @@ class Stage:
     """Steps in which the learning rate rises to that."""
     final_learning_rate_share: Share = 0.05
     """What the learning rate falls to along a cosine, as a share of its highest; 1 keeps it."""
+    weight_average_decay: Decay | None = None
+    """Of the averaged weights during this stage, in place of the recipe's: where the learning rate
+    falls, a long average remembers worse weights."""
     level_exponent: Positive = 1.0
     """Quality levels are drawn as (K − 1)·u^level_exponent, u uniform in [0, 1]; above 1 favours
     low rates."""

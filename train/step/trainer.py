@@ -48,9 +48,7 @@ class Trainer:
         self.auxiliary_parameters = network.auxiliary_parameters()
         for parameter in self.auxiliary_parameters:
             parameter.requires_grad_(False)
-        self.average = AveragedModel(
-            network, multi_avg_fn=get_ema_multi_avg_fn(recipe.weight_average_decay)
-        ).to(fabric.device)
+        self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn()).to(fabric.device)
         optimiser = torch.optim.Adam(network.parameter_groups(recipe), fused=True)
         self.model, self.optimiser = fabric.setup(network, optimiser)
         self.auxiliary = (
@@ -63,6 +61,10 @@ class Trainer:
         """Prepares the networks for the steps of ``stage``."""
         for network in (self.network, self.average.module):
             network.enter(stage)
+        decay = stage.weight_average_decay
+        self.average.multi_avg_fn = get_ema_multi_avg_fn(
+            self.recipe.weight_average_decay if decay is None else decay
+        )
 
     def step(
         self,

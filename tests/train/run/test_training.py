@@ -564,6 +564,18 @@ def rates(codec: Codec, crops: torch.Tensor) -> torch.Tensor:
     return torch.stack([part.bits.mean() / crops[0, 0].numel() for part in made]).log()
 
 
+def test_a_stage_may_average_over_fewer_steps(beginning, photographs, tmp_path):
+    """With a decay of 0 the average is the last step's weights; the recipe's is another."""
+    values = mixture(beginning, critic=None, distortion={"mse": 1}, weight_average_decay=0.9)
+    for stages, same in (
+        ([stage("long", 3), stage("short", 2, weight_average_decay=0.0)], True),
+        ([stage("short", 2, weight_average_decay=0.0), stage("long", 3)], False),
+    ):
+        state = trained(photographs, tmp_path / stages[0]["name"], {**values, "stages": stages})
+        model, average = (dict(leaves(state[kind])) for kind in ("model", "average"))
+        assert all(torch.equal(average[name], value) for name, value in model.items()) == same
+
+
 def test_rates_are_kept_where_lambda_would_change_them(beginning, photographs, tmp_path):
     """A trained entropy model, then λ three times what it was: the rate rises by half; held, it
     strays a quarter of that.
