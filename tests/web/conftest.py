@@ -114,9 +114,9 @@ def server(site):
         running.shutdown()
 
 
-@pytest.fixture(scope="module")
-def chromium(tmp_path_factory):
-    """A headless Chromium with a profile of its own."""
+@contextlib.contextmanager
+def headless_chromium(profile: Path, *more: str):
+    """A headless Chromium with a profile of its own; more: arguments."""
     browser = next(
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
     )
@@ -129,14 +129,14 @@ def chromium(tmp_path_factory):
     for argument in (
         "headless=new",
         "no-sandbox",
-        "disable-gpu",
         "disable-quic",
         "no-first-run",
         "disable-background-networking",
         "disable-component-update",
         "disable-sync",
         "disable-dev-shm-usage",
-        f"user-data-dir={tmp_path_factory.mktemp('chromium')}",
+        f"user-data-dir={profile}",
+        *more,
     ):
         options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
@@ -144,3 +144,9 @@ def chromium(tmp_path_factory):
     running.set_script_timeout(300)
     yield running
     running.quit()
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory):
+    with headless_chromium(tmp_path_factory.mktemp("chromium"), "disable-gpu") as running:
+        yield running

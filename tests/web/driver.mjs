@@ -20,9 +20,9 @@ const METHODS = {
     return rest;
   },
   async decode(bytes, options, out) {
-    const { width, height, data, transparent, grey, ...held } = await decode(bytes, store, options);
+    const { width, height, data, transparent, grey, gpu, ...held } = await decode(bytes, store, options);
     if (out) await writeFile(out, data);
-    return { width, height, transparent, grey, held: Object.keys(held) };
+    return { width, height, transparent, grey, gpu, held: Object.keys(held) };
   },
   async png(bytes, options, out) {
     await writeFile(out, encodePng(await decode(bytes, store, options)));

@@ -105,6 +105,13 @@ def test_options(node):
     )
 
 
+def test_no_webgpu_is_needed(node):
+    """Node has none."""
+    path = FOLDER / f"{PHOTOGRAPH}.mtm"
+    for wish in ("auto", "any", False):
+        assert not node.ask("decode", path, gpu=wish)["gpu"]
+
+
 def test_previews_are_near(node):
     data = (FOLDER / f"{PHOTOGRAPH}.mtm").read_bytes()
     preview, picture = (
@@ -286,6 +293,7 @@ def test_metadata_ends_where_it_should(node, more, refused):
         *(({"decoder": name, "realism": 0.5}, "ModelError") for name in PLAIN),
         ({"decoder": "__proto__"}, "ModelError"),
         ({"realism": 2}, "RangeError"),
+        ({"gpu": True}, "RangeError"),
         ({"maxPixels": 184 * 104 - 1}, "StreamError"),
     ],
 )

@@ -10,6 +10,8 @@ export class Store {
 export interface Picture extends Pixels {
   transparent: boolean;
   grey: boolean;
+  /** Whether WebGPU made all that the networks make of it. */
+  gpu: boolean;
   icc?: Uint8Array;
   exif?: Uint8Array;
   xmp?: Uint8Array;

@@ -7,8 +7,9 @@ import { checkStream } from "./format/limits.js";
 import { unpackMetadata } from "./format/metadata.js";
 import { Form, isWhole, paint } from "./format/overlays.js";
 import { coded } from "./format/picture.js";
-import { STRIDE, box, covering, grown, meets, positions, scaled, windows } from "./format/tiles.js";
+import { STRIDE, box, covering, grown, meets, moved, positions, scaled, windows } from "./format/tiles.js";
 import { inverse } from "./format/turn.js";
+import { WISHES, onGpu } from "./networks/gpu.js";
 
 export { encode } from "./encoding.js";
 export { encodePng } from "./format/png.js";
@@ -59,8 +60,10 @@ async function find(header, store) {
   return entry;
 }
 
-/** A picture: {width, height, data (RGBA), transparent, grey, icc, exif, xmp}; the last three are bytes, if the file holds them. */
-export async function decode(bytes, store, { region, preview = false, decoder, realism, maxPixels } = {}) {
+/** A picture: {width, height, data (RGBA), transparent, grey, gpu, icc, exif, xmp}; the last three are bytes, if the file holds
+ * them. gpu: whether WebGPU made all that the networks make of it. */
+export async function decode(bytes, store, { region, preview = false, decoder, realism, gpu = "auto", maxPixels } = {}) {
+  if (!WISHES.includes(gpu)) throw new RangeError(`gpu must be one of ${WISHES.join(", ")}, not ${gpu}`);
   if (realism !== undefined && !(realism >= 0 && realism <= 1))
     throw new RangeError(`realism must be between 0 and 1, not ${realism}`);
   const { header, sections } = unpack(bytes);
@@ -75,16 +78,17 @@ export async function decode(bytes, store, { region, preview = false, decoder, r
   const transparency = alpha ? decodeAlpha(alpha.body, header.width, header.height, area) : null;
   const held = {};
   for (const { kind, body } of sections) if (kind in METADATA) held[METADATA[kind]] = await unpackMetadata(body);
-  const data = networks
-    ? synthesise(networks, header, picture, area, preview)
-    : new Uint8ClampedArray(4 * area.width * area.height);
+  const made = networks
+      ? await synthesise(networks, header, picture, area, preview, gpu)
+      : { data: new Uint8ClampedArray(4 * area.width * area.height), gpu: false },
+    { data } = made;
   picture.overlays.forEach((overlay, number) => {
     if (overlay && here(overlay, number)) paint(overlay, picture.areas[number], area, header.grey, data);
   });
   if (transparency) for (let i = 0; i < transparency.length; i++) data[4 * i + 3] = transparency[i];
   store.trim();
   const transparent = Boolean(transparency) || picture.overlays[0]?.form === Form.WITH_OPACITY;
-  return { width: area.width, height: area.height, data, transparent, grey: header.grey, ...held };
+  return { width: area.width, height: area.height, ...made, transparent, grey: header.grey, ...held };
 }
 
 /** Decoded latents (h, w, M), whole sixteenths of a quantiser step: the same on every machine. M is 0 in a file that needs no
@@ -142,53 +146,33 @@ function gathered(tiles, places, around, latents) {
   return field;
 }
 
-/** RGBA of the pixels `area`, a window at a time; tiles are decoded when a window first needs them, and dropped behind it. */
-function synthesise({ engine, entropy, synthesis }, header, picture, area, preview) {
+/** RGBA of the pixels `area`, a window at a time, and whether WebGPU made all of it; tiles are decoded when a window first needs
+ * them, and dropped behind it. */
+async function synthesise({ entropy, synthesis }, header, picture, area, preview, wish) {
   const tile = tileDecoder(entropy, header, picture, preview ? PREVIEW_GROUPS : undefined),
     { network, halo } = synthesis;
   const whole = positions(header.width, header.height),
+    turn = inverse(picture.turn),
     tiles = new Map();
   const data = new Uint8ClampedArray(4 * area.width * area.height);
-  const affine = engine.mark(),
-    turned = engine.put(inverse(picture.turn));
-  try {
-    for (const window of windows(covering(area))) {
-      const around = grown(window, halo, whole);
-      for (const number of tiles.keys()) if (picture.tiles[number].bottom <= around.top) tiles.delete(number);
-      picture.tiles.forEach((place, number) => meets(place, around) && !tiles.has(number) && tiles.set(number, tile(number)));
-      const mark = engine.mark();
-      const field = gathered(tiles, picture.tiles, around, entropy.latents),
-        run = preview ? network.preview : network.run;
-      const planes = run.call(network, field, around.height, around.width, header.quality);
-      const inside = scaled(window, STRIDE),
-        [top, left] = [Math.max(inside.top, area.top), Math.max(inside.left, area.left)];
-      const part = box(top, left, Math.min(inside.bottom, area.bottom), Math.min(inside.right, area.right));
-      const size = 4 * part.width * part.height,
-        pixels = engine.allocate(size);
-      engine.kernels.to_pixels(
-        planes,
-        STRIDE * around.height,
-        STRIDE * around.width,
-        top - STRIDE * around.top,
-        left - STRIDE * around.left,
-        part.height,
-        part.width,
-        turned,
-        Number(header.grey),
-        pixels,
+  let gpu = preview ? null : await onGpu(synthesis, wish);
+  for (const window of windows(covering(area), gpu?.window)) {
+    const around = grown(window, halo, whole);
+    for (const number of tiles.keys()) if (picture.tiles[number].bottom <= around.top) tiles.delete(number);
+    picture.tiles.forEach((place, number) => meets(place, around) && !tiles.has(number) && tiles.set(number, tile(number)));
+    const field = gathered(tiles, picture.tiles, around, entropy.latents),
+      seen = grown(scaled(window, STRIDE), 0, area);
+    const given = [field, around.height, around.width, header.quality, moved(seen, scaled(around, STRIDE)), turn, header.grey];
+    const made = await gpu?.pixels(...given);
+    if (!made) gpu = null;
+    const shown = made ?? network.pixels(...given, preview);
+    for (let row = 0; row < seen.height; row++)
+      data.set(
+        shown.subarray(4 * row * seen.width, 4 * (row + 1) * seen.width),
+        4 * ((seen.top - area.top + row) * area.width + seen.left - area.left),
       );
-      const shown = engine.view(Uint8Array, pixels, size);
-      for (let row = 0; row < part.height; row++)
-        data.set(
-          shown.subarray(4 * row * part.width, 4 * (row + 1) * part.width),
-          4 * ((top - area.top + row) * area.width + left - area.left),
-        );
-      engine.release(mark);
-    }
-  } finally {
-    engine.release(affine);
   }
-  return data;
+  return { data, gpu: Boolean(gpu) };
 }
 
 /** A region [x, y, width, height], or the whole, in pixels. */

@@ -19,6 +19,9 @@ export interface DecodeOptions {
   decoder?: string;
   /** 0 (the model's own decoder) to 1 (all the texture that the decoder, by default the one named `realism`, invents). */
   realism?: number;
+  /** Whether WebGPU makes the pixels, to within a level of what WebAssembly makes: `auto`, if it is not given, where there is an
+   * adapter that is none in software; `any` also on one in software; false never. WebAssembly does it where WebGPU fails. */
+  gpu?: "auto" | "any" | false;
   /** How many pixels the file may declare; by default 178,956,970, and no more than its length makes plausible. */
   maxPixels?: number;
   /** Ends the work when it aborts, as `AbortSignal.timeout(5000)` does. */

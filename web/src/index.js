@@ -14,7 +14,7 @@ export function configure({ models }) {
   folder = new URL(models.endsWith("/") ? models : `${models}/`, globalThis.location?.href ?? import.meta.url).href;
 }
 
-/** A picture of a file's bytes. options: region, preview, decoder, realism, maxPixels, signal. */
+/** A picture of a file's bytes. options: region, preview, decoder, realism, gpu, maxPixels, signal. */
 export async function decode(bytes, { signal, ...options } = {}) {
   const { width, height, data } = await ask("decode", signal, await plain(bytes), options);
   return new ImageData(data, width, height);

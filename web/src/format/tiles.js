@@ -2,7 +2,7 @@
 
 export const STRIDE = 16; // pixels a latent position
 export const TILE = 64; // positions a side
-const WINDOW = 64; // positions a side at most that the synthesis makes at a time
+export const WINDOW = 64; // positions a side at most that the synthesis makes at a time
 
 /** Rows top … bottom − 1, columns left … right − 1. */
 export const box = (top, left, bottom, right) => ({ top, left, bottom, right, height: bottom - top, width: right - left });
@@ -26,6 +26,10 @@ export const meets = (one, other) =>
   one.top < other.bottom && other.top < one.bottom && one.left < other.right && other.left < one.right;
 
 export const scaled = (one, factor) => box(one.top * factor, one.left * factor, one.bottom * factor, one.right * factor);
+
+/** As seen from the corner of `other`. */
+export const moved = (one, other) =>
+  box(one.top - other.top, one.left - other.left, one.bottom - other.top, one.right - other.left);
 
 /** Squares of `size` in raster order, the last row and column smaller. */
 export function split(whole, size = TILE) {

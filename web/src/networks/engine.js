@@ -3,7 +3,7 @@
 import { StreamError } from "../errors.js";
 import { load } from "./load.js";
 
-const PANEL = 8; // outputs that `multiply` takes together
+export const PANEL = 8; // outputs that `multiply` takes together
 const PAGE = 65536;
 export const Epilogue = Object.freeze({ LINEAR: 0, RELU: 1, INTEGER: 2, ADD: 3 });
 

@@ -3,7 +3,7 @@
 
 import { Epilogue } from "./engine.js";
 
-const BLOCK = 16; // pixels a side of a latent position
+export const BLOCK = 16; // pixels a side of a latent position
 const FRACTION = 16; // decoded latents are whole sixteenths of a quantiser step
 const CHUNK = 32; // positions that `block` has room for
 
@@ -112,30 +112,62 @@ export class Synthesis {
     this.coarse = this.engine.layer(coarse, outputs);
   }
 
-  /** Puts in what depends on the quality. */
-  #prepare(quality) {
+  /** Puts in what depends on the quality. Returns the same: step, factor and gain of each latent, factors and then offsets of the
+   * stem's outputs. */
+  prepare(quality) {
     const { engine, latents, width, stemBias } = this,
       steps = this.tables.array("step"),
       levelWeights = this.tables.array("level_weights");
     const { scale, shift } = modulation(this.modulation, levelWeights, quality);
-    const logScale = interpolated(this.logScale, levelWeights, quality);
-    engine.view(Float32Array, this.factor, latents).set(logScale.map((value) => Math.exp(-value)));
+    const step = Float32Array.from({ length: latents }, (_, i) => steps[quality * latents + i] / FRACTION),
+      factor = interpolated(this.logScale, levelWeights, quality).map((value) => Math.exp(-value));
     this.gain = interpolated(this.logGain, levelWeights, quality).map((value) => Math.exp(value));
-    const rows = stemBias.length;
-    const factor = engine.view(Float32Array, this.stem.factor, rows),
-      offset = engine.view(Float32Array, this.stem.offset, rows);
+    const rows = stemBias.length,
+      stem = new Float32Array(2 * rows);
     for (let i = 0; i < rows; i++) {
-      factor[i] = scale[i % width];
-      offset[i] = stemBias[i] * scale[i % width] + shift[i % width];
+      stem[i] = scale[i % width];
+      stem[rows + i] = stemBias[i] * scale[i % width] + shift[i % width];
     }
-    const step = engine.view(Float32Array, this.step, latents);
-    for (let i = 0; i < latents; i++) step[i] = steps[quality * latents + i] / FRACTION;
+    engine.view(Float32Array, this.step, latents).set(step);
+    engine.view(Float32Array, this.factor, latents).set(factor);
+    engine.view(Float32Array, this.stem.factor, rows).set(stem.subarray(0, rows));
+    engine.view(Float32Array, this.stem.offset, rows).set(stem.subarray(rows));
+    return { step, factor, gain: this.gain, stem };
   }
 
-  /** Address of planes (3, 16 · height, 16 · width), to which 0.5 is still to be added. values: (height, width, M) sixteenths of
-   * a step. What is above the address stays taken until the caller releases it. */
-  run(values, height, width, quality) {
-    this.#prepare(quality);
+  /** RGBA, opaque, of a part of what latents stand for.
+   *
+   * values: (height, width, M) sixteenths of a step. part: a box of their pixels. turn: (3, 4), what colours are turned back by.
+   * grey: whether the three are one. preview: from the first group of latents alone and without the network, in a tenth of the
+   * time. */
+  pixels(values, height, width, quality, part, turn, grey, preview = false) {
+    const { engine } = this,
+      mark = engine.mark(),
+      size = 4 * part.width * part.height;
+    try {
+      const planes = preview ? this.#coarse(values, height, width, quality) : this.#planes(values, height, width, quality);
+      const target = engine.allocate(size);
+      engine.kernels.to_pixels(
+        planes,
+        BLOCK * height,
+        BLOCK * width,
+        part.top,
+        part.left,
+        part.height,
+        part.width,
+        engine.put(turn),
+        Number(grey),
+        target,
+      );
+      return engine.view(Uint8Array, target, size).slice();
+    } finally {
+      engine.release(mark);
+    }
+  }
+
+  /** Address of planes (3, 16 · height, 16 · width), to which 0.5 is still to be added. */
+  #planes(values, height, width, quality) {
+    this.prepare(quality);
     const { engine, latents, finer, detail } = this,
       { kernels } = engine,
       n = height * width,
@@ -167,9 +199,9 @@ export class Synthesis {
     return planes;
   }
 
-  /** The same from the first group of latents alone and without the network, in a tenth of the time. */
-  preview(values, height, width, quality) {
-    this.#prepare(quality);
+  /** The same from the first group of latents alone and without the network. */
+  #coarse(values, height, width, quality) {
+    this.prepare(quality);
     const { engine, latents } = this,
       n = height * width;
     const planes = engine.floats(3 * BLOCK * BLOCK * n),
@@ -187,8 +219,7 @@ export class Synthesis {
   #amplify(values) {
     const { gain, latents } = this;
     if (gain.every((value) => value === 1)) return;
-    for (let place = 0; place < values.length; place += latents)
-      for (let i = 0; i < latents; i++) values[place + i] *= gain[i];
+    for (let place = 0; place < values.length; place += latents) for (let i = 0; i < latents; i++) values[place + i] *= gain[i];
   }
 
   /** Room for what a layer makes of a row. */
