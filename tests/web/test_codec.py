@@ -360,6 +360,21 @@ def test_encoding_gives_the_same_bytes(node, otters, box, quality, tile):
     )
 
 
+def test_encoding_with_masking(node, otters):
+    """The same for a model that weighs errors by how much they are seen, over a whole picture."""
+    pictures = {
+        "one": (otters.crop((100, 60, 343, 241)), 45, False),
+        "grey": (otters.crop((100, 60, 201, 141)).convert("L"), 70, False),
+        "tiles": (otters.resize((1100, 60)), 40, True),
+        "small": (otters.crop((5, 5, 6, 6)), 20, False),
+    }
+    for name, (picture, quality, tile) in pictures.items():
+        options = {"quality": quality, "tile": tile}
+        data = encoded(node, picture.convert("RGB"), model="perceptual", **options)
+        assert data == metamer.encode(picture, model="perceptual", **options), name
+        assert metamer.decode(data).size == picture.size
+
+
 def test_encoding_in_tiles(node, otters):
     picture = otters.resize((1100, 60))
     data = encoded(node, picture, quality=40, tile=True)

@@ -1,6 +1,7 @@
 // Pixels to a file, as codec/encode.py does it. Encoders may differ; what their files decode to does not.
 
-import { ImageError, ModelError } from "./errors.js";
+import { errorImportance } from "./encoder/masking.js";
+import { ImageError } from "./errors.js";
 import { Kind, pack } from "./format/container.js";
 import { checkPicture } from "./format/limits.js";
 import { encodeAlpha } from "./format/alpha.js";
@@ -29,7 +30,6 @@ export async function encode(picture, store, { quality = 50, model = "base", til
   const entry = await store.named(model),
     networks = await store.networks(entry),
     tensors = await store.encoder(entry);
-  if (tensors.header.masking) throw new ModelError(`${model} masks errors, which this encoder does not`);
   const { grey, opaque } = kindOf(data),
     turn = grey || width * height < TURNED_FROM ? null : principal(data, width, height);
   const header = {
@@ -42,13 +42,14 @@ export async function encode(picture, store, { quality = 50, model = "base", til
     turned: Boolean(turn),
   };
   networks.analysis ??= new Analysis(networks.engine, tensors, networks.tensors);
+  const importance = errorImportance(picture, tensors.header.masking);
   const sections = places(header).map((place, number) => ({
     kind: Kind.PICTURE,
     body: wrap(
       header,
       number,
       turn ? packTurn(turn) : new Uint8Array(),
-      encodeTile(networks, tensors, picture, header, turn, place),
+      encodeTile(networks, tensors, picture, header, turn, place, importance),
     ),
   }));
   if (!opaque)
@@ -86,8 +87,9 @@ function seen(place, halo, whole) {
 }
 
 /** The words of one tile. */
-function encodeTile({ engine, entropy, analysis }, tensors, { width, height, data }, header, turn, place) {
-  const window = seen(place, tensors.header.halo, positions(width, height)),
+function encodeTile({ engine, entropy, analysis }, tensors, { width, height, data }, header, turn, place, importance) {
+  const whole = positions(width, height),
+    window = seen(place, tensors.header.halo, whole),
     inside = scaled(window, STRIDE);
   const bottom = Math.min(inside.bottom, height),
     right = Math.min(inside.right, width),
@@ -102,7 +104,7 @@ function encodeTile({ engine, entropy, analysis }, tensors, { width, height, dat
   for (let i = 0; i < steps.length; i++) steps[i] *= gain[i % latents];
   const hyper = cutHyper(made.hyper, window, place, entropy);
   const tradeoff = tensors.array("tradeoff").subarray(header.quality * latents, (header.quality + 1) * latents);
-  return writeTile(engine, entropy, header, place, steps, hyper, tradeoff);
+  return writeTile(engine, entropy, header, place, steps, hyper, tradeoff, cut(importance, whole, place, 1));
 }
 
 /** (h, w, channels) of a place out of those of a window around it. */
@@ -129,7 +131,7 @@ function cutHyper(hyper, window, place, entropy) {
   return part;
 }
 
-function writeTile(engine, entropy, header, place, steps, hyper, tradeoff) {
+function writeTile(engine, entropy, header, place, steps, hyper, tradeoff, importance) {
   const mark = engine.mark(),
     { kernels } = engine,
     costs = costsOf(entropy);
@@ -146,7 +148,7 @@ function writeTile(engine, entropy, header, place, steps, hyper, tradeoff) {
     const isCoded = header.grey && entropy.coded ? engine.view(Uint8Array, entropy.coded, entropy.latents).slice() : null;
     entropy.passes(header.quality, coded, height, width, header.grey, (pass, indices, count, ...rest) => {
       const residuals = rest.at(-1);
-      choose(engine, entropy, pass, indices, count, residuals, steps, tradeoff, costs, isCoded);
+      choose(engine, entropy, pass, indices, count, residuals, steps, tradeoff, importance, costs, isCoded);
       kernels.write_pass(coder, entropy.tables, indices, count, ...rest);
     });
     const bytes = engine.view(Uint8Array, words, 4 * kernels.encoder_close(coder));
@@ -168,6 +170,7 @@ function choose(
   residuals,
   steps,
   tradeoff,
+  importance,
   costs,
   isCoded,
 ) {
@@ -186,7 +189,7 @@ function choose(
       if (!nearest) continue;
       const closer = nearest - Math.sign(nearest);
       const saved = cost(costs, reach, table, nearest) - cost(costs, reach, table, closer);
-      const worse = tradeoff[channel] * ((exact - closer) ** 2 - (exact - nearest) ** 2);
+      const worse = importance[where[row]] * tradeoff[channel] * ((exact - closer) ** 2 - (exact - nearest) ** 2);
       chosen[i] = saved > worse ? closer : nearest;
     }
 }
