@@ -214,6 +214,15 @@ CATALOGUE = (
         aliases=("feature-loss",),
     ),
     deep(
+        "contextual",
+        f"{HERE}.contextual:Contextual",
+        "Contextual loss: features matched wherever they lie",
+        "Mechrez et al., ECCV 2018",
+        ("squeezenet1_1",),
+        min_side=17,
+        aliases=("cx",),
+    ),
+    deep(
         "wasserstein",
         f"{HERE}.wasserstein:Wasserstein",
         "Wasserstein distortion of local feature statistics",
@@ -239,6 +248,14 @@ CATALOGUE = (
         "Ak & Le Callet, IPTA 2019",
         "visibility",
         high=1.0,
+    ),
+    learned(
+        "visibility-jnd",
+        f"{HERE}.visibility:JustNoticeableDifferences",
+        "Just noticeable differences",
+        "Ak & Le Callet, IPTA 2019",
+        "visibility",
+        aliases=("jnd",),
     ),
     Metric(
         "ssimulacra2",

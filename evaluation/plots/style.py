@@ -38,6 +38,7 @@ TITLES = {
     "lpips-squeeze": "LPIPS (SqueezeNet)",
     "perceptnet": "PerceptNet",
     "visibility": "visibility",
+    "visibility-jnd": "visibility (JND)",
     "features": "features",
     "wasserstein": "Wasserstein distortion",
     "ssimulacra2": "SSIMULACRA 2",

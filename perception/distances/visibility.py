@@ -4,8 +4,9 @@ After Ak & Le Callet, "Towards perceptually plausible training of image restorat
 networks", IPTA 2019: small networks stand in for the eye's optics, its photoreceptors and luminance
 masking (white boxes in `perception.vision.retina`), and a Siamese network behind them predicts
 detection. What differs: its teacher is ColorVideoVDP, whose just-objectionable-difference units
-(JOD) give a probability, where the paper has opinions on JPEG; colour is kept along with the
-achromatic response; and everything is small enough to be 20 times as fast as the teacher.
+(JOD), calibrated by people's just noticeable differences (JND), give a probability, where the paper
+has opinions on JPEG; colour is kept along with the achromatic response; and everything is small
+enough to be 20 times as fast as the teacher.
 
 Where the time goes decides the shape. At this distance contrast sensitivity has fallen to less than
 half of its peak at 9 cycles per degree, which means over 4x4 pixels still carry. The pathway sees
@@ -27,7 +28,10 @@ from metamer.perception.weights import load_trained
 GRID = 4  # pixels of a mean, each way
 CELL = 2  # means of a cell, each way
 PHASES = CELL * CELL
-JOD_DEVIATION = 1.4826  # of the normal distribution that has 75 % below 1 JOD
+# just noticeable differences a JOD of ColorVideoVDP, by JPEG AIC-4's ratings: 3.17 [3.00, 3.32],
+# `evaluation.ratings.jnd_scale`
+JND_PER_JOD = 3.17
+JND_DEVIATION = 1.4826  # of the normal distribution that has 75 % below 1 JND
 MASK_SIDE = 4  # over so many features each way, contrast masks contrast
 RESPONSE = 100.0  # just noticeable steps that are 1 for the networks; white is at 1.8
 DARK = 1e-3  # light, white being 1, that keeps the square root's gradient finite
@@ -37,10 +41,10 @@ CURVE = (0.0125, 0.6822, 0.3053)
 
 
 def probability(jod: Tensor) -> Tensor:
-    """Of detection, corrected for guessing, for distances in JOD: 2·Φ(d / 1.4826) − 1. At 1 JOD, 75
-    % of choices, it is 0.5.
+    """Of detection, corrected for guessing, for distances in JOD: 2·Φ(JND / 1.4826) − 1. At 1 JND,
+    75 % of choices, it is 0.5.
     """
-    return torch.erf(jod / (JOD_DEVIATION * math.sqrt(2)))
+    return torch.erf(JND_PER_JOD * jod / (JND_DEVIATION * math.sqrt(2)))
 
 
 def cells(image: Tensor) -> Tensor:
@@ -186,9 +190,11 @@ class Detector(nn.Module):
             features = bend(step(features))
         return [*filtered, self.bands[-1](features)]
 
-    def distance(self, reference: list[Tensor], image: list[Tensor]) -> Tensor:
-        """(N,) in JOD, for two images' features."""
-        pooled = []
+    def differences(self, reference: list[Tensor], image: list[Tensor]) -> list[Tensor]:
+        """How much is seen of two images' differences, feature by feature: band by band, (N, C, h,
+        w).
+        """
+        found = []
         for theirs, ours, gain, ceiling, mask in zip(
             reference, image, self.gain, self.ceiling, self.mask, strict=True
         ):
@@ -197,9 +203,26 @@ class Detector(nn.Module):
             difference = ours - theirs
             square = difference * difference
             seen = square / ((-gain).exp() + masked + (-ceiling).exp() * square)
-            pooled.append((seen * seen).mean((2, 3)))
-        groups = torch.cat(pooled, 1) @ self.pool.exp().T
+            found.append(seen * seen)
+        return found
+
+    def distance(self, reference: list[Tensor], image: list[Tensor]) -> Tensor:
+        """(N,) in JOD, for two images' features."""
+        found = self.differences(reference, image)
+        return self.jod(torch.cat([seen.mean((2, 3)) for seen in found], 1))
+
+    def jod(self, seen: Tensor) -> Tensor:
+        """(…, features) of `differences` → (…) in JOD."""
+        groups = seen @ self.pool.exp().T
         return ((groups + FLOOR).sqrt() - FLOOR**0.5) @ self.share.exp()
+
+    def distance_map(self, reference: list[Tensor], image: list[Tensor]) -> Tensor:
+        """(N, h, w) in JOD, of every 4x4 pixels: what images would have that differ everywhere as
+        these do here.
+        """
+        fine, *coarse = self.differences(reference, image)
+        found = torch.cat([fine, *(enlarge_like(seen, fine) for seen in coarse)], 1)
+        return self.jod(found.movedim(1, -1))
 
     @staticmethod
     def energy(features: Tensor) -> Tensor:
@@ -240,7 +263,35 @@ class Visibility(Distance):
         return self.detector(image)
 
     def between(self, reference: list[Tensor], image: list[Tensor]) -> Tensor:
-        return probability(self.detector.distance(reference, image))
+        return probability(self.shortfall(reference, image))
 
     def shortfall(self, reference: list[Tensor], image: list[Tensor]) -> Tensor:
         return self.detector.distance(reference, image)
+
+    def map(self, reference: Tensor, image: Tensor) -> Tensor:
+        """Where the difference is seen.
+
+        Args:
+            reference: (N, 3, H, W), sRGB in [0, 1], or uint8.
+            image: The same shape.
+
+        Returns:
+            (N, H, W) float32, the probability with which a difference like that around a pixel
+            would be seen if it were everywhere.
+
+        Raises:
+            ImageError: As for `Distance.forward`.
+        """
+        height, width = image.shape[-2:]
+        jod = self.detector.distance_map(*self.places(reference, image))
+        whole = F.interpolate(jod[:, None], scale_factor=GRID, mode="bilinear", align_corners=False)
+        return probability(whole[:, 0, :height, :width])
+
+
+class JustNoticeableDifferences(Visibility):
+    """How many just noticeable differences lie between two images: what `Visibility` makes a
+    probability of, with the same options, and without an end.
+    """
+
+    def between(self, reference: list[Tensor], image: list[Tensor]) -> Tensor:
+        return JND_PER_JOD * self.shortfall(reference, image)

@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 LUMINANCE = (0.2126, 0.7152, 0.0722)  # of R, G, B, ITU-R BT.709
+REFLECTIVITY = 0.005  # of a screen, as ColorVideoVDP has it
 
 
 @dataclass(frozen=True)
@@ -63,12 +64,14 @@ def to_8_bit_arrays(image: Tensor) -> list[np.ndarray]:
     return list((image.clamp(0, 1) * 255).round().byte().permute(0, 2, 3, 1).cpu().numpy())
 
 
-# ColorVideoVDP's "standard_4k": 3840x2160 on 30 inches, 200 cd/m², 1000 : 1, seen from 0.7472 m; it
-# reflects 0.5 % of 250 lux
+OFFICE = 250.0  # lux
+# ColorVideoVDP's "standard_4k": 3840x2160 on 30 inches, 200 cd/m², 1000 : 1, seen from 0.7472 m in
+# an office
 STANDARD_4K = Display(
     peak=200,
     contrast=1000,
-    reflected=0.005 * 250 / math.pi,
+    reflected=REFLECTIVITY * OFFICE / math.pi,
     pixel=30 * 0.0254 / math.hypot(3840, 2160),
     distance=0.7472,
 )
+STANDARD_PIXELS_PER_DEGREE = 75.4  # its, rounded

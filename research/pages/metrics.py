@@ -4,14 +4,17 @@ from collections.abc import Iterable
 
 from metamer.evaluation.markdown import interval_text, markdown_table
 from metamer.evaluation.probes.macadam import chromaticity_to_lab, ellipse_outlines, roundness
+from metamer.evaluation.ratings.jnd_scale import spearman_table
 from metamer.evaluation.ratings.judging import Verdict
 from metamer.evaluation.ratings.resimulation.dataset import CROPS
 from metamer.evaluation.ratings.resimulation.definitions import DISTORTIONS, GUESS
 from metamer.evaluation.ratings.verdicts import DRAWN_SUBSETS, layer_curves
 from metamer.perception.backbones.imagenet import NETWORKS
 from metamer.perception.catalogue import CATALOGUE
+from metamer.perception.distances.visibility import JND_PER_JOD
 from metamer.perception.metric import Metric
 from research.experiments.judge_distances import DEFINED, LIVE, THREE, TWELVE
+from research.pages.published import TID2013, column_agreement, published_text
 from research.recorded_results import read_results
 
 
@@ -31,7 +34,7 @@ USES = (  # to do what, with which distance, which that is not to be trained on,
     ("judge lossy codecs, as others do", "ssimulacra2", "made for codecs; no gradients"),
     (
         "judge without more packages or downloads",
-        "visibility",
+        "visibility-jnd",
         "trained here, without opinions; blind from noise",
     ),
     ("compare with published curves", "psnr", "counts errors that nobody sees"),
@@ -48,8 +51,12 @@ def uses_table() -> str:
         row["metric"]: row["statistics"]["spearman"][0]
         for row in read_results("tid2013-resim-twelve")
     }
-    rows = [[use, f"`{name}`", f"{agreement[name]:.2f}", note] for use, name, note in USES]
-    return markdown_table(["to", "take", "people agree", "but know"], rows)
+    rows = [
+        [use, f"`{name}`", f"{agreement[name]:.2f}", published_text(name), note]
+        for use, name, note in USES
+    ]
+    header = ["to", "take", "people agree", "published, TID2013", "but know"]
+    return markdown_table(header, rows)
 
 
 def catalogue_table() -> str:
@@ -103,6 +110,7 @@ def ratings_table() -> str:
                 statistic_text(part.get(row["metric"], {}), "spearman")
                 for part in (twelve, defined)
             ),
+            published_text(row["metric"]),
         ]
         for row in sorted(
             judgements, key=lambda row: -twelve.get(row["metric"], row["statistics"])["spearman"][0]
@@ -115,6 +123,7 @@ def ratings_table() -> str:
         "Pearson",
         "Spearman, twelve references",
         "Spearman, defined types",
+        "published, TID2013",
     ]
     return markdown_table(header, rows)
 
@@ -170,12 +179,21 @@ def recoveries_table() -> str:
 
 def metrics_fields() -> dict[str, str]:
     """What the template of METRICS.md asks for."""
+    jnd = read_results("jnd-scale")
     flat, lab = roundness(ellipse_outlines()), roundness(chromaticity_to_lab(ellipse_outlines()))
     return {
         "uses": uses_table(),
         "catalogue": catalogue_table(),
         "properties": properties_table(),
         "judged": ratings_table(),
+        "published": str(len(TID2013)),
+        "trust": interval_text(*column_agreement()),
+        "jnd_pictures": str(jnd["pictures"]),
+        "jnd_photographs": str(jnd["photographs"]),
+        "jnd_table": spearman_table(jnd["spearman"]),
+        "jnd_per_jod": interval_text(*jnd["per_jod"]),
+        "jnd_factor": f"{JND_PER_JOD:g}",
+        "jnd_error": interval_text(*jnd["error"]),
         "layers": layers_table("tid2013-resim-layers"),
         "layers_live": layers_table("tid2013-resim-layers-live"),
         "recoveries": recoveries_table(),

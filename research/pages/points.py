@@ -87,7 +87,7 @@ def kodak_rates() -> list[float]:
 
 def kodak_table() -> str:
     """Every distance at every rate, by codec."""
-    labels = ["psnr", "ms-ssim", "lpips-alex", "visibility", *JUDGES]
+    labels = ["psnr", "ms-ssim", "lpips-alex", "visibility-jnd", *JUDGES]
     blocks = [summarise_rate(kodak_rows(), rate, "avif", labels) for rate in kodak_rates()]
     lines = [
         [
@@ -141,7 +141,7 @@ def bd_rate_table(codec: str = "perceptual") -> str:
     """
     rows = [row | {"setting": row["target"]} for row in kodak_rows()]
     lines = []
-    for label in ("psnr", "ms-ssim", "lpips-alex", "visibility", *JUDGES):
+    for label in ("psnr", "ms-ssim", "lpips-alex", "visibility-jnd", *JUDGES):
         curves = mean_curves(rows, label)[1]
         values = [bd_rate(curves[other], curves[codec])[0] for other in ("avif", anchor())]
         lines.append(

@@ -6,10 +6,12 @@ import pytest
 
 from metamer.perception import Metric, metrics, registry
 from metamer.perception.catalogue import CATALOGUE
+from metamer.perception.distances.visibility import JND_PER_JOD
 from research.pages.build import PAGES, page_text
 from research.pages.findings import finding
 from research.pages.findings.page import findings
 from research.pages.findings.perceptnet import optimum_verdict
+from research.pages.published import TID2013, column_agreement
 from research.recorded_results import ROOT, read_results
 
 
@@ -34,7 +36,8 @@ def test_distances_that_other_packages_add_change_no_page(monkeypatch):
         metrics.cache_clear()
 
 
-NEW = {"psnr-y", "psnr-cb", "psnr-cr", "ssim-luma", "flip"}  # came after both studies
+# came after both studies, or have another scale since; ranks of visibility are visibility-jnd's
+NEW = {"psnr-y", "psnr-cb", "psnr-cr", "ssim-luma", "flip", "contextual", "visibility"}
 
 
 def test_every_metric_was_judged_and_every_trainable_one_put_to_the_recovery_test():
@@ -56,6 +59,16 @@ def test_findings_name_all_that_makes_a_verdict():
     assert optimum_verdict(optimum | {"over_plain": [0.1] * 3}, 0.2) == finding.REPRODUCED
     beyond = optimum | {"strength": 4.0, "over_plain": [0.1] * 3, "over_strongest": [0.0] * 3}
     assert optimum_verdict(beyond, 1.0) == finding.NOT
+
+
+def test_visibility_counts_jnd_as_people_do():
+    assert pytest.approx(read_results("jnd-scale")["per_jod"][0], abs=0.005) == JND_PER_JOD
+
+
+def test_the_recreated_set_ranks_distances_as_the_real_one():
+    value, low, high = column_agreement()
+    assert low < value <= high and value == pytest.approx(0.956, abs=0.001)
+    assert set(TID2013) <= {metric.name for metric in CATALOGUE}
 
 
 @pytest.mark.parametrize("name", PAGES)

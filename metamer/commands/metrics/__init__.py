@@ -4,8 +4,15 @@ import click
 
 from metamer.commands.metrics.compare import compare
 from metamer.commands.metrics.listing import list_metrics
-from metamer.commands.metrics.people import judge, resimulate
-from metamer.commands.metrics.probes import detection, efficacy, neighbours, recover, tolerance
+from metamer.commands.metrics.people import calibrate, judge, resimulate
+from metamer.commands.metrics.probes import (
+    detection,
+    efficacy,
+    neighbours,
+    recover,
+    tolerance,
+    visibility_map,
+)
 from metamer.commands.metrics.realism import realism
 
 
@@ -19,11 +26,13 @@ for command in (
     compare,
     judge,
     resimulate,
+    calibrate,
     recover,
     efficacy,
     tolerance,
     neighbours,
     realism,
     detection,
+    visibility_map,
 ):
     metrics.add_command(command)

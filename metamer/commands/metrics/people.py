@@ -1,4 +1,4 @@
-"""`metamer metrics judge` and `resimulate`: distances against human ratings."""
+"""`metamer metrics judge`, `resimulate` and `calibrate`: distances against human ratings."""
 
 from pathlib import Path
 
@@ -86,3 +86,16 @@ def resimulate(kodak: Path, ratings_folder: Path, out: Path) -> None:
                 f"{row['file']:<14} {row['made']:<8} {row['level']:>5} {row['psnr']:>8.3f}  "
                 f"{row['differing']:.1%}"
             )
+
+
+@click.command()
+@click.argument("scores", type=click.Path(path_type=Path))
+@out_option
+def calibrate(scores: Path, out: Path) -> None:
+    """Find how many just noticeable differences a JOD of ColorVideoVDP is.
+
+    SCORES is jpeg_aic4_metric_scores.csv of JPEG-AIC-4-datasets. Writes jnd-scale.json into --out.
+    """
+    from metamer.evaluation.ratings import jnd_scale
+
+    click.echo(jnd_scale.study_jnd(scores, make_folder(out)))

@@ -1,9 +1,10 @@
-"""`metamer metrics recover`, `efficacy`, `tolerance`, `neighbours` and `detection`."""
+"""`metamer metrics recover`, `efficacy`, `tolerance`, `neighbours`, `detection` and `map`."""
 
 from pathlib import Path
 
 import click
 
+from metamer.codec.errors import MetamerError
 from metamer.commands.metrics.chosen import chosen_distances
 from metamer.commands.options import make_folder, metric_option, out_option
 from metamer.perception.registry import metrics as registered
@@ -156,3 +157,39 @@ def detection(photos: Path, out: Path) -> None:
     from metamer.evaluation.probes import detection as study
 
     click.echo(study.study_detection(held_out_paths(photos), make_folder(out)))
+
+
+@click.command("map")
+@click.argument("reference", type=click.Path(path_type=Path))
+@click.argument("image", type=click.Path(path_type=Path))
+@click.option(
+    "-m",
+    "--metric",
+    "spec",
+    default="visibility",
+    show_default=True,
+    metavar="SPEC",
+    help="visibility, with options as visibility:weights=FILE.",
+)
+@click.option(
+    "--out",
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="PNG to write.",
+)
+def visibility_map(reference: Path, image: Path, spec: str, out: Path) -> None:
+    """Draw where people see IMAGE differ from REFERENCE: the probability, place by place.
+
+    Black is never, yellow always; REFERENCE lies below in grey.
+    """
+    from metamer.evaluation.probes.visibility_map import draw_map
+    from metamer.perception.distances.visibility import Visibility
+
+    (distance,) = chosen_distances((spec,), ())
+    if not isinstance(distance, Visibility):
+        raise MetamerError(f"{spec} has no map; visibility has")
+    found = draw_map(reference, image, distance, out)
+    click.echo(
+        f"seen with probability {found.whole:.2f}; where it is most, {found.highest:.2f}; "
+        f"by half of the people or more on {found.area:.1%} of the picture"
+    )

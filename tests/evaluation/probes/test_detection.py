@@ -11,6 +11,7 @@ from metamer.evaluation import json_lines
 from metamer.evaluation.probes import detection
 from metamer.evaluation.probes.detection import DetectionRow, agreement_with_teacher
 from metamer.perception import create
+from metamer.perception.distances.visibility import JND_PER_JOD
 
 
 @pytest.fixture
@@ -96,4 +97,6 @@ def test_within_a_photograph_differences_between_photographs_do_not_count(rng):
 def test_probabilities_of_the_teacher_come_from_its_jod(quick, photo, tmp_path):
     (row, *_) = detection.detection_rows([photo], create("mse"), tmp_path / "out")
     jod = json_lines.read_lines(tmp_path / "out" / detection.TEACHER_FILE)[0][1]
-    assert row.teacher == pytest.approx(torch.erf(torch.tensor(jod / 1.4826 / 2**0.5)).item())
+    assert row.teacher == pytest.approx(
+        torch.erf(torch.tensor(JND_PER_JOD * jod / 1.4826 / 2**0.5)).item()
+    )

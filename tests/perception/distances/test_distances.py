@@ -12,7 +12,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metamer.perception import ImageError, create, find, packages
+from metamer.evaluation.images import to_tensor
+from metamer.evaluation.probes.recovery import jpeg_round_trip
+from metamer.perception import ImageError, MetricError, create, find, packages
 from metamer.perception.catalogue import CATALOGUE
 from tests.perception.distances.pairs import pairs
 
@@ -200,3 +202,19 @@ def test_psnr_is_minus_ten_log_mse():
 def test_weights_stay_frozen(spec):
     assert not any(parameter.requires_grad for parameter in made(spec).parameters())
     assert not made(spec).train().training
+
+
+def test_colorvideovdp_takes_screens_of_ones_own(otters):
+    reference = to_tensor(otters.crop((100, 60, 228, 188)))
+    image = jpeg_round_trip(reference, 10)
+    standard = create("cvvdp")(reference, image)
+    assert create("cvvdp", pixels_per_degree=75.41)(reference, image).item() == pytest.approx(
+        standard.item(), abs=1e-3
+    )
+    near = create("cvvdp", pixels_per_degree=30.0)(reference, image)
+    pale = create("cvvdp", ambient=20_000.0)(reference, image)
+    assert near < standard < pale
+    with pytest.raises(MetricError, match="has its own peak"):
+        create("cvvdp", display="iphone_14_pro", peak=500.0)
+    with pytest.raises(MetricError, match="above 0"):
+        create("cvvdp", peak=0.0)

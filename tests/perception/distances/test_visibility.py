@@ -14,6 +14,7 @@ from metamer.evaluation.probes.recovery import jpeg_round_trip
 from metamer.perception import ImageError, WeightsError, create
 from metamer.perception.distances.visibility import (
     CURVE,
+    JND_PER_JOD,
     Detector,
     Pathway,
     Selu,
@@ -42,9 +43,10 @@ def image(height: int, width: int, seed: int = 0, batch: int = 1) -> torch.Tenso
     return torch.nn.functional.interpolate(coarse, (height, width), mode="bicubic").clamp(0, 1)
 
 
-def test_one_jod_is_three_quarters_of_choices_in_two():
-    assert probability(torch.tensor([0.0, 1.0])).tolist() == pytest.approx([0.0, 0.5], abs=1e-4)
-    correct = 0.5 + 0.5 * probability(torch.tensor(2.0)).item()
+def test_one_jnd_is_three_quarters_of_choices_in_two():
+    one = 1 / JND_PER_JOD
+    assert probability(torch.tensor([0.0, one])).tolist() == pytest.approx([0.0, 0.5], abs=1e-4)
+    correct = 0.5 + 0.5 * probability(torch.tensor(2 * one)).item()
     assert correct == pytest.approx(0.5 * (1 + math.erf(2 / 1.4826 / math.sqrt(2))))
 
 
@@ -81,6 +83,36 @@ def test_values_are_probabilities_and_the_loss_does_not_saturate(visibility):
         and visibility.loss(reference, reference).item() == 0
     )
     assert torch.equal(visibility(reference, far), visibility(far, reference))
+
+
+def test_just_noticeable_differences_go_on_where_the_probability_ends(visibility, tmp_path):
+    (tmp_path / "same.safetensors").write_bytes(safetensors.torch.save(detector().state_dict()))
+    jnd = create("visibility-jnd", weights=str(tmp_path / "same.safetensors"))
+    reference = image(64, 80)
+    for other in (image(64, 80, 1), 1 - reference):
+        assert torch.allclose(
+            jnd(reference, other), JND_PER_JOD * visibility.loss(reference, other)
+        )
+
+
+def test_a_map_is_of_every_pixel_and_shows_the_place(visibility):
+    """Sides that fill no cells; a difference in one corner is seen there."""
+    reference = image(61, 83, batch=2)
+    changed = reference.clone()
+    changed[1, :, 40:, 60:] = 1 - changed[1, :, 40:, 60:]
+    found = visibility.map(reference, changed)
+    assert found.shape == (2, 61, 83) and found.min() >= 0 and found.max() <= 1
+    assert found[0].max() == 0
+    assert found[1, 44:, 64:].mean() > 10 * found[1, :24, :40].mean()
+
+
+def test_a_map_of_what_is_the_same_everywhere_says_what_the_whole_does():
+    net = detector()
+    reference = torch.full((1, 3, 320, 320), 0.4)
+    features, others = net(reference), net(reference + 0.3)
+    whole = net.distance(features, others)
+    inside = net.distance_map(features, others)[:, 32:48, 32:48]  # edges are padded with zeros
+    assert torch.allclose(inside.mean(), whole.squeeze(), rtol=0.1)
 
 
 def test_images_of_a_batch_do_not_mix(visibility):

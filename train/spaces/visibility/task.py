@@ -6,6 +6,7 @@ compared with the white boxes' output there, with equal weights. They freeze the
 detection is trained; here it keeps its losses while detection's gradients pass through it.
 """
 
+import math
 from dataclasses import dataclass
 from pathlib import Path
 from typing import NamedTuple
@@ -23,7 +24,6 @@ from metamer.perception.distances.visibility import (
     RESPONSE,
     Detector,
     cells,
-    probability,
 )
 from metamer.perception.vision import retina
 from metamer.perception.vision.display import STANDARD_4K
@@ -36,6 +36,9 @@ from metamer.train.spaces.visibility.labels import Labels
 FOLDER = "labels"  # in the run's folder
 VALIDATION_BATCH = 32
 VISIBLE = 0.05  # JOD; distances below it need not be told apart
+# JOD a unit of the curve that training compares distances on: people's own, 3.17 times as steep,
+# is flat beyond 2 JOD and would teach nothing there
+SPAN = 1.4826
 SPREAD = 0.02  # of a white box's output about its mean; a smaller one counts as this
 
 
@@ -107,12 +110,17 @@ def module_errors(space: Detector, image: Tensor) -> dict[str, Tensor]:
     }
 
 
+def curve(jod: Tensor) -> Tensor:
+    """Distances in JOD on a scale from 0 to 1 that tells all of them apart."""
+    return torch.erf(jod / (SPAN * math.sqrt(2)))
+
+
 def detection_errors(predicted: Tensor, distance: Tensor) -> dict[str, Tensor]:
-    """Of (N,) distances in JOD: mean absolute errors of the probability, and of the distance's
-    logarithm above `VISIBLE`.
+    """Of (N,) distances in JOD: mean absolute errors on `curve`, and of the distance's logarithm
+    above `VISIBLE`.
     """
     return {
-        "probability": (probability(predicted) - probability(distance)).abs().mean(),
+        "probability": (curve(predicted) - curve(distance)).abs().mean(),
         "distance": ((predicted + VISIBLE).log() - (distance + VISIBLE).log()).abs().mean(),
     }
 
@@ -178,8 +186,8 @@ class VisibilityTask(Task):
             errors.append(module_errors(space, batch.image[:2] / 255))
             batches.append(batch)
         ours, teacher = (
-            probability(torch.cat(predicted)),
-            probability(torch.cat([batch.distance for batch in batches])),
+            curve(torch.cat(predicted)),
+            curve(torch.cat([batch.distance for batch in batches])),
         )
         kind = torch.cat([batch.kind for batch in batches])
         figures = {
