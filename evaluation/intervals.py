@@ -42,6 +42,22 @@ def bootstrap_interval(
         items.
     """
     arrays = [np.asarray(array) for array in arrays]
+    check_resampled(arrays, clusters)
+    members = cluster_members(np.arange(len(arrays[0])) if clusters is None else clusters)
+
+    def of_resample(drawn: np.ndarray, axis: int = 0) -> float:
+        chosen = drawn
+        if clusters is not None:
+            chosen = np.concatenate([members[cluster] for cluster in drawn])
+        return statistic(*(array[chosen] for array in arrays))
+
+    values = resampled(np.arange(len(members)), of_resample, samples, seed, vectorized=False)
+    low, high = percentiles(values[~np.isnan(values)], level)
+    return float(low), float(high)
+
+
+def check_resampled(arrays: Sequence[np.ndarray], clusters: np.ndarray | None) -> None:
+    """Raises MetamerError for arrays that cannot be resampled together."""
     count = len(arrays[0])
     if any(array.shape != (count,) for array in arrays):
         raise MetamerError(
@@ -52,42 +68,48 @@ def bootstrap_interval(
         raise MetamerError("NaN among the values to resample")
     if clusters is not None and len(clusters) != count:
         raise MetamerError(f"{len(clusters)} cluster labels for {count} items")
-    if not count:
-        return float("nan"), float("nan")
-    labels = (
-        np.arange(count)
-        if clusters is None
-        else np.unique(clusters, return_inverse=True)[1].ravel()
-    )
-    members = np.split(np.argsort(labels, kind="stable"), np.cumsum(np.bincount(labels))[:-1])
 
-    def of_resample(drawn: np.ndarray) -> float:
-        chosen = (
-            drawn if clusters is None else np.concatenate([members[cluster] for cluster in drawn])
-        )
-        return statistic(*(array[chosen] for array in arrays))
 
-    from scipy import stats  # half a second, which what only draws means can do without
+def cluster_members(labels: np.ndarray) -> list[np.ndarray]:
+    """The indices of the items of each cluster, by (N,) labels."""
+    if not len(labels):
+        return []
+    numbers = np.unique(labels, return_inverse=True)[1].ravel()
+    return np.split(np.argsort(numbers, kind="stable"), np.cumsum(np.bincount(numbers))[:-1])
 
-    if len(members) == 1:  # SciPy takes two items at least; every resample of one is that one
-        values = np.array([of_resample(np.zeros(1, int))])
-    else:
-        with warnings.catch_warnings():
-            # of NaN, which do not count here
-            warnings.simplefilter("ignore", stats.DegenerateDataWarning)
-            values = stats.bootstrap(
-                (np.arange(len(members)),),
-                of_resample,
-                n_resamples=samples,
-                vectorized=False,
-                method="percentile",
-                random_state=np.random.default_rng(seed),
-            ).bootstrap_distribution
-    values = values[~np.isnan(values)]
-    if not len(values):
-        return float("nan"), float("nan")
-    low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2))
-    return float(low), float(high)
+
+def resampled(
+    items: np.ndarray, statistic: Callable[..., np.ndarray], samples: int, seed: int, **options
+) -> np.ndarray:
+    """(…, samples) values of a statistic of (N, …) items, drawn with replacement by SciPy.
+
+    None of no items. options: of `scipy.stats.bootstrap`.
+    """
+    from scipy import stats  # a third of a second, which what draws nothing can do without
+
+    if not len(items):
+        return np.zeros((*items.shape[1:], 0))
+    if len(items) == 1:  # SciPy takes two items at least; every resample of one is that one
+        return np.asarray(statistic(items, axis=0), float)[..., None]
+    with warnings.catch_warnings():
+        # of NaN, with which callers deal
+        warnings.simplefilter("ignore", stats.DegenerateDataWarning)
+        return stats.bootstrap(
+            (items,),
+            statistic,
+            n_resamples=samples,
+            method="percentile",
+            random_state=np.random.default_rng(seed),
+            **options,
+        ).bootstrap_distribution
+
+
+def percentiles(values: np.ndarray, level: float) -> tuple[np.ndarray, np.ndarray]:
+    """The ends between which ``level`` of (…, samples) values lie; NaN of none."""
+    if not values.shape[-1]:
+        return np.full(values.shape[:-1], np.nan), np.full(values.shape[:-1], np.nan)
+    low, high = np.quantile(values, ((1 - level) / 2, (1 + level) / 2), axis=-1)
+    return low, high
 
 
 def mean_intervals(
@@ -104,17 +126,8 @@ def mean_intervals(
     Returns:
         The ends, of the shape of ``values`` without its first axis.
     """
-    values = np.asarray(values, float)
-    count = len(values)
-    if not count:
-        return np.full(values.shape[1:], np.nan), np.full(values.shape[1:], np.nan)
-    drawn = np.random.default_rng(seed).integers(0, count, (samples, count))
-    # how often each item comes in each resample: one product of matrices makes all means
-    weights = np.zeros((samples, count))
-    np.add.at(weights, (np.arange(samples)[:, None], drawn), 1 / count)
-    means = (weights @ values.reshape(count, -1)).reshape(samples, *values.shape[1:])
-    low, high = np.quantile(means, ((1 - level) / 2, (1 + level) / 2), axis=0)
-    return low, high
+    values = resampled(np.asarray(values, float), np.mean, samples, seed, axis=0, vectorized=True)
+    return percentiles(values, level)
 
 
 def jackknife_interval(

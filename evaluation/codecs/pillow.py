@@ -3,7 +3,7 @@
 import contextlib
 import io
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import PIL
 from PIL import Image, features
@@ -55,6 +55,77 @@ def quality_option(setting: float) -> dict[str, object]:
     return {"quality": setting}
 
 
+JPEG = PillowFormat(
+    "JPEG",
+    (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95),
+    range(1, 96),
+    quality_option,
+    {"subsampling": "4:2:0", "optimize": True, "progressive": True},
+    {
+        "subsampling": TEXT,
+        "optimize": BOOLEAN,
+        "progressive": BOOLEAN,
+        "smooth": INTEGER,
+        "keep_rgb": BOOLEAN,
+        "restart_marker_blocks": INTEGER,
+        "restart_marker_rows": INTEGER,
+    },
+)
+WEBP = PillowFormat(
+    "WEBP",
+    (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95),
+    range(101),
+    quality_option,
+    {"method": 6},
+    {"method": INTEGER},
+)
+AVIF = PillowFormat(
+    "AVIF",
+    range(10, 100, 10),
+    range(101),
+    quality_option,
+    {"speed": 6, "subsampling": "4:2:0"},
+    {
+        "speed": INTEGER,
+        "subsampling": TEXT,
+        "codec": TEXT,
+        "range": TEXT,
+        "tile_rows": INTEGER,
+        "tile_cols": INTEGER,
+        "autotiling": BOOLEAN,
+        "max_threads": INTEGER,
+    },
+)
+JPEG_2000 = PillowFormat(
+    "JPEG2000",
+    (240, 160, 120, 80, 60, 40, 30, 20, 15, 10, 8),
+    # 1000 … 2.4 in steps of 1 %, finer than a rate need be
+    [1000 * 0.99**step for step in range(600)],
+    lambda ratio: {"quality_layers": [ratio]},
+    {"quality_mode": "rates", "irreversible": True, "mct": 1},
+    {
+        "irreversible": BOOLEAN,
+        "mct": INTEGER,
+        "num_resolutions": INTEGER,
+        "progression": TEXT,
+        "no_jp2": BOOLEAN,
+    },
+)
+JPEG_XL = PillowFormat(
+    "JXL",
+    (10, 20, 30, 40, 50, 60, 70, 80, 90, 95),
+    range(100),
+    quality_option,
+    {},
+    {
+        "effort": INTEGER,
+        "decoding_speed": INTEGER,
+        "use_container": BOOLEAN,
+        "num_threads": INTEGER,
+    },
+)
+
+
 def pillow_formats() -> dict[str, PillowFormat]:
     """Every format this Pillow can write, by name, as it is used where nothing else is asked for.
 
@@ -62,80 +133,16 @@ def pillow_formats() -> dict[str, PillowFormat]:
     4:4:4. JPEG 2000: the 9/7 wavelet with its colour transform, one layer at the given compression
     ratio. JPEG XL: when the package pillow-jxl-plugin is there.
     """
-    formats = {
-        "jpeg": PillowFormat(
-            "JPEG",
-            (5, 10, 15, 20, 30, 40, 50, 60, 70, 80, 90, 95),
-            range(1, 96),
-            quality_option,
-            {"subsampling": "4:2:0", "optimize": True, "progressive": True},
-            {
-                "subsampling": TEXT,
-                "optimize": BOOLEAN,
-                "progressive": BOOLEAN,
-                "smooth": INTEGER,
-                "keep_rgb": BOOLEAN,
-                "restart_marker_blocks": INTEGER,
-                "restart_marker_rows": INTEGER,
-            },
-        )
-    }
+    formats = {"jpeg": JPEG}
     if features.check("webp"):
-        formats["webp"] = PillowFormat(
-            "WEBP",
-            (0, 5, 10, 20, 30, 40, 50, 60, 70, 80, 90, 95),
-            range(101),
-            quality_option,
-            {"method": 6},
-            {"method": INTEGER},
-        )
+        formats["webp"] = WEBP
     if features.check("avif"):
-        taken = {
-            "speed": INTEGER,
-            "subsampling": TEXT,
-            "codec": TEXT,
-            "range": TEXT,
-            "tile_rows": INTEGER,
-            "tile_cols": INTEGER,
-            "autotiling": BOOLEAN,
-            "max_threads": INTEGER,
-        }
-        for name, subsampling in (("avif", "4:2:0"), ("avif-444", "4:4:4")):
-            usual = {"speed": 6, "subsampling": subsampling}
-            formats[name] = PillowFormat(
-                "AVIF", range(10, 100, 10), range(101), quality_option, usual, taken
-            )
+        formats["avif"] = AVIF
+        formats["avif-444"] = replace(AVIF, usual=AVIF.usual | {"subsampling": "4:4:4"})
     if features.check("jpg_2000"):
-        # 1000 … 2.4 in steps of 1 %, finer than a rate need be
-        ratios = [1000 * 0.99**step for step in range(600)]
-        formats["jpeg2000"] = PillowFormat(
-            "JPEG2000",
-            (240, 160, 120, 80, 60, 40, 30, 20, 15, 10, 8),
-            ratios,
-            lambda ratio: {"quality_layers": [ratio]},
-            {"quality_mode": "rates", "irreversible": True, "mct": 1},
-            {
-                "irreversible": BOOLEAN,
-                "mct": INTEGER,
-                "num_resolutions": INTEGER,
-                "progression": TEXT,
-                "no_jp2": BOOLEAN,
-            },
-        )
+        formats["jpeg2000"] = JPEG_2000
     with contextlib.suppress(ImportError):
         import pillow_jxl  # noqa: F401  registers JPEG XL with Pillow
 
-        formats["jxl"] = PillowFormat(
-            "JXL",
-            (10, 20, 30, 40, 50, 60, 70, 80, 90, 95),
-            range(100),
-            quality_option,
-            {},
-            {
-                "effort": INTEGER,
-                "decoding_speed": INTEGER,
-                "use_container": BOOLEAN,
-                "num_threads": INTEGER,
-            },
-        )
+        formats["jxl"] = JPEG_XL
     return formats
