@@ -19,6 +19,7 @@ from metamer.evaluation.probes.perceptnet_sweep.points import (
 )
 from metamer.evaluation.probes.perceptnet_sweep.scores import (
     Interval,
+    RatedPairs,
     best_strength,
     load_rated_pairs,
     measure_baselines,
@@ -38,6 +39,8 @@ NUMBERS, LAYERS_FIGURE, PARAMETERS_FIGURE, TABLE = (
     "parameters.png",
     "table.txt",
 )
+Scores = dict[str, dict[str, Interval]]  # point → layer in a readout → agreement
+Curves = dict[str, dict[int, dict[float, str]]]  # objective → seed → strength → point
 
 
 def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: bool = True) -> str:
@@ -49,23 +52,16 @@ def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: b
     and returns the table. Raises FileError, WeightsError, RatingsError.
     """
     people = load_rated_pairs(folder)
-    lines = measure_baselines(people, out)
     networks = {name: TrainedPoint(path, decoders) for name, path in points.items()}
+    baselines = measure_baselines(people, out)
     values = {name: measure_point(name, point, people, out) for name, point in networks.items()}
     scores = {
-        name: {kind: people.spearman(distances) for kind, distances in values[name].items()}
+        name: {layer: people.spearman(distances) for layer, distances in values[name].items()}
         for name in tracked(list(networks), "point", "agreement")
     }
-    references = {name: people.spearman(distances) for name, distances in lines.items()}
+    references = {name: people.spearman(distances) for name, distances in baselines.items()}
     curves = curves_by_objective(networks)
-    optima = {
-        f"{objective}, {curve}": best_strength(
-            people, {strength: values[name][END[readout]] for strength, name in along.items()}
-        )
-        for objective, seeds in curves.items()
-        for readout in READOUTS
-        for curve, along in named_curves(seeds, readout)
-    }
+    optima = curve_optima(people, curves, values)
     made_anew = (Path(folder) / ENTRIES).exists()
     title = f"{TITLE if made_anew else 'TID2013'}: {len(people.pairs)} images"
     numbers = {
@@ -84,7 +80,30 @@ def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: b
         },
     }
     files.write_file(str(out / NUMBERS), (json.dumps(numbers, indent=1) + "\n").encode())
-    drawn = {
+    plot_layers(networks, scores, title, out / LAYERS_FIGURE)
+    plot_parameters(curves, scores, references, title, out / PARAMETERS_FIGURE)
+    text = sweep_table(title, scores, references, optima)
+    files.write_file(str(out / TABLE), (text + "\n").encode())
+    return text
+
+
+def curve_optima(people: RatedPairs, curves: Curves, values: dict[str, dict]) -> dict[str, dict]:
+    """ "OBJECTIVE, READOUT" → `best_strength`, of every seed where there are several."""
+    return {
+        f"{objective}, {curve}": best_strength(
+            people, {strength: values[name][END[readout]] for strength, name in along.items()}
+        )
+        for objective, seeds in curves.items()
+        for readout in READOUTS
+        for curve, along in named_curves(seeds, readout)
+    }
+
+
+def plot_layers(
+    networks: Mapping[str, TrainedPoint], scores: Scores, title: str, path: Path
+) -> None:
+    """Agreement along the layers of points trained to reconstruct; nothing where there are none."""
+    curves = {
         f"{name}, {readout}": {
             layer: scores[name][layer_label(layer, readout)] for layer in point.layers
         }
@@ -92,13 +111,19 @@ def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: b
         if point.objective == PLAIN
         for readout in READOUTS
     }
-    if drawn:
+    if curves:
         plots.plot_steps(
-            {"layer": drawn},
-            f"Agreement by layer, trained to reconstruct; {title}",
-            out / LAYERS_FIGURE,
+            {"layer": curves}, f"Agreement by layer, trained to reconstruct; {title}", path
         )
-    drawn = {
+
+
+def plot_parameters(
+    curves: Curves, scores: Scores, references: dict[str, Interval], title: str, path: Path
+) -> None:
+    """Agreement at the encoder's end along the strength of each objective; nothing where no point
+    has one.
+    """
+    panels = {
         PARAMETERS[objective]: {
             curve: {strength: scores[name][END[readout]] for strength, name in along.items()}
             for readout in READOUTS
@@ -106,16 +131,13 @@ def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: b
         }
         for objective, seeds in curves.items()
     }
-    if drawn:
+    if panels:
         plots.plot_steps(
-            drawn,
+            panels,
             f"Agreement at the encoder's end by what it was trained for; {title}",
-            out / PARAMETERS_FIGURE,
-            {name: line[0] for name, line in references.items()},
+            path,
+            {name: value for name, (value, _, _) in references.items()},
         )
-    text = sweep_table(title, scores, references, optima)
-    files.write_file(str(out / TABLE), (text + "\n").encode())
-    return text
 
 
 def named_curves(
@@ -126,13 +148,11 @@ def named_curves(
         yield readout + (f", seed {seed}" if len(seeds) > 1 else ""), along
 
 
-def curves_by_objective(
-    networks: Mapping[str, TrainedPoint],
-) -> dict[str, dict[int, dict[float, str]]]:
+def curves_by_objective(networks: Mapping[str, TrainedPoint]) -> Curves:
     """Objective → seed → strength → name of the point, in order; plain reconstruction stands at
     strength 0.
     """
-    curves: dict[str, dict[int, dict[float, str]]] = {}
+    curves: Curves = {}
     for objective in PARAMETERS:
         for name, point in sorted(
             networks.items(), key=lambda item: (item[1].seed, item[1].strength)
@@ -148,7 +168,7 @@ def curves_by_objective(
 
 def sweep_table(
     title: str,
-    scores: dict[str, dict[str, Interval]],
+    scores: Scores,
     references: dict[str, Interval],
     optima: dict,
 ) -> str:
