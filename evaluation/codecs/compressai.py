@@ -9,7 +9,8 @@ ten with a hyperprior, that CompressAI does not count, 0.0002 bpp on Kodak.
 import hashlib
 import re
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
 from pathlib import Path
@@ -42,56 +43,38 @@ def compressai_codec(spec: str) -> Codec:
     """
     name = f"compressai:{spec}"
     network, _, checkpoint = spec.partition("@")
-    network, _, asked = network.partition(":")
+    network, _, options = network.partition(":")
     if network not in ARCHITECTURES:
         close = suggestion(network, ARCHITECTURES)
         raise MetamerError(
             f"CompressAI has no '{network}'{close}; it has {', '.join(ARCHITECTURES)}"
         )
     architecture = architecture_class(network)
-    from compressai.zoo.image import model_urls
-
-    if not checkpoint and network not in model_urls:
-        raise MetamerError(f"{name}: CompressAI publishes no weights of it; {name}@CHECKPOINT has")
-    version = f"CompressAI {metadata.version('compressai')}"
-    if checkpoint:
-        files = _checkpoints(checkpoint)
-        settings: Sequence[int] = sorted(files)
-        digest = hashlib.sha256(
-            b"".join(hashlib.sha256(files[at].read_bytes()).digest() for at in settings)
-        )
-        version += f" {digest.hexdigest()[:16]}"
-        if asked:
-            raise MetamerError(f"{name}: a checkpoint was trained as it was; leave {asked} out")
-    else:
-        chosen = parse_options(asked, {"metric": (str,), "trained": (bool,)}, name) if asked else {}
-        metric, trained = chosen.get("metric", "mse"), chosen.get("trained", True)
-        if metric not in model_urls[network]:
-            raise MetamerError(f"{name}: metric is one of {', '.join(model_urls[network])}")
-        settings = range(1, 1 + max(model_urls[network][metric]))
-
-    @cache  # rows go through all settings of one picture, then of the next
-    def weights(setting: float) -> torch.nn.Module:
-        if checkpoint:
-            return _network(architecture, files[setting])
-        return _ready_made(network, metric, int(setting), name, trained)
-
-    weights(settings[0])
+    weights = (
+        checkpoint_weights(architecture, checkpoint, options, name)
+        if checkpoint
+        else published_weights(network, options, name)
+    )
+    settings = weights.settings
+    weights.load(settings[0])
 
     def encode(picture: Image.Image, setting: float) -> bytes:
-        return pack(weights(setting), picture, settings.index(setting))
+        return pack(weights.load(setting), picture, settings.index(setting))
 
     def decode(data: bytes) -> Image.Image:
-        return unpack(weights(settings[data[0]]), data)
+        return unpack(weights.load(settings[data[0]]), data)
 
     def count(picture: Image.Image, setting: float) -> NetworkCost:
         with FlopCounterMode(display=False) as encoder:  # a multiply-accumulate is two operations
             data = encode(picture, setting)
         with FlopCounterMode(display=False) as decoder:
             decode(data)
-        weighed = sum(weight.numel() for weight in weights(setting).parameters())
-        return NetworkCost(encoder.get_total_flops() // 2, decoder.get_total_flops() // 2, weighed)
+        parameters = sum(weight.numel() for weight in weights.load(setting).parameters())
+        return NetworkCost(
+            encoder.get_total_flops() // 2, decoder.get_total_flops() // 2, parameters
+        )
 
+    version = f"CompressAI {metadata.version('compressai')}{weights.digest}"
     return Codec(
         name,
         name,
@@ -102,7 +85,60 @@ def compressai_codec(spec: str) -> Codec:
         decode,
         networks=True,
         count=count,
-        trained=bool(checkpoint) or trained,
+        trained=weights.trained,
+    )
+
+
+@dataclass(frozen=True)
+class NetworkWeights:
+    """Where a network's weights come from.
+
+    Attributes:
+        settings: By rising rate.
+        load: Setting → the network, kept once loaded: rows go through all settings of one picture,
+            then of the next.
+        digest: Of files, for the version.
+        trained: Whether the weights are.
+    """
+
+    settings: Sequence[int]
+    load: Callable[[float], torch.nn.Module]
+    digest: str = ""
+    trained: bool = True
+
+
+def checkpoint_weights(
+    architecture: type, checkpoint: str, options: str, name: str
+) -> NetworkWeights:
+    """Files of one's own training. Raises MetamerError."""
+    files = _checkpoints(checkpoint)
+    if options:
+        raise MetamerError(f"{name}: a checkpoint was trained as it was; leave {options} out")
+    settings = sorted(files)
+    digest = hashlib.sha256(
+        b"".join(hashlib.sha256(files[at].read_bytes()).digest() for at in settings)
+    )
+    return NetworkWeights(
+        settings,
+        cache(lambda setting: _network(architecture, files[setting])),
+        f" {digest.hexdigest()[:16]}",
+    )
+
+
+def published_weights(network: str, options: str, name: str) -> NetworkWeights:
+    """What CompressAI's authors published, or random weights. Raises MetamerError."""
+    from compressai.zoo.image import model_urls
+
+    if network not in model_urls:
+        raise MetamerError(f"{name}: CompressAI publishes no weights of it; {name}@CHECKPOINT has")
+    chosen = parse_options(options, {"metric": (str,), "trained": (bool,)}, name) if options else {}
+    metric, trained = chosen.get("metric", "mse"), chosen.get("trained", True)
+    if metric not in model_urls[network]:
+        raise MetamerError(f"{name}: metric is one of {', '.join(model_urls[network])}")
+    return NetworkWeights(
+        range(1, 1 + max(model_urls[network][metric])),
+        cache(lambda setting: _ready_made(network, metric, int(setting), name, trained)),
+        trained=trained,
     )
 
 
