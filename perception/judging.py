@@ -4,7 +4,7 @@ point, `metamer.judges`.
 
 import numpy as np
 
-from metamer.perception.registry import find, from_spec
+from metamer.perception.registry import from_spec, metric_of
 
 
 class Judge:
@@ -24,7 +24,7 @@ class Judge:
     """
 
     def __init__(self, spec: str):
-        metric = find(spec.partition(":")[0])
+        metric = metric_of(spec)
         self.name, self.best = spec, metric.best
         self.higher_is_better = metric.higher_is_better
         self._distance = from_spec(spec)

@@ -49,6 +49,11 @@ class Metric:
     trainable: bool = True
     aliases: tuple[str, ...] = ()
 
+    @property
+    def direction(self) -> int:
+        """1 where larger values are better, −1 where smaller ones are."""
+        return 1 if self.higher_is_better else -1
+
     def build(self) -> Callable:
         """The factory itself, imported."""
         if callable(self.factory):

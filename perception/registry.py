@@ -76,6 +76,11 @@ def find(name: str) -> Metric:
     return by_alias[key]
 
 
+def metric_of(spec: str) -> Metric:
+    """What the registry says of a distance, by its spec or its label; raises as `find`."""
+    return find(spec.partition(":")[0])
+
+
 def create(name: str, **options: object) -> "Distance":
     """A distance by name, with its weights loaded.
 

@@ -90,15 +90,13 @@ def measure_picture(
             keep(path, point).parent.mkdir(parents=True, exist_ok=True)
             save_image(decoded, keep(path, point))
         if without:
+            values = panel.compare(place, panel.places(to_tensor(decoded)))
+            check_numbers(values, codec, path.name, setting)
             row = new_row(path.name, point, codec, setting, streams, cost)
             row |= {"pixels": digest, "flat_areas": flat_areas(picture, decoded)}
             row |= extra_fields or {}
-            row |= dict.fromkeys(labels) | {
-                key: value for key, value in old.items() if key not in row
-            }
-            values = panel.compare(place, panel.places(to_tensor(decoded)))
-            check_numbers(values, codec, path.name, setting)
-            json_lines.append_line(results, row | values)
+            kept = {key: value for key, value in old.items() if key not in row}
+            json_lines.append_line(results, row | dict.fromkeys(labels) | kept | values)
         tick()
 
 

@@ -3,7 +3,7 @@
 import functools
 import json
 import multiprocessing
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor, wait
 from pathlib import Path
 
@@ -76,10 +76,7 @@ def measure_pictures(
     # unusable distances are reported before the first hour is spent
     labels = [cached_distance(spec).label for spec in specs]
     results.parent.mkdir(parents=True, exist_ok=True)
-    text = results.read_text() if results.exists() else ""
-    # an interrupted run left half a line, to which nothing may be added
-    if not text.endswith("\n"):
-        files.write_file(str(results), text[: text.rfind("\n") + 1].encode())
+    drop_half_line(results)
     record_run(results.parent)
     machines = results.parent / "machines.json"
     extra_fields = {"jobs": jobs, "machine": record_machine(machines, machine.conditions())}
@@ -113,12 +110,25 @@ def measure_pictures(
         else:
             measure_in_processes(work, paths, jobs, bar)
     measured = current_rows(read_rows(results), points, digests)
-    for label, side in (
-        (cached_distance(spec).label, cached_distance(spec).min_side) for spec in specs
-    ):
-        if all(row[label] is None for row in measured.values()):
-            raise ImageError(f"{label} needs {side} pixels a side, which no picture has")
+    check_measured(measured.values(), specs)
     return measured
+
+
+def drop_half_line(results: Path) -> None:
+    """Cuts off what an interrupted run left of a line, to which nothing may be added."""
+    text = results.read_text() if results.exists() else ""
+    if not text.endswith("\n"):
+        files.write_file(str(results), text[: text.rfind("\n") + 1].encode())
+
+
+def check_measured(rows: Iterable[Row], specs: Sequence[str]) -> None:
+    """Raises ImageError for a distance that every picture is too small for."""
+    rows = list(rows)
+    for distance in map(cached_distance, specs):
+        if all(row[distance.label] is None for row in rows):
+            raise ImageError(
+                f"{distance.label} needs {distance.min_side} pixels a side, which no picture has"
+            )
 
 
 def measure_in_processes(

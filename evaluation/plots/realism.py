@@ -18,7 +18,7 @@ from metamer.evaluation.plots.style import (
 )
 from metamer.evaluation.realism.measures import RealismMeasure, all_measures
 from metamer.evaluation.results.summary import RateSummary, by_codec, realism_paths, realism_setting
-from metamer.perception.registry import find
+from metamer.perception.registry import metric_of
 
 
 def _interval(panel: Axes, x: float, figures: Sequence[float], colour: str) -> None:
@@ -140,7 +140,7 @@ def _plane(
             (*place(summary), f"{summary.target:g} bpp", MUTED)
             for summary in curves[summaries[0].codec]
         ]
-    if not find(label.partition(":")[0]).higher_is_better:
+    if not metric_of(label).higher_is_better:
         panel.invert_xaxis()
     panel.invert_yaxis()
     panel.margins(0.16)

@@ -12,7 +12,7 @@ from metamer.evaluation.rate import bjontegaard, published
 from metamer.evaluation.rate.published import PublishedCodec
 from metamer.evaluation.results.at_rate import TOLERANCE
 from metamer.perception.metric import Metric
-from metamer.perception.registry import find
+from metamer.perception.registry import metric_of
 
 FLOOR = 1e-10  # of what a logarithm is taken of
 
@@ -33,13 +33,13 @@ def bd_scale(metric: Metric) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
 
 def on_scale(label: str, curve: np.ndarray) -> np.ndarray:
     """A curve, (points, 1 + values) bpp and values of a distance, with those on its `bd_scale`."""
-    change = bd_scale(find(label.partition(":")[0]))[1]
+    change = bd_scale(metric_of(label))[1]
     return np.c_[curve[:, 0], change(curve[:, 1:])]
 
 
 def curves_by_picture(rows: Iterable[Row], label: str) -> bjontegaard.PictureCurves:
     """Every picture's curves in a distance, whose means are on its `bd_scale`."""
-    return bjontegaard.picture_curves(rows, label, bd_scale(find(label.partition(":")[0]))[1])
+    return bjontegaard.picture_curves(rows, label, bd_scale(metric_of(label))[1])
 
 
 def mean_curves(rows: Iterable[Row], label: str) -> tuple[str, dict[str, np.ndarray]]:
@@ -47,7 +47,7 @@ def mean_curves(rows: Iterable[Row], label: str) -> tuple[str, dict[str, np.ndar
     pictures.
     """
     of = curves_by_picture(rows, label)
-    return f"{label}{bd_scale(find(label.partition(':')[0]))[0]}", {
+    return f"{label}{bd_scale(metric_of(label))[0]}", {
         codec: of.curve(codec) for codec in of.values
     }
 

@@ -74,15 +74,12 @@ def evaluate_at_rates(
         MetamerError: Unknown codecs, a sheet at another rate, pictures that cannot be read.
         PerceptionError: Distances or weights that cannot be used.
     """
-    out, targets = Path(out), list(dict.fromkeys(targets))
+    targets = list(dict.fromkeys(targets))
     if sheet_rate is not None and sheet_rate not in targets:
         raise MetamerError(f"a sheet at {sheet_rate:g} bpp needs --bpp {sheet_rate:g}")
     paths = held_out_paths(folder)
-    codecs = {get_codec(name).name: name for name in names}
-    names = list(dict.fromkeys([*names, *([anchor] if anchor and anchor not in codecs else [])]))
     # unknown codecs and weights that are not here are reported before the first hour is spent
-    check_trained(names)
-    anchor = get_codec(codecs.get(anchor, anchor or names[0])).name
+    names, anchor = codecs_and_anchor(names, anchor)
     sample = FeatureSampler(critic=critic) if with_realism else None
     points = [Point(name, target=target) for target in targets for name in names]
     places = functools.partial(decoded_path, out / "decoded") if keep else None
@@ -98,14 +95,23 @@ def evaluate_at_rates(
         measure_realism(summaries, paths, rows, sample)
     text = matched_table(summaries, anchor, rows)
     files.write_file(str(out / "matched.txt"), (text + "\n").encode())
-    files.write_file(
-        str(out / "matched.json"),
-        (json.dumps(list(map(asdict, summaries)), indent=1) + "\n").encode(),
-    )
+    summaries_json = json.dumps(list(map(asdict, summaries)), indent=1)
+    files.write_file(str(out / "matched.json"), (summaries_json + "\n").encode())
     if sheet_rate is not None:
         sheet = [point for point in points if point.target == sheet_rate]
         save_crop_sheet(paths, measured, sheet, out / "crops.png")
     return text
+
+
+def codecs_and_anchor(names: Sequence[str], anchor: str | None) -> tuple[list[str], str]:
+    """What is to be measured, the anchor included, and what the anchor is called in results.
+
+    Raises as `check_trained`.
+    """
+    codecs = {get_codec(name).name: name for name in names}
+    names = list(dict.fromkeys([*names, *([anchor] if anchor and anchor not in codecs else [])]))
+    check_trained(names)
+    return names, get_codec(codecs.get(anchor, anchor or names[0])).name
 
 
 def check_trained(names: Sequence[str]) -> None:

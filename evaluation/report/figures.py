@@ -45,33 +45,26 @@ def draw_figures(
     """
     results = load_results(folders)
     published_names = [published.find_published(name).name for name in others]
+    check_anchor(results, anchor)
     work = complexity_points(complexity, results.rows) if complexity else []
     if others or work:
         published.check_kodak_digests(results.digests())
-    codecs = [
-        *(row["codec"] for row in results.rows + results.matched),
-        *(summary.codec for summary in results.summaries),
-    ]
-    styles = plots.codec_styles([*codecs, *published_names])
-    if anchor and anchor not in {row["codec"] for row in results.rows + results.matched}:
-        raise MetamerError(
-            f"{anchor} was not measured; there are {', '.join(dict.fromkeys(codecs))}"
+    styles = plots.codec_styles([*results.codecs(), *published_names])
+    curves = {
+        name: figure_data(rows, chosen_labels(distance_labels(rows), specs), others, anchor)
+        for name, rows in (
+            ("rate_distortion", results.rows),
+            ("rate_distortion_matched", results.matched),
         )
-    figures = {}
-    for name, rows in (
-        ("rate_distortion", results.rows),
-        ("rate_distortion_matched", results.matched),
-    ):
-        if rows:
-            labels = chosen_labels(distance_labels(rows), specs)
-            figures[name] = figure_data(rows, labels, others, anchor) | {"styles": styles}
+        if rows
+    }
     gains, against = gains_against(results.rows, specs, anchor)
     out.mkdir(parents=True, exist_ok=True)
     written = []
     for suffix in dict.fromkeys(formats):
-        for name, parts in figures.items():
+        for name, data in curves.items():
             written.append(out / f"{name}.{suffix}")
-            plots.plot_rate_distortion(path=written[-1], **parts)
+            plots.plot_rate_distortion(path=written[-1], styles=styles, **data)
         if gains:
             written.append(out / f"gains.{suffix}")
             plots.plot_gains(gains, against, written[-1], styles)
@@ -83,6 +76,12 @@ def draw_figures(
             written.append(out / f"rate_distortion_complexity.{suffix}")
             plots.plot_complexity(work, written[-1], published.ANCHOR)
     return written, untrained_notes(results)
+
+
+def check_anchor(results: Results, anchor: str | None) -> None:
+    """Raises MetamerError for an anchor that was not measured."""
+    if anchor and anchor not in {row["codec"] for row in results.rows + results.matched}:
+        raise MetamerError(f"{anchor} was not measured; there are {', '.join(results.codecs())}")
 
 
 def untrained_notes(results: Results) -> list[str]:

@@ -129,9 +129,7 @@ def page_context(
 
 def codec_looks(results: Results, names: Sequence[str]) -> dict[str, plots.Style]:
     """Codec → its look, the same in every chart of the page and in `metamer plot`'s figures."""
-    codecs = [row["codec"] for row in results.rows + results.matched]
-    codecs += [summary.codec for summary in results.summaries]
-    looks = plots.codec_styles([*codecs, *names])
+    looks = plots.codec_styles([*results.codecs(), *names])
     return looks | {published_label(name): looks[name] for name in names}
 
 

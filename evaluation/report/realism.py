@@ -12,7 +12,7 @@ from metamer.evaluation.results.summary import (
     realism_paths,
     realism_setting,
 )
-from metamer.perception.registry import find
+from metamer.perception.registry import metric_of
 
 
 def count_text(counts: Iterable[int]) -> str:
@@ -28,68 +28,70 @@ def realism_section(summaries: Sequence[RateSummary]) -> dict | None:
     measured = [summary for summary in summaries if summary.realism]
     if not measured:
         return None
-    measures, distances = (
-        all_measures([summary.realism for summary in measured]),
-        list(dict.fromkeys(label for summary in measured for label in summary.means)),
-    )
+    measures = all_measures([summary.realism for summary in measured])
+    distances = list(dict.fromkeys(label for summary in measured for label in summary.means))
+    rates = [summary.bpp for summary in measured]
 
-    def point(summary: RateSummary) -> dict:
-        return {
-            "codec": summary.codec,
-            "slider": realism_setting(summary.codec),
-            "rate": f"{summary.target:g}",
-            "bpp": summary.bpp,
-            "realism": [
-                six_digits(measure.figures(summary.realism))
-                if measure.measured(summary.realism)
-                else None
-                for measure in measures
-            ],
-            "means": [
-                float(f"{summary.means[label].value:.6g}") if label in summary.means else None
-                for label in distances
-            ],
-        }
-
-    def cell(measure: RealismMeasure, summary: RateSummary) -> dict[str, str]:
-        if not measure.measured(summary.realism):
-            return {"value": "–", "interval": ""}
-        value, *ends = (f"{figure:.4g}" for figure in measure.figures(summary.realism))
-        return {"value": value, "interval": " … ".join(ends)}
-
-    def block(rate: float) -> list[dict]:
-        return [
-            {
-                "rate": f"{rate:g}",
-                "codec": summary.codec,
-                "bpp": f"{summary.bpp:.3f}",
-                "cells": [cell(measure, summary) for measure in measures],
-            }
-            for summary in measured
-            if summary.target == rate
-        ]
+    def points(along: Sequence[RateSummary]) -> list[dict]:
+        return [chart_point(summary, measures, distances) for summary in along]
 
     return {
         "measures": [measure.label for measure in measures],
-        "ticks": six_digits(
-            round_ticks(
-                min(summary.bpp for summary in measured), max(summary.bpp for summary in measured)
-            )
-        ),
+        "ticks": six_digits(round_ticks(min(rates), max(rates))),
         "distances": [
-            {
-                "title": metric_title(label),
-                "better": 1 if find(label.partition(":")[0]).higher_is_better else -1,
-            }
+            {"title": metric_title(label), "better": metric_of(label).direction}
             for label in distances
         ],
-        "curves": [list(map(point, along)) for along in by_codec(measured).values()],
-        "sliders": [list(map(point, along)) for along in realism_paths(measured).values()],
-        "blocks": list(map(block, dict.fromkeys(summary.target for summary in measured))),
+        "curves": [points(along) for along in by_codec(measured).values()],
+        "sliders": [points(along) for along in realism_paths(measured).values()],
+        "blocks": [
+            [table_row(summary, measures) for summary in measured if summary.target == rate]
+            for rate in dict.fromkeys(summary.target for summary in measured)
+        ],
         "pictures": count_text(summary.realism["pictures"] for summary in measured),
         "patches": count_text(summary.realism["patches"] for summary in measured),
         "cautions": realism_cautions(measured),
     }
+
+
+def chart_point(
+    summary: RateSummary, measures: Sequence[RealismMeasure], distances: Sequence[str]
+) -> dict:
+    """A codec at a rate, in the charts; None for what was not measured."""
+    return {
+        "codec": summary.codec,
+        "slider": realism_setting(summary.codec),
+        "rate": f"{summary.target:g}",
+        "bpp": summary.bpp,
+        "realism": [
+            six_digits(measure.figures(summary.realism))
+            if measure.measured(summary.realism)
+            else None
+            for measure in measures
+        ],
+        "means": [
+            float(f"{summary.means[label].value:.6g}") if label in summary.means else None
+            for label in distances
+        ],
+    }
+
+
+def table_row(summary: RateSummary, measures: Sequence[RealismMeasure]) -> dict:
+    """A codec at a rate, in the table."""
+    return {
+        "rate": f"{summary.target:g}",
+        "codec": summary.codec,
+        "bpp": f"{summary.bpp:.3f}",
+        "cells": [table_cell(measure, summary) for measure in measures],
+    }
+
+
+def table_cell(measure: RealismMeasure, summary: RateSummary) -> dict[str, str]:
+    """A measure's value and interval, as text."""
+    if not measure.measured(summary.realism):
+        return {"value": "–", "interval": ""}
+    value, *ends = (f"{figure:.4g}" for figure in measure.figures(summary.realism))
+    return {"value": value, "interval": " … ".join(ends)}
 
 
 def miss_section(summaries: Iterable[RateSummary]) -> list[dict]:

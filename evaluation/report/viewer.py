@@ -13,7 +13,7 @@ from metamer.evaluation.plots.style import metric_title
 from metamer.evaluation.report.contents import decimals
 from metamer.evaluation.results.at_rate import excess
 from metamer.evaluation.results.folders import Results, distance_labels
-from metamer.perception.registry import find
+from metamer.perception.registry import metric_of
 
 
 def decoded_pair(decoded: Sequence[Path], row: Row) -> tuple[Path, Path] | None:
@@ -57,53 +57,66 @@ def viewer_section(results: Results, out: Path, most: int) -> dict | None:
     if not images:
         return None
     distances = distance_labels(results.matched)
-    pictures = []
-    for index in np.linspace(0, len(images) - 1, min(most, len(images))).round().astype(int):
-        own = [
-            row
-            for row in results.matched
-            if row["image"] == images[index] and row["codec"] in codecs
-        ]
-        pairs = [places[row["image"], row["codec"], row["target"]] for row in own]
-        decodes: dict[str, dict] = {f"{rate:g}": {} for rate in rates}
-        for row, (_, decoded) in zip(own, pairs, strict=True):
-            values = {
-                key: row.get(key) and float(f"{row[key]:.6g}")
-                for key in ("bytes", "bpp", *distances)
-            }
-            values["off"] = float(f"{100 * excess(row):.3g}")
-            decodes[f"{row['target']:g}"][row["codec"]] = {
-                "src": copy_picture(decoded, out),
-                **values,
-            }
-        pictures.append(
-            {
-                "name": images[index],
-                "width": own[0]["width"],
-                "height": own[0]["height"],
-                "original": copy_picture(pairs[0][0], out),
-                "decodes": decodes,
-            }
-        )
-    facts = [
+    chosen = np.linspace(0, len(images) - 1, min(most, len(images))).round().astype(int)
+    return {
+        "pictures": [
+            picture_entry(
+                [
+                    (row, places[row["image"], row["codec"], row["target"]])
+                    for row in results.matched
+                    if row["image"] == images[index] and row["codec"] in codecs
+                ],
+                distances,
+                out,
+            )
+            for index in chosen
+        ],
+        "all": len(images),
+        "rates": [f"{rate:g}" for rate in rates],
+        "codecs": codecs,
+        "facts": facts(results.matched, distances),
+    }
+
+
+def picture_entry(
+    decodes: Sequence[tuple[Row, tuple[Path, Path]]], distances: Sequence[str], out: Path
+) -> dict:
+    """Copies one picture, by its rows and their `decoded_pair`s, and says what of it is where."""
+    by_rate: dict[str, dict] = {}
+    for row, (_, decoded) in sorted(decodes, key=lambda item: item[0]["target"]):
+        values = {
+            key: row.get(key) and float(f"{row[key]:.6g}") for key in ("bytes", "bpp", *distances)
+        }
+        values["off"] = float(f"{100 * excess(row):.3g}")
+        by_rate.setdefault(f"{row['target']:g}", {})[row["codec"]] = {
+            "src": copy_picture(decoded, out),
+            **values,
+        }
+    row, (original, _) = decodes[0]
+    return {
+        "name": row["image"],
+        "width": row["width"],
+        "height": row["height"],
+        "original": copy_picture(original, out),
+        "decodes": by_rate,
+    }
+
+
+def facts(rows: Sequence[Row], distances: Sequence[str]) -> list[dict]:
+    """What the viewer says of a decode: key, title, decimals, and whether more (1), less (-1) or
+    neither (0) is better.
+    """
+    return [
         {"key": "bytes", "title": "bytes", "digits": 0, "better": 0},
         {"key": "bpp", "title": "bits per pixel", "digits": 3, "better": 0},
         {"key": "off", "title": "off the rate, %", "digits": 1, "better": 0},
-    ]
-    for label in distances:
-        better = 1 if find(label.partition(":")[0]).higher_is_better else -1
-        facts.append(
+        *(
             {
                 "key": label,
                 "title": metric_title(label),
-                "digits": decimals(results.matched, label),
-                "better": better,
+                "digits": decimals(rows, label),
+                "better": metric_of(label).direction,
             }
-        )
-    return {
-        "pictures": pictures,
-        "all": len(images),
-        "rates": list(decodes),
-        "codecs": codecs,
-        "facts": facts,
-    }
+            for label in distances
+        ),
+    ]

@@ -39,6 +39,12 @@ class Results:
     untrained: list[str] = field(default_factory=list)
     runs: list[Run] = field(default_factory=list)
 
+    def codecs(self) -> list[str]:
+        """Every codec with rows or summaries."""
+        measured = (row["codec"] for row in [*self.rows, *self.matched])
+        summed = (summary.codec for summary in self.summaries)
+        return list(dict.fromkeys([*measured, *summed]))
+
     def digests(self) -> list[str]:
         """`images.picture_digest` of every picture, empty where rows do not say."""
         rows = [*self.rows, *self.matched]

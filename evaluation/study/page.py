@@ -158,15 +158,9 @@ def write_study(
             shown, key = write_trials(trials, Pictures(names, page), seed, rng)
             identity = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
             blocks = [sorted(part, key=itemgetter("id")) for part in (shown[:size], shown[size:])]
-            data = {"study": identity, "blocks": blocks}
-            write_html(page, title, data)
-            files.write_file(
-                str(key_path),
-                json.dumps(
-                    {"kind": KEY_KIND, "study": identity, "seed": seed, "trials": key}, indent=1
-                ).encode(),
-                force=False,
-            )
+            write_html(page, title, {"study": identity, "blocks": blocks})
+            key_file = {"kind": KEY_KIND, "study": identity, "seed": seed, "trials": key}
+            files.write_file(str(key_path), json.dumps(key_file, indent=1).encode(), force=False)
             os.replace(page, out)
     except OSError as problem:
         raise FileError(f"{out}: {(problem.strerror or str(problem)).lower()}") from None

@@ -16,8 +16,7 @@ from metamer.evaluation.rate.matched_summary import summarise_rate
 from metamer.evaluation.realism import measures
 from metamer.evaluation.results import folders
 from metamer.evaluation.results.summary import RateSummary
-from metamer.perception.metric import Metric
-from metamer.perception.registry import find
+from metamer.perception.registry import metric_of
 from research.recorded_results import MODEL_IDS, current_name, read_results
 
 # none of which a shipped model was trained on
@@ -28,11 +27,6 @@ GENERATIVE = ("hific", "crdr")  # published codecs made for realism
 def number_text(value: float) -> str:
     """As many digits as tell codecs apart."""
     return f"{value:.{2 if abs(value) >= 1 else 4 if abs(value) >= 0.01 else 6}f}"
-
-
-def metric_of(label: str) -> Metric:
-    """The registry's entry of a distance's label."""
-    return find(label.partition(":")[0])
 
 
 def best_means(labels: Iterable[str], rows: Sequence[RateSummary]) -> dict[str, float]:
@@ -117,7 +111,7 @@ def differences_table(other: str, codec: str = "perceptual") -> str:
         differences = next(row.differences for row in summaries if row.codec == codec)
         cells = []
         for label in JUDGES:
-            sign = 1 if metric_of(label).higher_is_better else -1
+            sign = metric_of(label).direction
             text = (
                 "{:+.4f} [{:+.4f}, {:+.4f}]"
                 if label in ("dists", "lpips-vgg")

@@ -50,15 +50,15 @@ def test_every_metric_was_judged_and_every_trainable_one_put_to_the_recovery_tes
 
 def test_findings_name_all_that_makes_a_verdict():
     rows = findings()
-    assert len({row[0] for row in rows}) == 5
-    verdicts = (finding.REPRODUCED, finding.NOT, finding.OPEN)
-    assert all(row[2] in verdicts and all(row) for row in rows)
+    assert len({row.paper for row in rows}) == 5
+    verdicts = (finding.REPRODUCED, finding.NOT_REPRODUCED, finding.CANNOT_TELL)
+    assert all(row.verdict in verdicts and all(row) for row in rows)
     # single trainings tell nothing within what trainings scatter
     optimum = {"strength": 0.1, "over_plain": [0.05, 0.04, 0.06], "over_strongest": [0.2] * 3}
-    assert optimum_verdict(optimum, 0.2) == finding.OPEN
+    assert optimum_verdict(optimum, 0.2) == finding.CANNOT_TELL
     assert optimum_verdict(optimum | {"over_plain": [0.1] * 3}, 0.2) == finding.REPRODUCED
     beyond = optimum | {"strength": 4.0, "over_plain": [0.1] * 3, "over_strongest": [0.0] * 3}
-    assert optimum_verdict(beyond, 1.0) == finding.NOT
+    assert optimum_verdict(beyond, 1.0) == finding.NOT_REPRODUCED
 
 
 def test_visibility_counts_jnd_as_people_do():

@@ -48,7 +48,7 @@ def check_distortion(recipe: Recipe) -> None:
     """Distances exist, can be trained on, and fit into every stage's crops."""
     for spec in recipe.distortion:
         try:
-            metric = registry.find(spec.partition(":")[0])
+            metric = registry.metric_of(spec)
         except PerceptionError as problem:
             raise RecipeError(f"distortion: {problem}") from None
         if not metric.trainable:

@@ -73,8 +73,7 @@ def measure_baselines(people: RatedPairs, out: Path) -> dict[str, np.ndarray]:
     distances = [distance for distance in map(create, BASELINES) if distance.min_side <= side]
     rows = measure_pairs(people.pairs, Panel(distances), out / "values" / "baselines")
     return {
-        d.label: np.array([row[d.label] for row in rows]) * (1 if d.metric.higher_is_better else -1)
-        for d in distances
+        d.label: np.array([row[d.label] for row in rows]) * d.metric.direction for d in distances
     }
 
 

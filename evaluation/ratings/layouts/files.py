@@ -10,7 +10,7 @@ import math
 import posixpath
 import re
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -89,51 +89,21 @@ def split_cells(line: str) -> list[str]:
     ]
 
 
+SPREADSHEET = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"  # of a workbook's XML
+RELATION = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+
+
 def workbook_sheet(path: Path, name: str) -> Iterator[tuple[str, list[str]]]:
     """('file, row 1', cells as text) of one sheet of an Office Open XML workbook (ECMA-376, part 1,
     clause 18).
     """
-    space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
-    relation = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
     try:
         with zipfile.ZipFile(path) as book:
-            workbook = ElementTree.fromstring(book.read("xl/workbook.xml"))
-            wanted = next(
-                sheet.get(relation)
-                for sheet in workbook.iter(space + "sheet")
-                if sheet.get("name") == name
-            )
-            links = ElementTree.fromstring(book.read("xl/_rels/workbook.xml.rels"))
-            target = next(link.get("Target") for link in links if link.get("Id") == wanted)
-            rows = ElementTree.fromstring(book.read(posixpath.join("xl", target).lstrip("/"))).iter(
-                space + "row"
-            )
-            shared = []
-            if "xl/sharedStrings.xml" in book.namelist():
-                strings = ElementTree.fromstring(book.read("xl/sharedStrings.xml"))
-                shared = [
-                    "".join(part.text or "" for part in string.iter(space + "t"))
-                    for string in strings
-                ]
-        lines = []
-        for row in rows:
-            cells: dict[int, str] = {}
-            for cell in row.iter(space + "c"):
-                text = "".join(
-                    part.text or ""
-                    for part in cell.iter()
-                    if part.tag in (space + "v", space + "t")
-                )
-                column = 0
-                for letter in re.match("[A-Z]+", cell.get("r"))[0]:
-                    column = 26 * column + ord(letter) - ord("A") + 1
-                cells[column] = shared[int(text)] if cell.get("t") == "s" else text
-            lines.append(
-                (
-                    f"{path}, row {row.get('r')}",
-                    [cells.get(n, "") for n in range(1, max(cells, default=0) + 1)],
-                )
-            )
+            sheet, shared = read_sheet(book, name)
+        lines = [
+            (f"{path}, row {row.get('r')}", row_cells(row, shared))
+            for row in sheet.iter(SPREADSHEET + "row")
+        ]
     except OSError as problem:
         raise RatingsError(
             f"{path} cannot be read: {(problem.strerror or str(problem)).lower()}"
@@ -150,6 +120,43 @@ def workbook_sheet(path: Path, name: str) -> Iterator[tuple[str, list[str]]]:
     ):
         raise RatingsError(f"{path} is not a workbook that can be read") from None
     yield from lines
+
+
+def read_sheet(book: zipfile.ZipFile, name: str) -> tuple[ElementTree.Element, list[str]]:
+    """A sheet, and the strings that cells of all sheets share. Raises StopIteration where there is
+    no such sheet.
+    """
+    workbook = ElementTree.fromstring(book.read("xl/workbook.xml"))
+    wanted = next(
+        sheet.get(RELATION)
+        for sheet in workbook.iter(SPREADSHEET + "sheet")
+        if sheet.get("name") == name
+    )
+    links = ElementTree.fromstring(book.read("xl/_rels/workbook.xml.rels"))
+    target = next(link.get("Target") for link in links if link.get("Id") == wanted)
+    sheet = ElementTree.fromstring(book.read(posixpath.join("xl", target).lstrip("/")))
+    if "xl/sharedStrings.xml" not in book.namelist():
+        return sheet, []
+    strings = ElementTree.fromstring(book.read("xl/sharedStrings.xml"))
+    return sheet, [
+        "".join(part.text or "" for part in string.iter(SPREADSHEET + "t")) for string in strings
+    ]
+
+
+def row_cells(row: ElementTree.Element, shared: Sequence[str]) -> list[str]:
+    """A row's cells as text, from column A to the last that there is."""
+    cells: dict[int, str] = {}
+    for cell in row.iter(SPREADSHEET + "c"):
+        text = "".join(
+            part.text or ""
+            for part in cell.iter()
+            if part.tag in (SPREADSHEET + "v", SPREADSHEET + "t")
+        )
+        column = 0
+        for letter in re.match("[A-Z]+", cell.get("r"))[0]:
+            column = 26 * column + ord(letter) - ord("A") + 1
+        cells[column] = shared[int(text)] if cell.get("t") == "s" else text
+    return [cells.get(column, "") for column in range(1, max(cells, default=0) + 1)]
 
 
 def read_fraction(path: Path) -> float:

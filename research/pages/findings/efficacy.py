@@ -1,6 +1,6 @@
 """Perceptual efficacy: whether channels tuned as human vision is agree better with people."""
 
-from research.pages.findings.finding import NOT, OPEN, REPRODUCED, Finding
+from research.pages.findings.finding import CANNOT_TELL, NOT_REPRODUCED, REPRODUCED, Finding
 from research.recorded_results import read_results
 
 TARIQ = "Perceptual efficacy (Tariq et al. 2020)"
@@ -40,9 +40,11 @@ def efficacy_findings() -> list[Finding]:
             if better > count / 2 and apart > opposite:
                 verdict = REPRODUCED
             else:
-                verdict = NOT if better < count / 2 and opposite >= apart else OPEN
+                verdict = (
+                    NOT_REPRODUCED if better < count / 2 and opposite >= apart else CANNOT_TELL
+                )
             rows.append(
-                (
+                Finding(
                     TARIQ,
                     f"{said}: {types}",
                     verdict,
@@ -53,10 +55,10 @@ def efficacy_findings() -> list[Finding]:
                 )
             )
     rows.append(
-        (
+        Finding(
             TARIQ,
             "Weighting a loss by efficacy improves what is trained",
-            OPEN,
+            CANNOT_TELL,
             "no such training was recorded",
             "–",
             "–",

@@ -5,7 +5,7 @@ A verdict follows from recorded results by the rule that stands where it is made
 
 from metamer.evaluation.markdown import markdown_table
 from research.pages.findings.efficacy import efficacy_findings
-from research.pages.findings.finding import HEADER, NOT, OPEN, REPRODUCED, Finding
+from research.pages.findings.finding import CANNOT_TELL, NOT_REPRODUCED, REPRODUCED, Finding
 from research.pages.findings.perceptnet import perceptnet_findings
 from research.pages.findings.pim import pim_findings
 from research.pages.findings.toy import toy_findings
@@ -26,11 +26,14 @@ def findings() -> list[Finding]:
 def findings_fields() -> dict[str, str]:
     """What the page's template asks for."""
     rows = findings()
-    counts = [sum(row[2] == verdict for row in rows) for verdict in (REPRODUCED, NOT, OPEN)]
+    counts = [
+        sum(row.verdict == verdict for row in rows)
+        for verdict in (REPRODUCED, NOT_REPRODUCED, CANNOT_TELL)
+    ]
     return {
         "count": str(len(rows)),
         "reproduced": str(counts[0]),
         "not_reproduced": str(counts[1]),
         "open": str(counts[2]),
-        "findings": markdown_table(HEADER, rows),
+        "findings": markdown_table(Finding._fields, rows),
     }

@@ -1,7 +1,7 @@
 """PIM: agreement without ratings, tolerance, slowness."""
 
 from metamer.evaluation.markdown import interval_text
-from research.pages.findings.finding import NOT, OPEN, REPRODUCED, Finding
+from research.pages.findings.finding import CANNOT_TELL, NOT_REPRODUCED, REPRODUCED, Finding
 from research.recorded_results import read_results
 
 BHARDWAJ = "PIM (Bhardwaj et al. 2020)"
@@ -16,19 +16,19 @@ def pim_findings() -> list[Finding]:
     own = {row["what"]: row["value"] for row in neighbours if row["distance"] == "pim"}
     saturated = all(row["value"] == 1.0 for row in neighbours if row["distance"] in ("mse", "pim"))
     return [
-        (
+        Finding(
             BHARDWAJ,
             "Level with LPIPS on BAPPS, without ratings",
-            OPEN,
+            CANNOT_TELL,
             f"BAPPS is not to be had here; on TID2013-resim {interval_text(*pim)}, LPIPS (AlexNet) "
             f"{interval_text(*lpips)}",
             "1",
             "`python -m research.experiments.judge_distances`",
         ),
-        (
+        Finding(
             BHARDWAJ,
             "Tolerates small shifts and changes of scale",
-            REPRODUCED if all(row["high"] < 1 for row in tolerance) else NOT,
+            REPRODUCED if all(row["high"] < 1 for row in tolerance) else NOT_REPRODUCED,
             "of an equal error's distance: "
             + ", ".join(
                 f"{row['what']} {interval_text(row['value'], row['low'], row['high'])}"
@@ -37,10 +37,10 @@ def pim_findings() -> list[Finding]:
             "1",
             "`metamer metrics tolerance`",
         ),
-        (
+        Finding(
             BHARDWAJ,
             "Neighbouring frames are nearer than others",
-            OPEN if saturated else REPRODUCED,
+            CANNOT_TELL if saturated else REPRODUCED,
             f"right in {100 * min(own.values()):.0f} % of all, but so is the mean squared error: "
             "the test is too easy",
             "1",

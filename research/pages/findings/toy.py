@@ -2,7 +2,7 @@
 
 import re
 
-from research.pages.findings.finding import NOT, REPRODUCED, Finding
+from research.pages.findings.finding import NOT_REPRODUCED, REPRODUCED, Finding
 from research.pages.toy import excess_over_optimum
 from research.recorded_results import read_results
 
@@ -22,19 +22,19 @@ def toy_findings() -> list[Finding]:
     sawbridge = excess_over_optimum("toy-sawbridge", "ntc")
     furthest = max(map(float, re.findall(r"[\d.]+", sawbridge)))
     return [
-        (
+        Finding(
             BALLE,
             "Banana: nonlinear transform coding comes within 1 % of vector quantisation, linear does "
             "not",
-            REPRODUCED if off < 0.01 else NOT,
+            REPRODUCED if off < 0.01 else NOT_REPRODUCED,
             "R + λD at λ = 8, intervals over vectors: " + ", ".join(texts),
             "1",
             "`metamer toy banana`",
         ),
-        (
+        Finding(
             BALLE,
             "Sawbridge: nonlinear transform coding comes near the optimum (here: within 2 %)",
-            REPRODUCED if furthest <= 2 else NOT,
+            REPRODUCED if furthest <= 2 else NOT_REPRODUCED,
             f"above the optimum at each λ: {sawbridge}",
             "1",
             "`metamer toy sawbridge`",
