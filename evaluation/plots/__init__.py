@@ -10,20 +10,23 @@ from metamer.evaluation.plots.sheets import plot_contact_sheet
 from metamer.evaluation.plots.style import (
     COLOURS,
     FORMATS,
+    MUTED,
     Style,
     codec_styles,
     metric_title,
-    plt,
+    new_panels,
     save_figure,
 )
 
 __all__ = [
     "COLOURS",
     "FORMATS",
+    "MUTED",
     "Style",
     "ComplexityPoint",
     "codec_styles",
     "metric_title",
+    "new_panels",
     "plot_complexity",
     "plot_contact_sheet",
     "plot_gains",
@@ -33,6 +36,5 @@ __all__ = [
     "plot_realism_plane",
     "plot_steps",
     "plot_training",
-    "plt",
     "save_figure",
 ]

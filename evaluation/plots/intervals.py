@@ -4,8 +4,17 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 
-from metamer.evaluation.plots.style import COLOURS, plt, save_figure
+from metamer.evaluation.plots.labels import label_ends
+from metamer.evaluation.plots.style import (
+    COLOURS,
+    MUTED,
+    new_panels,
+    save_figure,
+    set_logarithmic,
+    set_title,
+)
 
 Interval = tuple[float, float, float]  # value, and the ends of its 95 % interval
 
@@ -17,24 +26,23 @@ def plot_intervals(
     axis has a line at 1.
     """
     rows = list(next(iter(columns.values())))
-    size = (3 + 2.6 * max(len(columns), 2), 1.3 + 0.3 * len(rows))
-    figure, panels = plt.subplots(
-        1, len(columns), figsize=size, squeeze=False, sharey=True, layout="constrained"
-    )
+    size = (2.6 + 4.6 / len(columns), 1.3 + 0.26 * len(rows))
+    figure, panels = new_panels(len(columns), *size, columns=len(columns), sharey=True)
     heights = np.arange(len(rows))
-    for panel, (name, column) in zip(panels[0], columns.items(), strict=True):
+    for panel, (name, column) in zip(panels, columns.items(), strict=True):
         value, low, high = np.array([column[row] for row in rows]).T
         panel.hlines(heights, low, high, color=COLOURS[1], linewidth=2)
-        panel.plot(value, heights, "o", color=COLOURS[1], markersize=6)
-        panel.set(xlabel=name)
-        panel.grid(axis="x")
+        panel.plot(value, heights, "o", color=COLOURS[1], markersize=5)
+        panel.set(title=name)
+        panel.grid(axis="y", visible=False)
         panel.spines["left"].set_visible(False)
+        panel.tick_params(axis="y", length=0)
         if logarithmic:
-            panel.set_xscale("log")
-            panel.axvline(1, color=COLOURS[7], linewidth=1, linestyle="--")
-    panels[0][0].set_yticks(heights, rows)
-    panels[0][0].invert_yaxis()
-    figure.suptitle(title)
+            panel.axvline(1, color=MUTED, linewidth=0.8)
+            set_logarithmic(panel.xaxis)
+    panels[0].set_yticks(heights, rows)
+    panels[0].invert_yaxis()
+    set_title(figure, title)
     save_figure(figure, path)
 
 
@@ -49,43 +57,47 @@ def plot_steps(
 
     Steps stand at equal distances, numbers in their order. lines: others, for reference.
     """
-    most = max(
-        len({step for curve in curves.values() for step in curve}) for curves in panels.values()
-    )
-    size = (max(5.2, 0.5 * most) * len(panels) + 3.8 * (len(panels) == 1), 4.8)
-    figure, drawn = plt.subplots(
-        1, len(panels), figsize=size, squeeze=False, sharey=True, layout="constrained"
-    )
-    for panel, (kind, curves) in zip(drawn[0], panels.items(), strict=True):
-        names = list(dict.fromkeys(step for curve in curves.values() for step in curve))
-        names = names if isinstance(names[0], str) else sorted(names)
-        for index, (curve, agreements) in enumerate(curves.items()):
-            value, low, high = np.array(list(agreements.values())).T
-            places = np.array(list(map(names.index, agreements))) + 0.06 * (index - len(curves) / 2)
-            colour = COLOURS[index % len(COLOURS)]
-            panel.plot(
-                places, value, color=colour, marker="o", markersize=4, linewidth=1.6, label=curve
-            )
-            panel.vlines(places, low, high, color=colour, linewidth=0.9)
-        for index, (name, value) in enumerate((lines or {}).items()):
-            panel.axhline(
-                value,
-                color=COLOURS[7],
-                linestyle=("--", ":", "-.")[index % 3],
-                linewidth=1.2,
-                label=name,
-            )
-        slanted = (
-            {"rotation": 45, "ha": "right", "rotation_mode": "anchor"} if len(names) > 9 else {}
-        )
+    most = max(len(step_order(curves)) for curves in panels.values())
+    width = 3.6 + 0.42 * most
+    figure, drawn = new_panels(len(panels), width, 4.4, columns=len(panels), sharey=True)
+    ends = {}
+    for panel, (kind, curves) in zip(drawn, panels.items(), strict=True):
+        steps = step_order(curves)
+        ends[panel] = draw_curves(panel, curves, steps)
+        for name, value in (lines or {}).items():
+            panel.axhline(value, color=MUTED, linestyle="--", linewidth=0.9)
+            ends[panel].append((len(steps) - 1, value, name, MUTED))
+        slanted = {"rotation": 45, "ha": "right", "rotation_mode": "anchor"}
         panel.set_xticks(
-            range(len(names)),
-            [name if isinstance(name, str) else f"{name:g}" for name in names],
-            **slanted,
+            range(len(steps)),
+            [step if isinstance(step, str) else f"{step:g}" for step in steps],
+            **slanted if len(steps) > 9 else {},
         )
-        panel.set(xlabel=kind)
-        panel.grid()
-    drawn[0][0].set_ylabel("agreement and its 95 % interval")
-    drawn[0][-1].legend(ncols=3 if len(panels) == 1 else 1)
-    figure.suptitle(title)
+        panel.set(title=kind)
+    drawn[0].set_ylabel("agreement and its 95 % interval")
+    set_title(figure, title)
+    label_ends(figure, ends)
     save_figure(figure, path)
+
+
+def step_order(curves: Mapping[str, Mapping[str | float, Interval]]) -> list[str | float]:
+    """The steps of all curves: names as they come, numbers by size."""
+    steps = list(dict.fromkeys(step for curve in curves.values() for step in curve))
+    return steps if isinstance(steps[0], str) else sorted(steps)
+
+
+def draw_curves(
+    panel: Axes, curves: Mapping[str, Mapping[str | float, Interval]], steps: list[str | float]
+) -> list[tuple[float, float, str, str]]:
+    """Curves beside each other, so that no interval hides another; returns what their ends are
+    called.
+    """
+    ends = []
+    for index, (name, curve) in enumerate(curves.items()):
+        value, low, high = np.array(list(curve.values())).T
+        places = np.array(list(map(steps.index, curve))) + 0.06 * (index - len(curves) / 2)
+        colour = COLOURS[index % len(COLOURS)]
+        panel.plot(places, value, color=colour, marker="o", markersize=4, linewidth=1.6)
+        panel.vlines(places, low, high, color=colour, linewidth=0.9)
+        ends.append((places[-1], value[-1], name, colour))
+    return ends

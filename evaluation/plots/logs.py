@@ -18,6 +18,7 @@ from metamer.evaluation.plots.style import (
     new_panels,
     save_figure,
     set_logarithmic,
+    set_title,
 )
 
 Log = Sequence[Mapping]  # what train.run.setup writes into log.jsonl
@@ -117,7 +118,7 @@ def plot_training(logs: Mapping[str, Log], path: Path) -> None:
             ends.pop(panel)
             for step, _ in begun[1:]:
                 panel.axvline(step, color=MUTED, linewidth=0.8, linestyle=":")
-        figure.suptitle(next(iter(logs)), x=0.01, ha="left")
+        set_title(figure, next(iter(logs)))
         if len(begun) > 1:
             text = "; ".join(f"{name} from step {step}" for step, name in begun)
             footnote(figure, f"stages: {text}")

@@ -15,6 +15,7 @@ from metamer.evaluation.plots.style import (
     new_panels,
     save_figure,
     set_logarithmic,
+    set_title,
 )
 from metamer.evaluation.realism.measures import RealismMeasure, all_measures
 from metamer.evaluation.results.summary import RateSummary, by_codec, realism_paths, realism_setting
@@ -79,7 +80,8 @@ def plot_realism_plane(
         for panel, measure in zip(drawn, measures, strict=True)
     }
     rates = {summary.target for summary in summaries}
-    figure.suptitle(f"{min(rates):g} bits per pixel" if len(rates) == 1 else "", x=0.01, ha="left")
+    if len(rates) == 1:
+        set_title(figure, f"{min(rates):g} bits per pixel")
     label_points(figure, labels)
     save_figure(figure, path)
 

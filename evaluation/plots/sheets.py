@@ -4,7 +4,7 @@ from pathlib import Path
 
 from PIL import Image
 
-from metamer.evaluation.plots.style import plt, save_figure
+from metamer.evaluation.plots.style import plt, save_figure, set_title
 
 
 def plot_contact_sheet(
@@ -22,5 +22,5 @@ def plot_contact_sheet(
     for panel, (picture, caption) in zip(panels.flat, pictures, strict=False):
         panel.imshow(picture, interpolation="nearest")
         panel.set_title(caption, fontsize=7.5, linespacing=1.25)
-    figure.suptitle(title)
+    set_title(figure, title)
     save_figure(figure, path, 150)

@@ -146,13 +146,21 @@ def slider_order(codec: str) -> tuple[str, float]:
 
 
 def new_panels(
-    count: int, width: float = 5.6, height: float = 4.2, columns: int = 3
+    count: int, width: float = 5.6, height: float = 4.2, columns: int = 3, sharey: bool = False
 ) -> tuple[Figure, Sequence[Axes]]:
-    """A figure with ``count`` panels of that size in inches, in rows of ``columns`` at most."""
+    """A figure with ``count`` panels of that size in inches, in rows of ``columns`` at most.
+
+    sharey: whether all have one vertical axis.
+    """
     columns = min(columns, count)
     rows = -(-count // columns)
     figure, drawn = plt.subplots(
-        rows, columns, figsize=(width * columns, height * rows), squeeze=False, layout="constrained"
+        rows,
+        columns,
+        figsize=(width * columns, height * rows),
+        squeeze=False,
+        sharey=sharey,
+        layout="constrained",
     )
     figure.get_layout_engine().set(w_pad=0.12, h_pad=0.12)
     for panel in drawn.flat[count:]:
@@ -160,6 +168,11 @@ def new_panels(
     for panel in drawn.flat[:count]:
         panel.grid()
     return figure, drawn.flat[:count]
+
+
+def set_title(figure: Figure, text: str) -> None:
+    """The title over all panels, where those of panels begin."""
+    figure.suptitle(text, x=0.01, ha="left")
 
 
 def round_ticks(low: float, high: float) -> list[float]:

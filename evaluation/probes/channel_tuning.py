@@ -7,11 +7,13 @@ import io
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+from torch import Tensor
 
 from metamer.codec.system import files
 from metamer.evaluation import plots
 from metamer.evaluation.images import from_tensor, read_image, to_tensor
-from metamer.evaluation.plots.style import COLOURS, plt, save_figure
+from metamer.evaluation.plots.style import COLOURS, MUTED, new_panels, save_figure
 from metamer.evaluation.probes import recovery
 from metamer.perception.backbones.efficacy import (
     ChannelTuning,
@@ -27,6 +29,7 @@ SUBSETS = ("all", "H-10", "L-10")
 # weight of total variation against the feature loss over its value at mid-grey; the inversion's
 # prior
 SMOOTHNESS = 1.0
+Groups = dict[str, tuple[list[int], str]]  # name → channels, colour
 
 
 def efficacy_csv(measured: dict) -> str:
@@ -56,50 +59,50 @@ def plot_tuning(measured: ChannelTuning, layer: str, path: Path, share: float = 
         f"H-{100 * share:g}": (order[-count:], COLOURS[0]),
         f"L-{100 * share:g}": (order[:count], COLOURS[1]),
     }
-    figure, (left, middle, right) = plt.subplots(1, 3, figsize=(16, 4.6), layout="constrained")
-    steps = measured.frequency.numpy()
-    angles = np.arange(len(measured.by_orientation)) * 180 / len(measured.by_orientation)
-    for name, (chosen, colour) in groups.items():
-        for number, channel in enumerate(chosen[:: max(1, len(chosen) // 4)][:4]):
-            label = name if number == 0 else None
-            left.plot(
-                steps, measured.by_frequency[:, channel], color=colour, linewidth=1.4, label=label
-            )
-            middle.plot(
-                angles,
-                measured.by_orientation[:, channel],
-                color=colour,
-                linewidth=1.4,
-                label=label,
-            )
+    figure, (left, middle, right) = new_panels(3, 5.2, 4.4)
+    draw_tuning_curves(left, measured.frequency.numpy(), measured.by_frequency, groups)
     sensitivity = left.twinx()
     sensitivity.plot(
-        steps, contrast_sensitivity(measured.frequency), color=COLOURS[7], linestyle="--"
+        measured.frequency, contrast_sensitivity(measured.frequency), color=MUTED, linestyle="--"
     )
     sensitivity.set(ylabel="contrast sensitivity (dashed)", ylim=(0, None))
     left.set(
         xlabel="cycles per degree", ylabel="mean activation", title=f"{layer}: radial gratings"
     )
+    angles = np.arange(len(measured.by_orientation)) * 180 / len(measured.by_orientation)
+    draw_tuning_curves(middle, angles, measured.by_orientation, groups)
     middle.set(
         xlabel="orientation (degrees)",
         title=f"oriented gratings at {peak_frequency():.1f} cycles per degree",
     )
+    draw_channels(right, measured, groups)
+    for panel in (left, middle, right):
+        panel.legend()
+    save_figure(figure, path)
+
+
+def draw_tuning_curves(panel: Axes, at: np.ndarray, activation: Tensor, groups: Groups) -> None:
+    """The tuning curves of four channels of each group. activation: (K, C) at K gratings."""
+    for name, (chosen, colour) in groups.items():
+        for number, channel in enumerate(chosen[:: max(1, len(chosen) // 4)][:4]):
+            label = name if number == 0 else None
+            panel.plot(at, activation[:, channel], color=colour, linewidth=1.4, label=label)
+
+
+def draw_channels(panel: Axes, measured: ChannelTuning, groups: Groups) -> None:
+    """All channels by μ₁ and μ₂."""
     first, second = measured.frequency_sensitivity, measured.orientation_selectivity
     floor = 1e-9  # channels that never answer stay on the logarithmic axes
-    right.scatter(first + floor, second + floor, s=14, color=COLOURS[7], label="other channels")
+    panel.scatter(first + floor, second + floor, s=14, color=COLOURS[7], label="other channels")
     for name, (chosen, colour) in groups.items():
-        right.scatter(first[chosen] + floor, second[chosen] + floor, s=18, color=colour, label=name)
-    right.set(
+        panel.scatter(first[chosen] + floor, second[chosen] + floor, s=18, color=colour, label=name)
+    panel.set(
         xscale="log",
         yscale="log",
         xlabel="μ₁, frequency sensitivity",
         ylabel="μ₂, orientation selectivity",
         title="chosen channels",
     )
-    for panel in (left, middle, right):
-        panel.grid()
-        panel.legend()
-    save_figure(figure, path)
 
 
 def draw_inversions(network: str, layer: str, photo: Path, steps: int, out: Path) -> None:

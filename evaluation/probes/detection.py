@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from matplotlib.axes import Axes
 from torch import Tensor
 
 from metamer.codec.decode import decode
@@ -22,7 +23,6 @@ from metamer.evaluation import json_lines, plots
 from metamer.evaluation.images import from_tensor, read_image, to_tensor
 from metamer.evaluation.intervals import bootstrap_interval
 from metamer.evaluation.markdown import interval_text, markdown_table
-from metamer.evaluation.plots import plt
 from metamer.evaluation.probes.recovery import centre_crop, image_checksum, jpeg_round_trip
 from metamer.evaluation.progress import progress
 from metamer.evaluation.ratings import agreement
@@ -35,6 +35,7 @@ QUALITIES = {"jpeg": tuple(range(1, 101)), "codec": tuple(range(0, 101, 10))}
 NAMES = {"jpeg": "JPEG", "codec": "this codec"}
 # in the output folder: what the teacher said, so that an interrupted study goes on
 TEACHER_FILE = "teacher.jsonl"
+TEACHER = "ColorVideoVDP (teacher)"
 SHOWN = 3  # photographs with a panel of their own
 SAMPLES = 1000
 HEADER = ["artefacts", "pairs", "Pearson", "Spearman", "Spearman within a photograph", "mean error"]
@@ -158,62 +159,47 @@ def plot_detection(rows: Sequence[DetectionRow], path: Path) -> None:
     over the teacher's values.
     """
     photos = list(dict.fromkeys(row.photo for row in rows))
-    figure, panels = plt.subplots(2, 3, figsize=(14, 8), layout="constrained")
-    series = (
-        ("predicted", plots.COLOURS[0], "visibility"),
-        ("teacher", plots.COLOURS[1], "ColorVideoVDP (teacher)"),
-    )
+    places = np.linspace(0, len(photos) - 1, min(SHOWN, len(photos))).astype(int)
     sets = [
         (kind, f"{NAMES[kind]}: mean and quartiles of {len(photos)} photographs", rows)
         for kind in QUALITIES
+    ] + [
+        ("jpeg", f"JPEG: {photo}", [row for row in rows if row.photo == photo])
+        for photo in (photos[place] for place in places)
     ]
-    chosen = [
-        photos[place]
-        for place in np.linspace(0, len(photos) - 1, min(SHOWN, len(photos))).astype(int)
-    ]
-    sets += [
-        ("jpeg", f"JPEG: {photo}", [row for row in rows if row.photo == photo]) for photo in chosen
-    ]
-    for panel, (kind, title, chosen_rows) in zip(panels.flat, sets, strict=False):
-        for value, colour, label in series:
-            quality, values = mean_curve(chosen_rows, kind, value)
-            panel.plot(quality, values.mean(0), color=colour, linewidth=1.8, label=label)
-            if len(values) > 1:
-                panel.fill_between(
-                    quality,
-                    *np.quantile(values, (0.25, 0.75), axis=0),
-                    color=colour,
-                    alpha=0.15,
-                    linewidth=0,
-                )
-        panel.set(
-            xlabel="quality", ylabel="probability of detection", title=title, ylim=(-0.02, 1.02)
-        )
-    last = panels.flat[-1]
+    figure, panels = plots.new_panels(len(sets) + 1, 4.8, 4)
+    for panel, (kind, title, chosen) in zip(panels, sets, strict=False):
+        draw_probabilities(panel, chosen, kind)
+        panel.set(xlabel="quality", ylabel="probability of detection", title=title)
+    panels[0].legend()
+    draw_scatter(panels[-1], rows)
+    plots.save_figure(figure, path)
+
+
+def draw_probabilities(panel: Axes, rows: Sequence[DetectionRow], kind: str) -> None:
+    """Probabilities by quality of one kind of artefacts, predicted and the teacher's."""
+    for value, colour, label in (
+        ("predicted", plots.COLOURS[0], "visibility"),
+        ("teacher", plots.COLOURS[1], TEACHER),
+    ):
+        quality, values = mean_curve(rows, kind, value)
+        panel.plot(quality, values.mean(0), color=colour, linewidth=1.7, label=label)
+        if len(values) > 1:
+            quartiles = np.quantile(values, (0.25, 0.75), axis=0)
+            panel.fill_between(quality, *quartiles, color=colour, alpha=0.15, linewidth=0)
+    panel.set_ylim(-0.02, 1.02)
+
+
+def draw_scatter(panel: Axes, rows: Sequence[DetectionRow]) -> None:
+    """Predictions over the teacher's values."""
     for index, kind in enumerate(QUALITIES):
         points = np.array([(row.teacher, row.predicted) for row in rows if row.kind == kind])
-        last.scatter(
-            *points.T,
-            s=5,
-            alpha=0.35,
-            color=plots.COLOURS[index + 2],
-            label=NAMES[kind],
-            linewidths=0,
-        )
-    last.plot((0, 1), (0, 1), color=plots.COLOURS[7], linewidth=1)
-    last.set(
-        xlabel="ColorVideoVDP (teacher)",
-        ylabel="visibility",
-        title="every photograph at every quality",
-    )
-    for panel in panels.flat:
-        panel.grid()
-    panels.flat[0].legend()
-    for handle in last.legend(markerscale=4).legend_handles:
+        colour = plots.COLOURS[index + 2]
+        panel.scatter(*points.T, s=5, alpha=0.35, color=colour, label=NAMES[kind], linewidths=0)
+    panel.plot((0, 1), (0, 1), color=plots.MUTED, linewidth=1)
+    panel.set(xlabel=TEACHER, ylabel="visibility", title="every photograph at every quality")
+    for handle in panel.legend(markerscale=4).legend_handles:
         handle.set_alpha(1)
-    for panel in list(panels.flat)[len(sets) : -1]:
-        panel.axis("off")
-    plots.save_figure(figure, path)
 
 
 def agreement_cells(verdict: dict) -> list[str]:

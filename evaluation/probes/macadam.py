@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from metamer.evaluation.plots.style import COLOURS, plt, save_figure
+from metamer.evaluation.plots.style import COLOURS, new_panels, save_figure, set_title
 from metamer.perception.distances.cielab import lab
 
 # MacAdam, "Visual sensitivities to color differences in daylight", JOSA 32(5), 1942, observer PGN,
@@ -94,7 +94,7 @@ def roundness(outline: np.ndarray) -> Roundness:
 
 def plot_macadam(path: Path, enlarged: float = 10) -> None:
     """MacAdam's ellipses, enlarged, in chromaticity and in CIELAB's a*, b*."""
-    figure, panels = plt.subplots(1, 2, figsize=(12, 5.6), layout="constrained")
+    figure, panels = new_panels(2, 5.6, 5.2)
     for panel, place, names in (
         (panels[0], lambda ring: ring, "xy"),
         (panels[1], chromaticity_to_lab, ("a*", "b*")),
@@ -109,6 +109,5 @@ def plot_macadam(path: Path, enlarged: float = 10) -> None:
             title=f"axes {measured.elongation:.2f} : 1 (median), largest {measured.spread:.1f} × "
             "the smallest",
         )
-        panel.grid()
-    figure.suptitle(f"MacAdam's ellipses, {enlarged:g} times enlarged: chromaticity and CIELAB")
+    set_title(figure, f"MacAdam's ellipses, {enlarged:g} times enlarged: chromaticity and CIELAB")
     save_figure(figure, path)

@@ -2,8 +2,8 @@
 research.experiments.judge_distances RESIM OUT
 
 RESIM is what `metamer metrics resimulate` wrote; OUT keeps the values, hours of them, so that an
-interrupted run continues. Writes verdicts into research/results/perception/ and figures into
-research/figures/perception/ of a checkout.
+interrupted run continues. Writes verdicts into research/results/perception/ of a checkout;
+python -m research.pages draws them.
 """
 
 import dataclasses
@@ -12,16 +12,11 @@ import sys
 from pathlib import Path
 
 from metamer.codec.system import files
-from metamer.evaluation import plots
 from metamer.evaluation.measure.panel import Panel
 from metamer.evaluation.ratings import datasets, judging
 from metamer.evaluation.ratings.items import OpinionSet
-from metamer.evaluation.ratings.judging import Verdict
-from metamer.evaluation.ratings.resimulation.dataset import TITLE
 from metamer.evaluation.ratings.resimulation.definitions import DISTORTIONS, GUESS
-from metamer.evaluation.ratings.verdicts import first_statistic, layer_curves
 from metamer.perception import from_spec, metrics
-from metamer.perception.backbones.imagenet import NETWORKS
 from metamer.perception.distances.features import LayerSweep
 from research.recorded_results import ROOT
 
@@ -33,7 +28,7 @@ SLOWEST = {"pim"}  # distances that take several; they see only THREE
 TWELVE = ("I01", "I03", "I04", "I06", "I08", "I19", "I21", "I02", "I05", "I07", "I09", "I10")
 THREE = TWELVE[:3]
 DEFINED = [kind.title for kind in DISTORTIONS.values() if kind.basis != GUESS]
-RESULTS, FIGURES = (ROOT / "research" / folder / "perception" for folder in ("results", "figures"))
+RESULTS = ROOT / "research" / "results" / "perception"
 # less fast fading, which nobody could re-create
 LIVE = ["additive Gaussian noise", "Gaussian blur", "JPEG", "JPEG 2000"]
 
@@ -56,7 +51,7 @@ def main(resim: Path, out: Path) -> None:
     sweeps = Panel([], [LayerSweep("squeezenet"), LayerSweep("alexnet")])
     slow_sweeps = Panel([], [LayerSweep("vgg16")])
 
-    def record(name: str, sets: list[tuple[OpinionSet, Panel]], kinds=()) -> list[Verdict]:
+    def record(name: str, sets: list[tuple[OpinionSet, Panel]], kinds=()) -> None:
         verdicts = [
             verdict
             for opinions, panel in sets
@@ -65,24 +60,12 @@ def main(resim: Path, out: Path) -> None:
         verdicts = judging.best_first(verdicts, "spearman")
         text = json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1)
         files.write_file(str(RESULTS / f"{name}.json"), (text + "\n").encode())
-        return verdicts
 
-    all_sets = [(everything, fast), (twelve, slow), (three, slowest)]
-    plots.plot_intervals(
-        first_statistic(record("tid2013-resim", all_sets)), TITLE, FIGURES / "tid2013_resim.png"
-    )
+    record("tid2013-resim", [(everything, fast), (twelve, slow), (three, slowest)])
     record("tid2013-resim-twelve", [(twelve, fast), (twelve, slow)])
     record("tid2013-resim-defined", [(everything, fast), (twelve, slow)], DEFINED)
-    for name, kinds, title in (
-        ("layers", (), TITLE),
-        ("layers-live", LIVE, f"{TITLE}: LIVE's four types"),
-    ):
-        verdicts = record(
-            f"tid2013-resim-{name}", [(everything, sweeps), (twelve, slow_sweeps)], kinds
-        )
-        for network in NETWORKS:
-            path = FIGURES / f"{name.replace('-', '_')}_{network}.png"
-            plots.plot_steps({network: layer_curves(verdicts, network)}, title, path)
+    record("tid2013-resim-layers", [(everything, sweeps), (twelve, slow_sweeps)])
+    record("tid2013-resim-layers-live", [(everything, sweeps), (twelve, slow_sweeps)], LIVE)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ Bhardwaj et al., NeurIPS 2020: neighbouring frames look alike, and nobody minds 
 """
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -56,30 +56,28 @@ def write_behaviours(
     files.write_file(
         f"{path}.json", (json.dumps([asdict(row) for row in rows], indent=1) + "\n").encode()
     )
-    names, labels = (
-        list(dict.fromkeys(column))
-        for column in zip(*((row.what, row.distance) for row in rows), strict=True)
-    )
-    behaviours = {(row.distance, row.what): row for row in rows}
-    drawn = {
-        name: {
-            label: (
-                behaviours[label, name].value,
-                behaviours[label, name].low,
-                behaviours[label, name].high,
-            )
-            for label in labels
-        }
-        for name in names
-    }
-    plots.plot_intervals(drawn, title, path.with_suffix(".png"), logarithmic)
-    width = max(map(len, labels))
-    lines = [f"{title}; {rows[0].groups} pictures or clips, 95 % bootstrap intervals over them", ""]
-    lines.append(f"{'distance':<{width}}" + "".join(f"  {name:>33}" for name in names))
-    for label in labels:
-        cells = (
-            "{0.value:.3f} [{0.low:.3f}, {0.high:.3f}]".format(behaviours[label, name])
-            for name in names
+    plot_behaviours(rows, title, path.with_suffix(".png"), logarithmic)
+    respects = list(dict.fromkeys(row.what for row in rows))
+    cells: dict[str, list[str]] = {}
+    for row in rows:
+        cells.setdefault(row.distance, []).append(
+            f"{row.value:.3f} [{row.low:.3f}, {row.high:.3f}]"
         )
-        lines.append(f"{label:<{width}}" + "".join(f"  {cell:>33}" for cell in cells))
+    width = max(map(len, cells))
+    lines = [f"{title}; {rows[0].groups} pictures or clips, 95 % bootstrap intervals over them", ""]
+    lines.append(f"{'distance':<{width}}" + "".join(f"  {name:>33}" for name in respects))
+    lines += [
+        f"{label:<{width}}" + "".join(f"  {cell:>33}" for cell in own)
+        for label, own in cells.items()
+    ]
     return "\n".join(lines)
+
+
+def plot_behaviours(
+    rows: Iterable[Behaviour], title: str, path: Path, logarithmic: bool = False
+) -> None:
+    """A panel a respect, a row a distance."""
+    columns: dict[str, dict[str, tuple[float, float, float]]] = {}
+    for row in rows:
+        columns.setdefault(row.what, {})[row.distance] = (row.value, row.low, row.high)
+    plots.plot_intervals(columns, title, path, logarithmic)

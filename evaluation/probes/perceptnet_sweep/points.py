@@ -60,11 +60,6 @@ class TrainedPoint(nn.Module):
         self.labels = [layer_label(layer, readout) for layer in self.layers for readout in READOUTS]
         self.to(memory_format=torch.channels_last)
 
-    @property
-    def plain(self) -> bool:
-        """Whether it was trained to reconstruct, from random filters."""
-        return self.objective == PLAIN and self.initialisation == "original"
-
     def space(self, image: Tensor) -> list[Tensor]:
         """Features of every layer, in their order."""
         encoded = self.encoder(image.contiguous(memory_format=torch.channels_last))

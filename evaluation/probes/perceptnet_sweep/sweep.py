@@ -6,6 +6,7 @@ The two figures of Hernández-Cámara, Malo & Laparra, 2025. `train.spaces.sweep
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from metamer.codec.system import files
@@ -39,8 +40,40 @@ NUMBERS, LAYERS_FIGURE, PARAMETERS_FIGURE, TABLE = (
     "parameters.png",
     "table.txt",
 )
-Scores = dict[str, dict[str, Interval]]  # point → layer in a readout → agreement
 Curves = dict[str, dict[int, dict[float, str]]]  # objective → seed → strength → point
+
+
+@dataclass(frozen=True)
+class ScoredPoint:
+    """A point of a sweep, and how well each of its layers agrees with people.
+
+    Attributes:
+        objective: What it was trained for.
+        strength: Of what the objective adds to plain reconstruction.
+        initialisation: What its filters started as.
+        seed: Of its training.
+        layers: Layer in a readout (`points.layer_label`) → rank correlation and its interval.
+    """
+
+    objective: str
+    strength: float
+    initialisation: str
+    seed: int
+    layers: dict[str, Interval]
+
+    @property
+    def plain(self) -> bool:
+        """Whether it was trained to reconstruct, from random filters."""
+        return self.objective == PLAIN and self.initialisation == "original"
+
+    def along_layers(self, readout: str) -> dict[str, Interval]:
+        """Layer → agreement in one readout, in their order."""
+        ending = layer_label("", readout)
+        return {
+            label.removesuffix(ending): value
+            for label, value in self.layers.items()
+            if label.endswith(ending)
+        }
 
 
 def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: bool = True) -> str:
@@ -55,34 +88,30 @@ def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: b
     networks = {name: TrainedPoint(path, decoders) for name, path in points.items()}
     baselines = measure_baselines(people, out)
     values = {name: measure_point(name, point, people, out) for name, point in networks.items()}
-    scores = {
-        name: {layer: people.spearman(distances) for layer, distances in values[name].items()}
+    scored = {
+        name: ScoredPoint(
+            networks[name].objective,
+            networks[name].strength,
+            networks[name].initialisation,
+            networks[name].seed,
+            {layer: people.spearman(distances) for layer, distances in values[name].items()},
+        )
         for name in tracked(list(networks), "point", "agreement")
     }
     references = {name: people.spearman(distances) for name, distances in baselines.items()}
-    curves = curves_by_objective(networks)
-    optima = curve_optima(people, curves, values)
+    optima = curve_optima(people, curves_by_objective(scored), values)
     made_anew = (Path(folder) / ENTRIES).exists()
     title = f"{TITLE if made_anew else 'TID2013'}: {len(people.pairs)} images"
     numbers = {
         "ratings": title,
         "references": references,
         "optima": optima,
-        "points": {
-            name: {
-                "objective": point.objective,
-                "strength": point.strength,
-                "initialisation": point.initialisation,
-                "seed": point.seed,
-                "layers": scores[name],
-            }
-            for name, point in networks.items()
-        },
+        "points": {name: asdict(point) for name, point in scored.items()},
     }
     files.write_file(str(out / NUMBERS), (json.dumps(numbers, indent=1) + "\n").encode())
-    plot_layers(networks, scores, title, out / LAYERS_FIGURE)
-    plot_parameters(curves, scores, references, title, out / PARAMETERS_FIGURE)
-    text = sweep_table(title, scores, references, optima)
+    plot_layers(scored, title, out / LAYERS_FIGURE)
+    plot_parameters(scored, references, title, out / PARAMETERS_FIGURE)
+    text = sweep_table(title, scored, references, optima)
     files.write_file(str(out / TABLE), (text + "\n").encode())
     return text
 
@@ -99,15 +128,11 @@ def curve_optima(people: RatedPairs, curves: Curves, values: dict[str, dict]) ->
     }
 
 
-def plot_layers(
-    networks: Mapping[str, TrainedPoint], scores: Scores, title: str, path: Path
-) -> None:
+def plot_layers(points: Mapping[str, ScoredPoint], title: str, path: Path) -> None:
     """Agreement along the layers of points trained to reconstruct; nothing where there are none."""
     curves = {
-        f"{name}, {readout}": {
-            layer: scores[name][layer_label(layer, readout)] for layer in point.layers
-        }
-        for name, point in networks.items()
+        f"{name}, {readout}": point.along_layers(readout)
+        for name, point in points.items()
         if point.objective == PLAIN
         for readout in READOUTS
     }
@@ -118,18 +143,18 @@ def plot_layers(
 
 
 def plot_parameters(
-    curves: Curves, scores: Scores, references: dict[str, Interval], title: str, path: Path
+    points: Mapping[str, ScoredPoint], references: dict[str, Interval], title: str, path: Path
 ) -> None:
     """Agreement at the encoder's end along the strength of each objective; nothing where no point
     has one.
     """
     panels = {
         PARAMETERS[objective]: {
-            curve: {strength: scores[name][END[readout]] for strength, name in along.items()}
+            curve: {strength: points[name].layers[END[readout]] for strength, name in along.items()}
             for readout in READOUTS
             for curve, along in named_curves(seeds, readout)
         }
-        for objective, seeds in curves.items()
+        for objective, seeds in curves_by_objective(points).items()
     }
     if panels:
         plots.plot_steps(
@@ -148,14 +173,14 @@ def named_curves(
         yield readout + (f", seed {seed}" if len(seeds) > 1 else ""), along
 
 
-def curves_by_objective(networks: Mapping[str, TrainedPoint]) -> Curves:
+def curves_by_objective(points: Mapping[str, ScoredPoint]) -> Curves:
     """Objective → seed → strength → name of the point, in order; plain reconstruction stands at
     strength 0.
     """
     curves: Curves = {}
     for objective in PARAMETERS:
         for name, point in sorted(
-            networks.items(), key=lambda item: (item[1].seed, item[1].strength)
+            points.items(), key=lambda item: (item[1].seed, item[1].strength)
         ):
             if point.plain or point.objective == objective:
                 curves.setdefault(objective, {}).setdefault(point.seed, {})[point.strength] = name
@@ -168,25 +193,25 @@ def curves_by_objective(networks: Mapping[str, TrainedPoint]) -> Curves:
 
 def sweep_table(
     title: str,
-    scores: Scores,
+    points: Mapping[str, ScoredPoint],
     references: dict[str, Interval],
     optima: dict,
 ) -> str:
     """The encoder's end and the best layer of every point, the references, and the optima."""
-    width = max(map(len, (*scores, *references)))
+    width = max(map(len, (*points, *references)))
     heads = (f"{readout} readout" for readout in READOUTS)
     lines = [
         f"{title}; Spearman at the encoder's end, 95 % bootstrap intervals over references",
         "",
         f"{'point':<{width}}" + "".join(f"  {head:<24}" for head in heads) + "  best layer",
     ]
-    for name, row in scores.items():
-        best = max(row, key=lambda kind: row[kind][0])
-        cells = (signed_interval_text(row[END[readout]]) for readout in READOUTS)
+    for name, point in points.items():
+        best = max(point.layers, key=lambda layer: point.layers[layer][0])
+        cells = (signed_interval_text(point.layers[END[readout]]) for readout in READOUTS)
         lines.append(
             f"{name:<{width}}"
             + "".join(f"  {cell:<24}" for cell in cells)
-            + f"  {best} {signed_interval_text(row[best])}"
+            + f"  {best} {signed_interval_text(point.layers[best])}"
         )
     lines += [
         f"{name:<{width}}  {signed_interval_text(value)}" for name, value in references.items()

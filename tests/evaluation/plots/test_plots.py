@@ -17,7 +17,6 @@ from PIL import Image
 
 from metamer.cli import main
 from metamer.codec.errors import MetamerError
-from metamer.evaluation import plots
 from metamer.evaluation.plots import labels, logs, realism, style
 from metamer.evaluation.rate import published
 from metamer.evaluation.realism import measures
@@ -89,7 +88,7 @@ def summary(codec: str, target: float, psnr: float, fid: float, **more) -> RateS
 def figure():
     drawn, (panel,) = style.new_panels(1)
     yield drawn, panel
-    plots.plt.close(drawn)
+    style.plt.close(drawn)
 
 
 @given(st.lists(st.floats(0, 1), max_size=12), st.floats(0, 0.3))
@@ -115,7 +114,7 @@ def test_labels_of_ends_do_not_overlap(heights):
     )
     assert len(panel.texts) == len(heights) and not overlaps(drawn)
     assert all(Text.get_window_extent(text).x1 <= drawn.bbox.x1 for text in panel.texts)
-    plots.plt.close(drawn)
+    style.plt.close(drawn)
 
 
 @settings(max_examples=8)
@@ -128,7 +127,7 @@ def test_labels_of_points_do_not_overlap(places):
         drawn, {panel: [(x, y, f"codec {index}", "k") for index, (x, y) in enumerate(places)]}
     )
     assert len(panel.texts) == len(places) and not overlaps(drawn)
-    plots.plt.close(drawn)
+    style.plt.close(drawn)
 
 
 def test_a_label_covers_no_point(figure):
