@@ -137,6 +137,17 @@ def efficacy(network: Network, layer: str) -> Tensor:
     return _table()[f"{network.name}.{network.check(layer)}"]
 
 
+def silent_share(network: str, layer: str) -> float:
+    """Share, 0 to 1, of a layer's channels whose efficacy is 0: that answer alike to all gratings,
+    most of them not at all.
+
+    >>> silent_share("alexnet", "relu3")
+    0.13020833333333334
+    """
+    scores = _table()[f"{network}.{layer}"]
+    return (scores == 0).sum().item() / len(scores)
+
+
 if __name__ == "__main__":
     networks = [Network(name) for name in NETWORKS]
     save_file(

@@ -16,13 +16,20 @@ near the eye's own scale, and what local luminance would change about such detai
 """
 
 import math
+from dataclasses import replace
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from metamer.perception.distance import Distance
-from metamer.perception.errors import WeightsError
+from metamer.perception.errors import MetricError, WeightsError
+from metamer.perception.vision.display import (
+    OFFICE,
+    STANDARD_4K,
+    STANDARD_PIXELS_PER_DEGREE,
+    reflected_light,
+)
 from metamer.perception.weights import load_trained
 
 GRID = 4  # pixels of a mean, each way
@@ -38,6 +45,9 @@ DARK = 1e-3  # light, white being 1, that keeps the square root's gradient finit
 FLOOR = 1e-6  # the same for roots of differences
 # of V, V², V³: a screen's transfer function within 0.01 of V to the power 2.2
 CURVE = (0.0125, 0.6822, 0.3053)
+CONDITIONS = 6  # what a screen is described by: three numbers and their squares
+# that its weights are trained for: peak in cd/m², ambient in lux, pixels a degree
+SCREENS = {"peak": (50, 1000), "ambient": (0, 2000), "pixels_per_degree": (25, 120)}
 
 
 def probability(jod: Tensor) -> Tensor:
@@ -54,6 +64,18 @@ def cells(image: Tensor) -> Tensor:
 
 def enlarge_like(features: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(features, size=like.shape[-2:], mode="bilinear", align_corners=False)
+
+
+def conditions(peak: float, ambient: float, pixels_per_degree: float) -> Tensor:
+    """(CONDITIONS,) what a screen and its room differ in from the standard one: 0 for that.
+
+    peak: white in cd/m²; ambient: light of the room in lux, of which the screen reflects a part.
+    """
+    screen = replace(STANDARD_4K, peak=peak, reflected=reflected_light(ambient))
+    brighter = math.log10(peak / STANDARD_4K.peak)
+    paler = math.log10(STANDARD_4K.shown_contrast / screen.shown_contrast)
+    finer = math.log2(pixels_per_degree / STANDARD_PIXELS_PER_DEGREE)
+    return torch.tensor([brighter, paler, finer, brighter**2, paler**2, finer**2])
 
 
 def conv3x3(into: int, out: int, stride: int = 1, bias: bool = True) -> nn.Conv2d:
@@ -163,6 +185,9 @@ class Detector(nn.Module):
         )
         self.pool = nn.Parameter(torch.randn(pools, sum(counts)) / 2 - 2)
         self.share = nn.Parameter(torch.zeros(pools))
+        # of features, logarithms, by `conditions`: the screen that the rest is for has none
+        # (not trained with the others: research.experiments.visibility_screens)
+        self.screen = nn.Parameter(torch.zeros(sum(counts), CONDITIONS), requires_grad=False)
 
     def light(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """(N, 3, H, W) → light as cells (N, 12, H/8, W/8), white being 1, and details (N, D, H/4,
@@ -206,23 +231,29 @@ class Detector(nn.Module):
             found.append(seen * seen)
         return found
 
-    def distance(self, reference: list[Tensor], image: list[Tensor]) -> Tensor:
-        """(N,) in JOD, for two images' features."""
+    def distance(
+        self, reference: list[Tensor], image: list[Tensor], screen: Tensor | None = None
+    ) -> Tensor:
+        """(N,) in JOD, for two images' features, on the screen of these `conditions`."""
         found = self.differences(reference, image)
-        return self.jod(torch.cat([seen.mean((2, 3)) for seen in found], 1))
+        return self.jod(torch.cat([seen.mean((2, 3)) for seen in found], 1), screen)
 
-    def jod(self, seen: Tensor) -> Tensor:
+    def jod(self, seen: Tensor, screen: Tensor | None = None) -> Tensor:
         """(…, features) of `differences` → (…) in JOD."""
+        if screen is not None:
+            seen = seen * (self.screen @ screen).exp()
         groups = seen @ self.pool.exp().T
         return ((groups + FLOOR).sqrt() - FLOOR**0.5) @ self.share.exp()
 
-    def distance_map(self, reference: list[Tensor], image: list[Tensor]) -> Tensor:
+    def distance_map(
+        self, reference: list[Tensor], image: list[Tensor], screen: Tensor | None = None
+    ) -> Tensor:
         """(N, h, w) in JOD, of every 4x4 pixels: what images would have that differ everywhere as
         these do here.
         """
         fine, *coarse = self.differences(reference, image)
         found = torch.cat([fine, *(enlarge_like(seen, fine) for seen in coarse)], 1)
-        return self.jod(found.movedim(1, -1))
+        return self.jod(found.movedim(1, -1), screen)
 
     @staticmethod
     def energy(features: Tensor) -> Tensor:
@@ -241,7 +272,8 @@ def build_detector(tensors: dict[str, Tensor], source: str) -> Detector:
             "pools": len(tensors["share"]),
         }
         detector = Detector(coarser=sum(name.startswith("bends.") for name in tensors), **sizes)
-        detector.load_state_dict(tensors)
+        # weights that know one screen alone have nothing of others
+        detector.load_state_dict({"screen": detector.screen.data} | tensors)
     except (KeyError, RuntimeError, TypeError, IndexError):
         raise WeightsError(f"{source} does not hold the weights of visibility") from None
     return detector.to(memory_format=torch.channels_last).requires_grad_(False)
@@ -251,13 +283,29 @@ class Visibility(Distance):
     """Probability, 0 to 1, that the difference is seen: 0.5 where it is noticed in 75 % of choices
     between two.
 
-    weights: `perception.weights.load_trained`. ``loss`` is the distance behind it in JOD, which has
-    no end: where the probability is near 1, its gradient is gone.
+    weights: `perception.weights.load_trained`. peak, ambient, pixels_per_degree: white in cd/m²,
+    light of the room in lux, and how close one sits to which pixels; by default a 4K screen of 30
+    inches in an office at arm's length. ``loss`` is the distance behind it in JOD, which has no
+    end: where the probability is near 1, its gradient is gone.
     """
 
-    def __init__(self, weights: str = "visibility"):
+    def __init__(
+        self,
+        weights: str = "visibility",
+        peak: float = STANDARD_4K.peak,
+        ambient: float = OFFICE,
+        pixels_per_degree: float = STANDARD_PIXELS_PER_DEGREE,
+    ):
         super().__init__()
         self.detector = build_detector(load_trained(weights), weights)
+        asked = {"peak": peak, "ambient": ambient, "pixels_per_degree": pixels_per_degree}
+        for name, (low, high) in SCREENS.items():
+            if not low <= asked[name] <= high:
+                raise MetricError(f"visibility: {name}={asked[name]} is not {low} to {high}")
+        screen = conditions(**asked)
+        if screen.any() and not self.detector.screen.any():
+            raise MetricError(f"visibility: {weights} knows one screen, and takes no other")
+        self.register_buffer("screen", screen if screen.any() else None, persistent=False)
 
     def space(self, image: Tensor) -> list[Tensor]:
         return self.detector(image)
@@ -266,7 +314,7 @@ class Visibility(Distance):
         return probability(self.shortfall(reference, image))
 
     def shortfall(self, reference: list[Tensor], image: list[Tensor]) -> Tensor:
-        return self.detector.distance(reference, image)
+        return self.detector.distance(reference, image, self.screen)
 
     def map(self, reference: Tensor, image: Tensor) -> Tensor:
         """Where the difference is seen.
@@ -283,7 +331,7 @@ class Visibility(Distance):
             ImageError: As for `Distance.forward`.
         """
         height, width = image.shape[-2:]
-        jod = self.detector.distance_map(*self.places(reference, image))
+        jod = self.detector.distance_map(*self.places(reference, image), self.screen)
         whole = F.interpolate(jod[:, None], scale_factor=GRID, mode="bilinear", align_corners=False)
         return probability(whole[:, 0, :height, :width])
 

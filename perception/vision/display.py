@@ -43,6 +43,11 @@ class Display:
         return self.peak + self.reflected
 
     @property
+    def shown_contrast(self) -> float:
+        """White over black, in the room's light."""
+        return self.white / self.black
+
+    @property
     def pixels_per_degree(self) -> float:
         """At the middle of the screen."""
         return 1 / math.degrees(2 * math.atan(self.pixel / 2 / self.distance))
@@ -52,6 +57,11 @@ class Display:
         weighs them. Clamps to [0, 1].
         """
         return (self.white - self.black) * image.clamp(0, 1) ** self.gamma + self.black
+
+
+def reflected_light(ambient: float) -> float:
+    """cd/m² that a screen reflects in a room of so many lux."""
+    return REFLECTIVITY * ambient / math.pi
 
 
 def luminance(light: Tensor) -> Tensor:
@@ -70,7 +80,7 @@ OFFICE = 250.0  # lux
 STANDARD_4K = Display(
     peak=200,
     contrast=1000,
-    reflected=REFLECTIVITY * OFFICE / math.pi,
+    reflected=reflected_light(OFFICE),
     pixel=30 * 0.0254 / math.hypot(3840, 2160),
     distance=0.7472,
 )

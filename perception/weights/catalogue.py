@@ -116,10 +116,10 @@ CATALOGUE = {
         Entry(
             "visibility",
             "visibility.safetensors",
-            87732,
+            89236,
             "MIT",
             "trained here: train/recipes/visibility.yaml",
-            "f4e18103aa88f6e78f538101d6dd32437a3ab8e2bc2778a351ec52a37e77a4da",
+            "cf0a89f157c272f684cf5258fcb44096b36f446449e9669829588bcd217100b3",
         ),
     )
 }

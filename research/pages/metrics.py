@@ -9,11 +9,14 @@ from metamer.evaluation.ratings.judging import Verdict
 from metamer.evaluation.ratings.resimulation.dataset import CROPS
 from metamer.evaluation.ratings.resimulation.definitions import DISTORTIONS, GUESS
 from metamer.evaluation.ratings.verdicts import DRAWN_SUBSETS, layer_curves
+from metamer.perception.backbones.efficacy import silent_share
 from metamer.perception.backbones.imagenet import NETWORKS
 from metamer.perception.catalogue import CATALOGUE
 from metamer.perception.distances.visibility import JND_PER_JOD
 from metamer.perception.metric import Metric
 from research.experiments.judge_distances import DEFINED, LIVE, THREE, TWELVE
+from research.pages.findings.efficacy import layer_differences, mean_over_layers
+from research.pages.findings.finding import signed_interval
 from research.pages.published import TID2013, column_agreement, published_text
 from research.recorded_results import read_results
 
@@ -140,9 +143,23 @@ def layers_table(name: str) -> str:
                     f"{network} {layer}",
                     *(interval_text(*along[subset]) for subset in DRAWN_SUBSETS),
                     f"{along['H-10'][0] - along['L-10'][0]:+.3f}",
+                    f"{silent_share(network, layer):.0%}",
                 ]
             )
-    return markdown_table(["layer", *DRAWN_SUBSETS, "H-10 − L-10"], rows)
+    return markdown_table(["layer", *DRAWN_SUBSETS, "H-10 − L-10", "silent"], rows)
+
+
+def efficacy_sentence() -> str:
+    """What both tables of layers come to."""
+    return "; ".join(
+        f"H-10 − {against} is {signed_interval(*mean_over_layers(differences.values()))} over {types}"
+        for name, types in (
+            ("tid2013-resim-layers", "all types"),
+            ("tid2013-resim-layers-live", "LIVE's"),
+        )
+        for against in ("L-10", "all")
+        if (differences := layer_differences(name, against))
+    )
 
 
 def enumeration(names: Iterable[str]) -> str:
@@ -195,6 +212,7 @@ def metrics_fields() -> dict[str, str]:
         "jnd_factor": f"{JND_PER_JOD:g}",
         "jnd_error": interval_text(*jnd["error"]),
         "layers": layers_table("tid2013-resim-layers"),
+        "efficacy_verdict": efficacy_sentence(),
         "layers_live": layers_table("tid2013-resim-layers-live"),
         "recoveries": recoveries_table(),
         "types": str(len(DISTORTIONS)),

@@ -92,8 +92,20 @@ def detection_table() -> str:
     )
 
 
+def screens_table(screens: dict) -> str:
+    """Visibility on screens that vary, told of them and not."""
+    statistics = ("pearson", "spearman", "error", "factor")
+    rows = [
+        [title, *(interval_text(*screens[name][statistic]) for statistic in statistics)]
+        for name, title in (("known", "told the screen"), ("unknown", "not told"))
+    ]
+    header = ["visibility", "Pearson", "Spearman", "mean error", "distance off by a factor of"]
+    return markdown_table(header, rows)
+
+
 def spaces_fields() -> dict[str, str]:
     """What the page's template asks for."""
+    screens = read_results("screens")
     return {
         "rehearsal": rehearsal_table(),
         "perceptnet_points": sweep_table(),
@@ -101,4 +113,7 @@ def spaces_fields() -> dict[str, str]:
         "tolerance": behaviour_table("tolerance"),
         "neighbours": behaviour_table("neighbours"),
         "detection": detection_table(),
+        "screens": str(screens["screens"]),
+        "screen_pairs": str(screens["pairs"]),
+        "screens_table": screens_table(screens),
     }

@@ -169,7 +169,7 @@ def detection(photos: Path, out: Path) -> None:
     default="visibility",
     show_default=True,
     metavar="SPEC",
-    help="visibility, with options as visibility:weights=FILE.",
+    help="visibility, with options as visibility:peak=500.",
 )
 @click.option(
     "--out",

@@ -23,3 +23,8 @@ class Finding(NamedTuple):
     figure: str
     seeds: str
     command: str
+
+
+def signed_interval(value: float, low: float, high: float) -> str:
+    """A difference with its interval."""
+    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]".replace("-", "−")

@@ -1,7 +1,13 @@
 """PerceptNet: which layer agrees best with people, and how strong an objective should be."""
 
 from metamer.evaluation.markdown import interval_text
-from research.pages.findings.finding import CANNOT_TELL, NOT_REPRODUCED, REPRODUCED, Finding
+from research.pages.findings.finding import (
+    CANNOT_TELL,
+    NOT_REPRODUCED,
+    REPRODUCED,
+    Finding,
+    signed_interval,
+)
 from research.recorded_results import read_results
 
 VALENCIA = "PerceptNet by reconstruction (Hernández-Cámara et al. 2025)"
@@ -10,11 +16,6 @@ COMMAND = "`metamer sweep train/recipes/perceptnet-sweep.yaml`"
 # differed in seed, batch and learning rate (.605 to .685): single trainings closer than that do
 # not tell
 SCATTER = 0.08
-
-
-def signed_interval(value: float, low: float, high: float) -> str:
-    """A difference with its interval."""
-    return f"{value:+.3f} [{low:+.3f}, {high:+.3f}]".replace("-", "−")
 
 
 def perceptnet_findings() -> list[Finding]:

@@ -37,8 +37,8 @@ def visibility_findings() -> list[Finding]:
             AK,
             "A restorer trained with it looks better than one trained on squared error",
             CANNOT_TELL,
-            "no such training was recorded",
+            "no such training is finished yet",
             "–",
-            "–",
+            "`python -m research.experiments.restorers`",
         ),
     ]

@@ -13,6 +13,7 @@ from metamer.perception.backbones.efficacy import (
     oriented_gratings,
     peak_frequency,
     radial_gratings,
+    silent_share,
 )
 from metamer.perception.backbones.imagenet import NETWORKS, Network
 from metamer.perception.distances.features import SUBSETS, LayerSweep, channel_weights
@@ -67,6 +68,13 @@ def test_subsets_hold_the_channels_their_names_say(squeeze):
     assert torch.equal(channel_weights(squeeze, "fire6", "efficacy"), scores / scores.sum())
     for name in SUBSETS:
         assert channel_weights(squeeze, "fire6", name).sum().item() == pytest.approx(1, rel=1e-5)
+
+
+def test_silent_channels_are_those_without_efficacy(squeeze):
+    """More than a tenth of fire9: its L-10 is all of them."""
+    share = silent_share("squeezenet", "fire9")
+    assert share == (efficacy(squeeze, "fire9") == 0).float().mean().item() > 0.1
+    assert channel_weights(squeeze, "fire9", "L-10").count_nonzero() == round(512 * share)
 
 
 def test_the_feature_loss_is_equation_1(squeeze):

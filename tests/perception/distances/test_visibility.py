@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from metamer.evaluation.images import to_tensor
 from metamer.evaluation.probes.recovery import jpeg_round_trip
-from metamer.perception import ImageError, WeightsError, create
+from metamer.perception import ImageError, MetricError, WeightsError, create
 from metamer.perception.distances.visibility import (
     CURVE,
     JND_PER_JOD,
@@ -19,9 +19,10 @@ from metamer.perception.distances.visibility import (
     Pathway,
     Selu,
     build_detector,
+    conditions,
     probability,
 )
-from metamer.perception.vision.display import STANDARD_4K
+from metamer.perception.vision.display import OFFICE, STANDARD_4K, STANDARD_PIXELS_PER_DEGREE
 
 
 @functools.cache
@@ -113,6 +114,54 @@ def test_a_map_of_what_is_the_same_everywhere_says_what_the_whole_does():
     whole = net.distance(features, others)
     inside = net.distance_map(features, others)[:, 32:48, 32:48]  # edges are padded with zeros
     assert torch.allclose(inside.mean(), whole.squeeze(), rtol=0.1)
+
+
+@pytest.fixture(scope="module")
+def screens(tmp_path_factory):
+    """Of weights that know other screens: the folder's file."""
+    net = Detector()
+    net.load_state_dict(detector().state_dict())
+    torch.manual_seed(1)
+    net.screen.data.normal_(0, 0.3)
+    path = tmp_path_factory.mktemp("weights") / "screens.safetensors"
+    path.write_bytes(safetensors.torch.save(net.state_dict()))
+    return str(path)
+
+
+def test_the_standard_screen_is_the_default_and_others_are_others(screens, visibility):
+    reference, changed = image(64, 80), image(64, 80, 1)
+    value = create("visibility-jnd", weights=screens)(reference, changed)
+    assert torch.equal(value / JND_PER_JOD, visibility.loss(reference, changed))
+    for option in ({"peak": 100.0}, {"ambient": 1000}, {"pixels_per_degree": 40.0}):
+        other = create("visibility-jnd", weights=screens, **option)
+        assert other(reference, changed) != value
+        whole = create("visibility", weights=screens, **option)
+        assert not torch.equal(whole.map(reference, changed), visibility.map(reference, changed))
+        assert whole.loss(reference, changed) != visibility.loss(reference, changed)
+
+
+def test_a_screen_is_described_by_what_it_differs_in():
+    assert not conditions(200, OFFICE, STANDARD_PIXELS_PER_DEGREE).any()
+    brighter, paler, finer, *squares = conditions(2000, OFFICE, 2 * STANDARD_PIXELS_PER_DEGREE)
+    assert brighter.item() == pytest.approx(1) and finer.item() == pytest.approx(1)
+    assert paler < 0 and squares[1].item() == pytest.approx(paler.item() ** 2)
+    assert conditions(200, 2000, STANDARD_PIXELS_PER_DEGREE)[1] > 0
+
+
+@pytest.mark.parametrize(
+    "options", [{"peak": 20.0}, {"ambient": -1.0}, {"pixels_per_degree": float("nan")}]
+)
+def test_screens_beyond_what_was_learned_are_refused(screens, options):
+    with pytest.raises(MetricError, match=r"is not \d+ to \d+"):
+        create("visibility", weights=screens, **options)
+
+
+def test_weights_that_know_one_screen_take_no_other(tmp_path):
+    tensors = {name: value for name, value in detector().state_dict().items() if name != "screen"}
+    (tmp_path / "old.safetensors").write_bytes(safetensors.torch.save(tensors))
+    create("visibility", weights=str(tmp_path / "old.safetensors"))
+    with pytest.raises(MetricError, match="knows one screen"):
+        create("visibility", weights=str(tmp_path / "old.safetensors"), peak=100.0)
 
 
 def test_images_of_a_batch_do_not_mix(visibility):
