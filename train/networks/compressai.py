@@ -33,7 +33,9 @@ QUALITIES = {
     "cheng2020-attn": 6,
 }  # published, where fewer than of the others
 
-# with channels last, torch 2.13 overruns memory in their backward pass
+# With channels last, oneDNN as of torch 2.13 overruns memory in the backward pass of a strided 1×1
+# convolution of few channels, nn.Conv2d(3, 8, 1, stride=2), as the skip of cheng2020's first block
+# is; without oneDNN it does not. That elic2022 failed was seen once, and not again.
 OVERRUNNING = ("cheng2020-anchor", "cheng2020-attn", "elic2022")
 
 

@@ -214,6 +214,24 @@ def test_rounding_is_that_of_a_file(otters):
     torch.testing.assert_close(first.file_bits[0], bits)
 
 
+def test_bfloat16_reaches_the_transforms_alone():
+    one = network("mbt2018-mean")
+    names, precisions = [*one.state_dict()], {}
+    for part in ("g_a", "g_s", "h_a", "h_s"):
+        layer = next(m for m in getattr(one.model, part).modules() if hasattr(m, "in_channels"))
+        layer.register_forward_hook(
+            lambda *call, part=part: precisions.setdefault(part, set()).add(call[2].dtype)
+        )
+    with torch.autocast("cpu", torch.bfloat16):
+        made = one(torch.rand(1, 3, 64, 64), torch.zeros(1), Stage("s", 1), file_bits=True)
+    assert precisions.pop("g_a") == precisions.pop("g_s") == {torch.bfloat16}
+    assert precisions == {"h_a": {torch.float32}, "h_s": {torch.float32}}
+    assert {made.image.dtype, made.bits.dtype, made.file_bits.dtype} == {torch.float32}
+    made.bits.sum().backward()
+    assert next(one.model.g_a.parameters()).grad.abs().sum() > 0
+    assert [*one.state_dict()] == names
+
+
 def test_what_is_drawn_leaves_no_trace():
     torch.manual_seed(1)
     expected = torch.rand(3)
