@@ -28,12 +28,12 @@ class PillowFormat:
     usual: dict[str, object]
     taken: dict[str, tuple[type, ...]]
 
-    def codec(self, name: str, asked: str | None = None) -> Codec:
-        """The codec with options ``asked`` ("subsampling=4:4:4,optimize=false") in place of usual
+    def codec(self, name: str, options: str | None = None) -> Codec:
+        """The codec with ``options`` ("subsampling=4:4:4,optimize=false") in place of usual
         ones.
         """
-        chosen = self.usual | ({} if asked is None else parse_options(asked, self.taken, name))
-        title = name if asked is None else f"{name}:{asked}"
+        chosen = self.usual | ({} if options is None else parse_options(options, self.taken, name))
+        title = name if options is None else f"{name}:{options}"
 
         def encode(picture: Image.Image, setting: float) -> bytes:
             buffer = io.BytesIO()

@@ -121,8 +121,8 @@ def run_program(command: Sequence[str], name: str) -> CallCost:
         json.loads(done.stdout) if done.returncode == 0 else (done.returncode, 0.0, None)
     )
     if code:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
-        raise MetamerError(f"{name}: {command[0]} failed ({code}): {said[-1].strip()}")
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        raise MetamerError(f"{name}: {command[0]} failed ({code}): {lines[-1].strip()}")
     return CallCost(seconds, peak)
 
 

@@ -70,13 +70,13 @@ def run_in_subprocess(
     ]
     done = subprocess.run(command, capture_output=True, env=environment)
     if done.returncode:
-        said = done.stderr.decode(errors="replace").strip().splitlines() or [
+        lines = done.stderr.decode(errors="replace").strip().splitlines() or [
             f"status {done.returncode}"
         ]
         raise MetamerError(
-            said[-1]
+            lines[-1]
             if done.returncode == FAULT
-            else f"{name} could not be run by itself: {said[-1]}"
+            else f"{name} could not be run by itself: {lines[-1]}"
         )
     return SubprocessCost(*json.loads(done.stdout))
 
@@ -109,13 +109,13 @@ def main(text: str) -> None:
     if task["threads"] and hasattr(os, "sched_setaffinity"):
         os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[: task["threads"]])
     codec, stream = get_codec(task["name"], task["threads"] or 0), Path(task["stream"])
-    given = pixels.read_rgb(task["picture"]) if task["way"] == "encode" else stream.read_bytes()
+    source = pixels.read_rgb(task["picture"]) if task["way"] == "encode" else stream.read_bytes()
     costs = []
     for _ in range(task["runs"]):
         made, cost = (
-            codec.encode_timed(given, task["setting"])
+            codec.encode_timed(source, task["setting"])
             if task["way"] == "encode"
-            else codec.decode_timed(given)
+            else codec.decode_timed(source)
         )
         costs.append(cost)
     if task["way"] == "encode":

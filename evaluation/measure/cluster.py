@@ -69,16 +69,16 @@ def measure_on_cluster(
     Raises:
         MetamerError: No scheduler is there, workers are lost, or what `measure_picture` raises.
     """
-    known: dict[str, list[Row]] = {path.name: [] for path in paths}
+    rows_by_picture: dict[str, list[Row]] = {path.name: [] for path in paths}
     for row in rows:
-        if row["image"] in known:
-            known[row["image"]].append(row)
+        if row["image"] in rows_by_picture:
+            rows_by_picture[row["image"]].append(row)
     with cluster.connected(address) as client:
         client.wait_for_workers(1)
         work = functools.partial(
             measure_remotely, points=points, specs=specs, keep=keep, jobs=len(client.nthreads())
         )
-        tasks = [(path.absolute(), known[path.name]) for path in paths]
+        tasks = [(path.absolute(), rows_by_picture[path.name]) for path in paths]
         for _, measured, problem in cluster.cluster_outcomes(client, work, tasks):
             if problem:
                 raise problem

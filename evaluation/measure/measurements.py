@@ -74,11 +74,11 @@ def measure_picture(
     todo = missing_distances(path, digest, points, labels, earlier, keep)
     if not todo:
         return
-    wanted = set().union(*todo.values())
+    missing = set().union(*todo.values())
     panel = Panel(
         distance
         for distance in map(cached_distance, specs)
-        if distance.label in wanted and distance.min_side <= min(picture.size)
+        if distance.label in missing and distance.min_side <= min(picture.size)
     )
     # the reference's place in each space is found once
     place, streams = panel.places(to_tensor(picture)), EncodedPicture(picture)

@@ -60,16 +60,16 @@ def current_rows(
     A row holds no longer when the codec is of another version, its name means another codec, or
     the picture has other pixels. digests: name of a picture → `images.picture_digest`.
     """
-    wanted = {}
+    point_by_key = {}
     for point in points:
         codec = get_codec(point.codec)
-        wanted[codec.name, codec.spec, codec.version, point.setting, point.target] = point
+        point_by_key[codec.name, codec.spec, codec.version, point.setting, point.target] = point
     latest = {}
     for row in rows:
         target = row.get("target")
         setting = row["setting"] if target is None else None
         spec = row.get("spec", row["codec"])
-        point = wanted.get((row["codec"], spec, row["version"], setting, target))
+        point = point_by_key.get((row["codec"], spec, row["version"], setting, target))
         name = row["image"]
         if point and name in digests and row.get("pixels", digests[name]) == digests[name]:
             latest[name, point] = row

@@ -74,17 +74,17 @@ def small_sample_cautions(result: dict[str, float]) -> list[str]:
     few pictures.
     """
     count = result["patches"]
-    said = [
+    cautions = [
         f"{measure.label}: {count} patches, fewer than the {measure.enough} {measure.fewer}"
         for measure in all_measures([result])
         if count < measure.enough
     ]
     if result["pictures"] < FEW_PICTURES:
-        said.append(
+        cautions.append(
             f"intervals: {result['pictures']} pictures, fewer than {FEW_PICTURES}; with fewer than "
             "4 there are none"
         )
-    return said
+    return cautions
 
 
 def figure_texts(result: dict[str, float]) -> dict[str, str]:

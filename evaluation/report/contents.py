@@ -100,13 +100,13 @@ def six_digits(values: Iterable[float]) -> list[float]:
 def picture_table(rows: Sequence[Row]) -> tuple[list[dict], list[list]]:
     """Columns (title; decimals where they hold numbers) and rows of every picture."""
     distances = distance_labels(rows)
-    asked = dict.fromkeys("rate" if "target" in row else "setting" for row in rows)
+    kinds = dict.fromkeys("rate" if "target" in row else "setting" for row in rows)
     columns = [{"title": name, "digits": None} for name in ("picture", "codec")]
     columns += [
         {"title": name, "digits": count}
-        for name, count in ((" or ".join(asked), GENERAL), ("bytes", 0), ("bpp", 3))
+        for name, count in ((" or ".join(kinds), GENERAL), ("bytes", 0), ("bpp", 3))
     ]
-    if "rate" in asked:
+    if "rate" in kinds:
         columns.append({"title": "off the rate, %", "digits": 1})
     columns += [
         {"title": metric_title(label), "digits": decimals(rows, label)} for label in distances
@@ -114,7 +114,7 @@ def picture_table(rows: Sequence[Row]) -> tuple[list[dict], list[list]]:
     columns += [{"title": name, "digits": 3} for name in ("encode, s", "decode, s")]
     lines = []
     for row in rows:
-        off = [100 * excess(row) if "target" in row else None] if "rate" in asked else []
+        off = [100 * excess(row) if "target" in row else None] if "rate" in kinds else []
         values = [row.get(key) for key in ("setting", "bytes", "bpp")] + off
         values += [row.get(key) for key in (*distances, "encode_seconds", "decode_seconds")]
         numbers = [value if value is None else float(f"{value:.6g}") for value in values]

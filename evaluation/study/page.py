@@ -98,10 +98,10 @@ class Pictures:
     def write(self, picture: str, slot: DecodedSet | str, name: str) -> dict[str, object]:
         """Writes a slot under an opaque name; returns what the page says of it."""
         target = self.out / "pictures" / f"{name}.png"
-        shown = self.read(picture, slot)
+        image = self.read(picture, slot)
         if not target.exists():
-            save_image(shown, target)
-        return {"src": f"pictures/{name}.png", "width": shown.width, "height": shown.height}
+            save_image(image, target)
+        return {"src": f"pictures/{name}.png", "width": image.width, "height": image.height}
 
 
 def slot_label(slot: DecodedSet | str) -> dict[str, object]:
@@ -155,9 +155,11 @@ def write_study(
         with tempfile.TemporaryDirectory(dir=out.parent, prefix=".study-") as folder:
             page = Path(folder) / "page"  # whole or not there: renamed when complete
             (page / "pictures").mkdir(parents=True)
-            shown, key = write_trials(trials, Pictures(names, page), seed, rng)
+            entries, key = write_trials(trials, Pictures(names, page), seed, rng)
             identity = hashlib.sha256(json.dumps(key).encode()).hexdigest()[:12]
-            blocks = [sorted(part, key=itemgetter("id")) for part in (shown[:size], shown[size:])]
+            blocks = [
+                sorted(part, key=itemgetter("id")) for part in (entries[:size], entries[size:])
+            ]
             write_html(page, title, {"study": identity, "blocks": blocks})
             key_file = {"kind": KEY_KIND, "study": identity, "seed": seed, "trials": key}
             files.write_file(str(key_path), json.dumps(key_file, indent=1).encode(), force=False)
@@ -175,7 +177,7 @@ def write_trials(
     trials: Sequence[Trial], pictures: Pictures, seed: int, rng: np.random.Generator
 ) -> tuple[list[dict], dict[str, dict]]:
     """Writes all pictures; returns trials as the page has them, and the key, by trial."""
-    shown, key = [], {}
+    entries, key = [], {}
     identities = [opaque_name(seed, "trial", number) for number in range(len(trials))]
     for number, trial in enumerate(trials):
         picture = trial.pair.picture
@@ -185,7 +187,7 @@ def write_trials(
             pictures.write(picture, slot, opaque_name(seed, number, place))
             for place, slot in enumerate(slots)
         )
-        shown.append(
+        entries.append(
             {
                 "id": identities[number],
                 "reference": pictures.write(picture, "original", reference),
@@ -201,7 +203,7 @@ def write_trials(
             "second": slot_label(slots[1]),
             "repeats": None if trial.repeats is None else identities[trial.repeats],
         }
-    return shown, key
+    return entries, key
 
 
 def write_html(out: Path, title: str, data: dict) -> None:

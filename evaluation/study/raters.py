@@ -57,7 +57,7 @@ def judge_raters(votes: Sequence[Vote]) -> list[Rater]:
     totals: Counter[str] = Counter()
     for vote in votes:
         totals[vote.trial] += vote.preferred - 0.5
-    return [judge_rater(name, given, totals) for name, given in own.items()]
+    return [judge_rater(name, own_votes, totals) for name, own_votes in own.items()]
 
 
 def judge_rater(name: str, votes: Sequence[Vote], totals: Counter[str]) -> Rater:

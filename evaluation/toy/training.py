@@ -127,7 +127,7 @@ def load_or_train(
     """
     path = folder / f"{source.name}-{tradeoff:g}-{method}.pt"
     alike = replace(source, tradeoffs=(), methods=())  # what it says of other coders is no matter
-    asked = {
+    settings = {
         "source": repr(alike),
         "method": method,
         "tradeoff": tradeoff,
@@ -136,7 +136,7 @@ def load_or_train(
     }
     if path.exists():
         kept = torch.load(path, weights_only=True)
-        if kept["asked"] == asked:
+        if kept["asked"] == settings:
             return restore_coder(source, method, tradeoff, kept["state"]), Score(**kept["score"])
     begun = time.monotonic()
     coder = train_coder(source, method, tradeoff, steps, seed)
@@ -151,6 +151,6 @@ def load_or_train(
         seconds=round(seconds, 1),
     )
     buffer = io.BytesIO()
-    torch.save({"asked": asked, "state": coder.state_dict(), "score": vars(score)}, buffer)
+    torch.save({"asked": settings, "state": coder.state_dict(), "score": vars(score)}, buffer)
     files.write_file(str(path), buffer.getvalue())
     return coder, score

@@ -15,7 +15,6 @@ from metamer.perception import weights
 from metamer.perception.errors import ImageError
 
 SIDE = 299  # of what the network sees
-FEATURES = 2048
 VARIANCE_FLOOR = 1e-3  # of its batch normalisations
 
 

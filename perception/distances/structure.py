@@ -1,5 +1,8 @@
 """Structural similarities, as their libraries compute them: SSIM and MS-SSIM by pytorch-msssim, the
 others by piq.
+
+piq's SSIM is the same to the bit and as fast, but where one side is odd it shifts both of them by
+half a pixel at each scale of MS-SSIM: 4e-4 at 333 × 255. So pytorch-msssim stays.
 """
 
 from collections.abc import Callable

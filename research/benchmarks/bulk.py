@@ -74,12 +74,12 @@ def main() -> None:
     parser.add_argument("--pictures", type=int, default=16)
     parser.add_argument("--rounds", type=int, default=12)
     parser.add_argument("--workers", type=int, default=2)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
 
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        paths = make(folder, given.pictures)
-        with bulk.local(given.workers) as cluster, Client(cluster) as client:
+        paths = make(folder, arguments.pictures)
+        with bulk.local(arguments.workers) as cluster, Client(cluster) as client:
             found = rates(
                 {
                     "one process": lambda work: [
@@ -91,17 +91,17 @@ def main() -> None:
                 },
                 paths,
                 folder,
-                given.rounds,
+                arguments.rounds,
             )
     one, dask = found["one process"], found["Dask"]
     ratios = [value / base for value, base in zip(dask, one, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4)
     print(
-        f"{given.pictures} pictures of {SIZE[0]}x{SIZE[1]}, {given.rounds} rounds; pictures a "
+        f"{arguments.pictures} pictures of {SIZE[0]}x{SIZE[1]}, {arguments.rounds} rounds; pictures a "
         "second of processor time:"
     )
     print(
-        f"one process {statistics.median(one):.2f}; Dask, {given.workers} workers, "
+        f"one process {statistics.median(one):.2f}; Dask, {arguments.workers} workers, "
         f"{statistics.median(dask):.2f}; "
         f"ratio {middle:.3f} (quartiles {low:.3f}, {high:.3f})"
     )

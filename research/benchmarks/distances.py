@@ -38,10 +38,10 @@ def main() -> None:
     options.add_argument("--runs", type=int, default=15)
     options.add_argument("--batch", type=int, default=8)
     options.add_argument("--side", type=int, default=256)
-    given = options.parse_args()
+    arguments = options.parse_args()
 
     torch.manual_seed(0)
-    reference, image = torch.rand(2, given.batch, 3, given.side, given.side)
+    reference, image = torch.rand(2, arguments.batch, 3, arguments.side, arguments.side)
     image.requires_grad_()
     ours, package = create("lpips-squeeze"), theirs()
     contenders = {
@@ -49,7 +49,7 @@ def main() -> None:
         "lpips": lambda: package(reference, image, normalize=True).sum().backward(),
     }
     seconds = {name: [] for name in contenders}
-    for run in range(given.runs + 2):  # the first two warm up
+    for run in range(arguments.runs + 2):  # the first two warm up
         for name, work in contenders.items():
             image.grad = None
             begun = time.perf_counter()
@@ -59,8 +59,8 @@ def main() -> None:
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     ratio = statistics.median(a / b for a, b in zip(*seconds.values(), strict=True))
     print(
-        f"{given.batch}x3x{given.side}x{given.side}, {torch.get_num_threads()} threads, medians of "
-        f"{given.runs}: "
+        f"{arguments.batch}x3x{arguments.side}x{arguments.side}, {torch.get_num_threads()} threads, medians of "
+        f"{arguments.runs}: "
         + ", ".join(f"{name} {1000 * value:.0f} ms" for name, value in medians.items())
         + f"; median ratio {ratio:.2f}"
     )

@@ -88,16 +88,16 @@ def main() -> None:
     options = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     options.add_argument("photos", type=Path)
     options.add_argument("--patches", type=int, default=240)
-    given = options.parse_args()
+    arguments = options.parse_args()
     torch.set_num_threads(1)
-    pictures = list(map(read_image, held_out_paths(given.photos)))
+    pictures = list(map(read_image, held_out_paths(arguments.photos)))
 
     def cut(change: Callable[[Image.Image], Image.Image]) -> Tensor:
         found = [
             patches(torch.from_numpy(np.array(change(picture))).permute(2, 0, 1))
             for picture in pictures
         ]
-        return torch.cat(found)[: given.patches].contiguous()
+        return torch.cat(found)[: arguments.patches].contiguous()
 
     network = Inception()
     sets = {"originals": cut(lambda picture: picture)} | {

@@ -73,10 +73,10 @@ def generate(folder: Path, count: int, side: int) -> None:
         )
 
 
-def run(script: str, *given):
+def run(script: str, *arguments):
     """What a fresh process prints."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
-    command = [sys.executable, "-c", script, json.dumps(given)]
+    command = [sys.executable, "-c", script, json.dumps(arguments)]
     done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
     return json.loads(done.stdout.splitlines()[-1])
 
@@ -91,16 +91,16 @@ def main() -> None:
     )
     parser.add_argument("--batches", type=int, default=600, help="of 8 crops")
     parser.add_argument("--workers", type=int, default=2)
-    given = parser.parse_args()
+    arguments = parser.parse_args()
     recipe = {"start": "base", "stages": [{"name": "joint", "steps": 99}]}
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        generate(folder, given.count, given.side)
-        found = run(PROBE, str(folder), given.batches, given.workers)
+        generate(folder, arguments.count, arguments.side)
+        found = run(PROBE, str(folder), arguments.batches, arguments.workers)
         print(
-            f"{given.count} photographs of about {given.side}²: first batch after "
+            f"{arguments.count} photographs of about {arguments.side}²: first batch after "
             f"{found['processor']:.1f} s of processor time ({found['wall']:.1f} s by the clock), peak "
-            f"memory {found['peak']:.0f} MiB after {given.batches} batches, "
+            f"memory {found['peak']:.0f} MiB after {arguments.batches} batches, "
             f"{found['crops']:.0f} crops a second of processor time"
         )
         small = folder / "000"

@@ -85,12 +85,12 @@ def entrants(
     ]
     chosen = [
         (
-            each,
+            candidate,
             nearest_setting(
-                partial(each.encode, picture), each.ladder, bpp * SIZE[0] * SIZE[1] / 8
+                partial(candidate.encode, picture), candidate.ladder, bpp * SIZE[0] * SIZE[1] / 8
             ),
         )
-        for each in found
+        for candidate in found
     ]
     try:
         for network in NETWORKS:
@@ -100,7 +100,8 @@ def entrants(
     except metamer.MetamerError as problem:
         left_out.append(f"CompressAI is left out: {problem}")
     return [
-        Entrant(each, setting, picture, each.encode(picture, setting)) for each, setting in chosen
+        Entrant(candidate, setting, picture, candidate.encode(picture, setting))
+        for candidate, setting in chosen
     ], left_out
 
 
@@ -116,14 +117,14 @@ def turns(field: Sequence[Entrant], runs: int) -> list[dict[str, list[float]]]:
     often, but 3 times.
     """
     times: list[dict[str, list]] = [{way: [] for way in subprocesses.DIRECTIONS} for _ in field]
-    for each in field:
-        each.work("decode")  # warms up, as encoding did
+    for candidate in field:
+        candidate.work("decode")  # warms up, as encoding did
     for run in range(runs):
-        for each, found in zip(field, times, strict=True):
-            wanted = min(runs, max(3, runs // 5)) if each.by.networks else runs
+        for candidate, found in zip(field, times, strict=True):
+            wanted = min(runs, max(3, runs // 5)) if candidate.by.networks else runs
             if len(found["encode"]) <= run * wanted // runs:  # spreads the fewer runs evenly
                 for way in subprocesses.DIRECTIONS:
-                    found[way].append(timed(partial(each.work, way)))
+                    found[way].append(timed(partial(candidate.work, way)))
     return [
         {
             way: [statistics.median(part) for part in zip(*taken, strict=True)]
@@ -133,15 +134,15 @@ def turns(field: Sequence[Entrant], runs: int) -> list[dict[str, list[float]]]:
     ]
 
 
-def peaks(each: Entrant, threads: int) -> dict[str, float | None]:
+def peaks(candidate: Entrant, threads: int) -> dict[str, float | None]:
     """Peak resident MiB of a fresh process that encodes, or decodes, once."""
     with tempfile.TemporaryDirectory() as folder:
         original, stream = Path(folder, "picture.png"), Path(folder, "stream")
-        each.picture.save(original)
-        stream.write_bytes(each.data)
+        candidate.picture.save(original)
+        stream.write_bytes(candidate.data)
         return {
             f"{way}_peak_mib": subprocesses.run_in_subprocess(
-                each.by.name, way, original, stream, each.setting, 1, threads
+                candidate.by.name, way, original, stream, candidate.setting, 1, threads
             ).peak
             for way in subprocesses.DIRECTIONS
         }
@@ -188,24 +189,24 @@ def benchmark(
     rates = bd_rates(folder)
     field, left_out = entrants(model, picture, bpp, threads)
     times, rows = turns(field, runs), []
-    for each, found in zip(field, times, strict=True):
-        by, size = each.by, len(each.data)
+    for candidate, found in zip(field, times, strict=True):
+        by, size = candidate.by, len(candidate.data)
         row = {
             "codec": by.name,
             "version": by.version,
-            "setting": each.setting,
+            "setting": candidate.setting,
             "width": SIZE[0],
             "height": SIZE[1],
             "bytes": size,
             "bpp": 8 * size / (SIZE[0] * SIZE[1]),
-        } | complexity.network_figures(by, picture, each.setting)
+        } | complexity.network_figures(by, picture, candidate.setting)
         for way, (wall, processor) in found.items():
             row |= {
                 f"{way}_seconds": {threads: wall},
                 f"{way}_processor_seconds": processor,
                 f"{way}_ratio": processor / times[0][way][1],
             }
-        rows.append(row | peaks(each, threads) | {"bd_rate": rates.get(by.name)})
+        rows.append(row | peaks(candidate, threads) | {"bd_rate": rates.get(by.name)})
     return {
         "machine": machine.conditions() | {"threads": threads},
         "codecs": rows,

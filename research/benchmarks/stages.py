@@ -71,8 +71,8 @@ class Stages:
 
     def _watched(self, stage: str, work: Callable) -> Callable:
         @wraps(work)
-        def run(*given: object, **named: object) -> object:
-            return self.timed(stage, lambda: work(*given, **named))
+        def run(*arguments: object, **named: object) -> object:
+            return self.timed(stage, lambda: work(*arguments, **named))
 
         return run
 
@@ -109,7 +109,8 @@ def table(
 ) -> str:
     """For people. found: of each run, seconds by stage; speeds: operations by graph."""
     medians = {
-        stage: statistics.median(each.get(stage, 0.0) for each in found) for stage in found[0]
+        stage: statistics.median(seconds_by_stage.get(stage, 0.0) for seconds_by_stage in found)
+        for stage in found[0]
     }
     total = statistics.median(whole)
     lines = [f"{title:<20} {'ms':>7} {'share':>6} {'GFLOP/s':>8}"]
@@ -154,7 +155,12 @@ def main() -> None:
         for name, inputs in stages.inputs.items()
     }
     for way, found in measured.items():
-        print(table(way, found, [sum(each.values()) for each in found], speeds), end="\n\n")
+        print(
+            table(
+                way, found, [sum(seconds_by_stage.values()) for seconds_by_stage in found], speeds
+            ),
+            end="\n\n",
+        )
     print(f"product of matrices: {peak():.0f} GFLOP/s")
     print(", ".join(f"{key} {value}" for key, value in machine.conditions().items()))
 

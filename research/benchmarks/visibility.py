@@ -63,14 +63,14 @@ def main() -> None:
     options.add_argument(
         "--weights", default="visibility", help="a .safetensors file, instead of what ships"
     )
-    given = options.parse_args()
+    arguments = options.parse_args()
 
     torch.manual_seed(0)
-    ours, theirs = create("visibility", weights=given.weights), create("cvvdp")
-    for threads in given.threads:
+    ours, theirs = create("visibility", weights=arguments.weights), create("cvvdp")
+    for threads in arguments.threads:
         torch.set_num_threads(threads)
         for height, width in SIZES:
-            compare(ours, theirs, height, width, given.runs)
+            compare(ours, theirs, height, width, arguments.runs)
 
 
 if __name__ == "__main__":

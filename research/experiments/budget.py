@@ -101,14 +101,20 @@ def main() -> None:
     parser.add_argument("--max-bytes", type=int, default=PACK_BYTES)
     parser.add_argument("--recipe", type=Path, default=RECIPE)
     parser.add_argument("--start", type=Path, default=START)
-    given = parser.parse_args()
-    folder, start, recipe = (path.resolve() for path in (given.folder, given.start, given.recipe))
-    if given.what == "pack":
-        pack(folder, [str(Path(photos).resolve()) for photos in given.photos], given.max_bytes)
-    elif given.what == "rehearse":
+    arguments = parser.parse_args()
+    folder, start, recipe = (
+        path.resolve() for path in (arguments.folder, arguments.start, arguments.recipe)
+    )
+    if arguments.what == "pack":
+        pack(
+            folder,
+            [str(Path(photos).resolve()) for photos in arguments.photos],
+            arguments.max_bytes,
+        )
+    elif arguments.what == "rehearse":
         rehearse(folder, start, recipe)
     else:
-        train(folder, folder / "run", start, recipe, "--minutes", given.minutes)
+        train(folder, folder / "run", start, recipe, "--minutes", arguments.minutes)
         print("trained:", summary(folder / "run"))
 
 

@@ -119,5 +119,5 @@ if __name__ == "__main__":
     parser.add_argument("target", type=Path)
     parser.add_argument("--levels", type=int, default=0)
     parser.add_argument("--blocks", type=int, default=0)
-    given = parser.parse_args()
-    main(given.source, given.target, given.levels, given.blocks)
+    arguments = parser.parse_args()
+    main(arguments.source, arguments.target, arguments.levels, arguments.blocks)

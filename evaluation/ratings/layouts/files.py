@@ -49,10 +49,10 @@ def home_folder(path: Path, sign: str) -> Folder:
     """The folder that holds ``sign``: the one given, or one in it, as some archives unpack into a
     folder of their own.
     """
-    given = Folder(Path(path))
-    if sign in given.entries:
-        return given
-    for folder in (Folder(entry) for entry in given.entries.values() if entry.is_dir()):
+    outer = Folder(Path(path))
+    if sign in outer.entries:
+        return outer
+    for folder in (Folder(entry) for entry in outer.entries.values() if entry.is_dir()):
         if sign in folder.entries:
             return folder
     raise RatingsError(f"{path} has no {sign}")

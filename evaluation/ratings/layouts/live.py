@@ -42,8 +42,8 @@ def live_opinions(path: Path) -> Iterator[RatedImage]:
     to the folders or above them. 'orgs' marks originals among the images: left out. The folders'
     info.txt holds no scores and is not read.
     """
-    home, given = home_folder(path, "refimgs"), Folder(Path(path))
-    scores_file = (given if "dmos_realigned.mat" in given.entries else home).find(
+    home, outer = home_folder(path, "refimgs"), Folder(Path(path))
+    scores_file = (outer if "dmos_realigned.mat" in outer.entries else home).find(
         "dmos_realigned.mat", "dmos.mat"
     )
     names_file = home.find("refnames_all.mat")

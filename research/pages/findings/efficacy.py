@@ -48,7 +48,7 @@ def answering(layer: str) -> bool:
 def efficacy_findings() -> list[Finding]:
     """Channels of high efficacy against those of low, and against all."""
     rows = []
-    for against, said in (
+    for against, text in (
         ("L-10", "The top tenth of a layer's channels agrees better than the lowest"),
         ("all", "The top tenth often agrees better than the whole layer"),
     ):
@@ -66,7 +66,7 @@ def efficacy_findings() -> list[Finding]:
             rows.append(
                 Finding(
                     TARIQ,
-                    f"{said}: {types}",
+                    f"{text}: {types}",
                     verdict,
                     f"H-10 − {against} is {signed_interval(*mean)} over {len(differences)} layers, "
                     f"above 0 in {sum(value > 0 for value in differences.values())}; over the "

@@ -59,23 +59,23 @@ def described(folder, **keys) -> str:
 
 
 def test_a_program_is_a_codec(tmp_path, crop):
-    found = get_codec(described(tmp_path, version=f"{shlex.quote(sys.executable)} --version"))
+    codec = get_codec(described(tmp_path, version=f"{shlex.quote(sys.executable)} --version"))
     assert (
-        found.version.startswith("Python 3.")
-        and found.ladder == range(1, 96)
-        and found.settings == [10, 50, 90]
+        codec.version.startswith("Python 3.")
+        and codec.ladder == range(1, 96)
+        and codec.settings == [10, 50, 90]
     )
-    data, cost = found.encode_timed(crop, 50)
+    data, cost = codec.encode_timed(crop, 50)
     plain = get_codec("jpeg:optimize=false,progressive=false")
-    assert data == plain.encode(crop, 50) and found.encode(crop, 50) == data
-    decoded, other = found.decode_timed(data)
+    assert data == plain.encode(crop, 50) and codec.encode(crop, 50) == data
+    decoded, other = codec.decode_timed(data)
     assert np.array_equal(decoded, plain.decode(data)) and np.array_equal(
-        found.decode(data), decoded
+        codec.decode(data), decoded
     )
     for each in (cost, other):
         assert 0.01 < each.seconds < 300 and (each.peak is None or 5 < each.peak < 200)
     assert subprocesses.run_in_subprocess(
-        found.name, "encode", *kept(tmp_path, crop), 50
+        codec.name, "encode", *kept(tmp_path, crop), 50
     ).peak == pytest.approx(cost.peak, rel=0.5)
 
 

@@ -30,13 +30,13 @@ def folder(tmp_path, otters):
 
 
 def test_rows_say_what_was_measured(folder, tmp_path):
-    found = pictures.measure_pictures(
+    measured = pictures.measure_pictures(
         held_out_paths(folder), POINTS, SPECS, tmp_path / "rows.jsonl"
     )
-    assert set(found) == {(f"{index}.png", point) for index in range(2) for point in POINTS}
+    assert set(measured) == {(f"{index}.png", point) for index in range(2) for point in POINTS}
     picture = Image.open(folder / "0.png")
     jpeg = get_codec("jpeg")
-    for row in (found["0.png", point] for point in POINTS):
+    for row in (measured["0.png", point] for point in POINTS):
         data = jpeg.encode(picture, row["setting"])
         assert (
             row["bytes"] == len(data)
@@ -51,13 +51,13 @@ def test_rows_say_what_was_measured(folder, tmp_path):
                 create(spec)(to_tensor(picture), decoded).item(), rel=1e-6
             )
     ((name, conditions),) = json.loads((tmp_path / "machines.json").read_text()).items()
-    assert {row["machine"] for row in found.values()} == {name} and conditions[
+    assert {row["machine"] for row in measured.values()} == {name} and conditions[
         "pillow"
     ] == PIL.__version__
     assert conditions["cores"] >= 1 and conditions["cpu"]
     sizes = {setting: len(jpeg.encode(picture, setting)) for setting in jpeg.ladder}
     away = {setting: abs(8 * size / (96 * 64) - 0.8) for setting, size in sizes.items()}
-    assert away[found["0.png", POINTS[1]]["setting"]] == min(away.values())
+    assert away[measured["0.png", POINTS[1]]["setting"]] == min(away.values())
 
 
 def test_rows_without_a_distance_are_completed_and_whole_ones_left(folder, tmp_path):
@@ -97,10 +97,10 @@ def test_old_rows_are_measured_again(folder, tmp_path):
         "ms_ssim": 0.9,
     }
     (tmp_path / "rows.jsonl").write_text(json.dumps(old) + "\n")
-    found = pictures.measure_pictures(
+    measured = pictures.measure_pictures(
         held_out_paths(folder), POINTS[:1], SPECS, tmp_path / "rows.jsonl"
     )
-    assert found["0.png", POINTS[0]]["cielab"] > 0 and found["0.png", POINTS[0]]["bpp"] != 1.0
+    assert measured["0.png", POINTS[0]]["cielab"] > 0 and measured["0.png", POINTS[0]]["bpp"] != 1.0
 
 
 def test_two_processes_write_the_rows_of_one(folder, tmp_path):
@@ -127,9 +127,9 @@ def test_what_was_decoded_is_kept(folder, tmp_path):
 
     paths, results = held_out_paths(folder), tmp_path / "rows.jsonl"
     pictures.measure_pictures(paths, POINTS, ["psnr"], results)
-    found = pictures.measure_pictures(paths, POINTS, ["psnr"], results, keep=keep)
+    measured = pictures.measure_pictures(paths, POINTS, ["psnr"], results, keep=keep)
     assert len(results.read_text().splitlines()) == 4
-    data = get_codec("jpeg").encode(Image.open(paths[0]), found["0.png", POINTS[1]]["setting"])
+    data = get_codec("jpeg").encode(Image.open(paths[0]), measured["0.png", POINTS[1]]["setting"])
     assert list(Image.open(keep(paths[0], POINTS[1])).getdata()) == list(
         get_codec("jpeg").decode(data).getdata()
     )
@@ -141,12 +141,12 @@ def test_small_pictures_have_no_value_of_distances_that_need_larger_ones(folder,
             held_out_paths(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl"
         )
     otters.crop((0, 0, 176, 176)).save(folder / "2.png")
-    found = pictures.measure_pictures(
+    measured = pictures.measure_pictures(
         held_out_paths(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl"
     )
     assert (
-        found["0.png", POINTS[0]]["ms-ssim"] is None
-        and 0.5 < found["2.png", POINTS[0]]["ms-ssim"] < 1
+        measured["0.png", POINTS[0]]["ms-ssim"] is None
+        and 0.5 < measured["2.png", POINTS[0]]["ms-ssim"] < 1
     )
 
 

@@ -38,9 +38,9 @@ def test_a_row_says_what_its_alias_means_and_is_measured_again_when_that_changes
     results = tmp_path / "rows.jsonl"
     for spec, count in (("jpeg", 1), ("jpeg", 1), ("jpeg:optimize=false", 2)):
         point = Point(f"ours={spec}", 50)
-        found = pictures.measure_pictures(paths, [point], ["mse"], results)
-        assert list(found) == [("a.png", point)]
-        row = found["a.png", point]
+        measured = pictures.measure_pictures(paths, [point], ["mse"], results)
+        assert list(measured) == [("a.png", point)]
+        row = measured["a.png", point]
         assert (row["codec"], row["spec"]) == ("ours", spec)
         assert len(results.read_text().splitlines()) == count
     assert rows.row_codec(row).spec == "jpeg:optimize=false"

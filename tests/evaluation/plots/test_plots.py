@@ -355,7 +355,7 @@ def test_every_figure(folder, tmp_path):
     assert done.exit_code == 0, done.output
     assert done.output.split() == [str(tmp_path / "figures" / f"{name}.svg") for name in FIGURES]
     text = {name: (tmp_path / "figures" / f"{name}.svg").read_text() for name in FIGURES}
-    for told in (
+    for words in (
         "base",
         "jpeg",
         "vtm (published)",
@@ -364,17 +364,17 @@ def test_every_figure(folder, tmp_path):
         "dashed: CompressAI",
         "mean over 4 images; bands: 95 % bootstrap interval of the mean difference from jpeg",
     ):
-        assert told in text["rate_distortion"], told
-    for told in ("better", "base+r 1", "0.3 bpp", "less distortion"):
-        assert told in text["distortion_realism"], told
+        assert words in text["rate_distortion"], words
+    for words in ("better", "base+r 1", "0.3 bpp", "less distortion"):
+        assert words in text["distortion_realism"], words
     assert "critic" in text["training"]
     assert (
         "against jpeg" in text["gains"]
         and ">base<" in text["gains"]
         and ">jpeg<" not in text["gains"]
     )
-    for told in ("base", "elic2022", "mbt2018-mean", "bpg_444_x265_ycbcr"):
-        assert told in text["rate_distortion_complexity"], told
+    for words in ("base", "elic2022", "mbt2018-mean", "bpg_444_x265_ycbcr"):
+        assert words in text["rate_distortion_complexity"], words
     assert (
         ">jpeg<" not in text["rate_distortion_complexity"]
         and ">else<" not in text["rate_distortion_complexity"]

@@ -90,8 +90,8 @@ def test_agreement_of_perfect_and_of_reversed_predictions(rng):
 def test_within_a_photograph_differences_between_photographs_do_not_count(rng):
     teacher = np.tile([0.1, 0.2, 0.3, 0.4], 6)
     predicted = teacher + np.repeat(rng.random(6), 4)
-    found = agreement_with_teacher(rows(predicted, teacher), "all")
-    assert found.within[0] == 1 and found.spearman[0] < 1
+    verdict = agreement_with_teacher(rows(predicted, teacher), "all")
+    assert verdict.within[0] == 1 and verdict.spearman[0] < 1
 
 
 def test_probabilities_of_the_teacher_come_from_its_jod(quick, photo, tmp_path):

@@ -61,10 +61,10 @@ def test_noise_has_the_very_error_of_the_change(image):
 
 def test_changes_are_what_they_are_called(image):
     reference = tolerance.shift(image, 0, 0)
-    found = tolerance.small_changes(image)
-    assert list(found) == ["shift 1 px", "shift 2 px", "scale +1%", "scale +2%"]
-    assert torch.equal(found["shift 2 px"][0][..., :-2], reference[..., 2:])
-    assert torch.equal(found["shift 1 px"][1][..., :-1, :], reference[..., 1:, :])
+    changes = tolerance.small_changes(image)
+    assert list(changes) == ["shift 1 px", "shift 2 px", "scale +1%", "scale +2%"]
+    assert torch.equal(changes["shift 2 px"][0][..., :-2], reference[..., 2:])
+    assert torch.equal(changes["shift 1 px"][1][..., :-1, :], reference[..., 1:, :])
     torch.testing.assert_close(tolerance.enlarge(image, 1.0), reference, atol=1e-4, rtol=0)
     large = tolerance.enlarge(image, 2.0)  # twice as large: places 2 apart show what was 1 apart
     centre = torch.nn.functional.avg_pool2d(large, 2)[..., 32:96, 32:96]

@@ -33,8 +33,8 @@ def test_lab_agrees_with_the_distance_on_grey():
 def test_circles_are_round_in_any_order():
     angle = np.linspace(0, 2 * np.pi, 50, endpoint=False)
     circle = np.stack((np.cos(angle), np.sin(angle)), -1)
-    found = roundness(np.stack([circle, 3 * circle]))
-    assert found.elongation == pytest.approx(1) and found.spread == pytest.approx(3)
+    circles = roundness(np.stack([circle, 3 * circle]))
+    assert circles.elongation == pytest.approx(1) and circles.spread == pytest.approx(3)
 
 
 def test_the_figure_is_drawn(tmp_path):

@@ -57,7 +57,7 @@ def tid(tmp_path_factory, otters):
 def points(tmp_path_factory):
     """A grid of random networks."""
     folder = tmp_path_factory.mktemp("points")
-    found = {}
+    paths = {}
     for number, (name, objective, strength, start) in enumerate(
         [
             ("reconstruction", "reconstruction", 0.0, "original"),
@@ -77,23 +77,23 @@ def points(tmp_path_factory):
             for part, network in networks
             for name, value in network.state_dict().items()
         }
-        told = {
+        metadata = {
             "objective": objective,
             "strength": str(strength),
             "initialisation": start,
             "seed": "0",
         }
-        found[name] = folder / f"{name}.safetensors"
-        safetensors.torch.save_file(tensors, found[name], told)
-    return found
+        paths[name] = folder / f"{name}.safetensors"
+        safetensors.torch.save_file(tensors, paths[name], metadata)
+    return paths
 
 
 def test_a_sweep_is_scored_layer_by_layer_and_drawn(points, tid, tmp_path, monkeypatch):
     table = sweep.score_sweep(points, tid, tmp_path)
-    found = json.loads((tmp_path / sweep.NUMBERS).read_text())
-    assert found["ratings"].endswith("12 images") and list(found["points"]) == list(points)
-    assert list(found["references"]) == ["mse", "ms-ssim"]
-    for row in found["points"].values():
+    numbers = json.loads((tmp_path / sweep.NUMBERS).read_text())
+    assert numbers["ratings"].endswith("12 images") and list(numbers["points"]) == list(points)
+    assert list(numbers["references"]) == ["mse", "ms-ssim"]
+    for row in numbers["points"].values():
         layers = [*LAYERS, *(f"decoder {name}" for name in reversed(LAYERS))]
         assert list(row["layers"]) == [
             f"{layer}, {readout}" for layer in layers for readout in ("standard", "raw")
@@ -103,8 +103,8 @@ def test_a_sweep_is_scored_layer_by_layer_and_drawn(points, tid, tmp_path, monke
             for value, low, high in row["layers"].values()
         )
     assert (
-        found["points"]["noise-0.4"]["objective"] == "denoising"
-        and found["points"]["noise-0.4"]["strength"] == 0.4
+        numbers["points"]["noise-0.4"]["objective"] == "denoising"
+        and numbers["points"]["noise-0.4"]["strength"] == 0.4
     )
 
     # the layer's own distance says the same
@@ -126,19 +126,19 @@ def test_a_sweep_is_scored_layer_by_layer_and_drawn(points, tid, tmp_path, monke
         expected = agreement.spearman(
             -np.array(values), np.array([float(opinion) for opinion, _ in lines])
         )
-        assert found["points"]["noise-0.1"]["layers"][f"{layer}, {readout}"][0] == pytest.approx(
+        assert numbers["points"]["noise-0.1"]["layers"][f"{layer}, {readout}"][0] == pytest.approx(
             expected, abs=1e-9
         )
 
-    curve = found["optima"]["denoising, raw"]
+    curve = numbers["optima"]["denoising, raw"]
     ends = {
-        strength: found["points"][name]["layers"]["v1, raw"][0]
+        strength: numbers["points"][name]["layers"]["v1, raw"][0]
         for strength, name in ((0.0, "reconstruction"), (0.1, "noise-0.1"), (0.4, "noise-0.4"))
     }
     assert ends[curve["strength"]] == max(ends.values())
     assert curve["over_plain"][0] == pytest.approx(max(ends.values()) - ends[0.0])
     assert curve["over_strongest"][0] == pytest.approx(max(ends.values()) - ends[0.4])
-    assert not any("deblurring" in name for name in found["optima"])  # nothing was deblurred
+    assert not any("deblurring" in name for name in numbers["optima"])  # nothing was deblurred
 
     assert (
         all(name in table for name in (*points, "mse", "ms-ssim"))

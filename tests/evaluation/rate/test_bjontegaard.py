@@ -38,8 +38,8 @@ def test_published_curves_give_the_published_difference(method):
 def test_a_curve_moved_in_rate_or_in_quality(factor, offset):
     dearer, higher = ANCHOR * [factor, 1], ANCHOR + np.array([0, offset])
     by_pair = {
-        (found.anchor, found.codec, found.method): found
-        for found in bjontegaard.pairwise_differences({"a": ANCHOR, "d": dearer, "h": higher})
+        (difference.anchor, difference.codec, difference.method): difference
+        for difference in bjontegaard.pairwise_differences({"a": ANCHOR, "d": dearer, "h": higher})
     }
     assert len(by_pair) == 12
     for method in bjontegaard.METHODS:
@@ -56,8 +56,10 @@ def test_a_curve_moved_in_rate_or_in_quality(factor, offset):
 
 
 def test_curves_apart_have_no_difference():
-    found = bjontegaard.pairwise_differences({"a": ANCHOR, "b": ANCHOR + np.array([10, 20])})
-    assert all(np.isnan(each.rate) and np.isnan(each.gain) for each in found)
+    differences = bjontegaard.pairwise_differences({"a": ANCHOR, "b": ANCHOR + np.array([10, 20])})
+    assert all(
+        np.isnan(difference.rate) and np.isnan(difference.gain) for difference in differences
+    )
 
 
 def test_pairing_keeps_intervals_narrow():
@@ -73,11 +75,14 @@ def test_pairing_keeps_intervals_narrow():
 
 
 def test_every_picture_has_its_own():
-    found = bjontegaard.differences_by_picture(pictures(), "a")
-    assert [each["image"] for each in found] == pictures().names and {
-        each["codec"] for each in found
+    differences = bjontegaard.differences_by_picture(pictures(), "a")
+    assert [difference["image"] for difference in differences] == pictures().names and {
+        difference["codec"] for difference in differences
     } == {"b"}
-    assert all(each["rate"] == pytest.approx(-20) and each["gain"] > 0 for each in found)
+    assert all(
+        difference["rate"] == pytest.approx(-20) and difference["gain"] > 0
+        for difference in differences
+    )
 
 
 def test_rows_become_pictures():

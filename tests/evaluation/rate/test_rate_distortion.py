@@ -169,14 +169,18 @@ def test_evaluate_measures_files_and_continues(tmp_path, otters):
     assert Image.open(tmp_path / "out" / "rate_distortion.png").size[0] > 1000
     assert "BD-rate in percent of the row against the column" in text and "interval" in text
     found = json.loads((tmp_path / "out" / "bjontegaard.json").read_text())["psnr"]
-    assert {(each["anchor"], each["codec"], each["method"]) for each in found["differences"]} == {
+    assert {
+        (difference["anchor"], difference["codec"], difference["method"])
+        for difference in found["differences"]
+    } == {
         (*pair, method)
         for pair in (("base", "jpeg"), ("jpeg", "base"))
         for method in ("pchip", "akima")
     }
-    assert [each["image"] for each in found["pictures"]] == ["0.png", "1.png"] and found[
-        "bands"
-    ].keys() == {"base"}  # against jpeg
+    assert [difference["image"] for difference in found["pictures"]] == [
+        "0.png",
+        "1.png",
+    ] and found["bands"].keys() == {"base"}  # against jpeg
     before = (tmp_path / "out" / "results.jsonl").read_text()
     lines = before.splitlines(keepends=True)
     (tmp_path / "out" / "results.jsonl").write_text("".join(lines[:5]))

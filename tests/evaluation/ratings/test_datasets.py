@@ -115,15 +115,15 @@ def bapps(tmp_path):
 
 
 def test_tid(tid):
-    found = datasets.load_opinions("tid2013", tid)
-    assert found.name == "tid2013" and found.higher_is_better
-    assert [(i.kind, i.level, i.opinion) for i in found.items] == [
+    opinions = datasets.load_opinions("tid2013", tid)
+    assert opinions.name == "tid2013" and opinions.higher_is_better
+    assert [(i.kind, i.level, i.opinion) for i in opinions.items] == [
         ("additive Gaussian noise", 1, 5.5),
         ("sparse sampling and reconstruction", 5, 2.25),
         ("Gaussian blur", 3, 4.0),
     ]
-    assert [i.reference.name for i in found.items] == ["I01.BMP", "I01.BMP", "i02.bmp"]
-    assert all(i.reference.is_file() and i.image.is_file() for i in found.items)
+    assert [i.reference.name for i in opinions.items] == ["I01.BMP", "I01.BMP", "i02.bmp"]
+    assert all(i.reference.is_file() and i.image.is_file() for i in opinions.items)
 
 
 def test_tid_with_pngs_one_folder_deeper(tid, tmp_path_factory):
@@ -194,9 +194,11 @@ def test_unknown_set(tmp_path):
 
 
 def test_kadid(kadid):
-    found = datasets.load_opinions("kadid-10k", kadid)
-    assert found.higher_is_better
-    assert [(i.reference.name, i.image.name, i.kind, i.level, i.opinion) for i in found.items] == [
+    opinions = datasets.load_opinions("kadid-10k", kadid)
+    assert opinions.higher_is_better
+    assert [
+        (i.reference.name, i.image.name, i.kind, i.level, i.opinion) for i in opinions.items
+    ] == [
         ("I01.png", "I01_01_01.png", "Gaussian blur", 1, 4.57),
         ("I01.png", "I01_25_05.png", "contrast change", 5, 1.2),
     ]
@@ -222,17 +224,17 @@ def test_kadid_tables_that_are_not_right(kadid, text, message):
 
 
 def check_csiq(folder):
-    found = datasets.load_opinions("csiq", folder)
-    assert not found.higher_is_better
-    assert [(i.reference.stem, i.level, i.opinion) for i in found.items] == [
+    opinions = datasets.load_opinions("csiq", folder)
+    assert not opinions.higher_is_better
+    assert [(i.reference.stem, i.level, i.opinion) for i in opinions.items] == [
         (n, level, s) for n, _, _, level, s in CSIQ_ITEMS
     ]
-    assert [i.kind for i in found.items] == [
+    assert [i.kind for i in opinions.items] == [
         "additive Gaussian noise",
         "JPEG 2000",
         "Gaussian blur",
     ]
-    assert [i.image.name for i in found.items] == [
+    assert [i.image.name for i in opinions.items] == [
         f"{n}.{kind}.{level}.png" for n, kind, _, level, _ in CSIQ_ITEMS
     ]
 
@@ -362,16 +364,16 @@ def test_csiq_workbooks_that_are_not_right(csiq):
 
 def test_live(live):
     for folder in (live, live.parent):
-        found = datasets.load_opinions("live", folder)
-        assert not found.higher_is_better
+        opinions = datasets.load_opinions("live", folder)
+        assert not opinions.higher_is_better
         assert [
-            (i.reference.name, i.image.name, i.kind, i.level, i.opinion) for i in found.items
+            (i.reference.name, i.image.name, i.kind, i.level, i.opinion) for i in opinions.items
         ] == [
             ("bikes.bmp", "img1.bmp", "JPEG 2000", 0, 15.5),
             ("bikes.bmp", "img1.bmp", "JPEG", 0, 60.0),
             ("sailing4.bmp", "img174.bmp", "JPEG 2000 over a fast-fading channel", 0, 34.0),
         ]
-        assert [i.image.parent.name for i in found.items] == ["jp2k", "jpeg", "fastfading"]
+        assert [i.image.parent.name for i in opinions.items] == ["jp2k", "jpeg", "fastfading"]
 
 
 def test_live_prefers_realigned_scores(live):

@@ -49,13 +49,13 @@ def test_distances_and_layers_are_judged_in_one_pass(tid, tmp_path):
     )
     assert panel.distances[2].network is panel.sweeps[0].network  # runs once for both
     verdicts = judging.judge_opinions(datasets.load_opinions("tid2013", tid), panel, tmp_path)
-    found = {verdict.metric: verdict for verdict in verdicts}
-    assert len(found) == 3 + 9 * 2 and all(verdict.count == 16 for verdict in verdicts)
+    by_metric = {verdict.metric: verdict for verdict in verdicts}
+    assert len(by_metric) == 3 + 9 * 2 and all(verdict.count == 16 for verdict in verdicts)
     for name in ("mse", "psnr"):
-        value, low, high = found[name].statistics["spearman"]
-        assert 0.98 < low <= value <= high <= 1 and found[name].statistics["pearson"][0] > 0.95
+        value, low, high = by_metric[name].statistics["spearman"]
+        assert 0.98 < low <= value <= high <= 1 and by_metric[name].statistics["pearson"][0] > 0.95
     # either way up
-    assert found["mse"].statistics["spearman"] == found["psnr"].statistics["spearman"]
+    assert by_metric["mse"].statistics["spearman"] == by_metric["psnr"].statistics["spearman"]
     order = [verdict.statistics["spearman"][0] for verdict in verdicts]
     assert order == sorted(order, reverse=True)
 

@@ -61,18 +61,21 @@ def sets(otters) -> list[list[Image.Image]]:
 def test_every_measure_is_nothing_for_one_set_and_rises_with_blur(sets):
     sample = features.FeatureSampler("squeezenet:fire3", pim="pim", critic="squeezenet")
     samples = [sample(pictures) for pictures in sets]
-    found = [comparison.compare_sets(samples[0], each) for each in samples]
-    assert {(each["pictures"], each["patches"]) for each in found} == {(5, 8)}
+    found = [comparison.compare_sets(samples[0], compared) for compared in samples]
+    assert {(compared["pictures"], compared["patches"]) for compared in found} == {(5, 8)}
     names = ["fid", "kid_paired", "squeezenet:fire3", "pim", "js", "kl"]
     with_intervals = {name + end for name in names for end in ("", "_low", "_high")}
     usual = {f"kid{end}" for end in ("", "_low", "_high", "_deviation")}
     assert set(found[0]) == {"pictures", "patches", "kid_paired_deviation"} | with_intervals | usual
     assert found[0]["kid"] < 0 < found[2]["kid"]  # a set and itself are not independent
     for name in names:
-        none, *values = (each[name] for each in found)
+        none, *values = (compared[name] for compared in found)
         assert values == sorted(values) and none < values[0], (name, none, values)
         assert none == pytest.approx(0, abs=1e-6), (name, none)
-        assert all(each[f"{name}_low"] <= each[name] <= each[f"{name}_high"] for each in found)
+        assert all(
+            compared[f"{name}_low"] <= compared[name] <= compared[f"{name}_high"]
+            for compared in found
+        )
     assert found[0]["js_high"] == found[0]["kl_high"] == 0
 
 
@@ -107,7 +110,7 @@ def test_every_measure_is_shown_in_units_of_its_label():
         {"pictures": 4, "patches": 9, "fid": 1.0, "squeezenet:fire3": 2.0},
         {"pictures": 4, "patches": 9, "fid": 2.0, "kid": 0.1},
     )
-    assert [each.label for each in measures.all_measures([first, other])] == [
+    assert [measure.label for measure in measures.all_measures([first, other])] == [
         "FID/256",
         "KID ×10³",
         "Fréchet, squeezenet:fire3",

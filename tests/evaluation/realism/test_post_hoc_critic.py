@@ -44,32 +44,32 @@ def test_bounds_come_near_divergences_that_are_known_and_stay_below(mean):
     """T spans four nats, which the ratio of densities does far more at a mean of 2: then KL's bound
     is loose.
     """
-    found = post_hoc_critic.divergence_bounds(pictures(0, 1), pictures(mean, 2))
+    bounds = post_hoc_critic.divergence_bounds(pictures(0, 1), pictures(mean, 2))
     for name, true in (("js", jensen_shannon(mean)), ("kl", mean**2 / 2)):
-        noise = (found[f"{name}_high"] - found[f"{name}_low"]) / 2
-        assert 0.75 * true - noise < found[name] < true + 1.5 * noise, name
-        assert found[f"{name}_low"] <= found[name] <= found[f"{name}_high"]
+        noise = (bounds[f"{name}_high"] - bounds[f"{name}_low"]) / 2
+        assert 0.75 * true - noise < bounds[name] < true + 1.5 * noise, name
+        assert bounds[f"{name}_low"] <= bounds[name] <= bounds[f"{name}_high"]
 
 
 def test_a_set_and_itself_are_nothing_apart():
-    found = post_hoc_critic.divergence_bounds(pictures(0, 1), pictures(0, 1))
-    assert found == dict.fromkeys(found, 0) and len(found) == 6
+    bounds = post_hoc_critic.divergence_bounds(pictures(0, 1), pictures(0, 1))
+    assert bounds == dict.fromkeys(bounds, 0) and len(bounds) == 6
 
 
 @settings(max_examples=3)
 @given(st.integers(0, 10**6))
 def test_nothing_is_found_where_there_is_nothing(seed):
     """Two sets of one distribution, whose pictures are easily known by heart."""
-    found = post_hoc_critic.divergence_bounds(
+    bounds = post_hoc_critic.divergence_bounds(
         pictures(0, seed, apart=2), pictures(0, seed + 1, apart=2)
     )
     # a critic that errs on other pictures may well find less than nothing
-    assert found["js"] < max(0.02, -found["js_low"])
+    assert bounds["js"] < max(0.02, -bounds["js_low"])
 
 
 def test_sets_without_overlap_are_as_far_apart_as_can_be():
-    found = post_hoc_critic.divergence_bounds(pictures(0, 1), pictures(30, 2))
-    assert 0.9 * math.log(2) < found["js"] <= math.log(2) and 3 < found["kl"] <= 4
+    bounds = post_hoc_critic.divergence_bounds(pictures(0, 1), pictures(30, 2))
+    assert 0.9 * math.log(2) < bounds["js"] <= math.log(2) and 3 < bounds["kl"] <= 4
 
 
 def test_figures_are_the_same_every_time_and_leave_the_seed_alone():
@@ -111,12 +111,12 @@ def test_pictures_are_judged_by_the_critic_that_has_not_seen_them(monkeypatch):
 
 def test_cells_are_those_of_a_grid_and_few(otters):
     cells = post_hoc_critic.Cells()
-    found = cells(to_tensor(otters.crop((0, 0, 100, 64))))
+    bounds = cells(to_tensor(otters.crop((0, 0, 100, 64))))
     assert (
-        found.shape == (6 * 4, 64 + 128 + 256 + 384 + 512 + 64 + 128)
-        and found.dtype == torch.float16
+        bounds.shape == (6 * 4, 64 + 128 + 256 + 384 + 512 + 64 + 128)
+        and bounds.dtype == torch.float16
     )
-    assert found.isfinite().all() and (found >= 0).all()
+    assert bounds.isfinite().all() and (bounds >= 0).all()
     assert cells(to_tensor(otters)).shape[0] == post_hoc_critic.SHOWN
     with pytest.raises(perception.ImageError, match="17 pixels a side"):
         cells(torch.zeros(1, 3, 16, 16))

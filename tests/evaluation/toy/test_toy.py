@@ -155,8 +155,8 @@ def test_closed_form_of_the_laplace_quantiser(dead, step):
     distortion = (
         2 - math.exp(-dead) * (dead**2 + 2 * dead + 2) + 2 * (second - first**2 / mass).sum()
     )
-    found = optima.laplace_quantiser(dead, step)
-    assert found.rate == pytest.approx(rate, rel=1e-6) and found.distortion == pytest.approx(
+    measured = optima.laplace_quantiser(dead, step)
+    assert measured.rate == pytest.approx(rate, rel=1e-6) and measured.distortion == pytest.approx(
         distortion, rel=1e-6
     )
 
@@ -182,9 +182,9 @@ def test_vector_quantiser_of_laplace_comes_near_the_optimum_and_not_below():
     coder = vector_quantiser.train_vector_quantiser(
         source.sample(1 << 15, seeded()), 64, tradeoff, 200
     )
-    found = training.measure_coder(coder, source, tradeoff, 0)
+    measured = training.measure_coder(coder, source, tradeoff, 0)
     best = optima.laplace(tradeoff).cost(tradeoff)
-    assert found["high"] > best and found["cost"] < 1.01 * best
+    assert measured["high"] > best and measured["cost"] < 1.01 * best
     assert 2 ** -coder.lengths.double() @ torch.ones(
         len(coder.lengths), dtype=torch.double
     ) == pytest.approx(1, abs=1e-5)
@@ -197,9 +197,9 @@ def test_every_round_of_the_vector_quantiser_costs_less():
     def cost(rounds):
         coder, reported = vector_quantiser.lloyd(vectors, 64, tradeoff, rounds)
         _, bits, decoded = coder(vectors)
-        found = (bits + tradeoff * (decoded - vectors).square().sum(1)).mean().item()
-        assert found <= reported + 1e-4  # what was reported is before the last round's update
-        return found
+        measured = (bits + tradeoff * (decoded - vectors).square().sum(1)).mean().item()
+        assert measured <= reported + 1e-4  # what was reported is before the last round's update
+        return measured
 
     costs = [cost(rounds) for rounds in (1, 2, 4, 8, 16)]
     assert costs == sorted(costs, reverse=True) and costs[-1] < 0.95 * costs[0]
@@ -210,9 +210,9 @@ def test_vector_quantiser_of_the_sawbridge_cuts_the_jump_into_intervals():
     coder = vector_quantiser.train_vector_quantiser(
         source.sample(4096, seeded()), 32, 32 / 256, 200
     )
-    found = training.measure_coder(coder, source, 32, 0)
+    measured = training.measure_coder(coder, source, 32, 0)
     best = optima.sawbridge(32).cost(32)
-    assert 0.985 * best < found["cost"] < 1.03 * best  # 256 times, not all
+    assert 0.985 * best < measured["cost"] < 1.03 * best  # 256 times, not all
     cells = coder.choose(source.at(torch.linspace(0, 1, 2000)))
     assert (cells.diff() != 0).sum() == len(torch.unique(cells)) - 1
 

@@ -7,7 +7,6 @@ import torch
 
 from metamer.perception import ImageError
 from metamer.perception.backbones.inception import (
-    FEATURES,
     SIDE,
     Inception,
     fold_normalisation,
@@ -27,7 +26,7 @@ def test_features_are_those_recorded(network):
     recorded = json.loads(RECORD.read_text())
     for name, patch in patches().items():
         features = network(patch)
-        assert features.shape == (1, FEATURES)
+        assert features.shape == (1, 2048)
         torch.testing.assert_close(
             features[0, KEPT], torch.tensor(recorded[name]), atol=2e-4, rtol=1e-4
         )
@@ -66,7 +65,7 @@ def test_the_network_has_its_published_size():
         sum(parameter.numel() for parameter in network.parameters() if parameter.ndim == 4)
         == 21_751_136
     )
-    assert network(torch.zeros(1, 3, SIDE, SIDE)).shape == (1, FEATURES, 1, 1)
+    assert network(torch.zeros(1, 3, SIDE, SIDE)).shape == (1, 2048, 1, 1)
 
 
 def test_pixels_of_other_kinds_are_refused(network):
