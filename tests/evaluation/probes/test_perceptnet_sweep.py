@@ -88,6 +88,22 @@ def points(tmp_path_factory):
     return paths
 
 
+def agreement_of_distance(weights, tid, layer, readout) -> float:
+    """What the registry's distance of that layer, image by image, correlates at."""
+    lines = [line.split() for line in (tid / "mos_with_names.txt").read_text().splitlines()]
+    distance = create(
+        "perceptnet", weights=str(weights), layer=layer, standard=readout == "standard"
+    )
+    values = [
+        distance(
+            to_tensor(read_image(tid / "reference_images" / f"I{name[1:3]}.png")),
+            to_tensor(read_image(tid / "distorted_images" / name)),
+        ).item()
+        for _, name in lines
+    ]
+    return agreement.spearman(-np.array(values), np.array([float(mark) for mark, _ in lines]))
+
+
 def test_a_sweep_is_scored_layer_by_layer_and_drawn(points, tid, tmp_path, monkeypatch):
     table = sweep.score_sweep(points, tid, tmp_path)
     numbers = json.loads((tmp_path / sweep.NUMBERS).read_text())
@@ -107,28 +123,10 @@ def test_a_sweep_is_scored_layer_by_layer_and_drawn(points, tid, tmp_path, monke
         and numbers["points"]["noise-0.4"]["strength"] == 0.4
     )
 
-    # the layer's own distance says the same
-    lines = [line.split() for line in (tid / "mos_with_names.txt").read_text().splitlines()]
     for layer, readout in (("v1", "standard"), ("v1", "raw"), ("contrast", "standard")):
-        distance = create(
-            "perceptnet",
-            weights=str(points["noise-0.1"]),
-            layer=layer,
-            standard=readout == "standard",
-        )
-        values = [
-            distance(
-                to_tensor(read_image(tid / "reference_images" / f"I{name[1:3]}.png")),
-                to_tensor(read_image(tid / "distorted_images" / name)),
-            ).item()
-            for _, name in lines
-        ]
-        expected = agreement.spearman(
-            -np.array(values), np.array([float(opinion) for opinion, _ in lines])
-        )
-        assert numbers["points"]["noise-0.1"]["layers"][f"{layer}, {readout}"][0] == pytest.approx(
-            expected, abs=1e-9
-        )
+        value = numbers["points"]["noise-0.1"]["layers"][f"{layer}, {readout}"][0]
+        expected = agreement_of_distance(points["noise-0.1"], tid, layer, readout)
+        assert value == pytest.approx(expected, abs=1e-9)
 
     curve = numbers["optima"]["denoising, raw"]
     ends = {
