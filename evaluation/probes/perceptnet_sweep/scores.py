@@ -1,9 +1,11 @@
 """How well distances in a network's layers agree with ratings of TID2013's layout."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from scipy import stats
 
 from metamer.evaluation.images import read_image
 from metamer.evaluation.intervals import bootstrap_interval
@@ -38,18 +40,23 @@ class RatedPairs:
             *bootstrap_interval(agreement.spearman, arrays, self.clusters, SAMPLES),
         )
 
-    def gain(self, values: np.ndarray, other: np.ndarray) -> Interval:
-        """By how much ``values`` correlate better than ``other``, with the interval of the
-        difference.
+    def gain(
+        self, values: Sequence[np.ndarray], others: Sequence[np.ndarray], level: float = 0.95
+    ) -> Interval:
+        """By how much ``values``, one array a seed, correlate better than ``others`` in the mean,
+        with the interval of the difference over references.
         """
+        count = len(values)
 
-        def difference(first: np.ndarray, second: np.ndarray, opinion: np.ndarray) -> float:
-            return agreement.spearman(first, opinion) - agreement.spearman(second, opinion)
+        def difference(*arrays: np.ndarray) -> float:
+            *networks, opinion = arrays
+            each = [agreement.spearman(network, opinion) for network in networks]
+            return float(np.mean(each[:count]) - np.mean(each[count:]))
 
-        arrays = (values, other, self.opinion)
+        arrays = (*values, *others, self.opinion)
         return (
             difference(*arrays),
-            *bootstrap_interval(difference, arrays, self.clusters, SAMPLES),
+            *bootstrap_interval(difference, arrays, self.clusters, SAMPLES, level=level),
         )
 
 
@@ -87,15 +94,67 @@ def measure_point(
     return {name: -np.array([row[name] for row in rows]) for name in point.labels}
 
 
-def best_strength(people: RatedPairs, curve: dict[float, np.ndarray]) -> dict:
+def scatter_of_trainings(agreements: np.ndarray) -> float:
+    """How far trainings that differ in their seed alone scatter, as a standard deviation.
+
+    agreements: (seeds, strengths), two of either at least. What a seed or a strength has in common
+    is no scatter: the residuals of the additive model of both are.
+    """
+    residuals = (
+        agreements
+        - agreements.mean(0, keepdims=True)
+        - agreements.mean(1, keepdims=True)
+        + agreements.mean()
+    )
+    return float(np.sqrt(np.square(residuals).sum() / freedom(agreements)))
+
+
+def freedom(agreements: np.ndarray) -> int:
+    """Degrees of freedom of `scatter_of_trainings`."""
+    seeds, strengths = agreements.shape
+    return (seeds - 1) * (strengths - 1)
+
+
+def best_strength(people: RatedPairs, curves: Sequence[Mapping[float, np.ndarray]]) -> dict:
     """The strength at which the encoder's end agrees best, and by how much more than either end of
     the curve.
 
-    It is interior where both differences are positive, clearly so where both intervals are.
+    curves: strength → values of a network trained so, one curve a seed. Agreements are means over
+    seeds. Intervals of differences cover references, by resampling, and where there are several
+    seeds also trainings, by Student's t of their scatter; the two are independent and add up in
+    quadrature. The best strength is chosen by the same figures, so the intervals hold for all
+    strengths at once (Bonferroni). It is interior where both differences are positive, clearly so
+    where both intervals are.
     """
-    best = max(curve, key=lambda strength: agreement.spearman(curve[strength], people.opinion))
-    ends = {"over_plain": min(curve), "over_strongest": max(curve)}
+    strengths = sorted(curves[0])
+    agreements = np.array(
+        [[agreement.spearman(curve[at], people.opinion) for at in strengths] for curve in curves]
+    )
+    best = strengths[int(agreements.mean(0).argmax())]
+    level = 1 - 0.05 / max(len(strengths) - 1, 1)
+    told = len(curves) > 1 and len(strengths) > 1
+    scatter = scatter_of_trainings(agreements) if told else None
+    reach = 0.0
+    if scatter is not None:
+        quantile = stats.t.ppf((1 + level) / 2, freedom(agreements))
+        reach = quantile * scatter * np.sqrt(2 / len(curves))
+
+    def over(end: float) -> Interval:
+        if end == best:
+            return 0.0, 0.0, 0.0
+        value, low, high = people.gain(
+            [curve[best] for curve in curves], [curve[end] for curve in curves], level
+        )
+        return (
+            value,
+            value - float(np.hypot(value - low, reach)),
+            value + float(np.hypot(high - value, reach)),
+        )
+
     return {
         "strength": best,
-        **{name: people.gain(curve[best], curve[end]) for name, end in ends.items()},
+        "seeds": len(curves),
+        "scatter": scatter,
+        "over_plain": over(strengths[0]),
+        "over_strongest": over(strengths[-1]),
     }

@@ -117,14 +117,17 @@ def score_sweep(points: Mapping[str, Path], folder: Path, out: Path, decoders: b
 
 
 def curve_optima(people: RatedPairs, curves: Curves, values: dict[str, dict]) -> dict[str, dict]:
-    """ "OBJECTIVE, READOUT" → `best_strength`, of every seed where there are several."""
+    """ "OBJECTIVE, READOUT" → `best_strength` over all seeds."""
     return {
-        f"{objective}, {curve}": best_strength(
-            people, {strength: values[name][END[readout]] for strength, name in along.items()}
+        f"{objective}, {readout}": best_strength(
+            people,
+            [
+                {strength: values[name][END[readout]] for strength, name in along.items()}
+                for along in seeds.values()
+            ],
         )
         for objective, seeds in curves.items()
         for readout in READOUTS
-        for curve, along in named_curves(seeds, readout)
     }
 
 
@@ -221,7 +224,10 @@ def sweep_table(
             f"{signed_interval_text(best_point[end])} over {end.removeprefix('over_')}"
             for end in ("over_plain", "over_strongest")
         )
-        lines.append(f"{name}: best at {best_point['strength']:g}, {over}")
+        told = ""
+        if best_point["scatter"] is not None:
+            told = f"; {best_point['seeds']} seeds, which scatter by {best_point['scatter']:.3f}"
+        lines.append(f"{name}: best at {best_point['strength']:g}, {over}{told}")
     return "\n".join(lines)
 
 

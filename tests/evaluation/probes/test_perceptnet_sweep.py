@@ -186,13 +186,63 @@ def test_an_interior_optimum_is_told_from_a_slope(rng):
         strength: opinion + noise * rng.normal(size=400)
         for strength, noise in ((0.0, 1.0), (0.1, 0.3), (0.4, 1.2))
     }
-    found = scores.best_strength(people, curve)
-    assert found["strength"] == 0.1
+    found = scores.best_strength(people, [curve])
+    assert found["strength"] == 0.1 and found["seeds"] == 1 and found["scatter"] is None
     for end in ("over_plain", "over_strongest"):
         gain, low, high = found[end]
         assert 0 < low < gain < high
     del curve[0.4]
-    assert scores.best_strength(people, curve)["over_strongest"] == (0, 0, 0)
+    assert scores.best_strength(people, [curve])["over_strongest"] == (0, 0, 0)
+
+
+def test_what_trainings_scatter_is_found_beside_what_seeds_and_strengths_have_in_common(rng):
+    seeds, strengths = rng.normal(size=(60, 1)), rng.normal(size=(1, 50))
+    noise = 0.03 * rng.normal(size=(60, 50))
+    assert scores.scatter_of_trainings(seeds + strengths + noise) == pytest.approx(0.03, rel=0.05)
+
+
+def test_intervals_of_differences_cover_trainings(rng):
+    # two ways of training that are alike but for chance, of three seeds each: an interval over
+    # references alone tells them apart most of the time
+    opinion = rng.normal(size=600)
+    people = scores.RatedPairs([], opinion, np.repeat(np.arange(30), 20))
+    wrong = {"references": 0, "both": 0}
+    for _ in range(20):
+        curves = [
+            {at: opinion + rng.uniform(0.3, 1.5) * rng.normal(size=600) for at in (0.0, 0.1, 0.4)}
+            for _ in range(3)
+        ]
+        found = scores.best_strength(people, curves)
+        best = [curve[found["strength"]] for curve in curves]
+        plain = [curve[0.0] for curve in curves]
+        wrong["references"] += people.gain(best, plain)[1] > 0
+        wrong["both"] += found["over_plain"][1] > 0
+    assert wrong["both"] <= 1 and wrong["references"] >= 10
+
+
+def test_seeds_make_one_curve(points, tid, tmp_path):
+    again = {}
+    for name in ("reconstruction", "noise-0.1"):
+        tensors = safetensors.torch.load_file(points[name])
+        with safetensors.safe_open(points[name], "pt") as file:
+            told = file.metadata()
+        again[f"{name}-seed1"] = tmp_path / f"{name}-seed1.safetensors"
+        noisy = {key: value * (1 + 0.1 * torch.rand_like(value)) for key, value in tensors.items()}
+        safetensors.torch.save_file(noisy, again[f"{name}-seed1"], {**told, "seed": "1"})
+    chosen = {name: points[name] for name in ("reconstruction", "noise-0.1")} | again
+    table = sweep.score_sweep(chosen, tid, tmp_path, decoders=False)
+    found = json.loads((tmp_path / sweep.NUMBERS).read_text())
+    assert list(found["optima"]) == ["denoising, standard", "denoising, raw"]
+    optimum = found["optima"]["denoising, raw"]
+    ends = {
+        at: np.mean(
+            [found["points"][name + seed]["layers"]["v1, raw"][0] for seed in ("", "-seed1")]
+        )
+        for at, name in ((0.0, "reconstruction"), (0.1, "noise-0.1"))
+    }
+    assert optimum["seeds"] == 2 and ends[optimum["strength"]] == max(ends.values())
+    assert optimum["over_plain"][0] == pytest.approx(max(ends.values()) - ends[0.0])
+    assert f"2 seeds, which scatter by {optimum['scatter']:.3f}" in table
 
 
 def test_the_command_trains_scores_and_does_nothing_twice(photographs, tid, tmp_path):
