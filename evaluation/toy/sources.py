@@ -6,6 +6,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from metamer.evaluation.toy.schedule import STEADY, Schedule
+
 
 @dataclass(frozen=True)
 class Source:
@@ -16,7 +18,8 @@ class Source:
     coefficients: of the linear ones; codewords: of the vector quantiser at the start; examples:
     vectors it is trained on; tested: vectors every coder is measured on; steps, learning_rate: of
     the nonlinear transforms; linear_steps: of the linear ones; batch: of both; tradeoffs: λ unless
-    others are asked for; methods: coders worth comparing.
+    others are asked for; methods: coders worth comparing; schedule: of the nonlinear transforms'
+    training; first_latent_first: whether they start with one latent alone.
     """
 
     name: str
@@ -35,6 +38,8 @@ class Source:
     learning_rate: float
     tradeoffs: tuple[float, ...]
     methods: tuple[str, ...] = ("klt", "ltc", "ntc", "vq")
+    schedule: Schedule = STEADY
+    first_latent_first: bool = False
 
     def sample(self, count: int, generator: torch.Generator) -> Tensor:
         """(count, dimensions) independent vectors."""
@@ -183,12 +188,22 @@ SOURCES = {
             codewords=64,
             examples=1 << 13,
             tested=1 << 15,
-            steps=8000,
+            steps=6000,
             linear_steps=1500,
-            batch=128,
+            batch=64,
             learning_rate=2e-3,
             tradeoffs=(16.0, 48.0, 144.0),
             methods=("klt", "ntc", "vq"),
+            schedule=Schedule(
+                sharpening=(0.4, 0.7),
+                falling=(0.4, 0.75),
+                lowest=0.1,
+                rounded=0.75,
+                refit=1.0,
+                prior=5.0,
+                surplus=2.0,
+            ),
+            first_latent_first=True,
         ),
     )
 }

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from metamer.codec.system import files
 from metamer.evaluation.progress import tracked
 from metamer.evaluation.toy import transform_coding, vector_quantiser
+from metamer.evaluation.toy.schedule import STEADY
 from metamer.evaluation.toy.sources import Source
 from metamer.evaluation.toy.transform_coding import TransformCoder
 from metamer.evaluation.toy.vector_quantiser import VectorQuantiser
@@ -77,9 +78,13 @@ def train_coder(source: Source, method: str, tradeoff: float, steps: int, seed: 
     with torch.random.fork_rng():
         torch.manual_seed(seed)  # the weights' start
         coder = untrained_transform_coder(source, method, tradeoff)
+        if method == "ntc" and source.first_latent_first:
+            vectors = source.sample(transform_coding.START_VECTORS, generator)
+            transform_coding.put_first_latent_first(coder, vectors)
+    schedule = source.schedule if method == "ntc" else STEADY
     label = f"{source.name}, λ {tradeoff:g}, {method}"
     bar = tracked(range(steps), "step", label, leave=False)
-    transform_coding.train_transform_coder(coder, source, tradeoff, bar, steps, generator)
+    transform_coding.train_transform_coder(coder, source, tradeoff, bar, steps, generator, schedule)
     return coder
 
 

@@ -12,16 +12,15 @@ from scipy import fft
 from torch import Tensor, nn
 
 from metamer.evaluation.toy.prior import FactorisedPrior
+from metamer.evaluation.toy.schedule import Schedule
 from metamer.evaluation.toy.sources import Source
 from metamer.train.networks.entropy_model.proxies import PROXIES, dither
 
 LINEAR_RATE = 1e-2  # learning rate of coders with few parameters
-SHARPEST = 6.0  # of the soft rounding, 1/temperature; it starts at 1, nearly uniform noise
-# share of the steps over which the soft rounding sharpens; then the learning rate falls,
-# hundredfold
-ANNEALED = 0.5
-# share of the steps after which prior and synthesis see rounded latents, and the analysis rests
-ROUNDED = 0.9
+# deviations of latents at the start, in steps, where the first is to come before the others
+FIRST, OTHERS = 0.1, 0.002
+REACH = 10.0  # steps of the first latent, to either side, over which the synthesis then bends
+START_VECTORS = 1024  # that the deviations are measured on
 
 
 class Analysis(nn.Module):
@@ -128,6 +127,26 @@ class TransformCoder(nn.Module):
         return cells, self.prior.bits(cells), self.synthesis(cells)
 
 
+@torch.no_grad()
+def put_first_latent_first(coder: TransformCoder, vectors: Tensor) -> None:
+    """Scales a nonlinear analysis so that the first latent varies a little over the vectors and the
+    others hardly, and lets the synthesis bend anywhere along the first.
+
+    Latents that come to life together all say the same, which a factorised prior pays for every
+    time. Little, because random networks are rough: what they learn has to outweigh that.
+    """
+    last, latents = coder.analysis[-1], coder.analysis(vectors)
+    wanted = torch.full((latents.shape[1],), OTHERS)
+    wanted[0] = FIRST
+    gain = wanted / latents.std(0)
+    last.bias.sub_(latents.mean(0)).mul_(gain)
+    last.weight.mul_(gain[:, None])
+    first = coder.synthesis[0]
+    first.weight[:, 0] = first.weight.norm(dim=1) * first.weight[:, 0].sign()
+    places = torch.empty_like(first.bias).uniform_(-REACH, REACH)
+    first.bias.copy_(places * first.weight[:, 0].abs())
+
+
 def train_transform_coder(
     coder: TransformCoder,
     source: Source,
@@ -135,6 +154,7 @@ def train_transform_coder(
     steps: Iterable[int],
     total: int,
     generator: torch.Generator,
+    schedule: Schedule,
 ) -> None:
     """Minimises rate + tradeoff · distortion in place, as the codec's recipes do: soft rounding
     that sharpens, then rounding.
@@ -143,22 +163,27 @@ def train_transform_coder(
     F(c + ½) − F(c − ½) at its conditional mean c, for the staircase repeats with period one: the
     prior is asked about c and stays smooth however sharp s.
     """
-    optimiser = torch.optim.Adam(coder.parameters())
+    prior = list(coder.prior.parameters())
+    transforms = [*coder.analysis.parameters(), *coder.synthesis.parameters()]
+    groups = [(transforms, coder.learning_rate), (prior, coder.learning_rate * schedule.prior)]
+    # fused, since of networks this small the calls are what costs
+    optimiser = torch.optim.Adam([{"params": group} for group, _ in groups], fused=True)
     latents = torch.Size((source.batch, coder.prior.matrices[0].shape[0]))
     centre = torch.zeros(latents)
     for step in steps:
         done = step / total
-        for group in optimiser.param_groups:
-            group["lr"] = coder.learning_rate * 0.01 ** max(0.0, (done - ANNEALED) / (1 - ANNEALED))
-        temperature = 1 / (1 + (SHARPEST - 1) * min(done / ANNEALED, 1.0))
+        for group, (_, highest) in zip(optimiser.param_groups, groups, strict=True):
+            group["lr"] = highest * schedule.learning_rate(done)
         vectors = source.sample(source.batch, generator)
         value, proxy = coder.analysis(vectors), "soft_round"
-        if done >= ROUNDED:
+        if done >= schedule.rounded:
             value, proxy = value.detach(), "straight_through"
         noise = dither(*latents, generator=generator)
+        temperature = schedule.temperature(done)
         _, received = PROXIES[proxy](value, centre, noise, temperature, value.round())
         errors = (coder.synthesis(received) - vectors).square().sum(1)
-        loss = (coder.prior.bits(received) + tradeoff * source.weight * errors).mean()
+        worth = tradeoff * schedule.tradeoff(done) * source.weight
+        loss = (coder.prior.bits(received) + worth * errors).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

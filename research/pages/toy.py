@@ -62,17 +62,22 @@ def banana_table() -> str:
     return markdown_table(header, rows)
 
 
+def excesses(name: str, method: str) -> list[tuple[float, float, float]]:
+    """What a coder costs beyond the optimum at each λ, as a share, with the interval over
+    vectors.
+    """
+    found = []
+    for score in recorded_scores(name):
+        if score.method == method:
+            least = OPTIMA[score.source](score.tradeoff).cost(score.tradeoff)
+            costs = (score.cost, score.low, score.high)
+            found.append(tuple(float(cost / least - 1) for cost in costs))
+    return found
+
+
 def excess_over_optimum(name: str, method: str) -> str:
     """'+1.2, +3.4 %': what a coder costs beyond the optimum at each λ."""
-    scores = [score for score in recorded_scores(name) if score.method == method]
-    best = [OPTIMA[score.source](score.tradeoff).cost(score.tradeoff) for score in scores]
-    return (
-        ", ".join(
-            signed_percent(score.cost / least - 1)
-            for score, least in zip(scores, best, strict=True)
-        )
-        + " %"
-    )
+    return ", ".join(signed_percent(value) for value, _, _ in excesses(name, method)) + " %"
 
 
 def toy_fields() -> dict[str, str]:

@@ -15,6 +15,7 @@ from PIL import Image
 from metamer.cli import main
 from metamer.evaluation.toy import optima, sources, training, transform_coding, vector_quantiser
 from metamer.evaluation.toy.prior import FactorisedPrior
+from metamer.evaluation.toy.schedule import STEADY, Schedule
 from metamer.evaluation.toy.sources import SOURCES
 from metamer.evaluation.toy.transform_coding import TransformCoder, klt
 from metamer.train.networks.entropy_model.proxies import soft_round_conditional_mean
@@ -245,10 +246,49 @@ def test_training_lowers_the_cost_on_unseen_vectors(method):
     torch.manual_seed(0)
     coder = training.untrained_transform_coder(source, method, tradeoff)
     before = training.measure_coder(coder, source, tradeoff, 0)["cost"]
-    transform_coding.train_transform_coder(coder, source, tradeoff, range(300), 300, seeded())
+    transform_coding.train_transform_coder(
+        coder, source, tradeoff, range(300), 300, seeded(), STEADY
+    )
     after = training.measure_coder(coder, source, tradeoff, 0)
     assert after["cost"] < 0.8 * before and after["low"] < after["cost"] < after["high"]
     assert after["cost"] == pytest.approx(after["rate"] + tradeoff * after["distortion"])
+
+
+def test_schedule_at_its_moments():
+    schedule = Schedule(
+        sharpening=(0.4, 0.6), falling=(0.2, 0.6), lowest=0.01, rounded=0.8, refit=0.5, surplus=4.0
+    )
+    shares = (0.0, 0.4, 0.5, 0.6, 1.0)
+    assert list(map(schedule.temperature, shares)) == pytest.approx([1, 1, 1 / 3.5, 1 / 6, 1 / 6])
+    shares = (0.2, 0.4, 0.7, 0.8, 0.9, 1.0)
+    assert list(map(schedule.learning_rate, shares)) == pytest.approx([1, 0.1, 0.01, 0.5, 0.25, 0])
+    assert list(map(schedule.tradeoff, (0, 0.25, 0.5, 1))) == pytest.approx([4, 2, 1, 1])
+    # without a fresh start the rate falls on
+    assert STEADY.learning_rate(0.95) == pytest.approx(0.01**0.9) and STEADY.tradeoff(0) == 1
+
+
+def test_first_latent_starts_first_and_the_synthesis_bends_along_it():
+    source = SOURCES["sawbridge"]
+    torch.manual_seed(0)
+    coder = TransformCoder.nonlinear(source)
+    vectors = source.sample(512, seeded())
+    transform_coding.put_first_latent_first(coder, vectors)
+    latents = coder.analysis(vectors)
+    assert latents.std(0).tolist() == pytest.approx([0.1, *[0.002] * 9], rel=1e-3)
+    assert latents.mean(0).abs().max() < 1e-5
+    first = coder.synthesis[0]
+    bends = -first.bias / first.weight[:, 0]
+    assert bends.abs().max() <= 10 and bends.min() < -5 and bends.max() > 5
+
+
+def test_sawbridge_is_coded_by_one_latent():
+    source = shrunk("sawbridge", dimensions=32, weight=1 / 32, hidden=(32, 32), batch=64)
+    coder = training.train_coder(source, "ntc", 144.0, 400, 0)
+    cells = coder(source.at(torch.linspace(0.01, 0.99, 500)))[0]
+    assert (cells.std(0) > 0).tolist() == [True] + 9 * [False]
+    steps = cells[1:, 0] - cells[:-1, 0]
+    # and in order: intervals, each a cell
+    assert len(steps.sign().unique()) == 2 and len(cells[:, 0].unique()) > 8
 
 
 @pytest.fixture
