@@ -3,7 +3,8 @@
 Bhardwaj et al., NeurIPS 2020: neighbouring frames look alike.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import torch
@@ -18,9 +19,12 @@ from metamer.evaluation.probes.invariance.behaviour import (
     mean_behaviour,
     write_behaviours,
 )
+from metamer.evaluation.probes.invariance.tolerance import add_equal_noise
 from metamer.evaluation.progress import tracked
 from metamer.perception.distance import Distance
 
+NOISE_SHARE = 0.5  # of a neighbour's squared error, for noise that it is compared with
+NOISE_SHARE = 0.5  # of a neighbour's squared error, for noise that it is compared with
 FRAME_SIDE = 168  # of the places in frames; MS-SSIM takes 161
 CORNERS = [
     (rows, columns)
@@ -45,36 +49,51 @@ def corner_crops(clip: Path) -> list[Tensor]:
     )
 
 
+def comparisons(
+    far: Callable[[Tensor], float], frames: Tensor, stranger: Tensor, place: Tensor
+) -> dict[str, list[tuple[float, float]]]:
+    """What is compared, and how far from the first of the frames (T, 3, S, S) the one and the other
+    are by ``far``: the one ought to be closer.
+
+    stranger, place: another clip, another place of the frame, (3, S, S). The first three are easy,
+    and the squared error is right nearly always. In the fourth the other is but one frame later. In
+    the fifth it is the frame itself under white noise of half the neighbour's squared error: what
+    moved a little looks more like it, and the squared error is never right.
+    """
+    distances = [far(frame[None]) for frame in frames[1:]]
+    near, last = distances[0], distances[-1]
+    noisy = add_equal_noise(frames[:1], frames[1:2], seed=0, share=NOISE_SHARE)
+    return {
+        "neighbour or another clip": [(near, far(stranger[None]))],
+        "neighbour or another place": [(near, far(place[None]))],
+        "neighbour or the clip's other end": [(near, last)],
+        "earlier or later of two frames": list(pairwise(distances)),
+        "neighbour or noise of half its error": [(near, far(noisy))],
+    }
+
+
 @torch.no_grad()
 def neighbour_orderings(distance: Distance, clips: Sequence[list[Tensor]]) -> list[Behaviour]:
-    """How often the first and the last frame of a clip are closer to their neighbour than to
-    another frame.
-
-    That is the same place in another clip, another place of the same frame, or the same place at
-    the clip's other end. Ties count half. clips: as `corner_crops` gives them.
+    """How often the first and the last frame of a clip are closer to what they ought to be closer
+    to in `comparisons`. Ties count half. clips: as `corner_crops` gives them, of three frames or
+    more.
     """
     correct: dict[str, list[float]] = {}
     groups: dict[str, list[int]] = {}
     for number, clip in enumerate(tracked(clips, "clip", str(distance), leave=False)):
         for corner, frames in enumerate(clip):
             stranger = clips[(number + len(clips) // 2) % len(clips)][corner]
-            for frame, neighbour, other in ((0, 1, -1), (-1, -2, 0)):
-                far = distance_from(distance, frames[frame][None])
-                near = far(frames[neighbour][None])
-                against = {
-                    "another clip": stranger[frame],
-                    "another place": clip[corner - 1][frame],
-                    "the clip's other end": frames[other],
-                }
-                for name, image in against.items():
-                    apart = far(image[None])
-                    correct.setdefault(name, []).append(
-                        1.0 if near < apart else 0.5 if near == apart else 0.0
-                    )
-                    groups.setdefault(name, []).append(number)
+            for end, ordered in ((0, frames), (-1, frames.flip(0))):
+                far = distance_from(distance, ordered[:1])
+                found = comparisons(far, ordered, stranger[end], clip[corner - 1][end])
+                for name, pairs in found.items():
+                    for near, apart in pairs:
+                        correct.setdefault(name, []).append(
+                            1.0 if near < apart else 0.5 if near == apart else 0.0
+                        )
+                        groups.setdefault(name, []).append(number)
     return [
-        mean_behaviour(distance, f"neighbour or {name}", values, groups[name])
-        for name, values in correct.items()
+        mean_behaviour(distance, name, values, groups[name]) for name, values in correct.items()
     ]
 
 

@@ -53,14 +53,13 @@ def small_changes(image: Tensor) -> dict[str, list[Tensor]]:
     return moved | {f"scale {factor - 1:+.0%}": [enlarge(image, factor)] for factor in SCALES}
 
 
-def add_equal_noise(reference: Tensor, changed: Tensor, seed: int) -> Tensor:
-    """The reference with white Gaussian noise of the very mean squared error that
-    ``changed`` has.
+def add_equal_noise(reference: Tensor, changed: Tensor, seed: int, share: float = 1.0) -> Tensor:
+    """The reference with white Gaussian noise of the very mean squared error that ``changed`` has,
+    or of a share of it.
     """
     noise = torch.randn(reference.shape, generator=torch.Generator().manual_seed(seed))
-    return (
-        reference + noise * ((changed - reference).square().mean() / noise.square().mean()).sqrt()
-    )
+    wanted = share * (changed - reference).square().mean()
+    return reference + noise * (wanted / noise.square().mean()).sqrt()
 
 
 @torch.no_grad()

@@ -102,18 +102,43 @@ def test_neighbours_are_closer_than_strangers(clips, tmp_path):
         neighbours.read_clips(clips), [create("mse"), create("ms-ssim")], tmp_path
     )
     rows = json.loads((tmp_path / "neighbours.json").read_text())
-    assert "another clip" in table and len(rows) == 6 and {row["groups"] for row in rows} == {2}
-    assert all(row["value"] == 1 for row in rows)
+    assert "another clip" in table and len(rows) == 10 and {row["groups"] for row in rows} == {2}
+    values = {(row["distance"], row["what"]): row["value"] for row in rows}
+    easy = [what for _, what in values if what.startswith("neighbour or") and "noise" not in what]
+    assert len(easy) == 6 and all(
+        values["mse", what] == values["ms-ssim", what] == 1 for what in easy
+    )
+    # the squared error counts, and nothing else
+    assert values["mse", "neighbour or noise of half its error"] == 0
+
+
+def test_the_earlier_of_two_frames_is_told_by_what_does_not_forget(clips):
+    frames = [neighbours.corner_crops(clip) for clip in clips]
+
+    def earlier(distance, found):
+        rows = neighbours.neighbour_orderings(distance, found)
+        return next(row.value for row in rows if row.what.startswith("earlier"))
+
+    assert earlier(create("mse"), frames) > 0.5
+    # every frame alike but the first: nothing to tell the later ones apart by
+    still = [[places[[0, 1, 1, 1]] for places in clip] for clip in frames]
+    assert 0.2 < earlier(create("mse"), still) < 0.8
+
+
+def test_what_minds_no_motion_prefers_it_to_noise(clips):
+    frames = [neighbours.corner_crops(clip) for clip in clips]
+    rows = neighbours.neighbour_orderings(create("lpips-squeeze"), frames)
+    assert rows[-1].what.endswith("half its error") and rows[-1].value > 0.5
 
 
 def test_what_sees_nothing_is_right_half_of_the_time(clips):
     frames = [neighbours.corner_crops(clip) for clip in clips]
     same = [[places[:1].expand(4, -1, -1, -1) for places in clip] for clip in frames]
-    ends = neighbours.neighbour_orderings(create("mse"), same)[-1]
+    ends = neighbours.neighbour_orderings(create("mse"), same)[2]
     assert ends.what.endswith("other end") and ends.value == 0.5
     # the neighbour is the far one
     backwards = [[places[[0, 3, 0, 1]] for places in clip] for clip in frames]
-    assert neighbours.neighbour_orderings(create("mse"), backwards)[-1].value < 0.5
+    assert neighbours.neighbour_orderings(create("mse"), backwards)[2].value < 0.5
 
 
 def test_clips_that_are_too_small_are_left_out(clips, otters, tmp_path):
