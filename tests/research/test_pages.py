@@ -10,7 +10,8 @@ from metamer.perception.distances.visibility import JND_PER_JOD
 from research.pages.build import PAGES, page_text
 from research.pages.findings import finding
 from research.pages.findings.page import findings
-from research.pages.findings.perceptnet import optimum_verdict
+from research.pages.findings.perceptnet import common_verdict, is_majority, optimum_verdict
+from research.pages.findings.toy import near_optimum_verdict
 from research.pages.published import TID2013, column_agreement
 from research.recorded_results import ROOT, read_results
 
@@ -57,6 +58,9 @@ def test_findings_name_all_that_makes_a_verdict():
     optimum = {"strength": 0.1, "over_plain": [0.05, 0.04, 0.06], "over_strongest": [0.2] * 3}
     assert optimum_verdict(optimum, 0.2) == finding.CANNOT_TELL
     assert optimum_verdict(optimum | {"over_plain": [0.1] * 3}, 0.2) == finding.REPRODUCED
+    seeds = optimum | {"seeds": 3, "scatter": 0.02}  # whose intervals know what trainings scatter
+    assert optimum_verdict(seeds, 0.2) == finding.REPRODUCED
+    assert optimum_verdict(seeds | {"over_plain": [0.05, -0.01, 0.11]}, 0.2) == finding.CANNOT_TELL
     beyond = optimum | {"strength": 4.0, "over_plain": [0.1] * 3, "over_strongest": [0.0] * 3}
     assert optimum_verdict(beyond, 1.0) == finding.NOT_REPRODUCED
 
@@ -69,6 +73,25 @@ def test_the_recreated_set_ranks_distances_as_the_real_one():
     value, low, high = column_agreement()
     assert low < value <= high and value == pytest.approx(0.956, abs=0.001)
     assert set(TID2013) <= {metric.name for metric in CATALOGUE}
+
+
+def test_near_the_optimum_is_said_only_where_the_interval_says_so():
+    assert near_optimum_verdict([(0.005, 0.0, 0.01)] * 2, 0.02) == finding.REPRODUCED
+    assert (
+        near_optimum_verdict([(0.005, 0, 0.01), (0.018, 0.015, 0.021)], 0.02) == finding.CANNOT_TELL
+    )
+    assert (
+        near_optimum_verdict([(0.005, 0, 0.01), (0.04, 0.03, 0.05)], 0.02) == finding.NOT_REPRODUCED
+    )
+
+
+def test_a_verdict_is_that_of_both_readouts():
+    assert common_verdict([finding.NOT_REPRODUCED] * 2) == finding.NOT_REPRODUCED
+    assert common_verdict([finding.REPRODUCED, finding.NOT_REPRODUCED]) == finding.CANNOT_TELL
+
+
+def test_a_majority_of_trainings_is_one_beyond_chance():
+    assert is_majority(12, 16) and not is_majority(11, 16)
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -1,6 +1,15 @@
-"""PerceptNet: which layer agrees best with people, and how strong an objective should be."""
+"""PerceptNet: which layer agrees best with people, and how strong an objective should be.
+
+Each by features as the network has them, `raw` as in the paper, and in units of their deviations
+over photographs, `standard`: a verdict is that of both readouts, else nobody can tell.
+"""
+
+from collections.abc import Iterable
+
+from scipy import stats
 
 from metamer.evaluation.markdown import interval_text
+from metamer.evaluation.probes.perceptnet_sweep.points import READOUTS
 from research.pages.findings.finding import (
     CANNOT_TELL,
     NOT_REPRODUCED,
@@ -16,93 +25,120 @@ COMMAND = "`metamer sweep train/recipes/perceptnet-sweep.yaml`"
 # differed in seed, batch and learning rate (.605 to .685): single trainings closer than that do
 # not tell
 SCATTER = 0.08
+ENDS = {"over_plain": "none", "over_strongest": "the strongest"}  # of a curve over strengths
 
 
 def perceptnet_findings() -> list[Finding]:
     """The layer that agrees best, and the optima over each objective's strength."""
     sweep = read_results("perceptnet-sweep")
-    optima = sweep["optima"]
+    noise, blur, sparsity = (
+        {readout: sweep["optima"][f"{objective}, {readout}"] for readout in READOUTS}
+        for objective in ("denoising", "deblurring", "sparsity")
+    )
     return [
         best_layer(sweep["points"]),
-        inner_optimum(
-            "Over noise, it peaks inside, near σ = 0.1", optima["denoising, standard"], 0.2
-        ),
-        inner_optimum("Over blur, it peaks at σ ≤ 1", optima["deblurring, standard"], 1.0),
-        much_sparsity(optima["sparsity, standard"]),
-        moderate_sparsity(optima["sparsity, standard"], optima["sparsity, raw"]),
+        inner_optimum("Over noise, it peaks inside, near σ = 0.1", noise, 0.2),
+        inner_optimum("Over blur, it peaks at σ ≤ 1", blur, 1.0),
+        gain("Much sparsity harms", sparsity, "over_strongest"),
+        gain("Moderate sparsity (λ ≤ 0.1) helps", sparsity, "over_plain"),
     ]
 
 
 def best_layer(points: dict[str, dict]) -> Finding:
     """Where over the layers agreement peaks. points: name → what was scored."""
-    layers_by_name = {
+    trained = {
         name: point["layers"]
         for name, point in points.items()
         if point["initialisation"] == "original"
     }
-    best = [max(layers, key=lambda at: layers[at][0]) for layers in layers_by_name.values()]
-    at_v1 = sum(layer.startswith("v1") for layer in best)
-    plain = layers_by_name["reconstruction"]
+    texts, verdicts = [], []
+    for readout in READOUTS:
+        at_v1 = trainings_at_v1(trained.values(), readout)
+        plain = trained["reconstruction"]
+        verdicts.append(REPRODUCED if is_majority(at_v1, len(trained)) else CANNOT_TELL)
+        texts.append(
+            f"{readout}: in {at_v1} of {len(trained)} trainings; plain reconstruction there "
+            f"{interval_text(*plain[f'v1, {readout}'])}, at the LGN-like layer "
+            f"{interval_text(*plain[f'lgn, {readout}'])}"
+        )
     return Finding(
         VALENCIA,
         "Over layers, agreement with people peaks at the V1-like end of the encoder",
-        # trainings are independent: the finding is one of their majority
-        REPRODUCED if at_v1 > 0.75 * len(best) else CANNOT_TELL,
-        f"in {at_v1} of {len(best)} trainings; plain reconstruction there "
-        f"{interval_text(*plain['v1, standard'])}, at the LGN-like layer "
-        f"{interval_text(*plain['lgn, standard'])}",
-        f"1 each of {len(best)} settings",
+        common_verdict(verdicts),
+        "; ".join(texts),
+        f"1 each of {len(trained)} settings",
         COMMAND,
     )
 
 
-def inner_optimum(finding: str, optimum: dict, most: float) -> Finding:
+def trainings_at_v1(trained: Iterable[dict], readout: str) -> int:
+    """How many peak at V1 among their layers in that readout. trained: "LAYER, READOUT" → agreement
+    with its interval, of each.
+    """
+    count = 0
+    for layers in trained:
+        chosen = {name: value[0] for name, value in layers.items() if name.endswith(readout)}
+        count += max(chosen, key=chosen.__getitem__) == f"v1, {readout}"
+    return count
+
+
+def is_majority(count: int, of: int) -> bool:
+    """Whether more than half do, beyond chance: a one-sided binomial test at 5 %."""
+    return stats.binomtest(count, of, alternative="greater").pvalue < 0.05
+
+
+def inner_optimum(finding: str, optima: dict[str, dict], most: float) -> Finding:
     """Whether agreement peaks between the ends of an objective's strength, at ``most`` at the
     highest.
     """
+    verdicts = [optimum_verdict(optimum, most) for optimum in optima.values()]
+    return sweep_finding(finding, verdicts, optima, tuple(ENDS))
+
+
+def gain(finding: str, optima: dict[str, dict], end: str) -> Finding:
+    """Whether the best strength is above one end."""
+    verdicts = [REPRODUCED if is_sure(optimum, end) else CANNOT_TELL for optimum in optima.values()]
+    return sweep_finding(finding, verdicts, optima, (end,))
+
+
+def sweep_finding(
+    finding: str, verdicts: list[str], optima: dict[str, dict], ends: tuple[str, ...]
+) -> Finding:
+    """A row on the curves of both readouts, with what the best is above."""
+    texts = [
+        f"{readout}: best at {optimum['strength']:g}, "
+        + ", ".join(f"{signed_interval(*optimum[end])} over {ENDS[end]}" for end in ends)
+        + f"; trainings scatter by {optimum.get('scatter') or SCATTER:.2f}"
+        for readout, optimum in optima.items()
+    ]
+    seeds = next(iter(optima.values())).get("seeds", 1)
     return Finding(
         VALENCIA,
         finding,
-        optimum_verdict(optimum, most),
-        f"best at σ = {optimum['strength']:g}: {signed_interval(*optimum['over_plain'])} over "
-        f"none, {signed_interval(*optimum['over_strongest'])} over the strongest; trainings "
-        f"scatter by {SCATTER:.2f}",
-        "1 a setting",
+        common_verdict(verdicts),
+        "; ".join(texts),
+        f"{seeds} a setting",
         COMMAND,
     )
 
 
-def much_sparsity(standard: dict) -> Finding:
-    """The best against the strongest."""
-    return Finding(
-        VALENCIA,
-        "Much sparsity harms",
-        REPRODUCED if standard["over_strongest"][1] > SCATTER else CANNOT_TELL,
-        f"best over strongest {signed_interval(*standard['over_strongest'])}",
-        "1 a setting",
-        COMMAND,
-    )
+def common_verdict(verdicts: list[str]) -> str:
+    """What all say, else that nobody can tell."""
+    return verdicts[0] if len(set(verdicts)) == 1 else CANNOT_TELL
 
 
-def moderate_sparsity(standard: dict, raw: dict) -> Finding:
-    """The best against none, in both readouts."""
-    return Finding(
-        VALENCIA,
-        "Moderate sparsity (λ ≤ 0.1) helps",
-        REPRODUCED if standard["over_plain"][1] > SCATTER else CANNOT_TELL,
-        f"best over none {signed_interval(*standard['over_plain'])}; raw readout "
-        f"{signed_interval(*raw['over_plain'])}; trainings scatter by {SCATTER:.2f}",
-        "1 a setting",
-        COMMAND,
-    )
+def is_sure(optimum: dict, end: str) -> bool:
+    """Whether the best is above an end beyond chance. With several seeds the interval knows what
+    trainings scatter; with one it has to lie beyond `SCATTER`.
+    """
+    return optimum[end][1] > (SCATTER if optimum.get("scatter") is None else 0)
 
 
 def optimum_verdict(optimum: dict, most: float) -> str:
-    """Of a peak inside a range, at ``most`` at the highest: reproduced where it is beyond what
-    trainings scatter, not reproduced where another place is, else open.
+    """Of a peak inside a range, at ``most`` at the highest: reproduced where it is surely above
+    both ends, not reproduced where another place is above one of them, else nobody can tell.
     """
-    ends = (optimum["over_plain"][0], optimum["over_strongest"][0])
-    inside = optimum["strength"] <= most and min(ends) > 0
-    if inside and min(ends) > SCATTER:
-        return REPRODUCED
-    return NOT_REPRODUCED if not inside and max(ends) > SCATTER else CANNOT_TELL
+    sure = [is_sure(optimum, end) for end in ENDS]
+    if 0 < optimum["strength"] <= most:
+        return REPRODUCED if all(sure) else CANNOT_TELL
+    return NOT_REPRODUCED if any(sure) else CANNOT_TELL
