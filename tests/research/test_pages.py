@@ -11,6 +11,7 @@ from research.pages.build import PAGES, page_text
 from research.pages.findings import finding
 from research.pages.findings.page import findings
 from research.pages.findings.perceptnet import common_verdict, is_majority, optimum_verdict
+from research.pages.findings.pim import slowness_verdict
 from research.pages.findings.toy import near_optimum_verdict
 from research.pages.published import TID2013, column_agreement
 from research.recorded_results import ROOT, read_results
@@ -83,6 +84,16 @@ def test_near_the_optimum_is_said_only_where_the_interval_says_so():
     assert (
         near_optimum_verdict([(0.005, 0, 0.01), (0.04, 0.03, 0.05)], 0.02) == finding.NOT_REPRODUCED
     )
+
+
+def test_slowness_is_shown_where_the_squared_error_fails():
+    sure, half = {"value": 1.0, "low": 1.0, "high": 1.0}, {"value": 0.5, "low": 0.4, "high": 0.6}
+    squared = {"easy": sure, "hard": half}
+    assert slowness_verdict({"easy": sure, "hard": sure}, squared) == finding.REPRODUCED
+    assert slowness_verdict({"easy": sure, "hard": half}, squared) == finding.CANNOT_TELL
+    assert slowness_verdict({"easy": sure}, {"easy": sure}) == finding.CANNOT_TELL  # saturated
+    wrong = {"value": 0.1, "low": 0.0, "high": 0.2}
+    assert slowness_verdict({"easy": sure, "hard": wrong}, squared) == finding.NOT_REPRODUCED
 
 
 def test_a_verdict_is_that_of_both_readouts():

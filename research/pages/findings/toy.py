@@ -18,9 +18,11 @@ def toy_findings() -> list[Finding]:
         for name, value in talk.items()
     ]
     sawbridge = excesses("toy-sawbridge", "ntc")
-    steps = next(
-        row["steps"] for row in read_results("toy-sawbridge", "toy") if row["method"] == "ntc"
-    )
+    steps = [
+        f"{row['steps']:,}"
+        for row in read_results("toy-sawbridge", "toy")
+        if row["method"] == "ntc"
+    ]
     return [
         Finding(
             BALLE,
@@ -40,7 +42,7 @@ def toy_findings() -> list[Finding]:
                 f"{signed_percent(value)} [{signed_percent(low)}, {signed_percent(high)}]"
                 for value, low, high in sawbridge
             )
-            + f" %; after {steps:,} steps",
+            + f" %; after {', '.join(steps)} steps",
             "1",
             "`metamer toy sawbridge`",
         ),
