@@ -15,9 +15,9 @@ from metamer.codec.grid import Box, latent_area
 from metamer.codec.network.decoders import Synthesis, load_synthesis
 from metamer.codec.network.model import Model, find_model
 from metamer.codec.options import DecodeOptions, Region
-from metamer.codec.stream import salvage
+from metamer.codec.stream import salvage, salvaged_picture
 from metamer.codec.stream.coded_picture import paint_overlays, parse_tiles
-from metamer.codec.stream.salvage import Salvaged
+from metamer.codec.stream.salvaged_picture import Salvaged
 from metamer.codec.stream.scan import scan_sections
 from metamer.codec.stream.sections import attach_extras, decode_transparency, pillow_info
 from metamer.codec.stream.tile_decoder import TileDecoder
@@ -153,9 +153,9 @@ def rescue(
         groups = PREVIEW_GROUPS if preview else None
         tiles = salvage.LenientTileDecoder(coded, network, synthesis, groups, bool(damage))
         image, lost = transforms.synthesise(tiles, coded, area, network, synthesis), tiles.lost
-    opacity = salvage.paint_salvaged(coded, area, image, lost, damage)
-    image = salvage.attach_salvaged(image, header, sections, area, damage, opacity)
-    return salvage.mark_lost(image, area, coded, lost, damage)
+    opacity = salvaged_picture.paint_salvaged(coded, area, image, lost, damage)
+    image = salvaged_picture.attach_salvaged(image, header, sections, area, damage, opacity)
+    return salvaged_picture.mark_lost(image, area, coded, lost, damage)
 
 
 def decode_latents(

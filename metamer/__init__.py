@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from metamer.codec.decode import decode, decode_latents, rescue
     from metamer.codec.encode import cross_entropy, encode
     from metamer.codec.info import Info, info
-    from metamer.codec.stream.salvage import Salvaged
+    from metamer.codec.stream.salvaged_picture import Salvaged
 
 _HOMES = {
     "Info": "metamer.codec.info",

@@ -13,6 +13,7 @@ from enum import IntEnum
 from itertools import pairwise
 
 from metamer.codec.errors import StreamError
+from metamer.codec.format.leb128 import leb128, read_leb128
 
 MAGIC = b"MTM"
 VERSION = 2  # the newest that is read; `pack` writes the oldest that will do
@@ -20,7 +21,6 @@ GREY, TILED, TURNED, OVERLAID = 1, 2, 4, 8  # flags
 NO_MODEL = bytes(4)  # the model id of a file that no network is needed for
 LAST = 0x40  # in a section's first byte: none follows
 ANCILLARY = 0x80  # and: a reader that does not know the kind may skip it
-LENGTH_BYTES = 5  # at most
 WITH_OPACITY = 1  # form of an overlay: its first byte, in tiled pictures the third
 # magic, version, model id, quality, flags, width − 1, height − 1
 _FIELDS = struct.Struct("<3sB4sBBHH")
@@ -259,42 +259,3 @@ def has_opacity(header: Header, sections: Sequence[Section]) -> bool:
 
 def _checksum(data: bytes) -> int:
     return _CHECKSUM.unpack_from(data, _FIELDS.size)[0]
-
-
-def leb128(number: int) -> bytes:
-    """A number in seven bits a byte, the lowest first; the high bit says that more follow.
-
-    Example:
-        >>> leb128(300).hex()
-        'ac02'
-    """
-    parts = bytearray()
-    while number > 0x7F:
-        parts.append(number & 0x7F | 0x80)
-        number >>= 7
-    return bytes([*parts, number])
-
-
-def read_leb128(data: bytes, place: int) -> tuple[int, int]:
-    """Reads a number that `leb128` wrote, and nothing else.
-
-    Args:
-        data: What holds it.
-        place: Where it begins.
-
-    Returns:
-        The number, and where it ends.
-
-    Raises:
-        StreamError: It has no end, or is written in more bytes than it needs.
-    """
-    number = 0
-    for index, byte in enumerate(data[place : place + LENGTH_BYTES]):
-        number |= (byte & 0x7F) << 7 * index
-        if byte < 0x80:
-            if index and not byte:
-                raise StreamError("is damaged: a length is written with more bytes than it needs")
-            return number, place + index + 1
-    if len(data) < place + LENGTH_BYTES:
-        raise StreamError("is truncated: it ends early")
-    raise StreamError("is damaged: a length has no end")

@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image
 
 from metamer.codec.errors import StreamError
-from metamer.codec.format.container import leb128, read_leb128
+from metamer.codec.format.leb128 import leb128, read_leb128
 from metamer.codec.grid import Box, split_tiles
 from metamer.codec.picture import vp8l
 

@@ -13,7 +13,7 @@ from typing import IO
 from PIL import Image
 
 from metamer.codec.errors import ImageError
-from metamer.codec.picture.colour import conversion
+from metamer.codec.picture.colour import signalled
 
 # what is read, commonest first; without PostScript and all else that starts programs or that nobody
 # photographs in
@@ -94,7 +94,7 @@ def open_picture(file: IO[bytes]) -> Image.Image:
             else "is not a picture, or of a kind that is not read"
         )
     image.info.update(
-        conversion.signalled_colours(file, image.format, image.info.get("icc_profile"))
+        signalled.signalled_colours(file, image.format, image.info.get("icc_profile"))
     )
     return image
 

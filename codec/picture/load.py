@@ -20,9 +20,10 @@ from PIL import Image
 from metamer.codec.errors import ImageError
 from metamer.codec.format import limits
 from metamer.codec.picture import alpha
-from metamer.codec.picture.colour import conversion
+from metamer.codec.picture.colour import conversion, signalled
 from metamer.codec.picture.formats import open_picture
 from metamer.codec.picture.metadata import collection
+from metamer.codec.picture.modes import split_transparency, to_eight_bits
 from metamer.codec.system import files
 
 MAX_SIDE = 65536
@@ -204,11 +205,11 @@ def convert_picture(
             image.seek(0)
         image.load()
         exif, xmp, orientation = collection.collect_metadata(image, strip)
-        profile = image.info.get("icc_profile") or conversion.png_profile(image.info)
+        profile = image.info.get("icc_profile") or signalled.png_profile(image.info)
         if orientation in TURNS:
             image = image.transpose(TURNS[orientation])
-        transparency, image = _split(image)
-        image, kept = conversion.convert_colours(_eight_bits(image), profile, keep=icc == "keep")
+        transparency, image = split_transparency(image)
+        image, kept = conversion.convert_colours(to_eight_bits(image), profile, keep=icc == "keep")
     except ImageError:
         raise
     except PILLOW_ERRORS as problem:
@@ -264,41 +265,3 @@ def _file(source: str | os.PathLike | IO[bytes]) -> Iterator[IO[bytes]]:
 def _reason(problem: Exception) -> str:
     """What a reader says is wrong, in one line."""
     return " ".join(str(problem).split()) or type(problem).__name__
-
-
-def _split(image: Image.Image) -> tuple[Image.Image | None, Image.Image]:
-    """Transparency, None if all is opaque, and the picture without it, in any mode."""
-    if not image.has_transparency_data:
-        return None, image
-    if image.mode.startswith("I"):  # 16-bit grey with one transparent level
-        mask = np.asarray(image) != image.info["transparency"]
-        transparency, image = Image.fromarray(mask.astype(np.uint8) * np.uint8(255)), image.copy()
-    else:
-        grey = image.mode in ("1", "L", "LA", "La") or (image.mode == "P" and _is_grey(image))
-        whole = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
-        transparency, image = (
-            whole.getchannel("A"),
-            whole.getchannel(0) if grey else whole.convert("RGB"),
-        )
-    image.info.pop("transparency", None)
-    return (None if transparency.getextrema()[0] == 255 else transparency), image
-
-
-def _is_grey(image: Image.Image) -> bool:
-    """Whether a palette holds nothing but greys."""
-    palette = np.asarray(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
-    return bool((palette == palette[:, :1]).all())
-
-
-def _eight_bits(image: Image.Image) -> Image.Image:
-    """Mode L, RGB, CMYK or LAB."""
-    if image.mode == "F":
-        raise ImageError("holds floating-point pixels, whose range is not known")
-    if image.mode.startswith("I"):
-        levels = np.asarray(image)
-        if levels.min() < 0 or levels.max() > 65535:
-            raise ImageError("holds 32-bit integers, whose range is not known")
-        return Image.fromarray(((levels.astype(np.uint32) * 255 + 32767) // 65535).astype(np.uint8))
-    if image.mode == "1" or (image.mode == "P" and _is_grey(image)):
-        return image.convert("RGB").getchannel(0)
-    return image if image.mode in ("L", "RGB", "CMYK", "LAB") else image.convert("RGB")

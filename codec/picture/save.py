@@ -10,7 +10,7 @@ from PIL import Image, ImageColor, PngImagePlugin
 
 from metamer.codec.errors import ImageError
 from metamer.codec.picture.colour import conversion
-from metamer.codec.picture.metadata import collection, exif, tiff
+from metamer.codec.picture.metadata import exif, tiff, xmp
 
 
 @dataclass(frozen=True)
@@ -174,7 +174,7 @@ def _metadata(format: Format, info: dict[Any, Any]) -> dict[str, bytes]:
     """
     held = {
         name: upright(info.get(name, b""))
-        for name, upright in (("exif", exif.upright), ("xmp", collection.upright_xmp))
+        for name, upright in (("exif", exif.upright), ("xmp", xmp.upright_xmp))
         if name in format.carries
     }
     for name, data in held.items():

@@ -15,7 +15,8 @@ from PIL import Image
 
 from metamer.codec.errors import StreamError
 from metamer.codec.format import container
-from metamer.codec.format.container import Header, leb128, read_leb128
+from metamer.codec.format.container import Header
+from metamer.codec.format.leb128 import leb128, read_leb128
 from metamer.codec.grid import STRIDE, Box
 from metamer.codec.picture import vp8l
 

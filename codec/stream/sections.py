@@ -6,7 +6,7 @@ from metamer.codec.format.container import Header, Kind, Section
 from metamer.codec.grid import Box
 from metamer.codec.picture import alpha
 from metamer.codec.picture.load import Picture
-from metamer.codec.picture.metadata import collection
+from metamer.codec.picture.metadata import packing
 
 # where Pillow's pictures carry each
 INFO: dict[int, str] = {Kind.ICC: "icc_profile", Kind.EXIF: "exif", Kind.XMP: "xmp"}
@@ -28,7 +28,7 @@ def extra_sections(picture: Picture) -> list[Section]:
     )
     carried = {Kind.ICC: picture.icc, Kind.EXIF: picture.exif, Kind.XMP: picture.xmp}
     return found + [
-        Section(kind, collection.pack_metadata(data)) for kind, data in carried.items() if data
+        Section(kind, packing.pack_metadata(data)) for kind, data in carried.items() if data
     ]
 
 
@@ -63,7 +63,7 @@ def pillow_info(sections: list[Section]) -> dict[str, bytes]:
         StreamError: It is damaged.
     """
     return {
-        INFO[section.kind]: collection.unpack_metadata(section.body)
+        INFO[section.kind]: packing.unpack_metadata(section.body)
         for section in sections
         if section.kind in INFO
     }

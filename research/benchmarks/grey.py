@@ -17,7 +17,7 @@ from PIL import Image
 
 import metamer
 from metamer.codec import transforms
-from metamer.codec.encode import write_picture
+from metamer.codec.encoder.encoding import write_picture
 from metamer.codec.encoder.masking import LUMA
 from metamer.codec.format import container
 from metamer.codec.network import model as models

@@ -9,8 +9,8 @@ import metamer
 from metamer.codec.format import container
 from metamer.codec.format.container import HEADER_BYTES, Header, Kind, Section
 from metamer.codec.network.model import load_model
-from metamer.codec.picture.metadata import collection
-from metamer.codec.stream import salvage
+from metamer.codec.picture.metadata import packing
+from metamer.codec.stream import salvaged_picture
 from metamer.codec.stream.scan import OTHERS, scan_sections
 from metamer.codec.stream.sections import INFO
 
@@ -38,14 +38,14 @@ def test_empty_sections_are_gathered_in_linear_time_and_not_without_end(monkeypa
 
 def test_metadata_is_unpacked_once_for_each_kind(monkeypatch):
     """Each may unpack to 16 MiB."""
-    unpacked, before = [], collection.unpack_metadata
+    unpacked, before = [], packing.unpack_metadata
     monkeypatch.setattr(
-        collection, "unpack_metadata", lambda body: unpacked.append(len(body)) or before(body)
+        packing, "unpack_metadata", lambda body: unpacked.append(len(body)) or before(body)
     )
-    bomb = collection.pack_metadata(bytes(collection.LIMIT))
+    bomb = packing.pack_metadata(bytes(packing.LIMIT))
     found = [Section(kind, bomb) for kind in (Kind.EXIF, Kind.XMP, Kind.ICC) for _ in range(60)]
     damage: list[str] = []
-    salvage.attach_salvaged(_Picture(), HEADER, found, None, damage)
+    salvaged_picture.attach_salvaged(_Picture(), HEADER, found, None, damage)
     assert len(unpacked) == 3 and not damage
 
 
@@ -58,7 +58,7 @@ class _Picture:
 
 def test_the_first_of_several_is_what_is_attached():
     picture = _Picture()
-    salvage.attach_salvaged(
+    salvaged_picture.attach_salvaged(
         picture, HEADER, [Section(Kind.XMP, b"\0first"), Section(Kind.XMP, b"\0second")], None, []
     )
     assert picture.info == {INFO[Kind.XMP]: b"first"}

@@ -15,12 +15,11 @@ from metamer.codec.format.container import (
     Kind,
     Section,
     disorder,
-    leb128,
     pack,
-    read_leb128,
     unpack,
     version,
 )
+from metamer.codec.format.leb128 import leb128, read_leb128
 
 HEADER = Header(bytes.fromhex("01020304"), 77, 768, 512)
 TILED = Header(bytes.fromhex("01020304"), 77, 768, 512, grey=True, tiled=True)

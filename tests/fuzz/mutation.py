@@ -25,15 +25,14 @@ from metamer.codec.format.container import (
     TURNED,
     Kind,
     Section,
-    leb128,
     pack,
-    read_leb128,
     read_start,
     unpack,
 )
+from metamer.codec.format.leb128 import leb128, read_leb128
 from metamer.codec.network import colour_axes
 from metamer.codec.network import model as models
-from metamer.codec.picture.metadata import collection
+from metamer.codec.picture.metadata import packing
 from metamer.codec.stream.coded_picture import TILE_NUMBER
 from metamer.codec.stream.overlays import Form
 
@@ -69,7 +68,7 @@ LENGTHS = (
     b"\x7f",
 )
 _FIELDS, _CHECKSUM = struct.Struct("<3sB4sBBHH"), struct.Struct("<I")
-_SIZES = (100, collection.LIMIT - 1, collection.LIMIT, collection.LIMIT + 1, 5 * collection.LIMIT)
+_SIZES = (100, packing.LIMIT - 1, packing.LIMIT, packing.LIMIT + 1, 5 * packing.LIMIT)
 _ZEROS = [zlib.compress(bytes(size), 9) for size in _SIZES]
 
 
@@ -125,7 +124,7 @@ def seeds() -> list[bytes]:
     found = [path.read_bytes() for name in NAMES for path in sorted(STREAMS.glob(f"*-{name}.mtm"))]
     header, picture = unpack(found[0])
     more = [
-        Section(kind, collection.pack_metadata(body))
+        Section(kind, packing.pack_metadata(body))
         for kind, body in (
             (Kind.ICC, bytes(128) + b"acsp"),
             (Kind.EXIF, b"II*\0" + bytes(40)),
@@ -392,16 +391,16 @@ def _metadata(body: bytes, rng: random.Random) -> bytes:
             return bytes([rng.choice(BYTES)]) + body[1:]
         case 1:
             # a bomb takes as long as a hundred other inputs
-            return bytes([collection.DEFLATED]) + (
+            return bytes([packing.DEFLATED]) + (
                 rng.choice(_ZEROS) if rng.random() < 0.1 else _ZEROS[0]
             )
         case 2:
-            return bytes([collection.DEFLATED]) + damage(zlib.compress(rng.randbytes(40) * 9), rng)
+            return bytes([packing.DEFLATED]) + damage(zlib.compress(rng.randbytes(40) * 9), rng)
         case 3:
             packer = zlib.compressobj(zdict=b"dictionary")
-            return bytes([collection.DEFLATED]) + packer.compress(body) + packer.flush()
+            return bytes([packing.DEFLATED]) + packer.compress(body) + packer.flush()
         case 4:
-            return collection.pack_metadata(damage(b"II*\0" + bytes(rng.randbytes(40)), rng))
+            return packing.pack_metadata(damage(b"II*\0" + bytes(rng.randbytes(40)), rng))
         case _:
             return damage(body, rng)
 

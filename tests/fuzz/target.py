@@ -16,7 +16,7 @@ from metamer.codec.format import container, limits
 from metamer.codec.format.container import Header, Section
 from metamer.codec.grid import Box
 from metamer.codec.network import model as models
-from metamer.codec.picture.metadata import collection
+from metamer.codec.picture.metadata import packing
 from metamer.codec.picture.save import find_format, picture_bytes
 from metamer.codec.stream import coded_picture, salvage
 from metamer.codec.stream.scan import scan_sections
@@ -118,7 +118,7 @@ class Target(Harness):
         try:
             found = pillow_info(sections)
             self.reached["metadata unpacked"] += bool(found)
-            if any(len(value) > collection.LIMIT for value in found.values()):
+            if any(len(value) > packing.LIMIT for value in found.values()):
                 raise SilentError("more metadata than the limit")
         except StreamError:
             self.reached["metadata refused"] += 1

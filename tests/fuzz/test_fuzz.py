@@ -12,7 +12,7 @@ from metamer.codec.picture import alpha
 from metamer.codec.picture import load as pictures
 from metamer.codec.picture import save as outputs
 from metamer.codec.picture.colour import conversion
-from metamer.codec.picture.metadata import collection, exif, tiff
+from metamer.codec.picture.metadata import exif, packing, tiff, xmp
 from metamer.codec.stream import coded_picture, salvage
 from tests.fuzz import harness, inputs, mutation
 from tests.fuzz import outputs as said
@@ -61,7 +61,7 @@ def careless(data: bytes, place: int) -> tuple[Section, bool, int]:
     [
         (container, "read_section", careless, "SilentError"),
         (salvage, "report_disorder", lambda *_: [], "SilentError"),
-        (collection, "unpack_metadata", lambda body: bytes(collection.LIMIT + 1), "SilentError"),
+        (packing, "unpack_metadata", lambda body: bytes(packing.LIMIT + 1), "SilentError"),
         (coded_picture, "parse_tiles", lambda *_: next(iter(())), "StopIteration"),
         (harness, "SECONDS", -1.0, "TimeoutError"),
     ],
@@ -122,7 +122,7 @@ def test_picture_files_are_taken_or_refused():
     "target, where, name, fault, failure",
     [
         (said, exif, "upright", lambda data: data, "SilentError"),
-        (said, collection, "upright_xmp", lambda xmp: xmp, "SilentError"),
+        (said, xmp, "upright_xmp", lambda xmp: xmp, "SilentError"),
         (said, conversion, "profile_suits", lambda profile, mode: True, "SilentError"),
         (said, tiff, "XMP", 0x101, ""),  # a length that is text
         (said, outputs, "_to_srgb", lambda picture, profile: picture.transpose(0), "SilentError"),

@@ -16,7 +16,7 @@ from PIL import Image, ImageCms
 
 import metamer
 from metamer.bitstreams.check import FOLDER, LIST
-from metamer.codec.format import container
+from metamer.codec.format import container, leb128
 from metamer.codec.grid import Box
 from metamer.codec.picture import alpha
 from metamer.codec.stream import overlays
@@ -257,7 +257,7 @@ def test_overlays_that_cannot_be(node, stem, change):
 def _mapped(bits: bytes, more: bytes = b"") -> bytes:
     """An overlay of blocks, with a map of such bits and what follows its zlib stream."""
     packed = zlib.compress(bits) + more
-    return bytes([Form.BLOCKS]) + container.leb128(len(packed)) + packed + b"\0"
+    return bytes([Form.BLOCKS]) + leb128.leb128(len(packed)) + packed + b"\0"
 
 
 @pytest.mark.parametrize(

@@ -10,7 +10,7 @@ import torch
 from PIL import Image
 from tqdm import tqdm
 
-from metamer.codec.encode import write_picture
+from metamer.codec.encoder.encoding import write_picture
 from metamer.codec.network.colour_axes import choose_turn
 from metamer.codec.network.files.arrays import ARRAYS, LIMITS
 from metamer.codec.network.model import Model

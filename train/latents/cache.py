@@ -19,7 +19,7 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 from tqdm import tqdm
 
-from metamer.codec import encode
+from metamer.codec.encoder import encoding
 from metamer.codec.encoder.masking import error_importance
 from metamer.codec.errors import ModelError, RecipeError
 from metamer.codec.grid import latent_area, split_tiles
@@ -141,11 +141,11 @@ def coded(picture: Image.Image, index: int, model: Model) -> tuple[np.ndarray, f
     """
     whole, turn = latent_area(*picture.size), choose_turn(picture)
     importance = error_importance(picture, model)
-    tiled = picture.width * picture.height > encode.TILED_ABOVE
+    tiled = picture.width * picture.height > encoding.TILED_ABOVE
     latents = np.empty((whole.height, whole.width, model.latents), np.int16)
     meter = Meter(model.tables)
     for box in split_tiles(whole) if tiled else [whole]:
-        decoded = encode.write_picture(picture, index, model, meter, turn, box, importance)
+        decoded = encoding.write_picture(picture, index, model, meter, turn, box, importance)
         if np.abs(decoded).max() > np.iinfo(np.int16).max:
             raise ModelError(f"{model.path}: its latents do not fit into 16 bits")
         latents[box.within(whole)] = decoded

@@ -13,8 +13,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import metamer
-from metamer.codec.encoder import fidelity, forms
-from metamer.codec.encoder.screening import Screening
+from metamer.codec.encoder.forms import choice, fidelity
+from metamer.codec.encoder.forms.screening import Screening
 from metamer.codec.encoder.tiled_picture import Tile
 from metamer.codec.errors import StreamError
 from metamer.codec.format import container, limits
@@ -311,12 +311,12 @@ def test_what_is_drawn_is_seen(otters):
         Screening(lambda picture=picture: np.asarray(picture)).patchy
         for picture in (colours, otters)
     ]
-    assert patchy[0] > forms.PATCHY > 2 * patchy[1]
+    assert patchy[0] > choice.PATCHY > 2 * patchy[1]
     finest = [
         Screening(lambda picture=picture: np.asarray(picture)).finest
         for picture in (checkerboard(), otters)
     ]
-    assert finest[0] > 1e4 > forms.FINE > finest[1]
+    assert finest[0] > 1e4 > choice.FINE > finest[1]
 
 
 def test_command_and_plugin(tmp_path):

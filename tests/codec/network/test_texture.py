@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 import metamer
-from metamer.codec.encode import write_picture
+from metamer.codec.encoder.encoding import write_picture
 from metamer.codec.errors import ModelError
 from metamer.codec.grid import padded_size
 from metamer.codec.network import decoders, latents, texture

@@ -9,7 +9,8 @@ import zlib
 import numpy as np
 from PIL import Image
 
-from metamer.codec.picture.colour.conversion import BRADFORD, D50, SRGB_CHROMATICITY, matrix_profile
+from metamer.codec.picture.colour.profiles import BRADFORD, D50, matrix_profile
+from metamer.codec.picture.colour.signalled import SRGB_CHROMATICITY
 
 # top, left, steps
 ADAM7 = (

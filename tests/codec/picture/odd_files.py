@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
-from metamer.codec.picture.colour.conversion import SRGB_CHROMATICITY
+from metamer.codec.picture.colour.signalled import SRGB_CHROMATICITY
 from tests.codec.picture.crafting import (
     DISPLAY_P3,
     LINEAR,

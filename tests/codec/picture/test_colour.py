@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image, ImageCms
 
-from metamer.codec.picture.colour import conversion
+from metamer.codec.picture.colour import conversion, signalled
 from tests.codec.picture.crafting import DISPLAY_P3, P3_CHROMATICITY, grey_profile
 
 PICTURE = Image.merge(
@@ -55,11 +55,11 @@ def test_lab_is_converted_to_what_it_means():
     ],
 )
 def test_png_chunks_that_ask_for_nothing_or_for_nonsense(info):
-    assert conversion.png_profile(info) is None
+    assert signalled.png_profile(info) is None
 
 
 def test_png_chunks_that_stand_for_a_profile():
-    found = conversion.png_profile({"gamma": 1 / 2.2, "chromaticity": P3_CHROMATICITY})
+    found = signalled.png_profile({"gamma": 1 / 2.2, "chromaticity": P3_CHROMATICITY})
     ours, wanted = (
         np.asarray(conversion.to_srgb(PICTURE, profile), int) for profile in (found, DISPLAY_P3)
     )

@@ -14,7 +14,7 @@ from PIL import Image
 
 import metamer
 from metamer.codec.errors import ImageError, StreamError
-from metamer.codec.picture.metadata import collection
+from metamer.codec.picture.metadata import collection, packing
 from metamer.codec.picture.metadata import exif as exif_module
 from tests.codec.picture.crafting import DISPLAY_P3, exif, saved
 from tests.codec.picture.odd_files import GREY, MASK, PHOTO
@@ -28,27 +28,27 @@ EVERYTHING = {"exif": b"Exif\0\0" + exif(6), "xmp": XMP, "icc_profile": DISPLAY_
 @given(st.binary(max_size=300) | st.binary(max_size=5).map(lambda part: part * 99))
 def test_round_trip(data):
     assert (
-        collection.unpack_metadata(collection.pack_metadata(data)) == data
-        and len(collection.pack_metadata(data)) <= len(data) + 1
+        packing.unpack_metadata(packing.pack_metadata(data)) == data
+        and len(packing.pack_metadata(data)) <= len(data) + 1
     )
 
 
 @given(st.binary(max_size=99))
 def test_hostile_bodies_and_exif(data):
-    for body in (data, b"\1" + data, collection.pack_metadata(data)[:-1]):
+    for body in (data, b"\1" + data, packing.pack_metadata(data)[:-1]):
         with contextlib.suppress(StreamError):
-            assert len(collection.unpack_metadata(body)) <= len(data) * 1100
+            assert len(packing.unpack_metadata(body)) <= len(data) * 1100
     for head in (b"", b"II*\0", b"MM\0*"):
         assert len(exif_module.upright(head + data)) in (0, len(head + data))
 
 
 def test_bombs_are_refused():
-    bomb = zlib.compress(bytes(collection.LIMIT + 1), 9)
+    bomb = zlib.compress(bytes(packing.LIMIT + 1), 9)
     assert len(bomb) < 20000
     with pytest.raises(StreamError, match="more than"):
-        collection.unpack_metadata(b"\1" + bomb)
+        packing.unpack_metadata(b"\1" + bomb)
     with pytest.raises(ImageError, match="strip"):
-        metamer.encode(saved(PHOTO, "WEBP", exif=b"Exif\0\0" + exif(1) + bytes(collection.LIMIT)))
+        metamer.encode(saved(PHOTO, "WEBP", exif=b"Exif\0\0" + exif(1) + bytes(packing.LIMIT)))
 
 
 @pytest.mark.parametrize("order", "<>")

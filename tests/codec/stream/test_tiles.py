@@ -193,7 +193,7 @@ def test_tiles_cost_little(wide, stream):
 def test_pictures_above_a_size_are_tiled(otters, monkeypatch):
     picture = otters.crop((0, 0, 200, 100))
     assert metamer.info(metamer.encode(picture)).tiles == 0
-    monkeypatch.setattr("metamer.codec.encode.TILED_ABOVE", 19999)
+    monkeypatch.setattr("metamer.codec.encoder.encoding.TILED_ABOVE", 19999)
     assert metamer.info(metamer.encode(picture)).tiles == 1
 
 

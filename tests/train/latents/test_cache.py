@@ -87,7 +87,7 @@ def test_they_are_what_files_decode_to(folder, pictures, tiny_model):
 
 
 def test_large_photographs_are_tiled_as_files_are(otters, tiny_model, monkeypatch):
-    monkeypatch.setattr(cache.encode, "TILED_ABOVE", 100)
+    monkeypatch.setattr(cache.encoding, "TILED_ABOVE", 100)
     monkeypatch.setattr(grid.split_tiles, "__defaults__", (8,))
     picture, model = otters.crop((0, 0, 300, 200)), Model(tiny_model)
     stream = metamer.encode(picture, 100 * 128 / 255, model=tiny_model, lossless=False)
@@ -133,7 +133,7 @@ def test_damaged_files_are_named(tmp_path):
 
 def test_latents_that_need_more_bits_are_refused(pictures, tiny_model, monkeypatch):
     wide = np.full((1, 1, 32), 40_000)
-    monkeypatch.setattr(cache.encode, "write_picture", lambda *_: wide)
+    monkeypatch.setattr(cache.encoding, "write_picture", lambda *_: wide)
     with pytest.raises(ModelError, match="16 bits"):
         cache.coded(Image.new("RGB", (16, 16)), 128, Model(tiny_model))
 
