@@ -1,6 +1,6 @@
 """Encodes folders of photographs with Dask, on this machine or a cluster.
 
-    pip install 'metamer[scale]'
+    pip install 'metamer-codec[scale]'
     python examples/bulk.py PHOTOS OUT --quality 40    # a worker a core of this machine
     python examples/bulk.py PHOTOS OUT --bpp 0.3 --scheduler tcp://head:8786
 

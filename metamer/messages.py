@@ -4,6 +4,7 @@ import click
 
 from metamer.codec.errors import MetamerError
 from metamer.codec.system import terminal
+from metamer.perception.extras import advice
 
 
 def is_input_fault(problem: Exception) -> bool:
@@ -21,11 +22,8 @@ def explain(problem: Exception) -> str:
     """One line for a person."""
     if isinstance(problem, MemoryError):
         return "not enough memory"
-    if isinstance(problem, ImportError):
-        return (
-            f"this command needs the extras [train,evaluate,judges]: {problem.name or problem} is "
-            "missing"
-        )
+    if isinstance(problem, ModuleNotFoundError) and problem.name:
+        return f"this needs the package {problem.name}: {advice(problem.name)}"
     return " ".join(str(problem).split())
 
 

@@ -8,17 +8,18 @@ from types import ModuleType
 import torch
 
 from metamer.perception.errors import MetricError
+from metamer.perception.extras import advice
 
 
-def import_package(name: str, extra: str) -> ModuleType:
-    """Imports a package, or says with one `MetricError` which extra of ours brings it."""
+def import_package(name: str) -> ModuleType:
+    """Imports a package, or says with one `MetricError` what brings it."""
     try:
         accept_foreign_torchvision()
         return importlib.import_module(name)
     except ImportError as problem:
         missing = problem.name or name
         raise MetricError(
-            f"this distance needs the package {missing}: pip install 'metamer[{extra}]'"
+            f"this distance needs the package {missing}: {advice(missing)}"
         ) from problem
 
 

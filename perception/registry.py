@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from metamer.perception.catalogue import CATALOGUE
 from metamer.perception.errors import MetricError
+from metamer.perception.extras import advice
 from metamer.perception.metric import Metric
 
 if TYPE_CHECKING:
@@ -107,7 +108,7 @@ def create(name: str, **options: object) -> "Distance":
     except ImportError as problem:
         missing = problem.name or metric.package
         raise MetricError(
-            f"{metric.name} needs the package {missing}: pip install 'metamer[perception]'"
+            f"{metric.name} needs the package {missing}: {advice(missing, metric.package)}"
         ) from problem
     for key, value in options.items():
         if key not in defaults:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tomllib
 import xml.etree.ElementTree as ElementTree
 import zipfile
 
@@ -26,6 +27,20 @@ MUSIC = MAGIC + b"\x10" + bytes(100)  # a MultiTracker module's beginning
 
 def needs(program: str):
     return pytest.mark.skipif(not shutil.which(program), reason=f"no {program} here")
+
+
+def test_known_good_versions_are_of_what_is_required():
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    groups = [group for name, group in extras.items() if name not in ("fuzz", "peers")]
+    required = {
+        re.match(r"[\w.-]+", requirement)[0]
+        for group in (project["dependencies"], *groups)
+        for requirement in group
+    }
+    lines = (ROOT / "packaging" / "known-good.txt").read_text().splitlines()
+    known = {line.partition("==")[0] for line in lines if not line.startswith("#")}
+    assert known == required - {project["name"]}
 
 
 def test_the_manual_is_in_step():

@@ -63,7 +63,7 @@ def load_judge(spec: str) -> Judge:
         return PeakSignalToNoise()
     points = entry_points(group=JUDGES)
     if not points:
-        raise ImportError(f"{spec} needs the extra `perception`", name="metamer.perception")
+        raise ImportError(f"{spec} needs the extra `perception`")
     (point,) = points
     judge: Judge = point.load()(spec)
     return judge

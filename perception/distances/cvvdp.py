@@ -41,7 +41,7 @@ class ColorVideoVDP(Distance):
 
     @staticmethod
     def model(display: str, peak: float, ambient: float, pixels_per_degree: float):
-        package = import_package("pycvvdp", "judges")
+        package = import_package("pycvvdp")
         conditions = peak, ambient, pixels_per_degree
         if conditions == (STANDARD_4K.peak, OFFICE, STANDARD_PIXELS_PER_DEGREE):
             try:
@@ -52,7 +52,7 @@ class ColorVideoVDP(Distance):
             raise MetricError(f"cvvdp: {display} has its own peak, ambient and pixels_per_degree")
         if peak <= 0 or ambient < 0 or pixels_per_degree <= 0:
             raise MetricError("cvvdp: peak and pixels_per_degree are above 0, ambient not below")
-        models = import_package("pycvvdp.display_model", "judges")
+        models = import_package("pycvvdp.display_model")
         return package.cvvdp(
             display_photometry=models.vvdp_display_photo_eotf(
                 peak, STANDARD_4K.contrast, E_ambient=ambient, k_refl=REFLECTIVITY

@@ -32,7 +32,7 @@ class Flip(Distance):
         super().__init__()
         if not pixels_per_degree > 0:
             raise MetricError("flip: pixels_per_degree is a positive number")
-        self.evaluate = import_package("flip_evaluator", "judges").evaluate
+        self.evaluate = import_package("flip_evaluator").evaluate
         self.viewing = {"ppd": float(pixels_per_degree)}
 
     def space(self, image: Tensor) -> list[np.ndarray]:

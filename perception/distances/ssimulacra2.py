@@ -21,7 +21,7 @@ class Ssimulacra2(Distance):
 
     def __init__(self):
         super().__init__()
-        self.score = import_package("ssimulacra2", "judges").compute_ssimulacra2
+        self.score = import_package("ssimulacra2").compute_ssimulacra2
 
     def space(self, image: Tensor) -> list[np.ndarray]:
         return to_8_bit_arrays(image)

@@ -86,7 +86,7 @@ def ms_ssim(luma: bool = False) -> LibraryDistance:
 
 def piq_distance(name: str, rooted: bool = False) -> LibraryDistance:
     """piq's metric of that name, with its defaults and no reduction."""
-    function = getattr(import_package("piq", "perception"), name)
+    function = getattr(import_package("piq"), name)
     return LibraryDistance(lambda x, y: function(x, y, data_range=1.0, reduction="none"), rooted)
 
 

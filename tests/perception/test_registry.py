@@ -121,6 +121,6 @@ def test_missing_packages_are_told(monkeypatch):
 
     monkeypatch.setitem(sys.modules, "piq", None)
     with pytest.raises(
-        MetricError, match=r"needs the package piq: pip install 'metamer\[perception\]'"
+        MetricError, match=r"needs the package piq: pip install 'metamer-codec\[perception\]'"
     ):
         create("haarpsi")
