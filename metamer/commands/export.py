@@ -75,10 +75,10 @@ def export(
     checkpoint that CompressAI loads.
     """
     if web:
-        from metamer.train.export import web
+        from metamer.train.export.web.files import export_for_browsers
 
         folder = output or Path("models")
-        for file, size in web.export(str(run), folder).items():
+        for file, size in export_for_browsers(str(run), folder).items():
             click.echo(f"{folder / file}: {size / 1e6:.2f} MB")
         return
     from metamer.codec.network import decoders

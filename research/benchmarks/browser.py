@@ -21,7 +21,7 @@ from PIL import Image
 from selenium import webdriver
 
 import metamer
-from metamer.train.export import web
+from metamer.train.export.web.files import export_for_browsers
 
 ROOT = Path(__file__).parents[2]
 SIZE, BPP = (768, 512), 0.5
@@ -99,7 +99,7 @@ def measure(photograph: Path, runs: int) -> None:
         folder.mkdir()
         for part in ("src", "kernels"):
             shutil.copytree(ROOT / "web" / part, folder / "metamer" / part)
-        web.export("base", folder / "models")
+        export_for_browsers("base", folder / "models")
         picture = Image.open(photograph).convert("RGB").resize(SIZE, Image.Resampling.LANCZOS)
         data = metamer.encode(picture, bpp=BPP, threads=1)
         (folder / "photo.mtm").write_bytes(data)

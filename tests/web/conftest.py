@@ -27,14 +27,18 @@ def models(pytestconfig) -> Path:
     pytest.importorskip("onnx")
     from metamer.codec.network import model
     from metamer.train.export import web
+    from metamer.train.export.web.files import export_for_browsers
 
-    sources = [*sorted(model.WEIGHTS.glob("*.[md]e*r")), Path(web.__file__)]
+    sources = [
+        *sorted(model.WEIGHTS.glob("*.[md]e*r")),
+        *sorted(Path(web.__file__).parent.glob("*.py")),
+    ]
     digest = hashlib.sha256(b"".join(path.read_bytes() for path in sources)).hexdigest()
     folder = Path(pytestconfig.cache.mkdir("web")) / digest[:16]
     if not folder.exists():
         with tempfile.TemporaryDirectory(dir=folder.parent) as draft:
             for path in model.shipped_models():
-                web.export(path.stem, Path(draft) / "models")
+                export_for_browsers(path.stem, Path(draft) / "models")
             with contextlib.suppress(OSError):  # another worker was first
                 (Path(draft) / "models").rename(folder)
     return folder

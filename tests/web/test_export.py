@@ -9,7 +9,8 @@ import pytest
 
 from metamer.codec.errors import FileError, ModelError
 from metamer.codec.network import decoders, model
-from metamer.train.export import web
+from metamer.train.export.web import files, tensors
+from metamer.train.export.web.files import export_for_browsers
 from tests.conftest import inside
 
 
@@ -43,14 +44,14 @@ def test_models_are_small(models):
 
 def test_arrays_come_back():
     """Planes of bytes and differences are undone by the reverse."""
-    tensors, rng = web.Tensors(), np.random.default_rng(1)
+    written, rng = tensors.Tensors(), np.random.default_rng(1)
     arrays = [rng.integers(-30000, 30000, (5, 3), dtype=np.int16), rng.random((4, 2), np.float32)]
     for index, array in enumerate(arrays):
-        tensors.add(str(index), array, differences=index + 1)
-    data = gzip.decompress(tensors.bytes({"kind": "test"}))
+        written.add(str(index), array, differences=index + 1)
+    data = gzip.decompress(written.bytes({"kind": "test"}))
     length = int.from_bytes(data[:4], "little")
     header, place = json.loads(data[4 : 4 + length]), 4 + length
-    assert header["kind"] == "test" and header["format"] == web.FORMAT
+    assert header["kind"] == "test" and header["format"] == tensors.FORMAT
     for entry, array in zip(header["tensors"], arrays, strict=True):
         planes = np.frombuffer(data, np.uint8, array.nbytes, place).reshape(array.itemsize, -1).T
         words = np.ascontiguousarray(planes).view(f"<u{array.itemsize}").reshape(array.shape)
@@ -71,7 +72,7 @@ def test_the_same_bytes_again(models, tmp_path):
 
 
 def test_a_model_of_ones_own(tiny_model, tmp_path):
-    sizes = web.export(tiny_model, tmp_path / "models")
+    sizes = export_for_browsers(tiny_model, tmp_path / "models")
     own = model.load_model(tiny_model)
     assert sorted(name.rpartition(".")[2] for name in sizes) == ["encoder", "model"]
     assert all(name.startswith(f"tiny-{own.id.hex()}-") for name in sizes)
@@ -79,12 +80,12 @@ def test_a_model_of_ones_own(tiny_model, tmp_path):
 
 def test_one_line_where_it_cannot_be(tmp_path):
     with pytest.raises(ModelError):
-        web.export("no-such-model", tmp_path)
+        export_for_browsers("no-such-model", tmp_path)
     with pytest.raises(FileError):
-        web.export("base", tmp_path / "not" / "there")
+        export_for_browsers("base", tmp_path / "not" / "there")
     (tmp_path / "index.json").write_text("[]")
     with pytest.raises(ModelError, match="index"):
-        web.export("base", tmp_path)
+        export_for_browsers("base", tmp_path)
     assert [path.name for path in tmp_path.iterdir()] == ["index.json"]
     assert inside("export", "no-such-model", "--web", "-o", tmp_path).returncode == 1
 
@@ -96,4 +97,4 @@ def test_textures_are_not_for_browsers(tmp_path):
         **{**vars(decoder), "texture": (0.5, 0.5, 0.5), "scales": (0.1, 1.0)}
     )
     with pytest.raises(ModelError, match="texture"):
-        web.decoder_file(asking)
+        files.decoder_file(asking)

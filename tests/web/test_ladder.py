@@ -5,8 +5,8 @@ import pytest
 
 import metamer
 from metamer.codec.network import decoders
-from metamer.train.export import web
 from metamer.train.export.decoders import export_decoder_run
+from metamer.train.export.web.files import export_for_browsers
 from tests.train.test_ladder import FAST, FINE, run_of
 from tests.web.conftest import program
 from tests.web.node import Node
@@ -21,7 +21,7 @@ def exported(tmp_path_factory, tiny_model):
         export_decoder_run(run, folder / f"{name}.decoder", name)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(decoders, "WEIGHTS", folder)
-        web.export(tiny_model, folder / "models")
+        export_for_browsers(tiny_model, folder / "models")
     return folder
 
 

@@ -12,7 +12,7 @@ from metamer.codec.grid import STRIDE
 from metamer.train.data.crops import AHEAD, Plan, ahead
 from metamer.train.data.photographs import usual_workers
 from metamer.train.latents.cache import Entry, entries
-from metamer.train.networks.codec import CachedLatents
+from metamer.train.networks.cached_latents import CachedLatents
 from metamer.train.recipe.options import Recipe, Stage
 from metamer.train.step.draws import draw_levels, step_seed
 

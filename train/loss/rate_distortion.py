@@ -6,7 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from metamer.train.loss.objective import Distortion
-from metamer.train.networks.codec import CachedLatents
+from metamer.train.networks.cached_latents import CachedLatents
 from metamer.train.networks.interface import Network
 from metamer.train.networks.levels import level_weights
 from metamer.train.recipe.options import Stage

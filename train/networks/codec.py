@@ -12,12 +12,14 @@ from torch import Tensor
 from metamer.codec.grid import STRIDE
 from metamer.codec.network.passes import FRACTION
 from metamer.train import colour_axes
+from metamer.train.networks.cached_latents import CachedLatents
 from metamer.train.networks.entropy_model.logistic import SCALE_STEP
 from metamer.train.networks.entropy_model.model import Coded, EntropyModel
 from metamer.train.networks.interface import Network, Reconstruction
 from metamer.train.networks.levels import level_weights
 from metamer.train.networks.transforms import lapped
-from metamer.train.networks.transforms.synthesis import Analysis, DecoderOptions, Synthesis
+from metamer.train.networks.transforms.analysis import Analysis
+from metamer.train.networks.transforms.synthesis import DecoderOptions, Synthesis
 from metamer.train.recipe.fields import Count, Natural, Positive, documented
 from metamer.train.recipe.options import Recipe, Stage
 
@@ -67,36 +69,6 @@ class NetworkOptions:
             raise ValueError(f"groups: channel counts with a sum of at most {BASIS} are needed")
         if self.lambda_low >= self.lambda_high:
             raise ValueError("lambda_low < lambda_high is needed")
-
-
-@dataclass
-class CachedLatents:
-    """What files of whole photographs decode to, in windows around crops.
-
-    Attributes:
-        sixteenths: (N, h, w, M) int16, sixteenths of a quantiser step.
-        bpp: (N,) bits a pixel of the files.
-        corners: row and column of each crop in its window, in latent positions.
-    """
-
-    sixteenths: Tensor
-    bpp: Tensor
-    corners: list[tuple[int, int]]
-
-    def part(self, which: slice) -> "CachedLatents":
-        """Those of some of the samples."""
-        return CachedLatents(self.sixteenths[which], self.bpp[which], self.corners[which])
-
-    def cut(self, planes: Tensor, side: int, scale: int = 1) -> Tensor:
-        """(N, C, S, S) the crops of planes (N, C, …) that cover the windows with ``scale`` samples
-        a position, crops of ``side`` samples.
-        """
-        return torch.stack(
-            [
-                plane[:, scale * top : scale * top + side, scale * left : scale * left + side]
-                for plane, (top, left) in zip(planes, self.corners, strict=True)
-            ]
-        )
 
 
 class Codec(Network):

@@ -13,7 +13,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from metamer.train.loss.critic import Opponent
 from metamer.train.loss.objective import Distortion, RateTarget
 from metamer.train.loss.rate_distortion import rate_distortion
-from metamer.train.networks.codec import CachedLatents
+from metamer.train.networks.cached_latents import CachedLatents
 from metamer.train.networks.interface import Network
 from metamer.train.recipe.options import Recipe, Stage
 from metamer.train.step.bands import by_band

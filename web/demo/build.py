@@ -15,7 +15,7 @@ from pathlib import Path
 from PIL import Image
 
 import metamer
-from metamer.train.export import web
+from metamer.train.export.web.files import export_for_browsers
 
 HERE = Path(__file__).parent
 QUALITIES = (5, 15, 25, 40, 55, 70, 85)
@@ -78,7 +78,7 @@ def build(out: Path, models: Path | None = None) -> None:
     if models:
         shutil.copytree(models, out / "models")
     else:
-        web.export("base", out / "models")
+        export_for_browsers("base", out / "models")
     pictures(HERE.parent.parent / "examples" / "otters.png", out / "pictures")
     kept = [
         path.relative_to(out).as_posix()

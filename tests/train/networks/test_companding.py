@@ -2,7 +2,8 @@
 
 import torch
 
-from metamer.train.networks.transforms.synthesis import Companding, DecoderOptions, Synthesis
+from metamer.train.networks.transforms.layers import Companding
+from metamer.train.networks.transforms.synthesis import DecoderOptions, Synthesis
 
 LATENTS, LEVELS = 6, 3
 SIZES = DecoderOptions(width=8, blocks=1)

@@ -36,7 +36,7 @@ from metamer.train.networks.entropy_model.logistic import (
 from metamer.train.networks.entropy_model.proxies import PROXIES, dither
 from metamer.train.networks.entropy_model.residual_coding import Pass, ResidualCoding
 from metamer.train.networks.levels import level_weights
-from metamer.train.networks.transforms.synthesis import asinh
+from metamer.train.networks.transforms.layers import asinh
 
 
 class HyperAnalysis(nn.Module):

@@ -1,4 +1,4 @@
-// Pixels to latents and hyper-latents: the lapped transform, a residual network at 1/8, and hyper-analysis (train/networks/transforms/synthesis.py).
+// Pixels to latents and hyper-latents: the lapped transform, a residual network at 1/8, and hyper-analysis (train/networks/transforms/analysis.py).
 
 import { Epilogue } from "./engine.js";
 import { blocks, crossing, modulation, runBlocks } from "./synthesis.js";

@@ -1,4 +1,4 @@
-// Files that `metamer export --web` writes (train/export/web.py): a header and named arrays.
+// Files that `metamer export --web` writes (train/export/web/files.py): a header and named arrays.
 
 import { ModelError } from "../errors.js";
 

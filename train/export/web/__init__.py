@@ -1,0 +1,1 @@
+"""Files for browsers: what decodes, its decoders and its encoder."""
