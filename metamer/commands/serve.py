@@ -24,8 +24,8 @@ def serve(folder, host, port) -> None:
     """Show the pictures of FOLDER, .mtm files among them, on a page for browsers of this machine.
     Ctrl-C ends it.
     """
-    from metamer import serving
+    from metamer.serving.server import Server
 
-    with serving.Server(folder, host, port) as server:
+    with Server(folder, host, port) as server:
         click.echo(server.address)
         server.serve_forever()

@@ -15,10 +15,10 @@ import pytest
 from PIL import Image
 
 import metamer
-from metamer import serving
 from metamer.bitstreams.check import FOLDER
 from metamer.codec.errors import FileError
 from metamer.codec.network.model import load_model
+from metamer.serving.server import Server
 from tests.conftest import inside
 
 STREAM, OTHER = (f"{load_model('base').id.hex()}-crop-64x64-q{quality}.mtm" for quality in (50, 0))
@@ -43,7 +43,7 @@ def folder(tmp_path):
 @pytest.fixture
 def ask(folder):
     """Sends a request; returns the response and its body."""
-    with serving.Server(folder, "127.0.0.1", 0) as server:
+    with Server(folder, "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
         def ask(path, method="GET", **headers):
@@ -202,7 +202,7 @@ def test_the_command(folder):
     assert process.returncode == 130 and errors == "metamer: interrupted\n"
     assert inside("serve", folder / "none").returncode == 1
     with (
-        serving.Server(folder, "127.0.0.1", 0) as server,
+        Server(folder, "127.0.0.1", 0) as server,
         pytest.raises(FileError, match="cannot listen"),
     ):
-        serving.Server(folder, "127.0.0.1", server.server_address[1])
+        Server(folder, "127.0.0.1", server.server_address[1])

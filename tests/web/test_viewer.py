@@ -6,8 +6,8 @@ import threading
 import pytest
 from PIL import Image
 
-from metamer import serving
 from metamer.bitstreams.check import FOLDER
+from metamer.serving.server import Server
 from tests.web.base import ALPHA, DECODERS, PHOTOGRAPH
 from tests.web.test_pages import one, quiet, run, until
 
@@ -22,7 +22,7 @@ def viewer(chromium, tmp_path):
     Image.new("RGB", (31, 17), "red").save(tmp_path / "b" / "ü #1.png")
     shutil.copy(FOLDER / f"{ALPHA}.mtm", tmp_path / "c.mtm")
     (tmp_path / "d.mtm").write_bytes((tmp_path / "a.mtm").read_bytes()[:-2])
-    with serving.Server(tmp_path, "127.0.0.1", 0) as server:
+    with Server(tmp_path, "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         chromium.get(server.address)
         until(chromium, lambda: chromium.execute_script(SIZE) == ["a.mtm", 184])

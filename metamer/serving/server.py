@@ -6,41 +6,27 @@ only under names of this machine: a page from elsewhere whose own name points he
 is refused.
 """
 
-import dataclasses
-import io
 import json
 import mimetypes
 import os
 import socket
-import threading
-from collections.abc import Iterator
-from functools import lru_cache
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
 from urllib.parse import parse_qs, quote, unquote_to_bytes, urlsplit
 
-from metamer.codec.decode import decode
 from metamer.codec.errors import FileError, MetamerError
-from metamer.codec.info import info
-from metamer.codec.picture.pixels import SUFFIXES
 from metamer.codec.system import terminal
+from metamer.serving.folder import STREAM, TYPES, Folder, decoded, describe, tag
 
-STREAM = ".mtm"
-TYPES = {STREAM: "image/x-metamer"} | {
-    suffix: mimetypes.types_map.get(suffix, f"image/{suffix[1:]}") for suffix in SUFFIXES
-}
 PAGES = {"/": "index.html", "/viewer.js": "viewer.js", "/viewer.css": "viewer.css"}
 LOCAL = ("localhost", "127.0.0.1", "::1")
-MOST = 10_000  # files that are listed
-KEPT = 16  # decoded pictures that are kept
 PIECE = 1 << 20  # bytes of a file that are read at a time
 POLICY = (
     "default-src 'self'; img-src 'self' blob:; style-src 'self'; frame-ancestors 'none'; "
     "base-uri 'none'"
 )
-_decoding = threading.Lock()  # one at a time: each takes every core
 
 
 class RefusedError(Exception):
@@ -49,68 +35,6 @@ class RefusedError(Exception):
     def __init__(self, status: HTTPStatus, reason: str = ""):
         super().__init__(reason or status.phrase)
         self.status = status
-
-
-class Folder:
-    """The pictures below a folder. Raises FileError where there is no such folder."""
-
-    def __init__(self, path: Path):
-        if not path.is_dir():
-            raise FileError(f"{path}: no such folder")
-        self.root = path.resolve()
-
-    def names(self) -> Iterator[str]:
-        """Paths of pictures relative to the folder, in order; hidden ones, and links that lead
-        outside, left out.
-        """
-        count = 0
-        for path in sorted(self.root.rglob("*")):
-            name = path.relative_to(self.root).as_posix()
-            if count < MOST and path.suffix.lower() in TYPES and self.find(name):
-                count += 1
-                yield name
-
-    def find(self, name: str) -> Path | None:
-        """The file of that name, if it is a picture inside of the folder."""
-        parts = name.split("/")
-        if "\0" in name or any(part.startswith(".") or not part for part in parts):
-            return None
-        try:
-            path = self.root.joinpath(*parts).resolve(strict=True)
-        except OSError:
-            return None
-        inside = path.is_relative_to(self.root) and path.is_file()
-        return (
-            path
-            if inside and path.suffix.lower() in TYPES and Path(name).suffix.lower() in TYPES
-            else None
-        )
-
-
-def tag(path: Path, *more: object) -> str:
-    """An ETag that changes with the file."""
-    status = path.stat()
-    return '"' + "-".join([f"{status.st_mtime_ns:x}", f"{status.st_size:x}", *map(str, more)]) + '"'
-
-
-@lru_cache(maxsize=KEPT)
-def decoded(
-    path: Path, etag: str, preview: bool, decoder: str | None, realism: float | None
-) -> bytes:
-    """A PNG of a `.mtm` file. etag: of it, so that a changed one is decoded anew. Raises
-    MetamerError.
-    """
-    with _decoding:
-        picture = decode(path, preview=preview, decoder=decoder, realism=realism)
-    buffer = io.BytesIO()
-    picture.save(buffer, "PNG", compress_level=1)
-    return buffer.getvalue()
-
-
-def describe(path: Path) -> dict:
-    """What a `.mtm` file says of itself. Raises StreamError."""
-    described = info(path)
-    return dataclasses.asdict(described) | {"bpp": described.bpp}
 
 
 def requested_range(header: str | None, size: int) -> tuple[int, int] | None:
