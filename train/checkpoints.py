@@ -15,12 +15,12 @@ BEST = "best.pt"
 
 
 def save(path: Path, state: dict) -> None:
-    """Writes beside the target and moves into place, so a killed run never leaves half a
+    """Writes another file and moves it into place, so a killed run never leaves half a
     checkpoint.
     """
-    beside = path.with_suffix(".part")
-    torch.save(state, beside)
-    os.replace(beside, path)
+    unfinished = path.with_suffix(".part")
+    torch.save(state, unfinished)
+    os.replace(unfinished, path)
 
 
 def load(path: Path) -> dict:

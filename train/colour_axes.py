@@ -13,8 +13,8 @@ def affine(pixels: np.ndarray) -> Tensor:
     """(3, 4) what the encoder would turn (H, W, 3) uint8 pixels by; the identity where it would
     not.
     """
-    found = colour_axes.principal_turn([pixels])
-    return torch.eye(3, 4) if found is None else torch.from_numpy(found.affine())
+    rotation = colour_axes.principal_turn([pixels])
+    return torch.eye(3, 4) if rotation is None else torch.from_numpy(rotation.affine())
 
 
 def affines(crops: Tensor) -> Tensor:

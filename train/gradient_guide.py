@@ -54,7 +54,7 @@ class Gradients:
 
     @property
     def smallest(self) -> int:
-        return max(each.min_side for each in self._distances)
+        return max(distance.min_side for distance in self._distances)
 
     def __init__(self, view: View, specs: tuple[str, ...]):
         self._view, self._codec, self._distances = (
@@ -72,7 +72,7 @@ class Gradients:
 
     def _each(self, image: Tensor) -> Tensor:
         """(D,) of an image (1, 3, H, W)."""
-        return torch.cat([each.loss(self._original, image) for each in self._distances])
+        return torch.cat([distance.loss(self._original, image) for distance in self._distances])
 
     @torch.no_grad()
     def distances(self, pixels: np.ndarray) -> np.ndarray:
@@ -138,10 +138,10 @@ class Gradients:
 @lru_cache(maxsize=8)
 def distance(spec: str) -> Distance:
     """Raises MetricError for what can only judge."""
-    found = from_spec(spec)
-    if not found.metric.trainable:
+    made = from_spec(spec)
+    if not made.metric.trainable:
         raise MetricError(f"{spec} can only judge, it has no useful gradient")
-    return found
+    return made
 
 
 def lattice(field: np.ndarray) -> Tensor:

@@ -52,29 +52,31 @@ def graph_constants(graph: bytes, name: str) -> dict[str, Tensor]:
     }
 
 
-def put(module: nn.Module, found: dict[str, Tensor], prefix: str) -> None:
-    """Copies ``found`` into the parameters of ``module`` below ``prefix``."""
+def put(module: nn.Module, constants: dict[str, Tensor], prefix: str) -> None:
+    """Copies ``constants`` into the parameters of ``module`` below ``prefix``."""
     for name, parameter in module.named_parameters():
-        parameter.copy_(found[f"{prefix}{name}"])
+        parameter.copy_(constants[f"{prefix}{name}"])
 
 
-def integers(found: dict[str, Tensor], layer: str, kernel: int) -> tuple[Tensor, Tensor, Tensor]:
+def integers(
+    constants: dict[str, Tensor], layer: str, kernel: int
+) -> tuple[Tensor, Tensor, Tensor]:
     """Of a layer: weights (O, C, k, k), in context graphs of format 2 (O, k·k·C); biases and powers
     of two (O,).
     """
-    weight = found[f"{layer}.conv.weight"]
+    weight = constants[f"{layer}.conv.weight"]
     if weight.ndim == 2:
         weight = weight.unflatten(1, (kernel, kernel, -1)).permute(0, 3, 1, 2)
-    return weight, found[f"{layer}.conv.bias"], found[f"{layer}.scale"].flatten()
+    return weight, constants[f"{layer}.conv.bias"], constants[f"{layer}.scale"].flatten()
 
 
-def put_integers(module: nn.Module, found: dict[str, Tensor], prefix: str) -> None:
-    """Sets every integer layer inside ``module`` to real weights that round to the integers
-    found.
+def put_integers(module: nn.Module, constants: dict[str, Tensor], prefix: str) -> None:
+    """Sets every integer layer inside ``module`` to real weights that round to the integers of
+    ``constants``.
     """
     for name, layer in module.named_modules():
         if isinstance(layer, IntegerConv2d):
-            weight, bias, scale = integers(found, f"{prefix}{name}", layer.weight.shape[-1])
+            weight, bias, scale = integers(constants, f"{prefix}{name}", layer.weight.shape[-1])
             layer.weight.copy_(
                 weight
                 * scale[:, None, None, None]

@@ -155,18 +155,18 @@ def pack(folders: Sequence[Path], out: Path, packing: Packing) -> Packed:
     made, count, total = 0, 0, spent
     photographs, shard = Photographs.of_sizes(sized, memory=256 << 20), Shard()
     for number, piece in in_order(sized, packing):
-        found = encoded(photographs, number, piece, packing)
-        if found is None:
+        entry = encoded(photographs, number, piece, packing)
+        if entry is None:
             continue
-        size = shard.size(len(found[1]))
+        size = shard.size(len(entry[1]))
         if packing.most is not None and total + size > packing.most:
             break
         if shard.members and size > packing.shard:
             total += shard.write(out / f"{made:06}.tar")
             made, shard = made + 1, Shard()
-            if packing.most is not None and total + shard.size(len(found[1])) > packing.most:
+            if packing.most is not None and total + shard.size(len(entry[1])) > packing.most:
                 break
-        shard.add(f"{count:08}", *found)
+        shard.add(f"{count:08}", *entry)
         count += 1
     if shard.members:
         total += shard.write(out / f"{made:06}.tar")
@@ -183,6 +183,6 @@ def add_whole(shard: Shard, held: Sequence[Encoded], packing: Packing, room: int
         side = packing.side or max(height, width)
         left, top = max(0, (width - side) // 2), max(0, (height - side) // 2)
         middle = (left, top, min(width, left + side), min(height, top + side))
-        found = encoded(photographs, number, middle if packing.side else None, packing)
-        if found and (not room or shard.size(len(found[1])) <= room):
-            shard.add(f"{number:08}", *found)
+        entry = encoded(photographs, number, middle if packing.side else None, packing)
+        if entry and (not room or shard.size(len(entry[1])) <= room):
+            shard.add(f"{number:08}", *entry)

@@ -66,15 +66,15 @@ def skip(picture: Encoded, problem: ImageError) -> None:
 
 def measured(files: Iterable[Encoded]) -> list[Sized]:
     """Those that can be opened, with height and width as their headers say; names the others."""
-    found = []
+    sized = []
     for picture in files:
         try:
             width, height = load.upright_size(_source(picture))
         except ImageError as problem:
             skip(picture, problem)
         else:
-            found.append((picture, (height, width)))
-    return found
+            sized.append((picture, (height, width)))
+    return sized
 
 
 class Recent:
@@ -154,13 +154,13 @@ class Photographs:
         kept, files = [], self.files
         self.files, self.sizes = [], []
         with ThreadPoolExecutor(min(MOST_WORKERS, jobs.available_cores())) as pool:
-            for picture, found in zip(files, pool.map(attempt, files), strict=True):
-                if isinstance(found, ImageError):
-                    skip(picture, found)
+            for picture, pixels in zip(files, pool.map(attempt, files), strict=True):
+                if isinstance(pixels, ImageError):
+                    skip(picture, pixels)
                     continue
-                kept.append(found.contiguous().to(self.device))
+                kept.append(pixels.contiguous().to(self.device))
                 self.files.append(picture)
-                self.sizes.append(tuple(found.shape[1:]))
+                self.sizes.append(tuple(pixels.shape[1:]))
         return kept
 
     def __len__(self) -> int:

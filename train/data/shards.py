@@ -76,8 +76,8 @@ class HubShards:
         name, _, rest = spec.removeprefix(HUB).partition(":")
         split, _, column = rest.partition(":")
         try:
-            found = datasets.load_dataset(name, split=split or "train", streaming=True)
-            features = found.features or next(iter(found.take(1)), {})
+            dataset = datasets.load_dataset(name, split=split or "train", streaming=True)
+            features = dataset.features or next(iter(dataset.take(1)), {})
             images = [
                 key
                 for key, value in features.items()
@@ -88,7 +88,7 @@ class HubShards:
             if column and column not in features:
                 raise RecipeError(f"{spec}: has no column {column}, but {', '.join(features)}")
             self.column = column or images[0]
-            self._data = found.cast_column(self.column, datasets.Image(decode=False))
+            self._data = dataset.cast_column(self.column, datasets.Image(decode=False))
         except RecipeError:
             raise
         except Exception as problem:  # of the hub, of networks, of files

@@ -93,7 +93,7 @@ class Stream:
         """From a place on, for ever. Raises RecipeError for shards without pictures."""
         for epoch in itertools.count(start.epoch):
             order = np.random.default_rng([seed, epoch]).permutation(len(self.shards.names))
-            at, chunk, size, found = Place(epoch), [], 0, False
+            at, chunk, size, any_picture = Place(epoch), [], 0, False
             for turn in range(start.shard if epoch == start.epoch else 0, len(order)):
                 passed = start.skip if (epoch, turn) == (start.epoch, start.shard) else 0
                 kept_out = self.held_out if order[turn] == 0 else 0
@@ -103,13 +103,13 @@ class Stream:
                     if not chunk:
                         at = Place(epoch, turn, number)
                     chunk.append(picture)
-                    size, found = size + len(picture.data), True
+                    size, any_picture = size + len(picture.data), True
                     if size >= self.chunk:
                         yield at, chunk
                         chunk, size = [], 0
             if chunk:
                 yield at, chunk
-            if not found and start in (Place(epoch), Place()):
+            if not any_picture and start in (Place(epoch), Place()):
                 raise RecipeError(f"{self.shards.names[0]} …: no pictures to train on")
 
     def _read_ahead(self, start: Place, seed: int) -> Iterator[tuple[Place, list[Packed]]]:

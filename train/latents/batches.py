@@ -39,24 +39,24 @@ class CachedBatches:
         shares of the pixels. Raises RecipeError where a quality has none.
         """
         side = stage.crop // STRIDE + 2 * self.options.margin
-        found = {}
+        by_quality = {}
         for place in range(self.options.qualities):
-            fit = [
+            large_enough = [
                 entry
                 for entry in self.entries
                 if min(entry.positions) >= side
                 and min(entry.size) >= stage.crop
                 and place in entry.qualities
             ]
-            if not fit:
+            if not large_enough:
                 raise RecipeError(
                     f"cached_latents: at quality {place + 1} of {self.options.qualities} there is "
                     f"no photograph of {side * STRIDE} pixels a side, which stage {stage.name} "
                     "needs"
                 )
-            areas = np.array([entry.size[0] * entry.size[1] for entry in fit], np.float64)
-            found[place] = fit, np.cumsum(areas / areas.sum())
-        return found
+            areas = np.array([entry.size[0] * entry.size[1] for entry in large_enough], np.float64)
+            by_quality[place] = large_enough, np.cumsum(areas / areas.sum())
+        return by_quality
 
     def batches(self, stage: Stage, plan: Plan, device: torch.device) -> Iterator[CachedBatch]:
         """A process's share of the stage's batches, as `train.data.Source.batches` gives them, and

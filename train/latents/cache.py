@@ -59,8 +59,8 @@ class Entry:
     def latents(self, quality: int, rows: slice, columns: slice) -> Tensor:
         """(h, w, M) int16 sixteenths of a step, of some positions at one of its qualities."""
         with safe_open(self.path, "pt") as held:
-            found = held.get_slice("latents")
-            return found[self.qualities.index(quality), rows, columns]
+            array = held.get_slice("latents")
+            return array[self.qualities.index(quality), rows, columns]
 
     def image(self, rows: slice, columns: slice) -> Tensor:
         """(3, H, W) uint8 pixels."""
@@ -124,11 +124,11 @@ def _write(
 ) -> None:
     picture = Image.fromarray(pixels)
     turn = choose_turn(picture)
-    found = [coded(picture, index, model) for index in indices]
+    decoded = [coded(picture, index, model) for index in indices]
     tensors: dict[str, np.ndarray] = {
         "pixels": pixels,
-        "latents": np.stack([latents for latents, _ in found]),
-        "bits": np.array([bits for _, bits in found], np.float32),
+        "latents": np.stack([latents for latents, _ in decoded]),
+        "bits": np.array([bits for _, bits in decoded], np.float32),
         "qualities": np.array(places, np.int32),
         "affine": (np.eye(3, 4) if turn is None else turn.affine()).astype(np.float32),
     }

@@ -72,14 +72,14 @@ class Distortion(nn.Module):
         for name in self.tables:
             getattr(self, name).copy_(state[name])
 
-    def each(self, image: Tensor, decoded: Tensor) -> Tensor:
+    def per_distance(self, image: Tensor, decoded: Tensor) -> Tensor:
         """(N, D) what each distance itself says of images (N, 3, H, W), 0 for identical ones."""
         with torch.autocast(image.device.type, enabled=False):
             return torch.stack([distance.loss(image, decoded) for distance in self.distances], 1)
 
-    def mix(self, each: Tensor, weights: Tensor) -> Tensor:
+    def mix(self, distances: Tensor, weights: Tensor) -> Tensor:
         """(N,) in units of mean squared error; weights (N, K) of the quality levels."""
-        return (each * self.shares * self.interpolated(self.scale, weights)).sum(1)
+        return (distances * self.shares * self.interpolated(self.scale, weights)).sum(1)
 
     @staticmethod
     def interpolated(table: Tensor, weights: Tensor) -> Tensor:
@@ -133,7 +133,7 @@ class Distortion(nn.Module):
                 at = torch.full((len(image),), float(level), device=image.device)
                 made = network(image, at, stage)
                 share = len(image) / len(crops)
-                curve[level] += share * self.each(image, made.image).mean(0).cpu()
+                curve[level] += share * self.per_distance(image, made.image).mean(0).cpu()
                 error[level] += share * (image - made.image).square().mean().cpu()
                 rate[level] += share * made.bits.mean().cpu() / image[0, 0].numel()
         return curve, error, rate

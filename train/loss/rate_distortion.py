@@ -41,11 +41,11 @@ def rate_distortion(
         ``lambda``; ``loss`` = bpp + λ·255²·distortion; and, for the critic, ``decoded`` images,
         ``latent``, if the network has any, and quality ``weights`` (N, K).
     """
-    known = {} if cached is None else {"cached": cached}
-    made = (model or network)(image, level, stage, noise, affine, file_bits, **known)
+    latents = {} if cached is None else {"cached": cached}
+    made = (model or network)(image, level, stage, noise, affine, file_bits, **latents)
     decoded = made.image.float()
     weights = level_weights(level, network.options.levels)
-    distances = distortion.each(image, decoded)
+    distances = distortion.per_distance(image, decoded)
     mix, multiplier = distortion.mix(distances, weights), network.lagrangian(level)
     pixels = image.shape[-2] * image.shape[-1]
     bpp = made.bits / pixels

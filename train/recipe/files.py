@@ -45,11 +45,11 @@ def _read(path: Path, extending: tuple[Path, ...]) -> Any:
     base = values.pop(EXTENDS)
     if not isinstance(base, str):
         raise RecipeError(f"{path}: extends: must be the name of a file, not {base!r}")
-    found = path.parent / base
+    base_path = path.parent / base
     chain = (*extending, path.resolve())
-    if found.resolve() in chain:
+    if base_path.resolve() in chain:
         raise RecipeError(f"{path}: extends: {base} extends this recipe")
-    return merged(_read(found, chain), values)
+    return merged(_read(base_path, chain), values)
 
 
 def merged(base: Any, values: Any) -> Any:

@@ -74,7 +74,7 @@ def rehearse(run: Run) -> Iterator[str]:
         return
     first, total = run.done, 0.0
     for index, stage in enumerate(run.recipe.stages):
-        end = sum(each.steps for each in run.recipe.stages[: index + 1])
+        end = sum(stage.steps for stage in run.recipe.stages[: index + 1])
         left = min(stage.steps, end - first)
         if left <= 0:
             continue

@@ -120,7 +120,7 @@ def test_a_multiple_of_squared_error_is_divided_by_it(share):
         image + 0.1 * torch.randn_like(image),
         level_weights(torch.tensor([0.0, 1.3, 2.5, 5.0]), LEVELS),
     )
-    mix = found.mix(found.each(image, decoded), weights)
+    mix = found.mix(found.per_distance(image, decoded), weights)
     torch.testing.assert_close(mix, (image - decoded).square().mean((1, 2, 3)), atol=0, rtol=1e-4)
 
 
@@ -154,8 +154,8 @@ def test_weights_count_by_their_share():
     )
     assert thrice.shares.tolist() == pytest.approx([2 / 3, 1 / 3])
     torch.testing.assert_close(
-        once.mix(once.each(image, decoded), weights),
-        thrice.mix(thrice.each(image, decoded), weights),
+        once.mix(once.per_distance(image, decoded), weights),
+        thrice.mix(thrice.per_distance(image, decoded), weights),
     )
 
 
@@ -166,7 +166,7 @@ def test_a_mix_lies_between_its_parts():
         image + 0.05 * torch.randn_like(image),
         level_weights(torch.rand(5) * (LEVELS - 1), LEVELS),
     )
-    each = mixed.each(image, decoded)
+    each = mixed.per_distance(image, decoded)
     parts = each * Distortion.interpolated(mixed.scale, weights)
     found = mixed.mix(each, weights)
     assert (

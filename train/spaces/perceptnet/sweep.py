@@ -115,7 +115,7 @@ def export(recipe: SpaceRecipe, out: Path) -> None:
         name.replace("space.", "encoder.", 1): value.float().contiguous()
         for name, value in average.items()
     }
-    told = {
+    metadata = {
         name: str(value)
         for name, value in {
             **asdict(recipe.options),
@@ -123,4 +123,6 @@ def export(recipe: SpaceRecipe, out: Path) -> None:
             "steps": recipe.steps,
         }.items()
     }
-    files.write_file(str(out / MODEL), safetensors.torch.save(tensors, {"format": "pt", **told}))
+    files.write_file(
+        str(out / MODEL), safetensors.torch.save(tensors, {"format": "pt", **metadata})
+    )
