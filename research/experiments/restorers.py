@@ -107,6 +107,7 @@ def judge(net: Denoiser, pictures: list[Tensor], panel: Panel) -> list[dict[str,
 @click.option("--more", type=click.IntRange(1), default=80, show_default=True)
 def main(photos: Path, out: Path, seeds: int, steps: int, more: int) -> None:
     """Train denoisers on PHOTOS: --steps on squared error, then --more on each loss."""
+    out.mkdir(parents=True, exist_ok=True)
     training = Photographs(find(photos)[0])
     held = held_out_paths(photos)
     chosen = [held[place] for place in np.linspace(0, len(held) - 1, PICTURES).astype(int)]
