@@ -105,7 +105,7 @@ def screens_table(screens: dict) -> str:
 
 def spaces_fields() -> dict[str, str]:
     """What the page's template asks for."""
-    screens = read_results("screens")
+    screens, places = read_results("screens"), read_results("visibility-places")
     return {
         "rehearsal": rehearsal_table(),
         "perceptnet_points": sweep_table(),
@@ -116,4 +116,7 @@ def spaces_fields() -> dict[str, str]:
         "screens": str(screens["screens"]),
         "screen_pairs": str(screens["pairs"]),
         "screens_table": screens_table(screens),
+        "places_visibility": interval_text(*places["visibility"]),
+        "places_error": interval_text(*places["squared error"]),
+        "places_pairs": str(places["pairs"]),
     }
