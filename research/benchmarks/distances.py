@@ -19,7 +19,7 @@ from metamer.perception import create, packages, weights
 
 def theirs():
     """The package's metric, without its download of weights."""
-    lpips = packages.import_package("lpips", "peers")
+    lpips = packages.import_package("lpips")
     from torchvision import models
 
     build = models.squeezenet1_1

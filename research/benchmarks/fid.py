@@ -60,7 +60,7 @@ def in_their_layout(path: Path) -> None:
     """Writes Inception's weights, not folded, as torch-fidelity names them: both list the
     convolutions in the same order.
     """
-    theirs = packages.import_package("torch_fidelity.feature_extractor_inceptionv3", "peers")
+    theirs = packages.import_package("torch_fidelity.feature_extractor_inceptionv3")
     with (
         patch.object(theirs, "load_state_dict_from_url", lambda *_, **__: {}),
         patch.object(nn.Module, "load_state_dict", lambda *_, **__: None),
@@ -107,7 +107,7 @@ def main() -> None:
         name: torch.cat([network(batch) for batch in values.split(BATCH)]).double()
         for name, values in sets.items()
     }
-    fidelity = packages.import_package("torch_fidelity", "peers")
+    fidelity = packages.import_package("torch_fidelity")
     with tempfile.TemporaryDirectory() as folder:
         in_their_layout(Path(folder) / "inception.pth")
         for name in COPIES:

@@ -42,8 +42,8 @@ def record() -> dict[str, dict[str, float]]:
         patch.object(models, "squeezenet1_1", with_weights(models.squeezenet1_1, "squeezenet1_1")),
     ):
         lpips, dists = (
-            packages.import_package("lpips", "peers"),
-            packages.import_package("DISTS_pytorch", "peers"),
+            packages.import_package("lpips"),
+            packages.import_package("DISTS_pytorch"),
         )
         metrics = {f"lpips-{net}": lpips.LPIPS(net=net, verbose=False) for net in NETWORKS}
         with patch.object(sys, "prefix", str(Path(dists.__file__).parent)):

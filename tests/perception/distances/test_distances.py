@@ -170,7 +170,7 @@ def test_libraries_values_are_passed_on(pair):
     assert made("ms-ssim")(reference, other).item() == pytest.approx(
         pytorch_msssim.ms_ssim(other, reference, data_range=1).item(), abs=1e-6
     )
-    piq = packages.import_package("piq", "perception")
+    piq = packages.import_package("piq")
     for name in ("haarpsi", "fsim", "vsi", "gmsd", "mdsi"):
         assert made(name)(reference, other).item() == pytest.approx(
             getattr(piq, name)(other, reference).item(), abs=1e-5

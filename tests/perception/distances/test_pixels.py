@@ -55,7 +55,7 @@ def test_psnr_of_one_channel_sees_that_channel_alone():
 @pytest.mark.parametrize("size", [(90, 120), (512, 768), (400, 300)])
 def test_ssim_of_luma_is_piq_s(size):
     """piq takes the same step: the shorter side comes near 256."""
-    piq = import_package("piq", "perception")
+    piq = import_package("piq")
     torch.manual_seed(1)
     reference = torch.nn.functional.interpolate(torch.rand(1, 3, 40, 40), size, mode="bicubic")
     reference = reference.clamp(0, 1)
