@@ -8,7 +8,7 @@ configure({ models: "/models/" });
 const bytes = new Uint8Array(await (await fetch("photo.mtm")).arrayBuffer());
 const picture: ImageData = await decode(bytes, { region: [0, 0, 10, 10], realism: 0.5, gpu: false, signal: AbortSignal.timeout(1000) });
 const about: Info = await info(new Blob([bytes]));
-const again: Uint8Array = await encode(picture, { quality: 40, tile: true });
+const again: Uint8Array = await encode(picture, { quality: 40, lossless: false, tile: true });
 const png: Blob = await toPng(again.slice().buffer, { preview: true });
 const held = (await decodeHere(bytes, new Store("https://example.org/models/"))).icc?.length ?? about.sections.icc;
 document.querySelector("metamer-picture")!.src = URL.createObjectURL(png);

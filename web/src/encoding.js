@@ -1,14 +1,17 @@
 // Pixels to a file, as codec/encode.py does it. Encoders may differ; what their files decode to does not.
 
+import { filled } from "./encoder/fill.js";
+import { chosen, look, maskOf, whole } from "./encoder/forms.js";
+import { LARGEST, isExact } from "./encoder/lossless.js";
 import { errorImportance } from "./encoder/masking.js";
 import { ImageError } from "./errors.js";
-import { Kind, pack } from "./format/container.js";
+import { Kind, NO_MODEL, concatenate, pack } from "./format/container.js";
 import { checkPicture } from "./format/limits.js";
 import { encodeAlpha } from "./format/alpha.js";
 import { wrap } from "./format/picture.js";
 import { principal } from "./format/principal.js";
-import { STRIDE, box, places, positions, scaled } from "./format/tiles.js";
-import { affine, packTurn } from "./format/turn.js";
+import { STRIDE, box, grown, places, positions, scaled } from "./format/tiles.js";
+import { affine, inverse, packTurn } from "./format/turn.js";
 import { Analysis, roundEven } from "./networks/analysis.js";
 
 const TILED_ABOVE = 4 << 20; // pixels
@@ -21,37 +24,30 @@ const FRACTION = 16,
 const QUALITIES = 256;
 
 /** The bytes of a file. picture: {width, height, data (RGBA)}. Colours are taken as sRGB; a picture of greys is coded as grey. */
-export async function encode(picture, store, { quality = 50, model = "base", tile = false, maxPixels } = {}) {
+export async function encode(picture, store, { quality = 50, lossless, model = "base", tile = false, maxPixels } = {}) {
   if (!(quality >= 0 && quality <= 100)) throw new RangeError(`quality must be between 0 and 100, not ${quality}`);
   const { width, height, data } = picture;
   if (data.length !== 4 * width * height || !data.length)
     throw new ImageError(`${data.length} bytes are not ${width}x${height} pixels`);
   checkPicture(width, height, maxPixels);
-  const entry = await store.named(model),
-    networks = await store.networks(entry),
-    tensors = await store.encoder(entry);
-  const { grey, opaque } = kindOf(data),
-    turn = grey || width * height < TURNED_FROM ? null : principal(data, width, height);
+  const { grey, opaque } = kindOf(data);
   const header = {
-    modelId: grey ? networks.tensors.header.grey : entry.id,
-    quality: roundEven((quality * (QUALITIES - 1)) / 100),
+    modelId: NO_MODEL,
+    quality: lossless ? QUALITIES - 1 : roundEven((quality * (QUALITIES - 1)) / 100),
     width,
     height,
     grey,
-    tiled: tile || width * height > TILED_ABOVE,
-    turned: Boolean(turn),
+    tiled: tile || width * height > TILED_ABOVE || Math.max(width, height) > LARGEST,
   };
-  networks.analysis ??= new Analysis(networks.engine, tensors, networks.tensors);
-  const importance = errorImportance(picture, tensors.header.masking);
-  const sections = places(header).map((place, number) => ({
-    kind: Kind.PICTURE,
-    body: wrap(
-      header,
-      number,
-      turn ? packTurn(turn) : new Uint8Array(),
-      encodeTile(networks, tensors, picture, header, turn, place, importance),
-    ),
-  }));
+  const tiles = places(header).map((place) => ({ place, area: grown(scaled(place, STRIDE), 0, box(0, 0, height, width)) }));
+  const forms = lossless
+    ? await kept(picture, tiles)
+    : await traded(picture, store, model, header, tiles, lossless === undefined);
+  header.overlaid = forms.some(({ overlay }) => overlay);
+  if (forms.every(({ words }) => !words)) Object.assign(header, { modelId: NO_MODEL, turned: false });
+  const sections = forms.flatMap(({ words }, number) =>
+    words ? { kind: Kind.PICTURE, body: wrap(header, number, words) } : [],
+  );
   if (!opaque)
     sections.push({
       kind: Kind.ALPHA,
@@ -61,8 +57,79 @@ export async function encode(picture, store, { quality = 50, model = "base", til
         height,
       ),
     });
+  forms.forEach(({ overlay }, number) => overlay && sections.push({ kind: Kind.OVERLAY, body: wrap(header, number, overlay) }));
   store.trim();
   return pack(header, sections);
+}
+
+/** Every tile as it is, without loss. */
+async function kept(picture, tiles) {
+  const forms = [];
+  for (const { area } of tiles) {
+    const overlay = await whole(opaquePart(picture, area), area.width, area.height);
+    if (!overlay) throw new ImageError("cannot be kept without loss: there is no exact encoder of lossless WebP here");
+    forms.push({ words: null, overlay });
+  }
+  return forms;
+}
+
+/** What is coded of each tile; puts into the header what depends on the model. choosing: whether tiles may be kept without loss. */
+async function traded(picture, store, model, header, tiles, choosing) {
+  const { width, height, grey } = header,
+    entry = await store.named(model),
+    networks = await store.networks(entry),
+    tensors = await store.encoder(entry);
+  const looks = [];
+  if (choosing && (await isExact()))
+    for (const { area } of tiles) looks.push(await look(opaquePart(picture, area), area.width, area.height));
+  const smooth = withoutDrawings(picture, tiles, looks),
+    turn = grey || width * height < TURNED_FROM ? null : principal(smooth.data, width, height);
+  Object.assign(header, { modelId: grey ? networks.tensors.header.grey : entry.id, turned: Boolean(turn) });
+  networks.analysis ??= new Analysis(networks.engine, tensors, networks.tensors);
+  const importance = new Map();
+  const coded = (image, place) => {
+    if (!importance.has(image)) importance.set(image, errorImportance(image, tensors.header.masking));
+    return encodeTile(networks, tensors, image, header, turn, place, importance.get(image));
+  };
+  const forms = [];
+  for (const [number, { place, area }] of tiles.entries()) {
+    const code = (isSmooth) => {
+      const { words, values } = coded(isSmooth ? smooth : picture, place),
+        part = box(0, 0, area.height, area.width);
+      const decode = async () => {
+        const { network } = (await store.synthesis(entry)).synthesis;
+        return network.pixels(values, place.height, place.width, header.quality, part, inverse(turn), grey);
+      };
+      return { words: turn ? concatenate([packTurn(turn), words]) : words, decode };
+    };
+    const seen = looks[number];
+    if (!seen) forms.push({ words: code(false).words });
+    else forms.push(await chosen({ pixels: opaquePart(picture, area), ...area, ...seen }, header.quality, code));
+  }
+  return forms;
+}
+
+/** The picture with what is drawn in its tiles filled in; looks: at each tile, if anyone looked. */
+function withoutDrawings(picture, tiles, looks) {
+  if (!looks.some(({ drawn }) => drawn)) return picture;
+  const mask = new Uint8Array(picture.width * picture.height);
+  tiles.forEach(({ area }, number) => {
+    const part = maskOf(looks[number].drawn, area.width, area.height);
+    for (let row = 0; row < area.height; row++)
+      mask.set(part.subarray(row * area.width, (row + 1) * area.width), (area.top + row) * picture.width + area.left);
+  });
+  return filled(picture, mask);
+}
+
+/** RGBA of a part of a picture, opaque. */
+function opaquePart({ width, data }, area) {
+  const part = new Uint8ClampedArray(4 * area.width * area.height);
+  for (let row = 0; row < area.height; row++) {
+    const from = 4 * ((area.top + row) * width + area.left);
+    part.set(data.subarray(from, from + 4 * area.width), 4 * row * area.width);
+  }
+  for (let i = 3; i < part.length; i += 4) part[i] = 255;
+  return part;
 }
 
 function kindOf(data) {
@@ -86,7 +153,7 @@ function seen(place, halo, whole) {
   );
 }
 
-/** The words of one tile. */
+/** The words of one tile, and the latents that they decode to. */
 function encodeTile({ engine, entropy, analysis }, tensors, { width, height, data }, header, turn, place, importance) {
   const whole = positions(width, height),
     window = seen(place, tensors.header.halo, whole),
@@ -146,7 +213,7 @@ function writeTile(engine, entropy, header, place, steps, hyper, tradeoff, impor
     const coded = hyper.map((value, i) => (entropy.reach[tables[i]] < 0 ? 0 : value));
     kernels.write_pass(coder, entropy.tables, engine.put(tables), n, 0, 1, engine.allocate(4 * n), engine.put(coded));
     const isCoded = header.grey && entropy.coded ? engine.view(Uint8Array, entropy.coded, entropy.latents).slice() : null;
-    entropy.passes(header.quality, coded, height, width, header.grey, (pass, indices, count, ...rest) => {
+    const values = entropy.passes(header.quality, coded, height, width, header.grey, (pass, indices, count, ...rest) => {
       const residuals = rest.at(-1);
       choose(engine, entropy, pass, indices, count, residuals, steps, tradeoff, importance, costs, isCoded);
       kernels.write_pass(coder, entropy.tables, indices, count, ...rest);
@@ -154,7 +221,7 @@ function writeTile(engine, entropy, header, place, steps, hyper, tradeoff, impor
     const bytes = engine.view(Uint8Array, words, 4 * kernels.encoder_close(coder));
     let end = bytes.length;
     while (end && !bytes[end - 1]) end--; // the decoder takes zeros as read
-    return bytes.slice(0, end);
+    return { words: bytes.slice(0, end), values };
   } finally {
     engine.release(mark);
   }

@@ -55,6 +55,9 @@ export interface Info {
 export interface EncodeOptions {
   /** 0 (smallest) to 100 (best); 50 if it is not given. */
   quality?: number;
+  /** Keep every visible pixel, whatever the quality; rejects with ImageError where the browser has no exact encoder of lossless WebP.
+   * False leaves all to the networks. If it is not given, text and drawings are kept so where that is the better trade. */
+  lossless?: boolean;
   /** A model's name; `base` if it is not given. */
   model?: string;
   /** Code tiles of 1024x1024 pixels apart; larger pictures than 4 megapixels always are. */

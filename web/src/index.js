@@ -30,7 +30,8 @@ export async function info(bytes, { signal } = {}) {
   return ask("info", signal, await plain(bytes));
 }
 
-/** The bytes of a file that holds an ImageData, or {width, height, data}. options: quality, model, tile, maxPixels, signal. */
+/** The bytes of a file that holds an ImageData, or {width, height, data}. options: quality, lossless, model, tile, maxPixels,
+ * signal. */
 export async function encode({ width, height, data }, { signal, ...options } = {}) {
   return ask("encode", signal, { width, height, data }, options);
 }

@@ -131,7 +131,7 @@ export function writeLength(value) {
 
 /** The whole file, in the oldest version that can hold it. sections: in the order of the format. */
 export function pack(header, sections) {
-  const flags = (header.grey ? GREY : 0) | (header.tiled ? TILED : 0) | (header.turned ? TURNED : 0);
+  const flags = GREY * header.grey + TILED * header.tiled + TURNED * header.turned + OVERLAID * header.overlaid;
   const version = flags & ~TURNED || sections.length > 1 ? 2 : 1;
   const head = new Uint8Array(HEADER_BYTES),
     fields = view(head);

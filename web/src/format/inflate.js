@@ -1,4 +1,4 @@
-// zlib streams (RFC 1950), by the browser's own decompressor.
+// zlib streams (RFC 1950), by the browser's own compressor and decompressor.
 
 import { StreamError } from "../errors.js";
 import { concatenate } from "./container.js";
@@ -34,4 +34,11 @@ async function unpacked(body, limit) {
   }
   if (size > limit) reader.cancel().catch(() => {});
   return concatenate(parts);
+}
+
+/** The stream of some data. */
+export async function deflate(data) {
+  return new Uint8Array(
+    await new Response(new Blob([data]).stream().pipeThrough(new CompressionStream("deflate"))).arrayBuffer(),
+  );
 }

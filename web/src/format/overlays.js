@@ -1,8 +1,8 @@
 // What is coded of a tile without the networks (bitstreams/FORMAT.md, section 8), as codec/stream/overlays.py has it.
 
 import { StreamError } from "../errors.js";
-import { readLength } from "./container.js";
-import { inflate } from "./inflate.js";
+import { concatenate, readLength, writeLength } from "./container.js";
+import { deflate, inflate } from "./inflate.js";
 import { decodeVp8l } from "./vp8l.js";
 
 const BLOCK = 16; // pixels a side of what `Form.BLOCKS` replaces
@@ -31,6 +31,15 @@ export async function unpackOverlay(body, width, height) {
   const blocks = await inflate(body.subarray(end, end + value), size, "an overlay's map of blocks");
   if (blocks.length !== size) throw new StreamError("is damaged: an overlay's blocks are not as many as the tile has");
   return { form, blocks, data: body.subarray(end + value) };
+}
+
+/** The inverse, of overlays without loss. blocks: a byte for each, 1 for those that are replaced. */
+export async function packOverlay({ form, blocks, data }) {
+  if (form !== Form.BLOCKS) return concatenate([Uint8Array.of(form), data]);
+  const bits = new Uint8Array(Math.ceil(blocks.length / 8));
+  blocks.forEach((block, i) => (bits[i >> 3] |= block << (7 - (i & 7))));
+  const packed = await deflate(bits);
+  return concatenate([Uint8Array.of(form), writeLength(packed.length), packed, data]);
 }
 
 /** Puts what an overlay holds of `tile` into `shown`, RGBA of `area`, which has what the networks give; both in pixels. */

@@ -61,8 +61,8 @@ function numbered(header, body, what) {
   return [body[0] | (body[1] << 8), body.subarray(NUMBER_BYTES)];
 }
 
-/** The body of a tile's section. */
-export function wrap(header, number, turn, words) {
+/** The body of a tile's section, of what follows its number. */
+export function wrap(header, number, body) {
   const start = header.tiled ? [number & 255, number >> 8] : [];
-  return concatenate([Uint8Array.from(start), turn, words]);
+  return concatenate([Uint8Array.from(start), body]);
 }
