@@ -66,7 +66,7 @@ def enlarge_like(features: Tensor, like: Tensor) -> Tensor:
     return F.interpolate(features, size=like.shape[-2:], mode="bilinear", align_corners=False)
 
 
-def conditions(peak: float, ambient: float, pixels_per_degree: float) -> Tensor:
+def viewing_conditions(peak: float, ambient: float, pixels_per_degree: float) -> Tensor:
     """(CONDITIONS,) what a screen and its room differ in from the standard one: 0 for that.
 
     peak: white in cd/m²; ambient: light of the room in lux, of which the screen reflects a part.
@@ -302,7 +302,7 @@ class Visibility(Distance):
         for name, (low, high) in SCREENS.items():
             if not low <= asked[name] <= high:
                 raise MetricError(f"visibility: {name}={asked[name]} is not {low} to {high}")
-        screen = conditions(**asked)
+        screen = viewing_conditions(**asked)
         if screen.any() and not self.detector.screen.any():
             raise MetricError(f"visibility: {weights} knows one screen, and takes no other")
         self.register_buffer("screen", screen if screen.any() else None, persistent=False)

@@ -19,8 +19,8 @@ from metamer.perception.distances.visibility import (
     Pathway,
     Selu,
     build_detector,
-    conditions,
     probability,
+    viewing_conditions,
 )
 from metamer.perception.vision.display import OFFICE, STANDARD_4K, STANDARD_PIXELS_PER_DEGREE
 
@@ -141,11 +141,13 @@ def test_the_standard_screen_is_the_default_and_others_are_others(screens, visib
 
 
 def test_a_screen_is_described_by_what_it_differs_in():
-    assert not conditions(200, OFFICE, STANDARD_PIXELS_PER_DEGREE).any()
-    brighter, paler, finer, *squares = conditions(2000, OFFICE, 2 * STANDARD_PIXELS_PER_DEGREE)
+    assert not viewing_conditions(200, OFFICE, STANDARD_PIXELS_PER_DEGREE).any()
+    brighter, paler, finer, *squares = viewing_conditions(
+        2000, OFFICE, 2 * STANDARD_PIXELS_PER_DEGREE
+    )
     assert brighter.item() == pytest.approx(1) and finer.item() == pytest.approx(1)
     assert paler < 0 and squares[1].item() == pytest.approx(paler.item() ** 2)
-    assert conditions(200, 2000, STANDARD_PIXELS_PER_DEGREE)[1] > 0
+    assert viewing_conditions(200, 2000, STANDARD_PIXELS_PER_DEGREE)[1] > 0
 
 
 @pytest.mark.parametrize(
