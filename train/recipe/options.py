@@ -128,6 +128,10 @@ class Recipe:
     level_balance_exponent: NonNegative = 0.5
     """Samples are weighted by λ^(−level_balance_exponent), so that every quality counts about
     equally."""
+    loss_balance_exponent: NonNegative = 0.0
+    """Samples are weighted besides by (R + λD)^(−loss_balance_exponent), their own loss: gradients
+    of rich crops are several times as long as those of plain ones, and drown them in noise. With
+    it, level_balance_exponent can be 0."""
     gradient_clip: Positive = 1.0
     """Largest norm of the gradient; a larger one is scaled down to it."""
     weight_average_decay: Decay = 0.999

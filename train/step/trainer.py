@@ -20,6 +20,7 @@ from metamer.train.step.bands import by_band
 from metamer.train.step.draws import StepDraws
 from metamer.train.step.optimisation import learning_rate, uses_bf16
 
+SMALLEST_LOSS = 1e-3  # that a sample is balanced by; a critic's part can take the whole below 0
 SHOWN_TO_CRITIC = ("decoded", "latent", "weights")  # of what `rate_distortion` gives
 AUXILIARY_LEARNING_RATE = 1e-3  # of Network.auxiliary_parameters; CompressAI's examples/train.py
 
@@ -209,8 +210,9 @@ class Trainer:
             distortion = distortion + recipe.critic.weight * start * realism
         if self.target:
             multiplier = multiplier * self.target.factor(draws.level_weights)
-        loss = ((result["bpp"] + multiplier * 255**2 * distortion) * draws.sample_weights).mean()
-        loss = loss / stage.gradient_accumulation
+        losses = result["bpp"] + multiplier * 255**2 * distortion
+        balance = losses.detach().clamp_min(SMALLEST_LOSS).pow(-recipe.loss_balance_exponent)
+        loss = (losses * balance * draws.sample_weights).mean() / stage.gradient_accumulation
         fabric.backward(loss)
         rows = {**result, "realism": realism, "minimised": loss}
         return {key: None if value is None else value.detach() for key, value in rows.items()}

@@ -441,6 +441,19 @@ def test_a_batch_in_parts_is_the_same_batch(mixed_run, beginning, photographs, t
     torch.testing.assert_close(alone["log_factor"], together["log_factor"], atol=1e-4, rtol=1e-3)
 
 
+def test_samples_balanced_by_their_own_loss_count_alike(beginning, photographs, tmp_path):
+    """With an exponent of 1 each adds 1 to what is minimised; with ½, the root of its loss."""
+    values = mixture(beginning, critic=None, rate_control="lambda", level_balance_exponent=0.0)
+    losses = {}
+    for exponent in (0.0, 0.5, 1.0):
+        out = tmp_path / str(exponent)
+        values["stages"] = [stage("one", 1, batch=1)]
+        trained(photographs, out, {**values, "loss_balance_exponent": exponent})
+        losses[exponent] = next(row["loss"] for row in rows(out) if "loss" in row)
+    assert losses[1.0] == pytest.approx(1, rel=1e-6) != losses[0.0]
+    assert losses[0.5] == pytest.approx(losses[0.0] ** 0.5, rel=1e-5)
+
+
 def test_a_batch_that_cannot_be_parted(photographs, tmp_path):
     values = {"stages": [stage("uneven", 1, gradient_accumulation=3)]}
     with pytest.raises(RecipeError, match="4 crops, a process's share, cannot be computed in 3"):
