@@ -97,17 +97,17 @@ def properties_table() -> str:
 
 def ratings_table() -> str:
     """Agreement with opinions: over the references each distance saw, over the twelve that nearly
-    all saw, over the defined types.
+    all saw, over the defined types. Behind a name, how many images it saw if not all.
     """
     twelve, defined = (
         {row["metric"]: row["statistics"] for row in read_results(f"tid2013-resim-{part}")}
         for part in ("twelve", "defined")
     )
     judgements = read_results("tid2013-resim")
+    most = max(row["count"] for row in judgements)
     rows = [
         [
-            f"`{row['metric']}`",
-            str(row["count"]),
+            f"`{row['metric']}`" + (f" ({row['count']})" if row["count"] < most else ""),
             *(statistic_text(row["statistics"], name) for name in ("spearman", "pearson")),
             *(
                 statistic_text(part.get(row["metric"], {}), "spearman")
@@ -121,7 +121,6 @@ def ratings_table() -> str:
     ]
     header = [
         "distance",
-        "images",
         "Spearman",
         "Pearson",
         "Spearman, twelve references",
@@ -140,13 +139,12 @@ def layers_table(name: str) -> str:
             along = {subset: by_layer[layer] for subset, by_layer in curves.items()}
             rows.append(
                 [
-                    f"{network} {layer}",
+                    f"{network} {layer} ({silent_share(network, layer):.0%})",
                     *(interval_text(*along[subset]) for subset in DRAWN_SUBSETS),
                     f"{along['H-10'][0] - along['L-10'][0]:+.3f}",
-                    f"{silent_share(network, layer):.0%}",
                 ]
             )
-    return markdown_table(["layer", *DRAWN_SUBSETS, "H-10 − L-10", "silent"], rows)
+    return markdown_table(["layer (silent)", *DRAWN_SUBSETS, "H-10 − L-10"], rows)
 
 
 def efficacy_sentence() -> str:
