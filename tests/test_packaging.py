@@ -180,7 +180,7 @@ def test_the_wheel_holds_what_it_should(wheel):
     }
     modules |= {
         str(path.relative_to(ROOT))
-        for pattern in ("*.py", "commands/**/*.py")
+        for pattern in ("*.py", "commands/**/*.py", "serving/*.py")
         for path in (ROOT / "metamer").glob(pattern)
     }
     assert modules == {

@@ -6,7 +6,7 @@ import sys
 MEASURE = """
 import resource, sys
 import metamer
-from metamer.codec import container
+from metamer.codec.format import container
 from metamer.codec.format.container import Header, Kind, Section
 from metamer.codec.network.model import load_model
 from PIL import Image

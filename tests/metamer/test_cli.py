@@ -218,7 +218,7 @@ def test_the_workshops_commands_are_listed_with_the_others():
         (MemoryError(), "not enough memory"),
         (
             ModuleNotFoundError("No module named torch", name="torch"),
-            "the extras [train,evaluate,judges]: torch is missing",
+            "this needs the package torch: pip install 'metamer-codec[perception]'",
         ),
         (OSError(28, "No space left"), "No space left"),
         (PerceptionError("such a distance\nis not known"), "such a distance is not known"),
