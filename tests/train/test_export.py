@@ -103,13 +103,11 @@ def test_transforms_equal_torch_up_to_half_precision_weights(tiny_run, tiny_mode
     assert np.abs(image - wanted).max() < 1 / 255
 
 
-@pytest.mark.parametrize("quality", [0, 77, 170, 255])
-def test_runtime_codes_what_training_saw(tiny_run, photographs, otters, tmp_path, quality):
-    """With every table coded and plain rounding: the trained network's latents, at the trained
-    network's rate.
-    """
+@pytest.fixture(scope="module")
+def logistic(tiny_run, tmp_path_factory) -> tuple:
+    """The trained network, and its model with every table coded as training has it."""
     network = trained(tiny_run)
-    path = tmp_path / "logistic.metamer"
+    path = tmp_path_factory.mktemp("logistic") / "logistic.metamer"
     tables = exported_tables.pack_tables(exported_tables.logistic_tables(), np.zeros(64, bool))
     card = {"format": 1, "name": "logistic", "groups": list(network.options.groups)}
     exported_card.write(
@@ -118,7 +116,14 @@ def test_runtime_codes_what_training_saw(tiny_run, photographs, otters, tmp_path
         exported_graphs.graphs(network),
         {**exported_tables.quality_arrays(network), **tables},
     )
-    model, picture = Model(path), otters.crop((200, 60, 456, 316))
+    return network, Model(path)
+
+
+@pytest.mark.parametrize("quality", [0, 77, 170, 255])
+def test_runtime_codes_what_training_saw(logistic, otters, quality):
+    """With plain rounding: the trained network's latents, at the trained network's rate."""
+    network, model = logistic
+    picture = otters.crop((200, 60, 456, 316))
     latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
     meter = Meter(model.tables)
     decoded = latents.dequantise(
