@@ -2,7 +2,6 @@
 checkpoints.
 """
 
-import itertools
 import math
 import sys
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,6 +24,7 @@ from metamer.train.run.events import Events
 from metamer.train.run.interruption import Interruption
 from metamer.train.run.log import LOG, Log
 from metamer.train.run.resuming import Data, keep_recipe, named, recipe_of
+from metamer.train.run.schedule import Schedule
 from metamer.train.run.setup import connect, own_share, prepared
 from metamer.train.step.optimisation import learning_rate
 from metamer.train.step.trainer import Trainer
@@ -102,7 +102,7 @@ class Run:
         if state is not None:
             self.trainer.restore(state)
             self.done, self._best = state["step"], state.get("best", self._best)
-        self._ends = list(itertools.accumulate(stage.steps for stage in self.recipe.stages))
+        self._schedule = Schedule(self.recipe.stages)
         self._index, self._batches = -1, iter(())
         self._open(self.data.notice or changed_count(before, self.data.count), keep)
         # without a folder to keep them in, they are computed in every step
@@ -138,7 +138,7 @@ class Run:
     @property
     def total(self) -> int:
         """Steps of all stages together."""
-        return self._ends[-1]
+        return self._schedule.total
 
     @property
     def finished(self) -> bool:
@@ -148,18 +148,7 @@ class Run:
     @property
     def stage(self) -> Stage:
         """The stage of the next step, or the last."""
-        return self.recipe.stages[min(self._stage_of(self.done), len(self._ends) - 1)]
-
-    def _stage_of(self, done: int) -> int:
-        """Number of the stage that step ``done`` belongs to."""
-        return sum(end <= done for end in self._ends)
-
-    def _taken(self, index: int) -> int:
-        """Samples before the next step, which is of stage ``index``."""
-        stages = self.recipe.stages
-        first = self._ends[index - 1] if index else 0
-        before = sum(stage.steps * stage.batch for stage in stages[:index])
-        return before + (self.done - first) * stages[index].batch
+        return self.recipe.stages[self._schedule.index(self.done)]
 
     def share(self, index: int) -> slice:
         """Which samples of a batch of stage number ``index`` are this process's."""
@@ -175,9 +164,9 @@ class Run:
             stage.crop,
             self.recipe.seed,
             stage.batch,
-            range(self.done, self._ends[index]),
+            range(self.done, self._schedule.ends[index]),
             self._shares[index],
-            self._taken(index),
+            self._schedule.samples(self.done),
         )
         if self._cache:
             return self._cache.batches(stage, plan, self.fabric.device)
@@ -196,11 +185,10 @@ class Run:
         """
         if self.finished:
             raise ValueError("the run has taken all its steps")
-        index = self._stage_of(self.done)
+        index, place = self._schedule.index(self.done), self._schedule.place(self.done)
         if index != self._index:
             self._index, self._batches = index, self.enter(index)
         stage = self.recipe.stages[index]
-        place = self.done - (self._ends[index - 1] if index else 0)
         image, affine, *latents = next(self._batches)
         own = self._shares[index]
         values = self.trainer.step(stage, place, self.done, image, affine, own, *latents)
@@ -218,7 +206,7 @@ class Run:
         """
         if not len(self._crops) or not self.fabric.is_global_zero:
             return []
-        index = max(0, self._stage_of(self.done - 1))
+        index = self._schedule.index(max(0, self.done - 1))
         stage, codec = self.recipe.stages[index], self.trainer.average.module
         rows = validate(codec, self.trainer.distortion, self._crops, stage, self.fabric.device)
         self._log.row(step=self.done, validation=rows)
@@ -234,8 +222,8 @@ class Run:
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds."""
-        index = min(self._stage_of(self.done), len(self._ends) - 1)
-        data = {"folders": self._folders, **self.data.state(self._taken(index))}
+        samples = self._schedule.samples(self.done)
+        data = {"folders": self._folders, **self.data.state(samples)}
         return {"step": self.done, "data": data, "best": self._best, **self.trainer.state()}
 
     def save(self) -> Path:
@@ -259,7 +247,11 @@ class Run:
                 if self.done % self.recipe.validate_every == 0:
                     self.validate()
                 ends = interruption.due(self.done, self._log.minutes > self.minutes)
-                if ends or self.done in self._ends or self.done % self.recipe.save_every == 0:
+                if (
+                    ends
+                    or self.done in self._schedule.ends
+                    or self.done % self.recipe.save_every == 0
+                ):
                     self.save()
                 if ends:
                     interruption.end()

@@ -1,0 +1,35 @@
+"""Which stage of a recipe a step belongs to."""
+
+import itertools
+from collections.abc import Sequence
+
+from metamer.train.recipe.options import Stage
+
+
+class Schedule:
+    """The steps of all stages, one stage after the other.
+
+    Attributes:
+        total: steps of all stages together.
+        ends: steps taken when each stage is over.
+    """
+
+    def __init__(self, stages: Sequence[Stage]):
+        self._stages = stages
+        self.ends = list(itertools.accumulate(stage.steps for stage in stages))
+        self.total = self.ends[-1]
+
+    def index(self, done: int) -> int:
+        """Number of the stage of the step after ``done`` steps; the last, if there is none."""
+        return min(sum(end <= done for end in self.ends), len(self.ends) - 1)
+
+    def place(self, done: int) -> int:
+        """Steps of that step's stage that are taken."""
+        index = self.index(done)
+        return done - (self.ends[index - 1] if index else 0)
+
+    def samples(self, done: int) -> int:
+        """Samples that ``done`` steps have seen."""
+        index = self.index(done)
+        before = sum(stage.steps * stage.batch for stage in self._stages[:index])
+        return before + self.place(done) * self._stages[index].batch
