@@ -92,18 +92,20 @@ def tiny_run(tmp_path_factory, photographs) -> Path:
     """A finished training run of the tiny recipe, made through the installed command."""
     folder = tmp_path_factory.mktemp("run")
     (folder / "recipe.yaml").write_text(TINY_RECIPE)
-    done = run_metamer(
+    completed = run_metamer(
         "train", folder / "recipe.yaml", "--data", photographs, "--out", folder / "run"
     )
-    assert done.returncode == 0, done.stderr.decode()
+    assert completed.returncode == 0, completed.stderr.decode()
     return folder / "run"
 
 
 @pytest.fixture(scope="session")
 def tiny_model(tiny_run, photographs) -> str:
     """That run exported to a model file."""
-    done = run_metamer("export", tiny_run, "--data", photographs, "--name", "tiny", "--crops", 8)
-    assert done.returncode == 0, done.stderr.decode()
+    completed = run_metamer(
+        "export", tiny_run, "--data", photographs, "--name", "tiny", "--crops", 8
+    )
+    assert completed.returncode == 0, completed.stderr.decode()
     return str(tiny_run / "model.metamer")
 
 

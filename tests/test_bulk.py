@@ -29,9 +29,9 @@ def test_two_workers(tmp_path, otters):
             photos / f"{'trip/' * (index % 2)}{index}.png"
         )
     (photos / "bad.png").write_bytes(b"nothing")
-    done = bulk(photos, out, "--workers", 2, "--quality", 30)
-    assert done.returncode == 1 and done.stdout == "6 of 7 encoded\n", done.stderr
-    assert "bad.png: is not a picture" in done.stderr and "Traceback" not in done.stderr
+    completed = bulk(photos, out, "--workers", 2, "--quality", 30)
+    assert completed.returncode == 1 and completed.stdout == "6 of 7 encoded\n", completed.stderr
+    assert "bad.png: is not a picture" in completed.stderr and "Traceback" not in completed.stderr
     streams = {
         str(path.relative_to(out).with_suffix(".png")): path.read_bytes()
         for path in out.rglob("*.mtm")

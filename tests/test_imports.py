@@ -176,8 +176,8 @@ import metamer, metamer.cli
 from PIL import Image
 assert metamer.decode(metamer.encode(Image.new("RGB", (40, 24), (9, 99, 199)), lossless=False)).size == (40, 24)
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr.decode()
+    completed = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=ROOT)
+    assert completed.returncode == 0, completed.stderr.decode()
 
 
 HIDDEN = """
@@ -222,10 +222,10 @@ def hiding(packages: str, *arguments) -> subprocess.CompletedProcess:
     ],
 )
 def test_a_missing_extra_is_one_line(hidden, arguments, extras):
-    done = hiding(hidden, *arguments)
+    completed = hiding(hidden, *arguments)
     advice = f"pip install 'metamer-codec[{extras}]'"
-    assert done.returncode == 1 and done.stdout == ""
-    assert done.stderr == f"metamer: this needs the package {hidden}: {advice}\n"
+    assert completed.returncode == 1 and completed.stdout == ""
+    assert completed.stderr == f"metamer: this needs the package {hidden}: {advice}\n"
 
 
 def test_the_post_hoc_critic_needs_nothing_of_the_extra_train():

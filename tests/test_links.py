@@ -17,9 +17,11 @@ def documents() -> list[Path]:
     """Markdown files that git tracks; in an unpacked archive, all there are but what tools
     leave.
     """
-    done = subprocess.run(["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True)
-    if done.returncode == 0:
-        return [path for name in done.stdout.splitlines() if (path := ROOT / name).is_file()]
+    completed = subprocess.run(
+        ["git", "ls-files", "*.md"], cwd=ROOT, capture_output=True, text=True
+    )
+    if completed.returncode == 0:
+        return [path for name in completed.stdout.splitlines() if (path := ROOT / name).is_file()]
     return [
         path
         for path in ROOT.rglob("*.md")

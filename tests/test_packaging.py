@@ -57,12 +57,12 @@ def test_the_manual_is_in_step():
 
 @needs("groff")
 def test_the_manual_renders():
-    done = subprocess.run(
+    completed = subprocess.run(
         ["groff", "-man", "-ww", "-Kutf8", "-Tutf8", "-P-c", PACKAGING / "metamer.1"],
         capture_output=True,
     )
-    assert done.returncode == 0 and not done.stderr, done.stderr.decode()
-    text = re.sub(rb".\x08", b"", done.stdout)  # bold is overstruck
+    assert completed.returncode == 0 and not completed.stderr, completed.stderr.decode()
+    text = re.sub(rb".\x08", b"", completed.stdout)  # bold is overstruck
     assert b"--max-bytes NUMBER" in text and b"130, 143" in text
 
 
@@ -106,8 +106,8 @@ def test_desktops_know_it(tmp_path):
 
 def test_shells_complete_it():
     for shell in ("bash", "zsh", "fish"):
-        done = run_metamer("completions", shell)
-        assert done.returncode == 0 and b"_METAMER_COMPLETE" in done.stdout
+        completed = run_metamer("completions", shell)
+        assert completed.returncode == 0 and b"_METAMER_COMPLETE" in completed.stdout
     assert run_metamer("completions", "csh").returncode == 2
 
 
@@ -242,8 +242,8 @@ main()
         ["decode", "a.mtm", "-o", "b.png"],
         ["info", "a.mtm"],
     ):
-        done = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, "-I", "-c", script, *arguments], cwd=tmp_path, capture_output=True
         )
-        assert done.returncode == 0, done.stderr.decode()
+        assert completed.returncode == 0, completed.stderr.decode()
     assert Image.open(tmp_path / "b.png").size == (64, 48)

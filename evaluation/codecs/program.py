@@ -114,14 +114,18 @@ def _substituted(word: str, values: dict[str, str]) -> str:
 
 def run_program(command: Sequence[str], name: str) -> CallCost:
     """Runs a program to its end. Raises MetamerError with the last line it said where it fails."""
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-I", "-S", "-c", LAUNCHER, *command], capture_output=True
     )
     code, seconds, peak = (
-        json.loads(done.stdout) if done.returncode == 0 else (done.returncode, 0.0, None)
+        json.loads(completed.stdout)
+        if completed.returncode == 0
+        else (completed.returncode, 0.0, None)
     )
     if code:
-        lines = done.stderr.decode(errors="replace").strip().splitlines() or ["it said nothing"]
+        lines = completed.stderr.decode(errors="replace").strip().splitlines() or [
+            "it said nothing"
+        ]
         raise MetamerError(f"{name}: {command[0]} failed ({code}): {lines[-1].strip()}")
     return CallCost(seconds, peak)
 

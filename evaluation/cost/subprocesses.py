@@ -68,17 +68,17 @@ def run_in_subprocess(
         "metamer.evaluation.cost.subprocesses",
         json.dumps(task),
     ]
-    done = subprocess.run(command, capture_output=True, env=environment)
-    if done.returncode:
-        lines = done.stderr.decode(errors="replace").strip().splitlines() or [
-            f"status {done.returncode}"
+    completed = subprocess.run(command, capture_output=True, env=environment)
+    if completed.returncode:
+        lines = completed.stderr.decode(errors="replace").strip().splitlines() or [
+            f"status {completed.returncode}"
         ]
         raise MetamerError(
             lines[-1]
-            if done.returncode == FAULT
+            if completed.returncode == FAULT
             else f"{name} could not be run by itself: {lines[-1]}"
         )
-    return SubprocessCost(*json.loads(done.stdout))
+    return SubprocessCost(*json.loads(completed.stdout))
 
 
 _measured_peaks: dict[tuple, dict[str, float | None]] = {}

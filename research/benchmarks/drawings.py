@@ -88,11 +88,11 @@ def setting_like(peer: str, photograph: Image.Image, wanted: float) -> int:
 
 
 def form(data: bytes) -> str:
-    found = metamer.info(data)
+    info = metamer.info(data)
     return (
         LOSSLESS
-        if found.lossless
-        else next((name for name in found.forms if name != "networks"), "networks")
+        if info.lossless
+        else next((name for name in info.forms if name != "networks"), "networks")
     )
 
 
@@ -101,10 +101,10 @@ def measure() -> dict:
 
     photograph, settings, rows = drawn.photograph(), {}, []
     for quality in QUALITIES:
-        wanted = psnr(photograph, metamer.decode(metamer.encode(photograph, quality)))
+        target = psnr(photograph, metamer.decode(metamer.encode(photograph, quality)))
         settings[str(quality)] = {
-            peer: setting_like(peer, photograph, wanted) for peer in PEERS
-        } | {"PSNR": wanted}
+            peer: setting_like(peer, photograph, target) for peer in PEERS
+        } | {"PSNR": target}
     for name, draw in drawn.PICTURES.items():
         picture = draw()
         row: dict = {"name": name, "size": picture.size, LOSSLESS: {}}

@@ -40,12 +40,12 @@ def emulated_digests(names: list[str], model: str | None) -> list[str]:
     its complaint.
     """
     command = [EMULATOR, "-cpu", PROCESSOR, sys.executable, __file__, "--digests-only", *names]
-    done = subprocess.run(
+    completed = subprocess.run(
         command + (["--model", model] if model else []), capture_output=True, text=True
     )
-    digests = done.stdout.split()
-    if done.returncode or len(digests) != len(names):
-        complaint = done.stderr.strip().splitlines() or [f"exit status {done.returncode}"]
+    digests = completed.stdout.split()
+    if completed.returncode or len(digests) != len(names):
+        complaint = completed.stderr.strip().splitlines() or [f"exit status {completed.returncode}"]
         raise RuntimeError(complaint[-1])
     return digests
 

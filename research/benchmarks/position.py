@@ -121,8 +121,8 @@ def turns(field: Sequence[Entrant], runs: int) -> list[dict[str, list[float]]]:
         candidate.work("decode")  # warms up, as encoding did
     for run in range(runs):
         for candidate, found in zip(field, times, strict=True):
-            wanted = min(runs, max(3, runs // 5)) if candidate.by.networks else runs
-            if len(found["encode"]) <= run * wanted // runs:  # spreads the fewer runs evenly
+            due = min(runs, max(3, runs // 5)) if candidate.by.networks else runs
+            if len(found["encode"]) <= run * due // runs:  # spreads the fewer runs evenly
                 for way in subprocesses.DIRECTIONS:
                     found[way].append(timed(partial(candidate.work, way)))
     return [

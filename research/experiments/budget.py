@@ -25,9 +25,11 @@ RECIPE, START = ROOT / "train/recipes/stable.yaml", ROOT / "research/checkpoints
 
 def metamer(*arguments) -> None:
     """Runs the command; ends with its status where it fails."""
-    done = subprocess.run([sys.executable, "-m", "metamer.cli", *map(str, arguments)], cwd=ROOT)
-    if done.returncode:
-        sys.exit(done.returncode)
+    completed = subprocess.run(
+        [sys.executable, "-m", "metamer.cli", *map(str, arguments)], cwd=ROOT
+    )
+    if completed.returncode:
+        sys.exit(completed.returncode)
 
 
 def pack(folder: Path, photos: list[str], most: int) -> None:

@@ -37,10 +37,10 @@ STREAM = metamer.encode(Image.radial_gradient("L").convert("RGB").resize((48, 32
 
 def refusal(tmp_path, graph: bytes) -> str:
     """What `metamer.decode` says of a decoder file with that graph."""
-    with pytest.raises(ModelError) as found:
+    with pytest.raises(ModelError) as error:
         metamer.decode(STREAM, decoder=decoder_file(tmp_path / "evil.decoder", graph))
-    assert "\n" not in str(found.value)
-    return str(found.value)
+    assert "\n" not in str(error.value)
+    return str(error.value)
 
 
 def test_a_good_graph_is_run(tmp_path):

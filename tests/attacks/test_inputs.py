@@ -237,16 +237,16 @@ def test_a_pipe_is_read_once(photo, tmp_path):
     ):
         writer = threading.Thread(target=(tmp_path / "pipe").write_bytes, args=(data,))
         writer.start()
-        done = run_metamer(command, tmp_path / "pipe", "-o", tmp_path / name)
+        completed = run_metamer(command, tmp_path / "pipe", "-o", tmp_path / name)
         writer.join()
-        assert done.returncode == 0, done.stderr.decode()
+        assert completed.returncode == 0, completed.stderr.decode()
     assert (tmp_path / "a.mtm").read_bytes() == metamer.encode(photo)
 
 
 def test_what_a_shell_substitutes(photo, tmp_path):
     script = f"{sys.executable} -m metamer.cli encode <(cat {photo}) -o {tmp_path}/a.mtm"
-    done = subprocess.run(["bash", "-c", script], capture_output=True, timeout=120)
-    assert done.returncode == 0, done.stderr.decode()
+    completed = subprocess.run(["bash", "-c", script], capture_output=True, timeout=120)
+    assert completed.returncode == 0, completed.stderr.decode()
     assert (tmp_path / "a.mtm").read_bytes() == metamer.encode(photo)
 
 
@@ -331,11 +331,13 @@ def test_names_that_are_no_utf_8(tmp_path):
     name = os.fsdecode(b"caf\xe9.png")
     PHOTO.save(tmp_path / name)
     (tmp_path / os.fsdecode(b"bad\xff.png")).write_bytes(b"nothing")
-    done = run_metamer("encode", tmp_path / name, tmp_path / os.fsdecode(b"bad\xff.png"), "-j", 2)
-    assert "bad\\xff.png: is not a picture" in told(done)
+    completed = run_metamer(
+        "encode", tmp_path / name, tmp_path / os.fsdecode(b"bad\xff.png"), "-j", 2
+    )
+    assert "bad\\xff.png: is not a picture" in told(completed)
     stream = tmp_path / os.fsdecode(b"caf\xe9.mtm")
-    done = run_metamer("info", stream)
-    assert done.returncode == 0 and b"caf\\xe9.mtm: 48x32" in done.stdout
+    completed = run_metamer("info", stream)
+    assert completed.returncode == 0 and b"caf\\xe9.mtm: 48x32" in completed.stdout
     assert json.loads(run_metamer("info", "--json", stream).stdout)["file"] == str(stream)
 
 
@@ -344,13 +346,13 @@ def test_names_that_are_no_utf_8(tmp_path):
 
 def test_bytes_of_every_kind_and_open_files(photo):
     data = photo.read_bytes()
-    wanted = metamer.encode(photo)
+    expected = metamer.encode(photo)
     for source in (data, bytearray(data), memoryview(data), io.BytesIO(data), str(photo)):
-        assert metamer.encode(source) == wanted
+        assert metamer.encode(source) == expected
     with photo.open("rb") as file:
-        assert metamer.encode(file) == wanted
-    picture = metamer.decode(wanted)
-    for stream in (bytearray(wanted), memoryview(wanted), io.BytesIO(wanted)):
+        assert metamer.encode(file) == expected
+    picture = metamer.decode(expected)
+    for stream in (bytearray(expected), memoryview(expected), io.BytesIO(expected)):
         assert metamer.decode(stream) == picture
         if isinstance(stream, io.BytesIO):
             stream.seek(0)

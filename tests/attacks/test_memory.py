@@ -20,9 +20,11 @@ print((resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) * 1024 / (40
 
 
 def bytes_a_pixel(model: str) -> float:
-    done = subprocess.run([sys.executable, "-c", MEASURE.format(model=model)], capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
-    return float(done.stdout)
+    completed = subprocess.run(
+        [sys.executable, "-c", MEASURE.format(model=model)], capture_output=True
+    )
+    assert completed.returncode == 0, completed.stderr.decode()
+    return float(completed.stdout)
 
 
 def test_one_piece_takes_little_memory():

@@ -29,9 +29,9 @@ PICTURE = Image.radial_gradient("L").convert("RGB").resize((48, 32))
 
 def refused(path, reason: str) -> None:
     """In one line, as a model, and by the command."""
-    with pytest.raises(ModelError, match=reason) as found:
+    with pytest.raises(ModelError, match=reason) as error:
         Model(path)
-    assert "\n" not in str(found.value) and str(found.value).isprintable()
+    assert "\n" not in str(error.value) and str(error.value).isprintable()
 
 
 @pytest.mark.parametrize(
@@ -276,11 +276,11 @@ def test_what_is_no_file(tmp_path):
     ],
 )
 def test_decoder_cards(card, reason, tmp_path):
-    with pytest.raises(ModelError, match=reason) as found:
+    with pytest.raises(ModelError, match=reason) as error:
         decoders.read_decoder(
             crafting.decoder_file(tmp_path / "evil.decoder", crafting.plain(), **card)
         )
-    assert "\n" not in str(found.value)
+    assert "\n" not in str(error.value)
 
 
 def test_no_file_takes_a_shipped_models_place(tmp_path):
@@ -390,9 +390,9 @@ def test_the_command_says_it_in_a_line(tmp_path):
         ("encode", tmp_path / "picture.png", "-o", tmp_path / "new.mtm", "--model", nan),
         ("decode", tmp_path / "picture.mtm", "-o", tmp_path / "new.png", "--decoder", loop),
     ):
-        done = run_metamer(*arguments)
-        said = done.stderr.decode()
-        assert done.returncode == 1 and said.count("\n") == 1 and "Traceback" not in said, said
+        completed = run_metamer(*arguments)
+        said = completed.stderr.decode()
+        assert completed.returncode == 1 and said.count("\n") == 1 and "Traceback" not in said, said
     assert not (tmp_path / "new.mtm").exists() and not (tmp_path / "new.png").exists()
 
 
@@ -404,8 +404,8 @@ import metamer
 from PIL import Image
 metamer.decode(metamer.encode(Image.new("RGB", (40, 40))))
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True)
-    assert done.returncode == 0, done.stderr.decode()
+    completed = subprocess.run([sys.executable, "-c", script], capture_output=True)
+    assert completed.returncode == 0, completed.stderr.decode()
 
 
 def test_effort_believes_no_card(tmp_path):

@@ -255,12 +255,12 @@ def test_every_profile_in_every_output(profile, suffix, mode):
         assert carried is None
     # converted, or never of this profile
     if carried is None and mode == "RGB" and suffix in (".png", ".bmp"):
-        wanted = (
+        expected = (
             conversion.to_srgb(PHOTO, DISPLAY_P3)
             if profile in ("of colour", "two megabytes")
             else PHOTO
         )
-        assert np.abs(np.asarray(back, int) - np.asarray(wanted, int)).max() <= 1
+        assert np.abs(np.asarray(back, int) - np.asarray(expected, int)).max() <= 1
 
 
 @pytest.mark.parametrize("name, most", [("exif", 65533 - 6), ("xmp", 65533 - 29)])
@@ -281,10 +281,10 @@ def test_what_is_too_long_for_jpeg_is_told_with_the_way_out(name, most):
 def test_the_command_line_strips_what_a_jpeg_cannot_hold(tmp_path):
     PHOTO.save(tmp_path / "a.png", exif=b"Exif\0\0" + crafting.exif(1).ljust(70_000, b"\0"))
     assert run_metamer("encode", tmp_path / "a.png").returncode == 0
-    done = run_metamer("decode", tmp_path / "a.mtm", "-o", tmp_path / "a.jpg")
+    completed = run_metamer("decode", tmp_path / "a.mtm", "-o", tmp_path / "a.jpg")
     assert (
-        done.returncode == 1
-        and b"--metadata strip" in done.stderr
+        completed.returncode == 1
+        and b"--metadata strip" in completed.stderr
         and not (tmp_path / "a.jpg").exists()
     )
     assert (

@@ -104,21 +104,21 @@ def test_options_out_of_range(otters, options, reason):
 def test_inputs_of_every_kind(otters, tmp_path):
     crop = otters.crop((0, 0, 50, 40))
     crop.save(tmp_path / "crop.png")
-    wanted = metamer.encode(crop)
+    expected = metamer.encode(crop)
     for source in (
         np.asarray(crop),
         tmp_path / "crop.png",
         str(tmp_path / "crop.png"),
         (tmp_path / "crop.png").read_bytes(),
     ):
-        assert metamer.encode(source) == wanted
+        assert metamer.encode(source) == expected
     with pytest.raises(ImageError, match="uint8"):
         metamer.encode(np.zeros((4, 4, 3)))
     for shape in ((0, 4, 3), (4, 4, 5), (4,), (2, 4, 4, 3)):
         with pytest.raises(ImageError, match="arrays must be"):
             metamer.encode(np.zeros(shape, np.uint8))
-    (tmp_path / "crop.mtm").write_bytes(wanted)
-    assert metamer.decode(tmp_path / "crop.mtm") == metamer.decode(wanted)
+    (tmp_path / "crop.mtm").write_bytes(expected)
+    assert metamer.decode(tmp_path / "crop.mtm") == metamer.decode(expected)
 
 
 def test_damage_is_always_told(otters):

@@ -73,9 +73,9 @@ def test_the_command_line_takes_what_the_options_have(command, options):
     ],
 )
 def test_values_that_encode_refuses(options, message):
-    with pytest.raises(ValueError) as caught:
+    with pytest.raises(ValueError) as error:
         EncodeOptions(**options)
-    assert str(caught.value) == message
+    assert str(error.value) == message
 
 
 def test_values_that_decode_refuses():

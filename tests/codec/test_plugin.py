@@ -111,8 +111,8 @@ import metamer.codec.plugin
 from PIL import Image
 assert Image.open(sys.argv[1]).size == (96, 64)
 """
-    done = subprocess.run([sys.executable, "-c", script, path], capture_output=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr.decode()
+    completed = subprocess.run([sys.executable, "-c", script, path], capture_output=True, cwd=ROOT)
+    assert completed.returncode == 0, completed.stderr.decode()
 
 
 def test_imageio(path, crop, tmp_path):

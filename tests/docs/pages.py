@@ -37,9 +37,9 @@ def run(page: str, folder: Path, packages: Path) -> str:
             command = [sys.executable, "-c", block["text"]]
         else:
             continue
-        done = subprocess.run(
+        completed = subprocess.run(
             command, cwd=folder, env=environment, capture_output=True, text=True, timeout=500
         )
-        assert done.returncode == 0, f"{block['text']}\n{done.stdout}\n{done.stderr}"
-        printed.append(done.stdout)
+        assert completed.returncode == 0, f"{block['text']}\n{completed.stdout}\n{completed.stderr}"
+        printed.append(completed.stdout)
     return "".join(printed)

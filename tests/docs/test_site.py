@@ -17,14 +17,16 @@ from tests.conftest import ROOT
 def site(tmp_path_factory) -> Path:
     """The built site; a warning fails the build."""
     folder = tmp_path_factory.mktemp("site")
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", folder],
         cwd=ROOT,
         env=os.environ | {"NO_MKDOCS_2_WARNING": "1"},  # the theme's, of versions not taken here
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0 and done.stdout + done.stderr == "", done.stdout + done.stderr
+    assert completed.returncode == 0 and completed.stdout + completed.stderr == "", (
+        completed.stdout + completed.stderr
+    )
     return folder
 
 

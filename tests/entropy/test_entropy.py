@@ -34,8 +34,8 @@ passes = st.lists(
 def test_quantise_sums_and_stays_positive_and_near(values):
     frequencies = quantise(np.array(values)).astype(np.int64)
     assert frequencies.sum() == TOTAL and frequencies.min() >= 1
-    wanted = np.array(values) / sum(values) * TOTAL
-    assert np.abs(frequencies - wanted).max() <= len(values) + 1
+    expected = np.array(values) / sum(values) * TOTAL
+    assert np.abs(frequencies - expected).max() <= len(values) + 1
 
 
 @pytest.mark.parametrize(

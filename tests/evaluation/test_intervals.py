@@ -89,8 +89,8 @@ def test_many_means_at_once_have_the_intervals_that_each_has():
     low, high = mean_intervals(values)
     assert low.shape == high.shape == (3, 2)
     for place in np.ndindex(3, 2):
-        wanted = bootstrap_interval(mean, [values[(slice(None), *place)]])
-        assert (low[place], high[place]) == pytest.approx(wanted, abs=1e-12)
+        expected = bootstrap_interval(mean, [values[(slice(None), *place)]])
+        assert (low[place], high[place]) == pytest.approx(expected, abs=1e-12)
     values[0, 0, 0] = np.nan
     assert np.isnan(mean_intervals(values)[0]).tolist() == [[True, False], *[[False] * 2] * 2]
     assert np.isnan(mean_intervals(np.zeros((0, 2)))).all()

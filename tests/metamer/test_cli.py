@@ -81,17 +81,17 @@ def test_limits(small, tmp_path):
 
 def test_several_files_into_a_folder_with_a_failure_named(small, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"nothing")
-    done = run_metamer(
+    completed = run_metamer(
         "encode", small, tmp_path / "bad.png", OTTERS, "-o", tmp_path / "out", "-q", 20
     )
-    assert done.returncode == 1
+    assert completed.returncode == 1
     assert (
-        "bad.png: is not a picture" in done.stderr.decode()
-        and "Traceback" not in done.stderr.decode()
+        "bad.png: is not a picture" in completed.stderr.decode()
+        and "Traceback" not in completed.stderr.decode()
     )
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == ["otters.mtm", "small.mtm"]
-    done = run_metamer("decode", *sorted((tmp_path / "out").glob("*.mtm")))
-    assert done.returncode == 0 and (tmp_path / "out" / "otters.png").exists()
+    completed = run_metamer("decode", *sorted((tmp_path / "out").glob("*.mtm")))
+    assert completed.returncode == 0 and (tmp_path / "out" / "otters.png").exists()
 
 
 def test_the_output_folder_is_made_and_names_do_not_collide(small, tmp_path):
@@ -169,14 +169,14 @@ def test_nobody_reads_on(small, tmp_path):
     stream.write_bytes(metamer.encode(small))
     reader, writer = os.pipe()
     os.close(reader)
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-P", "-m", "metamer.cli", "info", stream],
         stdout=writer,
         stderr=subprocess.PIPE,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
     os.close(writer)
-    assert done.returncode == 1 and not done.stderr
+    assert completed.returncode == 1 and not completed.stderr
 
 
 def test_training_mistakes_are_one_line(tmp_path):
@@ -229,11 +229,11 @@ def test_what_the_machine_or_a_distance_lacks_is_one_line(problem, line, monkeyp
         raise problem
 
     monkeypatch.setattr("metamer.train.command.train", fail)
-    done = inside("train", "recipe.yaml", "--data", ".", "--out", "out")
+    completed = inside("train", "recipe.yaml", "--data", ".", "--out", "out")
     assert (
-        done.returncode == 1
-        and done.stderr.decode().startswith("metamer: ")
-        and done.stderr.decode().endswith(f"{line}\n")
+        completed.returncode == 1
+        and completed.stderr.decode().startswith("metamer: ")
+        and completed.stderr.decode().endswith(f"{line}\n")
     )
     with pytest.raises(type(problem)):
         inside("--debug", "train", "recipe.yaml", "--data", ".", "--out", "out")
@@ -264,10 +264,10 @@ def test_mistakes_of_ours_are_no_fault_of_the_input():
     ],
 )
 def test_workshop_options_that_do_not_go_together(arguments, reason, tmp_path):
-    done = inside(*arguments, "--out", tmp_path / "out")
+    completed = inside(*arguments, "--out", tmp_path / "out")
     assert (
-        done.returncode == 2
-        and reason in " ".join(done.stderr.decode().split())
+        completed.returncode == 2
+        and reason in " ".join(completed.stderr.decode().split())
         and not (tmp_path / "out").exists()
     )
 
@@ -286,9 +286,9 @@ def test_workshop_options_that_do_not_go_together(arguments, reason, tmp_path):
 )
 def test_export_options_that_do_not_go_with_a_run(kind, arguments, reason, monkeypatch, tmp_path):
     monkeypatch.setattr("metamer.train.command.kind", lambda run: kind)
-    done = inside("export", tmp_path, *arguments, cwd=tmp_path)
+    completed = inside("export", tmp_path, *arguments, cwd=tmp_path)
     assert (
-        done.returncode in (1, 2)
-        and reason in " ".join(done.stderr.decode().split())
+        completed.returncode in (1, 2)
+        and reason in " ".join(completed.stderr.decode().split())
         and not list(tmp_path.iterdir())
     )

@@ -18,9 +18,11 @@ def test_a_pack_is_trained_on_for_minutes(photographs, tiny_run, tmp_path):
         script = ROOT / "research" / "experiments" / "budget.py"
         own = "--folder", tmp_path, "--start", tiny_run / "checkpoint.pt", "--recipe"
         command = [sys.executable, script, *arguments, *own, tmp_path / "recipe.yaml"]
-        done = subprocess.run(list(map(str, command)), cwd=ROOT, capture_output=True, timeout=500)
-        assert done.returncode == 0, done.stderr.decode()
-        return done.stdout.decode()
+        completed = subprocess.run(
+            list(map(str, command)), cwd=ROOT, capture_output=True, timeout=500
+        )
+        assert completed.returncode == 0, completed.stderr.decode()
+        return completed.stdout.decode()
 
     assert "1 held out" in budget("pack", photographs, "--max-bytes", 900_000)
     size = sum(path.stat().st_size for path in (tmp_path / "pack").iterdir())

@@ -54,9 +54,9 @@ def test_integer_graphs_equal_torch_to_the_last_unit(tiny_run, tiny_model, rng):
             units[..., :8] = rng.integers(0, 1024, (1, height, width, 8))
             units[..., 8:12] = rng.integers(0, 65, (1, height, width, 4))
             found = model.run(name, context=units)
-            wanted = context(torch.from_numpy(units).permute(0, 3, 1, 2))
+            expected = context(torch.from_numpy(units).permute(0, 3, 1, 2))
             here = np.add.outer(np.arange(height), np.arange(width)) % 2 == pass_number % 2
-            for mine, theirs in zip(found, wanted, strict=True):
+            for mine, theirs in zip(found, expected, strict=True):
                 assert mine.dtype == np.int16
                 np.testing.assert_array_equal(
                     mine, theirs[0].permute(1, 2, 0).detach().numpy()[here]
@@ -87,20 +87,20 @@ def test_transforms_equal_torch_up_to_half_precision_weights(tiny_run, tiny_mode
     planes = pixels.to_planes(otters.crop((100, 100, 196, 164)))
     weights = model.arrays["level_weights"][128:129]
     latent, _ = model.run("analysis", image=planes, weights=weights)
-    wanted = (
+    expected = (
         network.analysis(torch.from_numpy(planes), torch.from_numpy(weights))
         .permute(0, 2, 3, 1)
         .detach()
         .numpy()
     )
-    np.testing.assert_allclose(latent, wanted, atol=5e-3)
+    np.testing.assert_allclose(latent, expected, atol=5e-3)
     image = model.run("synthesis", latent=latent, weights=weights)[0]
-    wanted = (
+    expected = (
         network.synthesis(torch.from_numpy(latent).permute(0, 3, 1, 2), torch.from_numpy(weights))
         .detach()
         .numpy()
     )
-    assert np.abs(image - wanted).max() < 1 / 255
+    assert np.abs(image - expected).max() < 1 / 255
 
 
 @pytest.fixture(scope="module")
@@ -260,11 +260,11 @@ def test_a_decoder_run_exports_a_decoder_file(tiny_model, tmp_path, otters):
         ({}, "--no-slider", False),
     ):
         run = decoder_run(tmp_path / f"run{slider}{option}", tiny_model, tiny_model, critic)
-        done = run_metamer("export", run, "--name", "sharp", *[option] * (option is not None))
-        assert done.returncode == 0, done.stderr.decode()
+        completed = run_metamer("export", run, "--name", "sharp", *[option] * (option is not None))
+        assert completed.returncode == 0, completed.stderr.decode()
         assert (
-            Model(tiny_model).id.hex() in done.stdout.decode()
-            and (b"realism 0 to 1" in done.stdout) == slider
+            Model(tiny_model).id.hex() in completed.stdout.decode()
+            and (b"realism 0 to 1" in completed.stdout) == slider
         )
         path = run / "synthesis.decoder"
         decoder = decoders.read_decoder(path)
@@ -299,9 +299,9 @@ def test_both_ends_of_a_slider_are_stored_as_they_are(tiny_model, tmp_path):
         np.testing.assert_array_equal(
             stored[f"own.{name}"].astype(np.float32), own[f"synthesis.{name}"].numpy()
         )
-        wanted = weight.detach().numpy()
+        expected = weight.detach().numpy()
         np.testing.assert_array_equal(
-            stored[f"trained.{name}"], wanted.astype(stored[f"trained.{name}"].dtype)
+            stored[f"trained.{name}"], expected.astype(stored[f"trained.{name}"].dtype)
         )
 
 
@@ -326,10 +326,10 @@ def test_what_a_run_exports(tiny_run, tiny_model, tmp_path):
         assert (
             command.kind(decoder_run(tmp_path / parts, tiny_model, tiny_model, parts=parts)) == kind
         )
-    done = run_metamer(
+    completed = run_metamer(
         "export", tiny_run, "--data", tmp_path, "--slider", "-o", tmp_path / "model.metamer"
     )
-    assert done.returncode == 2 and b"decoder alone" in done.stderr
+    assert completed.returncode == 2 and b"decoder alone" in completed.stderr
     assert run_metamer("export", tiny_run, "-o", tmp_path / "model.metamer").returncode == 2
     assert not (tmp_path / "model.metamer").exists()
 

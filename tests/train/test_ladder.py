@@ -61,8 +61,8 @@ def made(tmp_path_factory, tiny_model):
     files = {}
     for name, sizes in (("fast", FAST), ("fine", FINE)):
         run = run_of(tmp_path_factory.mktemp(name) / "run", tiny_model, sizes, 0.1)
-        done = inside("export", run, "--name", name)
-        assert done.returncode == 0, done.stderr.decode()
+        completed = inside("export", run, "--name", name)
+        assert completed.returncode == 0, completed.stderr.decode()
         files[name] = run / "synthesis.decoder"
     return files
 
@@ -90,11 +90,11 @@ def test_files_decode_as_training_does(made, stream, tiny_model, name, sizes):
     session = decoders.load_synthesis(model, made[name], None, 1).session
     (found,) = session.run(latent=latent[None], weights=weights)
     with torch.no_grad():
-        wanted = network.eval().synthesis(
+        expected = network.eval().synthesis(
             torch.from_numpy(latent).permute(2, 0, 1)[None], torch.from_numpy(weights)
         )
-    np.testing.assert_allclose(found, wanted.numpy(), atol=2e-3)  # weights in half precision
-    assert np.abs(found - wanted.numpy()).mean() < 2e-4
+    np.testing.assert_allclose(found, expected.numpy(), atol=2e-3)  # weights in half precision
+    assert np.abs(found - expected.numpy()).mean() < 2e-4
 
 
 @pytest.mark.parametrize("name", ["fast", "fine"])
@@ -117,8 +117,10 @@ def test_windows_and_tiles_have_no_seams(made, otters, tiny_model, name, monkeyp
 
 def test_the_command_and_the_evaluation_take_them(made, stream, otters, tiny_model, tmp_path):
     (tmp_path / "a.mtm").write_bytes(stream)
-    done = inside("decode", tmp_path / "a.mtm", "--model", tiny_model, "--decoder", made["fast"])
-    assert done.returncode == 0, done.stderr.decode()
+    completed = inside(
+        "decode", tmp_path / "a.mtm", "--model", tiny_model, "--decoder", made["fast"]
+    )
+    assert completed.returncode == 0, completed.stderr.decode()
     assert (tmp_path / "a.png").exists()
     crop = otters.crop((200, 60, 264, 124))
     costs = {}

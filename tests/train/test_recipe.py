@@ -421,8 +421,8 @@ def test_the_schema_takes_every_shipped_recipe_and_no_wrong_key():
 
 
 def test_the_command_prints_the_schema():
-    done = inside("train", "--schema")
-    assert done.returncode == 0 and json.loads(done.stdout) == reference.schema()
+    completed = inside("train", "--schema")
+    assert completed.returncode == 0 and json.loads(completed.stdout) == reference.schema()
 
 
 def test_the_reference_has_every_key_with_its_range_default_and_meaning():

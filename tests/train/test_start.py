@@ -68,11 +68,11 @@ def integer_layers(network, model):
             if isinstance(layer, IntegerConv2d):
                 weight, bias, shift = layer.integers()
                 where = f"{prefix}{name}"
-                wanted = start.integers(stored, where, weight.shape[-1])
+                expected = start.integers(stored, where, weight.shape[-1])
                 yield (
                     f"{graph} {where}",
                     (weight.detach(), bias.detach(), torch.exp2(-shift)),
-                    wanted,
+                    expected,
                 )
 
 
@@ -127,7 +127,7 @@ def test_the_shipped_model_codes_as_before(base, otters, quality):
     model, picture = shipped("base"), otters.crop((60, 20, 60 + 192, 20 + 128))
     meter = Meter(model.tables)
     latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
-    wanted = latents.dequantise(
+    expected = latents.dequantise(
         model,
         quality,
         latents.write_latents(model, quality, latent, hyper, meter, tradeoff=np.float32(1e9)),
@@ -138,7 +138,7 @@ def test_the_shipped_model_codes_as_before(base, otters, quality):
         rounded = Stage("rounded", 1, proxy="straight_through")
         coded = base(planes, level, rounded, affine=torch.eye(3, 4)[None], file_bits=True)
         latent = coded.latent * base.entropy.deviation[:, None, None]
-    off = np.abs(wanted - latent.permute(0, 2, 3, 1).numpy()) / model.arrays["step"][quality]
+    off = np.abs(expected - latent.permute(0, 2, 3, 1).numpy()) / model.arrays["step"][quality]
     print(
         f"{(off > 0.5).mean():.2e} of the latents differ; "
         f"{coded.file_bits.item() / meter.bits - 1:+.4f} of the rate"
@@ -190,12 +190,12 @@ def test_an_exported_run_comes_back(tiny_run, tiny_model):
 
 
 def test_a_checkpoint_starts_with_its_average(tiny_run):
-    wanted = checkpoints.load(tiny_run / checkpoints.CHECKPOINT)
+    saved = checkpoints.load(tiny_run / checkpoints.CHECKPOINT)
     found = start.load(
-        str(tiny_run / checkpoints.CHECKPOINT), from_mapping(wanted["recipe"]).network
+        str(tiny_run / checkpoints.CHECKPOINT), from_mapping(saved["recipe"]).network
     )
     assert all(
-        torch.equal(value, wanted["average"][name]) for name, value in found.state_dict().items()
+        torch.equal(value, saved["average"][name]) for name, value in found.state_dict().items()
     )
 
 

@@ -530,10 +530,10 @@ def test_types(tmp_path):
     (tmp_path / "usage.ts").write_text((ROOT / "tests" / "web" / "usage.ts").read_text())
     (tmp_path / "package.json").write_text('{"type": "module"}')
     options = ["--noEmit", "--strict", "--target", "es2022", "--module", "nodenext"]
-    done = subprocess.run(
+    completed = subprocess.run(
         [program("node"), compiler, *options, "usage.ts"],
         cwd=tmp_path,
         capture_output=True,
         text=True,
     )
-    assert done.returncode == 0, done.stdout
+    assert completed.returncode == 0, completed.stdout

@@ -69,10 +69,10 @@ def test_text_beside_a_photograph(page, otters):
     """The blocks of it that Python takes; the rest is as far from the original as there."""
     picture = beside(otters)
     data, ours = encoded(page, picture, quality=40), metamer.encode(picture, 40)
-    blocks, wanted = (
+    blocks, expected = (
         parse_tiles(*container.unpack(one)).overlays[0].blocks for one in (data, ours)
     )
-    assert np.array_equal(blocks, wanted) and 0 < blocks.mean() < 1
+    assert np.array_equal(blocks, expected) and 0 < blocks.mean() < 1
     kept = np.asarray(overlays.block_mask(blocks, *picture.size)) > 0
     errors = [
         np.square(levels(metamer.decode(one)) - levels(picture)).sum(-1) for one in (data, ours)

@@ -64,8 +64,8 @@ def test_arrays_come_back():
 
 def test_the_same_bytes_again(models, tmp_path):
     folder = tmp_path / "again"
-    done = inside("export", "base", "--web", "-o", folder)
-    assert done.returncode == 0 and b"base-" in done.stdout
+    completed = inside("export", "base", "--web", "-o", folder)
+    assert completed.returncode == 0 and b"base-" in completed.stdout
     for path in folder.iterdir():
         if path.name != "index.json":
             assert path.read_bytes() == (models / path.name).read_bytes()

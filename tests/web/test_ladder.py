@@ -29,7 +29,7 @@ def exported(tmp_path_factory, tiny_model):
 def test_they_decode_as_in_python(exported, tiny_model, otters, tmp_path, name):
     data = metamer.encode(otters.crop((200, 60, 421, 230)), 60, model=tiny_model)
     decoder = exported / f"{name}.decoder"
-    wanted = np.asarray(metamer.decode(data, model=tiny_model, decoder=decoder), int)
+    expected = np.asarray(metamer.decode(data, model=tiny_model, decoder=decoder), int)
     node = Node(program("node"), exported / "models", tmp_path / "out")
     try:
         size = node.ask("decode", data, decoder=name)
@@ -37,7 +37,7 @@ def test_they_decode_as_in_python(exported, tiny_model, otters, tmp_path, name):
     finally:
         node.close()
     found = held.reshape(size["height"], size["width"], 4)[..., :3].astype(int)
-    assert np.abs(found - wanted).max() <= 2
-    assert np.abs(found - wanted).mean() < 0.1  # weights are rounded to ten bits
+    assert np.abs(found - expected).max() <= 2
+    assert np.abs(found - expected).mean() < 0.1  # weights are rounded to ten bits
     own = np.asarray(metamer.decode(data, model=tiny_model), int)
-    assert np.abs(own - wanted).mean() > 1
+    assert np.abs(own - expected).mean() > 1

@@ -254,11 +254,13 @@ def test_what_cannot_be_is_said(picture):
 def test_the_command_line_takes_effort(picture, plain, tmp_path):
     source, target = tmp_path / "picture.png", tmp_path / "picture.mtm"
     picture.save(source)
-    done = run_metamer("encode", source, "-q", QUALITY, "--effort", 1)
-    assert done.returncode == 0 and target.read_bytes() == metamer.encode(
+    completed = run_metamer("encode", source, "-q", QUALITY, "--effort", 1)
+    assert completed.returncode == 0 and target.read_bytes() == metamer.encode(
         picture, QUALITY, effort=1
     ) != plain(QUALITY)
-    done = run_metamer("encode", source, "-f", "--effort", 4, "--distortion", "psnr")
+    completed = run_metamer("encode", source, "-f", "--effort", 4, "--distortion", "psnr")
     assert (
-        done.returncode == 1 and done.stderr.count(b"\n") == 1 and b"can only judge" in done.stderr
+        completed.returncode == 1
+        and completed.stderr.count(b"\n") == 1
+        and b"can only judge" in completed.stderr
     )

@@ -93,12 +93,12 @@ def test_lossless_keeps_every_visible_pixel_and_needs_no_model(otters, mode, til
     assert (np.asarray(decoded)[visible] == np.asarray(picture)[visible]).all()
     if mode == "RGBA":
         assert (np.asarray(decoded)[..., 3] == np.asarray(picture)[..., 3]).all()
-    found = metamer.info(data)
+    info = metamer.info(data)
     assert (
-        found.lossless
-        and found.forms == {"lossless": 1}
-        and found.quality == 100
-        and found.model is None
+        info.lossless
+        and info.forms == {"lossless": 1}
+        and info.quality == 100
+        and info.model is None
     )
     assert len(data) <= webp(picture) + HEADER
 
@@ -222,15 +222,19 @@ def test_salvage(two, otters):
     assert metamer.rescue(data).damage == () and metamer.rescue(data).picture == metamer.decode(
         data
     )
-    found = metamer.rescue(data[:-30])  # the overlay is the last section
-    assert found.lost == ((0, 0, 1024, 96),) and found.picture.getpixel((3, 40)) in (
+    rescued = metamer.rescue(data[:-30])  # the overlay is the last section
+    assert rescued.lost == ((0, 0, 1024, 96),) and rescued.picture.getpixel((3, 40)) in (
         (128, 128, 128),
         (96, 96, 96),
     )
-    assert found.picture.crop((1100, 0, 1200, 96)) == metamer.decode(data).crop((1100, 0, 1200, 96))
+    assert rescued.picture.crop((1100, 0, 1200, 96)) == metamer.decode(data).crop(
+        (1100, 0, 1200, 96)
+    )
     data = metamer.encode(page_with(otters), 50)
-    found = metamer.rescue(data[:-30])  # the photograph is whole, and smooth where text was
-    assert found.lost == () and "cut off" in found.damage[0] and found.picture.size == (320, 240)
+    rescued = metamer.rescue(data[:-30])  # the photograph is whole, and smooth where text was
+    assert (
+        rescued.lost == () and "cut off" in rescued.damage[0] and rescued.picture.size == (320, 240)
+    )
     with pytest.raises(StreamError, match="nothing of it"):
         metamer.rescue(metamer.encode(text(200, 50), lossless=True)[:-30])
     header, (section,) = container.unpack(metamer.encode(text(200, 50), lossless=True))
@@ -336,8 +340,8 @@ def test_command_and_plugin(tmp_path):
         )
     text(120, 60).save(tmp_path / "two.mtm", quality=50, lossless=True)
     assert metamer.decode(tmp_path / "two.mtm") == text(120, 60)
-    done = run_metamer("encode", tmp_path / "one.png", "--lossless", "-q", "40")
-    assert done.returncode == 2 and b"give one of" in done.stderr
+    completed = run_metamer("encode", tmp_path / "one.png", "--lossless", "-q", "40")
+    assert completed.returncode == 2 and b"give one of" in completed.stderr
 
 
 def test_the_page_of_drawings_is_its_generators():

@@ -146,8 +146,8 @@ def test_without_torch_psnr_works_and_others_say_what_they_need(picture, tmp_pat
 def test_the_command_line_takes_targets(picture, tmp_path):
     source, target = tmp_path / "picture.png", tmp_path / "picture.mtm"
     picture.save(source)
-    done = run_metamer("encode", source, "--target", "psnr=30")
-    assert done.returncode == 0
+    completed = run_metamer("encode", source, "--target", "psnr=30")
+    assert completed.returncode == 0
     assert target.read_bytes() == metamer.encode(picture, target={"psnr": 30})
     target.unlink()
     for arguments, status, message in (
@@ -158,7 +158,7 @@ def test_the_command_line_takes_targets(picture, tmp_path):
         (("--target", "nothing=1"), 1, b"no distance is called 'nothing'"),
         (("--target", "ms-ssim:window=1=0.9"), 1, b"has no option 'window'"),
     ):
-        done = run_metamer("encode", source, *arguments)
-        assert done.returncode == status and message in done.stderr
-        assert status == 2 or done.stderr.count(b"\n") == 1
+        completed = run_metamer("encode", source, *arguments)
+        assert completed.returncode == status and message in completed.stderr
+        assert status == 2 or completed.stderr.count(b"\n") == 1
     assert not target.exists()

@@ -90,9 +90,9 @@ def levels(picture: Image.Image) -> np.ndarray:
 @pytest.mark.parametrize("quality", [5, 60])
 def test_realism_0_is_the_models_own_decoder(crop, of_base, quality):
     data = metamer.encode(crop, quality)
-    wanted = metamer.decode(data)
-    assert metamer.decode(data, realism=0) == wanted
-    assert metamer.decode(data, decoder=of_base["realism"], realism=0) == wanted
+    expected = metamer.decode(data)
+    assert metamer.decode(data, realism=0) == expected
+    assert metamer.decode(data, decoder=of_base["realism"], realism=0) == expected
 
 
 def test_the_slider_begins_where_the_models_own_decoder_is(crop, of_base):
@@ -191,9 +191,9 @@ def test_unknown_names_are_told_with_what_there_is(crop, installed, tiny_model):
 
 @pytest.mark.parametrize("realism", [-0.01, 1.01, float("nan"), float("inf")])
 def test_realism_is_between_0_and_1(realism):
-    with pytest.raises(ValueError, match="between 0 and 1") as found:
+    with pytest.raises(ValueError, match="between 0 and 1") as error:
         metamer.decode(b"", realism=realism)
-    assert not isinstance(found.value, MetamerError)
+    assert not isinstance(error.value, MetamerError)
 
 
 def test_info_names_the_decoders(crop, installed, tiny_model, tmp_path):
@@ -225,8 +225,8 @@ def test_the_command_decodes_with_them(crop, of_base, tmp_path):
         {"realism": 0},
     ):
         words = [word for name, value in options.items() for word in (f"--{name}", value)]
-        done = run_metamer("decode", stream, "-o", tmp_path / "back.png", "-f", *words)
-        assert done.returncode == 0, done.stderr.decode()
+        completed = run_metamer("decode", stream, "-o", tmp_path / "back.png", "-f", *words)
+        assert completed.returncode == 0, completed.stderr.decode()
         assert Image.open(tmp_path / "back.png").convert("RGB") == metamer.decode(stream, **options)
     said = " ".join(run_metamer("decode", "--help").stdout.decode().split())
     assert (
@@ -271,10 +271,10 @@ def test_damage_is_told_or_changes_nothing(crop, of_tiny, tiny_model, place, val
         path = Path(folder) / "damaged.decoder"
         path.write_bytes(whole[:place] + (b"" if cut else bytes([value]) + whole[place + 1 :]))
         try:
-            found = metamer.decode(data, model=tiny_model, decoder=path)
+            decoded = metamer.decode(data, model=tiny_model, decoder=path)
         except ModelError:
             return
-    assert not cut and found == metamer.decode(data, model=tiny_model, decoder=of_tiny["plain"])
+    assert not cut and decoded == metamer.decode(data, model=tiny_model, decoder=of_tiny["plain"])
 
 
 def test_files_that_are_not_what_they_say(crop, of_tiny, tiny_model, tmp_path):
@@ -322,8 +322,8 @@ for name in ("torch", "onnx", "yaml", "scipy"):
 import metamer
 assert metamer.decode({str(tmp_path / "crop.mtm")!r}, decoder={str(of_base["realism"])!r}, realism=0.5).size == {crop.size}
 """
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=ROOT)
-    assert done.returncode == 0, done.stderr.decode()
+    completed = subprocess.run([sys.executable, "-c", script], capture_output=True, cwd=ROOT)
+    assert completed.returncode == 0, completed.stderr.decode()
 
 
 def test_shipped_decoders_are_small_and_carry_a_card(crop):

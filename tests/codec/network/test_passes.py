@@ -15,12 +15,12 @@ def test_strips_change_nothing(strip, rows, model, otters, monkeypatch):
     for size, mode in (((90, 210), "RGB"), ((112, 16), "RGB"), ((16, 230), "L"), ((17, 33), "RGB")):
         picture = otters.crop((200, 60, 200 + size[0], 60 + size[1])).convert(mode)
         data = metamer.encode(picture, 60, model=model)
-        wanted = metamer.decode_latents(data)
+        expected = metamer.decode_latents(data)
         with monkeypatch.context() as patch:
             patch.setattr(passes, "STRIP", strip)
             patch.setattr(passes, "LEAST_ROWS", rows)
             assert metamer.encode(picture, 60, model=model) == data
-            np.testing.assert_array_equal(metamer.decode_latents(data), wanted)
+            np.testing.assert_array_equal(metamer.decode_latents(data), expected)
 
 
 def test_strips_cover_all_rows():

@@ -53,9 +53,9 @@ def test_noise_has_the_distribution_of_its_table(table):
     def below(value):
         return 1 / (1 + np.exp(-value / scale))
 
-    wanted = (below(drawn) - below(-0.5)) / (below(0.5) - below(-0.5))
+    expected = (below(drawn) - below(-0.5)) / (below(0.5) - below(-0.5))
     # Kolmogorov and Smirnov: 0.0052 for one in a hundred
-    assert np.abs(wanted - np.linspace(0, 1, len(drawn))).max() < 0.01
+    assert np.abs(expected - np.linspace(0, 1, len(drawn))).max() < 0.01
     trained = within_cell(
         torch.full((100_000,), float(scale)),
         dither(100_000, generator=torch.Generator().manual_seed(0)),

@@ -60,7 +60,7 @@ def test_png_chunks_that_ask_for_nothing_or_for_nonsense(info):
 
 def test_png_chunks_that_stand_for_a_profile():
     found = signalled.png_profile({"gamma": 1 / 2.2, "chromaticity": P3_CHROMATICITY})
-    ours, wanted = (
+    ours, expected = (
         np.asarray(conversion.to_srgb(PICTURE, profile), int) for profile in (found, DISPLAY_P3)
     )
-    assert np.abs(ours - wanted).max() <= 1 and np.abs(ours - np.asarray(PICTURE)).max() > 10
+    assert np.abs(ours - expected).max() <= 1 and np.abs(ours - np.asarray(PICTURE)).max() > 10

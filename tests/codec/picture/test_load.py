@@ -30,11 +30,11 @@ def compare(found: Image.Image, odd: Odd, beyond: float = 0) -> None:
     if odd.near is None:
         return
     assert found.size == odd.near.size
-    ours, wanted = (
+    ours, expected = (
         np.asarray(image, int).reshape(*image.size[::-1], -1) for image in (found, odd.near)
     )
-    visible = wanted[..., -1] > 0 if odd.mode.endswith("A") else np.ones(wanted.shape[:2], bool)
-    assert np.abs(ours - wanted)[visible].mean() <= odd.tolerance + beyond
+    visible = expected[..., -1] > 0 if odd.mode.endswith("A") else np.ones(expected.shape[:2], bool)
+    assert np.abs(ours - expected)[visible].mean() <= odd.tolerance + beyond
 
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd.file)
@@ -63,19 +63,22 @@ def test_odd_files_through_the_command_line(choice, tmp_path):
     made = {stem: (odd, data) for stem, (odd, data) in made.items() if data is not None}
     for stem, (odd, data) in made.items():
         (tmp_path / f"{stem}{odd.suffix}").write_bytes(data)
-    done = run_metamer(
+    completed = run_metamer(
         "encode", *sorted(tmp_path.iterdir()), *choice, "-q", 95, "-o", f"{tmp_path}/out/"
     )
-    told = done.stderr.decode()
+    told = completed.stderr.decode()
     assert (
-        done.returncode == any(odd.refusal for odd, _ in made.values()) and "Traceback" not in told
+        completed.returncode == any(odd.refusal for odd, _ in made.values())
+        and "Traceback" not in told
     )
     for stem, (odd, _) in made.items():
         assert (tmp_path / "out" / f"{stem}.mtm").exists() == (not odd.refusal)
         lines = [line for line in told.splitlines() if f"{stem}{odd.suffix}: " in line]
         assert len(lines) == bool(odd.refusal) and all(odd.refusal in line for line in lines)
-    done = run_metamer("decode", *sorted((tmp_path / "out").iterdir()), "-o", f"{tmp_path}/back/")
-    assert done.returncode == 0, done.stderr.decode()
+    completed = run_metamer(
+        "decode", *sorted((tmp_path / "out").iterdir()), "-o", f"{tmp_path}/back/"
+    )
+    assert completed.returncode == 0, completed.stderr.decode()
     for stem, (odd, _) in made.items():
         if not odd.refusal:
             # the hardest there is
@@ -104,8 +107,10 @@ def test_missing_packages_are_named(package, kind, tmp_path):
     (tmp_path / "photo").write_bytes(head)
     (tmp_path / f"{package}.py").write_text("raise ImportError")
     path = os.pathsep.join([str(tmp_path), os.environ.get("PYTHONPATH", "")])
-    done = run_metamer("encode", tmp_path / "photo", env={**os.environ, "PYTHONPATH": path})
-    assert done.returncode == 1 and f"is {kind}, which the package" in done.stderr.decode()
+    completed = run_metamer("encode", tmp_path / "photo", env={**os.environ, "PYTHONPATH": path})
+    assert (
+        completed.returncode == 1 and f"is {kind}, which the package" in completed.stderr.decode()
+    )
 
 
 @pytest.mark.parametrize(

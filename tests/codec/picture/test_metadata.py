@@ -135,8 +135,10 @@ def test_salvage_of_what_is_beside_the_picture(tmp_path):
     place = len(data) - size["exif"] - 10 - size["alpha"] // 2
     damaged = data[:place] + bytes([data[place] ^ 255]) + data[place + 1 :]
     (tmp_path / "damaged.mtm").write_bytes(damaged)
-    done = run_metamer("decode", "--salvage", tmp_path / "damaged.mtm", "-o", tmp_path / "back.png")
-    assert done.returncode == 3 and b"damaged" in done.stderr
+    completed = run_metamer(
+        "decode", "--salvage", tmp_path / "damaged.mtm", "-o", tmp_path / "back.png"
+    )
+    assert completed.returncode == 3 and b"damaged" in completed.stderr
     assert (
         Image.open(tmp_path / "back.png").mode == "RGB"
         and "exif" in Image.open(tmp_path / "back.png").info

@@ -38,12 +38,12 @@ def test_pixels_survive(mode, suffix):
 def test_backgrounds():
     for suffix in (".jpg", ".ppm", ".png"):
         back = written(MODES["RGBA"], suffix, background="white")
-        wanted = Image.alpha_composite(
+        expected = Image.alpha_composite(
             Image.new("RGBA", PHOTO.size, "white"), MODES["RGBA"]
         ).convert("RGB")
         assert (
             back.mode == "RGB"
-            and np.abs(np.asarray(back, int) - np.asarray(wanted, int)).mean() < 3
+            and np.abs(np.asarray(back, int) - np.asarray(expected, int)).mean() < 3
         )
     assert written(MODES["LA"], ".png", background="#888").mode == "L"
     assert written(MODES["LA"], ".png", background="red").mode == "RGB"
@@ -60,7 +60,7 @@ def test_refusals():
 
 
 def test_colours_are_converted_where_no_profile_can_be_carried():
-    for mode, wanted in (("RGB", IN_P3), ("RGBA", IN_P3)):
+    for mode, expected in (("RGB", IN_P3), ("RGBA", IN_P3)):
         picture = MODES[mode].copy()
         picture.info["icc_profile"] = DISPLAY_P3
         back = (
@@ -69,7 +69,7 @@ def test_colours_are_converted_where_no_profile_can_be_carried():
             else written(picture, ".ppm")
         )
         if mode == "RGB":
-            assert np.abs(np.asarray(back, int) - np.asarray(wanted, int)).mean() < 2
+            assert np.abs(np.asarray(back, int) - np.asarray(expected, int)).mean() < 2
         assert written(picture, ".png").info["icc_profile"] == DISPLAY_P3
     picture = LINEAR_GREY.copy()
     picture.info["icc_profile"] = grey_profile(1.0)
@@ -88,10 +88,10 @@ def test_transparent_pictures_through_the_command_line(tmp_path):
         Image.open(tmp_path / "back.webp").getchannel("A").tobytes()
         == MODES["RGBA"].getchannel("A").tobytes()
     )
-    done = run_metamer("decode", stream, "-o", tmp_path / "back.jpg")
+    completed = run_metamer("decode", stream, "-o", tmp_path / "back.jpg")
     assert (
-        done.returncode == 1
-        and b"--background" in done.stderr
+        completed.returncode == 1
+        and b"--background" in completed.stderr
         and not (tmp_path / "back.jpg").exists()
     )
     assert (

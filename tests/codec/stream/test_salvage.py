@@ -45,8 +45,10 @@ def changed(data: bytes, *places: int) -> bytes:
 def test_whole_files_decode_as_ever(otters):
     for tile in (False, True):
         data = metamer.encode(otters.crop((0, 0, 60, 50)), 40, tile=tile)
-        found = metamer.rescue(data)
-        assert found.damage == () and found.lost == () and found.picture == metamer.decode(data)
+        rescued = metamer.rescue(data)
+        assert (
+            rescued.damage == () and rescued.lost == () and rescued.picture == metamer.decode(data)
+        )
 
 
 @pytest.mark.parametrize("where", ["body", "kind", "length", "checksum"])
@@ -55,12 +57,12 @@ def test_a_damaged_tile_is_crossed_out_and_the_rest_is_right(stream, where):
     data = changed(stream, begin + {"body": 60, "kind": 0, "length": 1, "checksum": 4}[where])
     with pytest.raises(StreamError):
         metamer.decode(data)
-    found = metamer.rescue(data)
+    rescued = metamer.rescue(data)
     assert (
-        found.lost == (PLACES[2],)
-        and found.damage[-1] == "tile 2 is lost: 1024x51 pixels at 0,1024"
+        rescued.lost == (PLACES[2],)
+        and rescued.damage[-1] == "tile 2 is lost: 1024x51 pixels at 0,1024"
     )
-    pixels = np.asarray(found.picture, int)
+    pixels = np.asarray(rescued.picture, int)
     assert set(np.unique(pixels[1024:, :1024])) == {96, 128}
     assert np.abs(pixels[: 1024 - 56] - whole[: 1024 - 56]).max() <= 1  # further than the halo
 
@@ -77,8 +79,8 @@ def test_several_damaged_tiles(stream, tiles):
 @pytest.mark.parametrize("kept", [1, 2, 3])
 def test_a_file_cut_off(stream, kept):
     for length in (ends(stream)[kept], ends(stream)[kept] + 9):
-        found = metamer.rescue(stream[:length], region=(1030, 1000, 10, 75))
-        assert found.lost == tuple(PLACES[kept:]) and "cut off" in found.damage[0]
+        rescued = metamer.rescue(stream[:length], region=(1030, 1000, 10, 75))
+        assert rescued.lost == tuple(PLACES[kept:]) and "cut off" in rescued.damage[0]
 
 
 def test_bytes_lost_and_bytes_added_in_the_middle(stream):
@@ -87,8 +89,8 @@ def test_bytes_lost_and_bytes_added_in_the_middle(stream):
         stream[:place] + stream[place + 100 :],
         stream[:place] + b"\x01\x45" * 77 + stream[place:],
     ):
-        found = metamer.rescue(data, region=(1030, 1000, 10, 75))
-        assert found.lost == (PLACES[1],) and "are damaged" in found.damage[0]
+        rescued = metamer.rescue(data, region=(1030, 1000, 10, 75))
+        assert rescued.lost == (PLACES[1],) and "are damaged" in rescued.damage[0]
 
 
 def test_words_that_no_symbol_maps_to_under_a_right_checksum(stream):
@@ -104,27 +106,29 @@ def test_a_picture_in_one_piece_is_decoded_and_not_trusted(otters):
     picture = otters.crop((100, 0, 300, 150))
     data = metamer.encode(picture, 60)
     late, early = changed(data, len(data) - 40), changed(data, 30)
-    found = metamer.rescue(late)
+    rescued = metamer.rescue(late)
     assert (
-        "nothing tells" in found.damage[0]
-        and found.lost == ()
-        and found.picture.size == picture.size
+        "nothing tells" in rescued.damage[0]
+        and rescued.lost == ()
+        and rescued.picture.size == picture.size
     )
 
     def error(other):
         return np.square(np.asarray(other, float) - np.asarray(picture, float)).mean()
 
-    assert error(metamer.decode(data)) < error(found.picture) < error(metamer.rescue(early).picture)
+    assert (
+        error(metamer.decode(data)) < error(rescued.picture) < error(metamer.rescue(early).picture)
+    )
     assert metamer.rescue(data[: len(data) // 2]).picture.size == picture.size
 
 
 def test_a_picture_in_one_piece_of_version_2(otters):
     header, sections = container.unpack(metamer.encode(otters.crop((220, 120, 280, 170)), 40))
     data = container.pack(header, [*sections, Section(Kind.XMP, b"\0somethin")])
-    found = metamer.rescue(changed(data, 60))
-    assert found.picture.size == (60, 50) and "nothing tells" in found.damage[-1]
-    found = metamer.rescue(changed(data, len(data) - 2))
-    assert found.damage == (f"bytes {len(data) - 15} to {len(data) - 1} are damaged, or cut off",)
+    rescued = metamer.rescue(changed(data, 60))
+    assert rescued.picture.size == (60, 50) and "nothing tells" in rescued.damage[-1]
+    rescued = metamer.rescue(changed(data, len(data) - 2))
+    assert rescued.damage == (f"bytes {len(data) - 15} to {len(data) - 1} are damaged, or cut off",)
     with pytest.raises(StreamError, match="nothing of it"):
         metamer.rescue(data[: HEADER_BYTES + 3])
 
@@ -152,8 +156,8 @@ def test_any_damage_is_told(whole, place, cut, put):
     start = HEADER_BYTES + place % (len(whole) - HEADER_BYTES)
     data = whole[:start] + put + whole[start + cut :]
     with contextlib.suppress(StreamError):
-        found = metamer.rescue(data)
-        assert found.picture.size == (16, 16) and bool(found.damage) == (data != whole)
+        rescued = metamer.rescue(data)
+        assert rescued.picture.size == (16, 16) and bool(rescued.damage) == (data != whole)
 
 
 def test_hostile_files_cost_a_bounded_search(monkeypatch):
@@ -198,8 +202,8 @@ PICTURE, XMP = Section(Kind.PICTURE, b""), Section(Kind.XMP, b"\0x")
 @pytest.mark.parametrize("kind", [b"\x42", b"\x00", b"\x7f", b"\xc1"])
 def test_a_picture_in_one_piece_whose_kind_is_damaged(kind):
     data = container.pack(GREY, [PICTURE])
-    found = metamer.rescue(data[:HEADER_BYTES] + kind + data[HEADER_BYTES + 1 :])
-    assert found.picture.size == (16, 16) and "its picture is damaged" in found.damage[-1]
+    rescued = metamer.rescue(data[:HEADER_BYTES] + kind + data[HEADER_BYTES + 1 :])
+    assert rescued.picture.size == (16, 16) and "its picture is damaged" in rescued.damage[-1]
 
 
 def said(header: Header, sections: list[Section]) -> bytes:
@@ -242,15 +246,18 @@ def test_a_file_without_a_picture_is_refused():
 def test_the_command_line(stream, tmp_path):
     (tmp_path / "bad.mtm").write_bytes(changed(stream, ends(stream)[1] + 30))
     (tmp_path / "good.mtm").write_bytes(stream)
-    done = run_metamer("decode", tmp_path / "bad.mtm")
-    assert done.returncode == 1 and not (tmp_path / "bad.png").exists()
+    completed = run_metamer("decode", tmp_path / "bad.mtm")
+    assert completed.returncode == 1 and not (tmp_path / "bad.png").exists()
     both = (tmp_path / "bad.mtm", tmp_path / "good.mtm")
-    done = run_metamer("decode", *both, "--salvage", "--region", "1000,0,40,40", "-o", tmp_path)
-    assert (
-        done.returncode == 3 and b"bad.mtm: tile 1 is lost: 16x1024 pixels at 1024,0" in done.stderr
+    completed = run_metamer(
+        "decode", *both, "--salvage", "--region", "1000,0,40,40", "-o", tmp_path
     )
-    assert b"good.mtm" not in done.stderr and Image.open(tmp_path / "bad.png").size == (40, 40)
-    done = run_metamer(
+    assert (
+        completed.returncode == 3
+        and b"bad.mtm: tile 1 is lost: 16x1024 pixels at 1024,0" in completed.stderr
+    )
+    assert b"good.mtm" not in completed.stderr and Image.open(tmp_path / "bad.png").size == (40, 40)
+    completed = run_metamer(
         "decode",
         tmp_path / "good.mtm",
         "--salvage",
@@ -259,14 +266,14 @@ def test_the_command_line(stream, tmp_path):
         "-o",
         tmp_path / "again.png",
     )
-    assert done.returncode == 0 and not done.stderr
+    assert completed.returncode == 0 and not completed.stderr
 
 
 def test_bytes_behind_the_last_section_are_told():
-    found = metamer.rescue(LITTLE[0] + b"more")
-    assert found.damage == ("4 bytes follow its last section",) and found.picture == metamer.decode(
-        LITTLE[0]
-    )
+    rescued = metamer.rescue(LITTLE[0] + b"more")
+    assert rescued.damage == (
+        "4 bytes follow its last section",
+    ) and rescued.picture == metamer.decode(LITTLE[0])
 
 
 def test_words_that_no_symbol_maps_to_in_a_picture_in_one_piece():
@@ -285,12 +292,12 @@ def test_what_is_beside_the_picture_and_makes_no_sense():
         Section(Kind.EXIF, b"\7"),
         XMP,
     ]
-    found = metamer.rescue(container.pack(HEADER, sections))
-    assert [line.split(":")[0] for line in found.damage] == [
+    rescued = metamer.rescue(container.pack(HEADER, sections))
+    assert [line.split(":")[0] for line in rescued.damage] == [
         "its transparency is lost",
         "its EXIF is lost",
     ]
-    assert found.picture.mode == "RGB" and found.picture.info == {"xmp": b"x"}
+    assert rescued.picture.mode == "RGB" and rescued.picture.info == {"xmp": b"x"}
 
 
 def test_tiles_whose_colours_were_turned_otherwise():

@@ -218,7 +218,7 @@ def test_masking_goes_by_the_whole_picture(monkeypatch, otters, small_windows):
 def test_regions_are_crops(wide, stream, region, tile, monkeypatch):
     data = stream if tile else metamer.encode(wide, 35)
     x, y, width, height = region
-    wanted = metamer.decode(data).crop((x, y, x + width, y + height))
+    expected = metamer.decode(data).crop((x, y, x + width, y + height))
     decoded, before = [], TileDecoder.__call__
     monkeypatch.setattr(
         TileDecoder,
@@ -226,7 +226,7 @@ def test_regions_are_crops(wide, stream, region, tile, monkeypatch):
         lambda self, number: (decoded.append(number), before(self, number))[1],
     )
     found = metamer.decode(data, region=region)
-    assert np.abs(np.asarray(found, int) - np.asarray(wanted)).max() <= 1
+    assert np.abs(np.asarray(found, int) - np.asarray(expected)).max() <= 1
     if tile:
         assert decoded == {
             (0, 0, 1, 1): [0],
@@ -299,9 +299,9 @@ def test_a_lost_section_is_told(stream, tmp_path):
     path = tmp_path / "lost.mtm"
     path.write_bytes(container.pack(header, [first, *rest]))
     for options in (["info"], ["info", "--json"], ["decode"]):
-        done = inside(*options, path)
-        assert done.returncode == 1 and not done.stdout
-        assert b"lost.mtm: is not as the format has it: 3 of 4 tiles" in done.stderr
+        completed = inside(*options, path)
+        assert completed.returncode == 1 and not completed.stdout
+        assert b"lost.mtm: is not as the format has it: 3 of 4 tiles" in completed.stderr
     assert inside("decode", "--salvage", "--region", "1000,0,40,40", path).returncode == 3
 
 
@@ -382,8 +382,8 @@ def test_the_command_line(otters, tmp_path):
         ).returncode
         == 0
     )
-    wanted = metamer.decode(stream, region=(10, 20, 30, 25), preview=True)
-    assert np.array_equal(np.asarray(Image.open(tmp_path / "part.png")), np.asarray(wanted))
+    expected = metamer.decode(stream, region=(10, 20, 30, 25), preview=True)
+    assert np.array_equal(np.asarray(Image.open(tmp_path / "part.png")), np.asarray(expected))
     assert (
         b"four whole numbers"
         in run_metamer("decode", stream, "--region", "10,20", "-o", tmp_path / "no.png").stderr

@@ -137,10 +137,10 @@ def test_killed_between_name_and_place(tmp_path):
         "os.kill(os.getpid(), 9)\n"
         "atomic.write_atomically(atomic.Path(sys.argv[1]), b'new')"
     )
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-P", "-c", script, target], env=os.environ | {"PYTHONPATH": str(ROOT)}
     )
-    assert done.returncode == -signal.SIGKILL
+    assert completed.returncode == -signal.SIGKILL
     assert target.read_bytes() == b"old" and set(tmp_path.iterdir()) == {
         target,
         atomic.part_path(target),

@@ -87,11 +87,11 @@ def test_signals(pictures, tmp_path, number, jobs):
         os.killpg(process.pid, number)  # as Ctrl-C in a terminal does
     else:
         process.send_signal(number)
-    told = process.communicate(timeout=60)[1].decode()
+    stderr = process.communicate(timeout=60)[1].decode()
     assert (
         process.returncode == {signal.SIGINT: 130, signal.SIGTERM: 143, signal.SIGKILL: -9}[number]
-    ), told
-    assert told == ("metamer: interrupted\n" if number == signal.SIGINT else "")
+    ), stderr
+    assert stderr == ("metamer: interrupted\n" if number == signal.SIGINT else "")
     until(lambda: not any(map(running, helpers)))
     written = list(out.iterdir())
     assert 0 < len(written) < len(pictures)
@@ -109,8 +109,8 @@ def test_a_killed_worker_takes_one_file_along(pictures, tmp_path):
         if b"resource_tracker" not in Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     os.kill(workers[0], signal.SIGKILL)
-    told = process.communicate(timeout=120)[1].decode().splitlines()
-    assert process.returncode == 1 and len(told) == 1 and "process was killed" in told[0]
+    lines = process.communicate(timeout=120)[1].decode().splitlines()
+    assert process.returncode == 1 and len(lines) == 1 and "process was killed" in lines[0]
     assert len(list(out.iterdir())) == 11
 
 
@@ -135,11 +135,11 @@ def test_a_limit_on_file_size(tmp_path, otters):
     target = tmp_path / "a.mtm"
     target.write_bytes(b"old")
     process = start("encode", tmp_path / "a.ppm", "--force", largest=4096)
-    told = process.communicate()[1].decode()
+    stderr = process.communicate()[1].decode()
     assert (
         process.returncode == 1
-        and told.count("\n") == 1
-        and "cannot be written: file too large" in told
+        and stderr.count("\n") == 1
+        and "cannot be written: file too large" in stderr
     )
     assert target.read_bytes() == b"old" and {path.name for path in tmp_path.iterdir()} == {
         "a.ppm",
@@ -187,9 +187,9 @@ def test_standard_output_that_is_full(otters, tmp_path):
     otters.crop((0, 0, 64, 64)).save(tmp_path / "a.png")
     with open("/dev/full", "wb") as full:
         process = start("encode", tmp_path / "a.png", "-o", "-", stdout=full)
-        told = process.communicate()[1].decode()
+        stderr = process.communicate()[1].decode()
     assert (
         process.returncode == 1
-        and told.count("\n") == 1
-        and "standard output cannot be written" in told
+        and stderr.count("\n") == 1
+        and "standard output cannot be written" in stderr
     )

@@ -93,16 +93,18 @@ def test_a_failure_is_named_and_the_rest_done(pictures, tmp_path):
         run_metamer("encode", *pictures[:2], tmp_path / "bad.png", "-o", tmp_path / "out", "-j", 0)
     )
     assert "bad.png: is not a picture" in line and len(list((tmp_path / "out").iterdir())) == 2
-    shown = run_metamer(
+    completed = run_metamer(
         "--debug", "encode", *pictures[:2], tmp_path / "bad.png", "-o", tmp_path / "more", "-j", 2
     )
     assert (
-        shown.returncode == 1 and b"encode_file" in shown.stderr and b"ImageError" in shown.stderr
+        completed.returncode == 1
+        and b"encode_file" in completed.stderr
+        and b"ImageError" in completed.stderr
     )
 
 
 def test_standard_input_among_several(pictures, tmp_path):
-    done = run_metamer(
+    completed = run_metamer(
         "encode",
         "-",
         pictures[0],
@@ -113,7 +115,7 @@ def test_standard_input_among_several(pictures, tmp_path):
         2,
         input=pictures[2].read_bytes(),
     )
-    assert done.returncode == 0, done.stderr
+    assert completed.returncode == 0, completed.stderr
     assert (tmp_path / "out" / "stdin.mtm").read_bytes() == metamer.encode(pictures[2])
     assert len(list((tmp_path / "out").iterdir())) == 3
 

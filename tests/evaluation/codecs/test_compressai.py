@@ -63,7 +63,7 @@ def test_checkpoints_run_as_the_network_does(checkpoints, tmp_path, otters):
         with torch.no_grad():
             padded = functional.pad(to_tensor(picture), (31, 31, 14, 14))
             coded = network.compress(padded)
-            wanted = network.decompress(**coded)["x_hat"][..., 14:114, 31:161]
+            expected = network.decompress(**coded)["x_hat"][..., 14:114, 31:161]
         assert len(data) == 10 + sum(len(part[0]) for part in coded["strings"]) and data.endswith(
             coded["strings"][-1][0]
         )
@@ -71,7 +71,7 @@ def test_checkpoints_run_as_the_network_does(checkpoints, tmp_path, otters):
         assert decoded.size == picture.size
         assert (
             np.abs(
-                np.asarray(decoded, float) - 255 * wanted[0].clamp(0, 1).permute(1, 2, 0).numpy()
+                np.asarray(decoded, float) - 255 * expected[0].clamp(0, 1).permute(1, 2, 0).numpy()
             ).max()
             <= 0.51
         )

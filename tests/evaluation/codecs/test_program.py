@@ -160,7 +160,7 @@ def test_evaluate_measures_programs(tmp_path, otters):
     (tmp_path / "in").mkdir()
     otters.crop((200, 100, 264, 148)).save(tmp_path / "in" / "0.png")
     name = described(tmp_path)
-    done = inside(
+    completed = inside(
         "evaluate",
         tmp_path / "in",
         "--codec",
@@ -172,7 +172,7 @@ def test_evaluate_measures_programs(tmp_path, otters):
         "--out",
         tmp_path / "out",
     )
-    assert done.returncode == 0, done.stderr.decode()
+    assert completed.returncode == 0, completed.stderr.decode()
     rows = [
         json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()
     ]
@@ -180,7 +180,7 @@ def test_evaluate_measures_programs(tmp_path, otters):
     assert [row["psnr"] for row in own] == [row["psnr"] for row in jpeg] and own[0]["bytes"] > jpeg[
         0
     ]["bytes"]
-    done = inside(
+    completed = inside(
         "evaluate",
         tmp_path / "in",
         "--codec",
@@ -192,7 +192,7 @@ def test_evaluate_measures_programs(tmp_path, otters):
         "--out",
         tmp_path / "x",
     )
-    assert done.returncode == 1 and done.stderr.decode().strip().endswith(
+    assert completed.returncode == 1 and completed.stderr.decode().strip().endswith(
         "thirteen brings bad luck"
     )
 

@@ -84,9 +84,9 @@ def test_the_command(tmp_path, otters):
         "--bpp",
         0.8,
     )
-    done = inside(*arguments, "--threads", 4096, "--json")
-    assert done.returncode == 0, done.stderr.decode()
-    found = json.loads(done.stdout)
+    completed = inside(*arguments, "--threads", 4096, "--json")
+    assert completed.returncode == 0, completed.stderr.decode()
+    found = json.loads(completed.stdout)
     assert found["machine"]["cores"] == machine.cores()
     base, jpeg = found["codecs"]
     assert 5 < base["decoder_kmac"] < 20 and 2e6 < base["parameters"] < 4e6
@@ -97,5 +97,9 @@ def test_the_command(tmp_path, otters):
             assert row[f"{way}_seconds"]["1"] > 0 and row[f"{way}_seconds"]["4096"] is None
             peak = row[f"{way}_peak_mib"]
             assert peak is None or found["bare_peak_mib"] * 0.9 < peak < 400
-    done = inside(*arguments)
-    assert done.returncode == 0 and b"kMAC/px" in done.stdout and b"96x64" in done.stdout
+    completed = inside(*arguments)
+    assert (
+        completed.returncode == 0
+        and b"kMAC/px" in completed.stdout
+        and b"96x64" in completed.stdout
+    )

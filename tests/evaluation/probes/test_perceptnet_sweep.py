@@ -260,11 +260,13 @@ def test_the_command_trains_scores_and_does_nothing_twice(photographs, tid, tmp_
         "--out",
         tmp_path / "out",
     )
-    done = inside(*arguments)
-    assert done.returncode == 0 and "noise-0.1" in done.stdout.decode(), done.stderr.decode()
+    completed = inside(*arguments)
+    assert completed.returncode == 0 and "noise-0.1" in completed.stdout.decode(), (
+        completed.stderr.decode()
+    )
     weights = tmp_path / "out" / "noise-0.1" / "model.safetensors"
     written = weights.stat().st_mtime_ns
-    assert inside(*arguments).stdout == done.stdout and weights.stat().st_mtime_ns == written
+    assert inside(*arguments).stdout == completed.stdout and weights.stat().st_mtime_ns == written
 
 
 def test_what_is_no_sweep_point_is_refused(tmp_path):

@@ -173,9 +173,9 @@ def test_the_command_writes_all_it_says(folder, tmp_path):
         "--out",
         tmp_path / "out",
     )
-    done = inside(*arguments)
-    assert done.returncode == 0, done.stderr.decode()
-    text = done.stdout.decode()
+    completed = inside(*arguments)
+    assert completed.returncode == 0, completed.stderr.decode()
+    text = completed.stdout.decode()
     assert (
         "0.6 bpp" in text
         and "haarpsi" in text
@@ -271,8 +271,12 @@ def test_realism_comes_with_intervals_and_cautions(tmp_path, otters):
     ],
 )
 def test_mistakes(folder, tmp_path, arguments, message):
-    done = inside("evaluate", folder, "--codec", "jpeg", *arguments, "--out", tmp_path / "out")
-    assert done.returncode and message in done.stderr.decode() and not (tmp_path / "out").exists()
+    completed = inside("evaluate", folder, "--codec", "jpeg", *arguments, "--out", tmp_path / "out")
+    assert (
+        completed.returncode
+        and message in completed.stderr.decode()
+        and not (tmp_path / "out").exists()
+    )
 
 
 def test_folders_of_kept_pictures_have_names_of_one_level(tmp_path):

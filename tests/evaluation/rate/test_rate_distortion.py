@@ -38,9 +38,9 @@ def test_bd_rate_over_a_named_range():
     curve = np.array([[0.12, 30.0], [0.25, 33.0], [0.7, 37.5], [2.5, 43.0]])
     grid = np.linspace(31, 35, 20001)
     logs = [PchipInterpolator(c[:, 1], np.log(c[:, 0]))(grid) for c in (anchor, curve)]
-    wanted = 100 * (np.exp(np.mean(logs[1] - logs[0])) - 1)
+    expected = 100 * (np.exp(np.mean(logs[1] - logs[0])) - 1)
     rate, *over = bjontegaard.bd_rate(anchor, curve, within=(31, 35))
-    assert rate == pytest.approx(wanted, abs=0.01) and over == [31, 35]
+    assert rate == pytest.approx(expected, abs=0.01) and over == [31, 35]
     assert bjontegaard.bd_rate(anchor, curve, within=(30, 40))[0] == pytest.approx(
         bjontegaard.bd_rate(anchor, curve)[0]
     )
@@ -107,13 +107,13 @@ def test_an_untrained_network_has_costs_and_no_rates():
 
 def test_scales_rise_and_do_not_saturate():
     values = np.array([0.9, 0.99])
-    for name, wanted in (
+    for name, expected in (
         ("ms-ssim", [10, 20]),
         ("lpips-alex", [0.4576, 0.0436]),
         ("ssimulacra2", values),
         ("vif", values),
     ):
-        assert curves.bd_scale(find(name))[1](values) == pytest.approx(wanted, abs=1e-3)
+        assert curves.bd_scale(find(name))[1](values) == pytest.approx(expected, abs=1e-3)
     assert np.isfinite(curves.bd_scale(find("dists"))[1](np.zeros(1))).all()
 
 
@@ -152,9 +152,9 @@ def test_evaluate_measures_files_and_continues(tmp_path, otters):
         "--out",
         tmp_path / "out",
     )
-    done = inside(*arguments)
-    assert done.returncode == 0, done.stderr.decode()
-    text = done.stdout.decode()
+    completed = inside(*arguments)
+    assert completed.returncode == 0, completed.stderr.decode()
+    text = completed.stdout.decode()
     assert "base" in text and "jpeg" in text and "whole file" in text
     rows = [
         json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()
@@ -191,7 +191,7 @@ def test_evaluate_measures_files_and_continues(tmp_path, otters):
 def test_any_distance_at_chosen_settings(tmp_path, otters):
     (tmp_path / "in").mkdir()
     otters.crop((200, 100, 296, 196)).save(tmp_path / "in" / "0.png")
-    done = inside(
+    completed = inside(
         "evaluate",
         tmp_path / "in",
         "--codec",
@@ -209,7 +209,7 @@ def test_any_distance_at_chosen_settings(tmp_path, otters):
         "--out",
         tmp_path / "out",
     )
-    assert done.returncode == 0, done.stderr.decode()
+    assert completed.returncode == 0, completed.stderr.decode()
     rows = [
         json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()
     ]
@@ -226,11 +226,15 @@ def test_any_distance_at_chosen_settings(tmp_path, otters):
 
 
 def test_mistakes(tmp_path):
-    done = inside("evaluate", tmp_path, "--out", tmp_path / "out")
-    assert done.returncode == 1 and b"no pictures" in done.stderr
+    completed = inside("evaluate", tmp_path, "--out", tmp_path / "out")
+    assert completed.returncode == 1 and b"no pictures" in completed.stderr
     Image.new("RGB", (32, 32)).save(tmp_path / "a.png")
-    done = inside("evaluate", tmp_path, "--codec", "jpgg", "--out", tmp_path / "out")
-    assert done.returncode == 1 and b"jpgg" in done.stderr and not (tmp_path / "out").exists()
+    completed = inside("evaluate", tmp_path, "--codec", "jpgg", "--out", tmp_path / "out")
+    assert (
+        completed.returncode == 1
+        and b"jpgg" in completed.stderr
+        and not (tmp_path / "out").exists()
+    )
 
 
 @pytest.mark.skipif(not (SHARED / "kodak").is_dir(), reason="the Kodak photographs are not here")

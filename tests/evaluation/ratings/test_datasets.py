@@ -158,9 +158,9 @@ def test_tid2008_has_17_kinds(tid):
 )
 def test_tid_lines_that_are_not_right(tid, line):
     (tid / "mos_with_names.txt").write_text(f"5.5 i01_01_1.bmp\n{line}\n")
-    with pytest.raises(RatingsError, match=r"mos_with_names\.txt, line 2: ") as caught:
+    with pytest.raises(RatingsError, match=r"mos_with_names\.txt, line 2: ") as error:
         datasets.load_opinions("tid2013", tid)
-    assert "\n" not in str(caught.value)
+    assert "\n" not in str(error.value)
 
 
 def test_missing_images_are_named(tid):

@@ -98,11 +98,11 @@ def test_kinds_can_be_chosen(tid, tmp_path):
 
 
 def test_the_command_judges(tid, tmp_path):
-    done = inside(
+    completed = inside(
         "metrics", "judge", "tid2013", tid, "-m", "mse", "-m", "gmsd", "--out", tmp_path / "out"
     )
-    assert done.returncode == 0, done.stderr.decode()
-    assert b"mse" in done.stdout and (tmp_path / "out" / "agreement.png").exists()
+    assert completed.returncode == 0, completed.stderr.decode()
+    assert b"mse" in completed.stdout and (tmp_path / "out" / "agreement.png").exists()
 
 
 @pytest.fixture(scope="module")
@@ -167,11 +167,13 @@ def test_every_set_can_be_judged_every_way(dataset, options, tid, bapps, tmp_pat
     )
     # all: those that need nothing fetched
     bare = {**os.environ, "METAMER_CACHE": str(tmp_path), "METAMER_WEIGHTS": ""}
-    done = inside(
+    completed = inside(
         "metrics", "judge", dataset, folder, *options, "--kind", kind, "--out", tmp_path, env=bare
     )
-    assert done.returncode == 0 and dataset.encode() in done.stdout, done.stderr.decode()
-    assert b"Traceback" not in done.stderr and (tmp_path / "verdicts.json").exists()
+    assert completed.returncode == 0 and dataset.encode() in completed.stdout, (
+        completed.stderr.decode()
+    )
+    assert b"Traceback" not in completed.stderr and (tmp_path / "verdicts.json").exists()
     assert (
         tmp_path / ("layers_squeezenet.png" if "--layers" in options else "agreement.png")
     ).exists()

@@ -23,11 +23,11 @@ def test_frechet_distance_is_heusels_formula(features):
     x, y = (part.double().numpy() for part in features)
     covariances = [np.cov(part.T) for part in (x, y)]
     cross = sqrtm(covariances[0] @ covariances[1]).real
-    wanted = ((x.mean(0) - y.mean(0)) ** 2).sum() + np.trace(
+    expected = ((x.mean(0) - y.mean(0)) ** 2).sum() + np.trace(
         covariances[0] + covariances[1] - 2 * cross
     )
     assert (
-        frechet_distance_of_features(*features) == pytest.approx(wanted, rel=1e-6)
+        frechet_distance_of_features(*features) == pytest.approx(expected, rel=1e-6)
         and frechet_distance_of_features(features[0], features[0]) < 1e-9
     )
 
@@ -38,7 +38,7 @@ def test_discrepancy_is_its_double_sum(features):
     def kernel(a, b):
         return (a @ b / 12 + 1).item() ** 3
 
-    wanted = (
+    expected = (
         sum(
             kernel(x[i], x[j]) + kernel(y[i], y[j]) - kernel(x[i], y[j]) - kernel(x[j], y[i])
             for i in range(7)
@@ -47,7 +47,7 @@ def test_discrepancy_is_its_double_sum(features):
         )
         / 42
     )
-    assert kid.paired_squared_mmd(x, y) == pytest.approx(wanted, rel=1e-9)
+    assert kid.paired_squared_mmd(x, y) == pytest.approx(expected, rel=1e-9)
     assert kid.paired_squared_mmd(x, x) == pytest.approx(0, abs=1e-12)
     usual = sum(
         kernel(a[i], a[j]) / 42 for a in (x, y) for i in range(7) for j in range(7) if i != j

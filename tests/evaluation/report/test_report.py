@@ -263,11 +263,13 @@ def test_the_table_sorts_and_filters(browser, results):
     rows = rows_of(results)
     titles = texts(browser, "#rows thead th")
     at = titles.index("PSNR (dB)") + 1
-    for wanted, order in (("ascending", 1), ("descending", -1)):
+    for expected, order in (("ascending", 1), ("descending", -1)):
         one(browser, f"#rows thead th:nth-child({at}) button").click()
         values = list(map(float, texts(browser, f"#rows tbody td:nth-child({at})")))
         assert values == sorted(values)[::order] and len(values) == len(rows)
-        assert one(browser, f"#rows thead th:nth-child({at})").get_attribute("aria-sort") == wanted
+        assert (
+            one(browser, f"#rows thead th:nth-child({at})").get_attribute("aria-sort") == expected
+        )
     assert len(browser.find_elements("css selector", "#rows th[aria-sort]")) == 1
     choose(browser, "only-codec", "jpeg")
     assert set(texts(browser, "#rows tbody td:nth-child(2)")) == {"jpeg"}

@@ -45,8 +45,8 @@ def make(folder, out, *options):
 @pytest.fixture(scope="module")
 def page(folder):
     out = folder / "out" / "page"
-    done = make(folder, out, "--pairs", 12, "--repeats", 2, "--catches", 3, "--seed", 4)
-    assert done.returncode == 0 and b"17 trials of 3 codecs and 2 pictures" in done.stdout
+    completed = make(folder, out, "--pairs", 12, "--repeats", 2, "--catches", 3, "--seed", 4)
+    assert completed.returncode == 0 and b"17 trials of 3 codecs and 2 pictures" in completed.stdout
     return out / "index.html"
 
 
@@ -202,9 +202,11 @@ def test_bad_folders_are_one_line_and_leave_nothing(tmp_path, prepare, says):
     prepare(tmp_path)
     before = sorted(tmp_path.rglob("*"))
     decoded = sorted(path for path in tmp_path.glob("[ab]*"))
-    done = inside("study", "make", tmp_path / "original", *decoded, "--out", tmp_path / "out")
-    assert done.returncode == 1 and says in done.stderr.decode(), done.stderr
-    assert len(done.stderr.decode().splitlines()) == 1 and sorted(tmp_path.rglob("*")) == before
+    completed = inside("study", "make", tmp_path / "original", *decoded, "--out", tmp_path / "out")
+    assert completed.returncode == 1 and says in completed.stderr.decode(), completed.stderr
+    assert (
+        len(completed.stderr.decode().splitlines()) == 1 and sorted(tmp_path.rglob("*")) == before
+    )
 
 
 @pytest.fixture

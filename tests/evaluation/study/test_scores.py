@@ -160,9 +160,9 @@ def test_agreement_is_that_of_two_drawn_raters(key):
 
 def test_the_command_scores_names_and_draws(paths, tmp_path):
     figure = tmp_path / "scores.svg"
-    done = inside("study", "score", *paths, "--json", "--samples", 200, "--figure", figure)
-    assert done.returncode == 0, done.stderr
-    summary = json.loads(done.stdout)
+    completed = inside("study", "score", *paths, "--json", "--samples", 200, "--figure", figure)
+    assert completed.returncode == 0, completed.stderr
+    summary = json.loads(completed.stdout)
     assert [rater["name"] for rater in summary["raters"] if not rater["counted"]] == [
         "leaning",
         "coin",
@@ -208,9 +208,9 @@ def test_without_rates_there_is_one_group_and_rows_in_the_figure(tmp_path, key):
 def test_bad_answers_are_one_line(tmp_path, key, change, says):
     answers = simulated(key, "a", STRENGTHS, 1)
     change(answers)
-    done = inside("study", "score", *written(tmp_path, [answers], key))
-    assert done.returncode == 1 and says in done.stderr.decode()
-    assert len(done.stderr.decode().splitlines()) == 1 and not done.stdout
+    completed = inside("study", "score", *written(tmp_path, [answers], key))
+    assert completed.returncode == 1 and says in completed.stderr.decode()
+    assert len(completed.stderr.decode().splitlines()) == 1 and not completed.stdout
 
 
 def test_missing_keys_and_raters_twice_are_one_line(tmp_path, key):

@@ -27,9 +27,9 @@ def test_streams_are_those_of_one_process(scheduler, otters, tmp_path, monkeypat
     (tmp_path / "bad.png").write_bytes(b"nothing")
     monkeypatch.chdir(tmp_path)
     assert inside("encode", *names, "-q", 30, "-o", "here/").returncode == 0
-    done = inside("encode", *names, "bad.png", "-q", 30, "-o", "there/", "--dask", scheduler)
-    assert done.returncode == 1
-    (line,) = done.stderr.decode().splitlines()
+    completed = inside("encode", *names, "bad.png", "-q", 30, "-o", "there/", "--dask", scheduler)
+    assert completed.returncode == 1
+    (line,) = completed.stderr.decode().splitlines()
     assert "bad.png: is not a picture" in line
     for name in names:
         stream = name.replace("png", "mtm")
@@ -46,8 +46,10 @@ def test_measurements_are_those_of_one_process(scheduler, otters, tmp_path):
     options = "--codec", "jpeg", "--quality", "20,80", "-m", "psnr"
     found = {}
     for name, more in (("here", ()), ("there", ("--dask", scheduler))):
-        done = inside("evaluate", tmp_path / "pictures", *options, "--out", tmp_path / name, *more)
-        assert done.returncode == 0, done.stderr.decode()
+        completed = inside(
+            "evaluate", tmp_path / "pictures", *options, "--out", tmp_path / name, *more
+        )
+        assert completed.returncode == 0, completed.stderr.decode()
         rows = [
             json.loads(line)
             for line in (tmp_path / name / "results.jsonl").read_text().splitlines()
@@ -73,8 +75,10 @@ def test_measurements_are_those_of_one_process(scheduler, otters, tmp_path):
 def test_no_scheduler_is_one_line(otters, tmp_path, monkeypatch):
     monkeypatch.setattr("metamer.codec.system.cluster.WAIT", "1s")
     otters.save(tmp_path / "a.png")
-    done = inside("encode", tmp_path / "a.png", "--dask", "tcp://127.0.0.1:9")
-    assert done.returncode == 1 and b"no Dask scheduler at tcp://127.0.0.1:9" in done.stderr
-    assert len(done.stderr.splitlines()) == 1
-    done = inside("encode", "-", "--dask", "tcp://127.0.0.1:9")
-    assert done.returncode == 2
+    completed = inside("encode", tmp_path / "a.png", "--dask", "tcp://127.0.0.1:9")
+    assert (
+        completed.returncode == 1 and b"no Dask scheduler at tcp://127.0.0.1:9" in completed.stderr
+    )
+    assert len(completed.stderr.splitlines()) == 1
+    completed = inside("encode", "-", "--dask", "tcp://127.0.0.1:9")
+    assert completed.returncode == 2

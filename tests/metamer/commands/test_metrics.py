@@ -138,7 +138,7 @@ def test_missing_weights_say_how_to_get_them(tmp_path, coarse):
 
 
 def test_recover_draws_a_sheet(tmp_path):
-    done = run_metamer(
+    completed = run_metamer(
         "metrics",
         "recover",
         OTTERS,
@@ -151,12 +151,12 @@ def test_recover_draws_a_sheet(tmp_path):
         "--out",
         tmp_path,
     )
-    assert done.returncode == 0 and done.stdout.startswith(b"mse: ")
+    assert completed.returncode == 0 and completed.stdout.startswith(b"mse: ")
     assert Image.open(tmp_path / "recoveries-noise.png").width > 300
 
 
 def test_efficacy_tables_and_draws(tmp_path):
-    done = inside(
+    completed = inside(
         "metrics",
         "efficacy",
         "squeeze",
@@ -167,7 +167,7 @@ def test_efficacy_tables_and_draws(tmp_path):
         "--out",
         tmp_path / "out",
     )
-    assert done.returncode == 0, done.stderr.decode()
+    assert completed.returncode == 0, completed.stderr.decode()
     rows = list(csv.DictReader((tmp_path / "out" / "efficacy.csv").open()))
     assert len(rows) == 64 + 2 * (128 + 256 + 384 + 512) and all(
         float(row["efficacy"]) >= 0 for row in rows
@@ -177,7 +177,7 @@ def test_efficacy_tables_and_draws(tmp_path):
 
 
 def test_tolerance_and_neighbours_draw_and_tabulate(tmp_path, otters):
-    done = inside(
+    completed = inside(
         "metrics",
         "tolerance",
         ROOT / "examples",
@@ -188,7 +188,9 @@ def test_tolerance_and_neighbours_draw_and_tabulate(tmp_path, otters):
         "--out",
         tmp_path / "out",
     )
-    assert done.returncode == 0 and "shift 1 px" in done.stdout.decode(), done.stderr.decode()
+    assert completed.returncode == 0 and "shift 1 px" in completed.stdout.decode(), (
+        completed.stderr.decode()
+    )
     for clip in range(2):
         (tmp_path / f"clip{clip}").mkdir()
         for frame in range(3):
@@ -196,7 +198,7 @@ def test_tolerance_and_neighbours_draw_and_tabulate(tmp_path, otters):
             otters.crop((left, 0, left + 200, 180)).save(
                 tmp_path / f"clip{clip}" / f"{frame:02d}.png"
             )
-    done = inside(
+    completed = inside(
         "metrics",
         "neighbours",
         tmp_path / "clip0",
@@ -206,7 +208,9 @@ def test_tolerance_and_neighbours_draw_and_tabulate(tmp_path, otters):
         "--out",
         tmp_path / "out",
     )
-    assert done.returncode == 0 and "another clip" in done.stdout.decode(), done.stderr.decode()
+    assert completed.returncode == 0 and "another clip" in completed.stdout.decode(), (
+        completed.stderr.decode()
+    )
     for name in ("tolerance", "neighbours"):
         assert json.loads((tmp_path / "out" / f"{name}.json").read_text())
         assert Image.open(tmp_path / "out" / f"{name}.png").width > 500

@@ -61,8 +61,8 @@ def test_ssim_of_luma_is_piq_s(size):
     reference = reference.clamp(0, 1)
     image = (reference + 0.05 * torch.randn_like(reference)).clamp(0, 1)
     weights = torch.tensor([0.299, 0.587, 0.114]).view(1, 3, 1, 1)
-    wanted = piq.ssim(*((x * weights).sum(1, keepdim=True) for x in (image, reference)))
-    assert create("ssim-luma")(reference, image).item() == pytest.approx(wanted.item(), abs=2e-5)
+    expected = piq.ssim(*((x * weights).sum(1, keepdim=True) for x in (image, reference)))
+    assert create("ssim-luma")(reference, image).item() == pytest.approx(expected.item(), abs=2e-5)
 
 
 def test_flip_is_the_package_s_and_knows_the_viewing_distance():

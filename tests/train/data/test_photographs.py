@@ -106,8 +106,8 @@ def test_damaged_pictures_are_passed_over(many, capsys):
     first, again = (Crops(Photographs(find(many)[0], memory=0), 64, 1) for _ in range(2))
     for index in range(300):
         assert torch.equal(first[index], again[index])
-    told = capsys.readouterr().err.splitlines()
-    assert sorted(line.split()[1].rstrip(":") for line in told) == sorted(
+    lines = capsys.readouterr().err.splitlines()
+    assert sorted(line.split()[1].rstrip(":") for line in lines) == sorted(
         str(many / name) for name in ("03.png", "17.png") for _ in range(2)
     )
 

@@ -73,9 +73,9 @@ def test_they_are_what_files_decode_to(folder, pictures, tiny_model):
                 model=tiny_model,
                 lossless=False,
             )
-            wanted = metamer.decode_latents(stream, model=tiny_model)
+            expected = metamer.decode_latents(stream, model=tiny_model)
             np.testing.assert_array_equal(
-                entry.latents(quality, slice(None), slice(None)).numpy(), wanted
+                entry.latents(quality, slice(None), slice(None)).numpy(), expected
             )
             bits = 8 * len(stream) / (pixels.shape[0] * pixels.shape[1])
             assert bpp < bits and bpp == pytest.approx(bits, rel=0.1, abs=0.01)
@@ -83,7 +83,7 @@ def test_they_are_what_files_decode_to(folder, pictures, tiny_model):
             entry.image(slice(16, 48), slice(0, 32)).permute(1, 2, 0), pixels[16:48, :32]
         )
         torch.testing.assert_close(entry.affine, pictures.affine(number))
-    assert model.latents == wanted.shape[2]
+    assert model.latents == expected.shape[2]
 
 
 def test_large_photographs_are_tiled_as_files_are(otters, tiny_model, monkeypatch):

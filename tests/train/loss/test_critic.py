@@ -82,12 +82,12 @@ def test_size():
         + 512
         + 1
     )
-    for options, wanted in (
+    for options, expected in (
         (CriticOptions(), condition + layers),
         (CriticOptions(spectral_norm=False), condition + layers),
         (CriticOptions(conditional=False), layers - 12 * 64 * 16),
     ):
-        assert sum(p.numel() for p in PatchCritic(384, 9, options).parameters()) == wanted
+        assert sum(p.numel() for p in PatchCritic(384, 9, options).parameters()) == expected
 
 
 def test_patches_see_no_further_than_their_field():
@@ -204,8 +204,8 @@ def test_judgement_is_that_of_the_critic(sees):
     one = opponent(input=sees)
     decoded, latent, weights = seen()
     with torch.no_grad():
-        wanted = F.softplus(-one.critic.eval()(decoded, latent, weights)).mean((1, 2, 3))
-    torch.testing.assert_close(one.judge(decoded, latent, weights), wanted)
+        expected = F.softplus(-one.critic.eval()(decoded, latent, weights)).mean((1, 2, 3))
+    torch.testing.assert_close(one.judge(decoded, latent, weights), expected)
 
 
 def test_learning_leaves_the_codec_alone():

@@ -180,8 +180,8 @@ def test_what_the_start_was():
     """``start`` is the mix of what the codec decoded, ``rates`` its bits a pixel."""
     found = balanced(**{"mse": 1.0, "power_3.0_0.5": 1.0})
     error = torch.exp(log_error(LEVEL))
-    wanted = 0.5 * error + 0.5 * 3 * error**0.5 * found.scale[:, 1]
-    torch.testing.assert_close(found.start, wanted, atol=0, rtol=1e-4)
+    expected = 0.5 * error + 0.5 * 3 * error**0.5 * found.scale[:, 1]
+    torch.testing.assert_close(found.start, expected, atol=0, rtol=1e-4)
     torch.testing.assert_close(found.rates, 0.1 * torch.exp(0.6 * LEVEL), atol=0, rtol=1e-4)
 
 

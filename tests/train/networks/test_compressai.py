@@ -90,12 +90,12 @@ def test_each_trains_and_exports_what_compressai_loads(name, photographs, tmp_pa
     image = torch.from_numpy(np.asarray(picture).copy()).permute(2, 0, 1)[None].float() / 255
     with torch.no_grad():
         coded = model.compress(image)
-        wanted = model.decompress(coded["strings"], coded["shape"])["x_hat"]
+        expected = model.decompress(coded["strings"], coded["shape"])["x_hat"]
     codec = get_codec(f"compressai:{name}@{path}")
     data = codec.encode(picture, codec.settings[0])
     assert len(data) > sum(len(part[0]) for part in coded["strings"])
     found = torch.from_numpy(np.asarray(codec.decode(data)).copy()).permute(2, 0, 1)
-    assert (found - 255 * wanted[0].clamp(0, 1)).abs().max() <= 0.51
+    assert (found - 255 * expected[0].clamp(0, 1)).abs().max() <= 0.51
 
 
 def test_ten_steps_resume_to_the_last_bit(photographs, tmp_path, monkeypatch):
@@ -136,7 +136,7 @@ def test_everything_at_once_on_one_process_and_on_two(photographs, tmp_path):
     conditions = alone["critic"]["model"]["condition.parametrizations.weight.original"]
     assert conditions.shape[1] == SIZES["bmshj2018-hyperprior"][1] + 1  # and one quality
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    done = subprocess.run(
+    completed = subprocess.run(
         [
             *(sys.executable, "-m", "torch.distributed.run", "--standalone"),
             *("--nproc-per-node", "2", "-m", "metamer.cli", "train", tmp_path / "recipe.yaml"),
@@ -147,7 +147,7 @@ def test_everything_at_once_on_one_process_and_on_two(photographs, tmp_path):
         cwd=ROOT,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    assert done.returncode == 0, done.stderr.decode()
+    assert completed.returncode == 0, completed.stderr.decode()
     together = checkpoints.load(tmp_path / "two" / checkpoints.CHECKPOINT)
     assert together["step"] == 2
     off = [

@@ -56,16 +56,18 @@ def test_it_trains_resumes_and_exports(installed, photographs, tmp_path):
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
     command = ("train", tmp_path / "recipe.yaml", "--data", photographs, "--out", tmp_path / "run")
     for more in ((), ("--resume", "--set", "stages.0.final_learning_rate_share=0.05")):
-        done = run(installed, *command, *more)
-        assert done.returncode == 0, done.stderr
+        completed = run(installed, *command, *more)
+        assert completed.returncode == 0, completed.stderr
     rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     steps = [row for row in rows if "loss" in row]
     assert [row["step"] for row in steps] == [1, 2]
     assert all(row["each"]["charbonnier"] > 0 and row["critic"] > 0 for row in steps)
     (levels,) = (row["validation"] for row in rows if "validation" in row)
     assert [level["level"] for level in levels] == [0, 1, 2] and levels[0]["bpp"] > 0
-    done = run(installed, "export", tmp_path / "run", "-o", tmp_path / "own.pth", "--name", "mine")
-    assert done.returncode == 0, done.stderr
+    completed = run(
+        installed, "export", tmp_path / "run", "-o", tmp_path / "own.pth", "--name", "mine"
+    )
+    assert completed.returncode == 0, completed.stderr
     saved = torch.load(tmp_path / "own.pth", weights_only=True)
     assert saved["card"]["name"] == "mine" and saved["card"]["steps"] == 2
     assert saved["state_dict"]["log_step"].shape == (3, 8)
@@ -79,11 +81,11 @@ def test_editors_complete_what_it_takes(installed):
 
 def test_without_it_the_recipe_is_refused(tmp_path, photographs):
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
-    done = run(
+    completed = run(
         "", "train", tmp_path / "recipe.yaml", "--data", photographs, "--out", tmp_path / "r"
     )
-    assert done.returncode == 1 and "network.architecture: one of metamer" in done.stderr
-    assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "r").exists()
+    assert completed.returncode == 1 and "network.architecture: one of metamer" in completed.stderr
+    assert len(completed.stderr.splitlines()) == 1 and not (tmp_path / "r").exists()
 
 
 class Point:

@@ -43,8 +43,8 @@ def rows(run: Path) -> list[dict]:
 
 
 def command(*arguments):
-    done = inside("train", *arguments)
-    return done.returncode, done.stderr.decode()
+    completed = inside("train", *arguments)
+    return completed.returncode, completed.stderr.decode()
 
 
 def test_a_run_in_a_loop_of_ones_own(values, photographs, tmp_path):
@@ -156,10 +156,10 @@ def test_the_best_of_a_stage_is_kept(values, photographs, tmp_path, monkeypatch)
     )
     best = tmp_path / "run" / "best.pt"
     with Run(values, photographs, tmp_path / "run") as run:
-        for wanted in (1, 2, 2):
+        for expected in (1, 2, 2):
             run.step()
             run.validate()
-            assert checkpoints.load(best)["step"] == wanted
+            assert checkpoints.load(best)["step"] == expected
         run.step()
         run.save()
         run.step()
@@ -223,9 +223,9 @@ def test_rows_are_means_of_the_steps_between(tmp_path):
 
 
 def test_a_dry_run_says_what_a_run_needs_and_writes_nothing(path, photographs, tmp_path):
-    done = inside("train", path, "--data", photographs, "--out", tmp_path / "run", "--dry-run")
-    told = done.stdout.decode()
-    assert done.returncode == 0 and not (tmp_path / "run").exists()
+    completed = inside("train", path, "--data", photographs, "--out", tmp_path / "run", "--dry-run")
+    told = completed.stdout.decode()
+    assert completed.returncode == 0 and not (tmp_path / "run").exists()
     for words in (
         "CPU, ",
         "float32",
@@ -244,10 +244,10 @@ def test_a_dry_run_says_what_a_run_needs_and_writes_nothing(path, photographs, t
 
 
 def test_a_dry_run_finds_what_is_wrong(path, photographs, tmp_path):
-    done = inside(
+    completed = inside(
         "train", path, "--data", tmp_path / "absent", "--out", tmp_path / "run", "--dry-run"
     )
-    assert done.returncode == 1 and b"no such folder" in done.stderr
+    assert completed.returncode == 1 and b"no such folder" in completed.stderr
 
 
 @pytest.mark.parametrize(
@@ -269,8 +269,8 @@ def test_a_run_on_a_stream_goes_on_with_the_same_sample(values, photographs, tmp
     monkeypatch.setattr(
         "metamer.train.data.streams.Stream.__init__.__defaults__", (0, "cpu", 1, 30_000)
     )
-    done = inside("data", "pack", photographs, "--out", tmp_path / "shards", "--side", 128)
-    assert done.returncode == 0
+    completed = inside("data", "pack", photographs, "--out", tmp_path / "shards", "--side", 128)
+    assert completed.returncode == 0
     values["validate_every"] = 100
     for name in ("whole", "parts"):
         with Run(values, tmp_path / "shards", tmp_path / name) as run:

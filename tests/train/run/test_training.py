@@ -314,13 +314,13 @@ def test_a_killed_run_resumes_to_the_same_weights(tiny_run, photographs, tmp_pat
     path.write_text(TINY_RECIPE.replace("log_every: 4", "log_every: 1"))
     for moment, last_row, kept in ((28, 27, 25), (45, 45, 40)):
         resume = ["resume"] if kept > 25 else []
-        done = subprocess.run(
+        completed = subprocess.run(
             [sys.executable, "-c", KILLER, str(moment), path, photographs, run, *resume],
             cwd=ROOT,
             capture_output=True,
             timeout=300,
         )
-        assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+        assert completed.returncode == -signal.SIGKILL, completed.stderr.decode()
         assert max(row["step"] for row in rows(run)) == last_row
         assert checkpoints.load(run / "checkpoint.pt")["step"] == kept and last_row - kept <= 5
     training.train(load_recipe(path), [photographs], run, resume=True)
@@ -577,8 +577,8 @@ def test_the_loss_is_rate_and_weighted_distortion(beginning, photographs):
     scale = 0.01 * 2**level
     bpp = made.bits / 96**2
     multiplier = 0.0008 * (0.01 / 0.0008) ** (level / 3)
-    wanted = bpp + multiplier * 255**2 * (0.25 * mse + 0.75 * scale * ssim)
-    torch.testing.assert_close(found["loss"], wanted)
+    expected = bpp + multiplier * 255**2 * (0.25 * mse + 0.75 * scale * ssim)
+    torch.testing.assert_close(found["loss"], expected)
 
 
 def test_a_files_rate_is_counted_beside_the_proxys(beginning, photographs):
@@ -692,8 +692,8 @@ def test_the_commands_start_goes_before_the_recipes(tiny_run, photographs, tmp_p
     command = ("train", tmp_path / "recipe.yaml", "--data", photographs, "--out", tmp_path / "run")
     refused = run_metamer(*command)
     assert refused.returncode == 1 and "say start: base" in refused.stderr.decode()
-    done = run_metamer(*command, "--start", tiny_run / "checkpoint.pt")
-    assert done.returncode == 0, done.stderr.decode()
+    completed = run_metamer(*command, "--start", tiny_run / "checkpoint.pt")
+    assert completed.returncode == 0, completed.stderr.decode()
     assert checkpoints.load(tmp_path / "run" / "checkpoint.pt")["recipe"]["start"] == str(
         tiny_run / "checkpoint.pt"
     )

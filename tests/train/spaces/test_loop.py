@@ -213,24 +213,25 @@ def test_a_space_takes_no_start(path, tmp_path):
 
 def test_the_command_line_says_what_is_wrong(tmp_path):
     (tmp_path / "bad.yaml").write_text(RECIPE.replace("space: line", "space: pimm"))
-    done = run_metamer(
+    completed = run_metamer(
         "train", tmp_path / "bad.yaml", "--data", tmp_path, "--out", tmp_path / "run"
     )
     assert (
-        done.returncode == 1
-        and done.stderr.decode().count("\n") == 1
-        and "did you mean 'pim'" in done.stderr.decode()
+        completed.returncode == 1
+        and completed.stderr.decode().count("\n") == 1
+        and "did you mean 'pim'" in completed.stderr.decode()
     )
-    done = run_metamer("export", tmp_path / "absent")
-    assert done.returncode == 1 and done.stderr.decode().count("\n") == 1
+    completed = run_metamer("export", tmp_path / "absent")
+    assert completed.returncode == 1 and completed.stderr.decode().count("\n") == 1
 
 
 def test_a_space_takes_no_shards(tmp_path):
-    done = inside(
+    completed = inside(
         "train", ROOT / "train/recipes/perceptnet.yaml", "--data", "hf:x", "--out", tmp_path
     )
     assert (
-        done.returncode == 1 and b"is trained on folders of pictures, not on shards" in done.stderr
+        completed.returncode == 1
+        and b"is trained on folders of pictures, not on shards" in completed.stderr
     )
 
 
@@ -238,6 +239,6 @@ def test_a_space_is_trained_by_one_process(photographs, tmp_path, monkeypatch):
     """Two would train it twice, into one log."""
     monkeypatch.setenv("WORLD_SIZE", "2")
     recipe = ROOT / "train/recipes/perceptnet.yaml"
-    done = inside("train", recipe, "--data", photographs, "--out", tmp_path / "run")
-    assert done.returncode == 1 and b"start it without torchrun" in done.stderr
-    assert len(done.stderr.splitlines()) == 1 and not (tmp_path / "run").exists()
+    completed = inside("train", recipe, "--data", photographs, "--out", tmp_path / "run")
+    assert completed.returncode == 1 and b"start it without torchrun" in completed.stderr
+    assert len(completed.stderr.splitlines()) == 1 and not (tmp_path / "run").exists()

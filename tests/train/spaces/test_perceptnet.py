@@ -188,10 +188,10 @@ def test_command_resumes_to_the_same_weights_and_they_export(
     with pytest.raises(KeyboardInterrupt):
         loop.train(recipe.load(path), [photographs], tmp_path / "broken")
     assert load(tmp_path / "broken" / CHECKPOINT)["step"] == 4
-    done = run_metamer(
+    completed = run_metamer(
         "train", path, "--data", photographs, "--out", tmp_path / "broken", "--resume"
     )
-    assert done.returncode == 0, done.stderr.decode()
+    assert completed.returncode == 0, completed.stderr.decode()
     weights = [load(tmp_path / run / CHECKPOINT) for run in ("whole", "broken")]
     for kind in ("model", "average"):
         assert all(

@@ -106,8 +106,10 @@ def test_training_through_the_command_learns_resumes_and_ships(run, photographs,
     """The command's run equals, bit for bit, one that is interrupted and resumed."""
     parts = run.with_name("parts")
     shutil.copytree(run, parts)
-    done = run_metamer("train", run.parent / "recipe.yaml", "--data", photographs, "--out", run)
-    assert done.returncode == 0, done.stderr.decode()
+    completed = run_metamer(
+        "train", run.parent / "recipe.yaml", "--data", photographs, "--out", run
+    )
+    assert completed.returncode == 0, completed.stderr.decode()
 
     original = task.VisibilityTask.draw
 
