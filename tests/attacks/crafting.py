@@ -93,11 +93,11 @@ def model(
     """A ModelProto; in_graph, extra: more fields of the graph, of the model."""
     graph = b"".join(
         [
-            *(field(1, each) for each in nodes),
+            *(field(1, part) for part in nodes),
             field(2, "graph"),
-            *(field(5, each) for each in tensors),
-            *(field(11, each) for each in inputs),
-            *(field(12, each) for each in outputs),
+            *(field(5, part) for part in tensors),
+            *(field(11, part) for part in inputs),
+            *(field(12, part) for part in outputs),
             in_graph,
         ]
     )
@@ -139,9 +139,9 @@ def members(name: str) -> dict[str, bytes]:
         return {entry: archive.read(entry) for entry in archive.namelist()}
 
 
-def write(path: Path, held: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> Path:
+def write(path: Path, contents: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> Path:
     with zipfile.ZipFile(path, "w", compression) as archive:
-        for name, data in held.items():
+        for name, data in contents.items():
             archive.writestr(name, data)
     return path
 
@@ -154,26 +154,26 @@ def model_file(
 
     None: without the member.
     """
-    held = dict(members("base.metamer"))
+    contents = dict(members("base.metamer"))
     if card is not None:
-        held["model.json"] = (
+        contents["model.json"] = (
             card
             if isinstance(card, bytes)
-            else json.dumps(json.loads(held["model.json"]) | card).encode()
+            else json.dumps(json.loads(contents["model.json"]) | card).encode()
         )
     for name, value in replaced.items():
-        full = next((each for each in held if each.startswith(f"{name}.")), f"{name}.npy")
+        full = next((member for member in contents if member.startswith(f"{name}.")), f"{name}.npy")
         if value is None:
-            del held[full]
+            del contents[full]
         else:
-            held[full] = npy(value) if isinstance(value, np.ndarray) else value
-    return write(path, held)
+            contents[full] = npy(value) if isinstance(value, np.ndarray) else value
+    return write(path, contents)
 
 
 def decoder_file(path: Path, graph: bytes, **card) -> Path:
     """A decoder file for base's streams."""
-    held = json.loads(members("perceptnet.decoder")["model.json"]) | card
-    return write(path, {"model.json": json.dumps(held).encode(), "synthesis.onnx": graph})
+    card_fields = json.loads(members("perceptnet.decoder")["model.json"]) | card
+    return write(path, {"model.json": json.dumps(card_fields).encode(), "synthesis.onnx": graph})
 
 
 def npy(array: np.ndarray) -> bytes:

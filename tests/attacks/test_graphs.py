@@ -57,9 +57,9 @@ def test_files_are_not_read(location, tmp_path, monkeypatch):
     (tmp_path / "secret.bin").write_bytes(bytes(4 * 384))
     monkeypatch.chdir(tmp_path)
     add = node("Add", ["latent", "leak"], ["more"])
-    for where in ("initializer", "attribute"):
+    for place in ("initializer", "attribute"):
         leak = external("leak", location.format(folder=tmp_path), 384)
-        if where == "initializer":
+        if place == "initializer":
             graph = synthesis([add, node("Identity", ["more"], ["image"])], [leak])
         else:
             value = field(5, field(1, "value") + field(5, leak) + field(20, 4))
@@ -157,7 +157,9 @@ def whole(name: str, value: int) -> bytes:
 
 def doubled(times: int) -> list[bytes]:
     names = ["latent", *(f"x{index}" for index in range(times))]
-    return [node("Concat", [one, one], [other], axis=1) for one, other in pairwise(names)]
+    return [
+        node("Concat", [source, source], [target], axis=1) for source, target in pairwise(names)
+    ]
 
 
 @pytest.mark.parametrize(
@@ -351,10 +353,12 @@ def test_shipped_graphs_are_told_what_they_take(name):
             graph, {"image": (64, 96), "latent": (5, 7), "context": (5, 7), "hyper": (2, 3)}
         )
         cost = infer_cost(graph, small)
-        found = Session(data, entry, 1).run(
-            **{each: np.ones(shape, np.float32) for each, shape in small.items()}
+        outputs = Session(data, entry, 1).run(
+            **{port: np.ones(shape, np.float32) for port, shape in small.items()}
         )
-        assert [value.shape for value in cost.outputs.values()] == [array.shape for array in found]
+        assert [value.shape for value in cost.outputs.values()] == [
+            array.shape for array in outputs
+        ]
         large = shapes(
             graph,
             {"image": (1024, 1024), "latent": (70, 70), "context": (64, 64), "hyper": (16, 16)},

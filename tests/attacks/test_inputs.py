@@ -37,11 +37,11 @@ def photo(tmp_path) -> Path:
     return tmp_path / "photo.png"
 
 
-def told(done) -> str:
+def told(completed) -> str:
     """The one line of a run that failed."""
-    lines = done.stderr.decode().strip().splitlines()
-    assert done.returncode == 1 and len(lines) == 1 and "Traceback" not in lines[0], (
-        done.stderr.decode()
+    lines = completed.stderr.decode().strip().splitlines()
+    assert completed.returncode == 1 and len(lines) == 1 and "Traceback" not in lines[0], (
+        completed.stderr.decode()
     )
     return lines[0]
 
@@ -76,18 +76,18 @@ def entry(kind: int, value: bytes, order: str = "<") -> bytes:
 @pytest.mark.parametrize("name", ["PNG", "JPEG", "WEBP"])
 def test_orientation_of_every_type_is_applied_once(kind, value, order, name):
     data = saved(PHOTO, name, exif=b"Exif\0\0" + entry(kind, value, order))
-    taken = load_picture(io.BytesIO(data))
-    assert taken.image.size == PHOTO.size[::-1] and exif.orientation(taken.exif) == 1
+    loaded = load_picture(io.BytesIO(data))
+    assert loaded.image.size == PHOTO.size[::-1] and exif.orientation(loaded.exif) == 1
     turned = PHOTO.transpose(Image.Transpose.ROTATE_270)
     if name == "PNG":
-        assert taken.image == turned
-    again = taken.image.copy()
-    again.info["exif"] = taken.exif
-    assert convert_picture(again).image == taken.image
+        assert loaded.image == turned
+    saved_again = loaded.image.copy()
+    saved_again.info["exif"] = loaded.exif
+    assert convert_picture(saved_again).image == loaded.image
 
 
 @pytest.mark.parametrize(
-    "said",
+    "attributes",
     [
         b'tiff:Orientation="6"',
         b'tiff:Orientation=" 6 "',
@@ -98,9 +98,9 @@ def test_orientation_of_every_type_is_applied_once(kind, value, order, name):
     ],
 )
 @pytest.mark.parametrize("with_exif", [False, True])
-def test_orientation_in_xmp_is_applied_once_and_becomes_1(said, with_exif):
+def test_orientation_in_xmp_is_applied_once_and_becomes_1(attributes, with_exif):
     """Where EXIF says it too, EXIF decides."""
-    packet = b"<x:xmpmeta><rdf:Description " + said + b" dc:title='6'/></x:xmpmeta>"
+    packet = b"<x:xmpmeta><rdf:Description " + attributes + b" dc:title='6'/></x:xmpmeta>"
     data = saved(
         PHOTO,
         "WEBP",
@@ -108,12 +108,12 @@ def test_orientation_in_xmp_is_applied_once_and_becomes_1(said, with_exif):
         xmp=packet,
         exif=b"Exif\0\0" + crafting.exif(6) if with_exif else b"",
     )
-    taken = load_picture(io.BytesIO(data))
-    assert taken.image.size == PHOTO.size[::-1]
+    loaded = load_picture(io.BytesIO(data))
+    assert loaded.image.size == PHOTO.size[::-1]
     assert (
-        taken.xmp == packet.replace(b"6", b"1", 1)
-        if b"xmlns" not in said
-        else taken.xmp.count(b"6") == 1
+        loaded.xmp == packet.replace(b"6", b"1", 1)
+        if b"xmlns" not in attributes
+        else loaded.xmp.count(b"6") == 1
     )
 
 
@@ -123,11 +123,11 @@ def test_orientation_in_xmp_is_applied_once_and_becomes_1(said, with_exif):
 def test_nothing_of_the_process_is_changed():
     """Concurrent calls left Pillow's limit and the filters of warnings changed."""
     filters, limit = list(warnings.filters), Image.MAX_IMAGE_PIXELS
-    data, seen, stop = saved(PHOTO, "PNG"), set(), threading.Event()
+    data, states, stop = saved(PHOTO, "PNG"), set(), threading.Event()
 
     def watch() -> None:
         while not stop.is_set():
-            seen.add((Image.MAX_IMAGE_PIXELS, tuple(map(str, warnings.filters))))
+            states.add((Image.MAX_IMAGE_PIXELS, tuple(map(str, warnings.filters))))
 
     def work(number: int) -> None:
         for _ in range(20):
@@ -142,7 +142,7 @@ def test_nothing_of_the_process_is_changed():
         worker.join()
     stop.set()
     watcher.join()
-    assert seen == {(limit, tuple(map(str, filters)))}
+    assert states == {(limit, tuple(map(str, filters)))}
 
 
 def test_large_pictures_are_allowed_by_the_caller_alone(monkeypatch):
@@ -163,14 +163,14 @@ def test_large_pictures_are_allowed_by_the_caller_alone(monkeypatch):
 )
 def test_no_input_starts_another_program(data, monkeypatch, tmp_path):
     """A Ghostscript of ours stands first on the path: it is not run."""
-    program, ran = tmp_path / "gs", tmp_path / "ran"
-    program.write_text(f"#!/bin/sh\ntouch {ran}\n")
+    program, marker = tmp_path / "gs", tmp_path / "ran"
+    program.write_text(f"#!/bin/sh\ntouch {marker}\n")
     program.chmod(0o755)
     (tmp_path / "a.png").write_bytes(data)
-    done = run_metamer(
+    completed = run_metamer(
         "encode", tmp_path / "a.png", env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     )
-    assert "not a picture" in told(done) and not ran.exists()
+    assert "not a picture" in told(completed) and not marker.exists()
     assert not {"EPS", "PSD", "WMF", "FPX", "MIC"} & set(FORMATS)
 
 
@@ -215,8 +215,8 @@ def test_the_command_does_not_either(command, suffix, monkeypatch, photo):
         return before(*arguments, **options)
 
     monkeypatch.setattr(home, command, slow)
-    done = inside(command, photo if command == "encode" else stream, "-o", target)
-    assert "exists; use --force" in told(done) and target.read_bytes() == b"precious"
+    completed = inside(command, photo if command == "encode" else stream, "-o", target)
+    assert "exists; use --force" in told(completed) and target.read_bytes() == b"precious"
     assert (
         inside(
             command, photo if command == "encode" else stream, "-o", target, "--force"
@@ -285,12 +285,12 @@ def test_closed_streams_are_one_line(arguments, closed, line, photo):
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
 def test_work_on_files_needs_no_streams(closed, photo):
     """And what is written holds nothing that was meant for a stream."""
-    other = photo.with_name("other.png")
-    other.write_bytes(photo.read_bytes())
-    assert run(("encode", photo, other), closed).returncode == 0
+    second_photo = photo.with_name("other.png")
+    second_photo.write_bytes(photo.read_bytes())
+    assert run(("encode", photo, second_photo), closed).returncode == 0
     assert (
         photo.with_suffix(".mtm").read_bytes()
-        == other.with_suffix(".mtm").read_bytes()
+        == second_photo.with_suffix(".mtm").read_bytes()
         == metamer.encode(photo)
     )
     assert (
@@ -299,8 +299,8 @@ def test_work_on_files_needs_no_streams(closed, photo):
         ).returncode
         == 0
     )
-    back = np.asarray(Image.open(photo.with_name("back.png")))
-    np.testing.assert_array_equal(back, np.asarray(metamer.decode(photo.with_suffix(".mtm"))))
+    decoded = np.asarray(Image.open(photo.with_name("back.png")))
+    np.testing.assert_array_equal(decoded, np.asarray(metamer.decode(photo.with_suffix(".mtm"))))
 
 
 # Names
@@ -311,8 +311,8 @@ ESCAPE = "a\x1b[31m\x07\x9b1mred\u202e.png"
 def test_names_are_shown_without_what_a_terminal_obeys(tmp_path):
     (tmp_path / ESCAPE).write_bytes(b"nothing")
     PHOTO.save(tmp_path / f"good{ESCAPE}")
-    done = run_metamer("encode", tmp_path / ESCAPE)
-    assert "\\x1b[31m\\x07\\x9b1mred\\u202e.png: is not a picture" in told(done)
+    completed = run_metamer("encode", tmp_path / ESCAPE)
+    assert "\\x1b[31m\\x07\\x9b1mred\\u202e.png: is not a picture" in told(completed)
     assert run_metamer("encode", tmp_path / f"good{ESCAPE}").returncode == 0
     stream = (tmp_path / f"good{ESCAPE}").with_suffix(".mtm")
     for arguments in (
@@ -322,9 +322,14 @@ def test_names_are_shown_without_what_a_terminal_obeys(tmp_path):
         ("encode", stream, "-o", f"{tmp_path}/x\x1b[31m.mtm"),
         ("encode", tmp_path / f"absent{ESCAPE}"),
     ):
-        done = run_metamer(*arguments)
-        assert not {b"\x1b", b"\x07"} & {bytes([byte]) for byte in done.stdout + done.stderr}
-        assert b"Traceback" not in done.stderr and b"\xe2\x80\xae" not in done.stderr + done.stdout
+        completed = run_metamer(*arguments)
+        assert not {b"\x1b", b"\x07"} & {
+            bytes([byte]) for byte in completed.stdout + completed.stderr
+        }
+        assert (
+            b"Traceback" not in completed.stderr
+            and b"\xe2\x80\xae" not in completed.stderr + completed.stdout
+        )
 
 
 def test_names_that_are_no_utf_8(tmp_path):
@@ -393,18 +398,18 @@ def test_a_chain_of_pages_is_not_walked(monkeypatch):
     took four seconds.
     """
     data = saved(PHOTO, "TIFF", save_all=True, append_images=[PHOTO] * 40)
-    sought = []
+    frames = []
     from PIL import TiffImagePlugin
 
     before = TiffImagePlugin.TiffImageFile._seek
     monkeypatch.setattr(
         TiffImagePlugin.TiffImageFile,
         "_seek",
-        lambda self, frame: sought.append(frame) or before(self, frame),
+        lambda self, frame: frames.append(frame) or before(self, frame),
     )
     with pytest.raises(ImageError, match="several frames or pages"):
         load_picture(io.BytesIO(data))
-    assert max(sought) <= 1
+    assert max(frames) <= 1
 
 
 def test_what_libraries_print_stays_out_of_sight(tmp_path):
@@ -413,8 +418,8 @@ def test_what_libraries_print_stays_out_of_sight(tmp_path):
     assert data[8:12] == b"\xff\xd8\xff\xc0"
     # "JPEGLib: Unsupported marker type 0xf5."
     (tmp_path / "a.tif").write_bytes(data[:11] + b"\xf5" + data[12:])
-    done = run_metamer("encode", tmp_path / "a.tif")
-    assert "a.tif: cannot be decoded" in told(done)
+    completed = run_metamer("encode", tmp_path / "a.tif")
+    assert "a.tif: cannot be decoded" in told(completed)
     assert b"JPEGLib" in run_metamer("--debug", "encode", tmp_path / "a.tif").stderr
 
 
@@ -423,45 +428,45 @@ def test_what_libraries_print_stays_out_of_sight(tmp_path):
 
 def watching(*arguments, **options) -> tuple[int, str]:
     """Exit status and what a terminal shows of standard error."""
-    ours, theirs = pty.openpty()
-    process = subprocess.Popen([*METAMER, *map(str, arguments)], stderr=theirs, **options)
-    os.close(theirs)
-    shown = b""
+    terminal, process_end = pty.openpty()
+    process = subprocess.Popen([*METAMER, *map(str, arguments)], stderr=process_end, **options)
+    os.close(process_end)
+    output = b""
     while True:
         try:
-            part = os.read(ours, 4096)
+            part = os.read(terminal, 4096)
         except OSError:  # the other end is closed
             break
         if not part:
             break
-        shown += part
-    os.close(ours)
-    return process.wait(), shown.decode()
+        output += part
+    os.close(terminal)
+    return process.wait(), output.decode()
 
 
 def test_a_person_is_told_what_was_done(photo, tmp_path):
-    stream, back = photo.with_suffix(".mtm"), tmp_path / "back.png"
-    status, shown = watching("encode", "photo.png", "-q", 20, cwd=tmp_path)
+    stream, decoded = photo.with_suffix(".mtm"), tmp_path / "back.png"
+    status, output = watching("encode", "photo.png", "-q", 20, cwd=tmp_path)
     before, after = photo.stat().st_size, stream.stat().st_size
     bpp = f"{8 * after / (48 * 32):.2f} bpp"
-    assert status == 0 and shown.count("\n") == 1
-    assert shown.startswith(f"photo.png → photo.mtm {before / 1000:.1f} KB → {after} B, {bpp}, ")
-    assert shown.rstrip().endswith(" s")
-    status, shown = watching("decode", "photo.mtm", "-o", "back.png", cwd=tmp_path)
-    assert status == 0 and shown.count("\n") == 1
-    assert shown.startswith(
-        f"photo.mtm → back.png {after} B → {back.stat().st_size / 1000:.1f} KB, 48x32, "
+    assert status == 0 and output.count("\n") == 1
+    assert output.startswith(f"photo.png → photo.mtm {before / 1000:.1f} KB → {after} B, {bpp}, ")
+    assert output.rstrip().endswith(" s")
+    status, output = watching("decode", "photo.mtm", "-o", "back.png", cwd=tmp_path)
+    assert status == 0 and output.count("\n") == 1
+    assert output.startswith(
+        f"photo.mtm → back.png {after} B → {decoded.stat().st_size / 1000:.1f} KB, 48x32, "
     )
     assert watching("encode", photo, "-f", "--quiet") == (0, "")
-    assert watching("decode", stream, "-o", back, "-f", "--quiet") == (0, "")
+    assert watching("decode", stream, "-o", decoded, "-f", "--quiet") == (0, "")
     assert run_metamer("encode", photo, "-f").stderr == b""  # nobody watches
 
 
 def test_several_files_are_told_one_by_one(photo, tmp_path):
     PHOTO.save(tmp_path / "other.png")
-    status, shown = watching("encode", "photo.png", "other.png", "-j", 2, cwd=tmp_path)
-    assert status == 0 and all(f"{name}.png → {name}.mtm " in shown for name in ("photo", "other"))
-    status, shown = watching(
+    status, output = watching("encode", "photo.png", "other.png", "-j", 2, cwd=tmp_path)
+    assert status == 0 and all(f"{name}.png → {name}.mtm " in output for name in ("photo", "other"))
+    status, output = watching(
         "encode", "photo.png", "other.png", "absent.png", "-f", "--quiet", cwd=tmp_path
     )
-    assert status == 1 and shown.strip() == "metamer: absent.png: does not exist"
+    assert status == 1 and output.strip() == "metamer: absent.png: does not exist"

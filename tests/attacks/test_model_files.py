@@ -196,16 +196,16 @@ def lying(path, name: str, size: int):
 
 def test_bombs(tmp_path):
     """A megabyte of zip that unpacks to a gigabyte takes no memory, whatever length it claims."""
-    held = dict(crafting.members("base.metamer"))
+    contents = dict(crafting.members("base.metamer"))
     huge = tmp_path / "huge.metamer"
-    with zipfile.ZipFile(huge, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as made:
-        for name, data in held.items():
+    with zipfile.ZipFile(huge, "w", zipfile.ZIP_DEFLATED, compresslevel=9) as archive:
+        for name, data in contents.items():
             if name == "analysis.onnx":
-                with made.open(name, "w") as member:
+                with archive.open(name, "w") as member:
                     for _ in range(80):
                         member.write(bytes(1 << 20))
             else:
-                made.writestr(name, data)
+                archive.writestr(name, data)
     refused(huge, "analysis.onnx unpacks to 83886080 bytes; at most 67108864")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused(lying(huge, "analysis.onnx", 1000), "not as long as it says|Bad CRC")
@@ -217,9 +217,9 @@ def test_zip_files_that_lie(tmp_path):
     path = tmp_path / "evil.metamer"
     for compression in (zipfile.ZIP_LZMA, zipfile.ZIP_BZIP2):  # which unpack without a limit
         refused(crafting.write(path, good, compression), "packed in a way")
-    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "w") as made:
+    with pytest.warns(UserWarning, match="Duplicate"), zipfile.ZipFile(path, "w") as archive:
         for name, data in [*good.items(), ("step.npy", good["step.npy"])]:
-            made.writestr(name, data)
+            archive.writestr(name, data)
     refused(path, "two members of the same name")
     many = {f"{index}": b"" for index in range(3000)}
     refused(crafting.write(path, good | many), "too many members")
@@ -293,10 +293,10 @@ def test_no_file_takes_a_shipped_models_place(tmp_path):
     assert find_model(stream[4:8], (evil,)).path == load_model("base").path
     assert metamer.decode(stream, model=evil) == metamer.decode(stream)
     assert metamer.decode(stream, decoder=evil) != metamer.decode(stream)  # who wants it says so
-    mine = metamer.encode(PICTURE, 30, model=evil)
-    assert metamer.decode(mine, decoder=evil).size == PICTURE.size and metamer.decode(
-        mine
-    ) == metamer.decode(mine, model=evil)
+    own_stream = metamer.encode(PICTURE, 30, model=evil)
+    assert metamer.decode(own_stream, decoder=evil).size == PICTURE.size and metamer.decode(
+        own_stream
+    ) == metamer.decode(own_stream, model=evil)
 
 
 def test_ids_are_made_of_what_decides_latents(tmp_path):
@@ -305,13 +305,13 @@ def test_ids_are_made_of_what_decides_latents(tmp_path):
     """
     changed = array("mean_factor")
     changed[0, 0] += 1
-    other = model_file(
+    altered = model_file(
         tmp_path / "other.metamer", {"id": load_model("base").id.hex()}, mean_factor=changed
     )
-    assert Model(other).id != load_model("base").id
+    assert Model(altered).id != load_model("base").id
     stream = metamer.encode(PICTURE, 30)
-    assert metamer.decode(stream, model=str(other)) == metamer.decode(stream)
-    whole = hashlib.sha256(b"24,88,272")
+    assert metamer.decode(stream, model=str(altered)) == metamer.decode(stream)
+    digest = hashlib.sha256(b"24,88,272")
     arrays = (
         "frequencies",
         "reach",
@@ -323,8 +323,8 @@ def test_ids_are_made_of_what_decides_latents(tmp_path):
     )
     for name, data in sorted(crafting.members("base.metamer").items()):
         if name.startswith(("context", "features")) or name.removesuffix(".npy") in arrays:
-            whole.update(name.encode() + len(data).to_bytes(8, "little") + data)
-    assert whole.digest()[:4] == load_model("base").id
+            digest.update(name.encode() + len(data).to_bytes(8, "little") + data)
+    assert digest.digest()[:4] == load_model("base").id
 
 
 def test_graphs_that_break_the_passes(tmp_path):
@@ -391,8 +391,10 @@ def test_the_command_says_it_in_a_line(tmp_path):
         ("decode", tmp_path / "picture.mtm", "-o", tmp_path / "new.png", "--decoder", loop),
     ):
         completed = run_metamer(*arguments)
-        said = completed.stderr.decode()
-        assert completed.returncode == 1 and said.count("\n") == 1 and "Traceback" not in said, said
+        stderr = completed.stderr.decode()
+        assert (
+            completed.returncode == 1 and stderr.count("\n") == 1 and "Traceback" not in stderr
+        ), stderr
     assert not (tmp_path / "new.mtm").exists() and not (tmp_path / "new.png").exists()
 
 

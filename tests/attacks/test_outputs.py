@@ -76,19 +76,19 @@ def reopened(picture: Image.Image, suffix: str, info: dict[str, bytes], **option
     """What is written of ``picture``, read again; its pixels are compared with the file that says
     nothing.
     """
-    given = picture.copy()
-    given.info = dict(info)
+    source = picture.copy()
+    source.info = dict(info)
     written = []
-    for copy in (given, picture):
+    for copy in (source, picture):
         data = picture_bytes(
             copy,
             find_format(suffix),
             "white" if suffix in (".jpg", ".bmp", ".ppm") else None,
             **options,
         )
-        back = Image.open(io.BytesIO(data))
-        back.load()
-        written.append(back)
+        reopened = Image.open(io.BytesIO(data))
+        reopened.load()
+        written.append(reopened)
     assert written[0].mode == written[1].mode and written[0].size == picture.size
     if "icc_profile" not in info:
         assert written[0].tobytes() == written[1].tobytes()
@@ -122,8 +122,8 @@ def test_what_a_camera_writes_of_its_own_file_stays_out_of_a_tiff(mode):
         number(0x112, 3, 6),
         number(0x115, 3, 3),
     )
-    back = reopened(PICTURES[mode], ".tiff", {"exif": camera})
-    assert back.mode == mode and back.getexif().get(0x112, 1) == 1
+    reopened_picture = reopened(PICTURES[mode], ".tiff", {"exif": camera})
+    assert reopened_picture.mode == mode and reopened_picture.getexif().get(0x112, 1) == 1
 
 
 @pytest.mark.parametrize("tag, value", [(0x101, 5_000_000), (0x101, 0xFFFFFFFF), (0x116, 0)])
@@ -149,14 +149,15 @@ def test_what_tells_of_the_photograph_is_in_a_tiff(order):
         0xA005: {1: "R98"},
     }
     tags[0x8825] = {1: "N", 2: (41.0, 24.0, 12.5), 29: "2026:11:29"}
-    back = reopened(
+    reopened_picture = reopened(
         PHOTO, ".tif", {"exif": tags.tobytes().removeprefix(b"Exif\0\0"), "xmp": b"<x:xmpmeta/>"}
     )
-    found = back.getexif()
-    assert (found[0x010F], found[0x0110]) == ("Otter Works", "One") and back.tag_v2[
-        700
-    ] == b"<x:xmpmeta/>"
-    shot, position = found.get_ifd(0x8769), found.get_ifd(0x8825)
+    exif_tags = reopened_picture.getexif()
+    assert (exif_tags[0x010F], exif_tags[0x0110]) == (
+        "Otter Works",
+        "One",
+    ) and reopened_picture.tag_v2[700] == b"<x:xmpmeta/>"
+    shot, position = exif_tags.get_ifd(0x8769), exif_tags.get_ifd(0x8825)
     assert (
         shot[0x829A] == pytest.approx(0.004)
         and shot[0x8827] == 400
@@ -194,8 +195,8 @@ def test_values_are_not_copied_to_be_weighed():
     ids=len,
 )
 def test_broken_exif_harms_no_output(suffix, data):
-    back = reopened(PHOTO, suffix, {"exif": data, "xmp": b"\xff\0<x"})
-    assert len(back.info.get("exif", b"")) < 100
+    reopened_picture = reopened(PHOTO, suffix, {"exif": data, "xmp": b"\xff\0<x"})
+    assert len(reopened_picture.info.get("exif", b"")) < 100
 
 
 # 13: of directories, which Pillow takes for a number
@@ -209,16 +210,16 @@ def test_no_output_stands_otherwise_than_its_picture(kind, suffix):
         struct.pack({1: "<B3x", 6: "<B3x", 3: "<H2x", 8: "<H2x"}.get(kind, "<I"), 6),
     )
     xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation=" 6 " tiff:Other="6"/></x:xmpmeta>'
-    back = reopened(PHOTO, suffix, {"exif": held(entry), "xmp": xmp})
+    reopened_picture = reopened(PHOTO, suffix, {"exif": held(entry), "xmp": xmp})
     assert (
-        back.getexif().get(0x112, 1) == 1
-        and b'" 1 "' in back.info["xmp"]
-        and b'Other="6"' in back.info["xmp"]
+        reopened_picture.getexif().get(0x112, 1) == 1
+        and b'" 1 "' in reopened_picture.info["xmp"]
+        and b'Other="6"' in reopened_picture.info["xmp"]
     )
 
 
 @pytest.mark.parametrize(
-    "said",
+    "attributes",
     [
         b'tiff:Orientation="6="',
         b'tiff:Orientation="65"',
@@ -226,12 +227,12 @@ def test_no_output_stands_otherwise_than_its_picture(kind, suffix):
         b'tiff:Orientation="8',
     ],
 )
-def test_no_reader_finds_another_orientation_in_xmp(said):
+def test_no_reader_finds_another_orientation_in_xmp(attributes):
     """Pillow takes the first digit behind the name, whatever stands before the one and after the
     other.
     """
-    back = reopened(PHOTO, ".png", {"xmp": b"<r " + said + b"/>"})
-    assert back.getexif().get(0x112, 1) == 1
+    reopened_picture = reopened(PHOTO, ".png", {"xmp": b"<r " + attributes + b"/>"})
+    assert reopened_picture.getexif().get(0x112, 1) == 1
 
 
 PROFILES = {
@@ -248,34 +249,36 @@ PROFILES = {
 @pytest.mark.parametrize("suffix", [".tif", ".png", ".jpg", ".webp", ".bmp", ".ppm"])
 @pytest.mark.parametrize("mode", PICTURES)
 def test_every_profile_in_every_output(profile, suffix, mode):
-    back = reopened(PICTURES[mode], suffix, {"icc_profile": PROFILES[profile]})
-    carried = back.info.get("icc_profile")
-    assert not carried or conversion.profile_suits(carried, back.mode)
+    reopened_picture = reopened(PICTURES[mode], suffix, {"icc_profile": PROFILES[profile]})
+    kept_profile = reopened_picture.info.get("icc_profile")
+    assert not kept_profile or conversion.profile_suits(kept_profile, reopened_picture.mode)
     if profile in ("nonsense", "cut off", "of no letters"):
-        assert carried is None
+        assert kept_profile is None
     # converted, or never of this profile
-    if carried is None and mode == "RGB" and suffix in (".png", ".bmp"):
+    if kept_profile is None and mode == "RGB" and suffix in (".png", ".bmp"):
         expected = (
             conversion.to_srgb(PHOTO, DISPLAY_P3)
             if profile in ("of colour", "two megabytes")
             else PHOTO
         )
-        assert np.abs(np.asarray(back, int) - np.asarray(expected, int)).max() <= 1
+        assert np.abs(np.asarray(reopened_picture, int) - np.asarray(expected, int)).max() <= 1
 
 
-@pytest.mark.parametrize("name, most", [("exif", 65533 - 6), ("xmp", 65533 - 29)])
-def test_what_is_too_long_for_jpeg_is_told_with_the_way_out(name, most):
-    whole = {"exif": crafting.exif(1), "xmp": b"<x:xmpmeta/>"}[name]
-    assert reopened(PHOTO, ".jpg", {name: whole.ljust(most, b"\0")}).info[name]
+@pytest.mark.parametrize("name, limit", [("exif", 65533 - 6), ("xmp", 65533 - 29)])
+def test_what_is_too_long_for_jpeg_is_told_with_the_way_out(name, limit):
+    payload = {"exif": crafting.exif(1), "xmp": b"<x:xmpmeta/>"}[name]
+    assert reopened(PHOTO, ".jpg", {name: payload.ljust(limit, b"\0")}).info[name]
     picture = PHOTO.copy()
-    picture.info[name] = whole.ljust(most + 1, b" ")
+    picture.info[name] = payload.ljust(limit + 1, b" ")
     with pytest.raises(
-        ImageError, match=f"{name.upper()}; JPEG files take {most}: --metadata strip"
+        ImageError, match=f"{name.upper()}; JPEG files take {limit}: --metadata strip"
     ):
         picture_bytes(picture, JPEG)
     for suffix in (".jpg", ".png", ".webp", ".tif"):
-        back = reopened(picture, suffix, picture.info, strip=True)
-        assert not {"exif", "xmp"} & set(back.info) and not back.getexif().get(0x8769)
+        reopened_picture = reopened(picture, suffix, picture.info, strip=True)
+        assert not {"exif", "xmp"} & set(
+            reopened_picture.info
+        ) and not reopened_picture.getexif().get(0x8769)
 
 
 def test_the_command_line_strips_what_a_jpeg_cannot_hold(tmp_path):
@@ -303,7 +306,7 @@ def test_directories_are_followed_no_further_than_the_data():
         exif.sub_directory(held(number(exif.EXIF_DIRECTORY, 4, 0xFFFFFFF0)), exif.EXIF_DIRECTORY)
         == []
     )
-    itself = held(number(exif.EXIF_DIRECTORY, 4, 8))
-    assert exif.upright(itself) == itself and [
-        entry.tag for entry in exif.sub_directory(itself, 0x8769)
+    cyclic = held(number(exif.EXIF_DIRECTORY, 4, 8))
+    assert exif.upright(cyclic) == cyclic and [
+        entry.tag for entry in exif.sub_directory(cyclic, 0x8769)
     ] == [0x8769]

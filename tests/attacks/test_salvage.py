@@ -29,10 +29,10 @@ def test_empty_sections_are_gathered_in_linear_time_and_not_without_end(monkeypa
     """
     read, before = [], container.read_section
     monkeypatch.setattr(
-        container, "read_section", lambda *where: read.append(where) or before(*where)
+        container, "read_section", lambda *arguments: read.append(arguments) or before(*arguments)
     )
-    header, found, damage = scan_sections(start() + 160_000 * EMPTY)
-    assert len(found) == len(read) == 2 + OTHERS  # two tiles and what else a file may have
+    header, recovered, damage = scan_sections(start() + 160_000 * EMPTY)
+    assert len(recovered) == len(read) == 2 + OTHERS  # two tiles and what else a file may have
     assert header == HEADER and "more sections" in damage[-1] and len(damage) == 1
 
 
@@ -43,9 +43,9 @@ def test_metadata_is_unpacked_once_for_each_kind(monkeypatch):
         packing, "unpack_metadata", lambda body: unpacked.append(len(body)) or before(body)
     )
     bomb = packing.pack_metadata(bytes(packing.LIMIT))
-    found = [Section(kind, bomb) for kind in (Kind.EXIF, Kind.XMP, Kind.ICC) for _ in range(60)]
+    sections = [Section(kind, bomb) for kind in (Kind.EXIF, Kind.XMP, Kind.ICC) for _ in range(60)]
     damage: list[str] = []
-    salvaged_picture.attach_salvaged(_Picture(), HEADER, found, None, damage)
+    salvaged_picture.attach_salvaged(_Picture(), HEADER, sections, None, damage)
     assert len(unpacked) == 3 and not damage
 
 

@@ -15,8 +15,8 @@ from metamer.codec.format.container import Kind, Section
 from metamer.codec.network.model import WEIGHTS, load_model, shipped_models
 
 
-def psnr(one: Image.Image, other: Image.Image) -> float:
-    error = np.square(np.asarray(one, float) - np.asarray(other, float)).mean()
+def psnr(image: Image.Image, reference: Image.Image) -> float:
+    error = np.square(np.asarray(image, float) - np.asarray(reference, float)).mean()
     return -10 * np.log10(max(error, 1e-9) / 255**2)
 
 
@@ -172,9 +172,9 @@ def test_models_are_small_and_carry_a_card():
 
 @pytest.mark.parametrize("damage", ["empty", "text", "truncated"])
 def test_broken_model_files(tmp_path, damage):
-    whole = (WEIGHTS / "base.metamer").read_bytes()
+    model_bytes = (WEIGHTS / "base.metamer").read_bytes()
     (tmp_path / "broken.metamer").write_bytes(
-        {"empty": b"", "text": b"hello", "truncated": whole[:5000]}[damage]
+        {"empty": b"", "text": b"hello", "truncated": model_bytes[:5000]}[damage]
     )
     with pytest.raises(ModelError, match="not a Metamer model"):
         load_model(str(tmp_path / "broken.metamer"))
@@ -182,8 +182,10 @@ def test_broken_model_files(tmp_path, damage):
 
 def test_threads_change_nothing(otters):
     data = metamer.encode(otters, 60)
-    one, two = (metamer.decode_latents(data, threads=threads) for threads in (1, 2))
-    np.testing.assert_array_equal(one, two)
+    single_thread, two_threads = (
+        metamer.decode_latents(data, threads=threads) for threads in (1, 2)
+    )
+    np.testing.assert_array_equal(single_thread, two_threads)
 
 
 def test_kernels_that_give_wrong_convolutions_are_off():

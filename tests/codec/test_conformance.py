@@ -50,8 +50,8 @@ def test_independent_range_decoder_reads_the_streams(stem):
             assert not reference.words
 
     height, width = (side // 16 for side in padded_size(header.height, header.width))
-    found = latents.read_latents(model, header.quality, height, width, Reader())
-    assert (found == metamer.decode_latents(data)).all()
+    decoded = latents.read_latents(model, header.quality, height, width, Reader())
+    assert (decoded == metamer.decode_latents(data)).all()
 
 
 @pytest.mark.parametrize(
@@ -61,21 +61,21 @@ def test_independent_decoder_reads_the_overlays(stem):
     """Put on what the networks' sections alone decode to."""
     data = (LIST.parent / f"{stem}.mtm").read_bytes()
     header, sections = container.unpack(data)
-    decoded, seen = np.asarray(metamer.decode(data)), 0
+    decoded, compared = np.asarray(metamer.decode(data)), 0
     for section in sections:
         if section.kind != container.Kind.OVERLAY:
             continue
         number = int.from_bytes(section.body[:2], "little") if header.tiled else 0
         body = section.body[2:] if header.tiled else section.body
         left, width = 1024 * number, min(1024, header.width - 1024 * number)
-        shown = None
+        base = None
         if body[0] in (2, 3):
             networks = [section for section in sections if section.kind == container.Kind.PICTURE]
-            shown = np.asarray(
+            base = np.asarray(
                 metamer.decode(container.pack(replace(header, overlaid=False), networks))
             )
-        expected = reference_decoder.overlay(body, width, header.height, shown)
-        here = decoded[:, left : left + width]
-        assert (here == (expected[..., 1] if header.grey else expected)).all()
-        seen += 1
-    assert seen
+        expected = reference_decoder.overlay(body, width, header.height, base)
+        tile = decoded[:, left : left + width]
+        assert (tile == (expected[..., 1] if header.grey else expected)).all()
+        compared += 1
+    assert compared

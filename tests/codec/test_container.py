@@ -47,8 +47,11 @@ def test_bytes_of_version_2():
     data = pack(TILED, [Section(Kind.PICTURE, b"one"), Section(Kind.XMP, b"x" * 300)])
     assert data[:14].hex() == "4d544d02" + "01020304" + "4d03" + "ff02" + "ff01"
     assert data[14:18] == crc(data[:14])
-    one, two = b"\x01\x03", b"\x45\xac\x02"
-    assert data[18:] == one + crc(one + b"one") + b"one" + two + crc(two + b"x" * 300) + b"x" * 300
+    short, long = b"\x01\x03", b"\x45\xac\x02"
+    assert (
+        data[18:]
+        == short + crc(short + b"one") + b"one" + long + crc(long + b"x" * 300) + b"x" * 300
+    )
     assert version(data) == 2
 
 
@@ -71,13 +74,13 @@ body = st.binary(max_size=200)
     st.dictionaries(st.sampled_from(list(Kind)[1:]), body),
     st.lists(st.tuples(st.integers(ANCILLARY, ANCILLARY + 63), body), max_size=3),
 )
-def test_round_trip(header, pictures, others, unknown):
+def test_round_trip(header, pictures, metadata, unknown):
     pictures = pictures if header.tiled else pictures[:1]
     sections = [Section(Kind.PICTURE, picture) for picture in pictures]
-    sections += [Section(kind, others[kind]) for kind in sorted(others)] + [
+    sections += [Section(kind, metadata[kind]) for kind in sorted(metadata)] + [
         Section(*pair) for pair in sorted(unknown)
     ]
-    header = replace(header, overlaid=Kind.OVERLAY in others)
+    header = replace(header, overlaid=Kind.OVERLAY in metadata)
     data = pack(header, sections)
     assert unpack(data) == (header, sections)
     assert version(data) == (2 if header.grey or header.tiled or len(sections) > 1 else 1)
@@ -90,10 +93,10 @@ def test_other_bytes_are_refused(data):
 
 
 @given(st.binary(max_size=60))
-def test_other_sections_are_refused(rest):
+def test_other_sections_are_refused(trailing):
     start = pack(TILED, SEVERAL)[:HEADER_BYTES]
     with pytest.raises(StreamError):
-        unpack(start + rest)
+        unpack(start + trailing)
 
 
 @pytest.mark.parametrize("header, sections", [(HEADER, PLAIN), (TILED, SEVERAL)])

@@ -46,8 +46,8 @@ def test_latents_of_colour_are_predicted_and_not_coded(otters, path):
     )
     assert 0.6 < variant.coded_channels.mean() < 0.97
     data = metamer.encode(otters.crop((0, 0, 64, 64)).convert("L"), 80, model=path.stem)
-    header, found = container.unpack(data)
-    assert header.grey and header.model_id == variant.id and len(found) == 1
+    header, sections = container.unpack(data)
+    assert header.grey and header.model_id == variant.id and len(sections) == 1
 
 
 def test_decoders_and_realism_know_grey(otters):
@@ -72,9 +72,9 @@ def test_preview_region_and_tiles_of_grey(otters):
     crop = otters.convert("L").crop((0, 0, 100, 80))
     crop.putalpha(Image.linear_gradient("L").resize(crop.size))
     data = metamer.encode(crop, 60, tile=True)
-    whole = metamer.decode(data)
-    assert whole.mode == metamer.decode(data, preview=True).mode == "LA"
-    assert metamer.decode(data, region=(10, 20, 30, 40)) == whole.crop((10, 20, 40, 60))
+    decoded = metamer.decode(data)
+    assert decoded.mode == metamer.decode(data, preview=True).mode == "LA"
+    assert metamer.decode(data, region=(10, 20, 30, 40)) == decoded.crop((10, 20, 40, 60))
 
 
 def test_models_without_a_list_code_everything(otters, tmp_path):

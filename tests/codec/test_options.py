@@ -23,11 +23,17 @@ OTHER_NAMES = {"distortion": "distances"}
     ],
 )
 def test_functions_take_what_the_options_have(function, options):
-    _, *given = inspect.signature(function).parameters.values()
-    has = list(inspect.signature(options).parameters.values())
-    assert [str(parameter) for parameter in given] == [str(parameter) for parameter in has]
-    assert [parameter.kind for parameter in given] == [parameter.kind for parameter in has]
-    assert [parameter.annotation for parameter in given] == [one.annotation for one in has]
+    _, *parameters = inspect.signature(function).parameters.values()
+    declared = list(inspect.signature(options).parameters.values())
+    assert [str(parameter) for parameter in parameters] == [
+        str(parameter) for parameter in declared
+    ]
+    assert [parameter.kind for parameter in parameters] == [
+        parameter.kind for parameter in declared
+    ]
+    assert [parameter.annotation for parameter in parameters] == [
+        parameter.annotation for parameter in declared
+    ]
 
 
 @pytest.mark.parametrize(

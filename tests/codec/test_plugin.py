@@ -78,9 +78,9 @@ def test_files_of_others_stay_theirs(path):
     data = path.read_bytes()
     # MultiTracker modules begin alike
     music, flagged = b"MTM\x10" + data[4:], data[:9] + b"\xff" + data[10:]
-    for other in (b"", b"MT", b"MTM", data[:17], music, data[:3] + b"\0" + data[4:], flagged):
+    for contents in (b"", b"MT", b"MTM", data[:17], music, data[:3] + b"\0" + data[4:], flagged):
         with pytest.raises(Image.UnidentifiedImageError):
-            Image.open(io.BytesIO(other))
+            Image.open(io.BytesIO(contents))
 
 
 def test_damage_is_an_oserror(path):

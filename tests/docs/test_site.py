@@ -92,8 +92,8 @@ SCREEN = 40  # lines, of at most 160 characters
 def test_a_card_fits_on_a_screen(card):
     """What is not folded away."""
     text = (ROOT / "codec" / "weights" / f"{card}.md").read_text()
-    shown = re.sub(r"<details.*?</details>", "", text, flags=re.DOTALL)
-    assert sum(1 + len(line) // 160 for line in shown.splitlines()) <= SCREEN
+    visible = re.sub(r"<details.*?</details>", "", text, flags=re.DOTALL)
+    assert sum(1 + len(line) // 160 for line in visible.splitlines()) <= SCREEN
 
 
 def test_tables_have_at_most_six_columns(site):

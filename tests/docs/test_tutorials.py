@@ -58,12 +58,15 @@ def test_train_a_point(folder, otters):
     printed = run_tutorial(
         "train-a-point", folder, {"steps: 500": "steps: 2", "crop: 176": "crop: 96"}
     )
-    own, soft = (
+    straight_through, soft_rounding = (
         [np.asarray(Image.open(path)) for path in sorted((folder / name).iterdir())]
         for name in ("own", "soft")
     )
-    assert len(own) == len(soft) == 2
-    assert any((one != other).any() for one, other in zip(own, soft, strict=True))
+    assert len(straight_through) == len(soft_rounding) == 2
+    assert any(
+        (weight != other_weight).any()
+        for weight, other_weight in zip(straight_through, soft_rounding, strict=True)
+    )
     rows = [json.loads(line) for line in (folder / "judged" / "matched.jsonl").open()]
     assert {row["codec"] for row in rows} == {"base", "base+runs/soft/synthesis.decoder"}
     assert "haarpsi" in printed

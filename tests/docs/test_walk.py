@@ -13,10 +13,10 @@ PAGE = ROOT / "docs" / "inside" / "walk.md"
 PLACE = re.compile(r"\[([\w/]+\.py)\]\(([^)]+)\)\s+`(\w+)`")
 
 
-@pytest.mark.parametrize("shown, link, name", PLACE.findall(PAGE.read_text()))
-def test_what_a_file_is_said_to_hold_is_in_it(shown, link, name):
-    assert (PAGE.parent / link).resolve() == ROOT / shown
-    assert re.search(rf"^(async )?(def|class) {name}\b", (ROOT / shown).read_text(), re.MULTILINE)
+@pytest.mark.parametrize("path, link, name", PLACE.findall(PAGE.read_text()))
+def test_what_a_file_is_said_to_hold_is_in_it(path, link, name):
+    assert (PAGE.parent / link).resolve() == ROOT / path
+    assert re.search(rf"^(async )?(def|class) {name}\b", (ROOT / path).read_text(), re.MULTILINE)
 
 
 def test_its_figures_are_those_of_the_shipped_picture():

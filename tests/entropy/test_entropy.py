@@ -18,8 +18,8 @@ def laplace_tables(scales=(0.3, 2.0, 9.0), reaches=(2, 10, 40), empty_first=Fals
         quantise(np.exp(-abs(np.arange(-r, r + 2)) / s))
         for s, r in zip(scales, reaches, strict=True)
     ]
-    reach = np.array([*([-1] if empty_first else []), *reaches], np.int32)
-    return Tables(np.concatenate(parts), reach)
+    ranges = np.array([*([-1] if empty_first else []), *reaches], np.int32)
+    return Tables(np.concatenate(parts), ranges)
 
 
 TABLES = laplace_tables()
@@ -59,7 +59,7 @@ SUM = "every table must hold positive frequencies that sum to 16777216"
 
 
 @pytest.mark.parametrize(
-    "frequencies, reach, reason",
+    "frequencies, ranges, reason",
     [
         ([TOTAL - 2, 1], [0, 0], SHAPE),
         ([], [-2], SHAPE),
@@ -71,9 +71,9 @@ SUM = "every table must hold positive frequencies that sum to 16777216"
         ([TOTAL - 1, 1, TOTAL, 1], [0, 0], SUM),
     ],
 )
-def test_wrong_tables_are_refused(frequencies, reach, reason):
+def test_wrong_tables_are_refused(frequencies, ranges, reason):
     with pytest.raises(ValueError) as error:
-        Tables(np.array(frequencies, np.uint32), np.array(reach, np.int32))
+        Tables(np.array(frequencies, np.uint32), np.array(ranges, np.int32))
     assert str(error.value) == reason
 
 
@@ -92,9 +92,9 @@ def test_tables_of_reach_0_code_zeros_and_escapes():
 @given(st.lists(st.integers(0, 255), max_size=300))
 def test_order_is_a_stable_partition(indices):
     array = np.array(indices, np.uint8)
-    seen = [(table, positions.tolist()) for table, positions in by_table(array)]
-    assert [table for table, _ in seen] == sorted(set(indices))
-    for table, positions in seen:
+    groups = [(table, positions.tolist()) for table, positions in by_table(array)]
+    assert [table for table, _ in groups] == sorted(set(indices))
+    for table, positions in groups:
         assert positions == [place for place, value in enumerate(indices) if value == table]
 
 
@@ -184,11 +184,11 @@ def test_any_bytes_decode_or_are_damage(data):
 @pytest.mark.parametrize("value", [MAX_RESIDUAL, -MAX_RESIDUAL])
 def test_residuals_have_a_limit(value):
     index = np.zeros(1, np.uint8)
-    for more in (0, 1):
+    for excess in (0, 1):
         encoder = Encoder(TABLES)
-        encoder.write(np.array([value + more * np.sign(value)]), index)
+        encoder.write(np.array([value + excess * np.sign(value)]), index)
         decoder = Decoder(TABLES, encoder.bytes())
-        if more:
+        if excess:
             with pytest.raises(DamagedError) as error:
                 decoder.read(index)
             assert str(error.value) == "a residual is out of range"

@@ -45,8 +45,8 @@ class Line:
 
 def visited(line: Line, steps: int) -> tuple[list[float], float]:
     """Where the latent was, and where it ends."""
-    one = np.ones((1, 1, 1))
-    best = refine(line, line, Slope(np.ones(1), 1.0), one, one, steps)
+    ones = np.ones((1, 1, 1))
+    best = refine(line, line, Slope(np.ones(1), 1.0), ones, ones, steps)
     return line.visited, best.decoded
 
 
@@ -59,9 +59,9 @@ def test_steps_go_a_share_of_the_way_and_on_with_the_last_move():
 
 def test_what_costs_far_more_is_taken_back_and_tried_at_half_the_length():
     line = Line(lambda at: 100 + 100 * (at > 0.6), 0.8, 1.0, 0.0)
-    found, best = visited(line, 2)
-    assert found == pytest.approx([0, 0.8, 0.4])
-    assert best in (0, found[2])
+    positions, best = visited(line, 2)
+    assert positions == pytest.approx([0, 0.8, 0.4])
+    assert best in (0, positions[2])
 
 
 def test_the_best_step_is_kept_whichever_it_was():

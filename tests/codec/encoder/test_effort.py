@@ -41,7 +41,7 @@ def plain(picture):
 
 
 @pytest.fixture(scope="module")
-def worth(picture, plain) -> float:
+def rate_slope(picture, plain) -> float:
     """Bits that the picture's own curve, around the quality, pays for mean squared error."""
     low, high = plain(QUALITY - 4), plain(QUALITY + 4)
     return 8 * (len(high) - len(low)) / (error(picture, low) - error(picture, high))
@@ -54,10 +54,10 @@ def error(picture: Image.Image, data: bytes) -> float:
 
 
 @pytest.mark.parametrize(("level", "share"), [(1, 0.002), (3, 0.003), (4, 0.005), (6, 0.01)])
-def test_effort_finds_a_better_trade(picture, plain, worth, level, share):
+def test_effort_finds_a_better_trade(picture, plain, rate_slope, level, share):
     """bits + λ·error falls by at least this share."""
     before, after = (
-        8 * len(data) + worth * error(picture, data)
+        8 * len(data) + rate_slope * error(picture, data)
         for data in (plain(QUALITY), metamer.encode(picture, QUALITY, effort=level))
     )
     assert after < (1 - share) * before
@@ -76,19 +76,19 @@ def test_effort_changes_nothing_but_the_latents(picture, plain):
     assert metamer.encode(picture, QUALITY, effort=0) == plain(QUALITY)
 
 
-def test_more_steps_are_never_a_worse_trade(picture, worth):
+def test_more_steps_are_never_a_worse_trade(picture, rate_slope):
     """What is kept is the best of all steps, so of more of them it is no worse."""
     model = models.load_model("base")
     turn, index = choose_turn(picture), quality_index(QUALITY)
     box, tradeoff = latent_area(*picture.size), model.tradeoff[index]
     view = View(picture, box, index, model, turn)
-    guide, price = Reanalysis(view), Slope(np.array([worth]), worth)
-    found = [np.inf]
+    guide, price = Reanalysis(view), Slope(np.array([rate_slope]), rate_slope)
+    costs = [np.inf]
     for steps in (0, 1, 4):
         coded = refine(view, guide, price, tradeoff, np.float32(1), steps)
         error = guide.distances(view.pixels(view.planes(coded.decoded)))[0]
-        found.append(coded.bits + price.mse * error)
-    assert found == sorted(found, reverse=True) and found[3] < found[1]
+        costs.append(coded.bits + price.mse * error)
+    assert costs == sorted(costs, reverse=True) and costs[3] < costs[1]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
@@ -96,11 +96,13 @@ def test_the_nominal_slope_is_near_the_picture_s_own(picture, mode):
     """Which is measured by real files at qualities around."""
     picture = picture.convert(mode)
     low, high = (metamer.encode(picture, QUALITY + step) for step in (-4, 4))
-    own = 8 * (len(high) - len(low)) / (error(picture, low) - error(picture, high))
+    measured_slope = 8 * (len(high) - len(low)) / (error(picture, low) - error(picture, high))
     nominal = slope.nominal(
         models.load_model("base"), quality_index(QUALITY), picture.width * picture.height
     )
-    assert nominal.mse == pytest.approx(own, rel=0.25) and nominal.weights == [nominal.mse]
+    assert nominal.mse == pytest.approx(measured_slope, rel=0.25) and nominal.weights == [
+        nominal.mse
+    ]
 
 
 @pytest.mark.parametrize("mode", ["RGB", "L"])
@@ -141,24 +143,30 @@ def test_gradients_say_what_a_small_change_does(picture, mode):
 
     def distance(latents: np.ndarray) -> float:
         rows, columns = view.visible
-        shown = colour_axes.restore_colours(
+        restored = colour_axes.restore_colours(
             view.planes(latents)[:, :, rows, columns].astype(float), view.affine
         ).clip(0, 1)
-        shown = shown.mean(1) if mode == "L" else shown[0].transpose(1, 2, 0)
-        return 1e6 * float(np.square(shown - view.original / 255).mean())
+        restored = restored.mean(1) if mode == "L" else restored[0].transpose(1, 2, 0)
+        return 1e6 * float(np.square(restored - view.original / 255).mean())
 
-    odd = [(1, 2), (3, 4), (4, 5)]  # decoded after the anchors, so they predict nothing
-    found = []
-    for row, column in odd:
+    predicting_nothing = [
+        (1, 2),
+        (3, 4),
+        (4, 5),
+    ]  # decoded after the anchors, so they predict nothing
+    pairs = []
+    for row, column in predicting_nothing:
         for channel in (140, 150, 200):
             moved = [decoded.astype(float), decoded.astype(float)]
             for sign, latents in zip((-1, 1), moved, strict=True):
                 latents[row, column, channel] += 0.5 * sign
-            found.append(
+            pairs.append(
                 (slopes[row, column, channel], (distance(moved[1]) - distance(moved[0])) / (1 / 16))
             )
-    said, seen = np.array(found).T
-    assert np.linalg.norm(said - seen) < 0.15 * np.linalg.norm(seen)  # rectifiers have kinks
+    gradients, differences = np.array(pairs).T
+    assert np.linalg.norm(gradients - differences) < 0.15 * np.linalg.norm(
+        differences
+    )  # rectifiers have kinks
 
 
 def test_stiffness_is_what_small_changes_do(picture, monkeypatch):
@@ -172,7 +180,7 @@ def test_stiffness_is_what_small_changes_do(picture, monkeypatch):
     guide = Gradients(view, ("mse",))
     decoded, planes = coded.decoded, view.planes(coded.decoded)
     guide.wanted(coded, planes, Slope(np.ones(1), 1.0), np.ones(model.latents))
-    still, found = planes.astype(float), []
+    still, measured = planes.astype(float), []
     for channel in (0, 40, 200):
         changes = []
         for row, column in np.ndindex(decoded.shape[:2]):
@@ -182,9 +190,9 @@ def test_stiffness_is_what_small_changes_do(picture, monkeypatch):
                 np.square(view.planes(moved) - still).sum()
                 / (0.25 / 16 * model.arrays["step"][20, channel]) ** 2
             )
-        found.append(np.mean(changes) ** gradient_guide.TANGENT)
-    assert guide.stiffness[[0, 40, 200]] == pytest.approx(found, rel=0.1)
-    assert np.ptp(found) > 0.1
+        measured.append(np.mean(changes) ** gradient_guide.TANGENT)
+    assert guide.stiffness[[0, 40, 200]] == pytest.approx(measured, rel=0.1)
+    assert np.ptp(measured) > 0.1
 
 
 def test_a_tile_is_refined_with_its_neighbours_in_view(picture):
@@ -192,11 +200,11 @@ def test_a_tile_is_refined_with_its_neighbours_in_view(picture):
     comes.
     """
     picture = picture.resize((1100, 64))
-    model, whole = models.load_model("base"), latent_area(1100, 64)
-    everything = View(picture, whole, 100, model, None)
-    tile = View(picture, Box(0, 64, whole.bottom, whole.right), 100, model, None)
+    model, area = models.load_model("base"), latent_area(1100, 64)
+    full_view = View(picture, area, 100, model, None)
+    tile = View(picture, Box(0, 64, area.bottom, area.right), 100, model, None)
     np.testing.assert_allclose(
-        tile.exact, everything.exact[:, 64 - model.receptive_field :], atol=2e-3
+        tile.exact, full_view.exact[:, 64 - model.receptive_field :], atol=2e-3
     )
     assert tile.original.shape == (64, 1100 - 1024, 3)
     data = metamer.encode(picture, QUALITY, tile=True, effort=1)
@@ -233,11 +241,11 @@ def test_other_distances_are_lowered_where_they_are_asked_for(otters):
         return float(judge.loss(*images))
 
     limit = len(metamer.encode(picture, 40))
-    usual, asked = (
+    by_mse, by_lpips = (
         metamer.encode(picture, max_bytes=limit, effort=5, distortion=mix)
         for mix in (None, {"lpips-squeeze": 1.0})
     )
-    assert left(asked) < 0.95 * left(usual)
+    assert left(by_lpips) < 0.95 * left(by_mse)
 
 
 def test_what_cannot_be_is_said(picture):

@@ -68,7 +68,7 @@ def page_with(photograph: Image.Image) -> Image.Image:
 
 
 @pytest.fixture(scope="module")
-def two(otters) -> Image.Image:
+def two_tiles(otters) -> Image.Image:
     """A tile of text, and one of a photograph beside it."""
     picture = text(1200, 96)
     picture.paste(otters.crop((230, 110, 406, 206)), (1024, 0))
@@ -144,10 +144,10 @@ def test_nothing_is_larger_than_lossless_webp(kind, quality):
 def test_a_floor_under_quality(quality):
     picture = noise(80, 96)
     index = quality_index(quality)
-    least = -10 * math.log10(fidelity.allowed_error("base", index) / 255**2)
-    assert psnr(picture, metamer.decode(metamer.encode(picture, quality, lossless=False))) < least
+    floor = -10 * math.log10(fidelity.allowed_error("base", index) / 255**2)
+    assert psnr(picture, metamer.decode(metamer.encode(picture, quality, lossless=False))) < floor
     data = metamer.encode(picture, quality)
-    assert psnr(picture, metamer.decode(data)) >= least - 0.1 and len(data) < len(
+    assert psnr(picture, metamer.decode(data)) >= floor - 0.1 and len(data) < len(
         metamer.encode(picture, lossless=True)
     )
     assert metamer.info(data).forms == {"residual": 1}
@@ -190,11 +190,11 @@ def test_a_photograph_in_a_page_of_text(otters):
     decoded, place = metamer.decode(data), (0, 180, 320, 240)
     assert decoded.crop(place) == page.crop(place)
     photograph = page.crop((128, 64, 296, 160))
-    ours, theirs = (
+    psnr_of_ours, psnr_of_webp = (
         psnr(photograph, picture.crop((128, 64, 296, 160)))
         for picture in (decoded, metamer.decode(networks))
     )
-    assert ours > theirs - 1
+    assert psnr_of_ours > psnr_of_webp - 1
     assert psnr(page, decoded) > psnr(page, metamer.decode(networks)) + 3
     region = (100, 50, 90, 77)
     part = np.asarray(metamer.decode(data, region=region), int)
@@ -203,22 +203,22 @@ def test_a_photograph_in_a_page_of_text(otters):
     assert metamer.decode(data, realism=1.0).crop(place) == page.crop(place)
 
 
-def test_tiles_choose_apart(two, monkeypatch):
-    data = metamer.encode(two, 50, tile=True)
+def test_tiles_choose_apart(two_tiles, monkeypatch):
+    data = metamer.encode(two_tiles, 50, tile=True)
     assert (
         metamer.info(data).forms == {"lossless": 1, "networks": 1}
         and not metamer.info(data).lossless
     )
     decoded = metamer.decode(data)
-    assert decoded.crop((0, 0, 1024, 96)) == two.crop((0, 0, 1024, 96))
-    assert 28 < psnr(two.crop((1024, 0, 1200, 96)), decoded.crop((1024, 0, 1200, 96))) < 60
+    assert decoded.crop((0, 0, 1024, 96)) == two_tiles.crop((0, 0, 1024, 96))
+    assert 28 < psnr(two_tiles.crop((1024, 0, 1200, 96)), decoded.crop((1024, 0, 1200, 96))) < 60
     assert metamer.decode_latents(data)[:, :64].any() == 0
     monkeypatch.setattr("metamer.codec.decode.model_of", None)  # what no network shows needs none
-    assert metamer.decode(data, region=(300, 10, 724, 80)) == two.crop((300, 10, 1024, 90))
+    assert metamer.decode(data, region=(300, 10, 724, 80)) == two_tiles.crop((300, 10, 1024, 90))
 
 
-def test_salvage(two, otters):
-    data = metamer.encode(two, 50, tile=True)
+def test_salvage(two_tiles, otters):
+    data = metamer.encode(two_tiles, 50, tile=True)
     assert metamer.rescue(data).damage == () and metamer.rescue(data).picture == metamer.decode(
         data
     )
@@ -251,18 +251,18 @@ def test_best_within_a_size_may_be_lossless(otters):
     assert metamer.info(metamer.encode(photograph, max_bytes=2000)).forms == {"networks": 1}
 
 
-def test_damaged_overlays(two):
-    header, sections = container.unpack(metamer.encode(two, 50, tile=True))
-    whole = sections[-1].body
+def test_damaged_overlays(two_tiles):
+    header, sections = container.unpack(metamer.encode(two_tiles, 50, tile=True))
+    section = sections[-1].body
     for body, reason in (
         (b"\0\0\x07data", "unknown form"),
         (b"\0\0\3\1data", "steps of 1"),
         (b"\0", "short"),
         (b"\0\0\2\3abcdata", "decompressed"),
         (b"\0\0\2\x09" + zlib.compress(b"\0") + b"data", "as many"),
-        (b"\x09\0" + whole[2:], "tile 9"),
-        (b"\1\0" + whole[2:], "tiles"),
-        (b"\0\0\1" + whole[3:], "transparency"),
+        (b"\x09\0" + section[2:], "tile 9"),
+        (b"\1\0" + section[2:], "tiles"),
+        (b"\0\0\1" + section[3:], "transparency"),
     ):
         data = container.pack(header, [*sections[:-1], Section(Kind.OVERLAY, body)])
         with pytest.raises(StreamError, match=reason):
@@ -274,20 +274,20 @@ def test_damaged_overlays(two):
 def test_overlays_survive_packing(form, rng):
     blocks = rng.random((3, 5)) < 0.5 if form == Form.BLOCKS else None
     overlay = Overlay(form, b"some data", 9 if form == Form.RESIDUAL else 0, blocks)
-    found = overlays.parse_overlay(overlay.pack(), 77, 48)
-    assert (found.form, found.data, found.step) == (form, b"some data", overlay.step)
-    assert (found.blocks is None) == (blocks is None) and (
-        blocks is None or (found.blocks == blocks).all()
+    parsed = overlays.parse_overlay(overlay.pack(), 77, 48)
+    assert (parsed.form, parsed.data, parsed.step) == (form, b"some data", overlay.step)
+    assert (parsed.blocks is None) == (blocks is None) and (
+        blocks is None or (parsed.blocks == blocks).all()
     )
 
 
 @pytest.mark.parametrize("mode", ["L", "RGB"])
 def test_residuals_come_within_half_a_step(mode, rng):
-    original, other = (noise(40, 60).convert(mode) for _ in range(2))
-    shown = np.asarray(other.transpose(Image.Transpose.FLIP_TOP_BOTTOM))
+    original, base = (noise(40, 60).convert(mode) for _ in range(2))
+    flipped = np.asarray(base.transpose(Image.Transpose.FLIP_TOP_BOTTOM))
     tile = Tile(original, None, Box(0, 0, 40, 60))
-    overlay = tile.residual(shown, 20.0)
-    picture = Image.fromarray(shown)
+    overlay = tile.residual(flipped, 20.0)
+    picture = Image.fromarray(flipped)
     overlays.paint_overlay(overlay, Box(0, 0, 40, 60), Box(0, 0, 40, 60), picture, None)
     error = np.abs(np.asarray(picture, int) - np.asarray(original, int))
     assert (
@@ -299,16 +299,19 @@ def test_residuals_come_within_half_a_step(mode, rng):
 
 def test_what_is_drawn_is_seen(otters):
     page = np.asarray(page_with(otters))
-    drawn = Screening(lambda: page).drawn
-    assert drawn[12:, :].mean() > 0.9 and not drawn[5:9, 9:18].any()
+    mask = Screening(lambda: page).drawn
+    assert mask[12:, :].mean() > 0.9 and not mask[5:9, 9:18].any()
     for pixels in (
         np.asarray(otters),
         np.asarray(noise(64, 2)),
         np.full((40, 40, 3), 7, np.uint8),
         np.zeros((1, 1), np.uint8),
     ):
-        look = Screening(lambda pixels=pixels: pixels)
-        assert not look.drawn.any() and np.isfinite([look.finest, look.lossless_bits]).all()
+        screening = Screening(lambda pixels=pixels: pixels)
+        assert (
+            not screening.drawn.any()
+            and np.isfinite([screening.finest, screening.lossless_bits]).all()
+        )
     squares = np.random.default_rng(5).choice([40, 200], (16, 16, 3)).astype(np.uint8)
     colours = Image.fromarray(squares.repeat(4, 0).repeat(4, 1))
     patchy = [

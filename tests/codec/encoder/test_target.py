@@ -40,10 +40,12 @@ def test_psnr_is_reached_by_the_lowest_quality_that_does(picture, mode):
 )
 def test_other_metrics_are_reached(picture, metric, value):
     judge = load_judge(metric)
-    of = Target(judge, value)
+    target_of_judge = Target(judge, value)
 
     def reached(data: bytes) -> bool:
-        return of.reached_by(judge(np.asarray(picture), np.asarray(metamer.decode(data))))
+        return target_of_judge.reached_by(
+            judge(np.asarray(picture), np.asarray(metamer.decode(data)))
+        )
 
     data = metamer.encode(picture, target={metric: value})
     assert reached(data)
@@ -72,11 +74,11 @@ def test_transparency_counts_over_white(picture):
     image.putalpha(Image.linear_gradient("L").resize(image.size))
     data = metamer.encode(image, target={"psnr": 35})
     white = Image.new("RGBA", image.size, "white")
-    shown, original = (
-        np.asarray(Image.alpha_composite(white, one).convert("RGB"), float)
-        for one in (metamer.decode(data), image)
+    decoded, original = (
+        np.asarray(Image.alpha_composite(white, layer).convert("RGB"), float)
+        for layer in (metamer.decode(data), image)
     )
-    assert -10 * np.log10(np.square((shown - original) / 255).mean()) >= 34.95  # rounded twice
+    assert -10 * np.log10(np.square((decoded - original) / 255).mean()) >= 34.95  # rounded twice
 
 
 @pytest.mark.parametrize(("value", "lowest"), [(100, 100), (90, 88), (97, 97), (0, 0)])
@@ -88,17 +90,17 @@ def test_steps_back_are_looked_at(value, lowest):
     def values(index: int) -> float:
         return 95 if index == 88 else index - 10 if index % 10 in (1, 2, 3) else index
 
-    made = []
+    encoded_at = []
 
     def plain(index: int) -> bytes:
-        made.append(index)
+        encoded_at.append(index)
         return bytes(index + 1)
 
     data = smallest_reaching(
         Target(PeakSignalToNoise(), value), lambda data: values(len(data) - 1), plain, None, None
     )
     assert len(data) - 1 == lowest
-    assert len(made) == len(set(made)) <= 20
+    assert len(encoded_at) == len(set(encoded_at)) <= 20
 
 
 def test_the_smaller_of_two_files_that_reach_is_taken():
@@ -138,9 +140,9 @@ def test_without_torch_psnr_works_and_others_say_what_they_need(picture, tmp_pat
         "except ValueError as problem:\n"
         "    print(problem)\n"
     )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
-    assert done.stdout.startswith(b"cielab needs the package torch: pip install")
-    assert done.stdout.count(b"\n") == 1
+    completed = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    assert completed.stdout.startswith(b"cielab needs the package torch: pip install")
+    assert completed.stdout.count(b"\n") == 1
 
 
 def test_the_command_line_takes_targets(picture, tmp_path):

@@ -70,12 +70,12 @@ def test_restored(seed):
     affine = colour_axes.principal_turn([pixels]).affine()
     turned = colour_axes.turn_colours(planes, affine)
     np.testing.assert_allclose(colour_axes.restore_colours(turned, affine), planes, atol=1e-5)
-    other = coloured(seed + 1).transpose(2, 0, 1)[None] / np.float32(255)
-    error = np.square(planes - other).mean()
+    other_planes = coloured(seed + 1).transpose(2, 0, 1)[None] / np.float32(255)
+    error = np.square(planes - other_planes).mean()
     # a rotation
-    assert np.square(turned - colour_axes.turn_colours(other, affine)).mean() == pytest.approx(
-        error, rel=1e-4
-    )
+    assert np.square(
+        turned - colour_axes.turn_colours(other_planes, affine)
+    ).mean() == pytest.approx(error, rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -89,12 +89,13 @@ def test_nothing_to_turn(pixels):
 
 def test_strips_make_a_picture():
     pixels = coloured(9)
-    whole, parts = (
+    at_once, in_strips = (
         colour_axes.principal_turn([pixels]),
         colour_axes.principal_turn(pixels[top : top + 32] for top in range(0, 160, 32)),
     )
     assert (
-        abs(np.array(whole.rotation) - parts.rotation).max() < 40 and whole.centre == parts.centre
+        abs(np.array(at_once.rotation) - in_strips.rotation).max() < 40
+        and at_once.centre == in_strips.centre
     )
 
 
@@ -106,8 +107,8 @@ def test_usual_colours_hardly_turn():
 ORANGE = np.array([[1.15, 0.1, 0.0], [0.45, 0.35, 0.05], [0.1, 0.1, 0.2]])
 
 
-def distance(one: Image.Image, other: Image.Image) -> float:
-    return np.square(np.asarray(one, float) - np.asarray(other, float)).mean()
+def distance(image: Image.Image, reference: Image.Image) -> float:
+    return np.square(np.asarray(image, float) - np.asarray(reference, float)).mean()
 
 
 @pytest.fixture

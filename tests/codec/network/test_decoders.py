@@ -42,10 +42,10 @@ def altered(model: Model, folder: Path) -> dict[str, Path]:
     with torch.no_grad():
         for weight in changed.synthesis.parameters():
             weight += 0.05 * weight.abs().mean() * torch.randn(weight.shape, generator=generator)
-    made = {name: folder / f"{name}.decoder" for name in ("plain", "realism")}
-    for name, path in made.items():
+    paths = {name: folder / f"{name}.decoder" for name in ("plain", "realism")}
+    for name, path in paths.items():
         export_decoder(changed, model, {"name": name}, path, realism=name == "realism")
-    return made
+    return paths
 
 
 @pytest.fixture(scope="module")
@@ -76,10 +76,10 @@ def members(path: Path) -> dict[str, bytes]:
 
 def replaced(path: Path, target: Path, graph: bytes | None = None, **card) -> Path:
     """A copy of the decoder file ``path`` with another graph, or a card that says otherwise."""
-    held = members(path)
+    stored = members(path)
     with zipfile.ZipFile(target, "w") as archive:
-        archive.writestr("model.json", json.dumps({**json.loads(held["model.json"]), **card}))
-        archive.writestr("synthesis.onnx", held["synthesis.onnx"] if graph is None else graph)
+        archive.writestr("model.json", json.dumps({**json.loads(stored["model.json"]), **card}))
+        archive.writestr("synthesis.onnx", stored["synthesis.onnx"] if graph is None else graph)
     return target
 
 
@@ -105,21 +105,21 @@ def test_the_slider_begins_where_the_models_own_decoder_is(crop, of_base):
 
 
 def test_the_slider_ends_at_the_trained_weights(crop, of_base, of_tiny, tiny_model):
-    for model, made in (("base", of_base), (tiny_model, of_tiny)):
+    for model, of_model in (("base", of_base), (tiny_model, of_tiny)):
         data = metamer.encode(crop, model=model)
-        plain = metamer.decode(data, model=model, decoder=made["plain"])
-        ends = metamer.decode(data, model=model, decoder=made["realism"], realism=1)
+        plain = metamer.decode(data, model=model, decoder=of_model["plain"])
+        ends = metamer.decode(data, model=model, decoder=of_model["realism"], realism=1)
         assert abs(levels(ends) - levels(plain)).max() <= 1
         assert (
-            metamer.decode(data, model=model, decoder=str(made["realism"]))
+            metamer.decode(data, model=model, decoder=str(of_model["realism"]))
             == ends
             != metamer.decode(data, model=model)
         )
 
 
 @settings(max_examples=25)
-@given(one=st.floats(0, 1), other=st.floats(0, 1))
-def test_realism_in_between_varies_continuously(crop, of_tiny, tiny_model, one, other):
+@given(realism=st.floats(0, 1), other_realism=st.floats(0, 1))
+def test_realism_in_between_varies_continuously(crop, of_tiny, tiny_model, realism, other_realism):
     """No pixel moves faster than a small multiple of the fastest mean pace, and rounding."""
     data = metamer.encode(crop, model=tiny_model)
 
@@ -128,8 +128,12 @@ def test_realism_in_between_varies_continuously(crop, of_tiny, tiny_model, one, 
             metamer.decode(data, model=tiny_model, decoder=of_tiny["realism"], realism=realism)
         )
 
-    whole = abs(at(1) - at(0)).max()
-    assert whole > 3 and abs(at(one) - at(other)).max() <= 2 * whole * abs(one - other) + 1
+    span = abs(at(1) - at(0)).max()
+    assert (
+        span > 3
+        and abs(at(realism) - at(other_realism)).max()
+        <= 2 * span * abs(realism - other_realism) + 1
+    )
 
 
 def test_the_middle_is_neither_end(crop, of_base):
@@ -138,10 +142,10 @@ def test_the_middle_is_neither_end(crop, of_base):
         levels(metamer.decode(data, decoder=of_base["realism"], realism=realism))
         for realism in (0, 0.5, 1)
     )
-    whole = abs(full - none).mean()
+    span = abs(full - none).mean()
     assert (
-        0.3 * whole < abs(half - none).mean() < 0.7 * whole
-        and 0.3 * whole < abs(full - half).mean() < 0.7 * whole
+        0.3 * span < abs(half - none).mean() < 0.7 * span
+        and 0.3 * span < abs(full - half).mean() < 0.7 * span
     )
 
 
@@ -228,21 +232,21 @@ def test_the_command_decodes_with_them(crop, of_base, tmp_path):
         completed = run_metamer("decode", stream, "-o", tmp_path / "back.png", "-f", *words)
         assert completed.returncode == 0, completed.stderr.decode()
         assert Image.open(tmp_path / "back.png").convert("RGB") == metamer.decode(stream, **options)
-    said = " ".join(run_metamer("decode", "--help").stdout.decode().split())
+    help_text = " ".join(run_metamer("decode", "--help").stdout.decode().split())
     assert (
-        "Default: the model's own" in said
-        and "Default: 1 with a --decoder that knows realism, else 0" in said
+        "Default: the model's own" in help_text
+        and "Default: 1 with a --decoder that knows realism, else 0" in help_text
     )
 
 
 def test_the_commands_errors_are_one_line_and_no_file(crop, of_base, of_tiny, tmp_path):
-    stream, cut = tmp_path / "crop.mtm", tmp_path / "cut.decoder"
+    stream, truncated = tmp_path / "crop.mtm", tmp_path / "cut.decoder"
     stream.write_bytes(metamer.encode(crop))
-    cut.write_bytes(of_base["plain"].read_bytes()[:9000])
+    truncated.write_bytes(of_base["plain"].read_bytes()[:9000])
     for words, reason in (
         (["--decoder", of_tiny["plain"]], f"not of {load_model('base').id.hex()}"),
         (["--decoder", "nosuch"], "no decoder 'nosuch'"),
-        (["--decoder", cut], "not a Metamer decoder"),
+        (["--decoder", truncated], "not a Metamer decoder"),
         (["--decoder", stream], "not a Metamer decoder"),
         (["--decoder", tmp_path], "not a Metamer decoder"),
         (["--decoder", of_base["plain"], "--realism", 0.5], "one realism only"),
@@ -259,22 +263,27 @@ def test_the_commands_errors_are_one_line_and_no_file(crop, of_base, of_tiny, tm
 
 
 @settings(max_examples=150)
-@given(place=st.integers(0, 2**30), value=st.integers(0, 255), cut=st.booleans())
-def test_damage_is_told_or_changes_nothing(crop, of_tiny, tiny_model, place, value, cut):
+@given(place=st.integers(0, 2**30), value=st.integers(0, 255), truncate=st.booleans())
+def test_damage_is_told_or_changes_nothing(crop, of_tiny, tiny_model, place, value, truncate):
     """A byte replaced anywhere, or the file cut there; some bytes of a zip file mean nothing."""
-    data, whole = (
+    data, decoder_bytes = (
         metamer.encode(crop.crop((0, 0, 32, 32)), model=tiny_model),
         of_tiny["plain"].read_bytes(),
     )
-    place %= len(whole)
+    place %= len(decoder_bytes)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "damaged.decoder"
-        path.write_bytes(whole[:place] + (b"" if cut else bytes([value]) + whole[place + 1 :]))
+        path.write_bytes(
+            decoder_bytes[:place]
+            + (b"" if truncate else bytes([value]) + decoder_bytes[place + 1 :])
+        )
         try:
             decoded = metamer.decode(data, model=tiny_model, decoder=path)
         except ModelError:
             return
-    assert not cut and decoded == metamer.decode(data, model=tiny_model, decoder=of_tiny["plain"])
+    assert not truncate and decoded == metamer.decode(
+        data, model=tiny_model, decoder=of_tiny["plain"]
+    )
 
 
 def test_files_that_are_not_what_they_say(crop, of_tiny, tiny_model, tmp_path):
@@ -327,8 +336,8 @@ assert metamer.decode({str(tmp_path / "crop.mtm")!r}, decoder={str(of_base["real
 
 
 def test_shipped_decoders_are_small_and_carry_a_card(crop):
-    known = {load_model(path.stem).id: path.stem for path in shipped_models()}
+    stem_by_id = {load_model(path.stem).id: path.stem for path in shipped_models()}
     for decoder in decoders.shipped_decoders():
         assert decoder.path.stat().st_size <= 6_000_000 and decoder.path.with_suffix(".md").exists()
-        data = metamer.encode(crop, model=known[decoder.decodes])
+        data = metamer.encode(crop, model=stem_by_id[decoder.decodes])
         assert metamer.decode(data, decoder=decoder.name).size == crop.size

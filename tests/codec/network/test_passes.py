@@ -26,11 +26,11 @@ def test_strips_change_nothing(strip, rows, model, otters, monkeypatch):
 def test_strips_cover_all_rows():
     for height in (1, 2, 15, 16, 17, 300):
         for width in (1, 63, 513, 4096):
-            found = strips(height, width)
-            assert [row for top, bottom in found for row in range(top, bottom)] == list(
+            bounds = strips(height, width)
+            assert [row for top, bottom in bounds for row in range(top, bottom)] == list(
                 range(height)
             )
-            assert all(top % 2 == 0 for top, _ in found)
+            assert all(top % 2 == 0 for top, _ in bounds)
 
 
 def test_a_tile_is_one_strip():

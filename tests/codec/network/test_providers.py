@@ -19,11 +19,11 @@ def model() -> Model:
 
 def test_transforms_alone_go_elsewhere(model, monkeypatch):
     """What chooses tables stays on the processor, whose sums of whole numbers are exact."""
-    asked = {}
+    requested = {}
 
     class Recorded(onnxruntime.InferenceSession):
         def __init__(self, graph, options, providers):
-            asked[len(asked)] = providers
+            requested[len(requested)] = providers
             super().__init__(graph, options, providers=[session.CPU])
 
     monkeypatch.setattr(onnxruntime, "InferenceSession", Recorded)
@@ -31,7 +31,7 @@ def test_transforms_alone_go_elsewhere(model, monkeypatch):
     monkeypatch.setenv(session.PROVIDER, "cuda")
     for name in ("analysis", "synthesis", "features", "context0"):
         model.session(name)
-    assert [*asked.values()] == [[CUDA, session.CPU]] * 2 + [[session.CPU]] * 2
+    assert [*requested.values()] == [[CUDA, session.CPU]] * 2 + [[session.CPU]] * 2
 
 
 def test_a_provider_that_is_not_here_is_named(model, monkeypatch):
@@ -54,15 +54,17 @@ def test_a_stream_of_another_processor_decodes_here(otters, monkeypatch):
             outputs = [o * (1 + 1e-3 * rng.standard_normal(o.shape, o.dtype)) for o in outputs]
         return outputs
 
-    here = metamer.encode(picture, 50, lossless=False)
+    encoded_here = metamer.encode(picture, 50, lossless=False)
     monkeypatch.setattr(session.Session, "run", elsewhere)
-    there = metamer.encode(picture, 50, lossless=False)
+    encoded_elsewhere = metamer.encode(picture, 50, lossless=False)
     monkeypatch.setattr(session.Session, "run", run)
-    assert there != here
-    before, after = (metamer.decode_latents(data).astype(float) for data in (here, there))
+    assert encoded_elsewhere != encoded_here
+    before, after = (
+        metamer.decode_latents(data).astype(float) for data in (encoded_here, encoded_elsewhere)
+    )
     assert 0 < np.mean(before != after) < 0.05
     error = [
         np.mean((np.asarray(metamer.decode(data), float) - np.asarray(picture, float)) ** 2)
-        for data in (here, there)
+        for data in (encoded_here, encoded_elsewhere)
     ]
     assert error[1] < 1.02 * error[0]

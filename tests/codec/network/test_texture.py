@@ -32,19 +32,19 @@ RANGE = (SCALE_LOW, SCALE_HIGH)
     seed=st.integers(0, 2**32 - 1),
 )
 def test_noise_stays_in_its_cell_and_away_from_what_was_kept(tables, seed):
-    drawn = texture.noise(tables, RANGE, SCALES, seed)
+    noise = texture.noise(tables, RANGE, SCALES, seed)
     assert (
-        drawn.dtype == np.float32 and np.isfinite(drawn).all() and np.abs(drawn).max() <= 0.5 + 1e-6
+        noise.dtype == np.float32 and np.isfinite(noise).all() and np.abs(noise).max() <= 0.5 + 1e-6
     )
-    assert (drawn[tables == texture.KEPT] == 0).all()
-    assert np.array_equal(drawn, texture.noise(tables, RANGE, SCALES, seed))
+    assert (noise[tables == texture.KEPT] == 0).all()
+    assert np.array_equal(noise, texture.noise(tables, RANGE, SCALES, seed))
 
 
 @pytest.mark.parametrize("table", [0, 12, 30, SCALES - 1])
 def test_noise_has_the_distribution_of_its_table(table):
     """Against the logistic's own distribution function, cut off at half a step."""
     scale = np.geomspace(*RANGE, SCALES)[table]
-    drawn = np.sort(
+    samples = np.sort(
         texture.noise(np.full((100, 100, 10), table, np.uint8), RANGE, SCALES, 0)
         .ravel()
         .astype(float)
@@ -53,14 +53,14 @@ def test_noise_has_the_distribution_of_its_table(table):
     def below(value):
         return 1 / (1 + np.exp(-value / scale))
 
-    expected = (below(drawn) - below(-0.5)) / (below(0.5) - below(-0.5))
+    expected = (below(samples) - below(-0.5)) / (below(0.5) - below(-0.5))
     # Kolmogorov and Smirnov: 0.0052 for one in a hundred
-    assert np.abs(expected - np.linspace(0, 1, len(drawn))).max() < 0.01
+    assert np.abs(expected - np.linspace(0, 1, len(samples))).max() < 0.01
     trained = within_cell(
         torch.full((100_000,), float(scale)),
         dither(100_000, generator=torch.Generator().manual_seed(0)),
     )
-    assert trained.std().item() == pytest.approx(drawn.std(), rel=0.01)
+    assert trained.std().item() == pytest.approx(samples.std(), rel=0.01)
 
 
 def test_what_rounding_left_nothing_of(otters):
@@ -76,18 +76,18 @@ def test_what_rounding_left_nothing_of(otters):
     writer = Sink(model.tables)
     write_picture(picture, 100, model, writer, None)
     height, width = (side // 16 for side in padded_size(picture.height, picture.width))
-    nothing = np.zeros((height, width, model.latents), np.uint8)
+    table_indices = np.zeros((height, width, model.latents), np.uint8)
     decoded = latents.read_latents(
-        model, 100, height, width, Decoder(model.tables, writer.bytes()), nothing
+        model, 100, height, width, Decoder(model.tables, writer.bytes()), table_indices
     )
     assert np.array_equal(
         decoded,
         latents.read_latents(model, 100, height, width, Decoder(model.tables, writer.bytes())),
     )
-    kept = nothing == texture.KEPT
+    is_kept = table_indices == texture.KEPT
     # the first pass is the hyper-latents'
-    assert np.count_nonzero(kept) == sum(count for count, _ in passes[1:]) > 20
-    assert nothing[~kept].max() < SCALES
+    assert np.count_nonzero(is_kept) == sum(count for count, _ in passes[1:]) > 20
+    assert table_indices[~is_kept].max() < SCALES
 
 
 @pytest.fixture(scope="module")
@@ -107,17 +107,17 @@ def textured(tmp_path_factory):
 
 def test_decoders_are_given_as_much_as_they_ask_for(otters, textured):
     data = metamer.encode(otters.crop((0, 0, 192, 128)), 15)
-    own = np.asarray(metamer.decode(data), float)
-    found = [
+    untextured = np.asarray(metamer.decode(data), float)
+    decodes = [
         np.asarray(metamer.decode(data, decoder=textured, realism=realism), float)
         for realism in (0, 0.25, 0.5, 1)
     ]
-    again = np.asarray(metamer.decode(data, decoder=textured))
-    assert np.array_equal(found[0], own) and np.array_equal(found[-1], again)
-    away = [np.sqrt(np.square(image - own).mean()) for image in found]
-    assert 0 < away[1] < away[2] < away[3] < 12  # levels of 255
+    repeated = np.asarray(metamer.decode(data, decoder=textured))
+    assert np.array_equal(decodes[0], untextured) and np.array_equal(decodes[-1], repeated)
+    deviations = [np.sqrt(np.square(image - untextured).mean()) for image in decodes]
+    assert 0 < deviations[1] < deviations[2] < deviations[3] < 12  # levels of 255
     # weights are the model's own: texture alone makes the change
-    assert away[2] == pytest.approx(away[3] / 2, rel=0.25)
+    assert deviations[2] == pytest.approx(deviations[3] / 2, rel=0.25)
     assert np.array_equal(metamer.decode_latents(data), metamer.decode_latents(data))
 
 
@@ -140,7 +140,7 @@ def test_textures_that_cannot_be(card, textured, tmp_path):
 
 
 def test_textures_for_other_groups_are_refused(otters, textured, tmp_path):
-    other = tmp_path / "other.decoder"
-    replaced(textured, other, texture=[1, 1])
+    textured_elsewhere = tmp_path / "other.decoder"
+    replaced(textured, textured_elsewhere, texture=[1, 1])
     with pytest.raises(ModelError, match="texture for 2 groups of latents, not 3"):
-        metamer.decode(metamer.encode(otters.crop((0, 0, 32, 32)), 15), decoder=other)
+        metamer.decode(metamer.encode(otters.crop((0, 0, 32, 32)), 15), decoder=textured_elsewhere)

@@ -52,7 +52,7 @@ def png(
         )
 
     passes = (
-        [pixels[top::down, left::right] for top, left, down, right in ADAM7]
+        [pixels[top::step, left::right] for top, left, step, right in ADAM7]
         if interlaced
         else [pixels]
     )
@@ -127,13 +127,13 @@ def tiff(pixels: np.ndarray, *, order: str = "<", planar: bool = False, tile: in
     for tag in sorted(entries):
         kind, values = entries[tag]
         data = struct.pack(f"{order}{len(values)}{'H' if kind == 3 else 'I'}", *values)
-        here = (
+        field = (
             data.ljust(4, b"\0")
             if len(data) <= 4
             else struct.pack(f"{order}I", start + len(values_at))
         )
         values_at += data if len(data) > 4 else b""
-        head += struct.pack(f"{order}2HI", tag, kind, len(values)) + here
+        head += struct.pack(f"{order}2HI", tag, kind, len(values)) + field
     return head + bytes(4) + values_at + b"".join(strips)
 
 
@@ -181,16 +181,16 @@ def grey_profile(gamma: float) -> bytes:
     """An ICC profile of one channel: matrix_profile's, but for its colour space and its
     only curve.
     """
-    whole = matrix_profile(np.eye(3), gamma)
-    count = struct.unpack_from(">I", whole, 128)[0]
-    entries = [struct.unpack_from(">4s2I", whole, 132 + 12 * index) for index in range(count)]
-    kept = {
+    profile = matrix_profile(np.eye(3), gamma)
+    count = struct.unpack_from(">I", profile, 128)[0]
+    entries = [struct.unpack_from(">4s2I", profile, 132 + 12 * index) for index in range(count)]
+    tags = {
         b"wtpt": next(e for e in entries if e[0] == b"wtpt"),
         b"kTRC": next(e for e in entries if e[0] == b"rTRC"),
     }
-    table, body = struct.pack(">I", len(kept)), b""
-    for name, (_, place, length) in kept.items():
-        table += struct.pack(">4s2I", name, 132 + 12 * len(kept) + len(body), length)
-        body += whole[place : place + length]
-    made = whole[:16] + b"GRAY" + whole[20:128] + table + body
-    return struct.pack(">I", len(made)) + made[4:]
+    table, body = struct.pack(">I", len(tags)), b""
+    for name, (_, place, length) in tags.items():
+        table += struct.pack(">4s2I", name, 132 + 12 * len(tags) + len(body), length)
+        body += profile[place : place + length]
+    grey = profile[:16] + b"GRAY" + profile[20:128] + table + body
+    return struct.pack(">I", len(grey)) + grey[4:]

@@ -72,8 +72,8 @@ class Odd:
             "RGBA": "colour, transparency",
             "LA": "grey, transparency",
         }[self.mode]
-        told = f"refused: “{self.refusal}”" if self.refusal else f"coded as {kind}"
-        return told + (f"; {self.says}" if self.says else "")
+        summary = f"refused: “{self.refusal}”" if self.refusal else f"coded as {kind}"
+        return summary + (f"; {self.says}" if self.says else "")
 
 
 def with_alpha(image: Image.Image) -> Image.Image:

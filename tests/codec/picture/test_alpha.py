@@ -53,8 +53,8 @@ def test_tiles_and_regions(rng, monkeypatch):
     body = alpha.encode_alpha(Image.fromarray(plane))
     assert (np.asarray(alpha.decode_alpha(body, 50, 40, whole(plane))) == plane).all()
     for region in (Box(0, 0, 1, 1), Box(15, 15, 33, 17), Box(20, 40, 40, 50)):
-        found = np.asarray(alpha.decode_alpha(body, 50, 40, region))
-        assert (found == plane[region.top : region.bottom, region.left : region.right]).all()
+        decoded = np.asarray(alpha.decode_alpha(body, 50, 40, region))
+        assert (decoded == plane[region.top : region.bottom, region.left : region.right]).all()
 
 
 def longer(body: bytes) -> bytes:
@@ -113,22 +113,22 @@ def test_a_cut_out_costs_no_more_than_in_lossless_webp(otters, soft):
     """
     picture = otters.resize((184, 104))
     mask = cut_out(picture.size, soft)
-    cut = picture.copy()
-    cut.putalpha(mask)
+    shaped = picture.copy()
+    shaped.putalpha(mask)
 
     def webp(image: Image.Image, **options) -> bytes:
         buffer = io.BytesIO()
         image.save(buffer, "WEBP", method=6, **options)
         return buffer.getvalue()
 
-    ours = metamer.info(metamer.encode(cut)).sections["alpha"]
-    lossless = len(webp(cut, lossless=True, quality=75, exact=True)) - len(
+    alpha_bytes = metamer.info(metamer.encode(shaped)).sections["alpha"]
+    lossless = len(webp(shaped, lossless=True, quality=75, exact=True)) - len(
         webp(picture, lossless=True, quality=75)
     )
-    lossy = webp(cut, quality=10, alpha_quality=100)
+    lossy = webp(shaped, quality=10, alpha_quality=100)
     chunk = lossy.index(b"ALPH")
-    assert ours <= lossless
-    assert ours <= int.from_bytes(lossy[chunk + 4 : chunk + 8], "little") * 1.01 + 4
+    assert alpha_bytes <= lossless
+    assert alpha_bytes <= int.from_bytes(lossy[chunk + 4 : chunk + 8], "little") * 1.01 + 4
 
 
 def test_what_is_invisible_costs_little(otters, rng):
@@ -139,9 +139,9 @@ def test_what_is_invisible_costs_little(otters, rng):
     noisy[hidden] = rng.integers(0, 256, (hidden.sum(), 3))
     noisy = Image.fromarray(noisy)
     plain = len(metamer.encode(picture, 60))
-    for cut in (picture.copy(), noisy):
-        cut.putalpha(mask)
-        data = metamer.encode(cut, 60)
+    for shaped in (picture.copy(), noisy):
+        shaped.putalpha(mask)
+        data = metamer.encode(shaped, 60)
         coded = len(data) - metamer.info(data).sections["alpha"]
         assert coded < plain * (1 - 0.6 * hidden.mean())
         decoded = np.asarray(metamer.decode(data))
@@ -164,8 +164,8 @@ def test_filling_keeps_what_is_visible():
 def test_fewer_levels():
     ramp = Image.linear_gradient("L")
     for quality, levels in ((0, 2), (50, 12), (70, 16), (90, 176)):
-        found = alpha.quantise_alpha(ramp, quality)
-        assert len(found.getcolors()) <= levels and found.getextrema() == (0, 255)
+        quantised = alpha.quantise_alpha(ramp, quality)
+        assert len(quantised.getcolors()) <= levels and quantised.getextrema() == (0, 255)
     assert alpha.quantise_alpha(ramp, 100) == ramp
-    few = ramp.point(lambda level: level // 128 * 255)
-    assert alpha.quantise_alpha(few, 0) == few
+    two_levels = ramp.point(lambda level: level // 128 * 255)
+    assert alpha.quantise_alpha(two_levels, 0) == two_levels

@@ -32,9 +32,9 @@ def test_lab_is_converted_to_what_it_means():
     to_lab = ImageCms.buildTransform(
         ImageCms.createProfile("sRGB"), ImageCms.createProfile("LAB"), "RGB", "LAB"
     )
-    found, profile = conversion.convert_colours(ImageCms.applyTransform(PICTURE, to_lab), None)
-    assert found.mode == "RGB" and not profile
-    assert np.abs(np.asarray(found, int) - np.asarray(PICTURE)).mean() < 3
+    converted, profile = conversion.convert_colours(ImageCms.applyTransform(PICTURE, to_lab), None)
+    assert converted.mode == "RGB" and not profile
+    assert np.abs(np.asarray(converted, int) - np.asarray(PICTURE)).mean() < 3
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,12 @@ def test_png_chunks_that_ask_for_nothing_or_for_nonsense(info):
 
 
 def test_png_chunks_that_stand_for_a_profile():
-    found = signalled.png_profile({"gamma": 1 / 2.2, "chromaticity": P3_CHROMATICITY})
-    ours, expected = (
-        np.asarray(conversion.to_srgb(PICTURE, profile), int) for profile in (found, DISPLAY_P3)
+    built_profile = signalled.png_profile({"gamma": 1 / 2.2, "chromaticity": P3_CHROMATICITY})
+    converted, expected = (
+        np.asarray(conversion.to_srgb(PICTURE, profile), int)
+        for profile in (built_profile, DISPLAY_P3)
     )
-    assert np.abs(ours - expected).max() <= 1 and np.abs(ours - np.asarray(PICTURE)).max() > 10
+    assert (
+        np.abs(converted - expected).max() <= 1
+        and np.abs(converted - np.asarray(PICTURE)).max() > 10
+    )

@@ -24,17 +24,17 @@ def options(odd: Odd) -> dict:
     }
 
 
-def compare(found: Image.Image, odd: Odd, beyond: float = 0) -> None:
+def compare(image: Image.Image, odd: Odd, beyond: float = 0) -> None:
     """Mode, size and pixels, those under full transparency aside."""
-    assert found.mode == odd.mode
+    assert image.mode == odd.mode
     if odd.near is None:
         return
-    assert found.size == odd.near.size
-    ours, expected = (
-        np.asarray(image, int).reshape(*image.size[::-1], -1) for image in (found, odd.near)
+    assert image.size == odd.near.size
+    actual, expected = (
+        np.asarray(image, int).reshape(*image.size[::-1], -1) for image in (image, odd.near)
     )
     visible = expected[..., -1] > 0 if odd.mode.endswith("A") else np.ones(expected.shape[:2], bool)
-    assert np.abs(ours - expected)[visible].mean() <= odd.tolerance + beyond
+    assert np.abs(actual - expected)[visible].mean() <= odd.tolerance + beyond
 
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd.file)
@@ -46,40 +46,40 @@ def test_what_is_taken_of_odd_files(odd):
         with pytest.raises(ImageError, match=re.escape(odd.refusal)):
             load_picture(io.BytesIO(data), **options(odd))
         return
-    taken = load_picture(io.BytesIO(data), **options(odd))
-    whole = taken.image.copy()
-    if taken.transparency is not None:
-        whole.putalpha(taken.transparency)
-    compare(whole, odd)
-    assert bool(taken.icc) == ("keep" in odd.options)
+    loaded = load_picture(io.BytesIO(data), **options(odd))
+    image = loaded.image.copy()
+    if loaded.transparency is not None:
+        image.putalpha(loaded.transparency)
+    compare(image, odd)
+    assert bool(loaded.icc) == ("keep" in odd.options)
 
 
 @pytest.mark.parametrize("choice", [(), ("--first-frame",), ("--icc", "keep")], ids=" ".join)
 def test_odd_files_through_the_command_line(choice, tmp_path):
     """One run over all of them: what is refused is named, the rest decodes to what it showed."""
-    made = {
+    files = {
         f"{number:03}": (odd, odd.make()) for number, odd in enumerate(ODD) if odd.options == choice
     }
-    made = {stem: (odd, data) for stem, (odd, data) in made.items() if data is not None}
-    for stem, (odd, data) in made.items():
+    files = {stem: (odd, data) for stem, (odd, data) in files.items() if data is not None}
+    for stem, (odd, data) in files.items():
         (tmp_path / f"{stem}{odd.suffix}").write_bytes(data)
     completed = run_metamer(
         "encode", *sorted(tmp_path.iterdir()), *choice, "-q", 95, "-o", f"{tmp_path}/out/"
     )
-    told = completed.stderr.decode()
+    stderr = completed.stderr.decode()
     assert (
-        completed.returncode == any(odd.refusal for odd, _ in made.values())
-        and "Traceback" not in told
+        completed.returncode == any(odd.refusal for odd, _ in files.values())
+        and "Traceback" not in stderr
     )
-    for stem, (odd, _) in made.items():
+    for stem, (odd, _) in files.items():
         assert (tmp_path / "out" / f"{stem}.mtm").exists() == (not odd.refusal)
-        lines = [line for line in told.splitlines() if f"{stem}{odd.suffix}: " in line]
+        lines = [line for line in stderr.splitlines() if f"{stem}{odd.suffix}: " in line]
         assert len(lines) == bool(odd.refusal) and all(odd.refusal in line for line in lines)
     completed = run_metamer(
         "decode", *sorted((tmp_path / "out").iterdir()), "-o", f"{tmp_path}/back/"
     )
     assert completed.returncode == 0, completed.stderr.decode()
-    for stem, (odd, _) in made.items():
+    for stem, (odd, _) in files.items():
         if not odd.refusal:
             # the hardest there is
             dithered = odd.near is not None and odd.mode == "L" and len(odd.near.getcolors()) == 2
@@ -94,10 +94,14 @@ def test_the_page_says_what_is_tested():
 
 
 def test_pictures_are_not_changed_by_taking_them():
-    given = PHOTO.copy()
-    given.info["comment"] = "mine"
-    taken = convert_picture(given)
-    assert given.info == {"comment": "mine"} and taken.image is not given and not taken.image.info
+    original = PHOTO.copy()
+    original.info["comment"] = "mine"
+    converted = convert_picture(original)
+    assert (
+        original.info == {"comment": "mine"}
+        and converted.image is not original
+        and not converted.image.info
+    )
 
 
 @pytest.mark.parametrize("package, kind", [("pillow_jxl", "JPEG XL"), ("pillow_heif", "HEIC")])
@@ -114,21 +118,22 @@ def test_missing_packages_are_named(package, kind, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "mode, taken", [("PA", "RGB"), ("La", "L"), ("RGBa", "RGB"), ("LA", "L"), ("RGBA", "RGB")]
+    "mode, expected_mode",
+    [("PA", "RGB"), ("La", "L"), ("RGBa", "RGB"), ("LA", "L"), ("RGBA", "RGB")],
 )
-def test_modes_with_transparency(mode, taken):
-    given = PHOTO.copy()
-    given.putalpha(Image.new("L", PHOTO.size, 255))
-    given.putpixel((0, 0), (9, 9, 9, 0))
-    given = (
-        given.convert("P").convert("PA")
+def test_modes_with_transparency(mode, expected_mode):
+    image = PHOTO.copy()
+    image.putalpha(Image.new("L", PHOTO.size, 255))
+    image.putpixel((0, 0), (9, 9, 9, 0))
+    image = (
+        image.convert("P").convert("PA")
         if mode == "PA"
-        else given.convert("LA" if mode == "La" else mode).convert(mode)
+        else image.convert("LA" if mode == "La" else mode).convert(mode)
     )
     if mode == "PA":
-        given.putalpha(Image.new("L", PHOTO.size, 40))
-    found = convert_picture(given)
-    assert found.image.mode == taken and found.transparency.getextrema()[0] < 255
+        image.putalpha(Image.new("L", PHOTO.size, 40))
+    converted = convert_picture(image)
+    assert converted.image.mode == expected_mode and converted.transparency.getextrema()[0] < 255
 
 
 def test_large_pictures_are_refused_by_their_header(tmp_path):

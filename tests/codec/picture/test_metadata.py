@@ -58,12 +58,12 @@ def test_only_the_orientation_changes(order):
 
 @pytest.mark.parametrize("kind, options", [("PNG", {}), ("JPEG", {}), ("WEBP", {}), ("AVIF", {})])
 def test_kept_from_every_format(kind, options):
-    given = {"exif": EVERYTHING["exif"]} | ({"xmp": XMP} if kind != "PNG" else {})
-    decoded = metamer.decode(metamer.encode(saved(PHOTO, kind, **given)))
+    metadata = {"exif": EVERYTHING["exif"]} | ({"xmp": XMP} if kind != "PNG" else {})
+    decoded = metamer.decode(metamer.encode(saved(PHOTO, kind, **metadata)))
     assert decoded.size == PHOTO.size[::-1]  # orientation 6
-    kept = decoded.info["exif"]
+    kept_exif = decoded.info["exif"]
     # which has an orientation of its own and writes EXIF anew
-    assert kept == exif(1) or kind == "AVIF"
+    assert kept_exif == exif(1) or kind == "AVIF"
     assert kind == "PNG" or decoded.info["xmp"] == UPRIGHT
 
 
@@ -71,12 +71,16 @@ def test_a_tiff_s_own_tags_are_exif():
     tags = Image.Exif()
     tags[0x010F], tags[0x0112] = "Otter Works", 6
     tags[0x8769] = {0x829A: 0.004}  # exposure
-    kept = Image.Exif()
-    kept.load(
+    decoded_tags = Image.Exif()
+    decoded_tags.load(
         metamer.decode(metamer.encode(saved(PHOTO, "TIFF", exif=tags.tobytes()))).info["exif"]
     )
-    assert kept[0x010F] == "Otter Works" and kept.get_ifd(0x8769)[0x829A] == pytest.approx(0.004)
-    assert 273 not in kept and kept.get(0x0112, 1) == 1  # where its strips were; how it stood
+    assert decoded_tags[0x010F] == "Otter Works" and decoded_tags.get_ifd(0x8769)[
+        0x829A
+    ] == pytest.approx(0.004)
+    assert (
+        273 not in decoded_tags and decoded_tags.get(0x0112, 1) == 1
+    )  # where its strips were; how it stood
 
 
 def test_through_the_command_line(tmp_path):
@@ -94,19 +98,21 @@ def test_through_the_command_line(tmp_path):
         )
     assert metamer.info(tmp_path / "stripped.mtm").version == 1  # as small as ever
     assert set(metamer.info(tmp_path / "kept.mtm").sections) == {"exif", "xmp"}
-    told = run_metamer("info", tmp_path / "all.mtm").stdout.decode()
-    assert all(f", {kind} " in told for kind in ("icc", "exif", "xmp"))
+    listing = run_metamer("info", tmp_path / "all.mtm").stdout.decode()
+    assert all(f", {kind} " in listing for kind in ("icc", "exif", "xmp"))
     for suffix in (".png", ".jpg", ".webp", ".tiff"):
         assert (
             run_metamer("decode", tmp_path / "all.mtm", "-o", tmp_path / f"back{suffix}").returncode
             == 0
         )
-        back = Image.open(tmp_path / f"back{suffix}")
-        back.load()
-        assert back.size == PHOTO.size[::-1] and back.info["icc_profile"] == DISPLAY_P3
-        assert back.info["xmp"].rstrip(b"\0") == UPRIGHT and back.getexif().get(0x0112, 1) == 1
+        decoded = Image.open(tmp_path / f"back{suffix}")
+        decoded.load()
+        assert decoded.size == PHOTO.size[::-1] and decoded.info["icc_profile"] == DISPLAY_P3
+        assert (
+            decoded.info["xmp"].rstrip(b"\0") == UPRIGHT and decoded.getexif().get(0x0112, 1) == 1
+        )
         if suffix != ".tiff":
-            assert back.info["exif"].removeprefix(b"Exif\0\0") == exif(1)
+            assert decoded.info["exif"].removeprefix(b"Exif\0\0") == exif(1)
     assert (
         run_metamer("decode", tmp_path / "stripped.mtm", "-o", tmp_path / "stripped.png").returncode
         == 0

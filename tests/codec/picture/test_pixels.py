@@ -82,8 +82,8 @@ def linear_profile(grey: bool) -> bytes:
     )
     head = head.ljust(36, b"\0") + b"acsp" + bytes(28) + fixed(0.9642) + fixed(1.0) + fixed(0.8249)
     head = head.ljust(128, b"\0")
-    whole = head + table + body
-    return len(whole).to_bytes(4, "big") + whole[4:]
+    profile = head + table + body
+    return len(profile).to_bytes(4, "big") + profile[4:]
 
 
 def test_metadata_does_not_travel_on(otters):

@@ -18,9 +18,9 @@ MODES = {"L": GREY, "LA": with_alpha(GREY), "RGB": PHOTO, "RGBA": with_alpha(PHO
 
 
 def written(picture: Image.Image, suffix: str, **options) -> Image.Image:
-    back = Image.open(io.BytesIO(picture_bytes(picture, find_format(suffix), **options)))
-    back.load()
-    return back
+    reopened = Image.open(io.BytesIO(picture_bytes(picture, find_format(suffix), **options)))
+    reopened.load()
+    return reopened
 
 
 @pytest.mark.parametrize("mode", MODES)
@@ -30,20 +30,22 @@ def test_pixels_survive(mode, suffix):
         with pytest.raises(ImageError, match="transparent"):
             written(MODES[mode], suffix)
         return
-    back = written(MODES[mode], suffix)
-    assert back.mode == ({"L": "RGB", "LA": "RGBA"}.get(mode, mode) if suffix == ".webp" else mode)
-    assert (np.asarray(back.convert("RGBA")) == np.asarray(MODES[mode].convert("RGBA"))).all()
+    reopened = written(MODES[mode], suffix)
+    assert reopened.mode == (
+        {"L": "RGB", "LA": "RGBA"}.get(mode, mode) if suffix == ".webp" else mode
+    )
+    assert (np.asarray(reopened.convert("RGBA")) == np.asarray(MODES[mode].convert("RGBA"))).all()
 
 
 def test_backgrounds():
     for suffix in (".jpg", ".ppm", ".png"):
-        back = written(MODES["RGBA"], suffix, background="white")
+        reopened = written(MODES["RGBA"], suffix, background="white")
         expected = Image.alpha_composite(
             Image.new("RGBA", PHOTO.size, "white"), MODES["RGBA"]
         ).convert("RGB")
         assert (
-            back.mode == "RGB"
-            and np.abs(np.asarray(back, int) - np.asarray(expected, int)).mean() < 3
+            reopened.mode == "RGB"
+            and np.abs(np.asarray(reopened, int) - np.asarray(expected, int)).mean() < 3
         )
     assert written(MODES["LA"], ".png", background="#888").mode == "L"
     assert written(MODES["LA"], ".png", background="red").mode == "RGB"
@@ -63,20 +65,20 @@ def test_colours_are_converted_where_no_profile_can_be_carried():
     for mode, expected in (("RGB", IN_P3), ("RGBA", IN_P3)):
         picture = MODES[mode].copy()
         picture.info["icc_profile"] = DISPLAY_P3
-        back = (
+        reopened = (
             written(picture, ".bmp", background="white")
             if mode == "RGBA"
             else written(picture, ".ppm")
         )
         if mode == "RGB":
-            assert np.abs(np.asarray(back, int) - np.asarray(expected, int)).mean() < 2
+            assert np.abs(np.asarray(reopened, int) - np.asarray(expected, int)).mean() < 2
         assert written(picture, ".png").info["icc_profile"] == DISPLAY_P3
     picture = LINEAR_GREY.copy()
     picture.info["icc_profile"] = grey_profile(1.0)
     assert written(picture, ".png").info["icc_profile"] == grey_profile(1.0)
-    back = written(picture, ".webp")  # which holds no grey, and so no grey profile
-    assert "icc_profile" not in back.info
-    assert np.abs(np.asarray(back.getchannel(0), int) - np.asarray(GREY, int)).mean() < 5
+    reopened = written(picture, ".webp")  # which holds no grey, and so no grey profile
+    assert "icc_profile" not in reopened.info
+    assert np.abs(np.asarray(reopened.getchannel(0), int) - np.asarray(GREY, int)).mean() < 5
 
 
 def test_transparent_pictures_through_the_command_line(tmp_path):
@@ -113,18 +115,19 @@ def test_a_grey_profile_under_transparency_is_converted_for_webp():
     picture = LINEAR_GREY.copy()
     picture.putalpha(Image.linear_gradient("L").resize(picture.size))
     picture.info["icc_profile"] = grey_profile(1.0)
-    back = written(picture, ".webp")
-    assert back.mode == "RGBA" and "icc_profile" not in back.info
-    assert back.getchannel("A").tobytes() == picture.getchannel("A").tobytes()
-    shown = back.getchannel("A").point(lambda level: 255 * (level > 0))
-    difference = np.abs(np.asarray(back.getchannel(0), int) - np.asarray(GREY, int))
-    assert difference[np.asarray(shown) > 0].mean() < 5
+    reopened = written(picture, ".webp")
+    assert reopened.mode == "RGBA" and "icc_profile" not in reopened.info
+    assert reopened.getchannel("A").tobytes() == picture.getchannel("A").tobytes()
+    visible = reopened.getchannel("A").point(lambda level: 255 * (level > 0))
+    difference = np.abs(np.asarray(reopened.getchannel(0), int) - np.asarray(GREY, int))
+    assert difference[np.asarray(visible) > 0].mean() < 5
 
 
 def test_broken_exif_is_left_out_of_a_tiff_and_xmp_stays():
     picture = PHOTO.copy()
     picture.info |= {"exif": b"nonsense", "xmp": b"<x:xmpmeta/>"}
-    back = written(picture, ".tiff")
+    reopened = written(picture, ".tiff")
     assert (
-        back.tag_v2[tiff.XMP] == b"<x:xmpmeta/>" and (np.asarray(back) == np.asarray(PHOTO)).all()
+        reopened.tag_v2[tiff.XMP] == b"<x:xmpmeta/>"
+        and (np.asarray(reopened) == np.asarray(PHOTO)).all()
     )

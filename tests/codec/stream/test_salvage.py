@@ -51,10 +51,15 @@ def test_whole_files_decode_as_ever(otters):
         )
 
 
-@pytest.mark.parametrize("where", ["body", "kind", "length", "checksum"])
-def test_a_damaged_tile_is_crossed_out_and_the_rest_is_right(stream, where):
-    whole, begin = np.asarray(metamer.decode(stream), int), ends(stream)[2]  # of tile 2, below
-    data = changed(stream, begin + {"body": 60, "kind": 0, "length": 1, "checksum": 4}[where])
+@pytest.mark.parametrize("damaged_field", ["body", "kind", "length", "checksum"])
+def test_a_damaged_tile_is_crossed_out_and_the_rest_is_right(stream, damaged_field):
+    undamaged, section_start = (
+        np.asarray(metamer.decode(stream), int),
+        ends(stream)[2],
+    )  # of tile 2, below
+    data = changed(
+        stream, section_start + {"body": 60, "kind": 0, "length": 1, "checksum": 4}[damaged_field]
+    )
     with pytest.raises(StreamError):
         metamer.decode(data)
     rescued = metamer.rescue(data)
@@ -64,7 +69,7 @@ def test_a_damaged_tile_is_crossed_out_and_the_rest_is_right(stream, where):
     )
     pixels = np.asarray(rescued.picture, int)
     assert set(np.unique(pixels[1024:, :1024])) == {96, 128}
-    assert np.abs(pixels[: 1024 - 56] - whole[: 1024 - 56]).max() <= 1  # further than the halo
+    assert np.abs(pixels[: 1024 - 56] - undamaged[: 1024 - 56]).max() <= 1  # further than the halo
 
 
 @pytest.mark.parametrize("tiles", [(0,), (0, 1), (1, 3), (2, 3), (0, 1, 2, 3)])
@@ -76,11 +81,11 @@ def test_several_damaged_tiles(stream, tiles):
     )
 
 
-@pytest.mark.parametrize("kept", [1, 2, 3])
-def test_a_file_cut_off(stream, kept):
-    for length in (ends(stream)[kept], ends(stream)[kept] + 9):
+@pytest.mark.parametrize("kept_tiles", [1, 2, 3])
+def test_a_file_cut_off(stream, kept_tiles):
+    for length in (ends(stream)[kept_tiles], ends(stream)[kept_tiles] + 9):
         rescued = metamer.rescue(stream[:length], region=(1030, 1000, 10, 75))
-        assert rescued.lost == tuple(PLACES[kept:]) and "cut off" in rescued.damage[0]
+        assert rescued.lost == tuple(PLACES[kept_tiles:]) and "cut off" in rescued.damage[0]
 
 
 def test_bytes_lost_and_bytes_added_in_the_middle(stream):
@@ -113,8 +118,8 @@ def test_a_picture_in_one_piece_is_decoded_and_not_trusted(otters):
         and rescued.picture.size == picture.size
     )
 
-    def error(other):
-        return np.square(np.asarray(other, float) - np.asarray(picture, float)).mean()
+    def error(image):
+        return np.square(np.asarray(image, float) - np.asarray(picture, float)).mean()
 
     assert (
         error(metamer.decode(data)) < error(rescued.picture) < error(metamer.rescue(early).picture)
@@ -151,13 +156,13 @@ LITTLE = [metamer.encode(RED, 50, tile=True, lossless=lossless) for lossless in 
 
 @settings(max_examples=60)
 @given(st.sampled_from(LITTLE), st.integers(0, 1 << 16), st.integers(0, 9), st.binary(max_size=9))
-def test_any_damage_is_told(whole, place, cut, put):
+def test_any_damage_is_told(stream, place, removed, inserted):
     """Every changed file has its damage named; the picture has the right size."""
-    start = HEADER_BYTES + place % (len(whole) - HEADER_BYTES)
-    data = whole[:start] + put + whole[start + cut :]
+    start = HEADER_BYTES + place % (len(stream) - HEADER_BYTES)
+    data = stream[:start] + inserted + stream[start + removed :]
     with contextlib.suppress(StreamError):
         rescued = metamer.rescue(data)
-        assert rescued.picture.size == (16, 16) and bool(rescued.damage) == (data != whole)
+        assert rescued.picture.size == (16, 16) and bool(rescued.damage) == (data != stream)
 
 
 def test_hostile_files_cost_a_bounded_search(monkeypatch):
@@ -183,16 +188,16 @@ def test_chains_of_damaged_sections_cost_a_bounded_search(monkeypatch):
     quadratic if followed.
     """
     monkeypatch.setattr(scan, "SEARCH", 1 << 22)
-    tried, before = [], container.read_section
+    reads, before = [], container.read_section
     monkeypatch.setattr(
-        container, "read_section", lambda *where: tried.append(where) or before(*where)
+        container, "read_section", lambda *arguments: reads.append(arguments) or before(*arguments)
     )
     start = container.pack(HEADER, [Section(Kind.PICTURE, b"")])[:HEADER_BYTES]
     # the first leads to the second's last six bytes, those to the next's
     head, body = b"\x01\x08", b"\0\0" + b"\x01\x0eXXXX"
     unit = b"\x01\x08XXXX" + head + zlib.crc32(body, zlib.crc32(head)).to_bytes(4, "little") + body
-    _, found, damage = scan_sections(start + 600 * unit)
-    assert len(tried) < (1 << 22) // TRIED + 2 * 600 and found and damage
+    _, recovered, damage = scan_sections(start + 600 * unit)
+    assert len(reads) < (1 << 22) // TRIED + 2 * 600 and recovered and damage
 
 
 GREY = Header(load_model("base").grey_variant.id, 50, 16, 16, grey=True)
@@ -248,9 +253,9 @@ def test_the_command_line(stream, tmp_path):
     (tmp_path / "good.mtm").write_bytes(stream)
     completed = run_metamer("decode", tmp_path / "bad.mtm")
     assert completed.returncode == 1 and not (tmp_path / "bad.png").exists()
-    both = (tmp_path / "bad.mtm", tmp_path / "good.mtm")
+    paths = (tmp_path / "bad.mtm", tmp_path / "good.mtm")
     completed = run_metamer(
-        "decode", *both, "--salvage", "--region", "1000,0,40,40", "-o", tmp_path
+        "decode", *paths, "--salvage", "--region", "1000,0,40,40", "-o", tmp_path
     )
     assert (
         completed.returncode == 3
@@ -323,5 +328,5 @@ def test_tiles_may_have_two_sections_each(monkeypatch):
         for kind in (Kind.PICTURE, Kind.OVERLAY)
         for number in (0, 1)
     ]
-    _, found, damage = scan_sections(container.pack(header, sections) + b"more")
-    assert found == sections and damage == ["4 bytes follow its last section"]
+    _, recovered, damage = scan_sections(container.pack(header, sections) + b"more")
+    assert recovered == sections and damage == ["4 bytes follow its last section"]

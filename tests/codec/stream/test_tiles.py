@@ -56,15 +56,15 @@ def test_parts_cover_every_position_once(box, size, divide):
 
 
 @given(boxes, boxes, st.integers(0, 5), st.integers(0, 5))
-def test_boxes(one, other, before, after):
+def test_boxes(a, b, before, after):
     inside = np.zeros((2, 60, 60), bool)
-    for plane, box in zip(inside, (one, other), strict=True):
+    for plane, box in zip(inside, (a, b), strict=True):
         plane[box.top : box.bottom, box.left : box.right] = True
-    if one.height and other.height:
-        assert one.meets(other) == (inside[0] & inside[1]).any()
-    grown = one.grown(before, after, Box(0, 0, 50, 50))
-    assert grown.height <= one.height + before + after and grown.top == max(0, one.top - before)
-    assert np.zeros((60, 60))[one.within(Box(0, 0, 60, 60))].shape == (one.height, one.width)
+    if a.height and b.height:
+        assert a.meets(b) == (inside[0] & inside[1]).any()
+    grown = a.grown(before, after, Box(0, 0, 50, 50))
+    assert grown.height <= a.height + before + after and grown.top == max(0, a.top - before)
+    assert np.zeros((60, 60))[a.within(Box(0, 0, 60, 60))].shape == (a.height, a.width)
 
 
 @pytest.mark.parametrize("name", [path.stem for path in shipped_models()])
@@ -76,20 +76,20 @@ def test_the_halo_is_what_the_analysis_sees(name, rng):
     image = rng.random((1, 3, 320, 320), np.float32)
     changed = image.copy()
     changed[:, :, 160:176, 160:176] = rng.random((1, 3, 16, 16), np.float32)  # one position
-    (one, hyper), (other, hyper_changed) = (
+    (latent, hyper), (latent_changed, hyper_changed) = (
         transforms.analyse(planes, 128, model) for planes in (image, changed)
     )
-    rows, columns = np.nonzero((one != other).any(2))
-    reach = model.receptive_field
+    rows, columns = np.nonzero((latent != latent_changed).any(2))
+    radius = model.receptive_field
     assert (
-        min(rows.min(), columns.min()) == 10 - reach
-        and max(rows.max(), columns.max()) == 10 + reach
+        min(rows.min(), columns.min()) == 10 - radius
+        and max(rows.max(), columns.max()) == 10 + radius
     )
     rows, columns = np.nonzero((hyper != hyper_changed).any(0))
-    first = min(rows.min(), columns.min()) * HYPER_STRIDE
+    first_latent = min(rows.min(), columns.min()) * HYPER_STRIDE
     # nothing that lies before all that changed
-    assert first + HYPER_STRIDE - 1 >= 10 - reach
-    assert max(rows.max(), columns.max()) * HYPER_STRIDE - grid.HYPER_REACH <= 10 + reach
+    assert first_latent + HYPER_STRIDE - 1 >= 10 - radius
+    assert max(rows.max(), columns.max()) * HYPER_STRIDE - grid.HYPER_REACH <= 10 + radius
 
 
 def synthesised(synthesis, latent, model) -> np.ndarray:
@@ -105,15 +105,15 @@ def test_the_halo_is_what_every_synthesis_sees(name, rng):
     latent = (rng.normal(0, 0.1, (1, 20, 20, model.latents))).astype(np.float32)
     changed = latent.copy()
     changed[:, 10, 10] += 1
-    away = np.abs(synthesised(synthesis, latent, model) - synthesised(synthesis, changed, model))[
-        0
-    ].max((0,))
-    seen = np.argwhere(away.reshape(20, 16, 20, 16).max((1, 3)) > 1e-6)
+    difference = np.abs(
+        synthesised(synthesis, latent, model) - synthesised(synthesis, changed, model)
+    )[0].max((0,))
+    affected = np.argwhere(difference.reshape(20, 16, 20, 16).max((1, 3)) > 1e-6)
     assert (
-        seen.min() >= 10 - synthesis.receptive_field
-        and seen.max() <= 10 + synthesis.receptive_field
+        affected.min() >= 10 - synthesis.receptive_field
+        and affected.max() <= 10 + synthesis.receptive_field
     )
-    assert seen.min() == 10 - synthesis.receptive_field  # not more than needed either
+    assert affected.min() == 10 - synthesis.receptive_field  # not more than needed either
 
 
 def test_halos_of_trained_models_follow_their_blocks(tiny_model):
@@ -124,11 +124,11 @@ def test_halos_of_trained_models_follow_their_blocks(tiny_model):
 @pytest.mark.parametrize("size", [(1, 1), (16, 1041), (1025, 20), (1040, 1075)])
 def test_analysis_of_tiles_is_that_of_the_whole(otters, size):
     picture, model = otters.resize(size, Image.Resampling.BICUBIC), load_model("base")
-    whole = latent_area(*size)
+    area = latent_area(*size)
     latent, hyper = transforms.analyse(pixels.to_planes(picture), 90, model)
-    for box in split_tiles(whole):
+    for box in split_tiles(area):
         part, part_hyper = transforms.analyse_box(picture, box, 90, model, None)
-        np.testing.assert_allclose(part, latent[box.within(whole)], atol=1e-4 * latent.std())
+        np.testing.assert_allclose(part, latent[box.within(area)], atol=1e-4 * latent.std())
         _, height, width = latents.hyper_shape(model, box.height, box.width)
         place = (
             slice(box.top // 4, box.top // 4 + height),
@@ -170,19 +170,19 @@ def test_a_tile_is_coded_as_a_picture_of_its_own(stream):
     assert [section.body[:2] for section in sections] == [
         number.to_bytes(2, "little") for number in range(4)
     ]
-    whole = metamer.decode_latents(stream)
+    latents = metamer.decode_latents(stream)
     for section, (top, left, height, width) in zip(
         sections, [(0, 0, 64, 64), (0, 64, 64, 1), (64, 0, 4, 64), (64, 64, 4, 1)], strict=True
     ):
         if width > 1:  # a picture has two positions at least
-            alone = container.pack(
+            one_tile = container.pack(
                 Header(
                     header.model_id, header.quality, 16 * width, 16 * height, turned=header.turned
                 ),
                 [Section(Kind.PICTURE, section.body[2:])],
             )
             assert np.array_equal(
-                metamer.decode_latents(alone), whole[top : top + height, left : left + width]
+                metamer.decode_latents(one_tile), latents[top : top + height, left : left + width]
             )
 
 
@@ -225,8 +225,8 @@ def test_regions_are_crops(wide, stream, region, tile, monkeypatch):
         "__call__",
         lambda self, number: (decoded.append(number), before(self, number))[1],
     )
-    found = metamer.decode(data, region=region)
-    assert np.abs(np.asarray(found, int) - np.asarray(expected)).max() <= 1
+    region_decoded = metamer.decode(data, region=region)
+    assert np.abs(np.asarray(region_decoded, int) - np.asarray(expected)).max() <= 1
     if tile:
         assert decoded == {
             (0, 0, 1, 1): [0],
@@ -251,10 +251,10 @@ def test_preview_is_coarse_and_alike(wide, stream):
 
 
 def test_textured_decoders_give_tiles_the_same_whichever_are_decoded(stream):
-    whole = metamer.decode(stream, realism=1.0)
+    full = metamer.decode(stream, realism=1.0)
     part = metamer.decode(stream, realism=1.0, region=(1000, 1000, 40, 75))
     assert (
-        np.abs(np.asarray(part, int) - np.asarray(whole.crop((1000, 1000, 1040, 1075)))).max() <= 1
+        np.abs(np.asarray(part, int) - np.asarray(full.crop((1000, 1000, 1040, 1075)))).max() <= 1
     )
 
 
@@ -265,23 +265,23 @@ def test_latents_that_do_not_fit_16_bits_stay_whole():
         (32768, np.int32),
         (-32769, np.int32),
     ):
-        found = compact(np.array([0, value], np.int32))
-        assert found.dtype == dtype and found[1] == value
+        compacted = compact(np.array([0, value], np.int32))
+        assert compacted.dtype == dtype and compacted[1] == value
 
 
 @pytest.mark.parametrize("change", ["missing", "swapped", "short", "untiled"])
 def test_tiles_out_of_order_are_refused(stream, change):
     header, sections = container.unpack(stream)
-    one, two, *rest = sections
-    other = {
-        "missing": [one, *rest],
-        "swapped": [two, one, *rest],
-        "short": [Section(Kind.PICTURE, b"\0"), two, *rest],
+    first_tile, second_tile, *others = sections
+    reordered = {
+        "missing": [first_tile, *others],
+        "swapped": [second_tile, first_tile, *others],
+        "short": [Section(Kind.PICTURE, b"\0"), second_tile, *others],
         "untiled": sections,
     }[change]
     if change == "untiled":
         header = Header(header.model_id, header.quality, 64, 64, tiled=True, turned=header.turned)
-    data = container.pack(header, other)
+    data = container.pack(header, reordered)
     for work in (metamer.decode, metamer.decode_latents, metamer.info):
         with pytest.raises(
             StreamError, match="too short" if change == "short" else "not as the format has it"
@@ -295,9 +295,9 @@ def test_tiles_out_of_order_are_refused(stream, change):
 
 def test_a_lost_section_is_told(stream, tmp_path):
     """Nothing in a file counts its sections; its size does."""
-    header, (first, _, *rest) = container.unpack(stream)
+    header, (first_tile, _, *others) = container.unpack(stream)
     path = tmp_path / "lost.mtm"
-    path.write_bytes(container.pack(header, [first, *rest]))
+    path.write_bytes(container.pack(header, [first_tile, *others]))
     for options in (["info"], ["info", "--json"], ["decode"]):
         completed = inside(*options, path)
         assert completed.returncode == 1 and not completed.stdout

@@ -83,13 +83,13 @@ def test_what_was_left_goes_when_a_new_file_is_written(way, tmp_path):
 )
 def test_names_beside_are_short_and_differ(name):
     path = atomic.Path("folder", name)
-    beside = atomic.part_path(path)
+    temporary = atomic.part_path(path)
     assert (
-        beside.parent == path.parent
-        and beside.name != name
-        and len(os.fsencode(beside.name)) <= 255
+        temporary.parent == path.parent
+        and temporary.name != name
+        and len(os.fsencode(temporary.name)) <= 255
     )
-    assert beside != atomic.part_path(path.with_name(name + "x"))
+    assert temporary != atomic.part_path(path.with_name(name + "x"))
 
 
 def test_a_failure_leaves_the_old_file(way, tmp_path, monkeypatch):

@@ -117,14 +117,14 @@ def test_a_killed_worker_takes_one_file_along(pictures, tmp_path):
 def test_killed_at_random_moments(tmp_path, otters):
     otters.crop((0, 0, 96, 64)).save(tmp_path / "a.png")
     target = tmp_path / "a.mtm"
-    whole = [metamer.encode(tmp_path / "a.png", quality) for quality in (20, 90)]
-    target.write_bytes(whole[0])
+    encodings = [metamer.encode(tmp_path / "a.png", quality) for quality in (20, 90)]
+    target.write_bytes(encodings[0])
     for _ in range(6):
         process = start("encode", tmp_path / "a.png", "-q", 90, "--force")
         time.sleep(random.uniform(0.2, 0.9))
         process.kill()
         process.communicate()
-        assert target.read_bytes() in whole
+        assert target.read_bytes() in encodings
         assert sum(path.suffix == ".mtm" for path in tmp_path.iterdir()) == 1
     assert run_metamer("encode", tmp_path / "a.png", "-q", 90, "--force").returncode == 0
     assert {path.name for path in tmp_path.iterdir()} == {"a.png", "a.mtm"}
@@ -162,7 +162,7 @@ def test_full_and_read_only_disks(tmp_path, otters, options, reason):
     ):
         pytest.skip("no name spaces here")
     script = f"{mount} && \"$@\"; echo $?; ls -A '{tmp_path}/disk'"
-    done = subprocess.run(
+    completed = subprocess.run(
         [
             *unshare,
             script,
@@ -177,9 +177,11 @@ def test_full_and_read_only_disks(tmp_path, otters, options, reason):
         capture_output=True,
         text=True,
     )
-    assert done.stdout == "1\n" and done.stderr.count("\n") == 1 and reason in done.stderr, (
-        done.stderr
-    )
+    assert (
+        completed.stdout == "1\n"
+        and completed.stderr.count("\n") == 1
+        and reason in completed.stderr
+    ), completed.stderr
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")

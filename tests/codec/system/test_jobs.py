@@ -25,8 +25,8 @@ def work(name: str) -> Report:
 class Stubborn(Exception):
     """Does not survive pickling."""
 
-    def __init__(self, one, two):
-        super().__init__(one)
+    def __init__(self, message, detail):
+        super().__init__(message)
 
 
 @pytest.fixture
@@ -41,8 +41,8 @@ def pictures(tmp_path, otters):
 @pytest.mark.parametrize("count", [1, 2])
 def test_outcomes(count):
     outcomes = list(jobs.outcomes(work, ["a", "bad", "b", "-"], count))
-    found = {name: (report.notices, repr(problem)) for name, report, problem in outcomes}
-    assert found == {
+    by_name = {name: (report.notices, repr(problem)) for name, report, problem in outcomes}
+    assert by_name == {
         "a": ((), "None"),
         "b": (("b",), "None"),
         "-": ((), "None"),
@@ -122,10 +122,10 @@ def test_standard_input_among_several(pictures, tmp_path):
 
 def test_a_worker_whose_pipe_closes_ends_without_complaint():
     context = multiprocessing.get_context("spawn")
-    ours, theirs = context.Pipe()
-    process = context.Process(target=jobs._serve, args=(theirs, work))
+    parent_end, child_end = context.Pipe()
+    process = context.Process(target=jobs._serve, args=(child_end, work))
     process.start()
-    theirs.close()
-    ours.close()
+    child_end.close()
+    parent_end.close()
     process.join(60)
     assert process.exitcode == 0  # 1 after a traceback
