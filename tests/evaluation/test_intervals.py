@@ -27,15 +27,15 @@ def test_clusters_widen_the_interval_of_clustered_data():
     draw = np.random.default_rng(2)
     clusters = np.repeat([f"I{n:02}" for n in range(20)], 30)
     array = np.repeat(draw.normal(size=20), 30) + 0.1 * draw.normal(size=600)
-    together, apart = (
+    clustered, independent = (
         np.diff(bootstrap_interval(mean, [array], labels, samples=300))[0]
         for labels in (clusters, None)
     )
-    assert together > 3 * apart
+    assert clustered > 3 * independent
     shuffled = draw.permutation(600)  # the order of the items is nothing to the clusters
     assert np.diff(bootstrap_interval(mean, [array[shuffled]], clusters[shuffled], samples=300))[
         0
-    ] == pytest.approx(together)
+    ] == pytest.approx(clustered)
 
 
 def test_resamples_keep_items_together_and_repeat():
@@ -43,10 +43,10 @@ def test_resamples_keep_items_together_and_repeat():
     assert bootstrap_interval(agreement.spearman, (values, values), samples=50) == pytest.approx(
         (1, 1)
     )
-    first, again, other = (
+    interval, repeated, other_seed = (
         bootstrap_interval(mean, [values], samples=50, seed=seed) for seed in (4, 4, 5)
     )
-    assert first == again != other
+    assert interval == repeated != other_seed
 
 
 def test_every_member_of_a_drawn_cluster_comes():

@@ -55,11 +55,11 @@ def test_the_package_is_named_where_it_is_missing(monkeypatch):
 
 
 def test_checkpoints_run_as_the_network_does(checkpoints, tmp_path, otters):
-    found = get_codec(f"{NAME}@{tmp_path}/small-{{quality}}.pth")
-    assert found.settings == [1, 3] and found.networks
+    codec = get_codec(f"{NAME}@{tmp_path}/small-{{quality}}.pth")
+    assert codec.settings == [1, 3] and codec.networks
     picture = otters.crop((100, 100, 230, 200))
     for setting, network in checkpoints.items():
-        data = found.encode(picture, setting)
+        data = codec.encode(picture, setting)
         with torch.no_grad():
             padded = functional.pad(to_tensor(picture), (31, 31, 14, 14))
             coded = network.compress(padded)
@@ -67,7 +67,7 @@ def test_checkpoints_run_as_the_network_does(checkpoints, tmp_path, otters):
         assert len(data) == 10 + sum(len(part[0]) for part in coded["strings"]) and data.endswith(
             coded["strings"][-1][0]
         )
-        decoded = found.decode(data)
+        decoded = codec.decode(data)
         assert decoded.size == picture.size
         assert (
             np.abs(
@@ -75,15 +75,15 @@ def test_checkpoints_run_as_the_network_does(checkpoints, tmp_path, otters):
             ).max()
             <= 0.51
         )
-    count = found.count(picture, 1)
+    count = codec.count(picture, 1)
     assert count.parameters == sum(weight.numel() for weight in checkpoints[1].parameters())
     # g_a's four convolutions of stride 2, with three matrices of GDN, at 192x128
     area = 192 * 128
-    least = (
+    macs = (
         25 * (3 * 16 / 4 + 16 * 16 / 16 + 16 * 16 / 64 + 16 * 24 / 256) * area
         + 16 * 16 * (1 / 4 + 1 / 16 + 1 / 64) * area
     )
-    assert least < count.encoder < 1.5 * least and least < count.decoder < 1.5 * least
+    assert macs < count.encoder < 1.5 * macs and macs < count.decoder < 1.5 * macs
 
 
 def test_published_weights_are_taken_as_they_come(compressai, monkeypatch, otters):
@@ -91,30 +91,33 @@ def test_published_weights_are_taken_as_they_come(compressai, monkeypatch, otter
 
     torch.manual_seed(0)
     state = image.bmshj2018_factorized(1).state_dict()
-    asked = []
+    urls = []
     monkeypatch.setattr(
-        image, "load_state_dict_from_url", lambda url, progress: asked.append(url) or state
+        image, "load_state_dict_from_url", lambda url, progress: urls.append(url) or state
     )
-    found = compressai_codecs.compressai_codec("bmshj2018-factorized:metric=ms-ssim")
-    assert found.settings == range(1, 9) and "bmshj2018-factorized-ms-ssim-1" in asked[0]
+    codec = compressai_codecs.compressai_codec("bmshj2018-factorized:metric=ms-ssim")
+    assert codec.settings == range(1, 9) and "bmshj2018-factorized-ms-ssim-1" in urls[0]
     picture = otters.crop((100, 100, 164, 132))
-    data = found.encode(picture, 1)
-    assert found.decode(data).size == (64, 32) and len(data) > 50
+    data = codec.encode(picture, 1)
+    assert codec.decode(data).size == (64, 32) and len(data) > 50
 
 
 def test_untrained_networks_are_the_same_in_every_process(compressai, otters):
     picture = otters.crop((100, 100, 164, 132))
-    (first, data), (second, again) = (
-        (found, found.encode(picture, 1))
-        for found in (
+    (codec, data), (codec_again, data_again) = (
+        (network, network.encode(picture, 1))
+        for network in (
             compressai_codecs.compressai_codec("bmshj2018-factorized:trained=false")
             for _ in range(2)
         )
     )
-    assert not first.trained  # good for timing alone: no rate of it is compared
+    assert not codec.trained  # good for timing alone: no rate of it is compared
     with pytest.raises(MetamerError, match="untrained: good for timing alone"):
         check_trained(["jpeg", "net=compressai:bmshj2018-factorized:trained=false"])
-    assert data == again and first.decode(again).tobytes() == second.decode(data).tobytes()
+    assert (
+        data == data_again
+        and codec.decode(data_again).tobytes() == codec_again.decode(data).tobytes()
+    )
 
 
 def test_mistakes(checkpoints, compressai, monkeypatch, tmp_path):

@@ -32,9 +32,9 @@ else:
 
 @pytest.fixture(scope="module")
 def crop(otters) -> Image.Image:
-    found = otters.crop((200, 60, 264, 108))
-    found.info = {}  # as `evaluation.images.read_image` gives it
-    return found
+    picture = otters.crop((200, 60, 264, 108))
+    picture.info = {}  # as `evaluation.images.read_image` gives it
+    return picture
 
 
 def described(folder, **keys) -> str:
@@ -68,12 +68,12 @@ def test_a_program_is_a_codec(tmp_path, crop):
     data, cost = codec.encode_timed(crop, 50)
     plain = get_codec("jpeg:optimize=false,progressive=false")
     assert data == plain.encode(crop, 50) and codec.encode(crop, 50) == data
-    decoded, other = codec.decode_timed(data)
+    decoded, decode_cost = codec.decode_timed(data)
     assert np.array_equal(decoded, plain.decode(data)) and np.array_equal(
         codec.decode(data), decoded
     )
-    for each in (cost, other):
-        assert 0.01 < each.seconds < 300 and (each.peak is None or 5 < each.peak < 200)
+    for measured in (cost, decode_cost):
+        assert 0.01 < measured.seconds < 300 and (measured.peak is None or 5 < measured.peak < 200)
     assert subprocesses.run_in_subprocess(
         codec.name, "encode", *kept(tmp_path, crop), 50
     ).peak == pytest.approx(cost.peak, rel=0.5)
@@ -85,21 +85,21 @@ def kept(folder, picture):
 
 
 def test_failures_are_told_in_one_line(tmp_path, crop):
-    found = get_codec(described(tmp_path))
+    codec = get_codec(described(tmp_path))
     with pytest.raises(
         MetamerError, match=r"jpeg.toml: .* failed \(1\): thirteen brings bad luck$"
     ):
-        found.encode(crop, 13)
+        codec.encode(crop, 13)
     with pytest.raises(MetamerError, match=r"wrote nothing to \{output\}"):
-        found.encode(crop, 7)
+        codec.encode(crop, 7)
     with pytest.raises(MetamerError, match="failed"):
-        found.decode(b"no picture")
+        codec.decode(b"no picture")
     with pytest.raises(MetamerError, match="thirteen brings bad luck"):
-        subprocesses.run_in_subprocess(found.name, "encode", *kept(tmp_path, crop), 13)
+        subprocesses.run_in_subprocess(codec.name, "encode", *kept(tmp_path, crop), 13)
     with pytest.raises(
         MetamerError, match="has no setting 96; it takes whole numbers from 1 to 95"
     ):
-        found.check(96)
+        codec.check(96)
 
 
 @pytest.mark.parametrize(
@@ -176,10 +176,12 @@ def test_evaluate_measures_programs(tmp_path, otters):
     rows = [
         json.loads(line) for line in (tmp_path / "out" / "results.jsonl").read_text().splitlines()
     ]
-    own, jpeg = ([row for row in rows if row["codec"] == of] for of in (name, "jpeg"))
-    assert [row["psnr"] for row in own] == [row["psnr"] for row in jpeg] and own[0]["bytes"] > jpeg[
-        0
-    ]["bytes"]
+    program, jpeg = (
+        [row for row in rows if row["codec"] == name_of_codec] for name_of_codec in (name, "jpeg")
+    )
+    assert [row["psnr"] for row in program] == [row["psnr"] for row in jpeg] and program[0][
+        "bytes"
+    ] > jpeg[0]["bytes"]
     completed = inside(
         "evaluate",
         tmp_path / "in",
@@ -201,15 +203,15 @@ def test_evaluate_measures_programs(tmp_path, otters):
 def test_the_examples(name, otters):
     if shutil.which(name) is None:
         pytest.skip(f"{name} is not installed")
-    found, crop = (
+    codec, crop = (
         get_codec(str(ROOT / "examples" / f"{name}.toml")),
         otters.crop((100, 100, 292, 244)),
     )
     crop.info = {}
-    ends = [found.encode(crop, setting) for setting in (found.settings[0], found.settings[-1])]
-    assert len(ends[0]) < len(ends[1]) / 2 and found.name.endswith(".toml")
+    ends = [codec.encode(crop, setting) for setting in (codec.settings[0], codec.settings[-1])]
+    assert len(ends[0]) < len(ends[1]) / 2 and codec.name.endswith(".toml")
     errors = [
-        np.square(np.asarray(found.decode(data), float) - np.asarray(crop)).mean() for data in ends
+        np.square(np.asarray(codec.decode(data), float) - np.asarray(crop)).mean() for data in ends
     ]
     assert errors[1] < errors[0] / 3 and errors[1] < 40
-    assert registry.get_codec(found.name) is found
+    assert registry.get_codec(codec.name) is codec

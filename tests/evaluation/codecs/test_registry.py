@@ -34,14 +34,14 @@ def decoder(tmp_path_factory) -> str:
 
 @pytest.mark.parametrize("name", [*registry.pillow_codecs(), "base"])
 def test_ladders_rise_and_hold_the_usual_settings(name, crop):
-    found = registry.get_codec(name)
+    codec = registry.get_codec(name)
     ends = [
-        len(found.encode(crop, found.ladder[place])) for place in (0, len(found.ladder) // 2, -1)
+        len(codec.encode(crop, codec.ladder[place])) for place in (0, len(codec.ladder) // 2, -1)
     ]
     assert ends == sorted(ends) and ends[0] < ends[-1] / 4
-    for setting in found.settings:
-        found.check(setting)
-    picture = found.decode(found.encode(crop, found.settings[0]))
+    for setting in codec.settings:
+        codec.check(setting)
+    picture = codec.decode(codec.encode(crop, codec.settings[0]))
     assert picture.size == crop.size and picture.mode == "RGB"
 
 
@@ -53,25 +53,25 @@ def test_settings_a_codec_does_not_have_are_refused():
 
 
 def test_metamer_is_itself(crop):
-    found = registry.get_codec("base")
-    data = found.encode(crop, 30)
-    assert data == metamer.encode(crop, 30) and found.version == load_model("base").id.hex()
-    assert np.array_equal(found.decode(data), metamer.decode(data))
+    codec = registry.get_codec("base")
+    data = codec.encode(crop, 30)
+    assert data == metamer.encode(crop, 30) and codec.version == load_model("base").id.hex()
+    assert np.array_equal(codec.decode(data), metamer.decode(data))
 
 
 def test_a_decoder_shares_the_stream_and_has_its_own_version(crop, decoder):
-    plain, whole, half = (
-        registry.get_codec(f"base{rest}") for rest in ("", f"+{decoder}", f"+{decoder}@0.5")
+    plain, full, half = (
+        registry.get_codec(f"base{suffix}") for suffix in ("", f"+{decoder}", f"+{decoder}@0.5")
     )
-    assert {found.stream for found in (plain, whole, half)} == {"base"}
-    assert len({found.version for found in (plain, whole, half)}) == 3
+    assert {codec.stream for codec in (plain, full, half)} == {"base"}
+    assert len({codec.version for codec in (plain, full, half)}) == 3
     data = plain.encode(crop, 40)
     assert data == half.encode(crop, 40)
     assert np.array_equal(half.decode(data), metamer.decode(data, decoder=decoder, realism=0.5))
-    first, middle, last = (
-        np.asarray(found.decode(data)).astype(float) for found in (plain, half, whole)
+    at_zero, at_half, at_one = (
+        np.asarray(codec.decode(data)).astype(float) for codec in (plain, half, full)
     )
-    assert 0 < np.abs(middle - first).mean() < np.abs(last - first).mean()
+    assert 0 < np.abs(at_half - at_zero).mean() < np.abs(at_one - at_zero).mean()
 
 
 @pytest.mark.parametrize(
@@ -94,14 +94,14 @@ def test_unknown_codecs_are_refused(name, message):
 @pytest.mark.parametrize("size", [0, 95, 104, 106, 500, 1231, 1e9])
 def test_nearest_is_the_nearest(size):
     sizes = 100 + np.cumsum(np.random.default_rng(3).integers(0, 20, 200))
-    asked = []
+    encoded_at = []
 
     def encode(setting: int) -> bytes:
-        asked.append(setting)
+        encoded_at.append(setting)
         return bytes(int(sizes[setting]))
 
-    found = interface.nearest_setting(encode, range(200), size)
-    assert abs(sizes[found] - size) == np.abs(sizes - size).min() and len(asked) <= 8
+    nearest = interface.nearest_setting(encode, range(200), size)
+    assert abs(sizes[nearest] - size) == np.abs(sizes - size).min() and len(encoded_at) <= 8
 
 
 def test_options_take_the_place_of_usual_ones(crop):
@@ -110,7 +110,7 @@ def test_options_take_the_place_of_usual_ones(crop):
     buffer = io.BytesIO()
     crop.save(buffer, "JPEG", quality=40)
     assert bare.encode(crop, 40) == buffer.getvalue() != plain.encode(crop, 40)
-    layers = [Image.open(io.BytesIO(found.encode(crop, 40))).layer[0][1] for found in (plain, full)]
+    layers = [Image.open(io.BytesIO(codec.encode(crop, 40))).layer[0][1] for codec in (plain, full)]
     assert (
         layers == [2, 1] and full.name == "jpeg:subsampling=4:4:4" != full.stream.partition(":")[0]
     )

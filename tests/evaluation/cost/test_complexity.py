@@ -20,11 +20,11 @@ def graph(
         numpy_helper.from_array(np.ones(shape, np.float32), name)
         for name, shape in zip(names, shapes, strict=True)
     ]
-    given = helper.make_tensor_value_info("x", TensorProto.FLOAT, inputs)
-    made = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
+    source = helper.make_tensor_value_info("x", TensorProto.FLOAT, inputs)
+    result = helper.make_tensor_value_info("y", TensorProto.FLOAT, None)
     node = helper.make_node(operator, ["x", *names], ["y"], **attributes)
     model = helper.make_model(
-        helper.make_graph([node], "g", [given], [made], constants),
+        helper.make_graph([node], "g", [source], [result], constants),
         ir_version=9,
         opset_imports=[helper.make_opsetid("", 17)],
     )
@@ -51,21 +51,21 @@ def graph(
     ],
 )
 def test_counts_are_the_formulas(operator, shapes, inputs, attributes, macs):
-    made = graph(operator, shapes, inputs, **attributes)
-    outputs, found = counting.run_profiled(made, {"x": np.ones(inputs, np.float32)})
-    assert found == macs and len(outputs) == 1
-    assert counting.parameter_count(made) == sum(int(np.prod(shape)) for shape in shapes)
+    onnx_graph = graph(operator, shapes, inputs, **attributes)
+    outputs, counted = counting.run_profiled(onnx_graph, {"x": np.ones(inputs, np.float32)})
+    assert counted == macs and len(outputs) == 1
+    assert counting.parameter_count(onnx_graph) == sum(int(np.prod(shape)) for shape in shapes)
 
 
 def test_another_decoder_costs_the_same_and_has_weights_of_its_own(otters):
     picture = otters.crop((100, 100, 164, 164))
-    plain, other = (
+    plain, with_decoder = (
         counting.network_cost("base", decoder, picture, 50) for decoder in (None, "realism")
     )
     assert (plain.encoder, plain.decoder) == (
-        other.encoder,
-        other.decoder,
-    ) and other.parameters > plain.parameters
+        with_decoder.encoder,
+        with_decoder.decoder,
+    ) and with_decoder.parameters > plain.parameters
 
 
 def test_the_command(tmp_path, otters):
@@ -86,9 +86,9 @@ def test_the_command(tmp_path, otters):
     )
     completed = inside(*arguments, "--threads", 4096, "--json")
     assert completed.returncode == 0, completed.stderr.decode()
-    found = json.loads(completed.stdout)
-    assert found["machine"]["cores"] == machine.cores()
-    base, jpeg = found["codecs"]
+    report = json.loads(completed.stdout)
+    assert report["machine"]["cores"] == machine.cores()
+    base, jpeg = report["codecs"]
     assert 5 < base["decoder_kmac"] < 20 and 2e6 < base["parameters"] < 4e6
     assert jpeg["decoder_kmac"] is jpeg["encoder_kmac"] is jpeg["parameters"] is None
     for row in (base, jpeg):
@@ -96,7 +96,7 @@ def test_the_command(tmp_path, otters):
         for way in ("encode", "decode"):
             assert row[f"{way}_seconds"]["1"] > 0 and row[f"{way}_seconds"]["4096"] is None
             peak = row[f"{way}_peak_mib"]
-            assert peak is None or found["bare_peak_mib"] * 0.9 < peak < 400
+            assert peak is None or report["bare_peak_mib"] * 0.9 < peak < 400
     completed = inside(*arguments)
     assert (
         completed.returncode == 0

@@ -32,9 +32,9 @@ def test_noise_raises_the_deviation_of_luma_and_a_stain_the_error_of_chroma(rng)
     noisy = flat_areas(picture(original), picture(original + rng.normal(0, 3, (64, 64, 1))))
     assert noisy["luma_deviation"] == pytest.approx(10**0.5, rel=0.1)
     assert noisy["chroma_error"] == 0 and noisy["blocks"] == same["blocks"]
-    stain = np.zeros((64, 64, 3))
-    stain[:8, :8] = (0, 0, 20)  # 2 of 64 columns of the flat half, one block of 32
-    stained = flat_areas(picture(original), picture(original + stain))
+    offset = np.zeros((64, 64, 3))
+    offset[:8, :8] = (0, 0, 20)  # 2 of 64 columns of the flat half, one block of 32
+    stained = flat_areas(picture(original), picture(original + offset))
     blue = np.hypot(20 * (1 - 0.114) / 1.772, -20 * 0.114 / 1.402)
     assert stained["chroma_error"] == pytest.approx(blue, abs=1 / 16)
     # what becomes of busy blocks does not count

@@ -30,13 +30,11 @@ def folder(tmp_path, otters):
 
 
 def test_rows_say_what_was_measured(folder, tmp_path):
-    measured = pictures.measure_pictures(
-        held_out_paths(folder), POINTS, SPECS, tmp_path / "rows.jsonl"
-    )
-    assert set(measured) == {(f"{index}.png", point) for index in range(2) for point in POINTS}
+    rows = pictures.measure_pictures(held_out_paths(folder), POINTS, SPECS, tmp_path / "rows.jsonl")
+    assert set(rows) == {(f"{index}.png", point) for index in range(2) for point in POINTS}
     picture = Image.open(folder / "0.png")
     jpeg = get_codec("jpeg")
-    for row in (measured["0.png", point] for point in POINTS):
+    for row in (rows["0.png", point] for point in POINTS):
         data = jpeg.encode(picture, row["setting"])
         assert (
             row["bytes"] == len(data)
@@ -51,29 +49,29 @@ def test_rows_say_what_was_measured(folder, tmp_path):
                 create(spec)(to_tensor(picture), decoded).item(), rel=1e-6
             )
     ((name, conditions),) = json.loads((tmp_path / "machines.json").read_text()).items()
-    assert {row["machine"] for row in measured.values()} == {name} and conditions[
+    assert {row["machine"] for row in rows.values()} == {name} and conditions[
         "pillow"
     ] == PIL.__version__
     assert conditions["cores"] >= 1 and conditions["cpu"]
     sizes = {setting: len(jpeg.encode(picture, setting)) for setting in jpeg.ladder}
-    away = {setting: abs(8 * size / (96 * 64) - 0.8) for setting, size in sizes.items()}
-    assert away[measured["0.png", POINTS[1]]["setting"]] == min(away.values())
+    distances = {setting: abs(8 * size / (96 * 64) - 0.8) for setting, size in sizes.items()}
+    assert distances[rows["0.png", POINTS[1]]["setting"]] == min(distances.values())
 
 
 def test_rows_without_a_distance_are_completed_and_whole_ones_left(folder, tmp_path):
     paths, results = held_out_paths(folder), tmp_path / "rows.jsonl"
-    first = pictures.measure_pictures(paths, POINTS, ["psnr"], results)
+    incomplete = pictures.measure_pictures(paths, POINTS, ["psnr"], results)
     assert len(results.read_text().splitlines()) == 4
-    second = pictures.measure_pictures(paths, POINTS, SPECS, results)
+    complete = pictures.measure_pictures(paths, POINTS, SPECS, results)
     assert len(results.read_text().splitlines()) == 8
     assert all(
-        second[key]["psnr"] == row["psnr"] and second[key]["cielab"] > 0
-        for key, row in first.items()
+        complete[key]["psnr"] == row["psnr"] and complete[key]["cielab"] > 0
+        for key, row in incomplete.items()
     )
     before = results.read_text()
     results.write_text(before + '{"codec": "jpeg", "vers')
     assert (
-        pictures.measure_pictures(paths, POINTS, SPECS, results) == second
+        pictures.measure_pictures(paths, POINTS, SPECS, results) == complete
         and results.read_text() == before
     )
 
@@ -97,10 +95,10 @@ def test_old_rows_are_measured_again(folder, tmp_path):
         "ms_ssim": 0.9,
     }
     (tmp_path / "rows.jsonl").write_text(json.dumps(old) + "\n")
-    measured = pictures.measure_pictures(
+    rows = pictures.measure_pictures(
         held_out_paths(folder), POINTS[:1], SPECS, tmp_path / "rows.jsonl"
     )
-    assert measured["0.png", POINTS[0]]["cielab"] > 0 and measured["0.png", POINTS[0]]["bpp"] != 1.0
+    assert rows["0.png", POINTS[0]]["cielab"] > 0 and rows["0.png", POINTS[0]]["bpp"] != 1.0
 
 
 def test_two_processes_write_the_rows_of_one(folder, tmp_path):
@@ -110,14 +108,22 @@ def test_two_processes_write_the_rows_of_one(folder, tmp_path):
         for jobs in (1, 2)
     ]
     for key, row in rows[0].items():
-        other = rows[1][key]
+        two_processes = rows[1][key]
         costs = {
             "jobs",
-            *(f"{way}_{what}" for way in ("encode", "decode") for what in ("seconds", "peak_mib")),
+            *(
+                f"{way}_{quantity}"
+                for way in ("encode", "decode")
+                for quantity in ("seconds", "peak_mib")
+            ),
         }
-        assert row["jobs"] == 1 and other["jobs"] == 2 and row["machine"] == other["machine"]
+        assert (
+            row["jobs"] == 1
+            and two_processes["jobs"] == 2
+            and row["machine"] == two_processes["machine"]
+        )
         assert {key: row[key] for key in row.keys() - costs} == {
-            key: other[key] for key in other.keys() - costs
+            key: two_processes[key] for key in two_processes.keys() - costs
         }
 
 
@@ -127,9 +133,9 @@ def test_what_was_decoded_is_kept(folder, tmp_path):
 
     paths, results = held_out_paths(folder), tmp_path / "rows.jsonl"
     pictures.measure_pictures(paths, POINTS, ["psnr"], results)
-    measured = pictures.measure_pictures(paths, POINTS, ["psnr"], results, keep=keep)
+    rows = pictures.measure_pictures(paths, POINTS, ["psnr"], results, keep=keep)
     assert len(results.read_text().splitlines()) == 4
-    data = get_codec("jpeg").encode(Image.open(paths[0]), measured["0.png", POINTS[1]]["setting"])
+    data = get_codec("jpeg").encode(Image.open(paths[0]), rows["0.png", POINTS[1]]["setting"])
     assert list(Image.open(keep(paths[0], POINTS[1])).getdata()) == list(
         get_codec("jpeg").decode(data).getdata()
     )
@@ -141,12 +147,12 @@ def test_small_pictures_have_no_value_of_distances_that_need_larger_ones(folder,
             held_out_paths(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl"
         )
     otters.crop((0, 0, 176, 176)).save(folder / "2.png")
-    measured = pictures.measure_pictures(
+    rows = pictures.measure_pictures(
         held_out_paths(folder), POINTS[:1], ["psnr", "ms-ssim"], tmp_path / "rows.jsonl"
     )
     assert (
-        measured["0.png", POINTS[0]]["ms-ssim"] is None
-        and 0.5 < measured["2.png", POINTS[0]]["ms-ssim"] < 1
+        rows["0.png", POINTS[0]]["ms-ssim"] is None
+        and 0.5 < rows["2.png", POINTS[0]]["ms-ssim"] < 1
     )
 
 

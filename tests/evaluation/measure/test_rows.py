@@ -38,9 +38,9 @@ def test_a_row_says_what_its_alias_means_and_is_measured_again_when_that_changes
     results = tmp_path / "rows.jsonl"
     for spec, count in (("jpeg", 1), ("jpeg", 1), ("jpeg:optimize=false", 2)):
         point = Point(f"ours={spec}", 50)
-        measured = pictures.measure_pictures(paths, [point], ["mse"], results)
-        assert list(measured) == [("a.png", point)]
-        row = measured["a.png", point]
+        measurements = pictures.measure_pictures(paths, [point], ["mse"], results)
+        assert list(measurements) == [("a.png", point)]
+        row = measurements["a.png", point]
         assert (row["codec"], row["spec"]) == ("ours", spec)
         assert len(results.read_text().splitlines()) == count
     assert rows.row_codec(row).spec == "jpeg:optimize=false"
@@ -48,11 +48,11 @@ def test_a_row_says_what_its_alias_means_and_is_measured_again_when_that_changes
 
 def test_other_pixels_under_the_same_name_are_measured_again(paths, tmp_path, otters):
     results, point = tmp_path / "rows.jsonl", Point("jpeg", 50)
-    (first,) = pictures.measure_pictures(paths, [point], ["mse"], results).values()
-    assert first["pixels"] == picture_digest(Image.open(paths[0]))
+    (row,) = pictures.measure_pictures(paths, [point], ["mse"], results).values()
+    assert row["pixels"] == picture_digest(Image.open(paths[0]))
     otters.crop((300, 60, 364, 124)).save(paths[0])
-    (second,) = pictures.measure_pictures(paths, [point], ["mse"], results).values()
-    assert second["pixels"] != first["pixels"] and second["mse"] != first["mse"]
+    (remeasured,) = pictures.measure_pictures(paths, [point], ["mse"], results).values()
+    assert remeasured["pixels"] != row["pixels"] and remeasured["mse"] != row["mse"]
     assert len(results.read_text().splitlines()) == 2
 
 

@@ -44,14 +44,14 @@ def overlaps(figure) -> list[tuple[str, str]]:
         for text in panel.texts
     ]
     return [
-        (one, other)
-        for at, (one, a) in enumerate(boxes)
-        for other, b in boxes[at + 1 :]
+        (text, other_text)
+        for at, (text, a) in enumerate(boxes)
+        for other_text, b in boxes[at + 1 :]
         if (np.minimum(a[2:], b[2:]) - np.maximum(a[:2], b[:2]) > 0.5).all()
     ]
 
 
-def rows(codec: str, rates=(0.1, 0.3, 0.9), pictures=4, **more) -> list[dict]:
+def rows(codec: str, rates=(0.1, 0.3, 0.9), pictures=4, **columns) -> list[dict]:
     """Rows of a codec at three settings."""
     return [
         BASE
@@ -64,13 +64,13 @@ def rows(codec: str, rates=(0.1, 0.3, 0.9), pictures=4, **more) -> list[dict]:
             "psnr": 28 + 4 * at + index,
             "ms-ssim": 1 - 0.1 / (at + 1) - 0.001 * index,
         }
-        | more
+        | columns
         for at, rate in enumerate(rates)
         for index in range(pictures)
     ]
 
 
-def summary(codec: str, target: float, psnr: float, fid: float, **more) -> RateSummary:
+def summary(codec: str, target: float, psnr: float, fid: float, **measures_of) -> RateSummary:
     return RateSummary(
         codec,
         target,
@@ -80,15 +80,15 @@ def summary(codec: str, target: float, psnr: float, fid: float, **more) -> RateS
         0.0,
         {"psnr": MeanInterval(psnr, psnr - 1, psnr + 1)},
         {},
-        {"pictures": 4, "patches": 40, "fid": fid} | more,
+        {"pictures": 4, "patches": 40, "fid": fid} | measures_of,
     )
 
 
 @pytest.fixture
 def figure():
-    drawn, (panel,) = style.new_panels(1)
-    yield drawn, panel
-    style.plt.close(drawn)
+    canvas, (panel,) = style.new_panels(1)
+    yield canvas, panel
+    style.plt.close(canvas)
 
 
 @given(st.lists(st.floats(0, 1), max_size=12), st.floats(0, 0.3))
@@ -106,47 +106,48 @@ def test_spread_keeps_gaps_order_and_bounds(places, gap):
 @settings(max_examples=8)
 @given(st.lists(st.floats(25, 45), min_size=1, max_size=9))
 def test_labels_of_ends_do_not_overlap(heights):
-    drawn, (panel,) = style.new_panels(1)
+    canvas, (panel,) = style.new_panels(1)
     for height in heights:
         panel.plot([0.1, 1], [20, height])
     labels.label_ends(
-        drawn, {panel: [(1, height, f"codec {index}", "k") for index, height in enumerate(heights)]}
+        canvas,
+        {panel: [(1, height, f"codec {index}", "k") for index, height in enumerate(heights)]},
     )
-    assert len(panel.texts) == len(heights) and not overlaps(drawn)
-    assert all(Text.get_window_extent(text).x1 <= drawn.bbox.x1 for text in panel.texts)
-    style.plt.close(drawn)
+    assert len(panel.texts) == len(heights) and not overlaps(canvas)
+    assert all(Text.get_window_extent(text).x1 <= canvas.bbox.x1 for text in panel.texts)
+    style.plt.close(canvas)
 
 
 @settings(max_examples=8)
 @given(st.lists(st.tuples(st.floats(0, 1), st.floats(0, 1)), min_size=1, max_size=8))
 def test_labels_of_points_do_not_overlap(places):
-    drawn, (panel,) = style.new_panels(1)
+    canvas, (panel,) = style.new_panels(1)
     panel.plot(*np.transpose(places), "o")
     panel.margins(0.2)
     labels.label_points(
-        drawn, {panel: [(x, y, f"codec {index}", "k") for index, (x, y) in enumerate(places)]}
+        canvas, {panel: [(x, y, f"codec {index}", "k") for index, (x, y) in enumerate(places)]}
     )
-    assert len(panel.texts) == len(places) and not overlaps(drawn)
-    style.plt.close(drawn)
+    assert len(panel.texts) == len(places) and not overlaps(canvas)
+    style.plt.close(canvas)
 
 
 def test_a_label_covers_no_point(figure):
-    drawn, panel = figure
+    canvas, panel = figure
     draw = np.random.default_rng(0)
     places = draw.uniform(0, 1, (25, 2))
     panel.plot(*places.T, "o", linestyle="")
-    labels.label_points(drawn, {panel: [(*place, "a name", "k") for place in places[:6]]})
-    drawn.draw_without_rendering()
+    labels.label_points(canvas, {panel: [(*place, "a name", "k") for place in places[:6]]})
+    canvas.draw_without_rendering()
     dots = panel.transData.transform(places)
     boxes = [Text.get_window_extent(text) for text in panel.texts]
     assert not any(box.contains(*dot) for box in boxes for dot in dots)
 
 
 def test_a_lonely_label_stands_beside_its_point_off_its_line(figure):
-    drawn, panel = figure
+    canvas, panel = figure
     panel.plot([0, 1, 2], [0, 1, 2])
-    labels.label_points(drawn, {panel: [(1, 1, "here", "k")]})
-    drawn.draw_without_rendering()
+    labels.label_points(canvas, {panel: [(1, 1, "here", "k")]})
+    canvas.draw_without_rendering()
     box = Text.get_window_extent(panel.texts[0])
     x, y = panel.transData.transform((1, 1))
     assert (
@@ -156,13 +157,13 @@ def test_a_lonely_label_stands_beside_its_point_off_its_line(figure):
 
 
 def test_codecs_keep_their_looks():
-    for others in ([], ["avif", "mine"], ["a", "b", "jpeg", "base+pim"]):
-        found = style.codec_styles(["base", "base+realism@0.5", *others])
-        assert found["base"] == style.codec_styles(["base"])["base"] and len(
-            set(found.values())
-        ) == len(found)
+    for other_codecs in ([], ["avif", "mine"], ["a", "b", "jpeg", "base+pim"]):
+        styles = style.codec_styles(["base", "base+realism@0.5", *other_codecs])
+        assert styles["base"] == style.codec_styles(["base"])["base"] and len(
+            set(styles.values())
+        ) == len(styles)
     steps = style.codec_styles(["base+x@0.5", "base+x@1", "base+x@0", "base"])
-    assert len({look.colour for codec, look in steps.items() if "@" in codec}) == 1
+    assert len({codec_style.colour for codec, codec_style in steps.items() if "@" in codec}) == 1
     assert len(set(steps.values())) == 4  # and all can be told apart
     many = style.codec_styles([f"codec{index}" for index in range(30)])
     assert len(set(many.values())) == 30
@@ -180,30 +181,32 @@ def test_ticks_are_round_and_enough():
 
 
 def test_a_slider_is_a_path_from_its_model():
-    found = [
+    summaries = [
         summary("base", 0.2, 30, 90),
         summary("base+r@1", 0.2, 29, 70),
         summary("base+r@0.5", 0.2, 29.7, 80),
         summary("avif", 0.2, 30, 85),
     ]
-    paths = realism_paths([*found, summary("base+r@1", 0.4, 31, 60), summary("avif", 0.4, 31, 60)])
-    assert {key: [each.codec for each in path] for key, path in paths.items()} == {
+    paths = realism_paths(
+        [*summaries, summary("base+r@1", 0.4, 31, 60), summary("avif", 0.4, 31, 60)]
+    )
+    assert {key: [entry.codec for entry in path] for key, path in paths.items()} == {
         (0.2, "base+r"): ["base", "base+r@0.5", "base+r@1"]
     }
 
 
 def test_lines_of_the_plane_join_one_codec_s_rates_or_one_slider(figure):
     _, panel = figure
-    found = [
+    summaries = [
         summary(
             name, rate, psnr + 10 * rate, 90 - 100 * rate, kid=0.01, kid_low=0.005, kid_high=0.02
         )
         for rate in (0.1, 0.3)
         for name, psnr in (("avif", 30), ("base", 29), ("base+r@1", 28))
     ]
-    kid = measures.all_measures([each.realism for each in found])[1]
+    kid = measures.all_measures([entry.realism for entry in summaries])[1]
     labels = realism._plane(
-        panel, found, "psnr", kid, style.codec_styles(each.codec for each in found)
+        panel, summaries, "psnr", kid, style.codec_styles(entry.codec for entry in summaries)
     )
     lines = [
         tuple(line.get_xdata())
@@ -239,10 +242,10 @@ def test_logs_tell_training_from_validation():
             ],
         },
     ]
-    found = logs.training_series(log)
-    assert list(found) == ["loss", "bpp", "mse", "psnr at low qualities"]
-    assert found["loss"][1].tolist() == [2.0]
-    assert found["psnr at low qualities"][1].tolist() == [31.0]
+    series = logs.training_series(log)
+    assert list(series) == ["loss", "bpp", "mse", "psnr at low qualities"]
+    assert series["loss"][1].tolist() == [2.0]
+    assert series["psnr at low qualities"][1].tolist() == [31.0]
     assert logs.stage_starts(log) == [(1, "a"), (2, "b")] and logs.validation_series(log)[
         "pearson"
     ][1].tolist() == [0.9]
@@ -281,16 +284,16 @@ def folder(tmp_path):
         ]
         + [{"step": 30, "validation": [{"bpp": 0.1, "psnr": 30.0}, {"bpp": 1, "psnr": 40.0}]}],
     }
-    for name, found in lines.items():
-        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in found))
-    found = [
+    for name, entries in lines.items():
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(row) + "\n" for row in entries))
+    entries = [
         summary(name, rate, psnr + 3 * at, 90 - 20 * at - 5 * place)
         for at, rate in enumerate((0.1, 0.3))
         for place, (name, psnr) in enumerate(
             (("base", 30.0), ("base+r@0.5", 29.8), ("base+r@1", 29.0), ("avif", 30.1))
         )
     ]
-    (folder / "matched.json").write_text(json.dumps(found, default=vars))
+    (folder / "matched.json").write_text(json.dumps(entries, default=vars))
     (tmp_path / "other.csv").write_text("name,kmac_decoder\n")
     (tmp_path / "complexity.json").write_text(
         json.dumps(
@@ -322,8 +325,8 @@ FIGURES = [
 
 def test_plot_starts_without_torch():
     script = "import sys, metamer.evaluation.report.figures as f; print('torch' in sys.modules)"
-    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
-    assert done.stdout == "False\n", done.stderr
+    completed = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True)
+    assert completed.stdout == "False\n", completed.stderr
 
 
 @pytest.fixture
@@ -335,7 +338,7 @@ def as_kodak(monkeypatch):
 
 @pytest.mark.usefixtures("as_kodak")
 def test_every_figure(folder, tmp_path):
-    done = CliRunner().invoke(
+    result = CliRunner().invoke(
         main,
         [
             "plot",
@@ -352,8 +355,8 @@ def test_every_figure(folder, tmp_path):
             str(tmp_path / "complexity.json"),
         ],
     )
-    assert done.exit_code == 0, done.output
-    assert done.output.split() == [str(tmp_path / "figures" / f"{name}.svg") for name in FIGURES]
+    assert result.exit_code == 0, result.output
+    assert result.output.split() == [str(tmp_path / "figures" / f"{name}.svg") for name in FIGURES]
     text = {name: (tmp_path / "figures" / f"{name}.svg").read_text() for name in FIGURES}
     for words in (
         "base",
@@ -385,11 +388,11 @@ def test_every_format(folder, tmp_path):
     (tmp_path / "one").mkdir()
     (folder / "results.jsonl").rename(tmp_path / "one" / "results.jsonl")
     formats = [part for kind in ("png", "pdf", "svg") for part in ("--format", kind)]
-    done = CliRunner().invoke(main, ["plot", str(tmp_path / "one"), "-m", "psnr", *formats])
-    assert done.exit_code == 0, done.output
+    result = CliRunner().invoke(main, ["plot", str(tmp_path / "one"), "-m", "psnr", *formats])
+    assert result.exit_code == 0, result.output
     stem = tmp_path / "one" / "rate_distortion"
-    found = [Path(line) for line in done.output.split()]
-    assert [path for path in found if path.stem != "gains"] == [
+    paths = [Path(line) for line in result.output.split()]
+    assert [path for path in paths if path.stem != "gains"] == [
         stem.with_suffix(f".{kind}") for kind in ("png", "pdf", "svg")
     ]
     assert Image.open(f"{stem}.png").width > 500 and stem.with_suffix(
@@ -402,40 +405,45 @@ def test_untrained_networks_are_in_no_figure(folder, tmp_path):
     untrained = [row | {"trained": False} for row in rows("net")]
     with open(folder / "results.jsonl", "a") as file:
         file.writelines(json.dumps(row) + "\n" for row in untrained)
-    done = CliRunner().invoke(
+    result = CliRunner().invoke(
         main, ["plot", str(folder), "--out", str(tmp_path / "figures"), "--format", "svg"]
     )
-    assert done.exit_code == 0, done.output
-    assert "left out of figures: net; untrained, which is good for timing alone" in done.stderr
+    assert result.exit_code == 0, result.output
+    assert "left out of figures: net; untrained, which is good for timing alone" in result.stderr
     for path in (tmp_path / "figures").iterdir():
         assert ">net<" not in path.read_text()
-    found = folders.load_results([folder])
-    assert found.untrained == ["net"] and {row["codec"] for row in found.rows} == {"base", "jpeg"}
+    results = folders.load_results([folder])
+    assert results.untrained == ["net"] and {row["codec"] for row in results.rows} == {
+        "base",
+        "jpeg",
+    }
 
 
 def test_a_figure_keeps_a_measure_that_one_codec_lacks(folder, tmp_path):
     lines = [row | {"haarpsi": 0.9 - 0.1 * row["setting"]} for row in rows("base")] + rows("jpeg")
     (folder / "results.jsonl").write_text("".join(json.dumps(row) + "\n" for row in lines))
-    done = CliRunner().invoke(
+    result = CliRunner().invoke(
         main, ["plot", str(folder), "--out", str(tmp_path / "figures"), "--format", "svg"]
     )
-    assert done.exit_code == 0, done.output
+    assert result.exit_code == 0, result.output
     text = (tmp_path / "figures" / "rate_distortion.svg").read_text()
     assert "HaarPSI" in text and text.count(">base<") == 3 and text.count(">jpeg<") == 2
 
 
 def test_runs_that_left_out_other_pictures_are_not_merged(folder, tmp_path):
     (tmp_path / "again").mkdir()
-    other = summary("webp", 0.1, 30.0, 80)
-    other.misses.append(RateMiss("3.png", 0.2, 1.0))
-    (tmp_path / "again" / "matched.json").write_text(json.dumps([asdict(other)]))
+    with_miss = summary("webp", 0.1, 30.0, 80)
+    with_miss.misses.append(RateMiss("3.png", 0.2, 1.0))
+    (tmp_path / "again" / "matched.json").write_text(json.dumps([asdict(with_miss)]))
     with pytest.raises(MetamerError, match=r"leave out different pictures at 0\.1 bpp"):
         folders.load_results([folder, tmp_path / "again"])
 
 
 def test_figures_go_beside_their_results(folder):
-    done = CliRunner().invoke(main, ["plot", str(folder / "log.jsonl")])
-    assert done.exit_code == 0 and done.output.strip() == str(folder / "training.png"), done.output
+    result = CliRunner().invoke(main, ["plot", str(folder / "log.jsonl")])
+    assert result.exit_code == 0 and result.output.strip() == str(folder / "training.png"), (
+        result.output
+    )
 
 
 @pytest.mark.parametrize(
@@ -469,10 +477,10 @@ def test_bad_input_gets_one_line(folder, tmp_path, monkeypatch, arguments, messa
     ):
         (tmp_path / name).mkdir()
         (tmp_path / name / "results.jsonl").write_text(text)
-    done = CliRunner().invoke(main, ["plot", *arguments, "--out", "figures"])
+    result = CliRunner().invoke(main, ["plot", *arguments, "--out", "figures"])
     assert (
-        done.exit_code == 1
-        and message in done.output
-        and len(done.output.strip().splitlines()) == 1
-    ), done.output
+        result.exit_code == 1
+        and message in result.output
+        and len(result.output.strip().splitlines()) == 1
+    ), result.output
     assert not any(tmp_path.glob("figures/*"))

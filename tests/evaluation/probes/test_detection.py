@@ -31,8 +31,8 @@ def quick(monkeypatch):
 def rows(predicted, teacher) -> list[DetectionRow]:
     pairs = enumerate(zip(predicted, teacher, strict=True))
     return [
-        DetectionRow(str(index // 4), "jpeg", index, float(ours), float(theirs))
-        for index, (ours, theirs) in pairs
+        DetectionRow(str(index // 4), "jpeg", index, float(predicted), float(teacher))
+        for index, (predicted, teacher) in pairs
     ]
 
 
@@ -44,10 +44,10 @@ def test_a_study_writes_its_record_and_figure(quick, photo, tmp_path):
         and "| this codec | 3 |" in table
     )
     record = json.loads((tmp_path / "out" / "detection.json").read_text())
-    seen = {(row["kind"], row["quality"]): row["teacher"] for row in record["rows"]}
+    probabilities = {(row["kind"], row["quality"]): row["teacher"] for row in record["rows"]}
     assert (
-        seen["jpeg", 5] > seen["jpeg", 40] > seen["jpeg", 90]
-        and seen["codec", 0] > seen["codec", 100]
+        probabilities["jpeg", 5] > probabilities["jpeg", 40] > probabilities["jpeg", 90]
+        and probabilities["codec", 0] > probabilities["codec", 100]
     )
     # squared error orders one photograph's JPEGs as the teacher does
     assert record["agreement"][1]["within"][0] == 1
@@ -55,14 +55,14 @@ def test_a_study_writes_its_record_and_figure(quick, photo, tmp_path):
 
 
 def test_the_teachers_verdicts_are_kept(quick, photo, tmp_path, monkeypatch):
-    first = list(detection.detection_rows([photo], create("mse"), tmp_path / "out"))
+    computed = list(detection.detection_rows([photo], create("mse"), tmp_path / "out"))
     notes = tmp_path / "out" / detection.TEACHER_FILE
     notes.write_text(notes.read_text() + '["half a li')
     teacher = create("cvvdp")
     monkeypatch.setattr(teacher, "loss", lambda *_: pytest.fail("asked again"))
     monkeypatch.setattr(detection, "create", lambda _: teacher)
-    assert list(detection.detection_rows([photo], create("mse"), tmp_path / "out")) == first
-    assert len(json_lines.read_lines(notes)) == len(first)
+    assert list(detection.detection_rows([photo], create("mse"), tmp_path / "out")) == computed
+    assert len(json_lines.read_lines(notes)) == len(computed)
 
 
 def test_damaged_notes_and_small_photographs_are_named(quick, photo, tmp_path, otters):

@@ -104,9 +104,9 @@ def test_neighbours_are_closer_than_strangers(clips, tmp_path):
     rows = json.loads((tmp_path / "neighbours.json").read_text())
     assert "another clip" in table and len(rows) == 10 and {row["groups"] for row in rows} == {2}
     values = {(row["distance"], row["what"]): row["value"] for row in rows}
-    easy = [what for _, what in values if what.startswith("neighbour or") and "noise" not in what]
+    easy = [case for _, case in values if case.startswith("neighbour or") and "noise" not in case]
     assert len(easy) == 6 and all(
-        values["mse", what] == values["ms-ssim", what] == 1 for what in easy
+        values["mse", case] == values["ms-ssim", case] == 1 for case in easy
     )
     # the squared error counts, and nothing else
     assert values["mse", "neighbour or noise of half its error"] == 0
@@ -115,8 +115,8 @@ def test_neighbours_are_closer_than_strangers(clips, tmp_path):
 def test_the_earlier_of_two_frames_is_told_by_what_does_not_forget(clips):
     frames = [neighbours.corner_crops(clip) for clip in clips]
 
-    def earlier(distance, found):
-        rows = neighbours.neighbour_orderings(distance, found)
+    def earlier(distance, clips):
+        rows = neighbours.neighbour_orderings(distance, clips)
         return next(row.value for row in rows if row.what.startswith("earlier"))
 
     assert earlier(create("mse"), frames) > 0.5

@@ -18,9 +18,9 @@ from metamer.perception.distances.cielab import srgb_to_lab
 
 def test_outlines_have_the_axes_of_the_table():
     ring = ellipse_outlines()
-    across = np.linalg.norm(ring - ring.mean(1, keepdims=True), axis=-1)
-    np.testing.assert_allclose(across.max(1) * 1000, ELLIPSES[:, 2], rtol=1e-6)
-    np.testing.assert_allclose(across.min(1) * 1000, ELLIPSES[:, 3], rtol=1e-6)
+    radii = np.linalg.norm(ring - ring.mean(1, keepdims=True), axis=-1)
+    np.testing.assert_allclose(radii.max(1) * 1000, ELLIPSES[:, 2], rtol=1e-6)
+    np.testing.assert_allclose(radii.min(1) * 1000, ELLIPSES[:, 3], rtol=1e-6)
     assert roundness(ring).elongation == pytest.approx(np.median(ELLIPSES[:, 2] / ELLIPSES[:, 3]))
 
 

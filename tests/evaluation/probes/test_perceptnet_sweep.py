@@ -151,21 +151,21 @@ def test_a_sweep_is_scored_layer_by_layer_and_drawn(points, tid, tmp_path, monke
 
 
 def test_other_weights_of_the_same_name_are_measured_anew(points, tid, tmp_path):
-    one = sweep.score_sweep({"point": points["noise-0.1"]}, tid, tmp_path)
-    assert sweep.score_sweep({"point": points["noise-0.4"]}, tid, tmp_path) != one
-    assert sweep.score_sweep({"point": points["noise-0.1"]}, tid, tmp_path) == one
+    table = sweep.score_sweep({"point": points["noise-0.1"]}, tid, tmp_path)
+    assert sweep.score_sweep({"point": points["noise-0.4"]}, tid, tmp_path) != table
+    assert sweep.score_sweep({"point": points["noise-0.1"]}, tid, tmp_path) == table
 
 
 def test_decoders_can_be_left_to_plain_reconstruction(points, tid, tmp_path):
-    chosen = {name: points[name] for name in ("reconstruction", "noise-0.1")}
-    sweep.score_sweep(chosen, tid, tmp_path, decoders=False)
+    subset = {name: points[name] for name in ("reconstruction", "noise-0.1")}
+    sweep.score_sweep(subset, tid, tmp_path, decoders=False)
     quick = json.loads((tmp_path / sweep.NUMBERS).read_text())["points"]
     assert len(quick["reconstruction"]["layers"]) == 28 and len(quick["noise-0.1"]["layers"]) == 14
-    sweep.score_sweep(chosen, tid, tmp_path)
-    whole = json.loads((tmp_path / sweep.NUMBERS).read_text())["points"]
+    sweep.score_sweep(subset, tid, tmp_path)
+    record = json.loads((tmp_path / sweep.NUMBERS).read_text())["points"]
     assert (
-        len(whole["noise-0.1"]["layers"]) == 28
-        and whole["reconstruction"] == quick["reconstruction"]
+        len(record["noise-0.1"]["layers"]) == 28
+        and record["reconstruction"] == quick["reconstruction"]
     )
 
 
@@ -186,10 +186,10 @@ def test_an_interior_optimum_is_told_from_a_slope(rng):
         strength: opinion + noise * rng.normal(size=400)
         for strength, noise in ((0.0, 1.0), (0.1, 0.3), (0.4, 1.2))
     }
-    found = scores.best_strength(people, [curve])
-    assert found["strength"] == 0.1 and found["seeds"] == 1 and found["scatter"] is None
+    optimum = scores.best_strength(people, [curve])
+    assert optimum["strength"] == 0.1 and optimum["seeds"] == 1 and optimum["scatter"] is None
     for end in ("over_plain", "over_strongest"):
-        gain, low, high = found[end]
+        gain, low, high = optimum[end]
         assert 0 < low < gain < high
     del curve[0.4]
     assert scores.best_strength(people, [curve])["over_strongest"] == (0, 0, 0)
@@ -212,31 +212,31 @@ def test_intervals_of_differences_cover_trainings(rng):
             {at: opinion + rng.uniform(0.3, 1.5) * rng.normal(size=600) for at in (0.0, 0.1, 0.4)}
             for _ in range(3)
         ]
-        found = scores.best_strength(people, curves)
-        best = [curve[found["strength"]] for curve in curves]
+        optimum = scores.best_strength(people, curves)
+        best = [curve[optimum["strength"]] for curve in curves]
         plain = [curve[0.0] for curve in curves]
         wrong["references"] += people.gain(best, plain)[1] > 0
-        wrong["both"] += found["over_plain"][1] > 0
+        wrong["both"] += optimum["over_plain"][1] > 0
     assert wrong["both"] <= 1 and wrong["references"] >= 10
 
 
 def test_seeds_make_one_curve(points, tid, tmp_path):
-    again = {}
+    reseeded = {}
     for name in ("reconstruction", "noise-0.1"):
         tensors = safetensors.torch.load_file(points[name])
         with safetensors.safe_open(points[name], "pt") as file:
-            told = file.metadata()
-        again[f"{name}-seed1"] = tmp_path / f"{name}-seed1.safetensors"
+            metadata = file.metadata()
+        reseeded[f"{name}-seed1"] = tmp_path / f"{name}-seed1.safetensors"
         noisy = {key: value * (1 + 0.1 * torch.rand_like(value)) for key, value in tensors.items()}
-        safetensors.torch.save_file(noisy, again[f"{name}-seed1"], {**told, "seed": "1"})
-    chosen = {name: points[name] for name in ("reconstruction", "noise-0.1")} | again
-    table = sweep.score_sweep(chosen, tid, tmp_path, decoders=False)
-    found = json.loads((tmp_path / sweep.NUMBERS).read_text())
-    assert list(found["optima"]) == ["denoising, standard", "denoising, raw"]
-    optimum = found["optima"]["denoising, raw"]
+        safetensors.torch.save_file(noisy, reseeded[f"{name}-seed1"], {**metadata, "seed": "1"})
+    subset = {name: points[name] for name in ("reconstruction", "noise-0.1")} | reseeded
+    table = sweep.score_sweep(subset, tid, tmp_path, decoders=False)
+    record = json.loads((tmp_path / sweep.NUMBERS).read_text())
+    assert list(record["optima"]) == ["denoising, standard", "denoising, raw"]
+    optimum = record["optima"]["denoising, raw"]
     ends = {
         at: np.mean(
-            [found["points"][name + seed]["layers"]["v1, raw"][0] for seed in ("", "-seed1")]
+            [record["points"][name + seed]["layers"]["v1, raw"][0] for seed in ("", "-seed1")]
         )
         for at, name in ((0.0, "reconstruction"), (0.1, "noise-0.1"))
     }

@@ -57,16 +57,16 @@ def test_too_few_steps_reach_nothing(reference):
 
 def test_descent_from_a_jpeg_is_descent(reference):
     distance = create("lpips-squeeze")
-    begin = recovery.starting_image(reference, "jpeg")
-    image = recovery.minimise_distance(distance, reference, begin, 15)
-    assert distance(reference, image) < 0.7 * distance(reference, begin)
+    start = recovery.starting_image(reference, "jpeg")
+    image = recovery.minimise_distance(distance, reference, start, 15)
+    assert distance(reference, image) < 0.7 * distance(reference, start)
     assert image.min() >= 0 and image.max() <= 1
 
 
 def test_smoothness_smooths(reference):
-    begin = recovery.starting_image(reference, "noise")
+    start = recovery.starting_image(reference, "noise")
     rough, smooth = (
-        recovery.minimise_distance(create("features"), reference, begin, 20, weight)
+        recovery.minimise_distance(create("features"), reference, start, 20, weight)
         for weight in (0, 1e3)
     )
     assert recovery.total_variation(smooth) < 0.7 * recovery.total_variation(rough)
@@ -84,11 +84,11 @@ def test_trials_are_kept_and_drawn(tmp_path, otters):
     ] == ["mse", "cielab", "ssim"]
     sheet = Image.open(tmp_path / "recoveries-noise.png")
     assert sheet.width > 600
-    other = photo.flip(-1)  # of which nothing is known yet
-    assert recovery.run_recoveries(other, [create("mse")], "noise", 4, tmp_path).count("\n") == 0
+    mirrored = photo.flip(-1)  # of which nothing is known yet
+    assert recovery.run_recoveries(mirrored, [create("mse")], "noise", 4, tmp_path).count("\n") == 0
     (tmp_path / "recoveries-noise.json").write_text("[{")
     with pytest.raises(FileError, match="is damaged"):
-        recovery.run_recoveries(other, [create("mse")], "noise", 4, tmp_path)
+        recovery.run_recoveries(mirrored, [create("mse")], "noise", 4, tmp_path)
 
 
 def test_what_cannot_be_recovered_is_told(tmp_path, otters):

@@ -22,23 +22,29 @@ def pair(tmp_path, otters):
 
 
 def test_the_place_is_lit(pair, tmp_path):
-    found = draw_map(*pair, create("visibility"), tmp_path / "map.png")
+    visibility = draw_map(*pair, create("visibility"), tmp_path / "map.png")
     share = 61 * 71 / (161 * 201)
-    assert found.whole > 0.9 and found.highest > 0.9 and 0.5 * share < found.area < 3 * share
-    drawn = np.asarray(Image.open(tmp_path / "map.png")).astype(int)
-    assert drawn.shape == (161, 201, 3)
-    redness = drawn[..., 0] - drawn[..., 2]
+    assert (
+        visibility.whole > 0.9
+        and visibility.highest > 0.9
+        and 0.5 * share < visibility.area < 3 * share
+    )
+    pixels = np.asarray(Image.open(tmp_path / "map.png")).astype(int)
+    assert pixels.shape == (161, 201, 3)
+    redness = pixels[..., 0] - pixels[..., 2]
     assert redness[110:, 140:].mean() > redness[:80, :110].mean() + 50
 
 
 def test_what_is_the_same_is_dark(pair, tmp_path):
-    found = draw_map(pair[0], pair[0], create("visibility"), tmp_path / "map.png")
-    assert (found.whole, found.highest, found.area) == (0, 0, 0)
+    visibility = draw_map(pair[0], pair[0], create("visibility"), tmp_path / "map.png")
+    assert (visibility.whole, visibility.highest, visibility.area) == (0, 0, 0)
 
 
 def test_the_command_says_so_in_a_line(pair, tmp_path):
-    done = run_metamer("metrics", "map", *pair, "--out", tmp_path / "map.png")
-    assert done.stdout.startswith(b"seen with probability 1.00; where it is most, 1.00; by half")
+    completed = run_metamer("metrics", "map", *pair, "--out", tmp_path / "map.png")
+    assert completed.stdout.startswith(
+        b"seen with probability 1.00; where it is most, 1.00; by half"
+    )
     assert (tmp_path / "map.png").is_file()
 
 

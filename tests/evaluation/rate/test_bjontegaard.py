@@ -10,14 +10,16 @@ from metamer.evaluation.rate import bjontegaard, published
 ANCHOR = np.array([[0.1, 28.0], [0.3, 32.0], [0.8, 36.0], [2.0, 40.0]])
 
 
-def pictures(count: int = 12, better: float = 0.8) -> bjontegaard.PictureCurves:
+def pictures(count: int = 12, rate_factor: float = 0.8) -> bjontegaard.PictureCurves:
     """Pictures of many kinds, on each of which b takes ``better`` times a's bits."""
     draw = np.random.default_rng(0)
-    first = ANCHOR * np.c_[draw.uniform(0.5, 2, count), np.ones(count)][:, None] + draw.normal(
+    curve = ANCHOR * np.c_[draw.uniform(0.5, 2, count), np.ones(count)][:, None] + draw.normal(
         0, 2, (count, 1, 1)
     ) * [0, 1]
     names = [f"{index:02}" for index in range(count)]
-    return bjontegaard.PictureCurves(names, {"a": first, "b": first * [better, 1]}, lambda x: x)
+    return bjontegaard.PictureCurves(
+        names, {"a": curve, "b": curve * [rate_factor, 1]}, lambda x: x
+    )
 
 
 @pytest.mark.parametrize("method", bjontegaard.METHODS)
@@ -45,13 +47,15 @@ def test_a_curve_moved_in_rate_or_in_quality(factor, offset):
     for method in bjontegaard.METHODS:
         assert by_pair["a", "d", method].rate == pytest.approx(100 * (factor - 1), abs=1e-6)
         assert by_pair["a", "h", method].gain == pytest.approx(offset, abs=1e-9)
-        there, back = by_pair["d", "h", method], by_pair["h", "d", method]
-        assert (1 + there.rate / 100) * (1 + back.rate / 100) == pytest.approx(
+        forward, backward = by_pair["d", "h", method], by_pair["h", "d", method]
+        assert (1 + forward.rate / 100) * (1 + backward.rate / 100) == pytest.approx(
             1
-        ) and there.gain == pytest.approx(-back.gain)
-        assert there.quality == back.quality == (max(28, 28 + offset), min(40, 40 + offset))
+        ) and forward.gain == pytest.approx(-backward.gain)
+        assert forward.quality == backward.quality == (max(28, 28 + offset), min(40, 40 + offset))
         assert (
-            there.rates == back.rates == pytest.approx((max(0.1, 0.1 * factor), min(2, 2 * factor)))
+            forward.rates
+            == backward.rates
+            == pytest.approx((max(0.1, 0.1 * factor), min(2, 2 * factor)))
         )
 
 
@@ -63,13 +67,13 @@ def test_curves_apart_have_no_difference():
 
 
 def test_pairing_keeps_intervals_narrow():
-    of = pictures()
-    low, high = bjontegaard.bd_rate_interval(of, "a", "b")
+    curves = pictures()
+    low, high = bjontegaard.bd_rate_interval(curves, "a", "b")
     # pictures differ much, the codecs alike on each
     assert low == pytest.approx(-20) and high == pytest.approx(-20)
     assert np.isnan(bjontegaard.bd_rate_interval(pictures(1), "a", "b")).all()
-    values = of.values | {"b": of.values["a"] * np.linspace([[0.6, 1]], [[1, 1]], 12)}
-    uneven = bjontegaard.PictureCurves(of.names, values, of.change)
+    values = curves.values | {"b": curves.values["a"] * np.linspace([[0.6, 1]], [[1, 1]], 12)}
+    uneven = bjontegaard.PictureCurves(curves.names, values, curves.change)
     low, high = bjontegaard.bd_rate_interval(uneven, "a", "b")
     assert low + 2 < bjontegaard.bd_rate(uneven.curve("a"), uneven.curve("b"))[0] < high - 2
 
@@ -98,5 +102,5 @@ def test_rows_become_pictures():
         for image, value in (("x", 1.0), ("y", 3.0), ("z", None))
         for at in (2, 1)
     ]
-    of = bjontegaard.picture_curves(rows, "d", lambda x: -x)
-    assert of.names == ["x", "y"] and of.curve("b").tolist() == [[2, -2], [4, -2]]
+    curves = bjontegaard.picture_curves(rows, "d", lambda x: -x)
+    assert curves.names == ["x", "y"] and curves.curve("b").tolist() == [[2, -2], [4, -2]]

@@ -37,58 +37,58 @@ def rows(target=0.5, **values):
     ]
 
 
-def summaries(measured, anchor="b", target=0.5):
-    found = matched_summary.summarise_rate(measured, target, anchor, ["d"])
-    return {summary.codec: summary for summary in found}
+def summaries(rows_of_codecs, anchor="b", target=0.5):
+    all_summaries = matched_summary.summarise_rate(rows_of_codecs, target, anchor, ["d"])
+    return {summary.codec: summary for summary in all_summaries}
 
 
 def test_summaries_average_and_pair():
-    found = summaries(
+    of_codec = summaries(
         rows(a=[(0.5, 1.0), (0.51, 3.0), (0.488, 8.0)], b=[(0.5, 0.5), (0.5, 2.5), (0.5, 7.5)])
         + rows(0.6, a=[(0.6, 99.0)])
     )["a"]
-    assert (found.pictures, found.bpp) == (3, pytest.approx(1.498 / 3))
-    assert (found.mean_deviation, found.largest_deviation) == (
+    assert (of_codec.pictures, of_codec.bpp) == (3, pytest.approx(1.498 / 3))
+    assert (of_codec.mean_deviation, of_codec.largest_deviation) == (
         pytest.approx(0.022 / 3),
         pytest.approx(0.012),
     )
-    assert found.means["d"].value == 4 and found.means["d"].low < 4 < found.means["d"].high
-    assert found.differences["d"] == MeanInterval(
+    assert of_codec.means["d"].value == 4 and of_codec.means["d"].low < 4 < of_codec.means["d"].high
+    assert of_codec.differences["d"] == MeanInterval(
         0.5, 0.5, 0.5
     )  # the pictures differ much, the codecs alike on each
-    assert found.misses == []
+    assert of_codec.misses == []
 
 
 def test_a_picture_off_the_rate_counts_for_no_codec_and_is_named():
-    measured = rows(
+    measurements = rows(
         0.15,
         a=[(0.15, 1.0), (0.180, 9.0), (0.152, 3.0)],
         b=[(0.15, 2.0), (0.15, 2.0), (0.1454, 2.0)],
     )
-    found = summaries(measured, target=0.15)
-    assert {name: part.pictures for name, part in found.items()} == {"a": 1, "b": 1}
-    assert found["a"].means["d"].value == 1 and found["a"].differences["d"].value == -1
-    assert [(miss.image, miss.bpp) for miss in found["a"].misses] == [("1.png", 0.180)]
-    text = matched_summary.matched_table(list(found.values()), "b")
+    by_codec = summaries(measurements, target=0.15)
+    assert {name: part.pictures for name, part in by_codec.items()} == {"a": 1, "b": 1}
+    assert by_codec["a"].means["d"].value == 1 and by_codec["a"].differences["d"].value == -1
+    assert [(miss.image, miss.bpp) for miss in by_codec["a"].misses] == [("1.png", 0.180)]
+    text = matched_summary.matched_table(list(by_codec.values()), "b")
     assert "caution: a is more than 3 % off 0.15 bpp on 1.png +20.0 %; these images count" in text
     assert "caution: b is more than 3 % off 0.15 bpp on 2.png −3.1 %" in text
 
 
 def test_a_codec_that_is_not_at_the_rate_is_left_out_and_takes_no_picture_from_others():
-    measured = rows(0.15, a=[(0.15, 1.0), (0.15, 3.0)], b=[(0.18, 2.0), (0.239, 2.0)])
-    found = summaries(measured, target=0.15)
-    assert found["a"].pictures == 2 and found["a"].means["d"].value == 2
-    assert found["b"].pictures == 0 and found["b"].means == found["b"].differences == {}
-    assert found["a"].differences == {}  # from an anchor that is at another rate
-    text = matched_summary.matched_table(list(found.values()), "b")
+    measurements = rows(0.15, a=[(0.15, 1.0), (0.15, 3.0)], b=[(0.18, 2.0), (0.239, 2.0)])
+    by_codec = summaries(measurements, target=0.15)
+    assert by_codec["a"].pictures == 2 and by_codec["a"].means["d"].value == 2
+    assert by_codec["b"].pictures == 0 and by_codec["b"].means == by_codec["b"].differences == {}
+    assert by_codec["a"].differences == {}  # from an anchor that is at another rate
+    text = matched_summary.matched_table(list(by_codec.values()), "b")
     assert "0.2095    0.0595    0.0890  not at this rate, left out" in text
     assert "on 0.png +20.0 %, 1.png +59.3 %; it is left out" in text and "  Δ" not in text
 
 
 def test_codecs_that_miss_different_halves_have_no_picture_in_common():
-    found = summaries(rows(a=[(0.5, 1.0), (0.6, 1.0)], b=[(0.6, 1.0), (0.5, 1.0)]))
-    assert all(part.at_rate and part.pictures == 0 and not part.means for part in found.values())
-    text = matched_summary.matched_table(list(found.values()), "b")
+    by_codec = summaries(rows(a=[(0.5, 1.0), (0.6, 1.0)], b=[(0.6, 1.0), (0.5, 1.0)]))
+    assert all(part.at_rate and part.pictures == 0 and not part.means for part in by_codec.values())
+    text = matched_summary.matched_table(list(by_codec.values()), "b")
     assert text.count("no image is at this rate by all codecs") == 2
     assert "left out" not in text and "these images count for no codec" in text
 
@@ -99,10 +99,10 @@ def test_pictures_too_small_for_a_distance_are_left_out():
 
 
 def test_realism_is_of_the_pictures_that_count(monkeypatch, tmp_path):
-    measured = rows(
+    measurements = rows(
         a=[(0.5, 1.0)] * 5, b=[(0.5, 1.0)] * 4 + [(0.6, 1.0)], c=[(0.7, 1.0)] * 5
     )  # one picture of b is off the rate, all of c's are
-    seen = []
+    samples = []
     monkeypatch.setattr(matched_rates, "read_image", lambda path: path.name)
     monkeypatch.setattr(
         matched_rates, "decode_again", lambda path, row: (path.name, row["codec"], row["bpp"])
@@ -110,20 +110,22 @@ def test_realism_is_of_the_pictures_that_count(monkeypatch, tmp_path):
     monkeypatch.setattr(
         matched_rates.comparison,
         "compare_sets",
-        lambda first, second: seen.append((first.features["fid"], second)) or {"fid": 1.0},
+        lambda originals, decoded: (
+            samples.append((originals.features["fid"], decoded)) or {"fid": 1.0}
+        ),
     )
 
     def sample(pictures):
         pictures = list(pictures)
         return SetFeatures({"fid": pictures}) if isinstance(pictures[0], str) else pictures
 
-    found = list(summaries(measured).values())
+    list_of_summaries = list(summaries(measurements).values())
     matched_rates.measure_realism(
-        found, [tmp_path / f"{index}.png" for index in range(5)], measured, sample
+        list_of_summaries, [tmp_path / f"{index}.png" for index in range(5)], measurements, sample
     )
     names = [f"{index}.png" for index in range(4)]
-    assert seen == [(names, [(name, codec, 0.5) for name in names]) for codec in "ab"]
-    assert [part.realism for part in found] == [{"fid": 1.0}, {"fid": 1.0}, None]
+    assert samples == [(names, [(name, codec, 0.5) for name in names]) for codec in "ab"]
+    assert [part.realism for part in list_of_summaries] == [{"fid": 1.0}, {"fid": 1.0}, None]
 
 
 def test_an_untrained_network_has_no_rate(monkeypatch):
@@ -192,22 +194,22 @@ def test_the_command_writes_all_it_says(folder, tmp_path):
             tmp_path / "out" / "decoded" / f"{row['codec']}@{row['target']:g}" / row["image"]
         )
         assert decoded.size == (176, 176)
-    found = json.loads((tmp_path / "out" / "matched.json").read_text())
-    assert [(part["codec"], part["target"]) for part in found] == [
+    record = json.loads((tmp_path / "out" / "matched.json").read_text())
+    assert [(part["codec"], part["target"]) for part in record] == [
         ("base", 0.6),
         ("jpeg", 0.6),
         ("base", 0.45),
         ("jpeg", 0.45),
     ]
     assert (
-        found[1]["differences"]["psnr"]["value"] < -1
-        and found[0]["differences"]["psnr"]["value"] == 0
+        record[1]["differences"]["psnr"]["value"] < -1
+        and record[0]["differences"]["psnr"]["value"] == 0
     )
     assert Image.open(tmp_path / "out" / "crops.png").width > 900
     before = (tmp_path / "out" / "matched.jsonl").read_text()
-    again = inside(*arguments, "--anchor", "jpeg")
+    repeated = inside(*arguments, "--anchor", "jpeg")
     assert (
-        "differences from jpeg" in again.stdout.decode()
+        "differences from jpeg" in repeated.stdout.decode()
         and (tmp_path / "out" / "matched.jsonl").read_text() == before
     )
 
@@ -237,21 +239,21 @@ def test_realism_comes_with_intervals_and_cautions(tmp_path, otters):
         "--out",
         str(tmp_path / "out"),
     ]
-    done = CliRunner().invoke(main, arguments, catch_exceptions=False)
+    result = CliRunner().invoke(main, arguments, catch_exceptions=False)
     assert (
-        done.exit_code == 0
-        and "caution: FID/256: 4 patches" in done.stdout
-        and "  Jensen-Shannon ≥, nats\n" in done.stdout
+        result.exit_code == 0
+        and "caution: FID/256: 4 patches" in result.stdout
+        and "  Jensen-Shannon ≥, nats\n" in result.stdout
     )
-    for found in json.loads((tmp_path / "out" / "matched.json").read_text()):
-        measured = found["realism"]
-        assert (measured["pictures"], measured["patches"]) == (4, 4)
+    for record in json.loads((tmp_path / "out" / "matched.json").read_text()):
+        realism = record["realism"]
+        assert (realism["pictures"], realism["patches"]) == (4, 4)
         for name in ("fid", "kid", "squeezenet:fire5", "js", "kl"):
             assert (
-                measured[f"{name}_low"] <= measured[name] <= measured[f"{name}_high"]
-                and measured["fid"] > 10
+                realism[f"{name}_low"] <= realism[name] <= realism[f"{name}_high"]
+                and realism["fid"] > 10
             )
-        assert f"{found['codec']:<5} {measured['fid']:.4g} [" in done.stdout
+        assert f"{record['codec']:<5} {realism['fid']:.4g} [" in result.stdout
 
 
 @pytest.mark.parametrize(

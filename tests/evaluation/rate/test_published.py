@@ -19,7 +19,7 @@ needs_kodak = pytest.mark.skipif(not KODAK.is_dir(), reason="the Kodak photograp
 
 
 def test_all_have_curves_a_source_and_a_licence():
-    known = published.published_codecs()
+    codecs = published.published_codecs()
     assert {
         "vtm",
         "elic2022",
@@ -29,33 +29,33 @@ def test_all_have_curves_a_source_and_a_licence():
         "jpeg",
         "hific",
         "crdr",
-    } <= known.keys()
-    for each in known.values():
+    } <= codecs.keys()
+    for codec in codecs.values():
         assert (
-            each.source
-            and each.licence in ("BSD-3-Clause-Clear", "MIT", "none stated")
-            and each.name in each.title
+            codec.source
+            and codec.licence in ("BSD-3-Clause-Clear", "MIT", "none stated")
+            and codec.name in codec.title
         )
-        for label, curve in each.curves.items():
+        for label, curve in codec.curves.items():
             rises = 1 if find(label).higher_is_better else -1
             assert (
                 len(curve) >= 3
                 and (np.diff(curve[:, 0]) > 0).all()
                 and (rises * np.diff(curve[:, 1]) > 0).all()
             )
-        assert (each.curves["psnr"][:, 1] > 20).all() and (
-            each.curves.get("ms-ssim", np.ones((1, 2)))[:, 1] <= 1
+        assert (codec.curves["psnr"][:, 1] > 20).all() and (
+            codec.curves.get("ms-ssim", np.ones((1, 2)))[:, 1] <= 1
         ).all()
     assert (
-        set(known["crdr"].curves) == {"psnr", "lpips-alex", "dists"}
-        and "dists" not in known["hific"].curves
+        set(codecs["crdr"].curves) == {"psnr", "lpips-alex", "dists"}
+        and "dists" not in codecs["hific"].curves
     )
 
 
 def test_networks_are_placed_by_cost_and_rate():
-    found = published.published_bd_rates()
-    assert [each.decoder for each, _ in found] == sorted(each.decoder for each, _ in found)
-    rates = {each.name: rate for each, rate in found}
+    placed = published.published_bd_rates()
+    assert [codec.decoder for codec, _ in placed] == sorted(codec.decoder for codec, _ in placed)
+    rates = {codec.name: rate for codec, rate in placed}
     assert (
         rates["elic2022"]
         < rates["mbt2018-mean"]
@@ -78,12 +78,12 @@ def test_unknown_names_and_other_pictures_are_refused(tmp_path):
             rate_distortion.evaluate_over_settings(
                 tmp_path, ["jpeg"], tmp_path / "out", published_names=[name]
             )
-    done = CliRunner().invoke(
+    result = CliRunner().invoke(
         cli.main, ["evaluate", str(tmp_path), "--published", "vtm", "--bpp", "1", "--out", "x"]
     )
     assert (
-        done.exit_code == 2
-        and "--published or --bpp" in done.output
+        result.exit_code == 2
+        and "--published or --bpp" in result.output
         and not (tmp_path / "out").exists()
     )
 
@@ -98,7 +98,7 @@ def test_kodak_is_known_by_its_pixels():
 
 @needs_kodak
 @pytest.mark.parametrize(
-    ("name", "spec", "quality", "within"),
+    ("name", "spec", "quality", "tolerance"),
     [
         ("webp", "webp:method=4", 30, 0.01),
         ("webp", "webp:method=4", 85, 0.01),
@@ -107,7 +107,7 @@ def test_kodak_is_known_by_its_pixels():
         ("jpeg", "jpeg:optimize=false,progressive=false", 85, 0.15),
     ],
 )
-def test_compressai_s_figures_come_out_of_its_settings(name, spec, quality, within):
+def test_compressai_s_figures_come_out_of_its_settings(name, spec, quality, tolerance):
     """Pillow's defaults: https://github.com/InterDigitalInc/CompressAI,
     compressai/utils/bench/codecs.py.
     """
@@ -120,8 +120,8 @@ def test_compressai_s_figures_come_out_of_its_settings(name, spec, quality, with
             (8 * len(data) / (picture.width * picture.height), 10 * np.log10(255**2 / error))
         )
     bpp, psnr = np.mean(points, 0)
-    theirs = published.find_published(name).curves["psnr"]
+    curve = published.find_published(name).curves["psnr"]
     assert psnr == pytest.approx(
-        np.interp(np.log(bpp), np.log(theirs[:, 0]), theirs[:, 1]), abs=within
+        np.interp(np.log(bpp), np.log(curve[:, 0]), curve[:, 1]), abs=tolerance
     )
-    assert bpp == pytest.approx(theirs[quality // 5 - 1, 0], rel=0.002)
+    assert bpp == pytest.approx(curve[quality // 5 - 1, 0], rel=0.002)

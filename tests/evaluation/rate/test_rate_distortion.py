@@ -73,9 +73,9 @@ def test_bands_of_a_comparison_are_those_of_paired_differences():
     mean = curves.mean_curves(rows, "psnr")[1]["base"]
     # alike on every picture: no width, however much the pictures differ
     assert bands["base"] == pytest.approx(mean[:, [0, 1, 1]])
-    alone = [row for row in rows if row["codec"] == "base"]
-    own = figure_data.curve_bands(alone, "psnr", "base")["base"]
-    assert (own[:, 2] - own[:, 1] > 4).all()
+    base_rows = [row for row in rows if row["codec"] == "base"]
+    base_bands = figure_data.curve_bands(base_rows, "psnr", "base")["base"]
+    assert (base_bands[:, 2] - base_bands[:, 1] > 4).all()
     beyond = [row | {"bpp": row["bpp"] * (2 if row["codec"] == "base" else 1)} for row in rows]
     assert np.isnan(figure_data.curve_bands(beyond, "psnr", "jpeg")["base"]).any(1).tolist() == [
         False,
@@ -85,8 +85,8 @@ def test_bands_of_a_comparison_are_those_of_paired_differences():
 
 
 def test_an_untrained_network_has_costs_and_no_rates():
-    more = {"width": 100, "height": 100, "encode_seconds": 0.5, "decode_seconds": 0.25}
-    rows = [row | more for row in paired_rows("jpeg", "base")]
+    columns = {"width": 100, "height": 100, "encode_seconds": 0.5, "decode_seconds": 0.25}
+    rows = [row | columns for row in paired_rows("jpeg", "base")]
     rows += [
         row | {"codec": "net", "trained": False, "psnr": 5.0}
         for row in rows
@@ -168,19 +168,19 @@ def test_evaluate_measures_files_and_continues(tmp_path, otters):
         )
     assert Image.open(tmp_path / "out" / "rate_distortion.png").size[0] > 1000
     assert "BD-rate in percent of the row against the column" in text and "interval" in text
-    found = json.loads((tmp_path / "out" / "bjontegaard.json").read_text())["psnr"]
+    record = json.loads((tmp_path / "out" / "bjontegaard.json").read_text())["psnr"]
     assert {
         (difference["anchor"], difference["codec"], difference["method"])
-        for difference in found["differences"]
+        for difference in record["differences"]
     } == {
         (*pair, method)
         for pair in (("base", "jpeg"), ("jpeg", "base"))
         for method in ("pchip", "akima")
     }
-    assert [difference["image"] for difference in found["pictures"]] == [
+    assert [difference["image"] for difference in record["pictures"]] == [
         "0.png",
         "1.png",
-    ] and found["bands"].keys() == {"base"}  # against jpeg
+    ] and record["bands"].keys() == {"base"}  # against jpeg
     before = (tmp_path / "out" / "results.jsonl").read_text()
     lines = before.splitlines(keepends=True)
     (tmp_path / "out" / "results.jsonl").write_text("".join(lines[:5]))
@@ -249,6 +249,6 @@ def test_base_beats_jpeg_and_webp_on_kodak(tmp_path):
         ["psnr"],
         tmp_path / "rows.jsonl",
     )
-    found = curves.mean_curves(rows.values(), "psnr")[1]
-    assert bjontegaard.bd_rate(found["jpeg"], found["base"])[0] < -40
-    assert bjontegaard.bd_rate(found["webp"], found["base"])[0] < 0
+    by_codec = curves.mean_curves(rows.values(), "psnr")[1]
+    assert bjontegaard.bd_rate(by_codec["jpeg"], by_codec["base"])[0] < -40
+    assert bjontegaard.bd_rate(by_codec["webp"], by_codec["base"])[0] < 0

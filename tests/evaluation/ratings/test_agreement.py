@@ -12,8 +12,8 @@ from metamer.evaluation.ratings import agreement
 from metamer.evaluation.ratings.items import RatingsError
 
 CORRELATIONS = (agreement.spearman, agreement.kendall, agreement.pearson)
-whole = st.integers(-50, 50)
-pairs = st.lists(st.tuples(whole, whole), min_size=8, max_size=40)
+integers = st.integers(-50, 50)
+pairs = st.lists(st.tuples(integers, integers), min_size=8, max_size=40)
 
 
 def columns(rows):
@@ -22,7 +22,7 @@ def columns(rows):
     return values, opinions
 
 
-@given(st.lists(whole, min_size=6, max_size=40, unique=True))
+@given(st.lists(integers, min_size=6, max_size=40, unique=True))
 def test_perfect_agreement_is_one(values):
     for statistic in CORRELATIONS:
         assert statistic(np.array(values), np.array(values) * 0.5 + 3) == pytest.approx(1, abs=1e-6)
@@ -105,12 +105,12 @@ def test_credit_for_choices_by_hand():
     assert credit == pytest.approx((0.8 + 0.7 + 0.5 + 0.0) / 4)
 
 
-@given(st.lists(st.tuples(whole, whole, st.integers(0, 5)), min_size=1))
+@given(st.lists(st.tuples(integers, integers, st.integers(0, 5)), min_size=1))
 def test_credit_of_the_opposite_distance_is_the_rest(rows):
-    first, second, preference = np.array(rows, float).T
-    total = agreement.two_afc_credit(first, second, preference / 5) + agreement.two_afc_credit(
-        -first, -second, preference / 5
-    )
+    distances_a, distances_b, preference = np.array(rows, float).T
+    total = agreement.two_afc_credit(
+        distances_a, distances_b, preference / 5
+    ) + agreement.two_afc_credit(-distances_a, -distances_b, preference / 5)
     assert total == pytest.approx(1)
 
 

@@ -38,8 +38,8 @@ def test_a_known_scale_is_found(table, tmp_path):
     assert low < scale.spearman["SSIM"][0] < high and abs(scale.spearman["SSIM"][0]) < 0.5
     text = jnd_scale.study_jnd(table, tmp_path)
     assert "4.000" in text and text.splitlines()[-1].startswith("| SSIM |")
-    recorded = json.loads((tmp_path / "jnd-scale.json").read_text())
-    assert recorded["per_jod"] == pytest.approx(scale.per_jod)
+    record = json.loads((tmp_path / "jnd-scale.json").read_text())
+    assert record["per_jod"] == pytest.approx(scale.per_jod)
 
 
 def test_scatter_widens_the_interval(table, rng):
@@ -64,6 +64,6 @@ def test_bad_tables_are_refused(table, change, message):
 
 
 def test_the_command_writes_the_scale(table, tmp_path):
-    done = run_metamer("metrics", "calibrate", table, "--out", tmp_path / "out")
-    assert b"1 JOD of ColorVideoVDP is 4.000" in done.stdout
+    completed = run_metamer("metrics", "calibrate", table, "--out", tmp_path / "out")
+    assert b"1 JOD of ColorVideoVDP is 4.000" in completed.stdout
     assert (tmp_path / "out" / "jnd-scale.json").is_file()

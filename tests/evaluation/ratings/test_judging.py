@@ -83,9 +83,11 @@ def test_values_are_those_of_single_distances_and_are_kept(tid, tmp_path):
     path.write_text("".join(lines[:2]) + lines[2][:20])  # as an interrupted run leaves it
     panel.compare = None  # would fail if called for what is known
     assert judging.measure_pairs(pairs[:2], panel, tmp_path) == rows[:2]
-    again = judging.measure_pairs(pairs, Panel([create("lpips-squeeze"), create("mse")]), tmp_path)
-    assert [set(row) for row in again] == [{"lpips-squeeze", "mse"}] * 3
-    assert again[2]["lpips-squeeze"] == rows[2]["lpips-squeeze"]
+    remeasured = judging.measure_pairs(
+        pairs, Panel([create("lpips-squeeze"), create("mse")]), tmp_path
+    )
+    assert [set(row) for row in remeasured] == [{"lpips-squeeze", "mse"}] * 3
+    assert remeasured[2]["lpips-squeeze"] == rows[2]["lpips-squeeze"]
 
 
 def test_kinds_can_be_chosen(tid, tmp_path):
@@ -122,13 +124,16 @@ def bapps(tmp_path_factory, otters):
 
     for kind in ("traditional", "cnn"):
         for index in range(4):
-            name, first = f"{index:06d}", index % 2
+            name, first_is_closer = f"{index:06d}", index % 2
             home = folder / "2afc" / "val" / kind
             save(home / "ref" / f"{name}.png", 0)
-            save(home / "p0" / f"{name}.png", 4 if first else 20)
-            save(home / "p1" / f"{name}.png", 20 if first else 4)
+            save(home / "p0" / f"{name}.png", 4 if first_is_closer else 20)
+            save(home / "p1" / f"{name}.png", 20 if first_is_closer else 4)
             (home / "judge").mkdir(exist_ok=True)
-            np.save(home / "judge" / f"{name}.npy", np.array([0.2 if first else 0.8], np.float32))
+            np.save(
+                home / "judge" / f"{name}.npy",
+                np.array([0.2 if first_is_closer else 0.8], np.float32),
+            )
             home = folder / "jnd" / "val" / kind
             save(home / "p0" / f"{name}.png", 0)
             save(home / "p1" / f"{name}.png", 1 + 8 * index)

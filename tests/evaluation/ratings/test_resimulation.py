@@ -28,7 +28,7 @@ from metamer.evaluation.ratings.resimulation.strengths import (
 from tests.conftest import SHARED
 
 KODAK, RATINGS = SHARED / "kodak", SHARED / "ratings" / "tid2013"
-shared = pytest.mark.skipif(
+needs_tid2013 = pytest.mark.skipif(
     not (KODAK.is_dir() and RATINGS.is_dir()), reason="needs ../shared/data"
 )
 
@@ -70,14 +70,14 @@ def test_whole_strengths_come_near(crop, number):
 def test_noise_has_the_published_variance_in_independent_channels():
     grey = np.full((128, 160, 3), 128, np.uint8)
     for level in LEVELS:
-        found = validation.error_statistics(
+        statistics = validation.error_statistics(
             grey, distort(DISTORTIONS[1], "I02", grey, level, definitions.VARIANCES[level])
         )
         for channel in ("std_r", "std_g", "std_b"):
-            assert found[channel] == pytest.approx(
+            assert statistics[channel] == pytest.approx(
                 np.sqrt(definitions.VARIANCES[level] + 1 / 12), rel=0.03
             )
-        assert max(abs(found[pair]) for pair in ("rg", "rb", "gb", "across", "down")) < 0.03
+        assert max(abs(statistics[pair]) for pair in ("rg", "rb", "gb", "across", "down")) < 0.03
 
 
 def test_noises_differ_between_references_and_levels():
@@ -198,7 +198,7 @@ def test_missing_folders_are_told(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-@shared
+@needs_tid2013
 def test_folder_has_the_layout_and_continues(tmp_path, monkeypatch):
     monkeypatch.setattr(dataset, "DISTORTIONS", {number: DISTORTIONS[number] for number in (1, 14)})
     dataset.resimulate(KODAK, RATINGS, tmp_path)
@@ -217,28 +217,28 @@ def test_folder_has_the_layout_and_continues(tmp_path, monkeypatch):
     assert sum(row["reference"] == "exact" for row in rows) == 7 * 10
     assert Image.open(tmp_path / "distorted_images" / "i04_14_5.png").size == (512, 384)
     (tmp_path / "distorted_images" / "i03_01_2.png").unlink()
-    kept = (tmp_path / "distorted_images" / "i03_01_3.png").stat().st_mtime_ns
+    modified = (tmp_path / "distorted_images" / "i03_01_3.png").stat().st_mtime_ns
     dataset.resimulate(KODAK, RATINGS, tmp_path)
     assert (tmp_path / "distorted_images" / "i03_01_2.png").exists()
-    assert (tmp_path / "distorted_images" / "i03_01_3.png").stat().st_mtime_ns == kept
+    assert (tmp_path / "distorted_images" / "i03_01_3.png").stat().st_mtime_ns == modified
 
 
-@shared
+@needs_tid2013
 def test_true_images_agree():
     rows = validation.validate(KODAK, RATINGS)
     assert [row["made"] for row in rows] == ["TID2013", "here"] * 7
-    for true, ours in zip(rows[::2], rows[1::2], strict=True):
-        assert ours["psnr"] == pytest.approx(true["psnr"], abs=0.1)
+    for true, resimulated in zip(rows[::2], rows[1::2], strict=True):
+        assert resimulated["psnr"] == pytest.approx(true["psnr"], abs=0.1)
         if "_01_" in true["file"]:  # white and independent, theirs like ours
             assert (
                 max(
                     abs(row[name])
-                    for row in (true, ours)
+                    for row in (true, resimulated)
                     for name in ("rg", "rb", "gb", "across", "down")
                 )
                 < 0.02
             )
-            assert ours["std_g"] == pytest.approx(true["std_g"], rel=0.02)
+            assert resimulated["std_g"] == pytest.approx(true["std_g"], rel=0.02)
     assert (
         next(
             row["differing"]

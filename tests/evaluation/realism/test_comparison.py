@@ -14,10 +14,12 @@ from metamer.evaluation.realism import comparison, features, measures
 
 def test_patches_are_a_grid_and_a_shifted_one():
     image = torch.arange(600 * 520, dtype=torch.int32).reshape(1, 520, 600).expand(3, -1, -1)
-    cut = features.patches(image)
+    patches = features.patches(image)
     corners = [(0, 0), (0, 256), (256, 0), (256, 256), (128, 128)]
-    assert [patch[0, 0, 0].item() for patch in cut] == [600 * top + left for top, left in corners]
-    assert torch.equal(cut[4], image[:, 128:384, 128:384])
+    assert [patch[0, 0, 0].item() for patch in patches] == [
+        600 * top + left for top, left in corners
+    ]
+    assert torch.equal(patches[4], image[:, 128:384, 128:384])
     assert features.patches(image[:, :256, :256]).shape == (1, 3, 256, 256) and not len(
         features.patches(image[:, :255])
     )
@@ -60,31 +62,34 @@ def sets(otters) -> list[list[Image.Image]]:
 def test_every_measure_is_nothing_for_one_set_and_rises_with_blur(sets):
     sample = features.FeatureSampler("squeezenet:fire3", pim="pim", critic="squeezenet")
     samples = [sample(pictures) for pictures in sets]
-    found = [comparison.compare_sets(samples[0], compared) for compared in samples]
-    assert {(compared["pictures"], compared["patches"]) for compared in found} == {(5, 8)}
+    comparisons = [comparison.compare_sets(samples[0], compared) for compared in samples]
+    assert {(compared["pictures"], compared["patches"]) for compared in comparisons} == {(5, 8)}
     names = ["fid", "kid_paired", "squeezenet:fire3", "pim", "js", "kl"]
     with_intervals = {name + end for name in names for end in ("", "_low", "_high")}
     usual = {f"kid{end}" for end in ("", "_low", "_high", "_deviation")}
-    assert set(found[0]) == {"pictures", "patches", "kid_paired_deviation"} | with_intervals | usual
-    assert found[0]["kid"] < 0 < found[2]["kid"]  # a set and itself are not independent
+    assert (
+        set(comparisons[0])
+        == {"pictures", "patches", "kid_paired_deviation"} | with_intervals | usual
+    )
+    assert comparisons[0]["kid"] < 0 < comparisons[2]["kid"]  # a set and itself are not independent
     for name in names:
-        none, *values = (compared[name] for compared in found)
+        none, *values = (compared[name] for compared in comparisons)
         assert values == sorted(values) and none < values[0], (name, none, values)
         assert none == pytest.approx(0, abs=1e-6), (name, none)
         assert all(
             compared[f"{name}_low"] <= compared[name] <= compared[f"{name}_high"]
-            for compared in found
+            for compared in comparisons
         )
-    assert found[0]["js_high"] == found[0]["kl_high"] == 0
+    assert comparisons[0]["js_high"] == comparisons[0]["kl_high"] == 0
 
 
 @pytest.mark.usefixtures("inception_weights")
 def test_what_is_left_out_is_not_there_and_sets_must_match(sets):
     sample = features.FeatureSampler()
-    few, small = sample(sets[0][:2]), sets[0][-1:]
-    found = comparison.compare_sets(few, sample(sets[1][:2]))
+    two_pictures, small = sample(sets[0][:2]), sets[0][-1:]
+    comparison_of_two = comparison.compare_sets(two_pictures, sample(sets[1][:2]))
     # and no intervals of 2
-    assert set(found) == {
+    assert set(comparison_of_two) == {
         "pictures",
         "patches",
         "fid",
@@ -97,23 +102,24 @@ def test_what_is_left_out_is_not_there_and_sets_must_match(sets):
     with pytest.raises(ImageError, match="256 pixels a side"):
         sample(small)
     with pytest.raises(ImageError, match="as many"):
-        comparison.compare_sets(few, sample(sets[0][:1]))
+        comparison.compare_sets(two_pictures, sample(sets[0][:1]))
 
 
 def test_every_measure_is_shown_in_units_of_its_label():
-    first, other = (
+    measured, without_networks = (
         {"pictures": 4, "patches": 9, "fid": 1.0, "squeezenet:fire3": 2.0},
         {"pictures": 4, "patches": 9, "fid": 2.0, "kid": 0.1},
     )
-    assert [measure.label for measure in measures.all_measures([first, other])] == [
+    assert [measure.label for measure in measures.all_measures([measured, without_networks])] == [
         "FID/256",
         "KID ×10³",
         "Fréchet, squeezenet:fire3",
     ]
-    told = measures.figure_texts(
-        other | {"kid_low": 0.01, "kid_high": 0.2, "kid_deviation": 0.1, "squeezenet:fire5": 3.0}
+    texts = measures.figure_texts(
+        without_networks
+        | {"kid_low": 0.01, "kid_high": 0.2, "kid_deviation": 0.1, "squeezenet:fire5": 3.0}
     )
-    assert told == {"FID/256": "2", "KID ×10³": "100 [10, 200]", "Fréchet, squeezenet:fire5": "3"}
+    assert texts == {"FID/256": "2", "KID ×10³": "100 [10, 200]", "Fréchet, squeezenet:fire5": "3"}
 
 
 def test_few_patches_and_pictures_are_cautioned_of():
@@ -121,13 +127,13 @@ def test_few_patches_and_pictures_are_cautioned_of():
         ("fid", "kid", "squeezenet:fire5", "pim", "js", "kl"), 0.5
     )
     assert measures.small_sample_cautions(enough) == []
-    said = measures.small_sample_cautions(enough | {"patches": 255})
-    assert [line.split(":")[0] for line in said] == [
+    cautions = measures.small_sample_cautions(enough | {"patches": 255})
+    assert [line.split(":")[0] for line in cautions] == [
         "FID/256",
         "Fréchet, squeezenet",
-    ] and "256 dimensions" in said[1]
-    said = measures.small_sample_cautions(enough | {"patches": 99, "pictures": 19})
-    assert len(said) == 6 and "intervals: 19 pictures" in said[-1]
+    ] and "256 dimensions" in cautions[1]
+    cautions = measures.small_sample_cautions(enough | {"patches": 99, "pictures": 19})
+    assert len(cautions) == 6 and "intervals: 19 pictures" in cautions[-1]
 
 
 @pytest.mark.usefixtures("inception_weights")
@@ -138,18 +144,19 @@ def test_damage_is_told_from_the_command_line(tmp_path, sets):
             picture.save(tmp_path / name / f"{number}.png")
     folders = [str(tmp_path / name) for name in ("references", "blurred")]
     arguments = ["metrics", "realism", *folders, "--features", "alexnet:relu2"]
-    done = CliRunner().invoke(
+    result = CliRunner().invoke(
         main, [*arguments, "--critic", "squeezenet", "--json"], catch_exceptions=False
     )
     assert (
-        done.exit_code == 0 and "FID/256: 8 patches, fewer than the 2048 dimensions" in done.stderr
+        result.exit_code == 0
+        and "FID/256: 8 patches, fewer than the 2048 dimensions" in result.stderr
     )
-    found = json.loads(done.stdout)
-    assert (found["pictures"], found["patches"]) == (4, 8)
-    assert min(found[name] for name in ("fid", "kid", "alexnet:relu2", "pim", "js")) > 0
+    record = json.loads(result.stdout)
+    assert (record["pictures"], record["patches"]) == (4, 8)
+    assert min(record[name] for name in ("fid", "kid", "alexnet:relu2", "pim", "js")) > 0
     text = CliRunner().invoke(main, arguments, catch_exceptions=False).stdout
     assert (
-        f"FID/256                 {found['fid']:.4g} [" in text
+        f"FID/256                 {record['fid']:.4g} [" in text
         and "KID ×10³" in text
         and "Jensen" not in text
     )

@@ -82,11 +82,11 @@ def test_kid_is_unbiased_where_rows_belong_together():
         return values.mean(), values.std() / len(values) ** 0.5
 
     sets = torch.randn(400, 2, 30, 4, dtype=torch.float64)
-    (paired, error), (apart, other) = (
+    (paired, error), (unpaired, unpaired_error) = (
         average((x, noisy(x)) for x, _ in sets),
         average((x, noisy(y)) for x, y in sets),
     )
-    assert abs(paired - apart) < 4 * (error**2 + other**2) ** 0.5 < apart / 2
+    assert abs(paired - unpaired) < 4 * (error**2 + unpaired_error**2) ** 0.5 < unpaired / 2
 
 
 def test_intervals_of_a_mean_are_the_usual_ones(rng):
@@ -94,7 +94,7 @@ def test_intervals_of_a_mean_are_the_usual_ones(rng):
     for count in (40, 41):
         values = rng.normal(3, 2, count)
         low, high = jackknife_interval(
-            lambda chosen, values=values: values[chosen].mean(), values.mean(), np.arange(count)
+            lambda indices, values=values: values[indices].mean(), values.mean(), np.arange(count)
         )
         assert (low + high) / 2 == pytest.approx(values.mean())
         assert high - low == pytest.approx(2 * 1.96 * values.std(ddof=1) / count**0.5, rel=0.25)
@@ -106,22 +106,24 @@ def test_intervals_hold_a_biased_distance_of_this_many_pictures(rng):
     """
 
     def drawn():
-        shown = rng.normal(size=(24, 1, 6)) + 0.5 * rng.normal(size=(24, 4, 6))
+        originals = rng.normal(size=(24, 1, 6)) + 0.5 * rng.normal(size=(24, 4, 6))
         return [
             torch.from_numpy(part)
-            for part in (shown, 0.7 * shown + 0.3 * rng.normal(size=shown.shape) + 0.4)
+            for part in (originals, 0.7 * originals + 0.3 * rng.normal(size=originals.shape) + 0.4)
         ]
 
-    def distance(pair, chosen):
-        return frechet_distance_of_features(*(part[chosen].flatten(0, 1) for part in pair))
+    def distance(pair, indices):
+        return frechet_distance_of_features(*(part[indices].flatten(0, 1) for part in pair))
 
-    pairs, every = [drawn() for _ in range(60)], np.arange(24)
-    values = [distance(pair, every) for pair in pairs]
-    held = [
+    pairs, all_pictures = [drawn() for _ in range(60)], np.arange(24)
+    values = [distance(pair, all_pictures) for pair in pairs]
+    covered = [
         low <= np.mean(values) <= high
         for pair, value in zip(pairs, values, strict=True)
         for low, high in [
-            jackknife_interval(lambda chosen, pair=pair: distance(pair, chosen), value, every)
+            jackknife_interval(
+                lambda indices, pair=pair: distance(pair, indices), value, all_pictures
+            )
         ]
     ]
-    assert np.mean(held) > 0.8
+    assert np.mean(covered) > 0.8

@@ -17,12 +17,12 @@ from metamer.evaluation.realism import post_hoc_critic
 PICTURES, CELLS = 16, 256
 
 
-def pictures(mean: float, seed: int, apart: float = 0.0) -> list[torch.Tensor]:
+def pictures(mean: float, seed: int, spread: float = 0.0) -> list[torch.Tensor]:
     """Cells of 5 normal features, the first around ``mean``; pictures differ in the others by
     ``apart``.
     """
     draw = torch.Generator().manual_seed(seed)
-    shift = apart * torch.randn(PICTURES, 1, 5, generator=draw)
+    shift = spread * torch.randn(PICTURES, 1, 5, generator=draw)
     shift[..., 0] = mean
     return list((torch.randn(PICTURES, CELLS, 5, generator=draw) + shift).half())
 
@@ -61,7 +61,7 @@ def test_a_set_and_itself_are_nothing_apart():
 def test_nothing_is_found_where_there_is_nothing(seed):
     """Two sets of one distribution, whose pictures are easily known by heart."""
     bounds = post_hoc_critic.divergence_bounds(
-        pictures(0, seed, apart=2), pictures(0, seed + 1, apart=2)
+        pictures(0, seed, spread=2), pictures(0, seed + 1, spread=2)
     )
     # a critic that errs on other pictures may well find less than nothing
     assert bounds["js"] < max(0.02, -bounds["js_low"])
@@ -76,10 +76,10 @@ def test_figures_are_the_same_every_time_and_leave_the_seed_alone():
     sets = pictures(0, 1), pictures(1, 2)
     torch.manual_seed(5)
     before = torch.get_rng_state()
-    first = post_hoc_critic.divergence_bounds(*sets)
+    bounds = post_hoc_critic.divergence_bounds(*sets)
     assert (
         torch.equal(torch.get_rng_state(), before)
-        and post_hoc_critic.divergence_bounds(*sets) == first
+        and post_hoc_critic.divergence_bounds(*sets) == bounds
     )
 
 
@@ -97,15 +97,17 @@ def test_pictures_are_judged_by_the_critic_that_has_not_seen_them(monkeypatch):
             return 0.0, 0.0
 
     monkeypatch.setattr(post_hoc_critic, "FittedCritic", Spy)
-    sets = [[torch.full((1, 1), float(10 * i + which)) for i in range(7)] for which in (0, 1)]
+    sets = [
+        [torch.full((1, 1), float(10 * i + set_index)) for i in range(7)] for set_index in (0, 1)
+    ]
     post_hoc_critic.divergence_bounds(*sets)
     assert (
         sorted(original for _, original, _ in judged) == [10.0 * i for i in range(7)]
         and len(learned) == 2
     )
     assert all(
-        image == original + 1 and not {original, image} & learned[by]
-        for by, original, image in judged
+        image == original + 1 and not {original, image} & learned[critic]
+        for critic, original, image in judged
     )
 
 

@@ -35,7 +35,7 @@ def results(tmp_path_factory, otters):
         otters.crop((180 * index, 60, 180 * index + 192, 60 + height)).save(
             folder / "photos" / f"o {index}#.png"
         )
-    done = CliRunner().invoke(
+    result = CliRunner().invoke(
         main,
         [
             "evaluate",
@@ -58,14 +58,14 @@ def results(tmp_path_factory, otters):
         ],
         catch_exceptions=False,
     )
-    assert done.exit_code == 0, done.output
+    assert result.exit_code == 0, result.output
     return folder / "results"
 
 
 @pytest.fixture(scope="module")
 def page(results):
-    done = CliRunner().invoke(main, ["report", str(results)], catch_exceptions=False)
-    assert done.exit_code == 0 and " MB" in done.output, done.output
+    result = CliRunner().invoke(main, ["report", str(results)], catch_exceptions=False)
+    assert result.exit_code == 0 and " MB" in result.output, result.output
     return results / "report" / "index.html"
 
 
@@ -104,7 +104,7 @@ def rows_of(results) -> list[dict]:
 
 
 def drag(
-    browser, pointer: str, selector: str, by: float, at: tuple[float, float] = (0.5, 0.5)
+    browser, pointer: str, selector: str, shift: float, at: tuple[float, float] = (0.5, 0.5)
 ) -> None:
     """Pulls from a place in an element, in widths and heights of it, ``by`` pixels to the right, by
     mouse or finger.
@@ -115,9 +115,9 @@ def drag(
     x, y = box["x"] + at[0] * box["width"], box["y"] + at[1] * box["height"]
     steps = [
         ("Pressed", "Start", x),
-        ("Moved", "Move", x + by / 2),
-        ("Moved", "Move", x + by),
-        ("Released", "End", x + by),
+        ("Moved", "Move", x + shift / 2),
+        ("Moved", "Move", x + shift),
+        ("Released", "End", x + shift),
     ]
     for mouse, touch, place in steps:
         if pointer == "mouse":
@@ -281,8 +281,8 @@ def test_curves_and_matrix_follow_the_distance(browser):
 
     def matrices():
         return [
-            each.get_attribute("data-metric")
-            for each in browser.find_elements("css selector", ".matrix:not([hidden])")
+            matrix.get_attribute("data-metric")
+            for matrix in browser.find_elements("css selector", ".matrix:not([hidden])")
         ]
 
     assert matrices() == ["psnr"]
@@ -334,10 +334,10 @@ def test_codecs_look_the_same_everywhere_and_each_its_own(chromium, with_realism
         .map((trace) => [trace.name, trace.marker.color, trace.marker.symbol]))"""
     )
     by_codec = {}
-    for name, *look in looks:
-        assert by_codec.setdefault(name, look) == look
+    for name, *style in looks:
+        assert by_codec.setdefault(name, style) == style
     assert len(by_codec) >= 6 and len(set(map(tuple, by_codec.values()))) == len(by_codec)
-    steps = [look for name, look in by_codec.items() if "@" in name]
+    steps = [style for name, style in by_codec.items() if "@" in name]
     assert len(steps) >= 3 and len({colour for colour, _ in steps}) == 1
 
 
@@ -347,8 +347,8 @@ def test_every_table_is_there_as_csv(page, results):
     assert len(links) == text.count("<table") - 1  # all but the viewer's, of what it shows
     rows = list(csv.DictReader((page.parent / "tables/every-picture.csv").open()))
     assert len(rows) == len(rows_of(results))
-    first = rows_of(results)[0]
-    assert float(rows[0]["PSNR (dB)"]) == pytest.approx(first["psnr"], rel=1e-5)
+    row = rows_of(results)[0]
+    assert float(rows[0]["PSNR (dB)"]) == pytest.approx(row["psnr"], rel=1e-5)
     (matrix,) = [link for link in links if "psnr" in link]
     numbers = list(csv.reader((page.parent / matrix).open()))
     assert numbers[0][0] == "codec" and all("−" not in cell for line in numbers for cell in line)
@@ -375,10 +375,13 @@ def test_nothing_sticks_out_of_a_narrow_screen(browser, scheme):
 
 def test_without_kept_pictures_the_page_says_how_to_get_them(results, tmp_path):
     shutil.copy(results / "matched.jsonl", tmp_path)
-    done = CliRunner().invoke(main, ["report", str(tmp_path), "--out", str(tmp_path / "out")])
+    result = CliRunner().invoke(main, ["report", str(tmp_path), "--out", str(tmp_path / "out")])
     text = (tmp_path / "out" / "index.html").read_text()
     assert (
-        done.exit_code == 0 and "--keep" in text and 'id="stage"' not in text and "BD-rate" in text
+        result.exit_code == 0
+        and "--keep" in text
+        and 'id="stage"' not in text
+        and "BD-rate" in text
     )
     assert not (tmp_path / "out" / "pictures").exists()
 
@@ -390,37 +393,37 @@ def with_realism(results, tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("realism")
     shutil.copy(results / "matched.jsonl", folder)
-    recorded = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())
-    rates = [{**each, "target": rate, "bpp": rate} for each in recorded for rate in (0.3, 0.15)]
+    records = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())
+    rates = [{**record, "target": rate, "bpp": rate} for record in records for rate in (0.3, 0.15)]
     (folder / "matched.json").write_text(json.dumps(rates))
     arguments = ["report", str(folder), "--published", "vtm", "--published", "hific"]
-    refused = CliRunner().invoke(main, arguments)
-    assert refused.exit_code == 1 and "Kodak's 24 photographs, which these" in refused.output
+    failed = CliRunner().invoke(main, arguments)
+    assert failed.exit_code == 1 and "Kodak's 24 photographs, which these" in failed.output
     assert not (folder / "report").exists()
     digests = sorted({row["image"]: row["pixels"] for row in rows_of(folder)}.values())
     with pytest.MonkeyPatch.context() as patch:  # as if these were Kodak's
         patch.setattr(published, "KODAK", hashlib.sha256("".join(digests).encode()).hexdigest())
-        done = CliRunner().invoke(main, arguments)
-    assert done.exit_code == 0, done.output
+        result = CliRunner().invoke(main, arguments)
+    assert result.exit_code == 0, result.output
     return folder / "report" / "index.html"
 
 
 def test_realism_is_told_with_what_must_be_said_of_it(with_realism):
     text = " ".join(with_realism.read_text().split())
-    first = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())[0][
+    record = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())[0][
         "realism"
     ]
-    for told in (
+    for phrase in (
         "Realism at equal rates",
         "FID/256",
-        f"{first['fid']:.4g}",
+        f"{record['fid']:.4g}",
         "KID of pairs ×10³",
-        f"{1000 * first['kid_paired']:.4g}",
+        f"{1000 * record['kid_paired']:.4g}",
         "60 pictures",
         "biased far upwards",
         "Dashed: published on Kodak by CompressAI, results/image/kodak; Mentzer",
     ):
-        assert told in text, told
+        assert phrase in text, phrase
 
 
 def test_the_plane_follows_measure_and_distortion(chromium, with_realism):
@@ -431,33 +434,31 @@ def test_the_plane_follows_measure_and_distortion(chromium, with_realism):
     WebDriverWait(chromium, 120).until(
         lambda _: chromium.execute_script("return !!document.querySelector('#plane .trace')")
     )
-    drawn = "const {data, layout} = document.getElementById(arguments[0]); return [data, layout]"
-    data, layout = chromium.execute_script(drawn, "plane")
-    recorded = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())
+    script = "const {data, layout} = document.getElementById(arguments[0]); return [data, layout]"
+    data, layout = chromium.execute_script(script, "plane")
+    records = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())
     assert layout["title"]["text"] == "FID/256"
     notes = [note["text"] for note in layout["annotations"]]
     # the realism of every step, and the rates of one codec
     assert notes[0] == "better" and {"0.25", "0.5", "1", "0.15 bpp", "0.3 bpp"} <= set(notes)
-    assert data[0]["x"] == pytest.approx([recorded[0]["means"]["psnr"]["value"]] * 2, rel=1e-5)
+    assert data[0]["x"] == pytest.approx([records[0]["means"]["psnr"]["value"]] * 2, rel=1e-5)
     assert layout["xaxis"]["title"]["text"].startswith("PSNR")
     ways = [np.sign(np.subtract(*layout[axis]["range"])) for axis in ("xaxis", "yaxis")]
     assert ways == [-1, 1]  # less distortion to the right, more realism up
-    thick = [each for each in data if each["mode"] == "lines"]
+    thick = [trace for trace in data if trace["mode"] == "lines"]
     # the slider, from base's own decoder, at both rates
-    assert [len(each["x"]) for each in thick] == [5, 5]
+    assert [len(trace["x"]) for trace in thick] == [5, 5]
     for name in ("distortion", "measure"):
         chromium.execute_script(
             "document.querySelectorAll(`input[name=${arguments[0]}]`)[1].click()", name
         )
-    data, layout = chromium.execute_script(drawn, "plane")
+    data, layout = chromium.execute_script(script, "plane")
     assert (
         layout["title"]["text"] == "KID of pairs ×10³"
         and layout["xaxis"]["range"][0] > layout["xaxis"]["range"][1]
     )
-    assert data[0]["y"] == pytest.approx(
-        [1000 * recorded[0]["realism"]["kid_paired"]] * 2, rel=1e-5
-    )
-    over_rate, _ = chromium.execute_script(drawn, "rate-realism")
+    assert data[0]["y"] == pytest.approx([1000 * records[0]["realism"]["kid_paired"]] * 2, rel=1e-5)
+    over_rate, _ = chromium.execute_script(script, "rate-realism")
     assert over_rate[0]["x"] == [0.15, 0.3] and over_rate[0]["y"] == data[0]["y"]
     steps = [name for name in texts(chromium, "#plane .legendtext") if name.startswith("base+re")]
     assert len(steps) == len(set(steps)) == 4 and all("@" in name for name in steps)
@@ -466,23 +467,25 @@ def test_the_plane_follows_measure_and_distortion(chromium, with_realism):
 
 
 def test_the_number_of_pictures_is_limited(results, tmp_path):
-    done = CliRunner().invoke(
+    result = CliRunner().invoke(
         main, ["report", str(results), "--pictures", "2", "--out", str(tmp_path)]
     )
-    assert done.exit_code == 0 and "2 of 3 pictures" in " ".join(
+    assert result.exit_code == 0 and "2 of 3 pictures" in " ".join(
         (tmp_path / "index.html").read_text().split()
     )
     assert len(list((tmp_path / "pictures" / "original").iterdir())) == 2
 
 
 def test_the_matrix_says_which_way_it_goes():
-    better, worse = (
+    lower, higher = (
         np.array([[0.1, 30.0], [0.2, 33], [0.4, 36]]),
         np.array([[0.2, 30.0], [0.4, 33], [0.8, 36]]),
     )
-    found = contents.bd_matrix({"better": better, "worse": worse, "far": worse + np.array([0, 90])})
-    assert [cell["text"] for cell in found[0]["cells"]] == ["", "−50.0 %", "–"]
-    assert [cell["kind"] for cell in found[1]["cells"]] == ["more", "", ""] and found[1]["cells"][
+    matrix = contents.bd_matrix(
+        {"better": lower, "worse": higher, "far": higher + np.array([0, 90])}
+    )
+    assert [cell["text"] for cell in matrix[0]["cells"]] == ["", "−50.0 %", "–"]
+    assert [cell["kind"] for cell in matrix[1]["cells"]] == ["more", "", ""] and matrix[1]["cells"][
         0
     ]["text"] == "+100.0 %"
 
@@ -494,10 +497,10 @@ def test_bad_input_gets_one_line(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "log.jsonl").write_text('{"step": 1, "loss": 1.0}\n')
-    done = CliRunner().invoke(main, ["report", *arguments])
+    result = CliRunner().invoke(main, ["report", *arguments])
     assert (
-        done.exit_code == 1
-        and message in done.output
-        and len(done.output.strip().splitlines()) == 1
-    ), done.output
+        result.exit_code == 1
+        and message in result.output
+        and len(result.output.strip().splitlines()) == 1
+    ), result.output
     assert not list(tmp_path.glob("*/report"))

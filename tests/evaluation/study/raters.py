@@ -18,16 +18,16 @@ def simulated(
     """
     rng = np.random.default_rng(seed)
     answers = []
-    for trial, what in key["trials"].items():
+    for trial, description in key["trials"].items():
         left = rng.choice(["first", "second"])
-        codecs = [what[side]["codec"] for side in ("first", "second")]
+        codecs = [description[side]["codec"] for side in ("first", "second")]
         if habit == "left":
             choice = left
         elif habit == "random":
             choice = rng.choice(["first", "second"])
-        elif what["kind"] == "degraded":
+        elif description["kind"] == "degraded":
             choice = "first" if codecs[0] == "original" else "second"
-        elif what["kind"] == "identical":
+        elif description["kind"] == "identical":
             choice = "same"
         else:
             lead = (strengths[codecs[0]] - strengths[codecs[1]]) / ELO

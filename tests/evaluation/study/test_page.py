@@ -71,16 +71,16 @@ def test_pairs_are_balanced_at_equal_rates_and_repeats_come_late(page, key):
             assert {side["rate"] for side in sides} == {trial["rate"]}
             compared[trial["rate"], *sorted(side["codec"] for side in sides)] += 1
     assert set(compared.values()) == {2} and len(compared) == 6
-    first, second = ([trial["id"] for trial in block] for block in blocks(page))
+    first_half, second_half = ([trial["id"] for trial in block] for block in blocks(page))
     for name, trial in key["trials"].items():
         if trial["kind"] == "repeat":
-            assert name in second and trial["repeats"] in first
+            assert name in second_half and trial["repeats"] in first_half
             assert key["trials"][trial["repeats"]]["picture"] == trial["picture"]
 
 
 def test_files_of_the_page_tell_nothing(page, key):
-    shown = [path for path in page.parent.rglob("*") if path.is_file()]
-    for path in shown:
+    files = [path for path in page.parent.rglob("*") if path.is_file()]
+    for path in files:
         assert not any(word in path.name for word in (*CODECS, "original", "degraded", "o 0"))
         if path.suffix == ".png":
             with Image.open(path) as picture:
@@ -101,24 +101,24 @@ def test_pictures_are_what_the_key_says(folder, page, key):
     for name, trial in key["trials"].items():
         original = Image.open(folder / "original" / f"{trial['picture']}.png").convert("RGB")
         for side in ("first", "second"):
-            shown = np.array(Image.open(page.parent / by_id[name][side]), int)
+            pixels = np.array(Image.open(page.parent / by_id[name][side]), int)
             codec, rate = trial[side]["codec"], trial[side]["rate"]
             if codec == "degraded":
-                assert np.abs(shown - np.array(original, int)).mean() > 6
+                assert np.abs(pixels - np.array(original, int)).mean() > 6
                 continue
             path = folder / "original" / f"{trial['picture']}.png"
             if codec != "original":
                 place = f"{codec}/{rate}" if codec == "webp" else f"{codec}@{rate}"
                 path = folder / place / f"{trial['picture']}.{codec}"
-            assert (shown == np.array(Image.open(path).convert("RGB"), int)).all()
+            assert (pixels == np.array(Image.open(path).convert("RGB"), int)).all()
 
 
 def test_the_same_seed_makes_the_same_study(folder, page, key, tmp_path):
     for seed, same in ((4, True), (5, False)):
         out = tmp_path / str(seed)
         make(folder, out, "--pairs", 12, "--repeats", 2, "--catches", 3, "--seed", seed)
-        again = json.loads(out.with_name(f"{seed}.key.json").read_text())
-        assert (again == key) == same
+        remade = json.loads(out.with_name(f"{seed}.key.json").read_text())
+        assert (remade == key) == same
         assert ((out / "index.html").read_text() == page.read_text()) == same
 
 
@@ -127,8 +127,8 @@ def test_rates_further_apart_are_not_compared(tmp_path):
         pairs.DecodedSet(codec, rate, {"p": tmp_path})
         for codec, rate in (("a", 0.30), ("b", 0.305), ("c", 0.32), ("a", 0.6), ("c", 0.61))
     ]
-    drawn = pairs.possible_pairs({"p": tmp_path}, sets, 0.03)
-    assert [(pair.first.codec, pair.second.codec, pair.rate) for pair in drawn] == [
+    candidates = pairs.possible_pairs({"p": tmp_path}, sets, 0.03)
+    assert [(pair.first.codec, pair.second.codec, pair.rate) for pair in candidates] == [
         ("a", "b", 0.30),
         ("a", "c", 0.6),
     ]
@@ -159,10 +159,10 @@ def test_pictures_off_the_rate_are_left_out_and_named(tmp_path):
     ]
     (tmp_path / "matched.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows))
     out = tmp_path / "page"
-    done = inside(
+    completed = inside(
         "study", "make", *(decoded / n for n in ("original", "a_x@0.3", "b@0.3")), "--out", out
     )
-    assert "left out, more than 3 % off the rate: q by a_x at 0.3\n" in done.stdout.decode()
+    assert "left out, more than 3 % off the rate: q by a_x at 0.3\n" in completed.stdout.decode()
     key = json.loads((tmp_path / "page.key.json").read_text())
     assert {trial["picture"] for trial in key["trials"].values()} == {"p"}
 
@@ -170,11 +170,11 @@ def test_pictures_off_the_rate_are_left_out_and_named(tmp_path):
 def test_a_draw_is_even(tmp_path):
     names = {f"p{number}": tmp_path for number in range(10)}
     sets = [pairs.DecodedSet(c, r, names) for c in "abc" for r in (0.1, 0.2)]
-    drawn = pairs.draw_pairs(pairs.possible_pairs(names, sets, 0.03), 30, np.random.default_rng(1))
-    assert len({drawn_key(pair) for pair in drawn}) == 30
-    strata = Counter((pair.rate, pair.first.codec, pair.second.codec) for pair in drawn)
+    sample = pairs.draw_pairs(pairs.possible_pairs(names, sets, 0.03), 30, np.random.default_rng(1))
+    assert len({drawn_key(pair) for pair in sample}) == 30
+    strata = Counter((pair.rate, pair.first.codec, pair.second.codec) for pair in sample)
     assert set(strata.values()) == {5}
-    assert set(Counter(pair.picture for pair in drawn).values()) == {3}
+    assert set(Counter(pair.picture for pair in sample).values()) == {3}
 
 
 def drawn_key(pair) -> tuple:
@@ -182,7 +182,7 @@ def drawn_key(pair) -> tuple:
 
 
 @pytest.mark.parametrize(
-    ("prepare", "says"),
+    ("prepare", "message"),
     [
         (lambda f: (f / "out").mkdir() or (f / "out" / "x").touch(), "out exists"),
         (lambda f: (f / "out.key.json").touch(), "out.key.json exists"),
@@ -195,7 +195,7 @@ def drawn_key(pair) -> tuple:
         (lambda f: (f / "b@0.3").rename(f / "a@0.301"), "two codecs at least"),
     ],
 )
-def test_bad_folders_are_one_line_and_leave_nothing(tmp_path, prepare, says):
+def test_bad_folders_are_one_line_and_leave_nothing(tmp_path, prepare, message):
     for name in ("original", "a@0.3", "b@0.3"):
         (tmp_path / name).mkdir()
         Image.new("RGB", (16, 16)).save(tmp_path / name / "p.png")
@@ -203,7 +203,7 @@ def test_bad_folders_are_one_line_and_leave_nothing(tmp_path, prepare, says):
     before = sorted(tmp_path.rglob("*"))
     decoded = sorted(path for path in tmp_path.glob("[ab]*"))
     completed = inside("study", "make", tmp_path / "original", *decoded, "--out", tmp_path / "out")
-    assert completed.returncode == 1 and says in completed.stderr.decode(), completed.stderr
+    assert completed.returncode == 1 and message in completed.stderr.decode(), completed.stderr
     assert (
         len(completed.stderr.decode().splitlines()) == 1 and sorted(tmp_path.rglob("*")) == before
     )
@@ -225,11 +225,11 @@ def browser(chromium, page, tmp_path):
     assert chromium.get_log("browser") == []
 
 
-def ready(browser, number: int, of: int = 17) -> None:
+def ready(browser, number: int, total: int = 17) -> None:
     """Waits until a trial's pictures are there."""
     WebDriverWait(browser, 60).until(
         lambda _: (
-            one(browser, "#count").text == f"{number} of {of}"
+            one(browser, "#count").text == f"{number} of {total}"
             and one(browser, "[data-answer=a]").is_enabled()
         )
     )
@@ -257,14 +257,14 @@ def shown_trial(browser, page) -> tuple[str, bool]:
 def preference(trial: dict) -> int:
     """-1 for the first, 1 for the second, 0 for neither, by `ORDER`."""
     rank = {codec: place for place, codec in enumerate(ORDER)} | {"original": 9, "degraded": -9}
-    first, second = (rank[trial[side]["codec"]] for side in ("first", "second"))
-    return int(np.sign(second - first))
+    rank_of_first, rank_of_second = (rank[trial[side]["codec"]] for side in ("first", "second"))
+    return int(np.sign(rank_of_second - rank_of_first))
 
 
 def saved(folder) -> dict:
     for _ in range(100):
-        if found := list(folder.glob("answers-*.json")):
-            return json.loads(found[0].read_text())
+        if paths := list(folder.glob("answers-*.json")):
+            return json.loads(paths[0].read_text())
         time.sleep(0.1)
     raise AssertionError("nothing was saved")
 
@@ -280,11 +280,13 @@ def test_a_rater_answers_by_keys_and_mouse_and_preferences_come_back(
         ready(browser, number)
         name, first_is_a = shown_trial(browser, page)
         sides.append(first_is_a)
-        liked = preference(key["trials"][name]) * (1 if first_is_a else -1)
+        preferred = preference(key["trials"][name]) * (1 if first_is_a else -1)
         if number % 2:
-            press(browser, {-1: Keys.ARROW_LEFT, 0: Keys.ARROW_DOWN, 1: Keys.ARROW_RIGHT}[liked])
+            press(
+                browser, {-1: Keys.ARROW_LEFT, 0: Keys.ARROW_DOWN, 1: Keys.ARROW_RIGHT}[preferred]
+            )
         else:
-            one(browser, f"[data-answer={ {-1: 'a', 0: 'same', 1: 'b'}[liked] }]").click()
+            one(browser, f"[data-answer={ {-1: 'a', 0: 'same', 1: 'b'}[preferred] }]").click()
     assert len(set(sides)) == 2
     WebDriverWait(browser, 20).until(lambda _: one(browser, "#end").is_displayed())
     one(browser, "#save").click()
@@ -293,14 +295,14 @@ def test_a_rater_answers_by_keys_and_mouse_and_preferences_come_back(
     assert all(answer["milliseconds"] >= 0 for answer in answers["answers"])
     assert {answer["trial"] for answer in answers["answers"]} == set(key["trials"])
     (path,) = tmp_path.glob("answers-*.json")
-    done = inside("study", "score", path, "--key", page.parents[1] / "page.key.json", "--json")
-    summary = json.loads(done.stdout)
+    completed = inside("study", "score", path, "--key", page.parents[1] / "page.key.json", "--json")
+    summary = json.loads(completed.stdout)
     (rater,) = summary["raters"]
     assert rater["degraded"] == [2, 2] and rater["identical"] == [1, 1]
     assert rater["repeats"] == [2, 2] and not rater["fault"]
     for group in (None, 0.3, 0.6):
-        own = [score["codec"] for score in summary["scores"] if score["group"] == group]
-        assert own == ORDER[::-1]
+        ranking = [score["codec"] for score in summary["scores"] if score["group"] == group]
+        assert ranking == ORDER[::-1]
 
 
 def displayed(browser) -> list[str]:
@@ -368,14 +370,14 @@ def test_going_back_changes_an_answer_and_a_pause_loses_none(browser, page, tmp_
     ready(browser, 2)
     press(browser, Keys.ARROW_DOWN)
     ready(browser, 3)
-    third = shown_trial(browser, page)
+    third_trial = shown_trial(browser, page)
     browser.get("about:blank")
     browser.get(page.as_uri())
     assert one(browser, "#go").text == "Go on at 3 of 17"
     assert one(browser, "#rater").get_attribute("value") == "Ada"
     one(browser, "#go").click()
     ready(browser, 3)
-    assert shown_trial(browser, page) == third  # the rater's own order, again
+    assert shown_trial(browser, page) == third_trial  # the rater's own order, again
     one(browser, "footer .save").click()
     answers = {answer["trial"]: answer for answer in saved(tmp_path)["answers"]}
     assert len(answers) == 2
@@ -384,15 +386,15 @@ def test_going_back_changes_an_answer_and_a_pause_loses_none(browser, page, tmp_
 
 
 def test_raters_have_orders_of_their_own(browser, page):
-    first = []
+    first_trials = []
     for rater in ("Ada", "Grace", "Edsger", "Barbara"):
         browser.execute_script("localStorage.clear()")
         browser.refresh()
         begin(browser, rater)
-        first.append(shown_trial(browser, page)[0])
-    assert len(set(first)) > 1
+        first_trials.append(shown_trial(browser, page)[0])
+    assert len(set(first_trials)) > 1
     early = [trial["id"] for trial in blocks(page)[0]]
-    assert set(first) <= set(early)
+    assert set(first_trials) <= set(early)
 
 
 def test_another_rater_begins_afresh(browser):

@@ -63,17 +63,17 @@ def test_scores_of_three_are_those_that_maximise_the_likelihood():
 
 def test_preferences_come_back_within_their_intervals():
     """In many studies the 95 % intervals hold the truth nearly as often as they say."""
-    held = []
+    covered = []
     for study in range(25):
         key = plain_key(list(STRENGTHS), [0.3], 12, catches=0)
         votes = votes_of(
             [simulated(key, str(r), STRENGTHS, 100 * study + r) for r in range(8)], key
         )
         for score in score_votes(votes, samples=150, seed=study):
-            held.append(score.low <= STRENGTHS[score.codec] <= score.high)
+            covered.append(score.low <= STRENGTHS[score.codec] <= score.high)
             assert abs(score.score - STRENGTHS[score.codec]) < 150
     # a pigeonhole bootstrap is on the safe side
-    assert np.mean(held) >= 0.92
+    assert np.mean(covered) >= 0.92
 
 
 def votes_of(raters: list[dict], key: dict):
@@ -89,7 +89,9 @@ def votes_of(raters: list[dict], key: dict):
 def test_intervals_narrow_with_raters(key):
     def width(count: int) -> float:
         raters = [simulated(key, str(seed), STRENGTHS, seed) for seed in range(count)]
-        return np.mean([one.high - one.low for one in score_votes(votes_of(raters, key), 200)])
+        return np.mean(
+            [score.high - score.low for score in score_votes(votes_of(raters, key), 200)]
+        )
 
     assert width(24) < 0.75 * width(3)
 
@@ -97,19 +99,21 @@ def test_intervals_narrow_with_raters(key):
 def test_resamples_draw_whole_raters_and_whole_pictures():
     raters, pictures = (part.ravel() for part in np.indices((4, 5)))
     rng = np.random.default_rng(0)
-    drawn = np.array([resampled_weights(raters, pictures, rng).reshape(4, 5) for _ in range(400)])
-    assert (drawn.sum((1, 2)) == 20).all() and drawn.mean() == pytest.approx(1, abs=0.01)
+    resampled = np.array(
+        [resampled_weights(raters, pictures, rng).reshape(4, 5) for _ in range(400)]
+    )
+    assert (resampled.sum((1, 2)) == 20).all() and resampled.mean() == pytest.approx(1, abs=0.01)
     # what is drawn is a product of how often the rater and the picture were
-    assert all(np.linalg.matrix_rank(weights) == 1 for weights in drawn)
-    alone = resampled_weights(np.zeros(5, int), np.arange(5), rng)
-    assert alone.sum() == 5 and len(set(alone)) > 1
+    assert all(np.linalg.matrix_rank(weights) == 1 for weights in resampled)
+    of_one_rater = resampled_weights(np.zeros(5, int), np.arange(5), rng)
+    assert of_one_rater.sum() == 5 and len(set(of_one_rater)) > 1
     sparse = [resampled_weights(np.arange(2), np.arange(2), rng) for _ in range(50)]
     assert all(weights.any() for weights in sparse)
 
 
 def test_bad_raters_are_found(paths):
-    raters = {one.name: one for one in judge_raters(read_votes(paths, read_keys([], paths)))}
-    assert {name for name, one in raters.items() if one.fault} == {"leaning", "coin"}
+    raters = {rater.name: rater for rater in judge_raters(read_votes(paths, read_keys([], paths)))}
+    assert {name for name, rater in raters.items() if rater.fault} == {"leaning", "coin"}
     assert "ruined" in raters["coin"].fault
     good = raters["good 0"]
     assert good.degraded == (8, 8) and good.identical == (1, 1) and good.repeats[1] == 16
@@ -120,14 +124,14 @@ def test_agreement_is_with_the_majority_of_the_others():
     key = plain_key(list(STRENGTHS), [0.3], 1, catches=0)
     (trial, *_) = key["trials"]
     choices = {"a": "first", "b": "first", "c": "first", "d": "second", "e": "same"}
-    given = [
+    answers = [
         {
             "rater": rater,
             "answers": [{"trial": trial, "choice": choice, "left": "first", "milliseconds": 9}],
         }
         for rater, choice in choices.items()
     ]
-    agreement = {one.name: one.agreement for one in judge_raters(votes_of(given, key))}
+    agreement = {rater.name: rater.agreement for rater in judge_raters(votes_of(answers, key))}
     assert agreement == {"a": (1, 1), "b": (1, 1), "c": (1, 1), "d": (0, 1), "e": (0, 0)}
 
 
@@ -150,12 +154,12 @@ def test_repeats_count_by_what_was_liked_and_not_by_its_side(key):
 
 
 def test_agreement_is_that_of_two_drawn_raters(key):
-    alike = [simulated(key, name, STRENGTHS, 3) for name in "ab"]
-    assert pair_agreement(votes_of(alike, key)) == 1
-    assert np.isnan(pair_agreement(votes_of(alike[:1], key)))
-    for answer in alike[1]["answers"][:25]:
+    identical = [simulated(key, name, STRENGTHS, 3) for name in "ab"]
+    assert pair_agreement(votes_of(identical, key)) == 1
+    assert np.isnan(pair_agreement(votes_of(identical[:1], key)))
+    for answer in identical[1]["answers"][:25]:
         answer["choice"] = "same"
-    assert pair_agreement(votes_of(alike, key)) < 1
+    assert pair_agreement(votes_of(identical, key)) < 1
 
 
 def test_the_command_scores_names_and_draws(paths, tmp_path):
@@ -168,11 +172,14 @@ def test_the_command_scores_names_and_draws(paths, tmp_path):
         "coin",
     ]
     for group in (None, 0.15, 0.3):
-        own = [one for one in summary["scores"] if one["group"] == group]
-        assert [one["codec"] for one in own] == ["ours", "theirs", "old"]
-        assert all(one["low"] < one["score"] < one["high"] for one in own)
-        assert sum(one["score"] for one in own) == pytest.approx(0, abs=1e-6)
-        assert sum(one["preferred"] * one["votes"] for one in own) == own[0]["votes"] * 1.5
+        group_scores = [score for score in summary["scores"] if score["group"] == group]
+        assert [score["codec"] for score in group_scores] == ["ours", "theirs", "old"]
+        assert all(score["low"] < score["score"] < score["high"] for score in group_scores)
+        assert sum(score["score"] for score in group_scores) == pytest.approx(0, abs=1e-6)
+        assert (
+            sum(score["preferred"] * score["votes"] for score in group_scores)
+            == group_scores[0]["votes"] * 1.5
+        )
     assert "ours" in figure.read_text() and "6 raters" in figure.read_text()
     table = inside("study", "score", *paths, "--samples", 100).stdout.decode()
     assert "| all | ours | +" in table and "no: saw " in table and "of pairs" in table
@@ -188,13 +195,13 @@ def test_without_rates_there_is_one_group_and_rows_in_the_figure(tmp_path, key):
         trial["rate"] = trial["first"]["rate"] = trial["second"]["rate"] = None
     paths = written(tmp_path, [simulated(key, "a", STRENGTHS, 1)], key)
     figure = tmp_path / "scores.svg"
-    done = inside("study", "score", *paths, "--json", "--samples", 100, "--figure", figure)
-    assert {one["group"] for one in json.loads(done.stdout)["scores"]} == {None}
+    completed = inside("study", "score", *paths, "--json", "--samples", 100, "--figure", figure)
+    assert {score["group"] for score in json.loads(completed.stdout)["scores"]} == {None}
     assert "ours" in figure.read_text()
 
 
 @pytest.mark.parametrize(
-    ("change", "says"),
+    ("change", "message"),
     [
         (lambda answers: answers.update(kind="other"), "is not a file of metamer study answers"),
         (lambda answers: answers.update(study="other"), "whose key is not here"),
@@ -205,11 +212,11 @@ def test_without_rates_there_is_one_group_and_rows_in_the_figure(tmp_path, key):
         (lambda answers: answers.update(answers=answers["answers"][-1:]), "compared two codecs"),
     ],
 )
-def test_bad_answers_are_one_line(tmp_path, key, change, says):
+def test_bad_answers_are_one_line(tmp_path, key, change, message):
     answers = simulated(key, "a", STRENGTHS, 1)
     change(answers)
     completed = inside("study", "score", *written(tmp_path, [answers], key))
-    assert completed.returncode == 1 and says in completed.stderr.decode()
+    assert completed.returncode == 1 and message in completed.stderr.decode()
     assert len(completed.stderr.decode().splitlines()) == 1 and not completed.stdout
 
 

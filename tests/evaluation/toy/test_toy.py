@@ -108,27 +108,27 @@ def perturbed_prior(seed: int) -> FactorisedPrior:
 def test_prior_rises_and_its_probabilities_add_up_to_one(seed):
     prior = perturbed_prior(seed)
     with torch.no_grad():
-        whole = torch.arange(-3000, 3001, dtype=torch.double)
-        assert (prior.logits(whole.expand(2, -1)).diff() > 0).all()
+        values = torch.arange(-3000, 3001, dtype=torch.double)
+        assert (prior.logits(values.expand(2, -1)).diff() > 0).all()
         ends = torch.sigmoid(
             prior.logits(torch.tensor([[-3000.5, 3000.5]] * 2, dtype=torch.double))
         )
-        each = [
-            2 ** -FactorisedPrior.bits(_one(prior, latent), whole[:, None]) for latent in range(2)
+        probabilities = [
+            2 ** -FactorisedPrior.bits(_one(prior, latent), values[:, None]) for latent in range(2)
         ]
     for latent in range(2):
-        assert each[latent].sum().item() == pytest.approx(
+        assert probabilities[latent].sum().item() == pytest.approx(
             (ends[latent, 1] - ends[latent, 0]).item(), abs=1e-6
         )
 
 
 def _one(prior: FactorisedPrior, latent: int) -> FactorisedPrior:
     """The prior of one latent alone."""
-    alone = FactorisedPrior(1).double()
-    alone.load_state_dict(
+    copy = FactorisedPrior(1).double()
+    copy.load_state_dict(
         {name: value[latent : latent + 1] for name, value in prior.state_dict().items()}
     )
-    return alone
+    return copy
 
 
 @pytest.mark.parametrize("temperature", [1.0, 0.3, 1 / 6])
@@ -148,18 +148,24 @@ def test_closed_form_of_the_laplace_quantiser(dead, step):
     edges = np.concatenate([[0, dead], dead + step * np.arange(1, math.ceil(40 / step) + 1)])
     low, high = edges[1:-1], edges[1:][1:]
     mass = (np.exp(-low) - np.exp(-high)) / 2
-    first = ((low + 1) * np.exp(-low) - (high + 1) * np.exp(-high)) / 2
-    second = ((low**2 + 2 * low + 2) * np.exp(-low) - (high**2 + 2 * high + 2) * np.exp(-high)) / 2
-    mass, first, second = (part[mass > 1e-14] for part in (mass, first, second))
+    first_moment = ((low + 1) * np.exp(-low) - (high + 1) * np.exp(-high)) / 2
+    second_moment = (
+        (low**2 + 2 * low + 2) * np.exp(-low) - (high**2 + 2 * high + 2) * np.exp(-high)
+    ) / 2
+    mass, first_moment, second_moment = (
+        part[mass > 1e-14] for part in (mass, first_moment, second_moment)
+    )
     zero = 1 - math.exp(-dead)
     rate = -zero * math.log2(zero) - 2 * (mass * np.log2(mass)).sum()
     distortion = (
-        2 - math.exp(-dead) * (dead**2 + 2 * dead + 2) + 2 * (second - first**2 / mass).sum()
+        2
+        - math.exp(-dead) * (dead**2 + 2 * dead + 2)
+        + 2 * (second_moment - first_moment**2 / mass).sum()
     )
-    measured = optima.laplace_quantiser(dead, step)
-    assert measured.rate == pytest.approx(rate, rel=1e-6) and measured.distortion == pytest.approx(
-        distortion, rel=1e-6
-    )
+    quantiser = optima.laplace_quantiser(dead, step)
+    assert quantiser.rate == pytest.approx(
+        rate, rel=1e-6
+    ) and quantiser.distortion == pytest.approx(distortion, rel=1e-6)
 
 
 def test_laplace_optimum_is_a_quarter_bit_above_the_bound_at_high_rates():
@@ -183,9 +189,9 @@ def test_vector_quantiser_of_laplace_comes_near_the_optimum_and_not_below():
     coder = vector_quantiser.train_vector_quantiser(
         source.sample(1 << 15, seeded()), 64, tradeoff, 200
     )
-    measured = training.measure_coder(coder, source, tradeoff, 0)
+    measurement = training.measure_coder(coder, source, tradeoff, 0)
     best = optima.laplace(tradeoff).cost(tradeoff)
-    assert measured["high"] > best and measured["cost"] < 1.01 * best
+    assert measurement["high"] > best and measurement["cost"] < 1.01 * best
     assert 2 ** -coder.lengths.double() @ torch.ones(
         len(coder.lengths), dtype=torch.double
     ) == pytest.approx(1, abs=1e-5)
@@ -198,9 +204,11 @@ def test_every_round_of_the_vector_quantiser_costs_less():
     def cost(rounds):
         coder, reported = vector_quantiser.lloyd(vectors, 64, tradeoff, rounds)
         _, bits, decoded = coder(vectors)
-        measured = (bits + tradeoff * (decoded - vectors).square().sum(1)).mean().item()
-        assert measured <= reported + 1e-4  # what was reported is before the last round's update
-        return measured
+        measured_cost = (bits + tradeoff * (decoded - vectors).square().sum(1)).mean().item()
+        assert (
+            measured_cost <= reported + 1e-4
+        )  # what was reported is before the last round's update
+        return measured_cost
 
     costs = [cost(rounds) for rounds in (1, 2, 4, 8, 16)]
     assert costs == sorted(costs, reverse=True) and costs[-1] < 0.95 * costs[0]
@@ -211,9 +219,9 @@ def test_vector_quantiser_of_the_sawbridge_cuts_the_jump_into_intervals():
     coder = vector_quantiser.train_vector_quantiser(
         source.sample(4096, seeded()), 32, 32 / 256, 200
     )
-    measured = training.measure_coder(coder, source, 32, 0)
+    measurement = training.measure_coder(coder, source, 32, 0)
     best = optima.sawbridge(32).cost(32)
-    assert 0.985 * best < measured["cost"] < 1.03 * best  # 256 times, not all
+    assert 0.985 * best < measurement["cost"] < 1.03 * best  # 256 times, not all
     cells = coder.choose(source.at(torch.linspace(0, 1, 2000)))
     assert (cells.diff() != 0).sum() == len(torch.unique(cells)) - 1
 
@@ -276,8 +284,8 @@ def test_first_latent_starts_first_and_the_synthesis_bends_along_it():
     latents = coder.analysis(vectors)
     assert latents.std(0).tolist() == pytest.approx([0.1, *[0.002] * 9], rel=1e-3)
     assert latents.mean(0).abs().max() < 1e-5
-    first = coder.synthesis[0]
-    bends = -first.bias / first.weight[:, 0]
+    layer = coder.synthesis[0]
+    bends = -layer.bias / layer.weight[:, 0]
     assert bends.abs().max() <= 10 and bends.min() < -5 and bends.max() > 5
 
 
@@ -302,7 +310,7 @@ def small(monkeypatch):
     monkeypatch.setattr(
         sources,
         "SOURCES",
-        {name: shrunk(name, hidden=(8,), **more) for name, more in sizes.items()},
+        {name: shrunk(name, hidden=(8,), **options) for name, options in sizes.items()},
     )
 
 
@@ -312,8 +320,8 @@ def toy(*arguments):
 
 @pytest.mark.parametrize("name", SOURCES)
 def test_command_trains_tabulates_and_draws(small, tmp_path, name):
-    done = toy(name, "--steps", 4, "--out", tmp_path)
-    assert done.exit_code == 0, done.output
+    result = toy(name, "--steps", 4, "--out", tmp_path)
+    assert result.exit_code == 0, result.output
     rows = json.loads((tmp_path / f"{name}.json").read_text())
     assert [row["method"] for row in rows] == [*SOURCES[name].methods] * (
         1 if name == "banana" else 2
@@ -322,21 +330,24 @@ def test_command_trains_tabulates_and_draws(small, tmp_path, name):
         row["cost"] == pytest.approx(row["rate"] + row["tradeoff"] * row["distortion"])
         for row in rows
     )
-    assert all(f"{row['cost']:.3f}" in done.output for row in rows) and (
-        "optimum" in done.output
+    assert all(f"{row['cost']:.3f}" in result.output for row in rows) and (
+        "optimum" in result.output
     ) == (name != "banana")
     assert np.ptp(np.asarray(Image.open(tmp_path / f"{name}.png").convert("L"))) > 200
 
 
 def test_command_keeps_what_is_finished(small, tmp_path):
     arguments = ["laplace", "--lambda", 2, "--only", "ltc", "--steps", 4, "--out", tmp_path]
-    first = toy(*arguments)
-    kept = tmp_path / "laplace-2-ltc.pt"
-    saved = kept.stat().st_mtime_ns
-    again = toy(*arguments, "--figure", tmp_path / "line.svg")
-    assert again.output == first.output and kept.stat().st_mtime_ns == saved
+    first_run = toy(*arguments)
+    checkpoint = tmp_path / "laplace-2-ltc.pt"
+    saved = checkpoint.stat().st_mtime_ns
+    second_run = toy(*arguments, "--figure", tmp_path / "line.svg")
+    assert second_run.output == first_run.output and checkpoint.stat().st_mtime_ns == saved
     assert (tmp_path / "line.svg").read_text().startswith("<?xml")
-    assert toy(*arguments, "--seed", 1).output != first.output and kept.stat().st_mtime_ns != saved
+    assert (
+        toy(*arguments, "--seed", 1).output != first_run.output
+        and checkpoint.stat().st_mtime_ns != saved
+    )
 
 
 def test_same_seed_same_coder(small, tmp_path):
@@ -362,8 +373,8 @@ def test_same_seed_same_coder(small, tmp_path):
 )
 def test_bad_input_is_refused_before_any_work(tmp_path, monkeypatch, arguments, message):
     monkeypatch.chdir(tmp_path)
-    done = toy(*arguments)
-    assert done.exit_code and message in done.output and isinstance(done.exception, SystemExit), (
-        done.output
-    )
+    result = toy(*arguments)
+    assert (
+        result.exit_code and message in result.output and isinstance(result.exception, SystemExit)
+    ), result.output
     assert not list(tmp_path.iterdir())
