@@ -16,22 +16,27 @@ def test_as_the_encoder_does():
     torch.testing.assert_close(affines[4], torch.eye(3, 4))
     with torch.autocast("cpu", torch.bfloat16):  # which must not reach pictures
         turned = colour_axes.turn(batch, affines)
-        back = colour_axes.restore(turned, affines)
-    for one, picture, planes in zip(turned[:4], pictures, batch, strict=False):
+        restored = colour_axes.restore(turned, affines)
+    for turned_planes, picture, planes in zip(turned[:4], pictures, batch, strict=False):
         affine = codec_axes.principal_turn([picture]).affine()
         np.testing.assert_allclose(
-            one.numpy(), codec_axes.turn_colours(planes[None].numpy(), affine)[0], atol=1e-5
+            turned_planes.numpy(),
+            codec_axes.turn_colours(planes[None].numpy(), affine)[0],
+            atol=1e-5,
         )
-    torch.testing.assert_close(back, batch, atol=1e-5, rtol=0)
+    torch.testing.assert_close(restored, batch, atol=1e-5, rtol=0)
 
 
 def test_crops_turn_with_their_whole_picture(photographs):
-    held = Photographs(find(photographs)[0])
-    crops = Crops(held, 96, 5)
-    whole = [colour_axes.affine(held[index].permute(1, 2, 0).numpy()) for index in range(len(held))]
-    batches = list(Batches(held, Plan(96, 5, 4, range(3), slice(1, 4))))
+    held_out = Photographs(find(photographs)[0])
+    crops = Crops(held_out, 96, 5)
+    affines_of_pictures = [
+        colour_axes.affine(held_out[index].permute(1, 2, 0).numpy())
+        for index in range(len(held_out))
+    ]
+    batches = list(Batches(held_out, Plan(96, 5, 4, range(3), slice(1, 4))))
     for step, (images, affines) in enumerate(batches):
         for place, (crop, affine) in enumerate(zip(images, affines, strict=True)):
             assert torch.equal(crop, crops[4 * step + 1 + place])
-            assert any(torch.equal(affine, one) for one in whole)
+            assert any(torch.equal(affine, expected) for expected in affines_of_pictures)
     assert len({affine.numpy().tobytes() for _, affines in batches for affine in affines}) > 1

@@ -53,13 +53,13 @@ def test_integer_graphs_equal_torch_to_the_last_unit(tiny_run, tiny_model, rng):
             units = rng.integers(-511, 512, (1, height, width, channels)).astype(np.float32)
             units[..., :8] = rng.integers(0, 1024, (1, height, width, 8))
             units[..., 8:12] = rng.integers(0, 65, (1, height, width, 4))
-            found = model.run(name, context=units)
+            outputs = model.run(name, context=units)
             expected = context(torch.from_numpy(units).permute(0, 3, 1, 2))
-            here = np.add.outer(np.arange(height), np.arange(width)) % 2 == pass_number % 2
-            for mine, theirs in zip(found, expected, strict=True):
-                assert mine.dtype == np.int16
+            coded_now = np.add.outer(np.arange(height), np.arange(width)) % 2 == pass_number % 2
+            for output, expected_output in zip(outputs, expected, strict=True):
+                assert output.dtype == np.int16
                 np.testing.assert_array_equal(
-                    mine, theirs[0].permute(1, 2, 0).detach().numpy()[here]
+                    output, expected_output[0].permute(1, 2, 0).detach().numpy()[coded_now]
                 )
 
 
@@ -155,12 +155,12 @@ def test_a_tile_of_one_position_has_no_second_pass(tiny_model):
     """The last tile of 65x65 positions."""
     picture = Image.effect_noise((1025, 1025), 40).convert("RGB")
     data = metamer.encode(picture, 20, model=tiny_model, tile=True, lossless=False)
-    whole, corner = (
+    tiled, corner = (
         metamer.decode(data, model=tiny_model, region=region)
         for region in (None, (1000, 1000, 25, 25))
     )
     np.testing.assert_allclose(
-        np.asarray(whole, int)[1000:, 1000:], np.asarray(corner, int), atol=1
+        np.asarray(tiled, int)[1000:, 1000:], np.asarray(corner, int), atol=1
     )
 
 
@@ -169,11 +169,11 @@ def test_encoder_and_decoder_see_the_same_latents(tiny_model, otters):
     for quality in (0, 100, 255):
         latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, network)
         sink = exported_tables.Counter([9999] * len(network.tables))
-        mine = latents.write_latents(
+        written = latents.write_latents(
             network, quality, latent, hyper, sink, network.tradeoff[quality]
         )
         stream = metamer.encode(picture, quality / 2.55, model=tiny_model)
-        np.testing.assert_array_equal(metamer.decode_latents(stream, model=tiny_model), mine)
+        np.testing.assert_array_equal(metamer.decode_latents(stream, model=tiny_model), written)
 
 
 def test_exporting_twice_gives_the_same_file_and_no_code(
@@ -293,11 +293,11 @@ def test_both_ends_of_a_slider_are_stored_as_they_are(tiny_model, tmp_path):
         constant.name.removesuffix("_stored"): onnx.numpy_helper.to_array(constant)
         for constant in graph.initializer
     }
-    own = start.constants(model, "synthesis")
-    assert not {"realism"} & {given.name for given in graph.input} and stored["realism"] == 1
+    constants = start.constants(model, "synthesis")
+    assert not {"realism"} & {port.name for port in graph.input} and stored["realism"] == 1
     for name, weight in trained.named_parameters():
         np.testing.assert_array_equal(
-            stored[f"own.{name}"].astype(np.float32), own[f"synthesis.{name}"].numpy()
+            stored[f"own.{name}"].astype(np.float32), constants[f"synthesis.{name}"].numpy()
         )
         expected = weight.detach().numpy()
         np.testing.assert_array_equal(
@@ -306,10 +306,10 @@ def test_both_ends_of_a_slider_are_stored_as_they_are(tiny_model, tmp_path):
 
 
 def test_a_decoder_run_finds_its_model_through_other_decoder_runs(tiny_run, tiny_model, tmp_path):
-    first = decoder_run(tmp_path / "first", tiny_model, tiny_model)
-    second = decoder_run(tmp_path / "second", first / checkpoints.CHECKPOINT, tiny_model)
+    first_run = decoder_run(tmp_path / "first", tiny_model, tiny_model)
+    second_run = decoder_run(tmp_path / "second", first_run / checkpoints.CHECKPOINT, tiny_model)
     assert (
-        exported_decoders.export_decoder_run(second, tmp_path / "second.decoder", "second")[
+        exported_decoders.export_decoder_run(second_run, tmp_path / "second.decoder", "second")[
             "decodes"
         ]
         == Model(tiny_model).id.hex()
@@ -366,13 +366,15 @@ def test_transforms_alone_keep_their_models_streams(tiny_model, photographs, tmp
     exported_models.export_run(
         tmp_path / "run", [photographs], tmp_path / "both.metamer", "both", 8, {"masking": 0.5}
     )
-    both, picture = load_model(str(tmp_path / "both.metamer")), otters.crop((0, 0, 96, 80))
-    assert both.id == load_model(tiny_model).id and both.masking == 0.5
-    data, other = (metamer.encode(picture, 60, model=name) for name in (str(both.path), tiny_model))
-    assert data != other
-    for stream in (data, other):
-        ours, theirs = (
+    grafted, picture = load_model(str(tmp_path / "both.metamer")), otters.crop((0, 0, 96, 80))
+    assert grafted.id == load_model(tiny_model).id and grafted.masking == 0.5
+    data, tiny_data = (
+        metamer.encode(picture, 60, model=name) for name in (str(grafted.path), tiny_model)
+    )
+    assert data != tiny_data
+    for stream in (data, tiny_data):
+        by_grafted, by_tiny = (
             np.asarray(metamer.decode(stream, model=name), float)
-            for name in (str(both.path), tiny_model)
+            for name in (str(grafted.path), tiny_model)
         )
-        assert 0 < np.abs(ours - theirs).mean() < 4
+        assert 0 < np.abs(by_grafted - by_tiny).mean() < 4

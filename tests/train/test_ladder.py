@@ -88,13 +88,13 @@ def test_files_decode_as_training_does(made, stream, tiny_model, name, sizes):
     latent = decoded * (model.arrays["step"][index] / np.float32(16))
     weights = model.arrays["level_weights"][index : index + 1]
     session = decoders.load_synthesis(model, made[name], None, 1).session
-    (found,) = session.run(latent=latent[None], weights=weights)
+    (image,) = session.run(latent=latent[None], weights=weights)
     with torch.no_grad():
         expected = network.eval().synthesis(
             torch.from_numpy(latent).permute(2, 0, 1)[None], torch.from_numpy(weights)
         )
-    np.testing.assert_allclose(found, expected.numpy(), atol=2e-3)  # weights in half precision
-    assert np.abs(found - expected.numpy()).mean() < 2e-4
+    np.testing.assert_allclose(image, expected.numpy(), atol=2e-3)  # weights in half precision
+    assert np.abs(image - expected.numpy()).mean() < 2e-4
 
 
 @pytest.mark.parametrize("name", ["fast", "fine"])
@@ -111,8 +111,8 @@ def test_windows_and_tiles_have_no_seams(made, otters, tiny_model, name, monkeyp
         int,
     )
     assert np.abs(region - pixels[64][70:131, 90:190]).max() <= 1
-    own = np.asarray(metamer.decode(stream, model=tiny_model), int)
-    assert np.abs(own - pixels[64]).max() > 1
+    by_model = np.asarray(metamer.decode(stream, model=tiny_model), int)
+    assert np.abs(by_model - pixels[64]).max() > 1
 
 
 def test_the_command_and_the_evaluation_take_them(made, stream, otters, tiny_model, tmp_path):
@@ -144,21 +144,24 @@ def test_realism_between_networks_of_other_sizes_is_refused(tiny_model, tmp_path
 
 def test_runs_begin_from_models_from_decoders_and_from_nothing_else(tiny_model, tmp_path):
     options = options_of(tiny_model, FAST)
-    first = run_of(tmp_path / "run", tiny_model, FAST, 0.1) / checkpoints.CHECKPOINT
-    again, trained = start.load(str(first), options), checkpoints.load(first)["average"]
-    assert again.options == options
-    for name, weight in again.state_dict().items():
+    checkpoint = run_of(tmp_path / "run", tiny_model, FAST, 0.1) / checkpoints.CHECKPOINT
+    reloaded, trained = (
+        start.load(str(checkpoint), options),
+        checkpoints.load(checkpoint)["average"],
+    )
+    assert reloaded.options == options
+    for name, weight in reloaded.state_dict().items():
         assert torch.equal(weight, trained[name])
     # another decoder does not begin from a decoder: its linear transform is no longer the model's
     with pytest.raises(RecipeError, match="holds no network"):
-        start.load(str(first), options_of(tiny_model, FINE))
-    own = start.load(tiny_model, options_of(tiny_model, None))
-    checkpoints.save(tmp_path / "own.pt", {"average": own.state_dict()})
+        start.load(str(checkpoint), options_of(tiny_model, FINE))
+    loaded = start.load(tiny_model, options_of(tiny_model, None))
+    checkpoints.save(tmp_path / "own.pt", {"average": loaded.state_dict()})
     grown = start.load(str(tmp_path / "own.pt"), options_of(tiny_model, FINE))
     latent, weights = torch.randn(1, 32, 5, 5), torch.tensor([[0, 1.0, 0, 0]])
     with torch.no_grad():
         torch.testing.assert_close(
-            grown.synthesis(latent, weights), own.synthesis(latent, weights), atol=1e-5, rtol=0
+            grown.synthesis(latent, weights), loaded.synthesis(latent, weights), atol=1e-5, rtol=0
         )
 
 

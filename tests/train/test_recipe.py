@@ -260,7 +260,7 @@ def test_unreadable_recipes(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "more",
+    "fields",
     [
         {"network": {"groups": [4, 8]}},
         {
@@ -271,8 +271,8 @@ def test_unreadable_recipes(tmp_path):
         {"critic": None, "rate_control": "start", "start": "base", "message": "better"},
     ],
 )
-def test_recipes_survive_a_checkpoint(more):
-    recipe = from_mapping({"stages": [STAGE], **more})
+def test_recipes_survive_a_checkpoint(fields):
+    recipe = from_mapping({"stages": [STAGE], **fields})
     assert from_mapping(dataclasses.asdict(recipe)) == recipe
 
 
@@ -281,16 +281,27 @@ def test_old_names_in_checkpoints_become_those_of_today():
     stage |= {"quantised": True, "temperature": 0.2, "level_power": 1.4, "texture": []}
     old = {"stages": [stage], "critic": {"sees": "pixels", "alone": 3}, "clip": 0.5, "expect": "it"}
     old |= {"average": 0.9, "rate": "start", "rate_speed": 0.1, "rate_balance": 0.4}
-    found = from_mapping(translated({**old, "linear_rate": 0.1}))
-    (one,) = found.stages
-    assert (one.rdoq_lambda, one.rdoq_group_weights) == (22.0, [1.5, 1.0, 0.7])
-    assert (one.final_learning_rate_share, one.warmup_steps, one.integer_networks) == (1.0, 9, True)
-    assert (one.proxy_temperature, one.level_exponent, one.texture_noise) == (0.2, 1.4, [])
-    assert found.critic == CriticOptions(input="pixels", pretraining_steps=3)
-    assert (found.gradient_clip, found.message, found.weight_average_decay) == (0.5, "it", 0.9)
-    assert (found.rate_control, found.rate_control_speed) == ("start", 0.1)
-    assert (found.level_balance_exponent, found.linear_learning_rate_share) == (0.4, 0.1)
-    assert translated(dataclasses.asdict(found)) == dataclasses.asdict(found)
+    recipe = from_mapping(translated({**old, "linear_rate": 0.1}))
+    (translated_stage,) = recipe.stages
+    assert (translated_stage.rdoq_lambda, translated_stage.rdoq_group_weights) == (
+        22.0,
+        [1.5, 1.0, 0.7],
+    )
+    assert (
+        translated_stage.final_learning_rate_share,
+        translated_stage.warmup_steps,
+        translated_stage.integer_networks,
+    ) == (1.0, 9, True)
+    assert (
+        translated_stage.proxy_temperature,
+        translated_stage.level_exponent,
+        translated_stage.texture_noise,
+    ) == (0.2, 1.4, [])
+    assert recipe.critic == CriticOptions(input="pixels", pretraining_steps=3)
+    assert (recipe.gradient_clip, recipe.message, recipe.weight_average_decay) == (0.5, "it", 0.9)
+    assert (recipe.rate_control, recipe.rate_control_speed) == ("start", 0.1)
+    assert (recipe.level_balance_exponent, recipe.linear_learning_rate_share) == (0.4, 0.1)
+    assert translated(dataclasses.asdict(recipe)) == dataclasses.asdict(recipe)
 
 
 def test_defaults_are_those_of_plain_squared_error():
@@ -325,7 +336,7 @@ def test_a_decoder_may_follow_other_stages_with_a_rate():
 
 def test_keys_are_changed_in_a_copy():
     values = {"stages": [dict(STAGE)], "network": {"width": 8}}
-    found = changed(
+    changed_values = changed(
         values,
         [
             "stages.0.steps=7",
@@ -334,7 +345,7 @@ def test_keys_are_changed_in_a_copy():
             "rate_control = start",
         ],
     )
-    assert found == {
+    assert changed_values == {
         "stages": [{"name": "one", "steps": 7}],
         "network": {"width": 8},
         "distortion": {"dists": 1, "mse": 0.5},
@@ -364,11 +375,15 @@ def test_a_recipe_extends_another(tmp_path):
     (tmp_path / "more").mkdir()
     base = {"stages": [STAGE, STAGE], "network": {"width": 8, "levels": 3}, "seed": 4}
     (tmp_path / "base.yaml").write_text(yaml.safe_dump(base))
-    other = {"extends": "../base.yaml", "network": {"levels": 5}, "stages": [{**STAGE, "steps": 9}]}
-    (tmp_path / "more" / "own.yaml").write_text(yaml.safe_dump(other))
-    found = load(tmp_path / "more" / "own.yaml", ["seed=6"])
-    assert (found.network.width, found.network.levels, found.seed) == (8, 5, 6)
-    assert [stage.steps for stage in found.stages] == [9]
+    extending = {
+        "extends": "../base.yaml",
+        "network": {"levels": 5},
+        "stages": [{**STAGE, "steps": 9}],
+    }
+    (tmp_path / "more" / "own.yaml").write_text(yaml.safe_dump(extending))
+    recipe = load(tmp_path / "more" / "own.yaml", ["seed=6"])
+    assert (recipe.network.width, recipe.network.levels, recipe.seed) == (8, 5, 6)
+    assert [stage.steps for stage in recipe.stages] == [9]
 
 
 @pytest.mark.parametrize(
@@ -387,24 +402,24 @@ def test_recipes_that_cannot_be_extended(base, complaint, tmp_path):
 
 def test_a_key_of_stages_is_set_in_all(tmp_path):
     (tmp_path / "two.yaml").write_text(yaml.safe_dump({"stages": [STAGE, STAGE]}))
-    found = load(tmp_path / "two.yaml", ["stages.*.learning_rate=2e-4"])
-    assert [stage.learning_rate for stage in found.stages] == [2e-4, 2e-4]
+    recipe = load(tmp_path / "two.yaml", ["stages.*.learning_rate=2e-4"])
+    assert [stage.learning_rate for stage in recipe.stages] == [2e-4, 2e-4]
     with pytest.raises(RecipeError, match=r"stages\.\*\.learning_rate sets it in all"):
         load(tmp_path / "two.yaml", ["learning_rate=2e-4"])
 
 
 def test_the_schema_for_editors_is_that_of_the_dataclasses():
     """metamer train --schema > train/recipes/recipe.schema.json writes it anew."""
-    made = reference.schema()
-    assert json.loads(reference.SCHEMA.read_text()) == made
-    steps = made["$defs"]["Stage"]["properties"]["steps"]
+    schema = reference.schema()
+    assert json.loads(reference.SCHEMA.read_text()) == schema
+    steps = schema["$defs"]["Stage"]["properties"]["steps"]
     assert steps == {
         "title": "Steps",
         "type": "integer",
         "exclusiveMinimum": 0,
         "description": "Steps of the stage.",
     }
-    network = made["$defs"]["Recipe"]["properties"]["network"]
+    network = schema["$defs"]["Recipe"]["properties"]["network"]
     networks = {place["$ref"] for place in network["anyOf"]}
     assert networks == {"#/$defs/NetworkOptions", "#/$defs/CompressAIOptions"}
 

@@ -39,11 +39,11 @@ def base():
     return network
 
 
-def close(found, model):
+def close(arrays, model):
     """Every array that depends on quality against the file's; differences are of the file's own
     rounding.
     """
-    same = {name: np.abs(found[name].astype(float) - model.arrays[name]) for name in found}
+    same = {name: np.abs(arrays[name].astype(float) - model.arrays[name]) for name in arrays}
     for name in ("planes", "level_weights"):
         assert same[name].max() == 0
     for name in ("scale_offset", "hyper_index"):
@@ -67,10 +67,10 @@ def integer_layers(network, model):
         for name, layer in part.named_modules():
             if isinstance(layer, IntegerConv2d):
                 weight, bias, shift = layer.integers()
-                where = f"{prefix}{name}"
-                expected = start.integers(stored, where, weight.shape[-1])
+                key = f"{prefix}{name}"
+                expected = start.integers(stored, key, weight.shape[-1])
                 yield (
-                    f"{graph} {where}",
+                    f"{graph} {key}",
                     (weight.detach(), bias.detach(), torch.exp2(-shift)),
                     expected,
                 )
@@ -87,7 +87,7 @@ def channels_that_differ(network, model) -> dict[str, int]:
     for name, (weight, bias, scale), (weight_then, bias_then, scale_then) in integer_layers(
         network, model
     ):
-        off = (
+        error = (
             torch.cat(
                 [
                     (
@@ -101,8 +101,8 @@ def channels_that_differ(network, model) -> dict[str, int]:
             .abs()
             .amax(1)
         )
-        assert (off <= 0.5 * scale).all() and (scale <= 2 * scale_then).all(), name
-        differ[name] = int((off > 0).sum())
+        assert (error <= 0.5 * scale).all() and (scale <= 2 * scale_then).all(), name
+        differ[name] = int((error > 0).sum())
     return differ
 
 
@@ -138,13 +138,13 @@ def test_the_shipped_model_codes_as_before(base, otters, quality):
         rounded = Stage("rounded", 1, proxy="straight_through")
         coded = base(planes, level, rounded, affine=torch.eye(3, 4)[None], file_bits=True)
         latent = coded.latent * base.entropy.deviation[:, None, None]
-    off = np.abs(expected - latent.permute(0, 2, 3, 1).numpy()) / model.arrays["step"][quality]
+    error = np.abs(expected - latent.permute(0, 2, 3, 1).numpy()) / model.arrays["step"][quality]
     print(
-        f"{(off > 0.5).mean():.2e} of the latents differ; "
+        f"{(error > 0.5).mean():.2e} of the latents differ; "
         f"{coded.file_bits.item() / meter.bits - 1:+.4f} of the rate"
     )
     # half precision tips a rounding now and then
-    assert (off > 0.5).mean() < 3e-3 and off.max() < 1.5
+    assert (error > 0.5).mean() < 3e-3 and error.max() < 1.5
     assert coded.file_bits.item() == pytest.approx(meter.bits, rel=0.02)
 
 
@@ -162,8 +162,10 @@ def test_the_shipped_model_decodes_as_before(base, otters, quality):
     restored = colour_axes.restore_colours(
         image.numpy(), parse_tiles(header, sections).turn.affine()
     )[0]
-    off = np.abs(restored.transpose(1, 2, 0).clip(0, 1) * 255 - np.asarray(metamer.decode(stream)))
-    assert off.max() < 0.5 + 1e-2  # a level's half: rounding to 8 bits
+    error = np.abs(
+        restored.transpose(1, 2, 0).clip(0, 1) * 255 - np.asarray(metamer.decode(stream))
+    )
+    assert error.max() < 0.5 + 1e-2  # a level's half: rounding to 8 bits
 
 
 def test_an_exported_run_comes_back(tiny_run, tiny_model):
@@ -178,24 +180,26 @@ def test_an_exported_run_comes_back(tiny_run, tiny_model):
             trained.get_submodule(part).parameters(),
             strict=True,
         )
-        for (name, mine), theirs in pairs:
-            torch.testing.assert_close(mine, theirs, rtol=2**-11, atol=2**-24, msg=f"{part}.{name}")
+        for (name, weight), exported_weight in pairs:
+            torch.testing.assert_close(
+                weight, exported_weight, rtol=2**-11, atol=2**-24, msg=f"{part}.{name}"
+            )
     torch.testing.assert_close(
         restored.entropy.deviation, trained.entropy.deviation, rtol=1e-3, atol=0
     )
-    for mine, theirs in zip(
+    for weight, exported_weight in zip(
         restored.synthesis.companding.buffers(), trained.synthesis.companding.buffers(), strict=True
     ):
-        torch.testing.assert_close(mine, theirs, rtol=2**-11, atol=2**-24)
+        torch.testing.assert_close(weight, exported_weight, rtol=2**-11, atol=2**-24)
 
 
 def test_a_checkpoint_starts_with_its_average(tiny_run):
     saved = checkpoints.load(tiny_run / checkpoints.CHECKPOINT)
-    found = start.load(
+    loaded = start.load(
         str(tiny_run / checkpoints.CHECKPOINT), from_mapping(saved["recipe"]).network
     )
     assert all(
-        torch.equal(value, saved["average"][name]) for name, value in found.state_dict().items()
+        torch.equal(value, saved["average"][name]) for name, value in loaded.state_dict().items()
     )
 
 

@@ -12,16 +12,16 @@ from metamer.train.data.photographs import Recent
 
 
 def test_every_format_is_found_and_the_list_held_out(photographs):
-    training, held = find(photographs)
+    training, held_out = find(photographs)
     assert {path.suffix for path in training} == {".png", ".jpg", ".webp", ".avif", ".tiff"}
-    assert [path.name for path in held] == ["crop5.png"]
+    assert [path.name for path in held_out] == ["crop5.png"]
 
 
 def test_unreadable_files_are_named_and_skipped(tmp_path, capsys):
     Image.new("RGB", (120, 120)).save(tmp_path / "good.png")
     (tmp_path / "bad.jpg").write_bytes(b"not a picture")
-    found = Photographs(find(tmp_path)[0])
-    assert len(found) == 1
+    readable = Photographs(find(tmp_path)[0])
+    assert len(readable) == 1
     assert "bad.jpg" in capsys.readouterr().err
 
 
@@ -34,11 +34,14 @@ def test_nothing_to_train_on(tmp_path):
 
 def test_crops_depend_on_seed_and_index_alone(photographs):
     files = find(photographs)[0]
-    kept, decoded = Crops(Photographs(files), 96, 7), Crops(Photographs(files, memory=0), 96, 7)
-    other = Crops(Photographs(files), 96, 8)
+    in_memory, decoded = (
+        Crops(Photographs(files), 96, 7),
+        Crops(Photographs(files, memory=0), 96, 7),
+    )
+    other_seed = Crops(Photographs(files), 96, 8)
     for index in (0, 3, 12345678):
-        assert torch.equal(kept[index], decoded[index])
-        assert not torch.equal(kept[index], other[index])
+        assert torch.equal(in_memory[index], decoded[index])
+        assert not torch.equal(in_memory[index], other_seed[index])
 
 
 def test_names_with_spaces_are_held_out_and_wrong_ones_told(tmp_path):
@@ -58,10 +61,10 @@ def test_small_pictures_are_enlarged(tmp_path):
 
 
 def test_centre_crops_take_the_middle(photographs):
-    held = Photographs(find(photographs)[1])
-    piece = centre_crops(held, 256, 4)
-    assert torch.equal(piece[0], held[0][:, 16:272, 12:268])
-    assert centre_crops(held, 512, 4).shape == (0, 3, 512, 512)
+    held_out = Photographs(find(photographs)[1])
+    piece = centre_crops(held_out, 256, 4)
+    assert torch.equal(piece[0], held_out[0][:, 16:272, 12:268])
+    assert centre_crops(held_out, 512, 4).shape == (0, 3, 512, 512)
 
 
 def noise(width: int, height: int, seed: int = 0) -> Image.Image:
@@ -77,8 +80,8 @@ def many(tmp_path):
     for index in range(40):
         noise(100 + index, 260 - index, index).save(folder / f"{index:02}.png")
     for index in (3, 17):
-        whole = (folder / f"{index:02}.png").read_bytes()
-        (folder / f"{index:02}.png").write_bytes(whole[: len(whole) // 2])
+        file_bytes = (folder / f"{index:02}.png").read_bytes()
+        (folder / f"{index:02}.png").write_bytes(file_bytes[: len(file_bytes) // 2])
     return folder
 
 
@@ -88,14 +91,14 @@ def test_headers_alone_are_read_at_the_start(many, monkeypatch):
         many / "turned.jpg",
         exif=bytes.fromhex("4578696600004d4d002a00000008000101120003000000010006000000000000"),
     )
-    whole = Photographs(find(many)[0])
+    decoded = Photographs(find(many)[0])
     monkeypatch.setattr(pixels, "read_rgb", None)  # what decodes
     headers = Photographs(find(many)[0], memory=0)
     sizes = dict(zip(headers.files, headers.sizes, strict=True))
     assert sizes[many / "turned.jpg"] == (120, 200)
-    assert len(whole) == len(headers) - 2
-    assert {file: sizes[file] for file in whole.files} == dict(
-        zip(whole.files, whole.sizes, strict=True)
+    assert len(decoded) == len(headers) - 2
+    assert {file: sizes[file] for file in decoded.files} == dict(
+        zip(decoded.files, decoded.sizes, strict=True)
     )
 
 
@@ -103,9 +106,9 @@ def test_damaged_pictures_are_passed_over(many, capsys):
     """Where they are found out only when they are decoded: the same crops each time, each named
     once.
     """
-    first, again = (Crops(Photographs(find(many)[0], memory=0), 64, 1) for _ in range(2))
+    crops, crops_again = (Crops(Photographs(find(many)[0], memory=0), 64, 1) for _ in range(2))
     for index in range(300):
-        assert torch.equal(first[index], again[index])
+        assert torch.equal(crops[index], crops_again[index])
     lines = capsys.readouterr().err.splitlines()
     assert sorted(line.split()[1].rstrip(":") for line in lines) == sorted(
         str(many / name) for name in ("03.png", "17.png") for _ in range(2)
@@ -123,10 +126,12 @@ def test_nothing_that_decodes(tmp_path):
 def test_batches_are_the_same_by_threads(photographs):
     """Decoded ahead, in order, or all kept: crops and colours are the same bits."""
     files, plan = find(photographs)[0], Plan(96, 5, 6, range(3, 9), slice(2, 6))
-    kept, decoded = Photographs(files), Photographs(files, memory=300_000)
-    assert kept.resident and not decoded.resident
-    for one, other in zip(Batches(kept, plan), Batches(decoded, plan, workers=3), strict=True):
-        assert torch.equal(one[0], other[0]) and torch.equal(one[1], other[1])
+    in_memory, decoded = Photographs(files), Photographs(files, memory=300_000)
+    assert in_memory.resident and not decoded.resident
+    for batch, decoded_batch in zip(
+        Batches(in_memory, plan), Batches(decoded, plan, workers=3), strict=True
+    ):
+        assert torch.equal(batch[0], decoded_batch[0]) and torch.equal(batch[1], decoded_batch[1])
 
 
 def test_what_is_kept_is_bounded():
@@ -181,5 +186,7 @@ def test_photographs_are_set_aside_where_nobody_chose(many, photographs):
     noise(300, 300).save(many / "another.png")
     assert open_data([many], before=data.state(0)).set_aside == data.set_aside
     assert open_data([many], before={}).validation == []
-    chosen = open_data([photographs])
-    assert [file.name for file in chosen.validation] == ["crop5.png"] and not chosen.notice
+    without_list = open_data([photographs])
+    assert [file.name for file in without_list.validation] == [
+        "crop5.png"
+    ] and not without_list.notice

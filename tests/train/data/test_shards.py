@@ -52,52 +52,56 @@ def numbers(batches) -> list[int]:
     return [int(crop[0, 0, 0]) for crops, _ in batches for crop in crops]
 
 
-def plan(steps: range, taken: int | None = None, own=slice(0, 5), batch=5) -> Plan:
-    return Plan(SIDE, 3, batch, steps, own, steps.start * batch if taken is None else taken)
+def plan(steps: range, start: int | None = None, share=slice(0, 5), batch=5) -> Plan:
+    return Plan(SIDE, 3, batch, steps, share, steps.start * batch if start is None else start)
 
 
 def test_every_picture_once_an_epoch(folder):
-    seen = numbers(stream(folder, chunk=3000).batches(plan(range(16))))
-    assert sorted(seen[:40]) == list(range(40)) == sorted(seen[40:])
-    assert seen[:40] != seen[40:] and seen[:40] != sorted(seen[:40])
-    assert seen == numbers(stream(folder, chunk=3000).batches(plan(range(16))))
+    samples = numbers(stream(folder, chunk=3000).batches(plan(range(16))))
+    assert sorted(samples[:40]) == list(range(40)) == sorted(samples[40:])
+    assert samples[:40] != samples[40:] and samples[:40] != sorted(samples[:40])
+    assert samples == numbers(stream(folder, chunk=3000).batches(plan(range(16))))
 
 
 def test_processes_share_the_samples(folder):
-    whole = numbers(stream(folder).batches(plan(range(8))))
+    all_samples = numbers(stream(folder).batches(plan(range(8))))
     shares = [
-        numbers(stream(folder).batches(plan(range(8), own=own)))
-        for own in (slice(0, 2), slice(2, 5))
+        numbers(stream(folder).batches(plan(range(8), share=share)))
+        for share in (slice(0, 2), slice(2, 5))
     ]
     for step in range(8):
-        assert whole[5 * step : 5 * step + 5] == [
+        assert all_samples[5 * step : 5 * step + 5] == [
             *shares[0][2 * step : 2 * step + 2],
             *shares[1][3 * step : 3 * step + 3],
         ]
 
 
-@pytest.mark.parametrize("done", [1, 7, 13])
-def test_a_run_goes_on_with_the_same_sample(folder, done):
+@pytest.mark.parametrize("steps_done", [1, 7, 13])
+def test_a_run_goes_on_with_the_same_sample(folder, steps_done):
     """From a mark, which reads no shard before it; and without one."""
-    whole = list(stream(folder, chunk=3000).batches(plan(range(20))))
-    first = stream(folder, chunk=3000)
-    for _ in itertools.islice(first.batches(plan(range(done))), done):
+    uninterrupted = list(stream(folder, chunk=3000).batches(plan(range(20))))
+    stopped = stream(folder, chunk=3000)
+    for _ in itertools.islice(stopped.batches(plan(range(steps_done))), steps_done):
         pass
-    state, second = first.state(5 * done), stream(folder, chunk=3000)
-    assert state["first"] > 5 * done - 15
-    opened, pictures = [], second.shards.pictures
-    second.shards.pictures = lambda shard: opened.append(shard) or pictures(shard)
-    second.restore(state)
-    for resumed in (second, stream(folder, chunk=3000)):
-        rest = list(resumed.batches(plan(range(done, 20))))
-        for (crops, affines), (others, theirs) in zip(whole[done:], rest, strict=True):
-            assert torch.equal(crops, others) and torch.equal(affines, theirs)
-    assert len(opened) < 10 if done == 13 else opened
+    state, resumed_stream = stopped.state(5 * steps_done), stream(folder, chunk=3000)
+    assert state["first"] > 5 * steps_done - 15
+    opened, pictures = [], resumed_stream.shards.pictures
+    resumed_stream.shards.pictures = lambda shard: opened.append(shard) or pictures(shard)
+    resumed_stream.restore(state)
+    for resumed in (resumed_stream, stream(folder, chunk=3000)):
+        remaining = list(resumed.batches(plan(range(steps_done, 20))))
+        for (crops, affines), (resumed_crops, resumed_affines) in zip(
+            uninterrupted[steps_done:], remaining, strict=True
+        ):
+            assert torch.equal(crops, resumed_crops) and torch.equal(affines, resumed_affines)
+    assert len(opened) < 10 if steps_done == 13 else opened
 
 
 def test_what_is_held_out_is_not_trained_on(folder):
-    seen = numbers(stream(folder, held_out=4).batches(plan(range(18), batch=4, own=slice(0, 4))))
-    assert sorted(seen[:36]) == list(range(4, 40)) == sorted(seen[36:])
+    samples = numbers(
+        stream(folder, held_out=4).batches(plan(range(18), batch=4, share=slice(0, 4)))
+    )
+    assert sorted(samples[:36]) == list(range(4, 40)) == sorted(samples[36:])
 
 
 def test_damaged_pictures_are_passed_over(tmp_path, capsys):
@@ -106,8 +110,8 @@ def test_damaged_pictures_are_passed_over(tmp_path, capsys):
         {f"{n}.png": picture(n)[: 60 if n % 4 == 0 else None] for n in range(1, 9)},
     )
     shard = Stream(shards.open_shards([str(tmp_path / "a.tar")]), workers=2)
-    seen = numbers(shard.batches(plan(range(4), batch=4, own=slice(0, 4))))
-    assert {*seen} == {1, 2, 3, 5, 6, 7}
+    samples = numbers(shard.batches(plan(range(4), batch=4, share=slice(0, 4))))
+    assert {*samples} == {1, 2, 3, 5, 6, 7}
     assert sorted(line.split()[1].rstrip(":") for line in capsys.readouterr().err.splitlines()) == [
         f"{tmp_path}/a.tar/{n}.png" for n in (4, 8)
     ]
@@ -119,7 +123,7 @@ def test_small_shards_are_kept_as_a_folder_is(folder):
     assert isinstance(data.training, Collection) and data.count == 40
     write(folder / "validation.tar", {"x.png": picture(99)})
     data = open_data([f"{folder}/{{000..001}}.tar"])
-    assert data.count == 20 and [held.name for held in data.validation] == [
+    assert data.count == 20 and [photograph.name for photograph in data.validation] == [
         f"{folder}/validation.tar/x.png"
     ]
 
@@ -135,7 +139,7 @@ def test_a_command_is_a_shard(folder):
 
 
 @pytest.mark.parametrize(
-    ("spec", "said"),
+    ("spec", "message"),
     [
         ("{}/absent.tar", "absent.tar: no such file"),
         ("{}/text.tar", "text.tar cannot be read"),
@@ -143,10 +147,10 @@ def test_a_command_is_a_shard(folder):
         ("{}/empty.tar", "no readable photographs to train on"),
     ],
 )
-def test_what_is_no_shard(tmp_path, spec, said):
+def test_what_is_no_shard(tmp_path, spec, message):
     (tmp_path / "text.tar").write_text("not a tar file" * 100)
     write(tmp_path / "empty.tar", {"readme.txt": b"nothing"})
-    with pytest.raises(RecipeError, match=said):
+    with pytest.raises(RecipeError, match=message):
         list(open_data([spec.format(tmp_path)]).training.batches(plan(range(1))))
 
 
@@ -167,14 +171,14 @@ def test_a_dataset_of_hugging_face(tmp_path):
         datasets.Dataset.from_dict(table, features).to_parquet(tmp_path / f"train-{part}.parquet")
     data = open_data([f"hf:{tmp_path}"])
     assert len(data.training.shards.names) == 3 and len(data.validation) == 16
-    whole = numbers(data.training.batches(plan(range(9))))
-    assert sorted(whole[:44]) == list(range(16, 60))
+    all_samples = numbers(data.training.batches(plan(range(9))))
+    assert sorted(all_samples[:44]) == list(range(16, 60))
     resumed = open_data([f"hf:{tmp_path}:train:image"], before=data.state(20))
-    assert numbers(resumed.training.batches(plan(range(4, 9)))) == whole[20:]
-    for spec, said in (
+    assert numbers(resumed.training.batches(plan(range(4, 9)))) == all_samples[20:]
+    for spec, message in (
         (f"hf:{tmp_path}:test", "test"),
         (f"hf:{tmp_path}:train:photo", "no column photo, but caption, image"),
         (f"hf:{tmp_path}/absent", "absent"),
     ):
-        with pytest.raises(RecipeError, match=said):
+        with pytest.raises(RecipeError, match=message):
             open_data([spec])

@@ -30,7 +30,7 @@ OPTIONS = CacheOptions(qualities=5, every=2, margin=2)
 STAGE = {"name": "decoder", "parts": "decoder", "steps": 6, "batch": 4, "crop": 96}
 
 
-def ladder(model: str, **more) -> dict:
+def ladder(model: str, **fields) -> dict:
     """A recipe of another decoder on cached latents."""
     tiny = yaml.safe_load(TINY_RECIPE)
     decoder = {"stride": 16, "width": 16, "blocks": 1}
@@ -43,7 +43,7 @@ def ladder(model: str, **more) -> dict:
         "save_every": 3,
         "log_every": 1,
         "validate_every": 15,
-        **more,
+        **fields,
     }
 
 
@@ -54,16 +54,16 @@ def pictures(photographs) -> Photographs:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory, pictures, tiny_model):
-    made = tmp_path_factory.mktemp("latents") / "latents"
-    cache.fill(made, pictures, Model(tiny_model), OPTIONS)
-    return made
+    path = tmp_path_factory.mktemp("latents") / "latents"
+    cache.fill(path, pictures, Model(tiny_model), OPTIONS)
+    return path
 
 
 def test_they_are_what_files_decode_to(folder, pictures, tiny_model):
-    found, model = list(cache.entries(folder)), Model(tiny_model)
-    assert len(found) == len(pictures)
+    entries, model = list(cache.entries(folder)), Model(tiny_model)
+    assert len(entries) == len(pictures)
     indices = quality_indices(OPTIONS.qualities)
-    for number, entry in enumerate(found):
+    for number, entry in enumerate(entries):
         assert entry.qualities == ((0, 2, 4) if number % 2 == 0 else (1, 3))
         pixels = pictures[number].permute(1, 2, 0).numpy()
         for quality, bpp in zip(entry.qualities, entry.bpp, strict=True):
@@ -92,36 +92,36 @@ def test_large_photographs_are_tiled_as_files_are(otters, tiny_model, monkeypatc
     picture, model = otters.crop((0, 0, 300, 200)), Model(tiny_model)
     stream = metamer.encode(picture, 100 * 128 / 255, model=tiny_model, lossless=False)
     assert metamer.info(stream).tiles > 1
-    found, _ = cache.coded(picture, 128, model)
-    np.testing.assert_array_equal(found, metamer.decode_latents(stream, model=tiny_model))
+    latents, _ = cache.coded(picture, 128, model)
+    np.testing.assert_array_equal(latents, metamer.decode_latents(stream, model=tiny_model))
 
 
 def test_a_pass_goes_on_where_it_was_stopped(folder, pictures, tiny_model, tmp_path, monkeypatch):
-    taken, again = 0, tmp_path / "latents"
+    encoded, stopped = 0, tmp_path / "latents"
     coded = cache.coded
 
     def stopping(*arguments):
-        nonlocal taken
-        taken += 1
-        if taken == 4:  # in the midst of a photograph
+        nonlocal encoded
+        encoded += 1
+        if encoded == 4:  # in the midst of a photograph
             raise KeyboardInterrupt
         return coded(*arguments)
 
     monkeypatch.setattr(cache, "coded", stopping)
     with pytest.raises(KeyboardInterrupt):
-        cache.fill(again, pictures, Model(tiny_model), OPTIONS)
-    assert sorted(path.name for path in again.iterdir()) == ["000000.safetensors", "index.json"]
-    before = (again / "000000.safetensors").stat().st_mtime_ns
-    cache.fill(again, pictures, Model(tiny_model), OPTIONS)
-    assert (again / "000000.safetensors").stat().st_mtime_ns == before
+        cache.fill(stopped, pictures, Model(tiny_model), OPTIONS)
+    assert sorted(path.name for path in stopped.iterdir()) == ["000000.safetensors", "index.json"]
+    before = (stopped / "000000.safetensors").stat().st_mtime_ns
+    cache.fill(stopped, pictures, Model(tiny_model), OPTIONS)
+    assert (stopped / "000000.safetensors").stat().st_mtime_ns == before
     for path in folder.iterdir():
-        assert path.read_bytes() == (again / path.name).read_bytes()
+        assert path.read_bytes() == (stopped / path.name).read_bytes()
 
 
 def test_a_cache_of_something_else_is_left_alone(folder, pictures, tiny_model):
-    other = dataclasses.replace(OPTIONS, every=1)
+    other_options = dataclasses.replace(OPTIONS, every=1)
     with pytest.raises(RecipeError, match="another model, of other photographs or at other"):
-        cache.fill(folder, pictures, Model(tiny_model), other)
+        cache.fill(folder, pictures, Model(tiny_model), other_options)
     assert json.loads((folder / "index.json").read_text())["every"] == 2
 
 
@@ -143,26 +143,27 @@ def batches(folder, tiny_model):
     return CachedBatches(folder, from_mapping(ladder(tiny_model)))
 
 
-def drawn(batches: CachedBatches, steps: range, own=slice(0, 4)):
+def drawn(batches: CachedBatches, steps: range, share=slice(0, 4)):
     stage = batches.recipe.stages[0]
-    plan = Plan(stage.crop, batches.recipe.seed, stage.batch, steps, own)
+    plan = Plan(stage.crop, batches.recipe.seed, stage.batch, steps, share)
     return list(batches.batches(stage, plan, torch.device("cpu")))
 
 
-def same(one, other) -> bool:
-    return all(torch.equal(*pair) for pair in zip(one[:2], other[:2], strict=True)) and (
-        torch.equal(one[2].sixteenths, other[2].sixteenths) and one[2].corners == other[2].corners
+def same(batch, other_batch) -> bool:
+    return all(torch.equal(*pair) for pair in zip(batch[:2], other_batch[:2], strict=True)) and (
+        torch.equal(batch[2].sixteenths, other_batch[2].sixteenths)
+        and batch[2].corners == other_batch[2].corners
     )
 
 
 def test_batches_depend_on_seed_and_step_alone(batches, folder, tiny_model):
-    whole, later = drawn(batches, range(6)), drawn(batches, range(4, 6))
-    assert same(whole[4], later[0]) and same(whole[5], later[1])
-    assert not same(whole[0], whole[1])
+    all_batches, later = drawn(batches, range(6)), drawn(batches, range(4, 6))
+    assert same(all_batches[4], later[0]) and same(all_batches[5], later[1])
+    assert not same(all_batches[0], all_batches[1])
     half = drawn(batches, range(1), slice(2, 4))[0]
-    assert torch.equal(half[0], whole[0][0][2:])
-    other = CachedBatches(folder, from_mapping(ladder(tiny_model, seed=1)))
-    assert not same(drawn(other, range(1))[0], whole[0])
+    assert torch.equal(half[0], all_batches[0][0][2:])
+    other_seed = CachedBatches(folder, from_mapping(ladder(tiny_model, seed=1)))
+    assert not same(drawn(other_seed, range(1))[0], all_batches[0])
 
 
 def test_levels_are_those_of_the_latents(batches, tiny_model, pictures):
@@ -174,8 +175,8 @@ def test_levels_are_those_of_the_latents(batches, tiny_model, pictures):
         generator = torch.Generator().manual_seed(step_seed(setting, step))
         level = draw_levels(setting, stage, generator)
         assert torch.isin((level * 255 / 3).round(), indices).all()
-        for one, held in zip(level.tolist(), cached.sixteenths, strict=True):
-            sizes.setdefault(round(one, 4), []).append(held.float().abs().mean().item())
+        for level_of_crop, latent in zip(level.tolist(), cached.sixteenths, strict=True):
+            sizes.setdefault(round(level_of_crop, 4), []).append(latent.float().abs().mean().item())
     means = [np.mean(sizes[level]) for level in sorted(sizes)]
     assert len(means) == 5 and means == sorted(means) and means[-1] > 2 * means[0]
 
@@ -185,30 +186,30 @@ def test_crops_decode_to_what_whole_photographs_do(folder, tiny_model, stride, b
     """With a margin as wide as the halo, at edges too; and what is counted is where it should be."""
     values = ladder(tiny_model)
     values["network"]["decoder"] = {"stride": stride, "width": 16, "blocks": blocks}
-    made = from_mapping(values)
-    network = start.load(tiny_model, made.network).eval()
+    recipe = from_mapping(values)
+    network = start.load(tiny_model, recipe.network).eval()
     torch.nn.init.normal_(network.synthesis.head.weight, std=0.05)
     assert network.synthesis.receptive_field == OPTIONS.margin
-    batches = CachedBatches(folder, made)
-    edges, stage = set(), made.stages[0]
+    batches = CachedBatches(folder, recipe)
+    edges, stage = set(), recipe.stages[0]
     for step, (image, affine, cached) in enumerate(drawn(batches, range(12))):
-        generator = torch.Generator().manual_seed(step_seed(made, step))
-        level = draw_levels(made, stage, generator)
+        generator = torch.Generator().manual_seed(step_seed(recipe, step))
+        level = draw_levels(recipe, stage, generator)
         with torch.no_grad():
             made_of_it = network(image / 255, level, stage, affine=affine, cached=cached)
-        found = made_of_it.image
+        decoded = made_of_it.image
         assert torch.equal(made_of_it.bits, cached.bpp * 96**2)
         edges |= {corner for pair in cached.corners for corner in pair}
-        for number, (crop, one) in enumerate(zip(image, level.tolist(), strict=True)):
+        for number, (crop, crop_level) in enumerate(zip(image, level.tolist(), strict=True)):
             entry, (rows, columns) = place(batches.entries, crop)
-            quality = round(one * 4 / 3)
-            whole = CachedOf(entry, quality, one, network)
+            quality = round(crop_level * 4 / 3)
+            whole_photograph = CachedOf(entry, quality, crop_level, network)
             torch.testing.assert_close(
-                found[number], whole.decoded()[:, rows, columns], rtol=0, atol=2e-4
+                decoded[number], whole_photograph.decoded()[:, rows, columns], rtol=0, atol=2e-4
             )
             step_of = made_of_it.latent[number] * network.entropy.deviation[:, None, None]
             inner = [slice(side.start // 16, side.stop // 16) for side in (rows, columns)]
-            torch.testing.assert_close(step_of, whole.latent[0][:, *inner])
+            torch.testing.assert_close(step_of, whole_photograph.latent[0][:, *inner])
     assert edges == {0, 1, 2, 3, 4}  # at the first edge, near it, inside, …
 
 
@@ -219,8 +220,8 @@ class CachedOf:
         self.entry, self.network = entry, network
         weights = (1 - (torch.arange(4) - level).abs()).clamp_min(0)[None]
         step = (weights @ network.entropy.log_steps()).exp()[..., None, None] / FRACTION
-        held = entry.latents(quality, slice(None), slice(None))
-        self.latent, self.weights = held.permute(2, 0, 1)[None] * step, weights
+        latents = entry.latents(quality, slice(None), slice(None))
+        self.latent, self.weights = latents.permute(2, 0, 1)[None] * step, weights
 
     @torch.no_grad()
     def decoded(self):
@@ -231,10 +232,10 @@ class CachedOf:
 def place(entries, crop):
     """Which photograph a crop is of, and where."""
     for entry in entries:
-        whole = entry.image(slice(None), slice(None))
-        for top in range(0, whole.shape[1] - 95, 16):
-            for left in range(0, whole.shape[2] - 95, 16):
-                if torch.equal(whole[:, top : top + 96, left : left + 96], crop):
+        photograph = entry.image(slice(None), slice(None))
+        for top in range(0, photograph.shape[1] - 95, 16):
+            for left in range(0, photograph.shape[2] - 95, 16):
+                if torch.equal(photograph[:, top : top + 96, left : left + 96], crop):
                     return entry, (slice(top, top + 96), slice(left, left + 96))
     raise AssertionError("a crop of none of the photographs")
 
@@ -256,23 +257,23 @@ def test_a_run_resumes_to_the_last_bit_and_trains_the_decoder_alone(
     steps = [row for row in rows if "loss" in row]
     assert all(row["bpp"] > 0 for row in steps)
     assert [level["level"] for level in rows[-1]["validation"]] == [0, 1, 2, 3]
-    taken = log.Log.step
+    original_step = log.Log.step
 
-    def stop(self, done, *others, **more):
-        if done == 11:
+    def stop(self, step, *arguments, **options):
+        if step == 11:
             raise KeyboardInterrupt
-        return taken(self, done, *others, **more)
+        return original_step(self, step, *arguments, **options)
 
     monkeypatch.setattr(log.Log, "step", stop)
     with pytest.raises(KeyboardInterrupt):
         train(from_mapping(values), [photographs], tmp_path / "part")
-    monkeypatch.setattr(log.Log, "step", taken)
+    monkeypatch.setattr(log.Log, "step", original_step)
     train(from_mapping(values), [photographs], tmp_path / "part", resume=True)
-    one, other = (
+    uninterrupted, resumed = (
         checkpoints.load(tmp_path / name / checkpoints.CHECKPOINT) for name in ("whole", "part")
     )
     before = start.load(tiny_model, from_mapping(values).network).state_dict()
-    for name, weight in one["model"].items():
-        assert torch.equal(weight, other["model"][name]), name
+    for name, weight in uninterrupted["model"].items():
+        assert torch.equal(weight, resumed["model"][name]), name
         trained = not torch.equal(weight, before[name]) if name in before else True
         assert trained == (name.startswith("synthesis.") and "companding" not in name), name

@@ -105,24 +105,25 @@ def test_patches_see_no_further_than_their_field():
 @pytest.mark.parametrize("size", [(32, 32), (64, 48)])
 def test_features_are_judged_layer_by_layer(size):
     critic = FeatureCritic(LATENTS, LEVELS, CriticOptions(input="squeezenet", width=4))
-    said = critic(
+    logits = critic(
         torch.rand(2, 3, *size),
         torch.zeros(2, LATENTS, size[0] // 16, size[1] // 16),
         torch.ones(2, LEVELS),
     )
     # squeezenet begins with a 3x3 layer of stride 2, unpadded
-    assert said.shape == (2, 5, size[0] // 2 - 1, size[1] // 2 - 1)
+    assert logits.shape == (2, 5, size[0] // 2 - 1, size[1] // 2 - 1)
 
 
 def test_the_network_whose_features_are_seen_stays_as_it_is_and_is_not_kept():
-    one = opponent(input="squeezenet")
-    frozen = {name: value.clone() for name, value in one.critic.network.state_dict().items()}
+    adversary = opponent(input="squeezenet")
+    frozen = {name: value.clone() for name, value in adversary.critic.network.state_dict().items()}
     image, latent, weights = seen()
-    one.learn(image, 0.5 * image, latent, weights, 1.0, 1.0)
+    adversary.learn(image, 0.5 * image, latent, weights, 1.0, 1.0)
     assert all(
-        torch.equal(value, frozen[name]) for name, value in one.critic.network.state_dict().items()
+        torch.equal(value, frozen[name])
+        for name, value in adversary.critic.network.state_dict().items()
     )
-    assert not any(name.startswith("network.") for name in one.state()["model"])
+    assert not any(name.startswith("network.") for name in adversary.state()["model"])
 
 
 def singular_values(critic: PatchCritic) -> list[float]:
@@ -149,8 +150,8 @@ def test_spectral_norm_holds_while_the_critic_learns():
     bounded, free = opponent(learning_rate=0.02), opponent(learning_rate=0.02, spectral_norm=False)
     image, latent, weights = seen()
     for _ in range(30):
-        for one in (bounded, free):
-            one.learn(image, 0.5 * image, latent, weights, 1.0, 1.0)
+        for adversary in (bounded, free):
+            adversary.learn(image, 0.5 * image, latent, weights, 1.0, 1.0)
     bounded.critic.eval()
     assert max(singular_values(bounded.critic)) < 1.1
     assert max(singular_values(free.critic)) > 1.5
@@ -160,18 +161,18 @@ def test_spectral_norm_holds_while_the_critic_learns():
 def test_only_a_conditional_critic_looks_at_latents_and_quality(conditional):
     critic = opponent(conditional=conditional).critic.eval()
     image, latent, weights = seen()
-    said = critic(image, latent, weights)
-    assert torch.equal(said, critic(image, latent + 1, weights)) != conditional
-    assert torch.equal(said, critic(image, latent, weights.roll(1, 1))) != conditional
+    logits = critic(image, latent, weights)
+    assert torch.equal(logits, critic(image, latent + 1, weights)) != conditional
+    assert torch.equal(logits, critic(image, latent, weights.roll(1, 1))) != conditional
 
 
 def test_latents_tell_of_their_own_place():
     critic = opponent().critic.eval()
     image, latent, weights = seen(1, 96)
-    other = latent.clone()
-    other[..., 0, 0] += 3
+    other_latent = latent.clone()
+    other_latent[..., 0, 0] += 3
     changed = (
-        (critic(image, latent, weights) != critic(image, other, weights))
+        (critic(image, latent, weights) != critic(image, other_latent, weights))
         .flatten(2)
         .view(12, 12)
         .nonzero()
@@ -180,32 +181,34 @@ def test_latents_tell_of_their_own_place():
     assert len(changed) and changed.max() < 12 // 2
 
 
-SEES = pytest.mark.parametrize("sees", ["pixels", "squeezenet"])
+INPUT_NAME = pytest.mark.parametrize("input_name", ["pixels", "squeezenet"])
 
 
-@SEES
+@INPUT_NAME
 @pytest.mark.parametrize("spectral_norm", [True, False])
-def test_judging_changes_nothing_and_teaches_the_decoder_alone(spectral_norm, sees):
-    one = opponent(spectral_norm=spectral_norm, input=sees)
-    before = {name: value.clone() for name, value in one.critic.state_dict().items()}
+def test_judging_changes_nothing_and_teaches_the_decoder_alone(spectral_norm, input_name):
+    adversary = opponent(spectral_norm=spectral_norm, input=input_name)
+    before = {name: value.clone() for name, value in adversary.critic.state_dict().items()}
     decoded, latent, weights = (value.requires_grad_() for value in seen())
-    one.judge(decoded, latent, weights).sum().backward()
+    adversary.judge(decoded, latent, weights).sum().backward()
     assert decoded.grad.abs().sum() > 0 and latent.grad is None
-    assert all(parameter.grad is None for parameter in one.critic.parameters())
-    assert all(torch.equal(value, before[name]) for name, value in one.critic.state_dict().items())
+    assert all(parameter.grad is None for parameter in adversary.critic.parameters())
+    assert all(
+        torch.equal(value, before[name]) for name, value in adversary.critic.state_dict().items()
+    )
 
 
 def test_recipes_may_name_every_loss():
     assert get_args(LossName) == tuple(LOSSES)
 
 
-@SEES
-def test_judgement_is_that_of_the_critic(sees):
-    one = opponent(input=sees)
+@INPUT_NAME
+def test_judgement_is_that_of_the_critic(input_name):
+    adversary = opponent(input=input_name)
     decoded, latent, weights = seen()
     with torch.no_grad():
-        expected = F.softplus(-one.critic.eval()(decoded, latent, weights)).mean((1, 2, 3))
-    torch.testing.assert_close(one.judge(decoded, latent, weights), expected)
+        expected = F.softplus(-adversary.critic.eval()(decoded, latent, weights)).mean((1, 2, 3))
+    torch.testing.assert_close(adversary.judge(decoded, latent, weights), expected)
 
 
 def test_learning_leaves_the_codec_alone():
@@ -222,41 +225,46 @@ def test_learning_leaves_the_codec_alone():
             levels=LEVELS,
         )
     )
-    one = opponent()
+    adversary = opponent()
     image, _, weights = seen()
-    made = codec(image, weights @ torch.arange(LEVELS).float(), Stage("s", 1))
-    before = [parameter.detach().clone() for parameter in one.critic.parameters()]
-    one.learn(image, made.image, made.latent, weights, 1.0, 1.0)
-    assert made.image.requires_grad
+    reconstruction = codec(image, weights @ torch.arange(LEVELS).float(), Stage("s", 1))
+    before = [parameter.detach().clone() for parameter in adversary.critic.parameters()]
+    adversary.learn(image, reconstruction.image, reconstruction.latent, weights, 1.0, 1.0)
+    assert reconstruction.image.requires_grad
     assert all(parameter.grad is None for parameter in codec.parameters())
     assert all(
-        not torch.equal(old, new) for old, new in zip(before, one.critic.parameters(), strict=True)
+        not torch.equal(old, new)
+        for old, new in zip(before, adversary.critic.parameters(), strict=True)
     )
 
 
 def test_gradients_are_clipped_and_the_rate_is_that_of_the_stage():
-    one = opponent(learning_rate=0.01)
+    adversary = opponent(learning_rate=0.01)
     image, latent, weights = seen()
-    one.learn(image, 0.5 * image, latent, weights, 0.25, 1e-6)
+    adversary.learn(image, 0.5 * image, latent, weights, 0.25, 1e-6)
     total = (
-        torch.stack([parameter.grad.norm() for parameter in one.critic.parameters()]).norm().item()
+        torch.stack([parameter.grad.norm() for parameter in adversary.critic.parameters()])
+        .norm()
+        .item()
     )
     assert total <= 1e-6 * 1.001
-    assert [group["lr"] for group in one.optimiser.param_groups] == [0.0025]
+    assert [group["lr"] for group in adversary.optimiser.param_groups] == [0.0025]
 
 
-@SEES
-def test_a_critic_carries_on_from_its_state(sees):
-    one, other = opponent(input=sees), opponent(learning_rate=1e-2, input=sees)
+@INPUT_NAME
+def test_a_critic_carries_on_from_its_state(input_name):
+    adversary, restored = opponent(input=input_name), opponent(learning_rate=1e-2, input=input_name)
     image, latent, weights = seen()
-    one.learn(image, 0.5 * image, latent, weights, 1.0, 1.0)
-    other.load_state(copy.deepcopy(one.state()))  # as a checkpoint does, in which nothing is shared
-    for critic in (one, other):
+    adversary.learn(image, 0.5 * image, latent, weights, 1.0, 1.0)
+    restored.load_state(
+        copy.deepcopy(adversary.state())
+    )  # as a checkpoint does, in which nothing is shared
+    for critic in (adversary, restored):
         critic.options.learning_rate = 1e-3
         critic.learn(image, 0.9 * image, latent, weights, 1.0, 1.0)
     assert all(
-        torch.equal(value, other.critic.state_dict()[name])
-        for name, value in one.critic.state_dict().items()
+        torch.equal(value, restored.critic.state_dict()[name])
+        for name, value in adversary.critic.state_dict().items()
     )
 
 
@@ -303,7 +311,7 @@ def test_no_other_critic_finds_as_much(name, change):
 
 
 @pytest.mark.parametrize(
-    "name, best, least",
+    "name, best, divergence",
     [
         # softplus(−V), softplus(V) at V = ln P/Q; the square at V = P/(P + Q), from the calculus of
         # each place on its own
@@ -311,13 +319,13 @@ def test_no_other_critic_finds_as_much(name, change):
         ("least-squares", P / (P + Q), (P * Q / (P + Q)).sum() / 2),
     ],
 )
-def test_the_best_critic_of_other_losses(name, best, least):
-    assert -bound(name, best) == pytest.approx(least.item(), abs=1e-6)
+def test_the_best_critic_of_other_losses(name, best, divergence):
+    assert -bound(name, best) == pytest.approx(divergence.item(), abs=1e-6)
     for place in range(4):
         for change in (-0.05, 0.05):
             assert (
                 -bound(name, best + change * F.one_hot(torch.tensor(place), 4))
-                > least.item() + 1e-5
+                > divergence.item() + 1e-5
             )
 
 
@@ -341,44 +349,46 @@ def found_after(name: str, contrast: float, steps: int) -> float:
     """The bound on fresh pictures that differ in contrast, after a critic learned to tell them
     apart.
     """
-    one, rng = opponent(loss=name, learning_rate=5e-3), torch.Generator().manual_seed(2)
+    adversary, rng = opponent(loss=name, learning_rate=5e-3), torch.Generator().manual_seed(2)
     _, latent, weights = seen(16)
     for _ in range(steps):
-        one.learn(pictures(16, 0.5, rng), pictures(16, contrast, rng), latent, weights, 1.0, 1.0)
-    one.critic.eval()
+        adversary.learn(
+            pictures(16, 0.5, rng), pictures(16, contrast, rng), latent, weights, 1.0, 1.0
+        )
+    adversary.critic.eval()
     _, latent, weights = seen(64)
     with torch.no_grad():
         real, fake = (
-            one.critic(pictures(64, value, rng), latent, weights) for value in (0.5, contrast)
+            adversary.critic(pictures(64, value, rng), latent, weights) for value in (0.5, contrast)
         )
-    return -one.loss.critic(real, fake).item()
+    return -adversary.loss.critic(real, fake).item()
 
 
 @pytest.mark.parametrize("name", F_DIVERGENCES)
 def test_a_critic_learns_how_far_decodes_are_from_photographs(name):
-    before, after, alike = (
+    before, after, on_equal = (
         found_after(name, 0.2, 0),
         found_after(name, 0.2, 60),
         found_after(name, 0.5, 60),
     )
     print(
-        f"{name}: {before:.3f} before, {after:.3f} after 60 steps; {alike:.4f} where there is "
+        f"{name}: {before:.3f} before, {after:.3f} after 60 steps; {on_equal:.4f} where there is "
         "nothing to find"
     )
     assert after > before + 0.1 and after > 0.1
-    assert abs(alike) < 0.02
+    assert abs(on_equal) < 0.02
     if name == "jensen-shannon":
         assert after < 2 * math.log(2)
 
 
-@SEES
-def test_a_network_without_latents_has_a_critic_too(sees):
+@INPUT_NAME
+def test_a_network_without_latents_has_a_critic_too(input_name):
     """Conditional or not: there is nothing to show it besides the picture."""
     torch.manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1)
-    one = Opponent(CriticOptions(width=4, input=sees), 0, LEVELS, fabric)
+    adversary = Opponent(CriticOptions(width=4, input=input_name), 0, LEVELS, fabric)
     image, _, weights = seen()
-    judged = one.judge(image, None, weights)
-    one.learn(image, 0.5 * image, None, weights, 1.0, 1.0)
-    assert one.critic.condition is None and judged.shape == (2,)
-    assert not torch.equal(one.judge(image, None, weights), judged)
+    judged = adversary.judge(image, None, weights)
+    adversary.learn(image, 0.5 * image, None, weights, 1.0, 1.0)
+    assert adversary.critic.condition is None and judged.shape == (2,)
+    assert not torch.equal(adversary.judge(image, None, weights), judged)

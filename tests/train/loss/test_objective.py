@@ -35,8 +35,8 @@ class PowerOfError(Distance):
 
 @pytest.fixture(autouse=True)
 def power_of_error(monkeypatch):
-    known = {**registry.metrics(), "power": Metric("power", PowerOfError, "", "", "pixels")}
-    monkeypatch.setattr(registry, "metrics", lambda: known)
+    metrics = {**registry.metrics(), "power": Metric("power", PowerOfError, "", "", "pixels")}
+    monkeypatch.setattr(registry, "metrics", lambda: metrics)
 
 
 def log_error(level):
@@ -54,11 +54,11 @@ class MadeUp:
         self.log_error, self.rate = log_error, rate
 
     def __call__(self, image, level, stage):
-        off = torch.where(torch.arange(image.shape[-1]) % 2 == 0, 1.0, -1.0) * math.exp(
+        deviation = torch.where(torch.arange(image.shape[-1]) % 2 == 0, 1.0, -1.0) * math.exp(
             self.log_error(level[0].item()) / 2
         )
         bits = torch.full((len(image),), self.rate(level[0].item()) * image[0, 0].numel())
-        return Reconstruction(image + off, bits)
+        return Reconstruction(image + deviation, bits)
 
 
 def balanced(codec=None, **weights) -> Distortion:
@@ -82,7 +82,7 @@ def test_slopes_see_through_noise():
     """A tenth of a nat on each level: the standard error of a least-squares line's slope, and the
     parabola's ends.
     """
-    found = [
+    estimates = [
         slopes(
             torch.exp(
                 -0.5 * LEVEL
@@ -98,7 +98,7 @@ def test_slopes_see_through_noise():
         @ design.T
     )
     expected = 0.1 * np.linalg.norm(slope, axis=1)
-    assert (torch.stack(found) + 0.5).std(0).numpy() == pytest.approx(expected, rel=0.4)
+    assert (torch.stack(estimates) + 0.5).std(0).numpy() == pytest.approx(expected, rel=0.4)
 
 
 @pytest.mark.parametrize(
@@ -113,14 +113,16 @@ def test_squared_error_is_the_unit(mix):
 
 @pytest.mark.parametrize("share", [0.02, 7.0])
 def test_a_multiple_of_squared_error_is_divided_by_it(share):
-    found = balanced(**{f"power_{share}_1.0": 1.0})
-    torch.testing.assert_close(found.scale, torch.full((LEVELS, 1), 1 / share), atol=0, rtol=1e-4)
+    distortion = balanced(**{f"power_{share}_1.0": 1.0})
+    torch.testing.assert_close(
+        distortion.scale, torch.full((LEVELS, 1), 1 / share), atol=0, rtol=1e-4
+    )
     image = torch.rand(4, 3, 16, 16)
     decoded, weights = (
         image + 0.1 * torch.randn_like(image),
         level_weights(torch.tensor([0.0, 1.3, 2.5, 5.0]), LEVELS),
     )
-    mix = found.mix(found.per_distance(image, decoded), weights)
+    mix = distortion.mix(distortion.per_distance(image, decoded), weights)
     torch.testing.assert_close(mix, (image - decoded).square().mean((1, 2, 3)), atol=0, rtol=1e-4)
 
 
@@ -166,29 +168,29 @@ def test_a_mix_lies_between_its_parts():
         image + 0.05 * torch.randn_like(image),
         level_weights(torch.rand(5) * (LEVELS - 1), LEVELS),
     )
-    each = mixed.per_distance(image, decoded)
-    parts = each * Distortion.interpolated(mixed.scale, weights)
-    found = mixed.mix(each, weights)
+    distances = mixed.per_distance(image, decoded)
+    parts = distances * Distortion.interpolated(mixed.scale, weights)
+    mix = mixed.mix(distances, weights)
     assert (
         (parts[:, 0] != parts[:, 1]).all()
-        and (found > parts.amin(1)).all()
-        and (found < parts.amax(1)).all()
+        and (mix > parts.amin(1)).all()
+        and (mix < parts.amax(1)).all()
     )
 
 
 def test_what_the_start_was():
     """``start`` is the mix of what the codec decoded, ``rates`` its bits a pixel."""
-    found = balanced(**{"mse": 1.0, "power_3.0_0.5": 1.0})
+    distortion = balanced(**{"mse": 1.0, "power_3.0_0.5": 1.0})
     error = torch.exp(log_error(LEVEL))
-    expected = 0.5 * error + 0.5 * 3 * error**0.5 * found.scale[:, 1]
-    torch.testing.assert_close(found.start, expected, atol=0, rtol=1e-4)
-    torch.testing.assert_close(found.rates, 0.1 * torch.exp(0.6 * LEVEL), atol=0, rtol=1e-4)
+    expected = 0.5 * error + 0.5 * 3 * error**0.5 * distortion.scale[:, 1]
+    torch.testing.assert_close(distortion.start, expected, atol=0, rtol=1e-4)
+    torch.testing.assert_close(distortion.rates, 0.1 * torch.exp(0.6 * LEVEL), atol=0, rtol=1e-4)
 
 
 def test_tables_interpolate_exponentially():
     table = torch.tensor([[1.0], [10.0], [1000.0]])
-    found = Distortion.interpolated(table, level_weights(torch.tensor([0.0, 0.5, 1.5]), 3))
-    torch.testing.assert_close(found[:, 0], torch.tensor([1.0, 10**0.5, 1e2]))
+    interpolated = Distortion.interpolated(table, level_weights(torch.tensor([0.0, 0.5, 1.5]), 3))
+    torch.testing.assert_close(interpolated[:, 0], torch.tensor([1.0, 10**0.5, 1e2]))
 
 
 def test_a_distance_that_does_not_fall_is_refused():
@@ -204,8 +206,8 @@ def test_a_distance_that_does_not_fall_is_refused():
 
 
 def test_squared_error_alone_needs_no_curve():
-    found = balanced(MadeUp(lambda level: -4.0), mse=1.0)
-    assert found.is_plain and torch.equal(found.scale, torch.ones(LEVELS, 1))
+    distortion = balanced(MadeUp(lambda level: -4.0), mse=1.0)
+    assert distortion.is_plain and torch.equal(distortion.scale, torch.ones(LEVELS, 1))
 
 
 class SingleRate(MadeUp):
@@ -232,23 +234,26 @@ class Reference(MadeUp):
 def test_a_network_of_one_rate_is_balanced_where_the_reference_has_its_lambda(at):
     """Its own error, which says nothing before training, has no part in it; its rate has."""
     mix = {"mse": 1.0, "power:share=3.0,power=0.5": 1.0}
-    found, crops, stage = Distortion(mix, 1), torch.rand(6, 3, 16, 16), Stage("s", 1)
-    found.balance(SingleRate(at), crops, stage, Reference())
-    whole = Distortion(mix, LEVELS)
-    whole.balance(Reference(), crops, stage)
+    single_rate, crops, stage = Distortion(mix, 1), torch.rand(6, 3, 16, 16), Stage("s", 1)
+    single_rate.balance(SingleRate(at), crops, stage, Reference())
+    all_rates = Distortion(mix, LEVELS)
+    all_rates.balance(Reference(), crops, stage)
     weights = level_weights(torch.tensor([at]), LEVELS)
-    torch.testing.assert_close(found.scale, Distortion.interpolated(whole.scale, weights))
-    torch.testing.assert_close(found.start, Distortion.interpolated(whole.start, weights))
-    assert found.rates.tolist() == pytest.approx([0.1], rel=1e-4)
+    torch.testing.assert_close(single_rate.scale, Distortion.interpolated(all_rates.scale, weights))
+    torch.testing.assert_close(single_rate.start, Distortion.interpolated(all_rates.start, weights))
+    assert single_rate.rates.tolist() == pytest.approx([0.1], rel=1e-4)
 
 
 def test_what_was_found_is_restored():
-    found, fresh = (
+    balanced_distortion, restored = (
         balanced(**{"power_3.0_0.5": 1.0}),
         Distortion({"power:share=3.0,power=0.5": 1.0}, LEVELS),
     )
-    fresh.restore({name: value.clone() for name, value in found.state().items()})
-    assert all(torch.equal(value, fresh.state()[name]) for name, value in found.state().items())
+    restored.restore({name: value.clone() for name, value in balanced_distortion.state().items()})
+    assert all(
+        torch.equal(value, restored.state()[name])
+        for name, value in balanced_distortion.state().items()
+    )
 
 
 def test_more_is_asked_for_below_the_target_and_less_above():
@@ -260,8 +265,8 @@ def test_more_is_asked_for_below_the_target_and_less_above():
         and untouched == 1
         and high == pytest.approx(math.exp(-0.1 * 0.2 / 2))
     )
-    between = target.factor(level_weights(torch.tensor([0.25]), 3)).item()
-    assert between == pytest.approx(low**0.75)
+    factor_between = target.factor(level_weights(torch.tensor([0.25]), 3)).item()
+    assert factor_between == pytest.approx(low**0.75)
 
 
 @settings(max_examples=12)
@@ -271,13 +276,13 @@ def test_more_is_asked_for_below_the_target_and_less_above():
     st.lists(st.floats(-0.8, 0.8), min_size=4, max_size=4),
     st.integers(0, 99),
 )
-def test_lambda_finds_the_rate(amount, power, away, seed):
+def test_lambda_finds_the_rate(amount, power, log_offset, seed):
     """R(λ) = amount·λ^power, half of it noise from crop to crop; targets up to e^±0.8 from where it
     starts.
     """
     rng = torch.Generator().manual_seed(seed)
     base = torch.exp(torch.arange(4.0))
-    target = RateTarget(amount * base**power * torch.exp(torch.tensor(away)), 0.1)
+    target = RateTarget(amount * base**power * torch.exp(torch.tensor(log_offset)), 0.1)
     rates = []
     for step in range(1500):
         level = torch.rand(16, generator=rng) * 3

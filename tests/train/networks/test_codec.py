@@ -52,8 +52,10 @@ def test_training_rounds_as_the_encoder_does(tradeoff):
         exact, index.astype(np.uint8), Logistic, np.full(index.size, tradeoff)
     )
     log_scale = torch.from_numpy(np.log(SCALE_LOW) + SCALE_STEP * index)
-    found = chosen_residuals(torch.from_numpy(exact), log_scale, torch.tensor(tradeoff))
-    assert (found.numpy() == expected).mean() > 0.999 and (expected != np.rint(exact)).mean() > 0.01
+    residuals = chosen_residuals(torch.from_numpy(exact), log_scale, torch.tensor(tradeoff))
+    assert (residuals.numpy() == expected).mean() > 0.999 and (
+        expected != np.rint(exact)
+    ).mean() > 0.01
 
 
 @pytest.mark.parametrize("name", ["base-1", "base"])
@@ -62,8 +64,8 @@ def test_training_weighs_errors_as_the_encoder_does(name):
     high = slice(100, None, 50)  # where the lowest levels' tradeoffs have no part
     step = torch.from_numpy(model.arrays["step"][high])[:, :, None, None]
     entropy = EntropyModel(list(model.groups), levels=9, hyper_latents=4, features=4, width=4)
-    found = entropy.tradeoffs(step, 22.0, model.card.get("worth", []))
-    np.testing.assert_allclose(found[:, :, 0, 0], model.tradeoff[high], rtol=1e-5)
+    weighted = entropy.tradeoffs(step, 22.0, model.card.get("worth", []))
+    np.testing.assert_allclose(weighted[:, :, 0, 0], model.tradeoff[high], rtol=1e-5)
 
 
 def test_complexity_of_the_shipped_network():
@@ -102,9 +104,9 @@ def test_complexity_of_the_shipped_network():
     )
     assert 5 < decoder <= 20 and 5 < encoder <= 25
     # from the exported graphs
-    found = macs.network_cost("base", None, Image.new("RGB", (SIDE, SIDE)), 50)
-    assert found.encoder / SIDE**2 / 1000 == pytest.approx(encoder, rel=0.02)
-    assert found.decoder / SIDE**2 / 1000 == pytest.approx(decoder, rel=0.02)
+    cost = macs.network_cost("base", None, Image.new("RGB", (SIDE, SIDE)), 50)
+    assert cost.encoder / SIDE**2 / 1000 == pytest.approx(encoder, rel=0.02)
+    assert cost.decoder / SIDE**2 / 1000 == pytest.approx(decoder, rel=0.02)
 
 
 @pytest.mark.parametrize(
@@ -112,11 +114,11 @@ def test_complexity_of_the_shipped_network():
 )
 def test_logistic_bits_against_scipy(residual, scale):
     mass = logistic.cdf(residual + 0.5, scale=scale) - logistic.cdf(residual - 0.5, scale=scale)
-    found = logistic_bits(
+    bits = logistic_bits(
         torch.tensor(residual, dtype=torch.float64),
         torch.tensor(math.log(scale), dtype=torch.float64),
     )
-    assert found.item() == pytest.approx(-math.log2(mass), rel=1e-6, abs=1e-9)
+    assert bits.item() == pytest.approx(-math.log2(mass), rel=1e-6, abs=1e-9)
 
 
 def test_logistic_bits_never_overflow():
@@ -149,13 +151,13 @@ def test_start_is_the_linear_codec(photographs):
     codec.start_from(crops)
     level = torch.full((4,), 8.0)
     with torch.no_grad():
-        made = codec(crops[:4], level, Stage("s", 1, proxy="straight_through"))
+        reconstruction = codec(crops[:4], level, Stage("s", 1, proxy="straight_through"))
     step = codec.entropy.log_step[8, 0].exp().item()
     assert step**2 == pytest.approx(18 / (math.log(2) * 0.3 * 255**2), rel=1e-5)
-    mse = (made.image - crops[:4]).square().mean().item()
+    mse = (reconstruction.image - crops[:4]).square().mean().item()
     # uniform quantisation at most, with elements smaller than a step doing better
     assert mse <= step**2 / 12 * 1.1
-    assert np.isfinite(made.bits.numpy()).all() and (made.bits > 0).all()
+    assert np.isfinite(reconstruction.bits.numpy()).all() and (reconstruction.bits > 0).all()
 
 
 @pytest.mark.parametrize("size", [(32, 32), (48, 80), (112, 64)])
@@ -172,5 +174,5 @@ def test_any_multiple_of_16(size):
             levels=3,
         )
     )
-    made = codec(torch.rand(2, 3, *size), torch.tensor([0.0, 1.7]), Stage("s", 1))
-    assert made.image.shape == (2, 3, *size) and made.bits.shape == (2,)
+    reconstruction = codec(torch.rand(2, 3, *size), torch.tensor([0.0, 1.7]), Stage("s", 1))
+    assert reconstruction.image.shape == (2, 3, *size) and reconstruction.bits.shape == (2,)

@@ -44,5 +44,5 @@ def test_checkpoints_from_before_there_was_companding_load():
     synthesis.load_state_dict({**before, "deviation": deviation})
     latent = torch.randn(2, LATENTS, 4, 4, generator=generator)
     expected = torch.asinh(latent / deviation[:, None, None])
-    found = synthesis.companding(latent, torch.tensor([[0.3, 0.7, 0.0], [0.0, 0.0, 1.0]]))
-    torch.testing.assert_close(found, expected)
+    companded = synthesis.companding(latent, torch.tensor([[0.3, 0.7, 0.0], [0.0, 0.0, 1.0]]))
+    torch.testing.assert_close(companded, expected)

@@ -42,7 +42,7 @@ def _installed(request):
         pytest.skip("CompressAI is not installed")
 
 
-def values(name: str, steps: int = 2, **more) -> dict:
+def values(name: str, steps: int = 2, **fields) -> dict:
     """A recipe of a small network."""
     stage = {"name": "joint", "steps": steps, "batch": 2, "crop": 64, "warmup_steps": 1}
     return {
@@ -52,7 +52,7 @@ def values(name: str, steps: int = 2, **more) -> dict:
         "save_every": 3,
         "validate_every": 4,
         "log_every": 1,
-        **more,
+        **fields,
     }
 
 
@@ -61,29 +61,29 @@ def trained(recipe: dict, photographs: Path, out: Path, **options) -> dict:
     return checkpoints.load(out / checkpoints.CHECKPOINT)
 
 
-def network(name: str, **more) -> CompressAINetwork:
+def network(name: str, **fields) -> CompressAINetwork:
     torch.manual_seed(0)
-    return registry.create(from_mapping(values(name, **more)).network)
+    return registry.create(from_mapping(values(name, **fields)).network)
 
 
-def assert_same(one: dict, other: dict) -> None:
+def assert_same(state: dict, other_state: dict) -> None:
     for kind in ("model", "average"):
-        for key, value in one[kind].items():
-            assert torch.equal(value, other[kind][key]), f"{kind}.{key}"
+        for key, value in state[kind].items():
+            assert torch.equal(value, other_state[kind][key]), f"{kind}.{key}"
 
 
 @pytest.mark.parametrize("name", SIZES)
 def test_each_trains_and_exports_what_compressai_loads(name, photographs, tmp_path, otters):
     state = trained(values(name), photographs, tmp_path / "run")
-    begun = network(name).state_dict()
-    moved = {key for key, value in state["model"].items() if not torch.equal(value, begun[key])}
+    initial = network(name).state_dict()
+    moved = {key for key, value in state["model"].items() if not torch.equal(value, initial[key])}
     assert any(key.startswith("model.g_a") for key in moved)
     assert any(key.endswith("quantiles") for key in moved)
 
     path = tmp_path / "network.pth"
     assert command.kind(tmp_path / "run") == "network"
-    said = command.export(tmp_path / "run", [], path, "mine", 8)
-    assert f"compressai:{name}@{path}" in said
+    printed = command.export(tmp_path / "run", [], path, "mine", 8)
+    assert f"compressai:{name}@{path}" in printed
     saved = torch.load(path, weights_only=True)
     model = compressai_package.architecture_class(name).from_state_dict(saved["state_dict"]).eval()
     picture = otters.crop((100, 100, 164, 228))
@@ -94,28 +94,28 @@ def test_each_trains_and_exports_what_compressai_loads(name, photographs, tmp_pa
     codec = get_codec(f"compressai:{name}@{path}")
     data = codec.encode(picture, codec.settings[0])
     assert len(data) > sum(len(part[0]) for part in coded["strings"])
-    found = torch.from_numpy(np.asarray(codec.decode(data)).copy()).permute(2, 0, 1)
-    assert (found - 255 * expected[0].clamp(0, 1)).abs().max() <= 0.51
+    decoded = torch.from_numpy(np.asarray(codec.decode(data)).copy()).permute(2, 0, 1)
+    assert (decoded - 255 * expected[0].clamp(0, 1)).abs().max() <= 0.51
 
 
 def test_ten_steps_resume_to_the_last_bit(photographs, tmp_path, monkeypatch):
     """cheng2020-attn, with its auxiliary loss: stopped after 7 steps, it goes on from the 6th."""
-    recipe, taken = values("cheng2020-attn", 10), log.Log.step
-    whole = trained(recipe, photographs, tmp_path / "whole")
+    recipe, original_step = values("cheng2020-attn", 10), log.Log.step
+    uninterrupted = trained(recipe, photographs, tmp_path / "whole")
 
-    def stop(self, done, *others, **more):
-        if done == 7:
+    def stop(self, step, *arguments, **options):
+        if step == 7:
             raise KeyboardInterrupt
-        return taken(self, done, *others, **more)
+        return original_step(self, step, *arguments, **options)
 
     monkeypatch.setattr(log.Log, "step", stop)
     with pytest.raises(KeyboardInterrupt):
         trained(recipe, photographs, tmp_path / "run")
-    monkeypatch.setattr(log.Log, "step", taken)
+    monkeypatch.setattr(log.Log, "step", original_step)
     assert checkpoints.load(tmp_path / "run" / checkpoints.CHECKPOINT)["step"] < 7
     resumed = trained(recipe, photographs, tmp_path / "run", resume=True)
-    assert whole["step"] == resumed["step"] == 10
-    assert_same(whole, resumed)
+    assert uninterrupted["step"] == resumed["step"] == 10
+    assert_same(uninterrupted, resumed)
     assert resumed["auxiliary"]["state"][0]["step"] == 10
 
 
@@ -131,9 +131,9 @@ EVERYTHING = {
 def test_everything_at_once_on_one_process_and_on_two(photographs, tmp_path):
     """A mix, a critic that sees latents, a rate to keep. Processes draw noise of their own."""
     recipe = values("bmshj2018-hyperprior", **EVERYTHING)
-    alone = trained(recipe, photographs, tmp_path / "alone")
-    assert alone["log_factor"].abs().item() > 0.01
-    conditions = alone["critic"]["model"]["condition.parametrizations.weight.original"]
+    one_process = trained(recipe, photographs, tmp_path / "alone")
+    assert one_process["log_factor"].abs().item() > 0.01
+    conditions = one_process["critic"]["model"]["condition.parametrizations.weight.original"]
     assert conditions.shape[1] == SIZES["bmshj2018-hyperprior"][1] + 1  # and one quality
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     completed = subprocess.run(
@@ -148,14 +148,14 @@ def test_everything_at_once_on_one_process_and_on_two(photographs, tmp_path):
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
     assert completed.returncode == 0, completed.stderr.decode()
-    together = checkpoints.load(tmp_path / "two" / checkpoints.CHECKPOINT)
-    assert together["step"] == 2
-    off = [
-        (value - together["model"][key]).abs().max().item()
-        for key, value in alone["model"].items()
+    two_processes = checkpoints.load(tmp_path / "two" / checkpoints.CHECKPOINT)
+    assert two_processes["step"] == 2
+    deviations = [
+        (value - two_processes["model"][key]).abs().max().item()
+        for key, value in one_process["model"].items()
         if value.numel()
     ]
-    assert 0 < max(off) < 0.01  # no more than two steps of Adam move
+    assert 0 < max(deviations) < 0.01  # no more than two steps of Adam move
 
 
 def test_a_decoder_alone_leaves_the_streams(photographs, tmp_path):
@@ -164,31 +164,33 @@ def test_a_decoder_alone_leaves_the_streams(photographs, tmp_path):
     recipe = values(
         "mbt2018-mean", stages=[stage], start=str(tmp_path / "joint" / checkpoints.CHECKPOINT)
     )
-    found = trained(recipe, photographs, tmp_path / "run")
+    checkpoint = trained(recipe, photographs, tmp_path / "run")
     changed = {
         key
-        for key, value in found["model"].items()
+        for key, value in checkpoint["model"].items()
         if not torch.equal(value, start["average"][key])
     }
     quantiles = {"model.entropy_bottleneck.quantiles"}
     assert changed - quantiles == {
         key
-        for key in found["model"]
+        for key in checkpoint["model"]
         if key.startswith("model.g_s.") and "pedestal" not in key and "lower_bound" not in key
     }
 
 
 def test_a_run_starts_from_weights_of_compressais_own(photographs, tmp_path):
-    mine = network("bmshj2018-factorized")
+    trained_network = network("bmshj2018-factorized")
     with torch.no_grad():
-        for parameter in mine.parameters():
+        for parameter in trained_network.parameters():
             parameter.add_(0.01)
-    mine.model.update()
-    torch.save({"state_dict": mine.model.state_dict()}, tmp_path / "theirs.pth")
-    options = mine.options
-    found = registry.load(str(tmp_path / "theirs.pth"), options)
-    for one, other in zip(mine.parameters(), found.parameters(), strict=True):
-        assert torch.equal(one, other)
+    trained_network.model.update()
+    torch.save({"state_dict": trained_network.model.state_dict()}, tmp_path / "theirs.pth")
+    options = trained_network.options
+    loaded = registry.load(str(tmp_path / "theirs.pth"), options)
+    for weight, loaded_weight in zip(
+        trained_network.parameters(), loaded.parameters(), strict=True
+    ):
+        assert torch.equal(weight, loaded_weight)
     options.channels = [8, 16]
     with pytest.raises(RecipeError, match=r"theirs.pth holds no bmshj2018-factorized of the size"):
         registry.load(str(tmp_path / "theirs.pth"), options)
@@ -196,40 +198,48 @@ def test_a_run_starts_from_weights_of_compressais_own(photographs, tmp_path):
 
 def test_rounding_is_that_of_a_file(otters):
     """Rounded, bits and picture are those of CompressAI's own evaluation; noise follows a seed."""
-    one = network("mbt2018-mean")
+    codec = network("mbt2018-mean")
     image = torch.from_numpy(np.asarray(otters.crop((0, 0, 64, 64))).copy())
     image = image.permute(2, 0, 1)[None].float() / 255
-    level, seeds = torch.zeros(1), one.noise(1, 64, torch.Generator().manual_seed(3))
+    level, seeds = torch.zeros(1), codec.noise(1, 64, torch.Generator().manual_seed(3))
     with torch.no_grad():
-        rounded = one(image, level, Stage("s", 1, proxy="straight_through"))
-        first, again, other = (
-            one(image, level, Stage("s", 1), noise, file_bits=True)
+        rounded = codec(image, level, Stage("s", 1, proxy="straight_through"))
+        dithered, repeated, other_seeds = (
+            codec(image, level, Stage("s", 1), noise, file_bits=True)
             for noise in (seeds, seeds, (seeds[0] + 1,))
         )
-        theirs = one.model.eval()(image)
-    bits = -sum(part.log2().sum() for part in theirs["likelihoods"].values())
+        output = codec.model.eval()(image)
+    bits = -sum(part.log2().sum() for part in output["likelihoods"].values())
     torch.testing.assert_close(rounded.bits[0], bits)
-    torch.testing.assert_close(rounded.image, theirs["x_hat"])
-    assert torch.equal(first.bits, again.bits) and not torch.equal(first.bits, other.bits)
-    torch.testing.assert_close(first.file_bits[0], bits)
+    torch.testing.assert_close(rounded.image, output["x_hat"])
+    assert torch.equal(dithered.bits, repeated.bits) and not torch.equal(
+        dithered.bits, other_seeds.bits
+    )
+    torch.testing.assert_close(dithered.file_bits[0], bits)
 
 
 def test_bfloat16_reaches_the_transforms_alone():
-    one = network("mbt2018-mean")
-    names, precisions = [*one.state_dict()], {}
+    codec = network("mbt2018-mean")
+    names, precisions = [*codec.state_dict()], {}
     for part in ("g_a", "g_s", "h_a", "h_s"):
-        layer = next(m for m in getattr(one.model, part).modules() if hasattr(m, "in_channels"))
+        layer = next(m for m in getattr(codec.model, part).modules() if hasattr(m, "in_channels"))
         layer.register_forward_hook(
             lambda *call, part=part: precisions.setdefault(part, set()).add(call[2].dtype)
         )
     with torch.autocast("cpu", torch.bfloat16):
-        made = one(torch.rand(1, 3, 64, 64), torch.zeros(1), Stage("s", 1), file_bits=True)
+        reconstruction = codec(
+            torch.rand(1, 3, 64, 64), torch.zeros(1), Stage("s", 1), file_bits=True
+        )
     assert precisions.pop("g_a") == precisions.pop("g_s") == {torch.bfloat16}
     assert precisions == {"h_a": {torch.float32}, "h_s": {torch.float32}}
-    assert {made.image.dtype, made.bits.dtype, made.file_bits.dtype} == {torch.float32}
-    made.bits.sum().backward()
-    assert next(one.model.g_a.parameters()).grad.abs().sum() > 0
-    assert [*one.state_dict()] == names
+    assert {
+        reconstruction.image.dtype,
+        reconstruction.bits.dtype,
+        reconstruction.file_bits.dtype,
+    } == {torch.float32}
+    reconstruction.bits.sum().backward()
+    assert next(codec.model.g_a.parameters()).grad.abs().sum() > 0
+    assert [*codec.state_dict()] == names
 
 
 def test_what_is_drawn_leaves_no_trace():

@@ -15,12 +15,12 @@ LATENTS, LEVELS, SIDE = 32, 4, 12
 def trained(options: DecoderOptions) -> Synthesis:
     """As if it had been: no weight is where it started."""
     generator = torch.Generator().manual_seed(1)
-    made = Synthesis(LATENTS, options, LEVELS)
+    synthesis = Synthesis(LATENTS, options, LEVELS)
     with torch.no_grad():
-        for weight in made.parameters():
+        for weight in synthesis.parameters():
             weight += 0.1 * torch.randn(weight.shape, generator=generator)
-        made.companding.log_scale.copy_(torch.rand(LEVELS, LATENTS, generator=generator))
-    return made.eval()
+        synthesis.companding.log_scale.copy_(torch.rand(LEVELS, LATENTS, generator=generator))
+    return synthesis.eval()
 
 
 @pytest.fixture
@@ -32,15 +32,15 @@ def given() -> tuple[torch.Tensor, torch.Tensor]:
 
 @pytest.mark.parametrize("stride", [8, 16])
 @pytest.mark.parametrize("width, blocks", [(20, 3), (14, 3), (20, 2), (14, 2)])
-def test_a_larger_synthesis_starts_as_the_one_it_grew_from(stride, width, blocks, given):
-    own = trained(DecoderOptions(stride, 14, 2))
-    larger = grown(own, DecoderOptions(stride, width, blocks))
+def test_a_larger_synthesis_starts_as_the_one_it_grew_from(stride, width, blocks, inputs):
+    smaller = trained(DecoderOptions(stride, 14, 2))
+    larger = grown(smaller, DecoderOptions(stride, width, blocks))
     assert larger.options == DecoderOptions(stride, width, blocks)
     with torch.no_grad():
-        torch.testing.assert_close(larger(*given), own(*given), rtol=0, atol=2e-5)
+        torch.testing.assert_close(larger(*inputs), smaller(*inputs), rtol=0, atol=2e-5)
 
 
-def test_new_channels_and_blocks_learn_from_the_second_step_on(given):
+def test_new_channels_and_blocks_learn_from_the_second_step_on(inputs):
     """What reads is as in an untrained network, what writes is nought: no gradient is nought for
     ever.
     """
@@ -48,7 +48,7 @@ def test_new_channels_and_blocks_learn_from_the_second_step_on(given):
     optimiser = torch.optim.SGD(larger.parameters(), lr=1e-3)
     for _ in range(2):
         optimiser.zero_grad()
-        larger(*given).square().mean().backward()
+        larger(*inputs).square().mean().backward()
         optimiser.step()
     for name, parameter in larger.named_parameters():
         assert (parameter.grad != 0).float().mean() > 0.5, name
@@ -57,14 +57,14 @@ def test_new_channels_and_blocks_learn_from_the_second_step_on(given):
 @pytest.mark.parametrize(
     "options", [DecoderOptions(16, 24, 1), DecoderOptions(8, 8, 2), DecoderOptions(8, 14, 1)]
 )
-def test_another_synthesis_starts_as_the_linear_transform(options, given):
-    own = trained(DecoderOptions(8, 14, 2))
-    made = grown(own, options)
-    linear = own.linear(given[0]) + 0.5
+def test_another_synthesis_starts_as_the_linear_transform(options, inputs):
+    original = trained(DecoderOptions(8, 14, 2))
+    replacement = grown(original, options)
+    linear = original.linear(inputs[0]) + 0.5
     with torch.no_grad():
-        assert (made(*given) - linear).abs().max() < 0.05 * linear.std()
-        made.head.weight.zero_()
-        torch.testing.assert_close(made(*given), linear)
+        assert (replacement(*inputs) - linear).abs().max() < 0.05 * linear.std()
+        replacement.head.weight.zero_()
+        torch.testing.assert_close(replacement(*inputs), linear)
 
 
 @pytest.mark.parametrize(
@@ -72,17 +72,20 @@ def test_another_synthesis_starts_as_the_linear_transform(options, given):
     [DecoderOptions(stride, 6, blocks) for stride, blocks in [(8, 0), (8, 3), (8, 4), (16, 0)]]
     + [DecoderOptions(16, 6, 1), DecoderOptions(16, 6, 2)],
 )
-def test_the_receptive_field_is_what_it_sees_and_no_more(options, given):
+def test_the_receptive_field_is_what_it_sees_and_no_more(options, inputs):
     synthesis = trained(options)
     synthesis.linear.crossing.data.copy_(torch.randn(16, 16))
-    latent, weights = given
+    latent, weights = inputs
     changed = latent.clone()
     changed[:, :, 6, 6] += 1
     with torch.no_grad():
-        away = (synthesis(latent, weights) - synthesis(changed, weights)).abs().amax((0, 1))
-    seen = torch.nonzero(away.unflatten(1, (SIDE, 16)).unflatten(0, (SIDE, 16)).amax((1, 3)))
+        difference = (synthesis(latent, weights) - synthesis(changed, weights)).abs().amax((0, 1))
+    affected = torch.nonzero(
+        difference.unflatten(1, (SIDE, 16)).unflatten(0, (SIDE, 16)).amax((1, 3))
+    )
     assert (
-        seen.min() == 6 - synthesis.receptive_field and seen.max() == 6 + synthesis.receptive_field
+        affected.min() == 6 - synthesis.receptive_field
+        and affected.max() == 6 + synthesis.receptive_field
     )
 
 

@@ -21,17 +21,17 @@ from metamer.train.networks.entropy_model.integer_networks import (
 
 def layer(seed: int, size: float, kernel: int, channels: int = 24) -> IntegerConv2d:
     torch.manual_seed(seed)
-    made = IntegerConv2d(*hidden(channels), 16, kernel)
-    torch.nn.init.normal_(made.weight, std=size)
-    torch.nn.init.normal_(made.bias, std=1.0)
-    return made
+    convolution = IntegerConv2d(*hidden(channels), 16, kernel)
+    torch.nn.init.normal_(convolution.weight, std=size)
+    torch.nn.init.normal_(convolution.bias, std=1.0)
+    return convolution
 
 
 @settings(max_examples=40)
 @given(st.integers(0, 10**6), st.floats(1e-4, 30), st.sampled_from([1, 3]))
 def test_accumulator_bound_holds(seed, size, kernel):
-    made = layer(seed, size, kernel)
-    weight, bias, shift = made.integers()
+    convolution = layer(seed, size, kernel)
+    weight, bias, shift = convolution.integers()
     assert (
         torch.equal(weight, weight.round())
         and torch.equal(bias, bias.round())
@@ -39,23 +39,25 @@ def test_accumulator_bound_holds(seed, size, kernel):
     )
     bound = (weight.double().abs() * 1023).sum((1, 2, 3)) + bias.double().abs()
     assert bound.max() < EXACT_LIMIT
-    FrozenConv(made)  # checks the same, in its own words
+    FrozenConv(convolution)  # checks the same, in its own words
 
 
 @settings(max_examples=20)
 @given(st.integers(0, 10**6), st.sampled_from([0.05, 1.0]))
 def test_float32_equals_integers_in_any_order(seed, size):
-    made = layer(seed, size, 1)
-    made.quantised = True
+    convolution = layer(seed, size, 1)
+    convolution.quantised = True
     units = np.random.default_rng(seed).integers(0, 1024, (24, 35))
-    found = (
-        made(torch.tensor(units, dtype=torch.float32)[None, :, :, None])[0, :, :, 0]
+    output = (
+        convolution(torch.tensor(units, dtype=torch.float32)[None, :, :, None])[0, :, :, 0]
         .detach()
         .numpy()
     )
-    weight, bias, shift = (part.detach().numpy().astype(np.int64) for part in made.integers())
+    weight, bias, shift = (
+        part.detach().numpy().astype(np.int64) for part in convolution.integers()
+    )
     exact = (weight[:, :, 0, 0] @ units + bias[:, None]) >> shift[:, None]
-    np.testing.assert_array_equal(found, exact.clip(0, 1023))
+    np.testing.assert_array_equal(output, exact.clip(0, 1023))
     order = np.random.default_rng(seed + 1).permutation(24)
     total = np.repeat(bias[:, None].astype(np.float32), 35, 1)
     for channel in order:
@@ -63,25 +65,25 @@ def test_float32_equals_integers_in_any_order(seed, size):
             np.float32
         )
     np.testing.assert_array_equal(
-        np.floor(total * np.exp2(-shift[:, None].astype(np.float32))).clip(0, 1023), found
+        np.floor(total * np.exp2(-shift[:, None].astype(np.float32))).clip(0, 1023), output
     )
 
 
 def test_a_layer_that_could_overflow_is_refused():
-    made = layer(0, 1.0, 3)
+    convolution = layer(0, 1.0, 3)
     with torch.no_grad():
-        made.weight.fill_(1e6)
+        convolution.weight.fill_(1e6)
     with pytest.raises(ValueError, match="exactly"):
-        FrozenConv(made)
+        FrozenConv(convolution)
 
 
 @pytest.mark.parametrize("kernel", [1, 3])
 def test_quantising_changes_little(kernel):
-    made = layer(3, 0.1, kernel)
+    convolution = layer(3, 0.1, kernel)
     units = torch.randint(0, 256, (1, 24, 12, 12)).float()
-    before = made(units)
-    made.quantised = True
-    after = made(units)
+    before = convolution(units)
+    convolution.quantised = True
+    after = convolution(units)
     assert torch.equal(after, after.round())
     assert (after - before).abs().mean() <= 1.0
 
@@ -94,16 +96,16 @@ def test_frozen_networks_equal_quantised_ones():
     units = torch.randint(-63, 64, (1, 8, 3, 4)).float()
     assert torch.equal(hyper(units), freeze(hyper)(units))
     inputs = torch.randint(-64, 65, (1, 18, 6, 5)).float()
-    for mine, frozen in zip(context(inputs), freeze(context)(inputs), strict=True):
-        assert torch.equal(mine, frozen)
+    for quantised, frozen in zip(context(inputs), freeze(context)(inputs), strict=True):
+        assert torch.equal(quantised, frozen)
 
 
 def test_straight_through_gradients_reach_every_weight():
-    made = layer(5, 0.05, 3)
-    made.quantised = True
-    made(torch.randint(0, 1024, (1, 24, 6, 6)).float()).sum().backward()
+    convolution = layer(5, 0.05, 3)
+    convolution.quantised = True
+    convolution(torch.randint(0, 1024, (1, 24, 6, 6)).float()).sum().backward()
     assert (
-        torch.isfinite(made.weight.grad).all()
-        and made.weight.grad.abs().sum() > 0
-        and made.bias.grad.abs().sum() > 0
+        torch.isfinite(convolution.weight.grad).all()
+        and convolution.weight.grad.abs().sum() > 0
+        and convolution.bias.grad.abs().sum() > 0
     )

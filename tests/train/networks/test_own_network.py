@@ -55,8 +55,8 @@ def run(installed, *arguments) -> subprocess.CompletedProcess:
 def test_it_trains_resumes_and_exports(installed, photographs, tmp_path):
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(RECIPE))
     command = ("train", tmp_path / "recipe.yaml", "--data", photographs, "--out", tmp_path / "run")
-    for more in ((), ("--resume", "--set", "stages.0.final_learning_rate_share=0.05")):
-        completed = run(installed, *command, *more)
+    for options in ((), ("--resume", "--set", "stages.0.final_learning_rate_share=0.05")):
+        completed = run(installed, *command, *options)
         assert completed.returncode == 0, completed.stderr
     rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     steps = [row for row in rows if "loss" in row]
@@ -74,9 +74,11 @@ def test_it_trains_resumes_and_exports(installed, photographs, tmp_path):
 
 
 def test_editors_complete_what_it_takes(installed):
-    made = json.loads(run(installed, "train", "--schema").stdout)
-    places = [place["$ref"] for place in made["$defs"]["Recipe"]["properties"]["network"]["anyOf"]]
-    assert places[-1] == "#/$defs/Options" and made["$defs"]["Options"]["properties"]["latents"]
+    schema = json.loads(run(installed, "train", "--schema").stdout)
+    places = [
+        place["$ref"] for place in schema["$defs"]["Recipe"]["properties"]["network"]["anyOf"]
+    ]
+    assert places[-1] == "#/$defs/Options" and schema["$defs"]["Options"]["properties"]["latents"]
 
 
 def test_without_it_the_recipe_is_refused(tmp_path, photographs):

@@ -15,14 +15,16 @@ VALUES = torch.linspace(-3.3, 3.3, 1001, dtype=torch.float64)
 
 def test_soft_round_goes_from_identity_to_rounding():
     torch.testing.assert_close(soft_round(VALUES, 1e3), VALUES, atol=1e-4, rtol=0)
-    away = VALUES[(VALUES - torch.floor(VALUES) - 0.5).abs() > 0.05]
-    torch.testing.assert_close(soft_round(away, 0.01), torch.round(away), atol=1e-3, rtol=0)
+    off_centre = VALUES[(VALUES - torch.floor(VALUES) - 0.5).abs() > 0.05]
+    torch.testing.assert_close(
+        soft_round(off_centre, 0.01), torch.round(off_centre), atol=1e-3, rtol=0
+    )
 
 
 @pytest.mark.parametrize("temperature", [0.05, 0.3, 2.0])
 def test_soft_round_keeps_integers_and_rises(temperature):
-    whole = torch.arange(-5, 6, dtype=torch.float64)
-    torch.testing.assert_close(soft_round(whole, temperature), whole)
+    integers = torch.arange(-5, 6, dtype=torch.float64)
+    torch.testing.assert_close(soft_round(integers, temperature), integers)
     assert (soft_round(VALUES, temperature).diff() > 0).all()
 
 
@@ -32,8 +34,8 @@ def test_conditional_mean_is_the_integral(temperature, noisy):
     """E[v | s(v) + u = noisy], u uniform on ±½, v uniform: the mean of v over s(v) in noisy ± ½."""
     fine = torch.linspace(noisy - 2.5, noisy + 2.5, 400001, dtype=torch.float64)
     possible = fine[(soft_round(fine, temperature) - noisy).abs() <= 0.5]
-    found = soft_round_conditional_mean(torch.tensor([noisy], dtype=torch.float64), temperature)
-    assert found.item() == pytest.approx(possible.mean().item(), abs=2e-3)
+    mean = soft_round_conditional_mean(torch.tensor([noisy], dtype=torch.float64), temperature)
+    assert mean.item() == pytest.approx(possible.mean().item(), abs=2e-3)
 
 
 @pytest.mark.parametrize("name", PROXIES)
@@ -49,16 +51,16 @@ def test_gradients_reach_the_latents(name):
 def test_what_each_proxy_returns():
     torch.manual_seed(0)
     value, centre = torch.randn(5000) * 4, torch.full((5000,), 0.3)
-    whole = torch.round(value - centre)
-    rounded = whole + centre
-    noisy, same = PROXIES["uniform_noise"](value, centre, dither(5000), 0.3, whole)
+    integers = torch.round(value - centre)
+    rounded = integers + centre
+    noisy, same = PROXIES["uniform_noise"](value, centre, dither(5000), 0.3, integers)
     assert torch.equal(noisy, same) and (noisy - value).abs().max() <= 0.5
     assert (noisy - value).var().item() == pytest.approx(1 / 12, rel=0.05)
     torch.testing.assert_close(
-        PROXIES["straight_through"](value, centre, dither(5000), 0.3, whole)[0], rounded
+        PROXIES["straight_through"](value, centre, dither(5000), 0.3, integers)[0], rounded
     )
-    rate, distortion = PROXIES["mixed"](value, centre, dither(5000), 0.3, whole)
+    rate, distortion = PROXIES["mixed"](value, centre, dither(5000), 0.3, integers)
     assert (rate - value).abs().max() <= 0.5
     torch.testing.assert_close(distortion, rounded)
-    _, soft = PROXIES["soft_round"](value, centre, dither(5000), 1e3, whole)
+    _, soft = PROXIES["soft_round"](value, centre, dither(5000), 1e3, integers)
     assert (soft - value).abs().max() <= 0.51  # no staircase left: plain dither

@@ -23,9 +23,9 @@ from tests.conftest import ROOT, TINY_RECIPE, inside
 def values() -> dict:
     """A run of ten steps in two stages."""
     tiny = yaml.safe_load(TINY_RECIPE)
-    first, second = tiny["stages"][:2]
+    first_stage, second_stage = tiny["stages"][:2]
     return tiny | {
-        "stages": [first | {"steps": 4}, second | {"steps": 6}],
+        "stages": [first_stage | {"steps": 4}, second_stage | {"steps": 6}],
         "start_crops": 4,
         "validate_every": 3,
         "log_every": 1,
@@ -70,8 +70,12 @@ def test_a_step_of_ones_own_is_that_of_the_command(values, photographs, tmp_path
         while not run.finished:
             run.step()
         run.save()
-    one, other = (checkpoints.load(tmp_path / name / "checkpoint.pt") for name in ("one", "other"))
-    assert all(torch.equal(value, other["model"][name]) for name, value in one["model"].items())
+    by_command, own_loop = (
+        checkpoints.load(tmp_path / name / "checkpoint.pt") for name in ("one", "other")
+    )
+    assert all(
+        torch.equal(value, own_loop["model"][name]) for name, value in by_command["model"].items()
+    )
 
 
 def test_a_run_goes_on_by_its_own_recipe(path, photographs, tmp_path):
@@ -79,17 +83,17 @@ def test_a_run_goes_on_by_its_own_recipe(path, photographs, tmp_path):
     value.
     """
     out = tmp_path / "run"
-    begun = "--set", "stages.0.learning_rate=2.0e-3", "--set", "stages.1.steps=2"
-    assert command(path, "--data", photographs, "--out", out, *begun)[0] == 0
-    kept = yaml.safe_load((out / "recipe.yaml").read_text())
-    assert [stage["learning_rate"] for stage in kept["stages"]] == [2e-3, 1e-3]
-    assert kept["gradient_clip"] == 1.0  # every key is there
+    overrides = "--set", "stages.0.learning_rate=2.0e-3", "--set", "stages.1.steps=2"
+    assert command(path, "--data", photographs, "--out", out, *overrides)[0] == 0
+    stored = yaml.safe_load((out / "recipe.yaml").read_text())
+    assert [stage["learning_rate"] for stage in stored["stages"]] == [2e-3, 1e-3]
+    assert stored["gradient_clip"] == 1.0  # every key is there
     assert (out / "recipe.yaml").read_text().startswith("# metamer train --resume --out ")
-    status, told = command(path, "--data", photographs, "--out", out, "--resume")
-    assert status == 1 and "stages.0.learning_rate was 0.002 and is 0.005" in told
-    more = yaml.safe_dump([{"name": "more", "steps": 3, "batch": 2, "crop": 96}])
+    status, stderr = command(path, "--data", photographs, "--out", out, "--resume")
+    assert status == 1 and "stages.0.learning_rate was 0.002 and is 0.005" in stderr
+    stages = yaml.safe_dump([{"name": "more", "steps": 3, "batch": 2, "crop": 96}])
     (out / "recipe.yaml").write_text(
-        yaml.safe_dump(kept | {"stages": kept["stages"] + yaml.safe_load(more)})
+        yaml.safe_dump(stored | {"stages": stored["stages"] + yaml.safe_load(stages)})
     )
     assert command("--resume", "--out", out)[0] == 0
     assert checkpoints.load(out / "checkpoint.pt")["step"] == 9
@@ -140,10 +144,12 @@ def test_a_signal_ends_a_run_with_a_checkpoint(path, photographs, tmp_path, numb
     )
     assert process.stdout.readline() == "1\n"
     process.send_signal(number)
-    _, told = process.communicate(timeout=120)
-    assert process.returncode == status and "Traceback" not in told, told
-    done = checkpoints.load(out / "checkpoint.pt")["step"]
-    assert 1 <= done < 10 and [row["step"] for row in rows(out) if "loss" in row][-1] == done
+    _, stderr = process.communicate(timeout=120)
+    assert process.returncode == status and "Traceback" not in stderr, stderr
+    last_step = checkpoints.load(out / "checkpoint.pt")["step"]
+    assert (
+        1 <= last_step < 10 and [row["step"] for row in rows(out) if "loss" in row][-1] == last_step
+    )
     with Run(None, None, out, resume=True) as run:
         assert [run.done for _ in run][-1] == 10
 
@@ -183,39 +189,41 @@ def test_events_tell_what_the_log_tells(values, photographs, tmp_path):
     events = EventAccumulator(str(tmp_path / "run")).Reload()
     tags = events.Tags()
     logged = {row["step"]: row for row in rows(tmp_path / "run") if "loss" in row}
-    for tag, of in (
+    for tag, value_of in (
         ("loss", lambda row: row["loss"]),
         ("each/mse", lambda row: row["each"]["mse"]),
         ("bands/low/psnr", lambda row: row["bands"]["low"]["psnr"]),
     ):
-        told = {event.step: event.value for event in events.Scalars(tag)}
-        assert told == pytest.approx({step: of(row) for step, row in logged.items()}, rel=1e-5)
+        scalars = {event.step: event.value for event in events.Scalars(tag)}
+        assert scalars == pytest.approx(
+            {step: value_of(row) for step, row in logged.items()}, rel=1e-5
+        )
     assert {f"validation/{key}/level {level}" for key in ("bpp", "psnr") for level in range(4)} <= {
         *tags["scalars"]
     }
-    (first, *_) = events.Images("validation")
-    assert (first.step, first.width, first.height) == (3, 256, 1024)
+    (event, *_) = events.Images("validation")
+    assert (event.step, event.width, event.height) == (3, 256, 1024)
 
 
 def test_bands_of_quality():
     level = torch.tensor([0.0, 2.9, 3.1, 6.0, 8.0, 7.0])
-    found = by_band(level, 10, {"loss": torch.arange(6.0)})
-    assert [found[f"bands.{name}.loss"].item() for name in ("low", "middle", "high")] == [
+    means = by_band(level, 10, {"loss": torch.arange(6.0)})
+    assert [means[f"bands.{name}.loss"].item() for name in ("low", "middle", "high")] == [
         0.5,
         2,
         4,
     ]
-    alone = by_band(torch.zeros(2), 10, {"loss": torch.ones(2)})
-    assert alone["bands.low.loss"] == 1 and alone["bands.high.loss"].isnan()
+    low_only = by_band(torch.zeros(2), 10, {"loss": torch.ones(2)})
+    assert low_only["bands.low.loss"] == 1 and low_only["bands.high.loss"].isnan()
 
 
 def test_rows_are_means_of_the_steps_between(tmp_path):
     """What a band lacks in one step, another has."""
     rows: list[dict] = []
     written = log.Log(tmp_path / "log.jsonl", tmp_path / "x", 2, 4, 0, also=rows.append)
-    for done, (loss, low) in enumerate([(1.0, 3.0), (3.0, float("nan"))], 1):
+    for step, (loss, low) in enumerate([(1.0, 3.0), (3.0, float("nan"))], 1):
         written.step(
-            done, 1, {"loss": torch.tensor(loss), "bands.low.bpp": torch.tensor(low)}, stage="s"
+            step, 1, {"loss": torch.tensor(loss), "bands.low.bpp": torch.tensor(low)}, stage="s"
         )
     written.close()
     (row,) = rows
@@ -224,7 +232,7 @@ def test_rows_are_means_of_the_steps_between(tmp_path):
 
 def test_a_dry_run_says_what_a_run_needs_and_writes_nothing(path, photographs, tmp_path):
     completed = inside("train", path, "--data", photographs, "--out", tmp_path / "run", "--dry-run")
-    told = completed.stdout.decode()
+    stdout = completed.stdout.decode()
     assert completed.returncode == 0 and not (tmp_path / "run").exists()
     for words in (
         "CPU, ",
@@ -240,7 +248,7 @@ def test_a_dry_run_says_what_a_run_needs_and_writes_nothing(path, photographs, t
         "MiB",
         "nothing was written",
     ):
-        assert words in told, told
+        assert words in stdout, stdout
 
 
 def test_a_dry_run_finds_what_is_wrong(path, photographs, tmp_path):
@@ -251,15 +259,15 @@ def test_a_dry_run_finds_what_is_wrong(path, photographs, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "wanted", [{"distortion": {"lpips-alex": 1.0}}, {"critic": {"input": "vgg16"}}]
+    "required", [{"distortion": {"lpips-alex": 1.0}}, {"critic": {"input": "vgg16"}}]
 )
-def test_weights_that_are_not_here_are_named_first(values, tmp_path, monkeypatch, wanted):
+def test_weights_that_are_not_here_are_named_first(values, tmp_path, monkeypatch, required):
     """Before data are looked for, let alone decoded."""
     monkeypatch.setenv("METAMER_WEIGHTS", str(tmp_path))
     monkeypatch.setenv("METAMER_CACHE", str(tmp_path))
     values["stages"] = values["stages"][1:]
     with pytest.raises(WeightsError, match="metamer weights fetch"):
-        Run(values | wanted, tmp_path / "absent", tmp_path / "run")
+        Run(values | required, tmp_path / "absent", tmp_path / "run")
 
 
 def test_a_run_on_a_stream_goes_on_with_the_same_sample(values, photographs, tmp_path, monkeypatch):
@@ -282,7 +290,9 @@ def test_a_run_on_a_stream_goes_on_with_the_same_sample(values, photographs, tmp
     with Run(None, None, tmp_path / "parts", resume=True) as run:
         for _ in run:
             pass
-    one, other = (
+    uninterrupted, resumed = (
         checkpoints.load(tmp_path / name / "checkpoint.pt") for name in ("whole", "parts")
     )
-    assert all(torch.equal(value, other["model"][name]) for name, value in one["model"].items())
+    assert all(
+        torch.equal(value, resumed["model"][name]) for name, value in uninterrupted["model"].items()
+    )

@@ -11,15 +11,15 @@ SCHEDULE = Schedule([Stage(name="first", steps=3, batch=8), Stage(name="second",
 
 
 @pytest.mark.parametrize(
-    ("done", "index", "place", "samples"),
+    ("step", "index", "place", "samples"),
     [(0, 0, 0, 0), (2, 0, 2, 16), (3, 1, 0, 24), (4, 1, 1, 28), (5, 1, 2, 32)],
 )
-def test_a_step_belongs_to_one_stage(done, index, place, samples):
-    assert SCHEDULE.index(done) == index
-    assert SCHEDULE.place(done) == place
-    assert SCHEDULE.samples(done) == samples
+def test_a_step_belongs_to_one_stage(step, index, place, samples):
+    assert SCHEDULE.index(step) == index
+    assert SCHEDULE.place(step) == place
+    assert SCHEDULE.samples(step) == samples
 
 
 def test_every_step_adds_its_batch():
-    seen = [SCHEDULE.samples(done) for done in range(SCHEDULE.total + 1)]
-    assert [after - before for before, after in pairwise(seen)] == [8, 8, 8, 4, 4]
+    samples = [SCHEDULE.samples(step) for step in range(SCHEDULE.total + 1)]
+    assert [after - before for before, after in pairwise(samples)] == [8, 8, 8, 4, 4]

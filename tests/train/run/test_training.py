@@ -61,11 +61,11 @@ def beginning(tmp_path_factory, photographs) -> Path:
     return path
 
 
-def stage(name: str, steps: int, **more) -> dict:
-    return {"name": name, "steps": steps, "batch": 4, "crop": 96, "warmup_steps": 2, **more}
+def stage(name: str, steps: int, **fields) -> dict:
+    return {"name": name, "steps": steps, "batch": 4, "crop": 96, "warmup_steps": 2, **fields}
 
 
-def mixture(start, **more) -> dict:
+def mixture(start, **fields) -> dict:
     """A recipe of everything: two distances, a critic, rates that are kept, and stages that train
     all and the decoder.
     """
@@ -83,7 +83,7 @@ def mixture(start, **more) -> dict:
         "save_every": 3,
         "validate_every": 4,
         "log_every": 1,
-        **more,
+        **fields,
     }
 
 
@@ -110,11 +110,15 @@ def leaves(value, name: str = ""):
         yield name, value
 
 
-def assert_same_to_the_last_bit(one: dict, other: dict) -> None:
-    pairs = list(zip(leaves(one), leaves(other), strict=True))
-    for (name, mine), (theirs_name, theirs) in pairs:
+def assert_same_to_the_last_bit(state: dict, other_state: dict) -> None:
+    pairs = list(zip(leaves(state), leaves(other_state), strict=True))
+    for (name, value), (theirs_name, other_value) in pairs:
         assert name == theirs_name
-        assert torch.equal(mine, theirs) if isinstance(mine, torch.Tensor) else mine == theirs, name
+        assert (
+            torch.equal(value, other_value)
+            if isinstance(value, torch.Tensor)
+            else value == other_value
+        ), name
 
 
 def changed_parameters(start: Path, state: dict) -> set[str]:
@@ -134,10 +138,10 @@ def test_training_learns(tiny_run):
 
 def test_progress_line_tells_loss_rate_psnr_speed_and_time_left(photographs, tmp_path):
     (tmp_path / "recipe.yaml").write_text(TINY_RECIPE.replace("steps: 40", "steps: 4"))
-    done = run_metamer(
+    completed = run_metamer(
         "train", tmp_path / "recipe.yaml", "--data", photographs, "--out", tmp_path / "run"
     )
-    line = done.stderr.decode()
+    line = completed.stderr.decode()
     for word in ("loss", "bpp", "PSNR", "images/s", "<"):
         assert word in line
 
@@ -148,13 +152,13 @@ def test_resuming_gives_the_same_weights_to_the_last_bit(
     """Stopped between checkpoints in every stage: 28 → 25, 47 → 45, 52 → 52 (a stage's end), 58 →
     55.
     """
-    taken = log.Log.step
+    original_step = log.Log.step
     for interruption in (28, 47, 52, 58):
 
-        def stop(self, done, *others, interruption=interruption, **more):
-            if done == interruption:
+        def stop(self, step, *arguments, interruption=interruption, **options):
+            if step == interruption:
                 raise KeyboardInterrupt
-            return taken(self, done, *others, **more)
+            return original_step(self, step, *arguments, **options)
 
         monkeypatch.setattr(log.Log, "step", stop)
         with pytest.raises(KeyboardInterrupt):
@@ -165,15 +169,15 @@ def test_resuming_gives_the_same_weights_to_the_last_bit(
                 resume=(tmp_path / "run" / "checkpoint.pt").exists(),
             )
         assert checkpoints.load(tmp_path / "run" / "checkpoint.pt")["step"] < interruption
-    monkeypatch.setattr(log.Log, "step", taken)
+    monkeypatch.setattr(log.Log, "step", original_step)
     training.train(tiny, [photographs], tmp_path / "run", resume=True)
-    whole, resumed = (
+    uninterrupted, resumed = (
         checkpoints.load(tiny_run / "checkpoint.pt"),
         checkpoints.load(tmp_path / "run" / "checkpoint.pt"),
     )
-    assert whole["step"] == resumed["step"] == 60
+    assert uninterrupted["step"] == resumed["step"] == 60
     for kind in ("model", "average"):
-        for name, value in whole[kind].items():
+        for name, value in uninterrupted[kind].items():
             assert torch.equal(value, resumed[kind][name]), f"{kind}.{name}"
     steps = [row["step"] for row in rows(tmp_path / "run") if "loss" in row]
     assert steps == list(range(4, 61, 4))  # no row twice
@@ -195,8 +199,8 @@ def test_divergence_stops_and_keeps_the_last_good_checkpoint(
 ):
     original = rate_distortion
 
-    def poisoned(codec, distortion, image, level, stage, *others, **options):
-        result = original(codec, distortion, image, level, stage, *others, **options)
+    def poisoned(codec, distortion, image, level, stage, *arguments, **options):
+        result = original(codec, distortion, image, level, stage, *arguments, **options)
         if stage.name == "joint":
             result["distortion"] = result["distortion"] * float("nan")
         return result
@@ -224,8 +228,8 @@ def test_a_stage_can_start_from_another_run(tiny_run, tiny, photographs, tmp_pat
         setup.restore_average(tiny_run / "checkpoint.pt")[0],
         setup.restore_average(tmp_path / "run/checkpoint.pt")[0],
     )
-    for mine, theirs in zip(before.parameters(), after.parameters(), strict=True):
-        torch.testing.assert_close(mine, theirs, atol=1e-5, rtol=1e-4)
+    for weight, restored in zip(before.parameters(), after.parameters(), strict=True):
+        torch.testing.assert_close(weight, restored, atol=1e-5, rtol=1e-4)
 
 
 def test_learning_rate_rises_then_falls():
@@ -253,13 +257,13 @@ def test_a_run_of_everything_resumes_to_the_last_bit(
     """Weights, their average, the critic, both optimisers, the factors of λ, what balances the mix.
     Stopped 4 → 3, 7 → 6.
     """
-    taken = log.Log.step
+    original_step = log.Log.step
     for interruption in (4, 7):
 
-        def stop(self, done, *others, interruption=interruption, **more):
-            if done == interruption:
+        def stop(self, step, *arguments, interruption=interruption, **options):
+            if step == interruption:
                 raise KeyboardInterrupt
-            return taken(self, done, *others, **more)
+            return original_step(self, step, *arguments, **options)
 
         monkeypatch.setattr(log.Log, "step", stop)
         with pytest.raises(KeyboardInterrupt):
@@ -269,17 +273,17 @@ def test_a_run_of_everything_resumes_to_the_last_bit(
                 tmp_path / "run",
                 resume=interruption == 7,
             )
-    monkeypatch.setattr(log.Log, "step", taken)
+    monkeypatch.setattr(log.Log, "step", original_step)
     training.train(from_mapping(mixture(beginning)), [photographs], tmp_path / "run", resume=True)
-    whole, resumed = (
+    uninterrupted, resumed = (
         checkpoints.load(mixed_run / "checkpoint.pt"),
         checkpoints.load(tmp_path / "run" / "checkpoint.pt"),
     )
-    assert_same_to_the_last_bit(whole, resumed)
+    assert_same_to_the_last_bit(uninterrupted, resumed)
     # all took part
     assert (
-        whole["critic"]["optimiser"]["state"][0]["step"] == 8
-        and whole["log_factor"].abs().min() > 0.01
+        uninterrupted["critic"]["optimiser"]["state"][0]["step"] == 8
+        and uninterrupted["log_factor"].abs().min() > 0.01
     )
 
 
@@ -312,8 +316,8 @@ def test_a_killed_run_resumes_to_the_same_weights(tiny_run, photographs, tmp_pat
     """
     path, run = tmp_path / "recipe.yaml", tmp_path / "run"
     path.write_text(TINY_RECIPE.replace("log_every: 4", "log_every: 1"))
-    for moment, last_row, kept in ((28, 27, 25), (45, 45, 40)):
-        resume = ["resume"] if kept > 25 else []
+    for moment, last_row, saved_step in ((28, 27, 25), (45, 45, 40)):
+        resume = ["resume"] if saved_step > 25 else []
         completed = subprocess.run(
             [sys.executable, "-c", KILLER, str(moment), path, photographs, run, *resume],
             cwd=ROOT,
@@ -322,15 +326,18 @@ def test_a_killed_run_resumes_to_the_same_weights(tiny_run, photographs, tmp_pat
         )
         assert completed.returncode == -signal.SIGKILL, completed.stderr.decode()
         assert max(row["step"] for row in rows(run)) == last_row
-        assert checkpoints.load(run / "checkpoint.pt")["step"] == kept and last_row - kept <= 5
+        assert (
+            checkpoints.load(run / "checkpoint.pt")["step"] == saved_step
+            and last_row - saved_step <= 5
+        )
     training.train(load_recipe(path), [photographs], run, resume=True)
-    whole, resumed = (
+    uninterrupted, resumed = (
         checkpoints.load(tiny_run / "checkpoint.pt"),
         checkpoints.load(run / "checkpoint.pt"),
     )
-    for state in (whole, resumed):
+    for state in (uninterrupted, resumed):
         state["recipe"].pop("log_every")
-    assert_same_to_the_last_bit(whole, resumed)
+    assert_same_to_the_last_bit(uninterrupted, resumed)
     assert [row["step"] for row in rows(run) if "loss" in row] == list(range(1, 61))
 
 
@@ -352,8 +359,8 @@ def torchrun(folder: Path, photographs: Path, *options: str) -> subprocess.Popen
 def finish(*processes: subprocess.Popen) -> None:
     try:
         for process in processes:
-            said, _ = process.communicate(timeout=300)
-            assert process.returncode == 0, said.decode()
+            output, _ = process.communicate(timeout=300)
+            assert process.returncode == 0, output.decode()
     finally:
         for process in processes:
             process.kill()
@@ -380,10 +387,10 @@ def test_two_machines_end_with_the_weights_of_two_processes(
         *("--rdzv-backend", "c10d", "--rdzv-endpoint", head),
     )
     finish(*(torchrun(tmp_path, photographs, *options) for _ in range(2)))
-    one, two = (
+    two_machines, two_processes = (
         checkpoints.load(folder / "checkpoint.pt") for folder in (shared_run, tmp_path / "run")
     )
-    assert_same_to_the_last_bit(one, two)
+    assert_same_to_the_last_bit(two_machines, two_processes)
     assert [row["step"] for row in rows(tmp_path / "run") if "loss" in row] == list(range(1, 9))
 
 
@@ -394,30 +401,34 @@ def test_two_processes_end_with_the_weights_of_one(mixed_run, beginning, shared_
     at most was seen.
     """
     before = checkpoints.load(beginning)["average"]
-    alone, together = (
+    one_process, two_processes = (
         checkpoints.load(mixed_run / "checkpoint.pt"),
         checkpoints.load(shared_run / "checkpoint.pt"),
     )
-    assert together["step"] == 8
+    assert two_processes["step"] == 8
     for kind in ("model", "average"):
-        off, moved = (
-            torch.cat([(alone[kind][name] - other[name]).flatten() for name in before])
-            for other in (together[kind], before)
+        difference, moved = (
+            torch.cat([(one_process[kind][name] - state[name]).flatten() for name in before])
+            for state in (two_processes[kind], before)
         )
         print(
-            f"{kind}: at most {off.abs().max():.1e} apart, moved by up to {moved.abs().max():.1e}"
+            f"{kind}: at most {difference.abs().max():.1e} apart, moved by up to {moved.abs().max():.1e}"
         )
-        print(f"norms: {off.norm() / moved.norm():.1e}")
-        assert off.abs().max() < 1e-3 and off.norm() < 2e-3 * moved.norm()
-    for (name, mine), (_, theirs) in zip(
-        leaves(alone["critic"]["model"]), leaves(together["critic"]["model"]), strict=True
+        print(f"norms: {difference.norm() / moved.norm():.1e}")
+        assert difference.abs().max() < 1e-3 and difference.norm() < 2e-3 * moved.norm()
+    for (name, weight), (_, other_weight) in zip(
+        leaves(one_process["critic"]["model"]),
+        leaves(two_processes["critic"]["model"]),
+        strict=True,
     ):
         # Adam's first steps divide a gradient near zero by itself: 2 weights in 7,000 came 1.2e-4
         # apart
         torch.testing.assert_close(
-            mine, theirs, atol=5e-4, rtol=0, msg=lambda text, name=name: f"{name}: {text}"
+            weight, other_weight, atol=5e-4, rtol=0, msg=lambda text, name=name: f"{name}: {text}"
         )
-    torch.testing.assert_close(alone["log_factor"], together["log_factor"], atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(
+        one_process["log_factor"], two_processes["log_factor"], atol=1e-4, rtol=1e-3
+    )
     # one process writes
     assert [row["step"] for row in rows(shared_run) if "loss" in row] == list(range(1, 9))
     assert [row["step"] for row in rows(shared_run) if "validation" in row] == [4, 8]
@@ -426,19 +437,19 @@ def test_two_processes_end_with_the_weights_of_one(mixed_run, beginning, shared_
 def test_a_batch_in_parts_is_the_same_batch(mixed_run, beginning, photographs, tmp_path):
     """With everything in the recipe, as for two processes."""
     stages = [stage | {"gradient_accumulation": 2} for stage in mixture(beginning)["stages"]]
-    together = trained(photographs, tmp_path / "run", mixture(beginning, stages=stages))
-    alone, before = (
+    in_parts = trained(photographs, tmp_path / "run", mixture(beginning, stages=stages))
+    at_once, before = (
         checkpoints.load(mixed_run / "checkpoint.pt"),
         checkpoints.load(beginning)["average"],
     )
-    off, moved = (
-        torch.cat([(alone["model"][name] - other[name]).flatten() for name in before])
-        for other in (together["model"], before)
+    difference, moved = (
+        torch.cat([(at_once["model"][name] - weights[name]).flatten() for name in before])
+        for weights in (in_parts["model"], before)
     )
-    print(f"at most {off.abs().max():.1e} apart, moved by up to {moved.abs().max():.1e}")
-    assert 0 < off.abs().max() < 1e-3 and off.norm() < 2e-3 * moved.norm()
-    assert together["critic"]["optimiser"]["state"][0]["step"] == 8
-    torch.testing.assert_close(alone["log_factor"], together["log_factor"], atol=1e-4, rtol=1e-3)
+    print(f"at most {difference.abs().max():.1e} apart, moved by up to {moved.abs().max():.1e}")
+    assert 0 < difference.abs().max() < 1e-3 and difference.norm() < 2e-3 * moved.norm()
+    assert in_parts["critic"]["optimiser"]["state"][0]["step"] == 8
+    torch.testing.assert_close(at_once["log_factor"], in_parts["log_factor"], atol=1e-4, rtol=1e-3)
 
 
 def test_samples_balanced_by_their_own_loss_count_alike(beginning, photographs, tmp_path):
@@ -461,9 +472,10 @@ def test_a_batch_that_cannot_be_parted(photographs, tmp_path):
 
 
 def test_processes_share_a_batch_without_rest():
-    whole = Stage("s", steps=1, batch=12)
+    stage_of_12 = Stage("s", steps=1, batch=12)
     shares = [
-        setup.own_share(whole, SimpleNamespace(world_size=3, global_rank=rank)) for rank in range(3)
+        setup.own_share(stage_of_12, SimpleNamespace(world_size=3, global_rank=rank))
+        for rank in range(3)
     ]
     assert [item for share in shares for item in range(12)[share]] == list(range(12))
     assert {len(range(12)[share]) for share in shares} == {4}
@@ -503,23 +515,25 @@ def test_transforms_are_trained_for_the_streams_there_are(beginning, photographs
     }
 
 
-@pytest.mark.parametrize("alone, listens", [(4, False), (3, True)])
-def test_a_critic_learns_alone_at_first(beginning, photographs, tmp_path, alone, listens):
+@pytest.mark.parametrize("pretraining_steps, listens", [(4, False), (3, True)])
+def test_a_critic_learns_alone_at_first(
+    beginning, photographs, tmp_path, pretraining_steps, listens
+):
     """Of four steps: the codec ends as if there was no critic, though there was; or it does not."""
     values = mixture(beginning, stages=[stage("everything", 4)], critic=None)
     without = trained(photographs, tmp_path / "without", values)
-    watched = trained(
+    with_critic = trained(
         photographs,
         tmp_path / "watched",
-        {**values, "critic": {"width": 4, "pretraining_steps": alone}},
+        {**values, "critic": {"width": 4, "pretraining_steps": pretraining_steps}},
     )
     same = all(
-        torch.equal(value, watched["model"][name]) for name, value in without["model"].items()
+        torch.equal(value, with_critic["model"][name]) for name, value in without["model"].items()
     )
     assert same != listens
-    assert watched["critic"]["optimiser"]["state"][0]["step"] == 4
+    assert with_critic["critic"]["optimiser"]["state"][0]["step"] == 4
     logged = [row["realism"] for row in rows(tmp_path / "watched") if "loss" in row]
-    assert [value != 0 for value in logged] == [step >= alone for step in range(4)]
+    assert [value != 0 for value in logged] == [step >= pretraining_steps for step in range(4)]
 
 
 def old_named(values: dict, names: dict[str, str]) -> dict:
@@ -569,16 +583,16 @@ def test_the_loss_is_rate_and_weighted_distortion(beginning, photographs):
     distortion.scale.copy_(torch.tensor([[1.0, 0.01], [1.0, 0.02], [1.0, 0.04], [1.0, 0.08]]))
     noise = codec.noise(4, 96, torch.Generator().manual_seed(0))
     with torch.no_grad():
-        found = rate_distortion(codec, distortion, image, level, Stage("s", 1), noise)
-        made = codec(image, level, Stage("s", 1, proxy="mixed"), noise)
-    decoded = made.image
+        losses = rate_distortion(codec, distortion, image, level, Stage("s", 1), noise)
+        reconstruction = codec(image, level, Stage("s", 1, proxy="mixed"), noise)
+    decoded = reconstruction.image
     mse = (image - decoded).square().mean((1, 2, 3))
     ssim = distortion.distances[1].loss(image, decoded)
     scale = 0.01 * 2**level
-    bpp = made.bits / 96**2
+    bpp = reconstruction.bits / 96**2
     multiplier = 0.0008 * (0.01 / 0.0008) ** (level / 3)
     expected = bpp + multiplier * 255**2 * (0.25 * mse + 0.75 * scale * ssim)
-    torch.testing.assert_close(found["loss"], expected)
+    torch.testing.assert_close(losses["loss"], expected)
 
 
 def test_a_files_rate_is_counted_beside_the_proxys(beginning, photographs):
@@ -586,16 +600,16 @@ def test_a_files_rate_is_counted_beside_the_proxys(beginning, photographs):
     codec = setup.begin(from_mapping(mixture(beginning)), None)
     image = setup.first_crops(open_data([photographs]).training, 96, 3, 4)
     plain, level = Distortion({"mse": 1.0}, 4), torch.tensor([0.0, 0.5, 2.25, 3.0])
-    found = {
+    by_proxy = {
         proxy: rate_distortion(
             codec, plain, image, level, Stage("s", 1, proxy=proxy), file_bits=True
         )
         for proxy in ("mixed", "straight_through")
     }
-    torch.testing.assert_close(found["mixed"]["file_bpp"], found["straight_through"]["bpp"])
-    assert (found["mixed"]["bpp"] > 1.1 * found["mixed"]["file_bpp"]).all() and not found["mixed"][
-        "file_bpp"
-    ].requires_grad
+    torch.testing.assert_close(by_proxy["mixed"]["file_bpp"], by_proxy["straight_through"]["bpp"])
+    assert (by_proxy["mixed"]["bpp"] > 1.1 * by_proxy["mixed"]["file_bpp"]).all() and not by_proxy[
+        "mixed"
+    ]["file_bpp"].requires_grad
 
 
 def rates(codec: Codec, crops: torch.Tensor) -> torch.Tensor:
@@ -603,8 +617,8 @@ def rates(codec: Codec, crops: torch.Tensor) -> torch.Tensor:
     with torch.no_grad():
         levels = (torch.full((len(crops),), float(level)) for level in range(codec.options.levels))
         rounded = Stage("s", 1, proxy="straight_through")
-        made = [codec(crops, level, rounded) for level in levels]
-    return torch.stack([part.bits.mean() / crops[0, 0].numel() for part in made]).log()
+        reconstructions = [codec(crops, level, rounded) for level in levels]
+    return torch.stack([part.bits.mean() / crops[0, 0].numel() for part in reconstructions]).log()
 
 
 def test_a_stage_may_average_over_fewer_steps(beginning, photographs, tmp_path):
@@ -690,8 +704,8 @@ def test_the_commands_start_goes_before_the_recipes(tiny_run, photographs, tmp_p
         yaml.safe_dump({**yaml.safe_load(TINY_RECIPE), "stages": stages})
     )
     command = ("train", tmp_path / "recipe.yaml", "--data", photographs, "--out", tmp_path / "run")
-    refused = run_metamer(*command)
-    assert refused.returncode == 1 and "say start: base" in refused.stderr.decode()
+    failed = run_metamer(*command)
+    assert failed.returncode == 1 and "say start: base" in failed.stderr.decode()
     completed = run_metamer(*command, "--start", tiny_run / "checkpoint.pt")
     assert completed.returncode == 0, completed.stderr.decode()
     assert checkpoints.load(tmp_path / "run" / "checkpoint.pt")["recipe"]["start"] == str(

@@ -99,8 +99,8 @@ def state(run):
 def test_it_learns_logs_and_exports_what_ships(path, tmp_path):
     command.train(path, [], tmp_path / "run")
     rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
-    found = [row["validation"]["error"] for row in rows if "validation" in row]
-    assert len(found) == 2 and found[1] < found[0]
+    errors = [row["validation"]["error"] for row in rows if "validation" in row]
+    assert len(errors) == 2 and errors[1] < errors[0]
     assert [row["step"] for row in rows if "loss" in row] == [10, 20, 30, 40, 50, 60]
     assert all(
         row["twice"] == pytest.approx(2 * row["loss"], rel=1e-6) for row in rows if "loss" in row
@@ -112,8 +112,8 @@ def test_it_learns_logs_and_exports_what_ships(path, tmp_path):
 
 
 def test_resuming_gives_the_same_weights_to_the_last_bit(path, tmp_path, monkeypatch):
-    whole = recipe.load(path)
-    loop.train(whole, [], tmp_path / "whole")
+    settings = recipe.load(path)
+    loop.train(settings, [], tmp_path / "whole")
     original = LineTask.draw
     for interruption in (10, 40):
 
@@ -125,16 +125,18 @@ def test_resuming_gives_the_same_weights_to_the_last_bit(path, tmp_path, monkeyp
         monkeypatch.setattr(LineTask, "draw", stop)
         with pytest.raises(KeyboardInterrupt):
             loop.train(
-                whole,
+                settings,
                 [],
                 tmp_path / "parts",
                 resume=(tmp_path / "parts" / "checkpoint.pt").exists(),
             )
     monkeypatch.setattr(LineTask, "draw", original)
-    loop.train(whole, [], tmp_path / "parts", resume=True)
-    ours, theirs = state(tmp_path / "parts"), state(tmp_path / "whole")
+    loop.train(settings, [], tmp_path / "parts", resume=True)
+    resumed, uninterrupted = state(tmp_path / "parts"), state(tmp_path / "whole")
     for kind in ("model", "average"):
-        assert all(torch.equal(value, theirs[kind][name]) for name, value in ours[kind].items())
+        assert all(
+            torch.equal(value, uninterrupted[kind][name]) for name, value in resumed[kind].items()
+        )
     steps = [
         json.loads(line)["step"]
         for line in (tmp_path / "parts" / "log.jsonl").read_text().splitlines()
@@ -146,8 +148,8 @@ def test_resuming_gives_the_same_weights_to_the_last_bit(path, tmp_path, monkeyp
 def test_weights_are_called_back_to_where_they_may_lie(path, tmp_path, monkeypatch):
     original = LineTask.__init__
 
-    def start(self, *rest):
-        original(self, *rest)
+    def start(self, *arguments):
+        original(self, *arguments)
         self.model.space = Positive(1, 1)
         nn.init.constant_(self.model.space.weight, 0.01)
         nn.init.constant_(self.model.head.weight, -3.0)  # the way to a rising line leads below zero

@@ -53,14 +53,14 @@ def written(tmp_path):
 
 
 def test_draws_depend_on_seed_and_step_alone(photographs):
-    one, same, other = (
+    data, same, other_seed = (
         task(photographs),
         task(photographs, objective="sparsity", strength=0.1),
         task(photographs, seed=1),
     )
-    assert one.draw(5).shape == (3, 3, 48, 48) and one.draw(5).dtype == torch.uint8
-    assert torch.equal(one.draw(5), same.draw(5)) and not torch.equal(one.draw(5), one.draw(6))
-    assert not torch.equal(one.draw(5), other.draw(5))
+    assert data.draw(5).shape == (3, 3, 48, 48) and data.draw(5).dtype == torch.uint8
+    assert torch.equal(data.draw(5), same.draw(5)) and not torch.equal(data.draw(5), data.draw(6))
+    assert not torch.equal(data.draw(5), other_seed.draw(5))
 
 
 def test_blur_is_gaussian_with_replicated_edges(photographs):
@@ -82,8 +82,10 @@ def test_noise_has_the_strength_asked_for_and_the_rest_is_clean(photographs):
     for options in ({}, {"objective": "sparsity", "strength": 0.1}):
         assert torch.equal(task(photographs, **options).corrupted(image), image)
     data = task(photographs).draw(0)
-    shown = task(photographs, objective="deblurring", strength=1.0).corrupted(data.float() / 255)
-    assert torch.equal(shown, blurred(data.float() / 255, 1.0))
+    corrupted = task(photographs, objective="deblurring", strength=1.0).corrupted(
+        data.float() / 255
+    )
+    assert torch.equal(corrupted, blurred(data.float() / 255, 1.0))
 
 
 @pytest.mark.parametrize("objective", OBJECTIVES)
@@ -108,11 +110,11 @@ def test_validation_is_of_the_held_out_photograph(photographs, monkeypatch):
     trainee = task(photographs, objective="denoising", strength=0.1)
     assert trainee.validation.shape == (1, 3, 128, 128)
     with torch.no_grad():
-        found = trainee.validate(trainee.model)
-        assert found == trainee.validate(trainee.model)  # the same noise every time
-    assert 0 < found["psnr"] < 60 and found["activity"] > 0
+        validation = trainee.validate(trainee.model)
+        assert validation == trainee.validate(trainee.model)  # the same noise every time
+    assert 0 < validation["psnr"] < 60 and validation["activity"] > 0
     clean = trainee.validation.float() / 255
-    monkeypatch.setattr(Autoencoder, "forward", lambda self, shown: (clean + 0.1, shown))
+    monkeypatch.setattr(Autoencoder, "forward", lambda self, noisy: (clean + 0.1, noisy))
     assert trainee.validate(trainee.model)["psnr"] == pytest.approx(20, abs=1e-3)
 
 
@@ -234,21 +236,21 @@ def test_a_sweep_trains_its_grid_once(photographs, written, tmp_path, monkeypatc
     monkeypatch.setattr(PerceptNetTask, "draw", interrupted)
     with pytest.raises(KeyboardInterrupt):
         sweep.run(path, [photographs], tmp_path / "out")
-    seen = []
+    steps = []
     monkeypatch.setattr(
-        PerceptNetTask, "draw", lambda self, step: seen.append(step) or draw(self, step)
+        PerceptNetTask, "draw", lambda self, step: steps.append(step) or draw(self, step)
     )
-    found = sweep.run(path, [photographs], tmp_path / "out")
-    assert seen == [4]  # of the second point, from its checkpoint
-    assert list(found) == ["reconstruction", "noise-0.1"]
-    with safetensors.safe_open(found["noise-0.1"], "pt") as file:
+    exported = sweep.run(path, [photographs], tmp_path / "out")
+    assert steps == [4]  # of the second point, from its checkpoint
+    assert list(exported) == ["reconstruction", "noise-0.1"]
+    with safetensors.safe_open(exported["noise-0.1"], "pt") as file:
         assert file.metadata()["objective"] == "denoising" and file.metadata()["strength"] == "0.1"
         names = set(file.keys())
     average = load(tmp_path / "out" / "noise-0.1" / CHECKPOINT)["average"]
     assert {name.replace("space.", "encoder.") for name in average} == names
     assert any(name.startswith("decoder.") for name in names)
-    assert create("perceptnet", weights=str(found["noise-0.1"])).min_side == 16
-    assert sweep.run(path, [photographs], tmp_path / "out") == found and seen == [4]
+    assert create("perceptnet", weights=str(exported["noise-0.1"])).min_side == 16
+    assert sweep.run(path, [photographs], tmp_path / "out") == exported and steps == [4]
 
     with pytest.raises(RecipeError, match="steps was 5 and is 7"):
         sweep.run(written({"base": {**TINY, "steps": 7}}), [photographs], tmp_path / "out")

@@ -67,9 +67,11 @@ def drawn(means: torch.Tensor) -> torch.Tensor:
     return means + torch.randn(means.shape, generator=torch.Generator().manual_seed(2))
 
 
-def bound(means: torch.Tensor, first: torch.Tensor, second: torch.Tensor) -> float:
+def bound(means: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> float:
     z = drawn(means)
-    return ixyz(z, means, *(-0.5 * (z - other).square().sum(1) for other in (first, second))).item()
+    return ixyz(
+        z, means, *(-0.5 * (z - encoded).square().sum(1) for encoded in (left, right))
+    ).item()
 
 
 def test_the_bound_is_the_mutual_information_where_that_is_known():
@@ -84,9 +86,9 @@ def test_the_bound_ends_at_the_logarithm_of_the_batch():
 
 
 def test_independent_pairs_share_nothing():
-    first, second = encodings(128, 1.0), encodings(128, 1.0).flip(0)
-    assert bound((first + second) / 2, first, second) < 0
-    silent = torch.zeros_like(first)
+    encodings_a, encodings_b = encodings(128, 1.0), encodings(128, 1.0).flip(0)
+    assert bound((encodings_a + encodings_b) / 2, encodings_a, encodings_b) < 0
+    silent = torch.zeros_like(encodings_a)
     assert bound(silent, silent, silent) == pytest.approx(0, abs=1e-6)
 
 
@@ -94,8 +96,8 @@ def test_windows_are_excerpts_of_the_bands():
     torch.manual_seed(0)
     space = PimSpace(4, 4)
     image = torch.rand(2, 3, 72, 72)
-    whole = space.bands(image)
-    for band, part in zip(whole, windows(space.pyramid, image, 8), strict=True):
+    bands = space.bands(image)
+    for band, part in zip(bands, windows(space.pyramid, image, 8), strict=True):
         assert part.shape[-2:] == (24, 24)
         places = band[0, 0].unfold(0, 24, 1).unfold(1, 24, 1) - part[0, 0]
         top, left = divmod(places.abs().amax((2, 3)).argmin().item(), places.shape[1])
@@ -105,11 +107,11 @@ def test_windows_are_excerpts_of_the_bands():
 
 
 def test_clips_are_told_from_photographs(clips, photographs):
-    found, training, held = pairs.sort_out([clips, photographs])
-    assert [clip.name for clip in found] == ["walk_a", "walk_b"] and [
-        len(frames) for frames in found.values()
+    by_clip, training, held_out = pairs.sort_out([clips, photographs])
+    assert [clip.name for clip in by_clip] == ["walk_a", "walk_b"] and [
+        len(frames) for frames in by_clip.values()
     ] == [5, 5]
-    assert len(training) == 5 and [path.name for path in held] == ["crop5.png"]
+    assert len(training) == 5 and [path.name for path in held_out] == ["crop5.png"]
     assert not pairs.is_clip(photographs, [photographs / name for name in ("01.png", "03.png")])
 
 
@@ -119,16 +121,16 @@ def test_draws_depend_on_the_step_alone_and_pairs_are_neighbours(task):
     assert all(map(torch.equal, pairs, task.draw(3))) and not torch.equal(
         pairs.first, task.draw(4).first
     )
-    apart = (pairs.first - pairs.second).abs().mean((1, 2, 3))
-    assert (apart > 0).all() and apart.mean() < 0.5 * (
+    differences = (pairs.first - pairs.second).abs().mean((1, 2, 3))
+    assert (differences > 0).all() and differences.mean() < 0.5 * (
         pairs.first - pairs.first.roll(1, 0)
     ).abs().mean()
 
 
 def test_a_warp_that_does_nothing_gives_the_same_picture(task):
     still = pairs.Warps(task.warps.photographs.files, 40, Options(shift=0, scale=0, rotation=0))
-    first, second = still.pairs(4, np.random.default_rng(0))
-    torch.testing.assert_close(first, second, atol=1e-5, rtol=0)
+    frames, warped = still.pairs(4, np.random.default_rng(0))
+    torch.testing.assert_close(frames, warped, atol=1e-5, rtol=0)
 
 
 def test_encodings_start_with_unit_variance(task):
@@ -156,8 +158,10 @@ def test_what_cannot_be_trained_is_said(clips, photographs, tmp_path):
 def test_training_resumes_and_ships(clips, photographs, tmp_path):
     (tmp_path / "recipe.yaml").write_text(RECIPE)
     data = ("--data", clips, "--data", photographs)
-    whole = run_metamer("train", tmp_path / "recipe.yaml", *data, "--out", tmp_path / "whole")
-    assert whole.returncode == 0, whole.stderr.decode()
+    uninterrupted = run_metamer(
+        "train", tmp_path / "recipe.yaml", *data, "--out", tmp_path / "whole"
+    )
+    assert uninterrupted.returncode == 0, uninterrupted.stderr.decode()
     rows = [
         json.loads(line) for line in (tmp_path / "whole" / "log.jsonl").read_text().splitlines()
     ]
@@ -180,8 +184,8 @@ def test_training_resumes_and_ships(clips, photographs, tmp_path):
         with pytest.raises(KeyboardInterrupt):
             loop.train(settings, [clips, photographs], tmp_path / "cut")
     loop.train(settings, [clips, photographs], tmp_path / "cut", resume=True)
-    ours, theirs = (loop.weights_of(tmp_path / name) for name in ("whole", "cut"))
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)
+    weights, resumed_weights = (loop.weights_of(tmp_path / name) for name in ("whole", "cut"))
+    assert all(torch.equal(weights[name], resumed_weights[name]) for name in weights)
 
     loop.export(tmp_path / "cut", tmp_path / "pim.safetensors")
     image = torch.rand(1, 3, 40, 40)

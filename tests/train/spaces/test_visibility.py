@@ -41,10 +41,10 @@ def labelled(tmp_path_factory, photographs) -> Path:
     folder = tmp_path_factory.mktemp("visibility")
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(labels, "SHARD", CROPS)
-        training, held = find(photographs)
+        training, held_out = find(photographs)
         for paths, count, name in (
             (training, CROPS * VERSIONS, "training"),
-            (held, 12, "held-out"),
+            (held_out, 12, "held-out"),
         ):
             Labels(paths, count, SIDE, 0, folder / task.FOLDER, name)
     assert CROPS <= SHARD  # or the runs below would look for more files
@@ -70,27 +70,31 @@ def test_every_distortion_keeps_the_shape_and_grows_with_strength(rng, otters):
 
 def test_what_is_drawn_depends_on_the_generator_alone(otters):
     image = np.asarray(otters.crop((0, 0, 32, 32)))
-    first, second = (distorted(image, np.random.default_rng(4)) for _ in range(2))
+    version, version_again = (distorted(image, np.random.default_rng(4)) for _ in range(2))
     assert (
-        np.array_equal(first[0], second[0]) and first[1] == second[1] and 0 <= first[1] < len(KINDS)
+        np.array_equal(version[0], version_again[0])
+        and version[1] == version_again[1]
+        and 0 <= version[1] < len(KINDS)
     )
 
 
 def test_labels_are_the_teachers_and_made_once(labelled, photographs, monkeypatch):
     monkeypatch.setattr(labels, "SHARD", CROPS)
     paths = find(photographs)[0]
-    made = sorted((labelled / task.FOLDER).iterdir())
-    stamps = [path.stat().st_mtime_ns for path in made]
-    found = Labels(paths, CROPS * VERSIONS, SIDE, 0, labelled / task.FOLDER, "training")
-    assert [path.stat().st_mtime_ns for path in made] == stamps and len(found) == CROPS * VERSIONS
-    reference, image, distance, kind = found[VERSIONS]
-    assert torch.equal(reference, found[VERSIONS + 1][0]) and reference.shape == image.shape == (
+    label_files = sorted((labelled / task.FOLDER).iterdir())
+    stamps = [path.stat().st_mtime_ns for path in label_files]
+    data = Labels(paths, CROPS * VERSIONS, SIDE, 0, labelled / task.FOLDER, "training")
+    assert [path.stat().st_mtime_ns for path in label_files] == stamps and len(
+        data
+    ) == CROPS * VERSIONS
+    reference, image, distance, kind = data[VERSIONS]
+    assert torch.equal(reference, data[VERSIONS + 1][0]) and reference.shape == image.shape == (
         3,
         SIDE,
         SIDE,
     )
     assert distance.item() == create("cvvdp").loss(reference[None], image[None]).item()
-    assert kind == found.kind[VERSIONS] and (found.distance >= 0).all()
+    assert kind == data.kind[VERSIONS] and (data.distance >= 0).all()
     (photo,) = labels.Crops(labels.Photographs(paths), SIDE, 0)[1][None]
     assert torch.equal(reference, photo)  # crop 1 is not a reduced one
 
@@ -124,9 +128,13 @@ def test_training_through_the_command_learns_resumes_and_ships(run, photographs,
         loop.train(small, [photographs], parts)
     monkeypatch.undo()
     loop.train(small, [photographs], parts, resume=True)
-    ours, theirs = (checkpoints.load(folder / checkpoints.CHECKPOINT) for folder in (parts, run))
+    resumed, uninterrupted = (
+        checkpoints.load(folder / checkpoints.CHECKPOINT) for folder in (parts, run)
+    )
     for kind in ("model", "average"):
-        assert all(torch.equal(value, theirs[kind][name]) for name, value in ours[kind].items())
+        assert all(
+            torch.equal(value, uninterrupted[kind][name]) for name, value in resumed[kind].items()
+        )
 
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     losses = [row["loss"] for row in rows if "loss" in row]
@@ -139,10 +147,10 @@ def test_training_through_the_command_learns_resumes_and_ships(run, photographs,
 
 def test_white_boxes_and_networks_have_one_shape():
     image = torch.rand(2, 3, 32, 48)
-    for ours, theirs in zip(
+    for trained, shipped in zip(
         Detector().pathway(Detector().light(image)[0]), task.white_boxes(image), strict=True
     ):
-        assert ours.shape == theirs.shape
+        assert trained.shape == shipped.shape
 
 
 def test_the_error_of_a_constant_is_one_and_of_the_target_none():
@@ -153,9 +161,9 @@ def test_the_error_of_a_constant_is_one_and_of_the_target_none():
 
 
 def test_detection_errors_are_those_of_probability_and_of_the_logarithm():
-    found = task.detection_errors(torch.tensor([1.0]), torch.tensor([0.0]))
-    assert found["probability"].item() == pytest.approx(0.5, abs=1e-4)
-    assert found["distance"].item() == pytest.approx(np.log((1 + task.VISIBLE) / task.VISIBLE))
+    errors = task.detection_errors(torch.tensor([1.0]), torch.tensor([0.0]))
+    assert errors["probability"].item() == pytest.approx(0.5, abs=1e-4)
+    assert errors["distance"].item() == pytest.approx(np.log((1 + task.VISIBLE) / task.VISIBLE))
 
 
 @pytest.mark.parametrize(
