@@ -24,7 +24,7 @@ def trained(options: DecoderOptions) -> Synthesis:
 
 
 @pytest.fixture
-def given() -> tuple[torch.Tensor, torch.Tensor]:
+def inputs() -> tuple[torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(2)
     latent = torch.randn(2, LATENTS, SIDE, SIDE, generator=generator)
     return latent, torch.tensor([[0, 0.3, 0.7, 0], [1.0, 0, 0, 0]])
