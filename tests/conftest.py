@@ -79,11 +79,11 @@ def inside(*arguments, cwd: Path | None = None, **options) -> subprocess.Complet
     seconds less each time.
     """
     with contextlib.chdir(cwd or Path.cwd()):
-        done = CliRunner().invoke(main, list(map(str, arguments)), **options)
-    if done.exception and not isinstance(done.exception, SystemExit):
-        raise done.exception
+        result = CliRunner().invoke(main, list(map(str, arguments)), **options)
+    if result.exception and not isinstance(result.exception, SystemExit):
+        raise result.exception
     return subprocess.CompletedProcess(
-        arguments, done.exit_code, done.stdout_bytes, done.stderr_bytes
+        arguments, result.exit_code, result.stdout_bytes, result.stderr_bytes
     )
 
 

@@ -49,44 +49,44 @@ def read_pass(decoder: RangeDecoder, tables, indices: list[int]) -> list[int]:
     """FORMAT.md, "A pass"."""
     residuals, escaped = [0] * len(indices), []
     for table in sorted(set(indices)):
-        reach = int(tables.reach[table])
-        if reach < 0:
+        residual_range = int(tables.reach[table])
+        if residual_range < 0:
             continue
         for place in [place for place, index in enumerate(indices) if index == table]:
-            residuals[place] = decoder.symbol(tables.frequency(table)) - reach
-            if residuals[place] > reach:
-                escaped.append((place, reach))
-    for place, reach in escaped:
+            residuals[place] = decoder.symbol(tables.frequency(table)) - residual_range
+            if residuals[place] > residual_range:
+                escaped.append((place, residual_range))
+    for place, residual_range in escaped:
         bits = decoder.uniform(24)
         low = decoder.uniform(1 << bits) if bits else 0
-        value = reach + (1 << bits) + low
+        value = residual_range + (1 << bits) + low
         residuals[place] = -value if decoder.uniform(2) else value
     return residuals
 
 
-def overlay(body: bytes, width: int, height: int, shown: np.ndarray | None) -> np.ndarray:
+def overlay(body: bytes, width: int, height: int, base: np.ndarray | None) -> np.ndarray:
     """FORMAT.md, "Overlays": a tile's pixels (H, W, C), given those that the networks show. body:
     behind the tile's number.
     """
-    form, rest = body[0], body[1:]
+    form, payload = body[0], body[1:]
     if form in (0, 1):
-        return vp8l(rest, width, height, form)[..., : 3 + form]
+        return vp8l(payload, width, height, form)[..., : 3 + form]
     if form == 3:
-        step, levels = rest[0], vp8l(rest[1:], width, height, 0)
-        return np.clip(shown.astype(int) + step * (levels.astype(int) - 128), 0, 255)
+        step, levels = payload[0], vp8l(payload[1:], width, height, 0)
+        return np.clip(base.astype(int) + step * (levels.astype(int) - 128), 0, 255)
     assert form == 2
     length = place = 0
     while True:
-        length |= (rest[place] & 0x7F) << 7 * place
+        length |= (payload[place] & 0x7F) << 7 * place
         place += 1
-        if rest[place - 1] < 0x80:
+        if payload[place - 1] < 0x80:
             break
-    bits = zlib.decompress(rest[place : place + length])
-    levels, result = vp8l(rest[place + length :], width, height, 0), np.array(shown)
-    across = (width + 15) // 16
-    for block in range(across * ((height + 15) // 16)):
+    bits = zlib.decompress(payload[place : place + length])
+    levels, result = vp8l(payload[place + length :], width, height, 0), np.array(base)
+    columns = (width + 15) // 16
+    for block in range(columns * ((height + 15) // 16)):
         if bits[block // 8] >> 7 - block % 8 & 1:
-            top, left = block // across * 16, block % across * 16
+            top, left = block // columns * 16, block % columns * 16
             result[top : top + 16, left : left + 16] = levels[top : top + 16, left : left + 16]
     return result
 

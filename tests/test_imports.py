@@ -61,27 +61,27 @@ def module_name(path: Path) -> str:
 
 def local(name: str) -> str:
     """The same of a name that is imported."""
-    rest = name.removeprefix("metamer.")
-    return rest if rest.partition(".")[0] in ROOMS_BELOW else name
+    relative_name = name.removeprefix("metamer.")
+    return relative_name if relative_name.partition(".")[0] in ROOMS_BELOW else name
 
 
-def imported_modules(path: Path, known: set[str]) -> set[str]:
+def imported_modules(path: Path, project_modules: set[str]) -> set[str]:
     """The modules of this repository that a file imports, whether at its top or when called."""
-    found = set()
+    imported = set()
     for node in ast.walk(ast.parse(path.read_text())):
         if isinstance(node, ast.Import):
-            found |= {local(alias.name) for alias in node.names}
+            imported |= {local(alias.name) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
             names = {local(f"{node.module}.{alias.name}") for alias in node.names}
-            found |= names & known or {local(node.module)}
-    return (found & known) - {module_name(path)}
+            imported |= names & project_modules or {local(node.module)}
+    return (imported & project_modules) - {module_name(path)}
 
 
 def import_graph(packages: Iterable[str]) -> dict[str, set[str]]:
     """Module → the modules that it imports, of all files of these packages."""
     paths = [path for package in packages for path in files(package)]
-    known = {module_name(path) for path in paths}
-    return {module_name(path): imported_modules(path, known) for path in paths}
+    project_modules = {module_name(path) for path in paths}
+    return {module_name(path): imported_modules(path, project_modules) for path in paths}
 
 
 def test_no_module_imports_itself_by_way_of_others():
@@ -94,17 +94,19 @@ def test_no_module_imports_itself_by_way_of_others():
 @pytest.mark.parametrize("package", ROOMS)
 def test_rooms_import_those_below_them(package):
     order = {room: place for place, room in enumerate(ROOMS[package])}
-    for name, others in import_graph((package,)).items():
+    for name, imported in import_graph((package,)).items():
         if (room := name.split(".")[1:2]) and room[0] in order:
             above = {
-                other
-                for other in others
-                if order.get(other.split(".")[1] if "." in other else "", -1) > order[room[0]]
+                module
+                for module in imported
+                if order.get(module.split(".")[1] if "." in module else "", -1) > order[room[0]]
             }
             assert not above, f"{name} imports {above}"
         else:
             assert not {
-                other for other in others if other.split(".")[1:2] and other.split(".")[1] in order
+                module
+                for module in imported
+                if module.split(".")[1:2] and module.split(".")[1] in order
             }, name
 
 
@@ -131,12 +133,12 @@ def test_rooms_and_files_of_the_codec_import_those_below_them():
     assert set(CODEC) == {
         path.stem for path in (ROOT / "codec").iterdir() if path.suffix == ".py" or path.is_dir()
     } - {"__init__", "__pycache__", "weights"}
-    for name, others in import_graph(("codec",)).items():
+    for name, imported in import_graph(("codec",)).items():
         if name == "codec":
-            assert not others
+            assert not imported
             continue
         place = CODEC.index(name.split(".")[1])
-        above = {other for other in others if CODEC.index(other.split(".")[1]) > place}
+        above = {module for module in imported if CODEC.index(module.split(".")[1]) > place}
         assert not above, f"{name} imports {above}"
 
 
@@ -157,12 +159,12 @@ def test_folders_import_one_way():
     """At their top or when called: what a lower folder needs of a higher one it finds by entry
     point.
     """
-    for name, others in import_graph(ROOMS_BELOW).items():
+    for name, imported in import_graph(ROOMS_BELOW).items():
         folder = name.partition(".")[0]
         above = {
-            other
-            for other in others
-            if other.partition(".")[0] not in (folder, *ROOMS_BELOW[folder])
+            module
+            for module in imported
+            if module.partition(".")[0] not in (folder, *ROOMS_BELOW[folder])
         }
         assert not above, f"{name} imports {above}"
 

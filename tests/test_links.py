@@ -35,7 +35,7 @@ def broken(document: Path) -> list[str]:
     """
     folder = ROOT / "research" if document.parent.name == "templates" else document.parent
     text = CODE.sub("", document.read_text())
-    targets = [first or second for first, second in LINK.findall(text)]
+    targets = [inline or referenced for inline, referenced in LINK.findall(text)]
     relative = [target for target in targets if not re.match(r"[a-z]+:|#|\{\{", target)]
     return [
         target for target in relative if not (folder / unquote(target.partition("#")[0])).exists()

@@ -39,18 +39,18 @@ def test_known_good_versions_are_of_what_is_required():
         for requirement in group
     }
     lines = (ROOT / "packaging" / "known-good.txt").read_text().splitlines()
-    known = {line.partition("==")[0] for line in lines if not line.startswith("#")}
-    assert known == required - {project["name"]}
+    pinned = {line.partition("==")[0] for line in lines if not line.startswith("#")}
+    assert pinned == required - {project["name"]}
 
 
 def test_the_manual_is_in_step():
-    done = subprocess.run(
+    completed = subprocess.run(
         [sys.executable, "-P", PACKAGING / "manual.py"],
         capture_output=True,
         cwd=ROOT,
         env=os.environ | {"PYTHONPATH": str(ROOT)},
     )
-    assert done.stdout == (PACKAGING / "metamer.1").read_bytes(), (
+    assert completed.stdout == (PACKAGING / "metamer.1").read_bytes(), (
         "python packaging/manual.py > packaging/metamer.1"
     )
 
@@ -162,8 +162,8 @@ def wheel(tmp_path_factory):
         capture_output=True,
         cwd=folder,
     )
-    (found,) = folder.glob("*.whl")
-    return found
+    (path,) = folder.glob("*.whl")
+    return path
 
 
 def test_the_wheel_holds_what_it_should(wheel):

@@ -46,16 +46,16 @@ class Harness:
         """parent: the good file that ``data`` is damaged from."""
         if self._kept is not None and len(data) <= LONGEST:
             self._kept[: 4 + len(data)] = len(data).to_bytes(4, "little") + data
-        begin, deep = time.perf_counter(), self.reached["networks"]
+        start, deep = time.perf_counter(), self.reached["networks"]
         self.reached["inputs"] += 1
         self.reached["damaged, checksums as they were"] += parent is not None and data != parent
         try:
             pixels = self.check(data, parent)
-            seconds, limit = time.perf_counter() - begin, SECONDS + SECONDS_A_PIXEL * pixels
+            seconds, limit = time.perf_counter() - start, SECONDS + SECONDS_A_PIXEL * pixels
             if seconds > limit:  # others may have had the core meanwhile
-                again = time.process_time()
+                cpu_start = time.process_time()
                 self.check(data, parent)
-                seconds = time.process_time() - again
+                seconds = time.process_time() - cpu_start
             self._note(seconds, data, self.reached["networks"] > deep)
             if seconds > limit:
                 raise TimeoutError(f"{seconds:.1f} s for {pixels} pixels")
@@ -109,8 +109,8 @@ def warm(target: Harness, files: list[bytes]) -> int:
     target.reached.clear()
     target.longest, target.longest_without, target.started = (0.0, b""), 0.0, time.perf_counter()
     with open("/proc/self/statm") as status:
-        taken = int(status.read().split()[0]) * resource.getpagesize()
+        used = int(status.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(
-        resource.RLIMIT_AS, (taken + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1])
+        resource.RLIMIT_AS, (used + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1])
     )
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -42,22 +42,22 @@ def seeds() -> list[bytes]:
     """The small ones among the odd files, and a tiny picture in every format and mode that Pillow
     writes it in.
     """
-    found = [data for odd in ODD if (data := odd.make()) is not None and len(data) <= LARGEST]
-    whole = {
+    contents = [data for odd in ODD if (data := odd.make()) is not None and len(data) <= LARGEST]
+    metadata = {
         "exif": b"Exif\0\0" + crafting.exif(6),
         "icc_profile": crafting.DISPLAY_P3,
         "xmp": outputs.PACKETS[1],
     }
     for name in FORMATS:
         for mode in ("1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"):
-            for options in ({}, {key: whole[key] for key in ("exif", "icc_profile")}, whole):
+            for options in ({}, {key: metadata[key] for key in ("exif", "icc_profile")}, metadata):
                 buffer = io.BytesIO()
                 with contextlib.suppress(Exception):  # not of this mode, or not written at all
                     outputs.PICTURES["RGBA" if mode.endswith("A") else "RGB"].convert(mode).save(
                         buffer, name, **options
                     )
-                    found.append(buffer.getvalue())
-    return sorted(set(found))
+                    contents.append(buffer.getvalue())
+    return sorted(set(contents))
 
 
 def mutate(data: bytes, rng: random.Random) -> tuple[bytes, None]:
@@ -112,13 +112,13 @@ def _chunks(data: bytes, rng: random.Random) -> bytes:
         place += 12 + length
     if not parts:
         return mutation.damage(data, rng)
-    which = rng.randrange(len(parts))
-    name, body = parts[which]
+    chunk = rng.randrange(len(parts))
+    name, body = parts[chunk]
     match rng.randrange(7):
         case 0 | 1 if body:
-            parts[which] = name, mutation.damage(body, rng)
+            parts[chunk] = name, mutation.damage(body, rng)
         case 2:
-            parts[which] = (
+            parts[chunk] = (
                 rng.choice(
                     (
                         b"tRNS",
@@ -144,7 +144,7 @@ def _chunks(data: bytes, rng: random.Random) -> bytes:
         case 3:
             parts.insert(rng.randrange(len(parts) + 1), (name, body))
         case 4:
-            del parts[which]
+            del parts[chunk]
         case 5:
             with contextlib.suppress(zlib.error):
                 raw = zlib.decompress(b"".join(body for name, body in parts if name == b"IDAT"))
@@ -188,15 +188,15 @@ class Target(Harness):
         }
         try:
             with self._listening():
-                taken = load_picture(io.BytesIO(data), max_pixels=PIXELS, **options)
+                loaded = load_picture(io.BytesIO(data), max_pixels=PIXELS, **options)
         except ImageError as problem:
             if "\n" in str(problem).strip() or not str(problem):
                 raise SilentError("a reason of several lines, or none") from None
             self.reached["refused"] += 1
             return 0
         self.reached["taken"] += 1
-        self._sound(taken, options)
-        return taken.image.width * taken.image.height
+        self._sound(loaded, options)
+        return loaded.image.width * loaded.image.height
 
     @contextlib.contextmanager
     def _listening(self):
@@ -212,8 +212,8 @@ class Target(Harness):
         self.reached["a library spoke"] += end > self._heard
         self._heard = end
 
-    def _sound(self, taken: Picture, options: dict) -> None:
-        image, alpha = taken.image, taken.transparency
+    def _sound(self, loaded: Picture, options: dict) -> None:
+        image, alpha = loaded.image, loaded.transparency
         if image.mode not in ("L", "RGB") or image.width * image.height > PIXELS or image.info:
             raise SilentError("a picture of no kind that is coded")
         np.asarray(image)
@@ -221,12 +221,12 @@ class Target(Harness):
             self.reached["with transparency"] += 1
             if alpha.mode != "L" or alpha.size != image.size:
                 raise SilentError("transparency of another size")
-        if taken.exif and (upright(taken.exif) != taken.exif or options["strip"]):
+        if loaded.exif and (upright(loaded.exif) != loaded.exif or options["strip"]):
             raise SilentError(
                 "EXIF of a picture that does not stand upright, or that was to be stripped"
             )
-        self.reached["with EXIF"] += bool(taken.exif)
-        self.reached["with a profile"] += bool(taken.icc)
-        self.reached["grey"] += taken.grey
+        self.reached["with EXIF"] += bool(loaded.exif)
+        self.reached["with a profile"] += bool(loaded.icc)
+        self.reached["grey"] += loaded.grey
         if alpha is None:
-            extra_sections(taken)
+            extra_sections(loaded)

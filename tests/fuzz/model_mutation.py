@@ -98,8 +98,8 @@ def _context(index: int) -> bytes:
     them, or the others.
     """
     group, parity = divmod(index, 2)
-    known = sum(GROUPS[:group]) + parity * GROUPS[group]
-    channels, targets = FEATURES + LEVELS + known, GROUPS[group]
+    decoded = sum(GROUPS[:group]) + parity * GROUPS[group]
+    channels, targets = FEATURES + LEVELS + decoded, GROUPS[group]
     count = [
         node("Shape", ["context"], ["side"], start=1, end=3),
         node("Gather", ["side", "first"], ["h"], axis=0),
@@ -227,17 +227,17 @@ def _synthesis(slider: bool = False) -> bytes:
 
 
 def model_members() -> dict[str, bytes]:
-    each = (QUALITIES, LATENTS)
+    shape = (QUALITIES, LATENTS)
     arrays = {
         "frequencies": np.array([1 << 21] * 8 + [1 << 23] * 2, np.uint32),
         "reach": np.array([3, 0, -1], np.int32),
         "hyper_index": np.zeros((QUALITIES, HYPER), np.uint8),
-        "scale_offset": np.zeros(each, np.int16),
-        "mean_factor": np.full(each, 4000, np.int32),
-        "known_factor": np.full(each, 4000, np.int32),
+        "scale_offset": np.zeros(shape, np.int16),
+        "mean_factor": np.full(shape, 4000, np.int32),
+        "known_factor": np.full(shape, 4000, np.int32),
         "planes": np.full((QUALITIES, LEVELS), 32, np.uint8),
-        "step": np.full(each, 0.1, np.float32),
-        "encoder_gain": np.full(each, 10, np.float32),
+        "step": np.full(shape, 0.1, np.float32),
+        "encoder_gain": np.full(shape, 10, np.float32),
         "level_weights": np.full((QUALITIES, LEVELS), 0.5, np.float32),
         "grey": np.array([1, 0, 1, 0, 1], np.uint8),
     }
@@ -282,7 +282,7 @@ def mutate(members: dict[str, bytes], rng: random.Random) -> bytes:
     members = dict(members)
     for _ in range(rng.choice((1, 1, 1, 2, 3))):
         name = rng.choice(
-            [each for each in members for _ in range(3 if each.endswith(".onnx") else 1)]
+            [member for member in members for _ in range(3 if member.endswith(".onnx") else 1)]
             or ["model.json"]
         )
         data = members.get(name, b"")
@@ -296,19 +296,19 @@ def mutate(members: dict[str, bytes], rng: random.Random) -> bytes:
             members[name] = _array(data, rng)
         else:
             members[name] = _card(data, rng)
-    whole = written(
+    archive = written(
         members, rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
     )
-    return _zip(whole, rng) if rng.random() < 0.15 else whole
+    return _zip(archive, rng) if rng.random() < 0.15 else archive
 
 
 def _members(members: dict[str, bytes], name: str, rng: random.Random) -> None:
-    other = rng.choice(list(members) or [name])
+    source = rng.choice(list(members) or [name])
     match rng.randrange(3):
         case 0:
             members.pop(name, None)
         case 1:
-            members[name] = members.get(other, b"")
+            members[name] = members.get(source, b"")
         case 2:
             members[rng.choice(("../evil", "/etc/evil", "a" * 999, "model.json\0", "x.py"))] = (
                 rng.randbytes(9)
@@ -491,10 +491,10 @@ def _anything(fields: Fields, rng: random.Random) -> None:
         case 3:
             fields[place] = (rng.choice((number, number + 1, 13, 14)), 0, rng.choice(VALUES))
         case _:
-            other = rng.choice(VALUES) if isinstance(value, int) else damage(value, rng)
+            replacement = rng.choice(VALUES) if isinstance(value, int) else damage(value, rng)
             if isinstance(value, bytes) and rng.random() < 0.7:
-                other = _changed(value, _anything, rng)
-            fields[place] = (number, kind, other)
+                replacement = _changed(value, _anything, rng)
+            fields[place] = (number, kind, replacement)
 
 
 def _operator(graph: Fields, rng: random.Random) -> None:
@@ -510,14 +510,16 @@ def _operator(graph: Fields, rng: random.Random) -> None:
 
 def _wiring(graph: Fields, rng: random.Random) -> None:
     """Inputs and outputs of a node, by names that others of the same graph have."""
-    some = rng.sample(graph, min(4, len(graph)))
-    others = [value for number, _, value in some if number == NODE and isinstance(value, bytes)]
+    chosen_fields = rng.sample(graph, min(4, len(graph)))
+    nodes = [
+        value for number, _, value in chosen_fields if number == NODE and isinstance(value, bytes)
+    ]
     names = [b"latent", b"weights", b"weight", b"image"]
-    for other in others:
+    for attached in nodes:
         with contextlib.suppress(IndexError, ValueError):
             names += [
                 value
-                for number, _, value in _parsed(other)
+                for number, _, value in _parsed(attached)
                 if number in (1, 2) and isinstance(value, bytes)
             ]
 
@@ -574,10 +576,10 @@ def _more(graph: Fields, rng: random.Random) -> None:
     source = rng.choice(("latent", "context", "hyper", "image", "weight"))
     for index in range(rng.choice((1, 5, 50))):
         options = {"axis": rng.choice((0, 1, 2, 3))} if rng.random() < 0.7 else {}
-        made = node(
+        extra = node(
             rng.choice(("Concat", "MatMul", "Add")), [source, source], [f"grown{index}"], **options
         )
-        graph.insert(index, (NODE, 2, made))
+        graph.insert(index, (NODE, 2, extra))
         source = f"grown{index}"
 
 

@@ -80,7 +80,7 @@ class Target:
 
     def __call__(self, data: bytes, kind: str) -> None:
         """kind: `model` or `decoder`, or `graph` for one that lies in no file."""
-        begin, deep = time.perf_counter(), self.reached["through the networks"]
+        start, deep = time.perf_counter(), self.reached["through the networks"]
         self.reached["inputs"] += 1
         self.reached[f"{kind} files"] += 1
         self._number += kind != "graph"
@@ -90,13 +90,13 @@ class Target:
             if kind != "graph":
                 path.write_bytes(data)
             self._check(path, kind, data)
-            seconds = time.perf_counter() - begin
+            seconds = time.perf_counter() - start
             self.longest = max(self.longest, (seconds, data))
             limit = DEEP_SECONDS if self.reached["through the networks"] > deep else SECONDS
             if seconds > limit:  # others may have had the core meanwhile
-                again = time.process_time()
+                cpu_start = time.process_time()
                 self._check(path, kind, data)
-                if (seconds := time.process_time() - again) > limit:
+                if (seconds := time.process_time() - cpu_start) > limit:
                     raise TimeoutError(f"{seconds:.1f} s")
         except Exception as problem:
             last = traceback.extract_tb(problem.__traceback__)[-1]
@@ -217,8 +217,8 @@ def warm(target: Target) -> int:
     target.share, target.started, target.longest = share, time.perf_counter(), (0.0, b"")
     target.reached.clear()
     with open("/proc/self/statm") as status:
-        taken = int(status.read().split()[0]) * resource.getpagesize()
+        used = int(status.read().split()[0]) * resource.getpagesize()
     resource.setrlimit(
-        resource.RLIMIT_AS, (taken + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1])
+        resource.RLIMIT_AS, (used + MEMORY, resource.getrlimit(resource.RLIMIT_AS)[1])
     )
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

@@ -121,9 +121,11 @@ def seeds() -> list[bytes]:
     """The smallest conformance streams, and the smallest of all with everything that a file may
     hold, in every form.
     """
-    found = [path.read_bytes() for name in NAMES for path in sorted(STREAMS.glob(f"*-{name}.mtm"))]
-    header, picture = unpack(found[0])
-    more = [
+    streams = [
+        path.read_bytes() for name in NAMES for path in sorted(STREAMS.glob(f"*-{name}.mtm"))
+    ]
+    header, picture = unpack(streams[0])
+    metadata = [
         Section(kind, packing.pack_metadata(body))
         for kind, body in (
             (Kind.ICC, bytes(128) + b"acsp"),
@@ -133,13 +135,15 @@ def seeds() -> list[bytes]:
     ]
     for tiled, turned in itertools.product((False, True), repeat=2):
         body = TILE_NUMBER.pack(0) * tiled + TURN * turned + picture[0].body
-        whole = replace(header, tiled=tiled, turned=turned)
-        found.append(
-            pack(whole, [Section(Kind.PICTURE, body), *more, Section(ANCILLARY, b"unknown")])
+        pieced = replace(header, tiled=tiled, turned=turned)
+        streams.append(
+            pack(pieced, [Section(Kind.PICTURE, body), *metadata, Section(ANCILLARY, b"unknown")])
         )
-    alpha = next(data for data in found if len(unpack(data)[1]) == 2 and not unpack(data)[0].tiled)
-    whole, sections = unpack(alpha)
-    return [*found, pack(whole, [*sections, *more])]
+    alpha = next(
+        data for data in streams if len(unpack(data)[1]) == 2 and not unpack(data)[0].tiled
+    )
+    pieced, sections = unpack(alpha)
+    return [*streams, pack(pieced, [*sections, *metadata])]
 
 
 def read(data: bytes) -> Draft:
@@ -198,7 +202,7 @@ def damage(data: bytes, rng: random.Random) -> bytes:
                 changed[place:place] = bytes([rng.choice(BYTES)]) * length
             case 5:
                 changed[place:place] = changed[
-                    (other := rng.randrange(len(changed) + 1)) : other + length
+                    (target := rng.randrange(len(changed) + 1)) : target + length
                 ]
             case 6:
                 del changed[place:]
@@ -237,14 +241,14 @@ def _order(draft: Draft, rng: random.Random) -> None:
     parts = draft.parts
     if not parts:
         return
-    place, other = rng.randrange(len(parts)), rng.randrange(len(parts))
+    place, source = rng.randrange(len(parts)), rng.randrange(len(parts))
     match rng.randrange(6):
         case 0:
             del parts[place]
         case 1:
-            parts.insert(place, replace(parts[other]))
+            parts.insert(place, replace(parts[source]))
         case 2:
-            parts[place], parts[other] = parts[other], parts[place]
+            parts[place], parts[source] = parts[source], parts[place]
         case 3:
             parts[place].first = rng.choice(KINDS) | parts[place].first & LAST
         case 4:
@@ -273,9 +277,9 @@ def _body(draft: Draft, rng: random.Random) -> None:
     kind = part.first & ~LAST
     if kind == Kind.PICTURE:
         tiled, turned = bool(draft.flags & TILED), bool(draft.flags & TURNED)
-        begin = TILE_NUMBER.size * tiled
-        end = begin + colour_axes.BYTES * turned
-        number, turn, words = part.body[:begin], part.body[begin:end], part.body[end:]
+        turn_start = TILE_NUMBER.size * tiled
+        end = turn_start + colour_axes.BYTES * turned
+        number, turn, words = part.body[:turn_start], part.body[turn_start:end], part.body[end:]
         if tiled and rng.random() < 0.4:
             number = TILE_NUMBER.pack(rng.choice((0, 1, 2, 3, 255, 4095, 65535)))
         elif turned and rng.random() < 0.3:
@@ -295,11 +299,11 @@ def _body(draft: Draft, rng: random.Random) -> None:
     elif kind in (Kind.ICC, Kind.EXIF, Kind.XMP):
         part.body = _metadata(part.body, rng)
     elif kind == Kind.OVERLAY:
-        begin = TILE_NUMBER.size * bool(draft.flags & TILED)
-        number = part.body[:begin]
+        turn_start = TILE_NUMBER.size * bool(draft.flags & TILED)
+        number = part.body[:turn_start]
         if number and rng.random() < 0.2:
             number = TILE_NUMBER.pack(rng.choice((0, 1, 2, 255, 65535)))
-        part.body = number + _overlay(part.body[begin:], rng)
+        part.body = number + _overlay(part.body[turn_start:], rng)
     else:
         part.body = damage(part.body, rng)
 
@@ -428,9 +432,9 @@ def _form(draft: Draft, rng: random.Random) -> None:
             place = TILE_NUMBER.size * bool(draft.flags & TILED)
             for part in draft.parts:
                 if part.first & ~LAST == Kind.PICTURE:
-                    rest = part.body[place:]
+                    remainder = part.body[place:]
                     part.body = part.body[:place] + (
-                        TURN + rest if draft.flags & TURNED else rest[colour_axes.BYTES :]
+                        TURN + remainder if draft.flags & TURNED else remainder[colour_axes.BYTES :]
                     )
         case 3:
             draft.flags ^= GREY

@@ -110,9 +110,15 @@ class Said:
 
 def read(data: bytes) -> Said:
     """The inverse of `Said.written`, of any bytes."""
-    format, mode, first, second, _ = _HEAD.unpack_from(data.ljust(_HEAD.size, b"\0"))
+    format, mode, exif_length, icc_length, _ = _HEAD.unpack_from(data.ljust(_HEAD.size, b"\0"))
     body = data[_HEAD.size :]
-    return Said(format, mode, body[:first], body[first : first + second], body[first + second :])
+    return Said(
+        format,
+        mode,
+        body[:exif_length],
+        body[exif_length : exif_length + icc_length],
+        body[exif_length + icc_length :],
+    )
 
 
 def seeds() -> list[bytes]:
@@ -125,41 +131,41 @@ def seeds() -> list[bytes]:
         {0x829A: 0.01, 0x8827: 100},
         {1: "N"},
     )
-    whole = camera.tobytes().removeprefix(exif.PREFIX), crafting.exif(6), crafting.exif(8, ">")
+    blocks = camera.tobytes().removeprefix(exif.PREFIX), crafting.exif(6), crafting.exif(8, ">")
     places = [(format, mode) for format in range(len(FORMATS)) for mode in range(len(PICTURES))]
-    found = [
+    cases = [
         Said(
             format,
             mode,
-            rng.choice(whole),
+            rng.choice(blocks),
             rng.choice(PROFILES) if mode == format % 4 else b"",
             rng.choice(PACKETS),
         )
         for format, mode in places
     ]
-    return [said.written() for said in found]
+    return [case.written() for case in cases]
 
 
 def mutate(data: bytes, rng: random.Random) -> tuple[bytes, None]:
     """One to three of the things that a file says, said otherwise."""
-    said = read(data)
+    case = read(data)
     for _ in range(rng.choice((1, 1, 2, 3))):
         match rng.randrange(8):
             case 0:
-                said = replace(said, format=rng.randrange(len(FORMATS)))
+                case = replace(case, format=rng.randrange(len(FORMATS)))
             case 1:
-                said = replace(said, mode=rng.randrange(len(PICTURES)) | rng.choice((0, 0, 0, 128)))
+                case = replace(case, mode=rng.randrange(len(PICTURES)) | rng.choice((0, 0, 0, 128)))
             case 2 | 3 | 4:
-                said = replace(said, exif=_exif(said.exif, rng))
+                case = replace(case, exif=_exif(case.exif, rng))
             case 5:
-                said = replace(said, icc=_profile(said.icc, rng))
+                case = replace(case, icc=_profile(case.icc, rng))
             case 6:
-                said = replace(said, xmp=_packet(said.xmp, rng))
+                case = replace(case, xmp=_packet(case.xmp, rng))
             case 7:
-                said = replace(said, exif=_directories(rng))
-    if FORMATS[said.format % len(FORMATS)] in CONVERTED and rng.random() < 0.9:
-        said = replace(said, icc=b"")
-    return said.written(), None
+                case = replace(case, exif=_directories(rng))
+    if FORMATS[case.format % len(FORMATS)] in CONVERTED and rng.random() < 0.9:
+        case = replace(case, icc=b"")
+    return case.written(), None
 
 
 def _exif(data: bytes, rng: random.Random) -> bytes:
@@ -255,23 +261,23 @@ class Target(Harness):
         self._plain: dict[tuple[str, str], Image.Image] = {}
 
     def check(self, data: bytes, parent: bytes | None) -> int:
-        said = read(data)
+        case = read(data)
         suffix, (mode, picture) = (
-            FORMATS[said.format % len(FORMATS)],
-            list(PICTURES.items())[(said.mode & 127) % len(PICTURES)],
+            FORMATS[case.format % len(FORMATS)],
+            list(PICTURES.items())[(case.mode & 127) % len(PICTURES)],
         )
-        given = picture.copy()
-        given.info = {"exif": said.exif, "icc_profile": said.icc, "xmp": said.xmp}
+        source = picture.copy()
+        source.info = {"exif": case.exif, "icc_profile": case.icc, "xmp": case.xmp}
         try:
-            back = self._written(given, suffix, bool(said.mode & 128))
+            reopened = self._written(source, suffix, bool(case.mode & 128))
         except ImageError:
             self.reached[f"{suffix[1:]} refused"] += 1
             return 0
         self.reached[f"{suffix[1:]} written"] += 1
         if (suffix, mode) not in self._plain:
             self._plain[suffix, mode] = self._written(picture, suffix, False)
-        self._compare(back, self._plain[suffix, mode], said, picture)
-        self._told(back, said)
+        self._compare(reopened, self._plain[suffix, mode], case, picture)
+        self._told(reopened, case)
         return 0
 
     def _written(self, picture: Image.Image, suffix: str, strip: bool) -> Image.Image:
@@ -280,50 +286,52 @@ class Target(Harness):
         with warnings.catch_warnings():
             if suffix == ".tif":
                 warnings.simplefilter("error")
-            back = Image.open(io.BytesIO(data))
-            back.load()
+            reopened = Image.open(io.BytesIO(data))
+            reopened.load()
             if suffix == ".tif":
-                found = back.getexif()
-                self.reached["directories in a TIFF"] += bool(found.get_ifd(exif.EXIF_DIRECTORY))
-                found.get_ifd(exif.GPS_DIRECTORY)
-        return back
+                tags = reopened.getexif()
+                self.reached["directories in a TIFF"] += bool(tags.get_ifd(exif.EXIF_DIRECTORY))
+                tags.get_ifd(exif.GPS_DIRECTORY)
+        return reopened
 
     def _compare(
-        self, back: Image.Image, plain: Image.Image, said: Said, picture: Image.Image
+        self, reopened: Image.Image, plain: Image.Image, case: Said, picture: Image.Image
     ) -> None:
         if (
-            back.mode != plain.mode
-            or back.size != picture.size
-            or getattr(back, "n_frames", 1) != 1
+            reopened.mode != plain.mode
+            or reopened.size != picture.size
+            or getattr(reopened, "n_frames", 1) != 1
         ):
             raise SilentError("a picture of another kind or size")
-        if back.tobytes() == plain.tobytes():
+        if reopened.tobytes() == plain.tobytes():
             return
-        if back.info.get("icc_profile") or not profile_suits(said.icc, picture.mode):
+        if reopened.info.get("icc_profile") or not profile_suits(case.icc, picture.mode):
             raise SilentError("other pixels")
         self.reached["colours converted"] += 1
         grey = picture.mode[0] == "L"
         converted = conversion.to_srgb(
-            plain.getchannel(0) if grey else plain.convert("RGB"), said.icc
+            plain.getchannel(0) if grey else plain.convert("RGB"), case.icc
         )
         alpha = (
             plain.mode.endswith("A")
-            and back.getchannel("A").tobytes() != plain.getchannel("A").tobytes()
+            and reopened.getchannel("A").tobytes() != plain.getchannel("A").tobytes()
         )
-        if alpha or back.convert("RGB").tobytes() != converted.convert("RGB").tobytes():
+        if alpha or reopened.convert("RGB").tobytes() != converted.convert("RGB").tobytes():
             raise SilentError("colours converted otherwise, or another transparency")
 
-    def _told(self, back: Image.Image, said: Said) -> None:
-        held, packet = back.info.get("exif", b""), back.info.get("xmp", b"")
-        if back.info.get("icc_profile") and not profile_suits(back.info["icc_profile"], back.mode):
+    def _told(self, reopened: Image.Image, case: Said) -> None:
+        exif_data, packet = reopened.info.get("exif", b""), reopened.info.get("xmp", b"")
+        if reopened.info.get("icc_profile") and not profile_suits(
+            reopened.info["icc_profile"], reopened.mode
+        ):
             raise SilentError("a profile of other pictures")
-        self.reached["EXIF carried"] += bool(held)
+        self.reached["EXIF carried"] += bool(exif_data)
         self.reached["XMP carried"] += bool(packet)
-        self.reached["profiles carried"] += bool(back.info.get("icc_profile"))
-        if said.mode & 128 and (held or packet):
+        self.reached["profiles carried"] += bool(reopened.info.get("icc_profile"))
+        if case.mode & 128 and (exif_data or packet):
             raise SilentError("what was to be stripped")
         if (
-            exif.orientation(held.removeprefix(exif.PREFIX)) not in (None, 1)
-            or back.getexif().get(exif.ORIENTATION, 1) != 1
+            exif.orientation(exif_data.removeprefix(exif.PREFIX)) not in (None, 1)
+            or reopened.getexif().get(exif.ORIENTATION, 1) != 1
         ):
             raise SilentError("an output that stands otherwise than its picture")

@@ -47,37 +47,37 @@ class Target(Harness):
     def check(self, data: bytes, parent: bytes | None) -> int:
         try:
             header, sections = container.unpack(data)
-            whole = True
+            undamaged = True
         except StreamError:
-            whole = False
+            undamaged = False
             try:
                 header, sections, damage = scan_sections(data)
             except StreamError:
                 return 0
             if not (damage or salvage.report_disorder(header, sections)):
                 raise SilentError("salvage finds nothing wrong with what is refused") from None
-        self.reached["accepted" if whole else "salvageable"] += 1
-        if whole:
+        self.reached["accepted" if undamaged else "salvageable"] += 1
+        if undamaged:
             self._one_form(data, header, sections, parent)
         try:
             limits.check_stream_size(header, len(data), None)
             picture = (
                 coded_picture.parse_tiles(header, sections)
-                if whole
+                if undamaged
                 else salvage.salvage_tiles(header, sections)
             )
         except MetamerError:
             return 0
         self.reached["pictures"] += 1
-        pixels, drawn = header.width * header.height, zlib.crc32(data)
-        if drawn % COSTLY == 0:
+        pixels, chance = header.width * header.height, zlib.crc32(data)
+        if chance % COSTLY == 0:
             self._words(picture.payloads[0] or b"")
             self._alpha(header, sections)
         self._metadata(sections)
-        if (drawn >> 8) / (1 << 24) < self.share * min(1.0, UNIT / pixels):
+        if (chance >> 8) / (1 << 24) < self.share * min(1.0, UNIT / pixels):
             self.reached["networks"] += 1
             self.reached["networks, colours turned"] += header.turned
-            self._public(data, header, whole)
+            self._public(data, header, undamaged)
         return pixels
 
     def _one_form(
@@ -89,8 +89,8 @@ class Target(Harness):
                 raise SilentError("a damaged file is accepted")
             # nothing in a file counts them
             self.reached["whole sections lost or repeated, and accepted"] += 1
-        again = container.pack(header, sections)
-        if again != data and container.version(again) == container.version(data):
+        repacked = container.pack(header, sections)
+        if repacked != data and container.version(repacked) == container.version(data):
             raise SilentError("two files hold the same")
 
     def _words(self, payload: bytes) -> None:
@@ -116,14 +116,14 @@ class Target(Harness):
 
     def _metadata(self, sections: list[Section]) -> None:
         try:
-            found = pillow_info(sections)
-            self.reached["metadata unpacked"] += bool(found)
-            if any(len(value) > packing.LIMIT for value in found.values()):
+            info = pillow_info(sections)
+            self.reached["metadata unpacked"] += bool(info)
+            if any(len(value) > packing.LIMIT for value in info.values()):
                 raise SilentError("more metadata than the limit")
         except StreamError:
             self.reached["metadata refused"] += 1
 
-    def _public(self, data: bytes, header: Header, whole: bool) -> None:
+    def _public(self, data: bytes, header: Header, undamaged: bool) -> None:
         """The functions that people call."""
         choice = zlib.adler32(data)
         x, y = choice % header.width, choice // 7 % header.height
@@ -139,7 +139,7 @@ class Target(Harness):
         try:
             metamer.info(data)
             picture = metamer.decode(data, threads=1, **options)
-            if not whole or picture.size != size:
+            if not undamaged or picture.size != size:
                 raise SilentError("a picture of what is refused, or of another size")
             self.reached["decoded"] += 1
         except MetamerError:

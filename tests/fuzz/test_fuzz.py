@@ -31,7 +31,7 @@ def run(inputs: int, share: float, seed: int) -> Target:
 def test_nothing_but_refusals():
     target = run(600, 0.1, 1)
     assert not target.failures, "\n".join(trace for _, trace in target.failures.values())
-    some = (
+    required = (
         "accepted",
         "salvageable",
         "damaged, checksums as they were",
@@ -45,7 +45,7 @@ def test_nothing_but_refusals():
         "metadata unpacked",
         "metadata refused",
     )
-    assert min(target.reached[name] for name in some) > 0
+    assert min(target.reached[name] for name in required) > 0
 
 
 def careless(data: bytes, place: int) -> tuple[Section, bool, int]:
@@ -57,7 +57,7 @@ def careless(data: bytes, place: int) -> tuple[Section, bool, int]:
 
 
 @pytest.mark.parametrize(
-    "where, name, fault, failure",
+    "owner, name, fault, failure",
     [
         (container, "read_section", careless, "SilentError"),
         (salvage, "report_disorder", lambda *_: [], "SilentError"),
@@ -66,8 +66,8 @@ def careless(data: bytes, place: int) -> tuple[Section, bool, int]:
         (harness, "SECONDS", -1.0, "TimeoutError"),
     ],
 )
-def test_faults_are_found(monkeypatch, where, name, fault, failure):
-    monkeypatch.setattr(where, name, fault)
+def test_faults_are_found(monkeypatch, owner, name, fault, failure):
+    monkeypatch.setattr(owner, name, fault)
     assert any(place.startswith(failure) for place in run(600, 0, 3).failures)
 
 
@@ -100,26 +100,26 @@ def attack(target, count: int, seed: int):
 def test_what_files_say_harms_no_output():
     check = attack(said, 600, 5)
     assert not check.failures, "\n".join(trace for _, trace in check.failures.values())
-    some = [f"{suffix[1:]} written" for suffix in said.FORMATS]
-    some += [
+    required = [f"{suffix[1:]} written" for suffix in said.FORMATS]
+    required += [
         "EXIF carried",
         "XMP carried",
         "profiles carried",
         "directories in a TIFF",
         "colours converted",
     ]
-    assert min(check.reached[name] for name in some) > 0
+    assert min(check.reached[name] for name in required) > 0
 
 
 def test_picture_files_are_taken_or_refused():
     check = attack(inputs, 500, 5)
     assert not check.failures, "\n".join(trace for _, trace in check.failures.values())
-    some = ("taken", "refused", "with transparency", "with EXIF", "with a profile", "grey")
-    assert min(check.reached[name] for name in some) > 0
+    required = ("taken", "refused", "with transparency", "with EXIF", "with a profile", "grey")
+    assert min(check.reached[name] for name in required) > 0
 
 
 @pytest.mark.parametrize(
-    "target, where, name, fault, failure",
+    "target, owner, name, fault, failure",
     [
         (said, exif, "upright", lambda data: data, "SilentError"),
         (said, xmp, "upright_xmp", lambda xmp: xmp, "SilentError"),
@@ -138,10 +138,10 @@ def test_picture_files_are_taken_or_refused():
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_faults_of_the_other_targets_are_found(monkeypatch, target, where, name, fault, failure):
-    monkeypatch.setattr(where, name, fault)
-    found = attack(target, 700, 3).failures
-    assert found and any(place.startswith(failure) for place in found)
+def test_faults_of_the_other_targets_are_found(monkeypatch, target, owner, name, fault, failure):
+    monkeypatch.setattr(owner, name, fault)
+    failures = attack(target, 700, 3).failures
+    assert failures and any(place.startswith(failure) for place in failures)
 
 
 @pytest.mark.parametrize("target", [said, inputs])
@@ -157,5 +157,5 @@ def test_the_input_at_work_outlives_the_process(tmp_path):
     check = said.Target()
     check.keep(tmp_path / "at_work")
     check(said.seeds()[0])
-    kept = (tmp_path / "at_work").read_bytes()
-    assert kept[4 : 4 + int.from_bytes(kept[:4], "little")] == said.seeds()[0]
+    at_work = (tmp_path / "at_work").read_bytes()
+    assert at_work[4 : 4 + int.from_bytes(at_work[:4], "little")] == said.seeds()[0]

@@ -22,7 +22,7 @@ def run(inputs: int, share: float, seed: int) -> Target:
 def test_nothing_but_refusals():
     target = run(600, 1.0, 7)
     assert not target.failures, "\n".join(trace for _, trace in target.failures.values())
-    some = (
+    required = (
         "refused",
         "graphs read",
         "graphs accepted",
@@ -35,11 +35,11 @@ def test_nothing_but_refusals():
         "sessions",
         "graphs run",
     )
-    assert min(target.reached[name] for name in some) > 0, target.reached
+    assert min(target.reached[name] for name in required) > 0, target.reached
 
 
 @pytest.mark.parametrize(
-    "where, name, fault, failure",
+    "owner, name, fault, failure",
     [
         (archive, "_depth", lambda data: data["depth"], "TypeError"),
         (cost, "small_content", lambda array: array.content, "AttributeError"),
@@ -47,9 +47,9 @@ def test_nothing_but_refusals():
         (model_target, "SECONDS", -1.0, "TimeoutError"),
     ],
 )
-def test_faults_are_found(monkeypatch, where, name, fault, failure):
+def test_faults_are_found(monkeypatch, owner, name, fault, failure):
     target, rng = Target(0), random.Random(3)
-    monkeypatch.setattr(where, name, fault)
+    monkeypatch.setattr(owner, name, fault)
     for _ in range(300):
         feed(target, rng)
     target.close()

@@ -26,11 +26,11 @@ def small(tmp_path, otters):
     return tmp_path / "small.png"
 
 
-def told(done) -> str:
+def told(completed) -> str:
     """The one line on stderr of a run that failed."""
-    assert done.returncode != 0
-    lines = done.stderr.decode().strip().splitlines()
-    assert len(lines) == 1 and "Traceback" not in lines[0], done.stderr.decode()
+    assert completed.returncode != 0
+    lines = completed.stderr.decode().strip().splitlines()
+    assert len(lines) == 1 and "Traceback" not in lines[0], completed.stderr.decode()
     return lines[0]
 
 
@@ -38,11 +38,11 @@ def test_encode_info_decode(small, tmp_path):
     assert run_metamer("encode", small).returncode == 0
     stream = tmp_path / "small.mtm"
     assert stream.read_bytes() == metamer.encode(small)
-    done = run_metamer("info", "--json", stream)
-    found = json.loads(done.stdout)
-    assert found["width"] == 96 and found["height"] == 64 and found["model"] == "base"
-    assert found["bytes"] == stream.stat().st_size and found["bpp"] == pytest.approx(
-        8 * found["bytes"] / 96 / 64, abs=1e-4
+    completed = run_metamer("info", "--json", stream)
+    info = json.loads(completed.stdout)
+    assert info["width"] == 96 and info["height"] == 64 and info["model"] == "base"
+    assert info["bytes"] == stream.stat().st_size and info["bpp"] == pytest.approx(
+        8 * info["bytes"] / 96 / 64, abs=1e-4
     )
     assert b"96x64" in run_metamer("info", stream).stdout
     assert run_metamer("decode", stream, "-o", tmp_path / "back.png").returncode == 0
@@ -199,8 +199,8 @@ def test_completions(shell, sign):
 
 
 def test_models_are_completed_after_files():
-    found = options.complete_models(None, None, "ba")
-    assert [(item.value, item.type) for item in found] == [
+    completions = options.complete_models(None, None, "ba")
+    assert [(item.value, item.type) for item in completions] == [
         ("ba", "file"),
         ("base", "plain"),
         ("base-1", "plain"),
@@ -208,8 +208,8 @@ def test_models_are_completed_after_files():
 
 
 def test_the_workshops_commands_are_listed_with_the_others():
-    told = inside("--help").stdout.decode()
-    assert all(f"  {name} " in told for name in ("encode", "info", *cli.WORKSHOP))
+    help_text = inside("--help").stdout.decode()
+    assert all(f"  {name} " in help_text for name in ("encode", "info", *cli.WORKSHOP))
 
 
 @pytest.mark.parametrize(

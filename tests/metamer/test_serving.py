@@ -41,12 +41,12 @@ def folder(tmp_path):
 
 
 @pytest.fixture
-def ask(folder):
+def fetch(folder):
     """Sends a request; returns the response and its body."""
     with Server(folder, "127.0.0.1", 0) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
 
-        def ask(path, method="GET", **headers):
+        def fetch(path, method="GET", **headers):
             connection = http.client.HTTPConnection("127.0.0.1", server.server_address[1])
             connection.request(
                 method,
@@ -56,23 +56,23 @@ def ask(folder):
             response = connection.getresponse()
             return response, response.read()
 
-        yield ask
+        yield fetch
         server.shutdown()
 
 
-def test_lists_and_shows_what_is_there(ask, folder):
-    names = [entry["name"] for entry in json.loads(ask("/list")[1])]
+def test_lists_and_shows_what_is_there(fetch, folder):
+    names = [entry["name"] for entry in json.loads(fetch("/list")[1])]
     assert names == ["a.mtm", "damaged.mtm", "deep er/ü #1.png"]
-    assert ask("/file/a.mtm")[1] == (folder / "a.mtm").read_bytes()
-    response, data = ask("/picture/" + quote("deep er/ü #1.png"))
+    assert fetch("/file/a.mtm")[1] == (folder / "a.mtm").read_bytes()
+    response, data = fetch("/picture/" + quote("deep er/ü #1.png"))
     assert (
         response.headers["Content-Type"] == "image/png"
         and data == (folder / "deep er" / "ü #1.png").read_bytes()
     )
-    response, data = ask("/picture/a.mtm")
+    response, data = fetch("/picture/a.mtm")
     with Image.open(io.BytesIO(data)) as picture:
         assert picture.tobytes() == metamer.decode(folder / "a.mtm").tobytes()
-    assert json.loads(ask("/info/a.mtm")[1])["width"] == 64
+    assert json.loads(fetch("/info/a.mtm")[1])["width"] == 64
 
 
 @pytest.mark.parametrize(
@@ -97,59 +97,60 @@ def test_lists_and_shows_what_is_there(ask, folder):
         "/%2e%2e/cli.py",
     ],
 )
-def test_nothing_else(ask, path):
-    response, body = ask(path.replace(" ", "%20"))
+def test_nothing_else(fetch, path):
+    response, body = fetch(path.replace(" ", "%20"))
     assert response.status == 404 and b"secret" not in body
 
 
-def test_names_that_are_no_text(ask, folder):
+def test_names_that_are_no_text(fetch, folder):
     (folder / os.fsdecode(b"\xff\n.png")).write_bytes(
         (folder / "deep er" / "ü #1.png").read_bytes()
     )
-    entry = next(entry for entry in json.loads(ask("/list")[1]) if "xff" in entry["name"])
+    entry = next(entry for entry in json.loads(fetch("/list")[1]) if "xff" in entry["name"])
     assert entry == {"name": "\\xff\\n.png", "address": "%FF%0A.png"}
-    assert ask(f"/file/{entry['address']}")[1].startswith(b"\x89PNG")
+    assert fetch(f"/file/{entry['address']}")[1].startswith(b"\x89PNG")
 
 
-def test_ranges(ask, folder):
-    whole = (folder / "a.mtm").read_bytes()
-    size = len(whole)
-    for asked, part in (
-        ("0-3", whole[:4]),
-        ("10-", whole[10:]),
-        ("-5", whole[-5:]),
-        (f"0-{size * 2}", whole),
+def test_ranges(fetch, folder):
+    contents = (folder / "a.mtm").read_bytes()
+    size = len(contents)
+    for range_header, part in (
+        ("0-3", contents[:4]),
+        ("10-", contents[10:]),
+        ("-5", contents[-5:]),
+        (f"0-{size * 2}", contents),
     ):
-        response, data = ask("/file/a.mtm", Range=f"bytes={asked}")
+        response, data = fetch("/file/a.mtm", Range=f"bytes={range_header}")
         assert response.status == 206 and data == part
-        begin = size - len(part) if asked[0] == "-" or asked[-1] == "-" else 0
-        assert response.headers["Content-Range"] == f"bytes {begin}-{begin + len(part) - 1}/{size}"
-    for asked in (f"{size}-", "-0"):
-        assert ask("/file/a.mtm", Range=f"bytes={asked}")[0].status == 416
+        start = size - len(part) if range_header[0] == "-" or range_header[-1] == "-" else 0
+        assert response.headers["Content-Range"] == f"bytes {start}-{start + len(part) - 1}/{size}"
+    for range_header in (f"{size}-", "-0"):
+        assert fetch("/file/a.mtm", Range=f"bytes={range_header}")[0].status == 416
     # answered with everything
-    for asked in ("bytes=5-3", "bytes=x-3", "bytes=1-2,4-5", "lines=1-2", "bytes=-"):
-        response, data = ask("/file/a.mtm", Range=asked)
-        assert response.status == 200 and data == whole
-    assert ask("/file/a.mtm", Range="bytes=0-3", If_Range='"other"')[1] == whole
+    for range_header in ("bytes=5-3", "bytes=x-3", "bytes=1-2,4-5", "lines=1-2", "bytes=-"):
+        response, data = fetch("/file/a.mtm", Range=range_header)
+        assert response.status == 200 and data == contents
+    assert fetch("/file/a.mtm", Range="bytes=0-3", If_Range='"other"')[1] == contents
 
 
-def test_etags(ask, folder):
+def test_etags(fetch, folder):
     for path in ("/file/a.mtm", "/picture/a.mtm", "/picture/a.mtm?preview"):
-        etag = ask(path)[0].headers["ETag"]
-        response, data = ask(path, If_None_Match=etag)
+        etag = fetch(path)[0].headers["ETag"]
+        response, data = fetch(path, If_None_Match=etag)
         assert response.status == 304 and data == b"" and response.headers["ETag"] == etag
     assert (
-        ask("/picture/a.mtm")[0].headers["ETag"] != ask("/picture/a.mtm?preview")[0].headers["ETag"]
+        fetch("/picture/a.mtm")[0].headers["ETag"]
+        != fetch("/picture/a.mtm?preview")[0].headers["ETag"]
     )
-    before = ask("/file/a.mtm")[0].headers["ETag"]
+    before = fetch("/file/a.mtm")[0].headers["ETag"]
     shutil.copy(FOLDER / OTHER, folder / "a.mtm")
-    assert ask("/file/a.mtm", If_None_Match=before)[0].status == 200
+    assert fetch("/file/a.mtm", If_None_Match=before)[0].status == 200
 
 
-def test_options(ask, folder):
+def test_options(fetch, folder):
     if "realism" in metamer.info(folder / "a.mtm").decoders:
-        assert ask("/picture/a.mtm")[1] != ask("/picture/a.mtm?realism=1")[1]
-    coarse = Image.open(io.BytesIO(ask("/picture/a.mtm?preview")[1]))
+        assert fetch("/picture/a.mtm")[1] != fetch("/picture/a.mtm?realism=1")[1]
+    coarse = Image.open(io.BytesIO(fetch("/picture/a.mtm?preview")[1]))
     assert coarse.tobytes() == metamer.decode(folder / "a.mtm", preview=True).tobytes()
     for query in (
         "realism=2",
@@ -159,29 +160,29 @@ def test_options(ask, folder):
         "decoder=../../x",
         "decoder=x.decoder",
     ):
-        assert ask(f"/picture/a.mtm?{query}")[0].status == 400
+        assert fetch(f"/picture/a.mtm?{query}")[0].status == 400
     for path in ("/picture/a.mtm?decoder=none", "/picture/damaged.mtm", "/info/damaged.mtm"):
-        response, body = ask(path)
+        response, body = fetch(path)
         assert response.status == 422 and len(body.splitlines()) == 1
 
 
-def test_heads_and_other_methods(ask):
-    response, data = ask("/file/a.mtm", "HEAD")
+def test_heads_and_other_methods(fetch):
+    response, data = fetch("/file/a.mtm", "HEAD")
     assert response.status == 200 and int(response.headers["Content-Length"]) > 100 and data == b""
-    assert ask("/list", "POST")[0].status == 501
+    assert fetch("/list", "POST")[0].status == 501
 
 
-def test_other_hosts_are_refused(ask):
-    assert ask("/list", Host="evil.example")[0].status == 403
-    assert ask("/list", Host="localhost:1")[0].status == 200
+def test_other_hosts_are_refused(fetch):
+    assert fetch("/list", Host="evil.example")[0].status == 403
+    assert fetch("/list", Host="localhost:1")[0].status == 200
 
 
-def test_the_viewer(ask):
-    response, page = ask("/")
+def test_the_viewer(fetch):
+    response, page = fetch("/")
     assert (
         b"viewer.js" in page and "default-src 'self'" in response.headers["Content-Security-Policy"]
     )
-    assert ask("/viewer.js")[0].headers["Content-Type"].startswith("text/javascript")
+    assert fetch("/viewer.js")[0].headers["Content-Type"].startswith("text/javascript")
 
 
 def test_the_command(folder):

@@ -13,11 +13,11 @@ from metamer.perception.judging import Judge
 
 def test_a_judge_is_the_distance_of_pixels():
     generator = np.random.default_rng(0)
-    one, other = generator.integers(0, 256, (2, 24, 20, 3), np.uint8)
+    pixels, other_pixels = generator.integers(0, 256, (2, 24, 20, 3), np.uint8)
     judge = Judge("ssim")
-    images = (torch.from_numpy(image).permute(2, 0, 1)[None] for image in (one, other))
-    assert judge(one, other) == pytest.approx(float(perception.create("ssim")(*images)))
-    assert judge(one, one) == judge.best == 1 and judge.higher_is_better
+    images = (torch.from_numpy(image).permute(2, 0, 1)[None] for image in (pixels, other_pixels))
+    assert judge(pixels, other_pixels) == pytest.approx(float(perception.create("ssim")(*images)))
+    assert judge(pixels, pixels) == judge.best == 1 and judge.higher_is_better
     assert (judge.name, Judge("mse").higher_is_better) == ("ssim", False)
 
 

@@ -11,7 +11,7 @@ from metamer.perception.distance import Distance
 
 
 def test_names_and_aliases_are_unique():
-    names = [known for metric in CATALOGUE for known in (metric.name, *metric.aliases)]
+    names = [alias for metric in CATALOGUE for alias in (metric.name, *metric.aliases)]
     assert len(names) == len(set(names))
     assert all(name == name.lower() and "_" not in name for name in names)
 

@@ -16,8 +16,8 @@ def test_a_pack_is_trained_on_for_minutes(photographs, tiny_run, tmp_path):
 
     def budget(*arguments) -> str:
         script = ROOT / "research" / "experiments" / "budget.py"
-        own = "--folder", tmp_path, "--start", tiny_run / "checkpoint.pt", "--recipe"
-        command = [sys.executable, script, *arguments, *own, tmp_path / "recipe.yaml"]
+        common_options = "--folder", tmp_path, "--start", tiny_run / "checkpoint.pt", "--recipe"
+        command = [sys.executable, script, *arguments, *common_options, tmp_path / "recipe.yaml"]
         completed = subprocess.run(
             list(map(str, command)), cwd=ROOT, capture_output=True, timeout=500
         )
@@ -27,8 +27,8 @@ def test_a_pack_is_trained_on_for_minutes(photographs, tiny_run, tmp_path):
     assert "1 held out" in budget("pack", photographs, "--max-bytes", 900_000)
     size = sum(path.stat().st_size for path in (tmp_path / "pack").iterdir())
     assert 0 < size <= 900_000
-    said = budget("rehearse")
-    assert "nothing was written" in said and "rehearsed: step" in said
+    printed = budget("rehearse")
+    assert "nothing was written" in printed and "rehearsed: step" in printed
     assert not (tmp_path / "run").exists()
     assert "trained: step 60" in budget("run", "--minutes", "100")
     rows = (tmp_path / "run" / "log.jsonl").read_text().splitlines()

@@ -87,13 +87,15 @@ def test_near_the_optimum_is_said_only_where_the_interval_says_so():
 
 
 def test_slowness_is_shown_where_the_squared_error_fails():
-    sure, half = {"value": 1.0, "low": 1.0, "high": 1.0}, {"value": 0.5, "low": 0.4, "high": 0.6}
-    squared = {"easy": sure, "hard": half}
-    assert slowness_verdict({"easy": sure, "hard": sure}, squared) == finding.REPRODUCED
-    assert slowness_verdict({"easy": sure, "hard": half}, squared) == finding.CANNOT_TELL
-    assert slowness_verdict({"easy": sure}, {"easy": sure}) == finding.CANNOT_TELL  # saturated
+    certain, half = {"value": 1.0, "low": 1.0, "high": 1.0}, {"value": 0.5, "low": 0.4, "high": 0.6}
+    squared = {"easy": certain, "hard": half}
+    assert slowness_verdict({"easy": certain, "hard": certain}, squared) == finding.REPRODUCED
+    assert slowness_verdict({"easy": certain, "hard": half}, squared) == finding.CANNOT_TELL
+    assert (
+        slowness_verdict({"easy": certain}, {"easy": certain}) == finding.CANNOT_TELL
+    )  # saturated
     wrong = {"value": 0.1, "low": 0.0, "high": 0.2}
-    assert slowness_verdict({"easy": sure, "hard": wrong}, squared) == finding.NOT_REPRODUCED
+    assert slowness_verdict({"easy": certain, "hard": wrong}, squared) == finding.NOT_REPRODUCED
 
 
 def test_a_verdict_is_that_of_both_readouts():

@@ -15,22 +15,22 @@ from research.pages import points
 
 def trained_on() -> dict[str, dict]:
     """Shipped model or decoder → the distortion of its recipe."""
-    found = {}
+    distortions = {}
     for path in [
         *models.shipped_models(),
         *(decoder.path for decoder in decoders.shipped_decoders()),
     ]:
         with zipfile.ZipFile(path) as archive:
-            found[path.stem] = json.loads(archive.read("model.json"))["recipe"].get(
+            distortions[path.stem] = json.loads(archive.read("model.json"))["recipe"].get(
                 "distortion", {"mse": 1.0}
             )
-    return found
+    return distortions
 
 
 def test_judges_were_not_trained_on():
-    found = trained_on()
-    assert {"base", "perceptual"} <= set(found)
-    for name, distortion in found.items():
+    distortions = trained_on()
+    assert {"base", "perceptual"} <= set(distortions)
+    for name, distortion in distortions.items():
         names = {points.metric_of(spec).name for spec in distortion}
         assert not names & set(points.JUDGES), name
 

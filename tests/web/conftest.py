@@ -45,18 +45,18 @@ def models(pytestconfig) -> Path:
 
 
 def program(name: str) -> str:
-    found = shutil.which(name)
-    if not found:
+    path = shutil.which(name)
+    if not path:
         pytest.skip(f"no {name} here")
-    return found
+    return path
 
 
 @pytest.fixture(scope="session")
 def node(models, tmp_path_factory):
     """The package in Node."""
-    made = Node(program("node"), models, tmp_path_factory.mktemp("node") / "out")
-    yield made
-    made.close()
+    process = Node(program("node"), models, tmp_path_factory.mktemp("node") / "out")
+    yield process
+    process.close()
 
 
 @pytest.fixture(scope="session")
@@ -73,8 +73,8 @@ def site(models, tmp_path_factory) -> Path:
     )
     for name, stem in (("photograph", base.PHOTOGRAPH), ("alpha", base.ALPHA), ("flat", base.FLAT)):
         shutil.copy(STREAMS / f"{stem}.mtm", folder / "streams" / f"{name}.mtm")
-    whole = (STREAMS / f"{base.CROP}.mtm").read_bytes()
-    (folder / "streams" / "damaged.mtm").write_bytes(whole[:-9] + b"\0" + whole[-8:])
+    stream = (STREAMS / f"{base.CROP}.mtm").read_bytes()
+    (folder / "streams" / "damaged.mtm").write_bytes(stream[:-9] + b"\0" + stream[-8:])
     # enough pixels for a preview
     large = metamer.encode(Image.new("RGB", (640, 480), "teal"), lossless=True)
     (folder / "streams" / "lossless.mtm").write_bytes(large)
@@ -119,7 +119,7 @@ def server(site):
 
 
 @contextlib.contextmanager
-def headless_chromium(profile: Path, *more: str):
+def headless_chromium(profile: Path, *arguments: str):
     """A headless Chromium with a profile of its own; more: arguments."""
     browser = next(
         filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
@@ -140,7 +140,7 @@ def headless_chromium(profile: Path, *more: str):
         "disable-sync",
         "disable-dev-shm-usage",
         f"user-data-dir={profile}",
-        *more,
+        *arguments,
     ):
         options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})

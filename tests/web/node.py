@@ -33,12 +33,12 @@ class Node:
 
     def ask(self, method: str, data: bytes | Path, **options: Any) -> Any:
         """The plain result. Raises Refused."""
-        given = (
+        source = (
             {"path": str(data)}
             if isinstance(data, Path)
             else {"base64": base64.b64encode(data).decode()}
         )
-        request = {"method": method, "options": options, "out": str(self._out), **given}
+        request = {"method": method, "options": options, "out": str(self._out), **source}
         assert self._process.stdin and self._process.stdout
         self._process.stdin.write(json.dumps(request) + "\n")
         self._process.stdin.flush()

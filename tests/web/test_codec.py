@@ -53,14 +53,14 @@ def shown(node, data, **options) -> np.ndarray:
     )
 
 
-def levels(one, other) -> int:
+def levels(image, reference) -> int:
     """How far two pictures are apart at most."""
-    one, other = (
-        np.asarray(each.convert("RGBA") if isinstance(each, Image.Image) else each, int)
-        for each in (one, other)
+    image, reference = (
+        np.asarray(picture.convert("RGBA") if isinstance(picture, Image.Image) else picture, int)
+        for picture in (image, reference)
     )
-    assert one.shape == other.shape
-    return int(np.abs(one - other).max())
+    assert image.shape == reference.shape
+    return int(np.abs(image - reference).max())
 
 
 @pytest.mark.parametrize("stem", sorted(STREAMS))
@@ -76,8 +76,8 @@ def test_pixels_lose_nothing_to_rounded_weights(node, otters):
         picture = otters.crop((100, 60, 420, 300))
         data = metamer.encode(picture, quality)
         errors = [
-            np.square(np.asarray(made, float)[..., :3] - np.asarray(picture)).mean()
-            for made in (metamer.decode(data), shown(node, data))
+            np.square(np.asarray(decoded, float)[..., :3] - np.asarray(picture)).mean()
+            for decoded in (metamer.decode(data), shown(node, data))
         ]
         assert abs(10 * np.log10(errors[1] / errors[0])) < 0.02
 
@@ -118,8 +118,8 @@ def test_previews_are_near(node):
         np.asarray(metamer.decode(data, preview=coarse).convert("RGBA"), float)
         for coarse in (True, False)
     )
-    off = shown(node, data, preview=True) - preview
-    assert 0 < np.square(off).mean() < 0.1 * np.square(preview - picture).mean()
+    deviation = shown(node, data, preview=True) - preview
+    assert 0 < np.square(deviation).mean() < 0.1 * np.square(preview - picture).mean()
 
 
 @pytest.mark.parametrize(
@@ -141,11 +141,11 @@ def test_parts_of_overlaid_pictures(node, stem, regions):
             *({"decoder": name} for name in PLAIN),
             *([{"realism": 0.6}] if "realism" in DECODERS else []),
         ):
-            made, picture = (
+            decoded, picture = (
                 shown(node, data, region=region, **options),
                 metamer.decode(data, region=region, **options),
             )
-            assert levels(made, picture) <= metamer.info(data).lossless ^ 1, options
+            assert levels(decoded, picture) <= metamer.info(data).lossless ^ 1, options
     assert node.ask("decode", data)["transparent"] == (stem == LOSSLESS_ALPHA)
 
 
@@ -163,10 +163,10 @@ def test_previews_show_overlays(node):
         )
     for stem, form in ((BLOCKS, Form.BLOCKS), (MIXED, Form.WHOLE)):
         path = FOLDER / f"{stem}.mtm"
-        made = shown(node, path, preview=True)[..., :3]
+        decoded = shown(node, path, preview=True)[..., :3]
         overlay = parse_tiles(*container.unpack(path.read_bytes())).overlays[0]
         assert overlay and overlay.form == form
-        width, height = (1024, made.shape[0]) if form == Form.WHOLE else made.shape[1::-1]
+        width, height = (1024, decoded.shape[0]) if form == Form.WHOLE else decoded.shape[1::-1]
         blocks = (
             np.ones(overlays.block_counts(width, height), bool)
             if overlay.blocks is None
@@ -174,24 +174,27 @@ def test_previews_show_overlays(node):
         )
         inside = np.asarray(overlays.block_mask(blocks, width, height)) > 0
         exact = np.asarray(Image.open(FOLDER / f"{stem}.png"))[:, :width]
-        assert np.array_equal(made[:, :width][inside], exact[inside])
+        assert np.array_equal(decoded[:, :width][inside], exact[inside])
     # the networks' tile is coarse
-    assert not np.array_equal(made, Image.open(FOLDER / f"{MIXED}.png"))
+    assert not np.array_equal(decoded, Image.open(FOLDER / f"{MIXED}.png"))
 
 
 def test_without_models(models, tmp_path):
     """What needs no model is shown where there are none."""
-    alone = Node(program("node"), tmp_path, tmp_path / "out")
+    without_models = Node(program("node"), tmp_path, tmp_path / "out")
     try:
         for stem in (LOSSLESS, LOSSLESS_ALPHA):
             path = FOLDER / f"{stem}.mtm"
-            assert levels(shown(alone, path), Image.open(FOLDER / f"{stem}.png")) == 0
-            assert alone.ask("info", path)["lossless"] and alone.bytes("latents", path) == b""
+            assert levels(shown(without_models, path), Image.open(FOLDER / f"{stem}.png")) == 0
+            assert (
+                without_models.ask("info", path)["lossless"]
+                and without_models.bytes("latents", path) == b""
+            )
         for method in ("decode", "info"):
             with pytest.raises(Refused, match="ModelError"):
-                alone.ask(method, FOLDER / f"{BLOCKS}.mtm")
+                without_models.ask(method, FOLDER / f"{BLOCKS}.mtm")
     finally:
-        alone.close()
+        without_models.close()
 
 
 def test_only_what_is_seen_needs_a_model(node):
@@ -254,25 +257,25 @@ def test_overlays_that_cannot_be(node, stem, change):
         node.ask("info", data)
 
 
-def _mapped(bits: bytes, more: bytes = b"") -> bytes:
+def _mapped(bits: bytes, trailing: bytes = b"") -> bytes:
     """An overlay of blocks, with a map of such bits and what follows its zlib stream."""
-    packed = zlib.compress(bits) + more
+    packed = zlib.compress(bits) + trailing
     return bytes([Form.BLOCKS]) + leb128.leb128(len(packed)) + packed + b"\0"
 
 
 @pytest.mark.parametrize(
-    ("more", "refused"),
+    ("trailing", "refused"),
     [
         (b"", None),
         (b"\0", "StreamError"),
         (zlib.compress(b"II*\0" + bytes(40)), "StreamError"),
     ],
 )
-def test_metadata_ends_where_it_should(node, more, refused):
+def test_metadata_ends_where_it_should(node, trailing, refused):
     """Also in Node, whose decompressor takes no offence at what follows."""
     header, sections = container.unpack((FOLDER / f"{FLAT}.mtm").read_bytes())
     exif = container.Section(
-        container.Kind.EXIF, b"\x01" + zlib.compress(b"II*\0" + bytes(40)) + more
+        container.Kind.EXIF, b"\x01" + zlib.compress(b"II*\0" + bytes(40)) + trailing
     )
     data = container.pack(header, [*sections, exif])
     assert (
@@ -298,9 +301,9 @@ def test_metadata_ends_where_it_should(node, more, refused):
     ],
 )
 def test_options_that_cannot_be(node, options, name):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refused) as error:
         node.ask("decode", FOLDER / f"{PHOTOGRAPH}.mtm", **options)
-    assert refused.value.name == name
+    assert error.value.name == name
 
 
 def test_more_pixels_where_told(node):
@@ -318,10 +321,12 @@ def test_more_pixels_where_told(node):
 )
 def test_info(node, stem):
     path = FOLDER / f"{stem}.mtm"
-    ours, theirs = metamer.info(path), node.ask("info", path)
-    assert theirs.pop("modelId") == ours.model_id and theirs.pop("bpp") == pytest.approx(ours.bpp)
-    assert {**theirs, "decoders": tuple(theirs["decoders"])} == {
-        key: getattr(ours, key) for key in theirs
+    python_info, javascript_info = metamer.info(path), node.ask("info", path)
+    assert javascript_info.pop("modelId") == python_info.model_id and javascript_info.pop(
+        "bpp"
+    ) == pytest.approx(python_info.bpp)
+    assert {**javascript_info, "decoders": tuple(javascript_info["decoders"])} == {
+        key: getattr(python_info, key) for key in javascript_info
     }
 
 
@@ -406,9 +411,9 @@ def test_encoding_grey_and_transparent(node, otters):
     ],
 )
 def test_what_cannot_be_encoded(node, options, name):
-    with pytest.raises(Refused) as refused:
+    with pytest.raises(Refused) as error:
         node.ask("encode", bytes(16), **options)
-    assert refused.value.name == name
+    assert error.value.name == name
 
 
 def webp_stream(picture: Image.Image, **options) -> bytes:
@@ -435,10 +440,10 @@ def test_lossless_webp(node, otters, rng, options):
         Image.fromarray(rng.integers(0, 256, (50, 70, 3), dtype=np.uint8)),
         Image.new("RGB", (5, 3), "red"),
     ):
-        made = node.bytes(
+        decoded = node.bytes(
             "vp8l", webp_stream(picture, **options), width=picture.width, height=picture.height
         )
-        colours = np.frombuffer(made, np.uint8).reshape(picture.height, picture.width, 4)[
+        colours = np.frombuffer(decoded, np.uint8).reshape(picture.height, picture.width, 4)[
             ..., 2::-1
         ]
         assert np.array_equal(colours, np.asarray(picture))
@@ -456,9 +461,9 @@ def test_transparency_both_ways(node, rng):
     ]
     for plane in planes:
         width, height = plane.size
-        whole = Box(0, 0, height, width)
+        box = Box(0, 0, height, width)
         body = node.bytes("writeAlpha", plane.tobytes(), width=width, height=height)
-        assert alpha.decode_alpha(body, width, height, whole).tobytes() == plane.tobytes()
+        assert alpha.decode_alpha(body, width, height, box).tobytes() == plane.tobytes()
         left, top = width // 3, height // 3
         region = (left, top, width - left, height - top)
         part = node.bytes(
@@ -473,16 +478,16 @@ def test_png_files(node, otters):
     exif = Image.Exif()
     exif[0x010F] = "Maker"
     for mode in ("RGB", "RGBA", "L", "LA"):
-        source, drawn = io.BytesIO(), picture.convert(mode.removesuffix("A"))
+        source, canvas = io.BytesIO(), picture.convert(mode.removesuffix("A"))
         if mode.endswith("A"):
-            drawn.putalpha(Image.radial_gradient("L").resize(drawn.size))
-        drawn.save(source, "PNG", icc_profile=profile if mode == "RGBA" else None, exif=exif)
+            canvas.putalpha(Image.radial_gradient("L").resize(canvas.size))
+        canvas.save(source, "PNG", icc_profile=profile if mode == "RGBA" else None, exif=exif)
         data = metamer.encode(source.getvalue(), icc="keep")
-        made = Image.open(io.BytesIO(node.bytes("png", data)))
-        made.load()
-        assert made.mode == mode and levels(made, metamer.decode(data)) <= 1
-        assert made.getexif()[0x010F] == "Maker"
-        assert made.info.get("icc_profile") == metamer.decode(data).info.get("icc_profile")
+        decoded = Image.open(io.BytesIO(node.bytes("png", data)))
+        decoded.load()
+        assert decoded.mode == mode and levels(decoded, metamer.decode(data)) <= 1
+        assert decoded.getexif()[0x010F] == "Maker"
+        assert decoded.info.get("icc_profile") == metamer.decode(data).info.get("icc_profile")
 
 
 def test_kernels_are_built_from_their_sources():
@@ -497,13 +502,13 @@ def test_kernels_are_built_from_their_sources():
 
 
 def test_the_package_is_small():
-    done = subprocess.run(
+    completed = subprocess.run(
         [program("npm"), "pack", "--dry-run", "--json"],
         cwd=ROOT / "web",
         capture_output=True,
         check=True,
     )
-    (packed,) = json.loads(done.stdout)
+    (packed,) = json.loads(completed.stdout)
     names = {file["path"] for file in packed["files"]}
     assert (
         packed["size"] < 300_000

@@ -68,17 +68,18 @@ def test_text(page, mode, quality):
 def test_text_beside_a_photograph(page, otters):
     """The blocks of it that Python takes; the rest is as far from the original as there."""
     picture = beside(otters)
-    data, ours = encoded(page, picture, quality=40), metamer.encode(picture, 40)
+    data, by_python = encoded(page, picture, quality=40), metamer.encode(picture, 40)
     blocks, expected = (
-        parse_tiles(*container.unpack(one)).overlays[0].blocks for one in (data, ours)
+        parse_tiles(*container.unpack(stream)).overlays[0].blocks for stream in (data, by_python)
     )
     assert np.array_equal(blocks, expected) and 0 < blocks.mean() < 1
-    kept = np.asarray(overlays.block_mask(blocks, *picture.size)) > 0
+    drawn_mask = np.asarray(overlays.block_mask(blocks, *picture.size)) > 0
     errors = [
-        np.square(levels(metamer.decode(one)) - levels(picture)).sum(-1) for one in (data, ours)
+        np.square(levels(metamer.decode(stream)) - levels(picture)).sum(-1)
+        for stream in (data, by_python)
     ]
-    assert not errors[0][kept].any()
-    assert errors[0][~kept].mean() == pytest.approx(errors[1][~kept].mean(), rel=0.05)
+    assert not errors[0][drawn_mask].any()
+    assert errors[0][~drawn_mask].mean() == pytest.approx(errors[1][~drawn_mask].mean(), rel=0.05)
 
 
 def test_tiles_are_told_apart(page, otters):

@@ -19,20 +19,20 @@ def test_what_is_written(models):
     base = model.load_model("base")
     entry = index["models"][base.id.hex()]
     assert entry["name"] == "base" and index["grey"][base.grey_variant.id.hex()] == base.id.hex()
-    theirs = {
+    realism_of = {
         decoder.name: decoder.slider
         for decoder in decoders.shipped_decoders()
         if decoder.decodes == base.id
     }
-    assert {name: held["realism"] for name, held in entry["decoders"].items()} == theirs
+    assert {name: decoder["realism"] for name, decoder in entry["decoders"].items()} == realism_of
     files = [
         entry["model"],
         entry["encoder"],
-        *(held["file"] for held in entry["decoders"].values()),
+        *(decoder["file"] for decoder in entry["decoders"].values()),
     ]
     assert all((models / file).exists() for file in files)
     assert {path.name for path in model.shipped_models()} == {
-        f"{held['name']}.metamer" for held in index["models"].values()
+        f"{model_entry['name']}.metamer" for model_entry in index["models"].values()
     }
 
 
@@ -73,9 +73,9 @@ def test_the_same_bytes_again(models, tmp_path):
 
 def test_a_model_of_ones_own(tiny_model, tmp_path):
     sizes = export_for_browsers(tiny_model, tmp_path / "models")
-    own = model.load_model(tiny_model)
+    tiny = model.load_model(tiny_model)
     assert sorted(name.rpartition(".")[2] for name in sizes) == ["encoder", "model"]
-    assert all(name.startswith(f"tiny-{own.id.hex()}-") for name in sizes)
+    assert all(name.startswith(f"tiny-{tiny.id.hex()}-") for name in sizes)
 
 
 def test_one_line_where_it_cannot_be(tmp_path):

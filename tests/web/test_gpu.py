@@ -65,9 +65,9 @@ def test_decoders_and_parts(page):
 
 
 def test_previews_and_what_needs_no_networks_are_made_without(page):
-    given = [[PHOTOGRAPH, {"preview": True}], [LOSSLESS, {}]]
-    for one in given:
-        assert run(page, COMPARE + "return compare(...given)", one) == [0, False]
+    cases = [[PHOTOGRAPH, {"preview": True}], [LOSSLESS, {}]]
+    for case in cases:
+        assert run(page, COMPARE + "return compare(...given)", case) == [0, False]
 
 
 def test_no_software_unless_asked_for(page):
@@ -127,7 +127,7 @@ FAULTS = {
 
 @pytest.mark.parametrize("fault", FAULTS)
 def test_faults_cost_no_picture(page, fault):
-    before, between, on_gpu = FAULTS[fault]
+    before, fault_script, on_gpu = FAULTS[fault]
     script = """
         const devices = [], open = GPUAdapter.prototype.requestDevice, made = [];
         GPUAdapter.prototype.requestDevice = async function (...given) {
@@ -139,9 +139,9 @@ def test_faults_cost_no_picture(page, fault):
             if (time === 0) { %s; }
         }
         return [made, devices.length];"""
-    made, devices = run(page, f"{before};{COMPARE}{script}" % between, CROP)
-    assert [one for _, one in made] == on_gpu
-    assert max(levels for levels, _ in made) <= 1
+    results, devices = run(page, f"{before};{COMPARE}{script}" % fault_script, CROP)
+    assert [used_gpu for _, used_gpu in results] == on_gpu
+    assert max(levels for levels, _ in results) <= 1
     assert devices <= 1  # what has failed is not asked again
 
 

@@ -33,11 +33,11 @@ def test_they_decode_as_in_python(exported, tiny_model, otters, tmp_path, name):
     node = Node(program("node"), exported / "models", tmp_path / "out")
     try:
         size = node.ask("decode", data, decoder=name)
-        held = np.frombuffer(node.bytes("decode", data, decoder=name), np.uint8)
+        pixels = np.frombuffer(node.bytes("decode", data, decoder=name), np.uint8)
     finally:
         node.close()
-    found = held.reshape(size["height"], size["width"], 4)[..., :3].astype(int)
-    assert np.abs(found - expected).max() <= 2
-    assert np.abs(found - expected).mean() < 0.1  # weights are rounded to ten bits
-    own = np.asarray(metamer.decode(data, model=tiny_model), int)
-    assert np.abs(own - expected).mean() > 1
+    by_javascript = pixels.reshape(size["height"], size["width"], 4)[..., :3].astype(int)
+    assert np.abs(by_javascript - expected).max() <= 2
+    assert np.abs(by_javascript - expected).mean() < 0.1  # weights are rounded to ten bits
+    by_model = np.asarray(metamer.decode(data, model=tiny_model), int)
+    assert np.abs(by_model - expected).mean() > 1

@@ -25,9 +25,9 @@ configure({ models: "/models/" });
 const load = async (name) => new Uint8Array(await (await fetch(`/streams/${name}.mtm`)).arrayBuffer());"""
 
 
-def run(browser, script: str, given=None):
+def run(browser, script: str, argument=None):
     """What an asynchronous script returns. Raises AssertionError with what it rejects with."""
-    value, problem = browser.execute_async_script(RUN % script, given)
+    value, problem = browser.execute_async_script(RUN % script, argument)
     assert problem is None, problem
     return value
 
@@ -55,9 +55,9 @@ def quiet(browser, expected: str = "") -> None:
     assert all(expected and expected in entry for entry in entries), entries
 
 
-def levels(one, other) -> int:
-    one, other = (np.asarray(each.convert("RGBA"), int) for each in (one, other))
-    return int(np.abs(one - other).max())
+def levels(image, reference) -> int:
+    image, reference = (np.asarray(picture.convert("RGBA"), int) for picture in (image, reference))
+    return int(np.abs(image - reference).max())
 
 
 def test_conformance_streams(chromium, server):

@@ -46,11 +46,16 @@ def compare(node: Node, data: bytes, reached: Counter, share: float = 1.0) -> No
     """Asserts that both take ``data`` or both refuse it, for the same kind of reason, and decode it
     alike.
     """
-    here, there = verdict(lambda: metamer.info(data)), verdict(lambda: node.ask("info", data))
-    assert here == there, f"info: Python {here}, JavaScript {there}: {data.hex()}"
+    by_python, by_javascript = (
+        verdict(lambda: metamer.info(data)),
+        verdict(lambda: node.ask("info", data)),
+    )
+    assert by_python == by_javascript, (
+        f"info: Python {by_python}, JavaScript {by_javascript}: {data.hex()}"
+    )
     reached["inputs"] += 1
-    reached["info refused"] += here is not None
-    if here:
+    reached["info refused"] += by_python is not None
+    if by_python:
         return
     header = container.read_header(data)
     if verdict(lambda: limits.check_stream_size(header, len(data), None)):
@@ -59,19 +64,21 @@ def compare(node: Node, data: bytes, reached: Counter, share: float = 1.0) -> No
         return
     if header.width * header.height > PIXELS or zlib.crc32(data) / 2**32 > share:
         return
-    there = verdict(lambda: node.bytes("decode", data))
+    by_javascript = verdict(lambda: node.bytes("decode", data))
     try:
         picture = metamer.decode(data, threads=1)
     except MetamerError as problem:
-        here = type(problem).__name__
-        assert here == there, f"decode: Python {here}: {problem}, JavaScript {there}: {data.hex()}"
+        by_python = type(problem).__name__
+        assert by_python == by_javascript, (
+            f"decode: Python {by_python}: {problem}, JavaScript {by_javascript}: {data.hex()}"
+        )
         reached["decoding refused"] += 1
         return
-    assert there is None, f"decode: JavaScript {there}: {data.hex()}"
+    assert by_javascript is None, f"decode: JavaScript {by_javascript}: {data.hex()}"
     reached["decoded"] += 1
     expected = np.asarray(picture.convert("RGBA"), int)
-    got = np.frombuffer(node.bytes("decode", data), np.uint8).reshape(expected.shape)
-    levels = np.abs(got - expected).max()
+    decoded = np.frombuffer(node.bytes("decode", data), np.uint8).reshape(expected.shape)
+    levels = np.abs(decoded - expected).max()
     reached[f"pixels within {levels}"] += 1
     reached["largest difference"] = max(reached["largest difference"], int(levels))
 

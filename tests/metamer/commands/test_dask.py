@@ -44,21 +44,26 @@ def test_measurements_are_those_of_one_process(scheduler, otters, tmp_path):
     for index in range(2):
         otters.crop((9 * index, 0, 9 * index + 96, 64)).save(tmp_path / "pictures" / f"{index}.png")
     options = "--codec", "jpeg", "--quality", "20,80", "-m", "psnr"
-    found = {}
-    for name, more in (("here", ()), ("there", ("--dask", scheduler))):
+    rows_of = {}
+    for name, scheduler_options in (("here", ()), ("there", ("--dask", scheduler))):
         completed = inside(
-            "evaluate", tmp_path / "pictures", *options, "--out", tmp_path / name, *more
+            "evaluate",
+            tmp_path / "pictures",
+            *options,
+            "--out",
+            tmp_path / name,
+            *scheduler_options,
         )
         assert completed.returncode == 0, completed.stderr.decode()
         rows = [
             json.loads(line)
             for line in (tmp_path / name / "results.jsonl").read_text().splitlines()
         ]
-        found[name] = {
+        rows_of[name] = {
             (row["image"], row["setting"]): (row["bytes"], row["bpp"], row["psnr"], row["machine"])
             for row in rows
         }
-    assert found["here"] == found["there"] and len(found["here"]) == 4
+    assert rows_of["here"] == rows_of["there"] and len(rows_of["here"]) == 4
     before = (tmp_path / "there" / "results.jsonl").read_text()
     inside(
         "evaluate",

@@ -12,11 +12,11 @@ from tests.conftest import ROOT, inside, run_metamer
 OTTERS = ROOT / "examples" / "otters.png"
 
 
-def told(done) -> str:
+def told(completed) -> str:
     """The one line on stderr of a run that failed."""
-    assert done.returncode != 0
-    lines = done.stderr.decode().strip().splitlines()
-    assert len(lines) == 1 and "Traceback" not in lines[0], done.stderr.decode()
+    assert completed.returncode != 0
+    lines = completed.stderr.decode().strip().splitlines()
+    assert len(lines) == 1 and "Traceback" not in lines[0], completed.stderr.decode()
     return lines[0]
 
 
@@ -34,10 +34,14 @@ def test_list_names_every_metric():
 
 
 def test_compare(coarse):
-    done = inside("metrics", "compare", OTTERS, coarse, OTTERS, "--json")
-    first, second = json.loads(done.stdout)
-    assert set(first) == {"image", "psnr", "cielab", "ms-ssim", "haarpsi", "lpips-squeeze"}
-    assert second["psnr"] == 100 and second["lpips-squeeze"] == 0 and 20 < first["psnr"] < 35
+    completed = inside("metrics", "compare", OTTERS, coarse, OTTERS, "--json")
+    coarse_row, identical_row = json.loads(completed.stdout)
+    assert set(coarse_row) == {"image", "psnr", "cielab", "ms-ssim", "haarpsi", "lpips-squeeze"}
+    assert (
+        identical_row["psnr"] == 100
+        and identical_row["lpips-squeeze"] == 0
+        and 20 < coarse_row["psnr"] < 35
+    )
     spec = "features:network=squeezenet,layer=fire5,channels=H-10"
     text = inside("metrics", "compare", OTTERS, coarse, "-m", spec, "-m", "mse").stdout.decode()
     assert spec in text and str(coarse) in text
@@ -57,8 +61,8 @@ def test_compare_folders_pairs_pictures_by_name(tmp_path, otters):
         str(tmp_path / "b" / "1.jpg"),
         "mean",
     ]
-    first, second, mean = (float(row["psnr"]) for row in rows)
-    assert mean == pytest.approx((first + second) / 2) and 20 < first < 45
+    first_psnr, second_psnr, mean = (float(row["psnr"]) for row in rows)
+    assert mean == pytest.approx((first_psnr + second_psnr) / 2) and 20 < first_psnr < 45
     assert "mean" in inside(*arguments).stdout.decode().splitlines()[-1]
     assert "not both" in inside(*arguments, "--csv", "--json").stderr.decode()
     otters.save(tmp_path / "b" / "2.png")

@@ -23,20 +23,20 @@ def network(inception_weights) -> Inception:
 
 
 def test_features_are_those_recorded(network):
-    recorded = json.loads(RECORD.read_text())
+    record = json.loads(RECORD.read_text())
     for name, patch in patches().items():
         features = network(patch)
         assert features.shape == (1, 2048)
         torch.testing.assert_close(
-            features[0, KEPT], torch.tensor(recorded[name]), atol=2e-4, rtol=1e-4
+            features[0, KEPT], torch.tensor(record[name]), atol=2e-4, rtol=1e-4
         )
 
 
 def test_a_batch_is_its_images(network):
     patch = patches()["patch"]
-    both = network(torch.cat([patch, 255 - patch]))
-    torch.testing.assert_close(both[:1], network(patch), atol=1e-4, rtol=1e-4)
-    assert not both.requires_grad and (both >= 0).all()
+    batch_features = network(torch.cat([patch, 255 - patch]))
+    torch.testing.assert_close(batch_features[:1], network(patch), atol=1e-4, rtol=1e-4)
+    assert not batch_features.requires_grad and (batch_features >= 0).all()
 
 
 def test_resizing_is_that_of_the_sampler():

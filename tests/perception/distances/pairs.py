@@ -24,8 +24,8 @@ def pairs() -> dict[str, tuple[Tensor, Tensor]]:
     def tensor(array: np.ndarray) -> Tensor:
         return torch.from_numpy(np.rint(array.clip(0, 255)).transpose(2, 0, 1)[None]).float() / 255
 
-    others = {"noisy": noisy, "blurred": blurred, "moved": moved}
-    return {name: (tensor(reference), tensor(other)) for name, other in others.items()}
+    distorted = {"noisy": noisy, "blurred": blurred, "moved": moved}
+    return {name: (tensor(reference), tensor(image)) for name, image in distorted.items()}
 
 
 def patches() -> dict[str, Tensor]:

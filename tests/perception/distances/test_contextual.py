@@ -35,10 +35,10 @@ def test_it_is_the_papers(channels):
     distance = create("contextual", layer="fire2", channels=channels, positions=49, bandwidth=0.5)
     places = distance.places(reference, image)
     assert places[0].shape[2] <= 49
-    theirs, ours = places
+    reference_places, image_places = places
     expected = [
         -(by_the_equations(a, b, 0.5) / by_the_equations(a, a, 0.5)).log()
-        for a, b in zip(theirs, ours, strict=True)
+        for a, b in zip(reference_places, image_places, strict=True)
     ]
     assert torch.allclose(distance(reference, image), torch.stack(expected), rtol=1e-3)
 
@@ -46,8 +46,8 @@ def test_it_is_the_papers(channels):
 def test_weights_are_those_of_products():
     distance = create("contextual", layer="fire3", channels="efficacy")
     weights = efficacy(distance.network, "fire3")
-    used = weights[weights > 0]
-    assert torch.allclose(distance.scale[:, 0].square(), used / used.sum())
+    positive = weights[weights > 0]
+    assert torch.allclose(distance.scale[:, 0].square(), positive / positive.sum())
 
 
 def test_places_do_not_matter_and_features_do(otters):

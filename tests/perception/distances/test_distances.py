@@ -52,8 +52,8 @@ def image(
 @settings(max_examples=4)
 def test_identical_images_are_best_and_gradients_finite(spec, data):
     distance = made(spec)
-    least = distance.min_side
-    height, width = (data.draw(st.integers(least, least + 60)) for _ in range(2))
+    min_side = distance.min_side
+    height, width = (data.draw(st.integers(min_side, min_side + 60)) for _ in range(2))
     dtype = data.draw(
         st.sampled_from([torch.float32, torch.float64, torch.float16, torch.bfloat16])
     )
@@ -61,13 +61,13 @@ def test_identical_images_are_best_and_gradients_finite(spec, data):
     flat = {"grey": 0.5, "black": 0.0, "white": 1.0}
     picture = image(height, width, data.draw(st.integers(0, 99)), 2, dtype)
     picture = picture if kind == "photograph" else torch.full_like(picture, flat[kind])
-    reference, other = picture.clone(), picture.clone().requires_grad_(distance.metric.trainable)
-    value = distance(reference, other)
+    reference, copy = picture.clone(), picture.clone().requires_grad_(distance.metric.trainable)
+    value = distance(reference, copy)
     assert value.shape == (2,) and value.dtype == torch.float32
     assert torch.allclose(value, torch.full((2,), distance.metric.best), atol=2e-5)
     if distance.metric.trainable:
-        distance.loss(reference, other).sum().backward()
-        assert torch.isfinite(other.grad).all()
+        distance.loss(reference, copy).sum().backward()
+        assert torch.isfinite(copy.grad).all()
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -77,20 +77,24 @@ def test_more_noise_is_worse_pairs_are_apart_and_batches_agree(spec):
     reference = image(side, side + 9, 1, 3)
     generator = torch.Generator().manual_seed(2)
     noise = torch.randn(reference.shape, generator=generator)
-    near, far = ((reference + strength * noise).clamp(0, 1) for strength in (0.02, 0.2))
-    loss = distance.loss(reference, far)
-    assert (loss > distance.loss(reference, near)).all() and (
-        distance.loss(reference, near) > 0
+    slightly_noisy, very_noisy = (
+        (reference + strength * noise).clamp(0, 1) for strength in (0.02, 0.2)
+    )
+    loss = distance.loss(reference, very_noisy)
+    assert (loss > distance.loss(reference, slightly_noisy)).all() and (
+        distance.loss(reference, slightly_noisy) > 0
     ).all()
     assert (
-        distance.metric.low <= distance(reference, far).min()
-        and distance(reference, far).max() <= distance.metric.high
+        distance.metric.low <= distance(reference, very_noisy).min()
+        and distance(reference, very_noisy).max() <= distance.metric.high
     )
-    alone = torch.cat([distance.loss(reference[i : i + 1], far[i : i + 1]) for i in range(3)])
-    assert torch.allclose(alone, loss, rtol=1e-3, atol=1e-5)
+    one_by_one = torch.cat(
+        [distance.loss(reference[i : i + 1], very_noisy[i : i + 1]) for i in range(3)]
+    )
+    assert torch.allclose(one_by_one, loss, rtol=1e-3, atol=1e-5)
     if distance.metric.true_distance:
         assert torch.allclose(
-            distance(far, reference), distance(reference, far), rtol=1e-4, atol=1e-6
+            distance(very_noisy, reference), distance(reference, very_noisy), rtol=1e-4, atol=1e-6
         )
 
 
@@ -99,12 +103,12 @@ def test_a_step_downhill_is_an_improvement(spec):
     distance = made(spec)
     side = max(64, distance.min_side)
     reference = image(side, side, 3)
-    other = image(side, side, 4).requires_grad_()
-    before = distance.loss(reference, other)
+    image_moved = image(side, side, 4).requires_grad_()
+    before = distance.loss(reference, image_moved)
     before.sum().backward()
-    assert torch.isfinite(other.grad).all() and other.grad.abs().max() > 0
-    length = 1e-3 / other.grad.abs().max()
-    assert distance.loss(reference, other.detach() - length * other.grad) < before
+    assert torch.isfinite(image_moved.grad).all() and image_moved.grad.abs().max() > 0
+    length = 1e-3 / image_moved.grad.abs().max()
+    assert distance.loss(reference, image_moved.detach() - length * image_moved.grad) < before
 
 
 @pytest.mark.parametrize("spec", SPECS)
@@ -148,17 +152,17 @@ def test_bytes_are_taken_as_they_are():
 @pytest.mark.parametrize("pair", VALUES)
 @pytest.mark.parametrize("metric", ["lpips-alex", "lpips-vgg", "lpips-squeeze", "dists"])
 def test_lpips_and_dists_say_what_their_authors_packages_say(pair, metric):
-    reference, other = pairs()[pair]
+    reference, image = pairs()[pair]
     options = {"resize": False} if metric == "dists" else {}
-    assert create(metric, **options)(reference, other).item() == pytest.approx(
+    assert create(metric, **options)(reference, image).item() == pytest.approx(
         VALUES[pair][metric], abs=1e-5
     )
 
 
 def test_lpips_squeeze_on_torchmetrics_documented_example():
     generator = torch.Generator().manual_seed(42)
-    first, second = (torch.rand(2, 3, 100, 100, generator=generator) for _ in range(2))
-    assert made("lpips-squeeze")(first, second).tolist() == pytest.approx(
+    image_a, image_b = (torch.rand(2, 3, 100, 100, generator=generator) for _ in range(2))
+    assert made("lpips-squeeze")(image_a, image_b).tolist() == pytest.approx(
         [0.1024, 0.0938], abs=5e-5
     )
 
@@ -166,35 +170,35 @@ def test_lpips_squeeze_on_torchmetrics_documented_example():
 @pytest.mark.parametrize("pair", VALUES)
 def test_libraries_values_are_passed_on(pair):
     # 320 rows: MS-SSIM needs 161
-    reference, other = (part.repeat(1, 1, 2, 1) for part in pairs()[pair])
-    assert made("ms-ssim")(reference, other).item() == pytest.approx(
-        pytorch_msssim.ms_ssim(other, reference, data_range=1).item(), abs=1e-6
+    reference, image = (part.repeat(1, 1, 2, 1) for part in pairs()[pair])
+    assert made("ms-ssim")(reference, image).item() == pytest.approx(
+        pytorch_msssim.ms_ssim(image, reference, data_range=1).item(), abs=1e-6
     )
     piq = packages.import_package("piq")
     for name in ("haarpsi", "fsim", "vsi", "gmsd", "mdsi"):
-        assert made(name)(reference, other).item() == pytest.approx(
-            getattr(piq, name)(other, reference).item(), abs=1e-5
+        assert made(name)(reference, image).item() == pytest.approx(
+            getattr(piq, name)(image, reference).item(), abs=1e-5
         )
-    assert made("vif")(reference, other).item() == pytest.approx(
-        piq.vif_p(other, reference).item(), abs=1e-5
+    assert made("vif")(reference, image).item() == pytest.approx(
+        piq.vif_p(image, reference).item(), abs=1e-5
     )
 
 
 def test_dists_rescales_large_images():
-    reference, other = (part.repeat(1, 1, 4, 4) for part in pairs()["noisy"])
+    reference, image = (part.repeat(1, 1, 4, 4) for part in pairs()["noisy"])
     small = [
         torch.nn.functional.interpolate(part, (256, 307), mode="bilinear", antialias=True)
-        for part in (reference, other)
+        for part in (reference, image)
     ]
-    assert made("dists")(reference, other).item() == pytest.approx(
+    assert made("dists")(reference, image).item() == pytest.approx(
         create("dists", resize=False)(*small).item(), abs=1e-6
     )
 
 
 def test_psnr_is_minus_ten_log_mse():
-    first, second = image(32, 40, 8), image(32, 40, 9)
-    assert made("psnr")(first, second).item() == pytest.approx(
-        -10 * made("mse")(first, second).log10().item(), rel=1e-5
+    image_a, image_b = image(32, 40, 8), image(32, 40, 9)
+    assert made("psnr")(image_a, image_b).item() == pytest.approx(
+        -10 * made("mse")(image_a, image_b).log10().item(), rel=1e-5
     )
 
 
@@ -211,9 +215,9 @@ def test_colorvideovdp_takes_screens_of_ones_own(otters):
     assert create("cvvdp", pixels_per_degree=75.41)(reference, image).item() == pytest.approx(
         standard.item(), abs=1e-3
     )
-    near = create("cvvdp", pixels_per_degree=30.0)(reference, image)
+    at_30 = create("cvvdp", pixels_per_degree=30.0)(reference, image)
     pale = create("cvvdp", ambient=20_000.0)(reference, image)
-    assert near < standard < pale
+    assert at_30 < standard < pale
     with pytest.raises(MetricError, match="has its own peak"):
         create("cvvdp", display="iphone_14_pro", peak=500.0)
     with pytest.raises(MetricError, match="above 0"):

@@ -34,22 +34,22 @@ def squeeze() -> Network:
 @pytest.mark.parametrize("name", NETWORKS)
 def test_every_layer_at_the_smallest_size(name):
     network = Network(name)
-    found = network(torch.rand(2, 3, network.min_side, network.min_side + 5), network.layers)
+    features = network(torch.rand(2, 3, network.min_side, network.min_side + 5), network.layers)
     assert (
-        [value.shape[1] for value in found.values()]
+        [value.shape[1] for value in features.values()]
         == WIDTHS[name]
         == list(network.channels.values())
     )
-    assert all(min(value.shape[-2:]) >= 1 and (value >= 0).all() for value in found.values())
+    assert all(min(value.shape[-2:]) >= 1 and (value >= 0).all() for value in features.values())
     with pytest.raises(ImageError, match="pixels a side"):
         network(torch.rand(1, 3, network.min_side - 1, network.min_side - 1), network.layers)
 
 
 def test_remembered_features_are_the_same_and_forgotten_after(squeeze):
     picture = torch.rand(1, 3, 40, 40)
-    fresh = squeeze(picture, ["fire4"])["fire4"]
+    computed = squeeze(picture, ["fire4"])["fire4"]
     with squeeze.remembering() as memory:
-        assert torch.equal(squeeze(picture, ["fire4"])["fire4"], fresh)
+        assert torch.equal(squeeze(picture, ["fire4"])["fire4"], computed)
         assert squeeze(picture, ["relu1"])["relu1"] is squeeze(picture, ["relu1"])["relu1"]
         assert len(memory) == 1
     assert squeeze.memory is None
@@ -78,11 +78,13 @@ def test_silent_channels_are_those_without_efficacy(squeeze):
 
 
 def test_the_feature_loss_is_equation_1(squeeze):
-    first, second = torch.rand(2, 2, 3, 48, 48)
-    apart = squeeze(first, ["fire3"])["fire3"] - squeeze(second, ["fire3"])["fire3"]
-    expected = apart.square().sum((1, 2, 3)) / apart[0].numel()
+    image_a, image_b = torch.rand(2, 2, 3, 48, 48)
+    difference = squeeze(image_a, ["fire3"])["fire3"] - squeeze(image_b, ["fire3"])["fire3"]
+    expected = difference.square().sum((1, 2, 3)) / difference[0].numel()
     assert torch.allclose(
-        create("features", network="squeezenet", layer="fire3")(first, second), expected, rtol=1e-5
+        create("features", network="squeezenet", layer="fire3")(image_a, image_b),
+        expected,
+        rtol=1e-5,
     )
 
 
@@ -90,11 +92,11 @@ def test_a_sweep_says_what_single_distances_say():
     from metamer.perception import from_spec
 
     sweep = LayerSweep("squeezenet")
-    first, second = torch.rand(2, 1, 3, 48, 48)
-    swept = sweep.between(sweep.space(first), sweep.space(second))
+    image_a, image_b = torch.rand(2, 1, 3, 48, 48)
+    swept = sweep.between(sweep.space(image_a), sweep.space(image_b))
     assert len(swept) == 9 * len(SUBSETS)
     for label in sweep.labels[::7]:
-        assert from_spec(label)(first, second).item() == pytest.approx(swept[label], rel=1e-4)
+        assert from_spec(label)(image_a, image_b).item() == pytest.approx(swept[label], rel=1e-4)
 
 
 @pytest.mark.parametrize(
@@ -102,8 +104,8 @@ def test_a_sweep_says_what_single_distances_say():
 )
 def test_the_shipped_efficacies_are_what_is_measured(name, layers):
     network = Network(name)
-    for layer, found in measure_tuning(network, layers=layers).items():
-        assert torch.allclose(found.efficacy, efficacy(network, layer), rtol=1e-2, atol=1e-7)
+    for layer, tuning in measure_tuning(network, layers=layers).items():
+        assert torch.allclose(tuning.efficacy, efficacy(network, layer), rtol=1e-2, atol=1e-7)
 
 
 def test_gratings_are_what_they_should_be():
@@ -128,37 +130,39 @@ def test_efficacy_rewards_tuning_and_nothing_else():
     tuned = torch.exp(-((steps - 8) ** 2) / 8)
     by_frequency = torch.stack([tuned, tuned, torch.ones_like(steps)], 1)
     by_orientation = torch.stack([angles.cos().square(), torch.ones(36), angles.cos().square()], 1)
-    found = ChannelTuning(steps, by_frequency, by_orientation)
-    assert found.efficacy[0] > 0 and found.efficacy[1] == 0 and found.efficacy[2] == 0
+    tuning = ChannelTuning(steps, by_frequency, by_orientation)
+    assert tuning.efficacy[0] > 0 and tuning.efficacy[1] == 0 and tuning.efficacy[2] == 0
     expected = (by_orientation[:, 0] - 1).square().sum()
-    assert found.orientation_selectivity[0].item() == pytest.approx(expected.item())
+    assert tuning.orientation_selectivity[0].item() == pytest.approx(expected.item())
 
 
 def test_wasserstein_runs_from_fidelity_to_realism():
     texture = torch.rand(1, 3, 96, 96, generator=torch.Generator().manual_seed(0))
     moved = texture.roll((7, 5), (2, 3))  # the same statistics elsewhere
     dull = 0.5 + 0.5 * (texture - 0.5)
-    near, middle, far = (
+    narrow, middle, wide_pooling = (
         create("wasserstein", network="squeezenet", sigma=sigma) for sigma in (0, 8, 32)
     )
     # ever less is asked of places
-    assert near(texture, moved) > middle(texture, moved) > 1.5 * far(texture, moved)
+    assert narrow(texture, moved) > middle(texture, moved) > 1.5 * wide_pooling(texture, moved)
     # never less of statistics
-    assert 2 * far(texture, moved) < far(texture, dull) > near(texture, dull)
+    assert 2 * wide_pooling(texture, moved) < wide_pooling(texture, dull) > narrow(texture, dull)
 
 
 def test_wasserstein_takes_a_map_of_widths():
-    first, second = torch.rand(2, 1, 3, 64, 80)
-    alike, number = (
+    image_a, image_b = torch.rand(2, 1, 3, 64, 80)
+    constant_map, by_number = (
         create("wasserstein", network="squeezenet", sigma=s)
         for s in (torch.full((64, 80), 5.0), 5.0)
     )
-    assert alike(first, second).item() == pytest.approx(number(first, second).item(), rel=1e-3)
+    assert constant_map(image_a, image_b).item() == pytest.approx(
+        by_number(image_a, image_b).item(), rel=1e-3
+    )
     widths = torch.zeros(64, 80)
     widths[:, 40:] = 20
-    mixed = create("wasserstein", network="squeezenet", sigma=widths)(first, second)
+    mixed = create("wasserstein", network="squeezenet", sigma=widths)(image_a, image_b)
     ends = [
-        create("wasserstein", network="squeezenet", sigma=float(sigma))(first, second)
+        create("wasserstein", network="squeezenet", sigma=float(sigma))(image_a, image_b)
         for sigma in (0, 20)
     ]
     assert min(ends) < mixed < max(ends)
@@ -167,10 +171,10 @@ def test_wasserstein_takes_a_map_of_widths():
 def test_no_pooling_is_plain_feature_difference(squeeze):
     from metamer.perception.distances.wasserstein import LAYERS
 
-    first, second = torch.rand(2, 1, 3, 64, 64)
-    ours, theirs = (squeeze(x, LAYERS["squeezenet"]) for x in (first, second))
-    expected = (first - second).square().mean() + sum(
-        (ours[k] - theirs[k]).square().mean() for k in ours
+    image_a, image_b = torch.rand(2, 1, 3, 64, 64)
+    features_a, features_b = (squeeze(x, LAYERS["squeezenet"]) for x in (image_a, image_b))
+    expected = (image_a - image_b).square().mean() + sum(
+        (features_a[k] - features_b[k]).square().mean() for k in features_a
     )
-    found = create("wasserstein", network="squeezenet", sigma=0.0)(first, second)
-    assert found.item() == pytest.approx(expected.item(), rel=1e-4)
+    distance = create("wasserstein", network="squeezenet", sigma=0.0)(image_a, image_b)
+    assert distance.item() == pytest.approx(expected.item(), rel=1e-4)

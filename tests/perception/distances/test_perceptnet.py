@@ -81,16 +81,16 @@ def test_normalisation_starts_as_ballé_has_it():
 
 
 def test_inverse_undoes_the_division_while_the_energy_is_small():
-    there, back = DivisiveNormalisation(6), DivisiveNormalisation(6, inverse=True)
-    for stage in (there, back):
+    forward, backward = DivisiveNormalisation(6), DivisiveNormalisation(6, inverse=True)
+    for stage in (forward, backward):
         stage.gamma.data.fill_(0.1)
     for size, tolerance in ((0.0, 0.0), (0.03, 1e-5), (0.3, 0.02)):
         x = size * torch.randn(2, 6, 8, 8, generator=torch.Generator().manual_seed(1))
-        assert (back(there(x)) - x).abs().max() <= tolerance
-    for stage in (there, back):  # without pooling it is exact at any size
+        assert (backward(forward(x)) - x).abs().max() <= tolerance
+    for stage in (forward, backward):  # without pooling it is exact at any size
         stage.gamma.data.zero_()
         stage.beta.data = torch.linspace(0.2, 3, 6)
-    assert torch.allclose(back(there(1000 * x)), 1000 * x, rtol=1e-5)
+    assert torch.allclose(backward(forward(1000 * x)), 1000 * x, rtol=1e-5)
 
 
 def test_projection_keeps_weights_allowed_and_lets_zeros_grow():
@@ -132,12 +132,12 @@ def test_the_decoder_is_the_mirror():
         decoded = Decoder()(encoded["v1"], size)
         assert list(decoded) == list(reversed(LAYERS))
         assert decoded["adaptation"].shape == (1, 3, *size)
-        for here, there in (
+        for decoder_stage, encoder_stage in (
             ("contrast", "opponency"),
             ("lgn", "centre-surround"),
             ("v1", "orientation"),
         ):
-            assert decoded[here].shape[1] == encoded[there].shape[1]
+            assert decoded[decoder_stage].shape[1] == encoded[encoder_stage].shape[1]
     stages = [stage for stage in Decoder().values() if isinstance(stage, DivisiveNormalisation)]
     assert len(stages) == 4 and all(stage.inverse for stage in stages)
 
@@ -150,11 +150,12 @@ def test_architecture_is_read_off_the_weights(kind):
         (PARAMETRIC_CHANNELS, PARAMETRIC_KERNELS),
     ):
         network = kind(*shape)
-        again = build_network(kind, network.state_dict(), "a file")
+        rebuilt = build_network(kind, network.state_dict(), "a file")
         assert all(
-            torch.equal(a, b) for a, b in zip(network.parameters(), again.parameters(), strict=True)
+            torch.equal(a, b)
+            for a, b in zip(network.parameters(), rebuilt.parameters(), strict=True)
         )
-        assert not any(p.requires_grad for p in again.parameters())
+        assert not any(p.requires_grad for p in rebuilt.parameters())
 
 
 def test_opponent_colours_leave_grey_achromatic():
@@ -168,14 +169,14 @@ def test_centre_and_surround_cancel():
     filters = receptive_fields.centre_surround()
     assert filters.shape == (3, 3, 21, 21)
     for i in range(3):
-        own = filters[i, i]
+        kernel = filters[i, i]
         assert (
-            abs(own.sum()) < 1e-5
-            and own[10, 10] > 0 > own[10, 15]
-            and own.norm() == pytest.approx(1)
+            abs(kernel.sum()) < 1e-5
+            and kernel[10, 10] > 0 > kernel[10, 15]
+            and kernel.norm() == pytest.approx(1)
         )
         assert all((filters[i, j] == 0).all() for j in range(3) if j != i)
-        assert torch.allclose(own, own.T, atol=1e-7)
+        assert torch.allclose(kernel, kernel.T, atol=1e-7)
 
 
 def test_gabors_are_tuned_as_they_say():
@@ -185,10 +186,10 @@ def test_gabors_are_tuned_as_they_say():
     side = 512  # zero-padded, for a fine grid of frequencies
     axis = np.fft.fftfreq(side) * receptive_fields.SAMPLING
     for (channel, frequency, orientation, _), filters_of_one in zip(tuning, filters, strict=True):
-        own = filters_of_one[channel].numpy()
+        kernel = filters_of_one[channel].numpy()
         assert np.abs(np.delete(filters_of_one.numpy(), channel, 0)).max() == 0
-        assert abs(own.sum()) < 1e-4 and np.linalg.norm(own) == pytest.approx(1, abs=1e-5)
-        spectrum = np.abs(np.fft.fft2(own, (side, side)))
+        assert abs(kernel.sum()) < 1e-4 and np.linalg.norm(kernel) == pytest.approx(1, abs=1e-5)
+        spectrum = np.abs(np.fft.fft2(kernel, (side, side)))
         row, column = np.unravel_index(spectrum[:, : side // 2].argmax(), (side, side // 2))
         fy, fx = axis[row], axis[column]
         octaves = abs(math.log2(math.hypot(fx, fy) / frequency))
@@ -202,8 +203,8 @@ def test_pooling_is_over_neighbours_in_frequency_and_orientation():
     phase = receptive_fields.PHASES
     assert torch.allclose(pooling, pooling.T) and torch.equal(pooling.diagonal(), torch.ones(128))
 
-    def weight(other: tuple) -> float:
-        return pooling[place[0, 4, 0.0, 0], place[other]].item()
+    def weight(neighbour: tuple) -> float:
+        return pooling[place[0, 4, 0.0, 0], place[neighbour]].item()
 
     assert weight((0, 4, 0.0, phase[1])) == 1
     assert (
@@ -222,18 +223,18 @@ def test_pooling_is_over_neighbours_in_frequency_and_orientation():
 @given(height=st.integers(16, 50), width=st.integers(16, 50), seed=st.integers(0, 99))
 @settings(max_examples=12)
 def test_identity_symmetry_and_gradients_at_any_size(distance, height, width, seed):
-    first, second = picture(height, width, seed, 2), picture(height, width, seed + 100, 2)
-    assert torch.equal(distance(first, first), torch.zeros(2))
+    image_a, image_b = picture(height, width, seed, 2), picture(height, width, seed + 100, 2)
+    assert torch.equal(distance(image_a, image_a), torch.zeros(2))
     assert (
-        torch.equal(distance(first, second), distance(second, first))
-        and (distance(first, second) > 0).all()
+        torch.equal(distance(image_a, image_b), distance(image_b, image_a))
+        and (distance(image_a, image_b) > 0).all()
     )
-    same = first.clone().requires_grad_()
-    distance(first, same).sum().backward()
+    same = image_a.clone().requires_grad_()
+    distance(image_a, same).sum().backward()
     assert torch.isfinite(same.grad).all()
-    other = second.clone().requires_grad_()
-    distance(first, other).sum().backward()
-    assert torch.isfinite(other.grad).all() and other.grad.abs().max() > 0
+    moved_image = image_b.clone().requires_grad_()
+    distance(image_a, moved_image).sum().backward()
+    assert torch.isfinite(moved_image.grad).all() and moved_image.grad.abs().max() > 0
 
 
 def test_every_pixel_counts_at_odd_sizes(distance):
@@ -245,15 +246,15 @@ def test_every_pixel_counts_at_odd_sizes(distance):
 
 
 def test_distance_is_the_root_mean_square_of_the_layer(distance, weights, encoder):
-    first, second = picture(20, 24), picture(20, 24, 1)
+    image_a, image_b = picture(20, 24), picture(20, 24, 1)
     for layer in LAYERS:
-        here = (encoder(first)[layer] - encoder(second)[layer]).detach().double().numpy()
-        raw = create("perceptnet", weights=weights, layer=layer, standard=False)(first, second)
-        assert raw.item() == pytest.approx(np.sqrt((here**2).mean()), abs=2e-5)
-        value = create("perceptnet", weights=weights, layer=layer)(first, second)
-        here = here / encoder[layer].deviation[:, None, None].numpy()
-        assert value.item() == pytest.approx(np.sqrt((here**2).mean()), abs=2e-5)
-    assert torch.equal(distance(first, second), value)  # the last is the default
+        difference = (encoder(image_a)[layer] - encoder(image_b)[layer]).detach().double().numpy()
+        raw = create("perceptnet", weights=weights, layer=layer, standard=False)(image_a, image_b)
+        assert raw.item() == pytest.approx(np.sqrt((difference**2).mean()), abs=2e-5)
+        value = create("perceptnet", weights=weights, layer=layer)(image_a, image_b)
+        difference = difference / encoder[layer].deviation[:, None, None].numpy()
+        assert value.item() == pytest.approx(np.sqrt((difference**2).mean()), abs=2e-5)
+    assert torch.equal(distance(image_a, image_b), value)  # the last is the default
     assert root_mean_square(
         torch.full((1, 2, 3, 3), 0.5), torch.zeros(1, 2, 3, 3)
     ).item() == pytest.approx(0.5, abs=2e-5)
@@ -263,9 +264,9 @@ def test_files_with_a_decoder_too_give_the_same_distance(distance, encoder, tmp_
     tensors = prefixed(encoder, "encoder") | prefixed(Decoder(), "decoder")
     assert tensors_below(tensors, "encoder").keys() == encoder.state_dict().keys()
     safetensors.torch.save_file(tensors, tmp_path / "both.safetensors")
-    both = create("perceptnet", weights=str(tmp_path / "both.safetensors"))
-    first, second = picture(32, 32), picture(32, 32, 1)
-    assert torch.equal(both(first, second), distance(first, second))
+    with_decoder = create("perceptnet", weights=str(tmp_path / "both.safetensors"))
+    image_a, image_b = picture(32, 32), picture(32, 32, 1)
+    assert torch.equal(with_decoder(image_a, image_b), distance(image_a, image_b))
 
 
 def test_refusals(weights, tmp_path):

@@ -60,13 +60,13 @@ def test_identical_images_are_at_zero_and_others_are_not(name, weights, image):
 @pytest.mark.parametrize("size", [(16, 16), (17, 23)])
 def test_batches_and_odd_sizes(name, size, weights):
     distance = create(name, weights=weights)
-    ours, theirs = torch.rand(2, 3, 3, *size).unbind()
-    together = distance(ours, theirs)
-    assert together.shape == (3,) and together.dtype == torch.float32
+    images, references = torch.rand(2, 3, 3, *size).unbind()
+    batched = distance(images, references)
+    assert batched.shape == (3,) and batched.dtype == torch.float32
     for index in range(3):
         torch.testing.assert_close(
-            distance(ours[index : index + 1], theirs[index : index + 1]),
-            together[index : index + 1],
+            distance(images[index : index + 1], references[index : index + 1]),
+            batched[index : index + 1],
         )
 
 
@@ -75,8 +75,8 @@ def test_batches_and_odd_sizes(name, size, weights):
 )
 def test_gradients_are_finite_and_vanish_at_the_same_image(options, weights, image):
     distance = create(**options, weights=weights)
-    for other, still in ((image, True), (noisy(image, 0.05), False)):
-        moving = other.clone().requires_grad_()
+    for start, still in ((image, True), (noisy(image, 0.05), False)):
+        moving = start.clone().requires_grad_()
         distance(image, moving).sum().backward()
         assert torch.isfinite(moving.grad).all()
         assert (moving.grad.abs().max() < 1e-6) == still
@@ -84,51 +84,59 @@ def test_gradients_are_finite_and_vanish_at_the_same_image(options, weights, ima
 
 def test_the_one_gaussian_divergence_is_the_squared_distance_of_means(weights, image):
     distance = create("pim-1", weights=weights)
-    ours, theirs = distance.space(image), distance.space(noisy(image, 0.1))
-    expected = sum((a - b).square().sum(1).mean() for a, b in zip(ours, theirs, strict=True)) / 8
-    assert distance.between(ours, theirs).item() == pytest.approx(expected.item(), rel=1e-5)
+    space_a, space_b = distance.space(image), distance.space(noisy(image, 0.1))
+    expected = (
+        sum((a - b).square().sum(1).mean() for a, b in zip(space_a, space_b, strict=True)) / 8
+    )
+    assert distance.between(space_a, space_b).item() == pytest.approx(expected.item(), rel=1e-5)
     gaussians = [
         torch.distributions.MultivariateNormal(places[2][0, :, 5, 7], torch.eye(10))
-        for places in (ours, theirs)
+        for places in (space_a, space_b)
     ]
-    both = torch.distributions.kl_divergence(*gaussians) + torch.distributions.kl_divergence(
+    symmetric = torch.distributions.kl_divergence(*gaussians) + torch.distributions.kl_divergence(
         *gaussians[::-1]
     )
-    assert (ours[2] - theirs[2])[0, :, 5, 7].square().sum().item() == pytest.approx(
-        both.item(), rel=1e-5
+    assert (space_a[2] - space_b[2])[0, :, 5, 7].square().sum().item() == pytest.approx(
+        symmetric.item(), rel=1e-5
     )
 
 
 def test_the_variational_divergence_and_few_samples_agree_with_many(weights, image):
-    approximate, few = create("pim", weights=weights), create("pim", weights=weights, samples=4)
+    approximate, few_samples = (
+        create("pim", weights=weights),
+        create("pim", weights=weights, samples=4),
+    )
     noise = torch.Generator().manual_seed(0)
     image = image[..., :40, :48]
-    for other in (noisy(image, 0.1), image.flip(3)):
-        ours, theirs = approximate.space(image), approximate.space(other)
+    for other_image in (noisy(image, 0.1), image.flip(3)):
+        space_a, space_b = approximate.space(image), approximate.space(other_image)
         many = []
         # the coarser bands: fewer positions to sample
-        for ours_band, theirs_band in zip(ours[3:], theirs[3:], strict=True):
+        for ours_band, theirs_band in zip(space_a[3:], space_b[3:], strict=True):
             shifts = torch.randn(200, *ours_band.means.shape[2:], generator=noise)
             many.append(sampled(ours_band, theirs_band, shifts).mean().item())
             assert variational(ours_band, theirs_band).mean().item() == pytest.approx(
                 many[-1], rel=0.3
             )
-        for distance, tolerance in ((approximate, 0.25), (few, 0.05)):
-            assert distance.between(ours[3:], theirs[3:]).item() == pytest.approx(
+        for distance, tolerance in ((approximate, 0.25), (few_samples, 0.05)):
+            assert distance.between(space_a[3:], space_b[3:]).item() == pytest.approx(
                 sum(many) / len(many), rel=tolerance
             )
 
 
 def test_mixtures_of_one_component_are_gaussians(image, weights):
-    ours, theirs = (
+    means_a, means_b = (
         places[4]
         for places in map(create("pim-1", weights=weights).space, (image, noisy(image, 0.1)))
     )
-    places = [Mixture(means[:, None], torch.zeros_like(means[:, :1])) for means in (ours, theirs)]
-    torch.testing.assert_close(variational(*places), (ours - theirs).square().sum(1))
+    places = [
+        Mixture(means[:, None], torch.zeros_like(means[:, :1])) for means in (means_a, means_b)
+    ]
+    torch.testing.assert_close(variational(*places), (means_a - means_b).square().sum(1))
     exact = (
         sampled(
-            *places, torch.randn(2000, *ours.shape[1:], generator=torch.Generator().manual_seed(0))
+            *places,
+            torch.randn(2000, *means_a.shape[1:], generator=torch.Generator().manual_seed(0)),
         )
         .mean()
         .item()
@@ -162,31 +170,34 @@ def test_moments_of_portions_are_those_of_the_whole():
 
 def test_frechet_distance_of_known_gaussians():
     def of(mean: list[float], deviations: list[float]) -> Moments:
-        found = Moments(2)
-        found.count, found.mean = 2, torch.tensor(mean, dtype=torch.float64)
-        found.scatter = torch.tensor(deviations, dtype=torch.float64).square().diag()
-        return found
+        moments = Moments(2)
+        moments.count, moments.mean = 2, torch.tensor(mean, dtype=torch.float64)
+        moments.scatter = torch.tensor(deviations, dtype=torch.float64).square().diag()
+        return moments
 
     assert frechet_distance(of([0, 0], [1, 2]), of([3, 4], [1, 2])) == pytest.approx(25)
     assert frechet_distance(of([0, 0], [1, 2]), of([0, 0], [4, 0])) == pytest.approx(9 + 4)
 
 
-@pytest.mark.parametrize(("count", "other"), [(30, 25), (6, 5), (5, 40)])
-def test_frechet_distance_of_vectors_is_that_of_their_moments(count, other):
+@pytest.mark.parametrize(("count", "other_count"), [(30, 25), (6, 5), (5, 40)])
+def test_frechet_distance_of_vectors_is_that_of_their_moments(count, other_count):
     """With more vectors than dimensions, and with fewer."""
-    ours, theirs = torch.randn(count, 8) @ torch.randn(8, 8), torch.randn(other, 8) + 0.5
-    assert frechet_distance_of_features(ours, theirs) == pytest.approx(
-        frechet_distance(Moments.of(ours), Moments.of(theirs)), rel=1e-5
+    vectors_a, vectors_b = (
+        torch.randn(count, 8) @ torch.randn(8, 8),
+        torch.randn(other_count, 8) + 0.5,
     )
-    assert frechet_distance_of_features(ours, ours.flip(0)) == pytest.approx(0, abs=1e-9)
+    assert frechet_distance_of_features(vectors_a, vectors_b) == pytest.approx(
+        frechet_distance(Moments.of(vectors_a), Moments.of(vectors_b)), rel=1e-5
+    )
+    assert frechet_distance_of_features(vectors_a, vectors_a.flip(0)) == pytest.approx(0, abs=1e-9)
 
 
 def test_realism_is_zero_for_the_same_images_in_any_order_and_rises_with_blur(weights, otters):
     space = create("pim-1", weights=weights)
     images = [to_tensor(otters.crop((left, 120, left + 96, 216))) for left in range(0, 600, 120)]
 
-    def measured(some: list[Tensor]) -> list[Moments]:
-        return pooled_moments(pim_moments(space, image) for image in some)
+    def measured(images: list[Tensor]) -> list[Moments]:
+        return pooled_moments(pim_moments(space, image) for image in images)
 
     real = measured(images)
     assert mean_frechet_distance(real, measured(images[::-1])) == pytest.approx(0, abs=1e-6)
@@ -197,5 +208,5 @@ def test_realism_is_zero_for_the_same_images_in_any_order_and_rises_with_blur(we
         ]
         for size in (3, 5, 9)
     ]
-    values = [mean_frechet_distance(real, measured(some)) for some in blurred]
+    values = [mean_frechet_distance(real, measured(images)) for images in blurred]
     assert 0 < values[0] < values[1] < values[2]

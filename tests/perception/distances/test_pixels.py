@@ -26,15 +26,15 @@ def test_lab_of_known_colours(rgb, expected):
 
 
 def test_delta_e_is_the_mean_distance():
-    first, second = torch.full((1, 3, 4, 4), 0.2), torch.full((1, 3, 4, 4), 0.2)
-    second[..., :2] = 0.5
-    apart = (srgb_to_lab(first) - srgb_to_lab(second)).norm(dim=1).mean()
-    assert create("cielab")(first, second).item() == pytest.approx(apart.item(), rel=1e-4)
+    image_a, image_b = torch.full((1, 3, 4, 4), 0.2), torch.full((1, 3, 4, 4), 0.2)
+    image_b[..., :2] = 0.5
+    delta_e = (srgb_to_lab(image_a) - srgb_to_lab(image_b)).norm(dim=1).mean()
+    assert create("cielab")(image_a, image_b).item() == pytest.approx(delta_e.item(), rel=1e-4)
 
 
 def test_linear_light_is_continuous_where_its_pieces_meet():
-    around = torch.tensor([0.04045 - 1e-6, 0.04045 + 1e-6])
-    assert linear_light(around).diff().abs().item() < 1e-6
+    both_sides = torch.tensor([0.04045 - 1e-6, 0.04045 + 1e-6])
+    assert linear_light(both_sides).diff().abs().item() < 1e-6
 
 
 def test_psnr_of_one_channel_sees_that_channel_alone():
@@ -71,9 +71,9 @@ def test_flip_is_the_package_s_and_knows_the_viewing_distance():
     reference = torch.rand(1, 3, 48, 64).mul(255).round() / 255
     image = (reference + 0.1).clamp(0, 1).mul(255).round() / 255
     arrays = [part[0].permute(1, 2, 0).numpy().copy() for part in (reference, image)]
-    near, far = create("flip"), create("flip", pixels_per_degree=20)
-    assert near(reference, image).item() == pytest.approx(evaluate(*arrays, "LDR")[1], abs=1e-6)
-    assert near(reference, reference).item() == 0 < near(reference, image).item() < 1
-    assert far(reference, image).item() != near(reference, image).item()
+    standard, at_20 = create("flip"), create("flip", pixels_per_degree=20)
+    assert standard(reference, image).item() == pytest.approx(evaluate(*arrays, "LDR")[1], abs=1e-6)
+    assert standard(reference, reference).item() == 0 < standard(reference, image).item() < 1
+    assert at_20(reference, image).item() != standard(reference, image).item()
     with pytest.raises(MetricError, match="positive"):
         create("flip", pixels_per_degree=0)

@@ -45,9 +45,9 @@ def image(height: int, width: int, seed: int = 0, batch: int = 1) -> torch.Tenso
 
 
 def test_one_jnd_is_three_quarters_of_choices_in_two():
-    one = 1 / JND_PER_JOD
-    assert probability(torch.tensor([0.0, one])).tolist() == pytest.approx([0.0, 0.5], abs=1e-4)
-    correct = 0.5 + 0.5 * probability(torch.tensor(2 * one)).item()
+    one_jnd = 1 / JND_PER_JOD
+    assert probability(torch.tensor([0.0, one_jnd])).tolist() == pytest.approx([0.0, 0.5], abs=1e-4)
+    correct = 0.5 + 0.5 * probability(torch.tensor(2 * one_jnd)).item()
     assert correct == pytest.approx(0.5 * (1 + math.erf(2 / 1.4826 / math.sqrt(2))))
 
 
@@ -76,23 +76,23 @@ def test_any_size_has_values_in_range_and_finite_gradients(height, width, seed):
 
 def test_values_are_probabilities_and_the_loss_does_not_saturate(visibility):
     reference = image(64, 80)
-    far = 1 - reference
-    value, loss = visibility(reference, far), visibility.loss(reference, far)
+    inverted = 1 - reference
+    value, loss = visibility(reference, inverted), visibility.loss(reference, inverted)
     assert 0 <= value.item() <= 1 and torch.allclose(value, probability(loss))
     assert (
         visibility(reference, reference).item() == 0
         and visibility.loss(reference, reference).item() == 0
     )
-    assert torch.equal(visibility(reference, far), visibility(far, reference))
+    assert torch.equal(visibility(reference, inverted), visibility(inverted, reference))
 
 
 def test_just_noticeable_differences_go_on_where_the_probability_ends(visibility, tmp_path):
     (tmp_path / "same.safetensors").write_bytes(safetensors.torch.save(detector().state_dict()))
     jnd = create("visibility-jnd", weights=str(tmp_path / "same.safetensors"))
     reference = image(64, 80)
-    for other in (image(64, 80, 1), 1 - reference):
+    for compared in (image(64, 80, 1), 1 - reference):
         assert torch.allclose(
-            jnd(reference, other), JND_PER_JOD * visibility.loss(reference, other)
+            jnd(reference, compared), JND_PER_JOD * visibility.loss(reference, compared)
         )
 
 
@@ -101,19 +101,25 @@ def test_a_map_is_of_every_pixel_and_shows_the_place(visibility):
     reference = image(61, 83, batch=2)
     changed = reference.clone()
     changed[1, :, 40:, 60:] = 1 - changed[1, :, 40:, 60:]
-    found = visibility.map(reference, changed)
-    assert found.shape == (2, 61, 83) and found.min() >= 0 and found.max() <= 1
-    assert found[0].max() == 0
-    assert found[1, 44:, 64:].mean() > 10 * found[1, :24, :40].mean()
+    visibility_map = visibility.map(reference, changed)
+    assert (
+        visibility_map.shape == (2, 61, 83)
+        and visibility_map.min() >= 0
+        and visibility_map.max() <= 1
+    )
+    assert visibility_map[0].max() == 0
+    assert visibility_map[1, 44:, 64:].mean() > 10 * visibility_map[1, :24, :40].mean()
 
 
 def test_a_map_of_what_is_the_same_everywhere_says_what_the_whole_does():
     net = detector()
     reference = torch.full((1, 3, 320, 320), 0.4)
-    features, others = net(reference), net(reference + 0.3)
-    whole = net.distance(features, others)
-    inside = net.distance_map(features, others)[:, 32:48, 32:48]  # edges are padded with zeros
-    assert torch.allclose(inside.mean(), whole.squeeze(), rtol=0.1)
+    features, other_features = net(reference), net(reference + 0.3)
+    distance = net.distance(features, other_features)
+    inside = net.distance_map(features, other_features)[
+        :, 32:48, 32:48
+    ]  # edges are padded with zeros
+    assert torch.allclose(inside.mean(), distance.squeeze(), rtol=0.1)
 
 
 @pytest.fixture(scope="module")
@@ -133,11 +139,13 @@ def test_the_standard_screen_is_the_default_and_others_are_others(screens, visib
     value = create("visibility-jnd", weights=screens)(reference, changed)
     assert torch.equal(value / JND_PER_JOD, visibility.loss(reference, changed))
     for option in ({"peak": 100.0}, {"ambient": 1000}, {"pixels_per_degree": 40.0}):
-        other = create("visibility-jnd", weights=screens, **option)
-        assert other(reference, changed) != value
-        whole = create("visibility", weights=screens, **option)
-        assert not torch.equal(whole.map(reference, changed), visibility.map(reference, changed))
-        assert whole.loss(reference, changed) != visibility.loss(reference, changed)
+        other_screen = create("visibility-jnd", weights=screens, **option)
+        assert other_screen(reference, changed) != value
+        pooled_distance = create("visibility", weights=screens, **option)
+        assert not torch.equal(
+            pooled_distance.map(reference, changed), visibility.map(reference, changed)
+        )
+        assert pooled_distance.loss(reference, changed) != visibility.loss(reference, changed)
 
 
 def test_a_screen_is_described_by_what_it_differs_in():
@@ -168,10 +176,10 @@ def test_weights_that_know_one_screen_take_no_other(tmp_path):
 
 def test_images_of_a_batch_do_not_mix(visibility):
     references, images = image(40, 48, batch=3), image(40, 48, seed=1, batch=3)
-    alone = torch.cat(
+    one_by_one = torch.cat(
         [visibility(a[None], b[None]) for a, b in zip(references, images, strict=True)]
     )
-    assert torch.allclose(visibility(references, images), alone, atol=1e-5)
+    assert torch.allclose(visibility(references, images), one_by_one, atol=1e-5)
 
 
 def test_colour_alone_is_seen(visibility):
@@ -198,10 +206,12 @@ def test_what_ships_follows_jpeg_quality(otters):
     visibility = create("visibility")
     reference = to_tensor(otters.crop((100, 60, 356, 316)))
     images = [jpeg_round_trip(reference, quality) for quality in (3, 8, 20, 50, 90)]
-    found = [visibility(reference, image).item() for image in images]
+    predicted = [visibility(reference, image).item() for image in images]
     teacher = create("cvvdp")
-    seen = [probability(teacher.loss(reference, image)).item() for image in images]
-    assert found == sorted(found, reverse=True) and found == pytest.approx(seen, abs=0.15)
+    teacher_says = [probability(teacher.loss(reference, image)).item() for image in images]
+    assert predicted == sorted(predicted, reverse=True) and predicted == pytest.approx(
+        teacher_says, abs=0.15
+    )
 
 
 def test_small_images_are_refused(visibility):
@@ -214,9 +224,9 @@ def test_small_images_are_refused(visibility):
 )
 def test_sizes_are_read_off_the_weights(sizes):
     net = Detector(**sizes)
-    again = build_detector(net.state_dict(), "these")
+    rebuilt = build_detector(net.state_dict(), "these")
     a, b = image(32, 40), image(32, 40, 1)
-    assert torch.allclose(net.distance(net(a), net(b)), again.distance(again(a), again(b)))
+    assert torch.allclose(net.distance(net(a), net(b)), rebuilt.distance(rebuilt(a), rebuilt(b)))
 
 
 def test_weights_of_something_else_are_refused(tmp_path):
@@ -242,7 +252,7 @@ def test_selu_is_torchs_but_for_scale_and_its_slope_learns():
 
 
 def test_the_pathway_keeps_cells_where_they_are():
-    scattered, caught, response = Pathway(16)(torch.rand(1, 12, 5, 7))
-    assert (scattered.shape[1], caught.shape[1], response.shape[1]) == (12, 16, 12)
-    assert {tuple(map_.shape[-2:]) for map_ in (scattered, caught, response)} == {(5, 7)}
-    assert (caught >= 0).all()
+    scattered, absorbed, response = Pathway(16)(torch.rand(1, 12, 5, 7))
+    assert (scattered.shape[1], absorbed.shape[1], response.shape[1]) == (12, 16, 12)
+    assert {tuple(map_.shape[-2:]) for map_ in (scattered, absorbed, response)} == {(5, 7)}
+    assert (absorbed >= 0).all()

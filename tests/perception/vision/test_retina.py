@@ -57,8 +57,8 @@ def test_transfer_is_one_at_rest_and_the_sum_of_four_exponentials():
 def test_scatter_dims_a_grating_by_the_transfer_and_leaves_flat_fields():
     per_degree = 64.0
     assert torch.allclose(retina.scattered(grey(80.0, 16), per_degree), grey(80.0, 16), rtol=1e-4)
-    across = torch.arange(256) / per_degree
-    grating = (100 + 50 * torch.cos(2 * math.pi * 4 * across)).expand(1, 1, 64, 256)
+    degrees = torch.arange(256) / per_degree
+    grating = (100 + 50 * torch.cos(2 * math.pi * 4 * degrees)).expand(1, 1, 64, 256)
     middle = retina.scattered(grating, per_degree)[0, 0, 32, 64:192]
     contrast = (middle.max() - middle.min()) / (middle.max() + middle.min())
     assert contrast.item() == pytest.approx(
@@ -68,8 +68,8 @@ def test_scatter_dims_a_grating_by_the_transfer_and_leaves_flat_fields():
 
 def test_long_and_medium_cones_add_up_to_luminance():
     light = STANDARD_4K.light(torch.rand(2, 3, 5, 7))
-    caught = retina.receptors(light)
-    assert torch.allclose(caught[:, 0] + caught[:, 1], luminance(light), rtol=2e-4)
+    absorbed = retina.receptors(light)
+    assert torch.allclose(absorbed[:, 0] + absorbed[:, 1], luminance(light), rtol=2e-4)
     white = retina.receptors(grey(100.0))[0, :, 0, 0]
     assert white[2].item() == pytest.approx(50, rel=1e-4) and white[3].item() == pytest.approx(
         100, rel=1e-4
@@ -91,8 +91,8 @@ def test_masking_integrates_sensitivity_over_log_light():
     """Where the cones' sensitivity is flat, P rises by s·ln 2 a doubling; one step is one smallest
     visible increment.
     """
-    caught = torch.tensor([50.0, 100.0, 50.5]).view(1, 1, 1, 3).expand(1, 4, 1, 3)
-    response = retina.masked(caught)[0, 0, 0]
+    absorbed = torch.tensor([50.0, 100.0, 50.5]).view(1, 1, 1, 3).expand(1, 4, 1, 3)
+    response = retina.masked(absorbed)[0, 0, 0]
     at70 = retina.cone_sensitivity(np.array(70.0)).item()
     assert (response[1] - response[0]).item() == pytest.approx(at70 * math.log(2), rel=2e-3)
     assert (response[2] - response[0]).item() == pytest.approx(at70 * math.log(1.01), rel=2e-2)

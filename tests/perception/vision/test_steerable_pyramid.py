@@ -28,15 +28,17 @@ def pyramid() -> SteerablePyramid:
 
 def pattern() -> np.ndarray:
     """(97, 110), without symmetries."""
-    down, across = np.mgrid[:97, :110]
-    return np.sin(0.9 * across + 0.02 * down**2) + np.cos(0.4 * down) * np.sin(0.01 * across * down)
+    rows, columns = np.mgrid[:97, :110]
+    return np.sin(0.9 * columns + 0.02 * rows**2) + np.cos(0.4 * rows) * np.sin(
+        0.01 * columns * rows
+    )
 
 
 def test_values_are_those_of_pyrtools(pyramid):
     bands = pyramid(torch.from_numpy(pattern()).float().expand(1, 3, -1, -1))
-    for band, (first, second) in zip(bands, RECORDED, strict=True):
-        assert band[0, :, 3, 2].tolist() == pytest.approx([first] * 3, abs=2e-5)
-        assert band[0, :, 4, 5].tolist() == pytest.approx([second] * 3, abs=2e-5)
+    for band, (at_3_2, at_4_5) in zip(bands, RECORDED, strict=True):
+        assert band[0, :, 3, 2].tolist() == pytest.approx([at_3_2] * 3, abs=2e-5)
+        assert band[0, :, 4, 5].tolist() == pytest.approx([at_4_5] * 3, abs=2e-5)
 
 
 def test_photographs_come_apart_as_pyrtools_has_it(pyramid, otters):
@@ -44,7 +46,7 @@ def test_photographs_come_apart_as_pyrtools_has_it(pyramid, otters):
     image = to_tensor(otters.crop((100, 90, 231, 187)))
     bands = pyramid(image)
     for channel in range(3):
-        theirs = pyramids.SteerablePyramidSpace(
+        expected = pyramids.SteerablePyramidSpace(
             image[0, channel].double().numpy(), 3, 1, "repeat"
         ).pyr_coeffs
         keys = [
@@ -52,8 +54,8 @@ def test_photographs_come_apart_as_pyrtools_has_it(pyramid, otters):
             *((scale, band) for scale in range(3) for band in range(2)),
             "residual_lowpass",
         ]
-        for key, ours in zip(keys, bands, strict=True):
-            np.testing.assert_allclose(ours[0, channel].numpy(), theirs[key], atol=1e-5)
+        for key, band in zip(keys, bands, strict=True):
+            np.testing.assert_allclose(band[0, channel].numpy(), expected[key], atol=1e-5)
 
 
 @pytest.mark.parametrize("size", [(16, 16), (17, 31), (64, 48)])

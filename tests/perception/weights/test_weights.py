@@ -122,12 +122,12 @@ def test_find_prefers_named_folders_then_the_package_then_the_cache(
     tmp_path, monkeypatch, empty_cache
 ):
     file = weights.CATALOGUE["dists"].file
-    cached, first, second = (
+    cached, first_folder, second_folder = (
         empty_cache / file,
         tmp_path / "first" / file,
         tmp_path / "second" / file,
     )
-    for path in (cached, first, second):
+    for path in (cached, first_folder, second_folder):
         path.parent.mkdir(parents=True)
         path.touch()
     assert weights.require_file("dists") == store.SHIPPED / file
@@ -135,9 +135,11 @@ def test_find_prefers_named_folders_then_the_package_then_the_cache(
     assert weights.require_file("alexnet").parent == empty_cache
     monkeypatch.setenv(
         "METAMER_WEIGHTS",
-        os.pathsep.join(("", str(tmp_path / "none"), str(first.parent), str(second.parent))),
+        os.pathsep.join(
+            ("", str(tmp_path / "none"), str(first_folder.parent), str(second_folder.parent))
+        ),
     )
-    assert weights.require_file("dists") == first
+    assert weights.require_file("dists") == first_folder
 
 
 def test_missing_weights_say_how_to_get_them():
@@ -148,9 +150,9 @@ def test_missing_weights_say_how_to_get_them():
 
 
 def test_unknown_names_are_refused_with_a_suggestion():
-    for ask in (weights.require_file, weights.load, lambda name: weights.fetch([name])):
+    for function in (weights.require_file, weights.load, lambda name: weights.fetch([name])):
         with pytest.raises(WeightsError, match="did you mean 'alexnet'"):
-            ask("alexnett")
+            function("alexnett")
 
 
 def altered(data):
@@ -200,13 +202,13 @@ class Command:
 
 
 @pytest.mark.parametrize(
-    "thing", [Command(), {"kernel": Command()}, print, np.load, pickle.loads, threading.Thread]
+    "value", [Command(), {"kernel": Command()}, print, np.load, pickle.loads, threading.Thread]
 )
 @pytest.mark.parametrize("protocol", [0, 3, 5])
-def test_pickles_that_name_anything_else_are_refused(tmp_path, monkeypatch, thing, protocol):
+def test_pickles_that_name_anything_else_are_refused(tmp_path, monkeypatch, value, protocol):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(WeightsError, match="which arrays do not need"):
-        checkpoints.ArrayUnpickler(io.BytesIO(pickle.dumps(thing, protocol))).load()
+        checkpoints.ArrayUnpickler(io.BytesIO(pickle.dumps(value, protocol))).load()
     assert not (tmp_path / "executed").exists()
 
 
@@ -271,12 +273,12 @@ def test_tensors_are_read_out_of_torchscript():
     assert tensors["conv_1.beta"].tolist() == [1, 1, 1]
 
 
-@pytest.mark.parametrize("thing", [Command(), print, torch.load, np.load])
-def test_torchscript_that_names_anything_else_is_refused(tmp_path, monkeypatch, thing):
+@pytest.mark.parametrize("value", [Command(), print, torch.load, np.load])
+def test_torchscript_that_names_anything_else_is_refused(tmp_path, monkeypatch, value):
     monkeypatch.chdir(tmp_path)
     data = io.BytesIO()
     with zipfile.ZipFile(data, "w") as archive:
-        archive.writestr("net/data.pkl", pickle.dumps(thing, 2))
+        archive.writestr("net/data.pkl", pickle.dumps(value, 2))
     with pytest.raises(WeightsError, match="which tensors do not need"):
         checkpoints.from_script(data.getvalue(), "")
     assert not (tmp_path / "executed").exists()
