@@ -79,8 +79,8 @@ class Trial:
 
     def measured(self, coding: Coding) -> tuple[float, float]:
         """Bits a pixel and mean squared error."""
-        shown = self.view.pixels(self.view.planes(coding.decoded))
-        return coding.bits / self.area, float(Reanalysis(self.view).distances(shown)[0])
+        decoded = self.view.pixels(self.view.planes(coding.decoded))
+        return coding.bits / self.area, float(Reanalysis(self.view).distances(decoded)[0])
 
     def cost(self, coding: Coding) -> float:
         bits, error = self.measured(coding)
@@ -90,10 +90,10 @@ class Trial:
         guide = Gradients(self.view, ("mse",))
         return refine(self.view, guide, self.slope, self.tradeoff, np.float32(1), steps)
 
-    def annealed(self, begun: np.ndarray, relaxed: Relaxed, count: int, rate: float) -> Coding:
+    def annealed(self, initial: np.ndarray, relaxed: Relaxed, count: int, rate: float) -> Coding:
         """From latents (h, w, M) in steps, by so many iterations of Adam."""
         torch.manual_seed(0)
-        latent = lattice(begun).clone().requires_grad_()
+        latent = lattice(initial).clone().requires_grad_()
         optimiser = torch.optim.Adam([latent], lr=rate)
         for iteration in range(count):
             optimiser.zero_grad()
@@ -138,17 +138,19 @@ def main(folder: Path, qualities: tuple[float, ...], iterations: int, rate: floa
     seconds: dict[str, float] = {}
 
     def measure(name: str, code: Callable[[Trial], Coding]) -> list[Coding]:
-        begun = time.process_time()
+        start = time.process_time()
         codings = [code(trial) for trial in trials]
-        seconds[name] = time.process_time() - begun
-        rows[name] = [trial.measured(one) for trial, one in zip(trials, codings, strict=True)]
+        seconds[name] = time.process_time() - start
+        rows[name] = [trial.measured(coding) for trial, coding in zip(trials, codings, strict=True)]
         return codings
 
-    kept = {
+    best = {
         steps: measure(f"effort, {steps} steps", lambda trial, steps=steps: trial.descended(steps))
         for steps in STEPS
     }
-    start = {id(trial): one.decoded / FRACTION for trial, one in zip(trials, kept[8], strict=True)}
+    start = {
+        id(trial): coding.decoded / FRACTION for trial, coding in zip(trials, best[8], strict=True)
+    }
     for relaxed in (gumbel, kumaraswamy):
         measure(
             f"{relaxed.__name__}, {iterations} iterations from the analysis",
@@ -164,7 +166,10 @@ def main(folder: Path, qualities: tuple[float, ...], iterations: int, rate: floa
         )
     curves = PictureCurves(
         [path.name for path in paths],
-        {name: np.array(found).reshape(len(paths), -1, 2) for name, found in rows.items()},
+        {
+            name: np.array(measurements).reshape(len(paths), -1, 2)
+            for name, measurements in rows.items()
+        },
         lambda error: -10 * np.log10(error),
     )
     print(f"| {len(paths)} pictures | BD-rate | seconds |\n|---|---|---|")

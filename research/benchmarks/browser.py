@@ -109,30 +109,34 @@ def measure(photograph: Path, runs: int) -> None:
             browser.get("about:blank")
             before = processor_seconds(browser)
             browser.get(f"http://127.0.0.1:{server.server_address[1]}/")
-            first = browser.execute_async_script(
+            first_times = browser.execute_async_script(
                 "const done = arguments[0]; window.first.then(done)"
             )
             cold, sent = processor_seconds(browser) - before, server.sent
-            taken: dict[str, list[float]] = {"Python": [], "Chromium": [], "Chromium, preview": []}
+            seconds_by_name: dict[str, list[float]] = {
+                "Python": [],
+                "Chromium": [],
+                "Chromium, preview": [],
+            }
             for _ in range(runs):
-                begin = time.process_time()
+                start = time.process_time()
                 metamer.decode(data, threads=1)
-                taken["Python"].append(time.process_time() - begin)
+                seconds_by_name["Python"].append(time.process_time() - start)
                 for name, options in (("Chromium", {}), ("Chromium, preview", {"preview": True})):
                     before = processor_seconds(browser)
                     browser.execute_async_script(ASK, options)
-                    taken[name].append(processor_seconds(browser) - before)
+                    seconds_by_name[name].append(processor_seconds(browser) - before)
             version = browser.capabilities["browserVersion"]
             print(f"{photograph.name}, {SIZE[0]}x{SIZE[1]}, {len(data)} bytes, Chromium {version}")
             browser.quit()
             server.shutdown()
     print(
-        f"cold cache: {sent} bytes fetched, preview after {first[0]:.2f} s by the clock, picture "
-        f"after {first[1]:.2f} s; "
+        f"cold cache: {sent} bytes fetched, preview after {first_times[0]:.2f} s by the clock, picture "
+        f"after {first_times[1]:.2f} s; "
         f"processor {cold:.2f} s, Chromium's own start of a page among them"
     )
-    python = statistics.median(taken["Python"])
-    for name, seconds in taken.items():
+    python = statistics.median(seconds_by_name["Python"])
+    for name, seconds in seconds_by_name.items():
         median = statistics.median(seconds)
         print(
             f"{name}: median {median:.3f} s of {runs}, least {min(seconds):.3f} s, "
@@ -146,6 +150,6 @@ if __name__ == "__main__":
         "pictures", nargs="*", type=Path, default=[ROOT / "examples" / "otters.png"]
     )
     parser.add_argument("--runs", type=int, default=9)
-    given = parser.parse_args()
-    for each in given.pictures:
-        measure(each, given.runs)
+    options = parser.parse_args()
+    for path in options.pictures:
+        measure(path, options.runs)

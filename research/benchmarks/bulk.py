@@ -39,11 +39,11 @@ def make(folder: Path, count: int) -> list[Path]:
 
 def spent() -> float:
     """Seconds of processor time so far, of this process and of those below it, ended or not."""
-    mine, ended = (
-        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    parent, children = (
+        resource.getrusage(scope) for scope in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
     )
     alive = [process.cpu_times() for process in psutil.Process().children(recursive=True)]
-    return sum(usage.ru_utime + usage.ru_stime for usage in (mine, ended)) + sum(
+    return sum(usage.ru_utime + usage.ru_stime for usage in (parent, children)) + sum(
         times.user + times.system for times in alive
     )
 
@@ -54,19 +54,19 @@ def rates(
     """Pictures a second of processor time: way → one figure a round. The first round warms up and
     is left out.
     """
-    found: dict[str, list[float]] = {name: [] for name in ways}
+    pace: dict[str, list[float]] = {name: [] for name in ways}
     for turn in range(rounds + 1):
         for name, way in ways.items():
             out = folder / f"{name}{turn}"
             out.mkdir()
-            begun = spent()
+            start = spent()
             problems = way([(str(path), str(out / f"{path.stem}.mtm")) for path in paths])
-            taken = spent() - begun
+            seconds = spent() - start
             if problems:
                 raise SystemExit(f"{name}: {problems}")
             if turn:
-                found[name].append(len(paths) / taken)
-    return found
+                pace[name].append(len(paths) / seconds)
+    return pace
 
 
 def main() -> None:
@@ -80,10 +80,10 @@ def main() -> None:
         folder = Path(name)
         paths = make(folder, arguments.pictures)
         with bulk.local(arguments.workers) as cluster, Client(cluster) as client:
-            found = rates(
+            pace = rates(
                 {
                     "one process": lambda work: [
-                        problem for one in work if (problem := bulk.encode(one, {}))
+                        problem for path in work if (problem := bulk.encode(path, {}))
                     ],
                     "Dask": lambda work: [
                         problem for _, problem in bulk.run(client, work, {}) if problem
@@ -93,15 +93,15 @@ def main() -> None:
                 folder,
                 arguments.rounds,
             )
-    one, dask = found["one process"], found["Dask"]
-    ratios = [value / base for value, base in zip(dask, one, strict=True)]
+    single, dask = pace["one process"], pace["Dask"]
+    ratios = [value / base for value, base in zip(dask, single, strict=True)]
     low, middle, high = statistics.quantiles(ratios, n=4)
     print(
         f"{arguments.pictures} pictures of {SIZE[0]}x{SIZE[1]}, {arguments.rounds} rounds; pictures a "
         "second of processor time:"
     )
     print(
-        f"one process {statistics.median(one):.2f}; Dask, {arguments.workers} workers, "
+        f"one process {statistics.median(single):.2f}; Dask, {arguments.workers} workers, "
         f"{statistics.median(dask):.2f}; "
         f"ratio {middle:.3f} (quartiles {low:.3f}, {high:.3f})"
     )

@@ -45,10 +45,10 @@ def taken(trainer: Trainer, batches: Iterator, steps: int) -> Iterator[float]:
     """Seconds of each step."""
     stage = trainer.recipe.stages[0]
     for step in range(steps):
-        begun = time.process_time()
+        start = time.process_time()
         image, affine, *latents = next(batches)
         trainer.step(stage, step, step, image, affine, slice(0, stage.batch), *latents)
-        yield time.process_time() - begun
+        yield time.process_time() - start
 
 
 @click.command()
@@ -65,12 +65,12 @@ def main(folder: Path, paths: tuple[Path, ...], steps: int) -> None:
         recipe.cached_latents = options
         plain = dataclasses.replace(recipe, cached_latents=None)
         plan = Plan(stage.crop, recipe.seed, stage.batch, range(steps), slice(0, stage.batch))
-        with tempfile.TemporaryDirectory() as made:
-            begun = time.process_time()
-            fill(Path(made), photographs, load_model(recipe.start, 1), options)
+        with tempfile.TemporaryDirectory() as cache_folder:
+            start_time = time.process_time()
+            fill(Path(cache_folder), photographs, load_model(recipe.start, 1), options)
             count = sum(len(qualities_of(n, options)) for n in range(len(photographs)))
-            filling = (time.process_time() - begun) / count
-            cached = CachedBatches(Path(made), recipe)
+            filling = (time.process_time() - start_time) / count
+            cached = CachedBatches(Path(cache_folder), recipe)
             ways = (
                 taken(
                     prepared(recipe, fabric),
@@ -80,9 +80,11 @@ def main(folder: Path, paths: tuple[Path, ...], steps: int) -> None:
                 taken(prepared(plain, fabric), Collection(photographs).batches(plan), steps),
             )
             seconds = list(zip(*ways, strict=True))[1:]
-        one, other = (1000 * statistics.median(column) for column in zip(*seconds, strict=True))
+        cached_ms, encoded_ms = (
+            1000 * statistics.median(column) for column in zip(*seconds, strict=True)
+        )
         print(
-            f"| {path.stem} | {one:.0f} | {other:.0f} | ×{other / one:.1f} | {1000 * filling:.0f} |"
+            f"| {path.stem} | {cached_ms:.0f} | {encoded_ms:.0f} | ×{encoded_ms / cached_ms:.1f} | {1000 * filling:.0f} |"
         )
 
 

@@ -43,19 +43,19 @@ def main() -> None:
     torch.manual_seed(0)
     reference, image = torch.rand(2, arguments.batch, 3, arguments.side, arguments.side)
     image.requires_grad_()
-    ours, package = create("lpips-squeeze"), theirs()
+    distance, package = create("lpips-squeeze"), theirs()
     contenders = {
-        "metamer": lambda: ours(reference, image).sum().backward(),
+        "metamer": lambda: distance(reference, image).sum().backward(),
         "lpips": lambda: package(reference, image, normalize=True).sum().backward(),
     }
     seconds = {name: [] for name in contenders}
     for run in range(arguments.runs + 2):  # the first two warm up
         for name, work in contenders.items():
             image.grad = None
-            begun = time.perf_counter()
+            start = time.perf_counter()
             work()
             if run >= 2:
-                seconds[name].append(time.perf_counter() - begun)
+                seconds[name].append(time.perf_counter() - start)
     medians = {name: statistics.median(times) for name, times in seconds.items()}
     ratio = statistics.median(a / b for a, b in zip(*seconds.values(), strict=True))
     print(

@@ -54,8 +54,8 @@ def save(picture: Image.Image, kind: str, options: dict) -> bytes:
 
 def psnr(original: Image.Image, decoded: Image.Image) -> float:
     """dB, infinite for equal pictures; of transparent ones on white."""
-    one, other = (np.asarray(on_white(picture), float) for picture in (original, decoded))
-    error = np.square(one - other).mean()
+    image, reference = (np.asarray(on_white(picture), float) for picture in (original, decoded))
+    error = np.square(image - reference).mean()
     return -10 * math.log10(error / 255**2) if error else math.inf
 
 
@@ -76,14 +76,14 @@ def with_peer(picture: Image.Image, peer: str, setting: int) -> tuple[int, float
     return len(data), psnr(picture, Image.open(io.BytesIO(data)))
 
 
-def setting_like(peer: str, photograph: Image.Image, wanted: float) -> int:
+def setting_like(peer: str, photograph: Image.Image, target: float) -> int:
     """The setting of a peer with the PSNR nearest to ``wanted``, by bisection."""
     low, high = 1, 99
     while low < high:
         middle = (low + high) // 2
-        found = with_peer(photograph, peer, middle)
-        assert found is not None
-        low, high = (middle + 1, high) if found[1] < wanted else (low, middle)
+        measured = with_peer(photograph, peer, middle)
+        assert measured is not None
+        low, high = (middle + 1, high) if measured[1] < target else (low, middle)
     return low
 
 
@@ -125,12 +125,12 @@ def measure() -> dict:
     return {"settings": settings, "pillow": PIL.__version__, "model": model, "rows": rows}
 
 
-def nearest(encode: Callable[[int], bytes], wanted: int) -> bytes:
+def nearest(encode: Callable[[int], bytes], target: int) -> bytes:
     """What a codec gives at the least setting that takes as many bytes."""
     low, high = 0, 100
     while low < high:
         middle = (low + high) // 2
-        low, high = (middle + 1, high) if len(encode(middle)) < wanted else (low, middle)
+        low, high = (middle + 1, high) if len(encode(middle)) < target else (low, middle)
     return encode(low)
 
 
@@ -149,25 +149,25 @@ def crops() -> Image.Image:
     for name, (left, top) in CROPPED.items():
         picture, box = drawn.PICTURES[name](), (left, top, left + SIDE[0], top + SIDE[1])
         data = metamer.encode(picture, CROPPED_AT)
-        alone = nearest(
+        networks_alone = nearest(
             lambda setting, picture=picture: metamer.encode(picture, setting, lossless=False),
             len(data),
         )
         avif = nearest(functools.partial(with_avif, picture), len(data))
         print(
-            f"{name}: Metamer {len(data)} bytes, networks alone {len(alone)}, AVIF {len(avif)}",
+            f"{name}: Metamer {len(data)} bytes, networks alone {len(networks_alone)}, AVIF {len(avif)}",
             flush=True,
         )
-        shown = (
+        decodes = (
             picture,
             metamer.decode(data),
-            metamer.decode(alone),
+            metamer.decode(networks_alone),
             Image.open(io.BytesIO(avif)).convert("RGB"),
         )
-        cells += [one.crop(box) for one in shown]
+        cells += [decode.crop(box) for decode in decodes]
     sheet = Image.new("RGB", (4 * SIDE[0] + 12, len(CROPPED) * (SIDE[1] + 4) - 4), "black")
-    for index, one in enumerate(cells):
-        sheet.paste(one, (index % 4 * (SIDE[0] + 4), index // 4 * (SIDE[1] + 4)))
+    for index, crop in enumerate(cells):
+        sheet.paste(crop, (index % 4 * (SIDE[0] + 4), index // 4 * (SIDE[1] + 4)))
     return sheet
 
 
@@ -206,20 +206,20 @@ Bytes, and PSNR in dB (∞: without loss; of transparent pictures on white). The
         text += f"\n## Quality {quality}: {settings['PSNR']:.1f} dB for the photograph\n\n"
         text += f"| picture, pixels | form | Metamer | {' | '.join(names)} |\n|---|---|---|{'---|' * len(names)}\n"
         for row in rows:
-            found = row[str(quality)]
-            cells = [cell(found["Metamer"])] + [cell(found[peer]) for peer in PEERS]
-            text += f"| {row['name']}, {row['size'][0]}×{row['size'][1]} | {found['form']} | {' | '.join(cells)} |\n"
+            measured = row[str(quality)]
+            cells = [cell(measured["Metamer"])] + [cell(measured[peer]) for peer in PEERS]
+            text += f"| {row['name']}, {row['size'][0]}×{row['size'][1]} | {measured['form']} | {' | '.join(cells)} |\n"
     text += "\n## Without loss\n\n| picture | Metamer | WebP | PNG |\n|---|---|---|---|\n"
     for row in rows:
         text += f"| {row['name']} | {' | '.join(str(row[LOSSLESS][name]) for name in ('Metamer', 'WebP', 'PNG'))} |\n"
     return text
 
 
-def cell(found: tuple[int, float] | None) -> str:
+def cell(measured: tuple[int, float] | None) -> str:
     return (
         "–"
-        if found is None
-        else f"{found[0]}, {'∞' if math.isinf(found[1]) else f'{found[1]:.1f}'}"
+        if measured is None
+        else f"{measured[0]}, {'∞' if math.isinf(measured[1]) else f'{measured[1]:.1f}'}"
     )
 
 

@@ -78,8 +78,8 @@ def checkerboard() -> Image.Image:
 @picture("checkerboard, 8 pixels, of two colours")
 def coarse_checkerboard() -> Image.Image:
     rows, columns = grid(256, 256)
-    odd = (rows // 8 + columns // 8) % 2
-    return Image.fromarray(np.array([[200, 30, 40], [20, 60, 180]], np.uint8)[odd])
+    squares = (rows // 8 + columns // 8) % 2
+    return Image.fromarray(np.array([[200, 30, 40], [20, 60, 180]], np.uint8)[squares])
 
 
 @picture("stripes, 1 pixel, red and green")

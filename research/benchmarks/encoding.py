@@ -59,11 +59,11 @@ def measured(picture: Image.Image, quality: float, **options) -> tuple[float, fl
     """Bits a pixel of the file, mean squared error of what it decodes to in [0, 1], seconds of
     encoding.
     """
-    begun = time.process_time()
+    start = time.process_time()
     data = metamer.encode(picture, quality, **options)
-    spent = time.process_time() - begun
+    seconds = time.process_time() - start
     error = (np.asarray(metamer.decode(data), float) - np.asarray(picture)) / 255
-    return 8 * len(data) / (picture.width * picture.height), float(np.square(error).mean()), spent
+    return 8 * len(data) / (picture.width * picture.height), float(np.square(error).mean()), seconds
 
 
 @click.command()
@@ -81,33 +81,34 @@ def main(
     """Measures every lever on every photograph and prints the table."""
     paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in pixels.SUFFIXES)
     pictures = [pixels.read_rgb(path) for path in paths]
-    with TemporaryDirectory() as made:
+    with TemporaryDirectory() as cards_folder:
         levers: dict[str, dict] = {PLAIN: {}}
         if not only_effort:
             levers |= {
-                name: {"model": with_card(Path(made), changes)} for name, changes in CARDS.items()
+                name: {"model": with_card(Path(cards_folder), changes)}
+                for name, changes in CARDS.items()
             }
             levers |= {"colours not turned": {}}
         levers |= {f"effort {effort}": {"effort": effort} for effort in efforts}
-        found = {}
+        points = {}
         for lever, options in tqdm(levers.items(), unit="lever", disable=None):
             with colours_as_they_are() if lever == "colours not turned" else nullcontext():
-                found[lever] = np.array(
+                points[lever] = np.array(
                     [[measured(picture, at, **options) for at in qualities] for picture in pictures]
                 )
-    of = PictureCurves(
+    curves = PictureCurves(
         [path.name for path in paths],
-        {lever: values[..., :2] for lever, values in found.items()},
+        {lever: values[..., :2] for lever, values in points.items()},
         lambda error: -10 * np.log10(error),
     )
     print(f"| {len(paths)} photographs | BD-rate | 95 % | time |\n|---|---|---|---|")
-    for lever, values in found.items():
+    for lever, values in points.items():
         if lever != PLAIN:
             rate, (low, high) = (
-                bd_rate(of.curve(PLAIN), of.curve(lever))[0],
-                bd_rate_interval(of, PLAIN, lever),
+                bd_rate(curves.curve(PLAIN), curves.curve(lever))[0],
+                bd_rate_interval(curves, PLAIN, lever),
             )
-            cost = values[..., 2].sum() / found[PLAIN][..., 2].sum()
+            cost = values[..., 2].sum() / points[PLAIN][..., 2].sum()
             print(f"| {lever} | {rate:+.2f} % | {low:+.2f} … {high:+.2f} | ×{cost:.2f} |")
 
 

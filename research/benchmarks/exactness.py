@@ -85,11 +85,11 @@ def main() -> int:
             reason, failed = f"failed: {problem}", True
     agree = 0
     for index, name in enumerate(names):
-        found = {row: digests[index] for row, digests in rows.items()}
-        same = len(set(found.values())) == 1
+        row_digests = {row: digests[index] for row, digests in rows.items()}
+        same = len(set(row_digests.values())) == 1
         agree += same
         print(f"{name}: {'agree' if same else 'DIFFER'}")
-        for row, value in found.items():
+        for row, value in row_digests.items():
             print(f"  {row:<16} {value}")
     if reason is not None:
         print(f"{EMULATED}: {reason if failed else 'left out: ' + reason}")

@@ -60,25 +60,27 @@ def in_their_layout(path: Path) -> None:
     """Writes Inception's weights, not folded, as torch-fidelity names them: both list the
     convolutions in the same order.
     """
-    theirs = packages.import_package("torch_fidelity.feature_extractor_inceptionv3")
+    package = packages.import_package("torch_fidelity.feature_extractor_inceptionv3")
     with (
-        patch.object(theirs, "load_state_dict_from_url", lambda *_, **__: {}),
+        patch.object(package, "load_state_dict_from_url", lambda *_, **__: {}),
         patch.object(nn.Module, "load_state_dict", lambda *_, **__: None),
     ):
-        network = theirs.FeatureExtractorInceptionV3("plain", ["2048"])
+        network = package.FeatureExtractorInceptionV3("plain", ["2048"])
     blocks = [
         (name, block)
         for name, block in network.named_modules()
-        if isinstance(block, theirs.BasicConv2d)
+        if isinstance(block, package.BasicConv2d)
     ]
     names = [
         name for name, module in inception_layers().named_modules() if isinstance(module, nn.Conv2d)
     ]
-    ours, state = weights.load("inception"), network.state_dict()
+    shipped, state = weights.load("inception"), network.state_dict()
     for (block, _), name in zip(blocks, names, strict=True):
-        for own, their in PARTS.items():
-            assert state[f"{block}.{their}"].shape == ours[f"{name}.{own}"].shape, block
-            state[f"{block}.{their}"] = ours[f"{name}.{own}"]
+        for our_part, their_part in PARTS.items():
+            assert state[f"{block}.{their_part}"].shape == shipped[f"{name}.{our_part}"].shape, (
+                block
+            )
+            state[f"{block}.{their_part}"] = shipped[f"{name}.{our_part}"]
         state[f"{block}.bn.weight"] = torch.ones_like(state[f"{block}.bn.bias"])
     torch.save(state, path)
 
@@ -93,11 +95,11 @@ def main() -> None:
     pictures = list(map(read_image, held_out_paths(arguments.photos)))
 
     def cut(change: Callable[[Image.Image], Image.Image]) -> Tensor:
-        found = [
+        cut_patches = [
             patches(torch.from_numpy(np.array(change(picture))).permute(2, 0, 1))
             for picture in pictures
         ]
-        return torch.cat(found)[: arguments.patches].contiguous()
+        return torch.cat(cut_patches)[: arguments.patches].contiguous()
 
     network = Inception()
     sets = {"originals": cut(lambda picture: picture)} | {
@@ -111,7 +113,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         in_their_layout(Path(folder) / "inception.pth")
         for name in COPIES:
-            theirs = fidelity.calculate_metrics(
+            metrics = fidelity.calculate_metrics(
                 input1=Patches(sets["originals"]),
                 input2=Patches(sets[name]),
                 fid=True,
@@ -124,13 +126,13 @@ def main() -> None:
                 input1_cache_name="originals",
                 feature_extractor_weights_path=f"{folder}/inception.pth",
             )
-            own, other = (
+            fid, package_fid = (
                 frechet_distance_of_features(features["originals"], features[name]),
-                theirs["frechet_inception_distance"],
+                metrics["frechet_inception_distance"],
             )
             print(
-                f"{name}, {len(sets[name])} patches: ours {own:.6f}, torch-fidelity's {other:.6f}, "
-                f"apart by {abs(own / other - 1):.1e} of it",
+                f"{name}, {len(sets[name])} patches: ours {fid:.6f}, torch-fidelity's {package_fid:.6f}, "
+                f"apart by {abs(fid / package_fid - 1):.1e} of it",
                 flush=True,
             )
 

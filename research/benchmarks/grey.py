@@ -34,7 +34,9 @@ def grey_energy(model: models.Model) -> np.ndarray:
     """(M,) share of each basis vector's energy that lies along grey."""
     graph = onnx.load_from_string(model.graph("analysis")).graph
     basis = next(
-        onnx.numpy_helper.to_array(given) for given in graph.initializer if "basis" in given.name
+        onnx.numpy_helper.to_array(constant)
+        for constant in graph.initializer
+        if "basis" in constant.name
     )
     basis = basis.astype(float).reshape(len(basis), 3, -1)
     return (basis.sum(1) ** 2 / 3).sum(1) / (basis**2).sum((1, 2))
@@ -52,12 +54,12 @@ def luma_bits(
     meter.write(hyper.ravel(), np.repeat(model.arrays["hyper_index"][index], hyper[0].size))
 
     def residuals(tables, centre, positions, channels):
-        found = (values[positions, channels] - centre) // FRACTION
+        residual = (values[positions, channels] - centre) // FRACTION
         coded = model.tables.coded[tables]
         cost = np.zeros(tables.shape)
-        cost[coded] = model.tables.cost(found[coded], tables[coded])
+        cost[coded] = model.tables.cost(residual[coded], tables[coded])
         bits[channels] += cost.sum(0)
-        return found
+        return residual
 
     if not (passes.run_passes(model, index, hyper, height, width, residuals) == decoded).all():
         raise SystemExit("the latents are not those of the file")
@@ -72,8 +74,8 @@ def untouched(picture: Image.Image, index: int, model: models.Model) -> bytes:
     return container.pack(header, [container.Section(container.Kind.PICTURE, writer.bytes())])
 
 
-def psnr(one: np.ndarray, other: np.ndarray) -> float:
-    return -10 * np.log10(np.square(one - other).mean() / 255**2)
+def psnr(image: np.ndarray, reference: np.ndarray) -> float:
+    return -10 * np.log10(np.square(image - reference).mean() / 255**2)
 
 
 def main() -> None:
@@ -87,20 +89,24 @@ def main() -> None:
         picture = pixels.read_rgb(name)
         luma = np.asarray(picture, float) @ LUMA
         grey = Image.fromarray(luma.round().astype(np.uint8))
-        share, at, size, reached = [], [], [], []
+        share, at, size, psnrs = [], [], [], []
         for quality in QUALITIES:
             data = untouched(picture, quality_index(quality), model)
             share.append(luma_bits(picture, data, model, energy))
             at.append(psnr(np.asarray(metamer.decode(data), float) @ LUMA, luma))
             data = metamer.encode(grey, quality, model=options.model)
             size.append(8 * len(data))
-            reached.append(psnr(np.asarray(metamer.decode(data), float), np.asarray(grey, float)))
-        inside = (np.array(at) >= reached[0]) & (np.array(at) <= reached[-1])
-        ratio = (np.exp(np.interp(at, reached, np.log(size)))[:, None] / np.array(share))[inside]
+            psnrs.append(psnr(np.asarray(metamer.decode(data), float), np.asarray(grey, float)))
+        inside = (np.array(at) >= psnrs[0]) & (np.array(at) <= psnrs[-1])
+        ratio = (np.exp(np.interp(at, psnrs, np.log(size)))[:, None] / np.array(share))[inside]
         ratios.append(ratio.mean(0))
-        print(name, " ".join(f"{one:.3f}/{other:.3f}" for one, other in ratio), flush=True)
-    found = np.array(ratios)
-    for way, column in zip(("latents of luma", "by energy"), found.T, strict=True):
+        print(
+            name,
+            " ".join(f"{of_luma:.3f}/{by_energy:.3f}" for of_luma, by_energy in ratio),
+            flush=True,
+        )
+    ratio_array = np.array(ratios)
+    for way, column in zip(("latents of luma", "by energy"), ratio_array.T, strict=True):
         print(
             f"{way}: mean of {len(column)} photographs {column.mean():.3f}, median "
             f"{np.median(column):.3f}, "

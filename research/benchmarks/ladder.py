@@ -33,13 +33,13 @@ def error(picture: Image.Image, decoded: Image.Image) -> float:
 
 def timed(data: bytes, decoders: dict[str, Path | None], model: str, runs: int) -> dict[str, float]:
     """Median processor seconds of a decode, after one that does not count."""
-    spent: dict[str, list[float]] = {name: [] for name in decoders}
+    seconds: dict[str, list[float]] = {name: [] for name in decoders}
     for _ in range(runs + 1):
         for name, decoder in decoders.items():
-            begun = time.process_time()
+            start = time.process_time()
             metamer.decode(data, model=model, decoder=decoder, threads=1)
-            spent[name].append(time.process_time() - begun)
-    return {name: statistics.median(times[1:]) for name, times in spent.items()}
+            seconds[name].append(time.process_time() - start)
+    return {name: statistics.median(times[1:]) for name, times in seconds.items()}
 
 
 @click.command()
@@ -58,10 +58,10 @@ def main(
     runs: int,
 ) -> None:
     """Measures every decoder and prints the table, as Markdown."""
-    held = find(folder)[1]
-    paths = [held[place] for place in np.linspace(0, len(held) - 1, count).astype(int)]
+    held_out = find(folder)[1]
+    paths = [held_out[place] for place in np.linspace(0, len(held_out) - 1, count).astype(int)]
     decoders: dict[str, Path | None] = {OWN: None} | {path.stem: path for path in files}
-    found: dict[str, list] = {name: [] for name in decoders}
+    points: dict[str, list] = {name: [] for name in decoders}
     for path in tqdm(paths, unit="photograph", disable=None):
         picture = read_image(path)
         rows: dict[str, list] = {name: [] for name in decoders}
@@ -72,19 +72,19 @@ def main(
                 decoded = metamer.decode(data, model=model, decoder=decoder)
                 rows[name].append((bpp, error(picture, decoded)))
         for name, row in rows.items():
-            found[name].append(row)
+            points[name].append(row)
     curves = PictureCurves(
         [path.name for path in paths],
-        {name: np.array(values) for name, values in found.items()},
+        {name: np.array(values) for name, values in points.items()},
         lambda mse: -10 * np.log10(mse),
     )
-    one = read_image(paths[0]).resize(SIZE)
-    seconds = timed(metamer.encode(one, model=model), decoders, model, runs)
+    resized = read_image(paths[0]).resize(SIZE)
+    seconds = timed(metamer.encode(resized, model=model), decoders, model, runs)
     print(
         f"| {len(paths)} photographs | kMAC/px | BD-rate | 95 % | decode | |\n|---|---|---|---|---|---|"
     )
     for name, decoder in decoders.items():
-        cost = macs.network_cost(model, decoder and str(decoder), one, 50).decoder
+        cost = macs.network_cost(model, decoder and str(decoder), resized, 50).decoder
         cells = [name, f"{cost / (1000 * SIZE[0] * SIZE[1]):.2f}", "", ""]
         if name != OWN:
             low, high = bd_rate_interval(curves, OWN, name)

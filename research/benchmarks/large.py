@@ -56,8 +56,8 @@ def draw(rows: list[dict], path: Path) -> None:
         (left, "processor_seconds", "processor time, seconds"),
         (right, "peak_mb", "peak memory, MB"),
     ):
-        for what, marker in (("encode", "o"), ("decode", "s")):
-            axes.plot(size, [row[what][key] for row in rows], marker=marker, label=what)
+        for direction, marker in (("encode", "o"), ("decode", "s")):
+            axes.plot(size, [row[direction][key] for row in rows], marker=marker, label=direction)
         axes.set(xlabel="megapixels", title=title)
         axes.grid(alpha=0.3)
     right.axhline(1500, color="grey", linestyle="--", linewidth=1, label="1.5 GB")
@@ -85,7 +85,7 @@ def main(photograph: Path, megapixels: tuple[float, ...], threads: int, out: Pat
     """Measure encode and decode of PHOTOGRAPH, mirrored to each size."""
     rows = []
     with tempfile.TemporaryDirectory() as folder:
-        source, stream, back = (
+        source, stream, decoded = (
             Path(folder) / name for name in ("large.ppm", "large.mtm", "back.ppm")
         )
         for size in megapixels:
@@ -94,16 +94,16 @@ def main(photograph: Path, megapixels: tuple[float, ...], threads: int, out: Pat
             row = {"megapixels": size, "encode": measured("encode", source, *options, stream)}
             row |= {
                 "bytes": stream.stat().st_size,
-                "decode": measured("decode", stream, *options, back),
+                "decode": measured("decode", stream, *options, decoded),
             }
             rows.append(row)
             print(
                 "{:g} megapixels, {} bytes".format(size, row["bytes"]),
                 *(
                     "{}: {seconds:.1f} s, {processor_seconds:.1f} s of processors, {peak_mb:.0f} MB".format(
-                        what, **row[what]
+                        direction, **row[direction]
                     )
-                    for what in ("encode", "decode")
+                    for direction in ("encode", "decode")
                 ),
                 sep="; ",
                 flush=True,

@@ -48,16 +48,16 @@ def run(recipe: dict, assignments: list[str], seed: int, photographs: Path, scra
         )
     )
     shutil.rmtree(scratch, ignore_errors=True)
-    begun = time.process_time()
+    start = time.process_time()
     training.train(checked, [photographs], scratch)
-    spent = time.process_time() - begun
+    seconds = time.process_time() - start
     codec, _ = setup.restore_average(scratch / CHECKPOINT)
     codec.eval()
     crops = validation.validation_crops(find(photographs)[1])
     rows = validation.validate(
         codec, Distortion({"mse": 1.0}, codec.options.levels), crops, MEASURED, torch.device("cpu")
     )
-    return {"seconds": spent, "curve": [[row["bpp"], row["psnr"]] for row in rows]}
+    return {"seconds": seconds, "curve": [[row["bpp"], row["psnr"]] for row in rows]}
 
 
 def interval(values: np.ndarray) -> str:
@@ -65,8 +65,8 @@ def interval(values: np.ndarray) -> str:
     mean = values.mean()
     if len(values) < 2:
         return f"{mean:+.2f} %"
-    reach = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
-    return f"{mean:+.2f} % [{mean - reach:+.2f}, {mean + reach:+.2f}]"
+    half_width = stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)
+    return f"{mean:+.2f} % [{mean - half_width:+.2f}, {mean + half_width:+.2f}]"
 
 
 def table(rows: list[dict], start: str) -> str:
@@ -76,7 +76,7 @@ def table(rows: list[dict], start: str) -> str:
     for lever in dict.fromkeys(
         row["lever"] for row in rows if row["start"] == start and row["lever"] != RULE
     ):
-        mine = [
+        lever_rows = [
             row
             for row in rows
             if row["start"] == start and row["lever"] == lever and row["seed"] in rules
@@ -84,11 +84,13 @@ def table(rows: list[dict], start: str) -> str:
         rates = np.array(
             [
                 bd_rate(np.array(rules[row["seed"]]["curve"]), np.array(row["curve"]))[0]
-                for row in mine
+                for row in lever_rows
             ]
         )
-        cost = np.mean([row["seconds"] / rules[row["seed"]]["seconds"] for row in mine])
-        lines.append((rates.mean(), f"| {lever} | {interval(rates)} | {len(mine)} | {cost:.2f} |"))
+        cost = np.mean([row["seconds"] / rules[row["seed"]]["seconds"] for row in lever_rows])
+        lines.append(
+            (rates.mean(), f"| {lever} | {interval(rates)} | {len(lever_rows)} | {cost:.2f} |")
+        )
     return "\n".join(
         [
             f"| {start} | BD-rate | seeds | time |",
@@ -105,22 +107,22 @@ def table(rows: list[dict], start: str) -> str:
 @click.option("--seeds", type=int, multiple=True, default=(0, 1, 2), show_default=True)
 @click.option(
     "--levers",
-    "listed",
+    "levers_file",
     type=click.Path(exists=True, path_type=Path),
     default=Path(__file__).with_suffix(".yaml"),
 )
 @click.option("--out", type=click.Path(path_type=Path), required=True)
-def main(data: Path, seeds: tuple[int, ...], listed: Path, out: Path) -> None:
+def main(data: Path, seeds: tuple[int, ...], levers_file: Path, out: Path) -> None:
     """Runs what has not run yet, seed by seed, and prints the tables."""
     out.mkdir(parents=True, exist_ok=True)
     log = out / "levers.jsonl"
     rows = [json.loads(line) for line in log.read_text().splitlines()] if log.exists() else []
-    done = {(row["start"], row["lever"], row["seed"]) for row in rows}
-    starts = yaml.safe_load(listed.read_text())
+    finished = {(row["start"], row["lever"], row["seed"]) for row in rows}
+    starts = yaml.safe_load(levers_file.read_text())
     for seed in seeds:
         for start, kinds in starts.items():
             for lever, assignments in {RULE: [], **kinds["levers"]}.items():
-                if (start, lever, seed) in done:
+                if (start, lever, seed) in finished:
                     continue
                 row = {
                     "start": start,

@@ -77,8 +77,8 @@ def run(script: str, *arguments):
     """What a fresh process prints."""
     environment = {**os.environ, "PYTHONPATH": str(ROOT), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", script, json.dumps(arguments)]
-    done = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    completed = subprocess.run(command, cwd=ROOT, env=environment, check=True, capture_output=True)
+    return json.loads(completed.stdout.splitlines()[-1])
 
 
 def main() -> None:
@@ -96,17 +96,17 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         generate(folder, arguments.count, arguments.side)
-        found = run(PROBE, str(folder), arguments.batches, arguments.workers)
+        measured = run(PROBE, str(folder), arguments.batches, arguments.workers)
         print(
             f"{arguments.count} photographs of about {arguments.side}²: first batch after "
-            f"{found['processor']:.1f} s of processor time ({found['wall']:.1f} s by the clock), peak "
-            f"memory {found['peak']:.0f} MiB after {arguments.batches} batches, "
-            f"{found['crops']:.0f} crops a second of processor time"
+            f"{measured['processor']:.1f} s of processor time ({measured['wall']:.1f} s by the clock), peak "
+            f"memory {measured['peak']:.0f} MiB after {arguments.batches} batches, "
+            f"{measured['crops']:.0f} crops a second of processor time"
         )
         small = folder / "000"
         trained = run(STEP, recipe, str(small), str(folder / "run"))
         print(f"training: {trained:.1f} crops a second of processor time, one thread")
-        print(f"two workers on a core each: {2 * found['crops'] / trained:.0f} times that")
+        print(f"two workers on a core each: {2 * measured['crops'] / trained:.0f} times that")
 
 
 if __name__ == "__main__":

@@ -59,16 +59,16 @@ EXAMPLE = Path(__file__).parents[2] / "examples" / "otters.png"
 class Entrant:
     """A codec at one setting, with the picture as it codes it."""
 
-    by: Codec
+    codec: Codec
     setting: float
     picture: Image.Image
     data: bytes
 
     def work(self, way: str) -> object:
         return (
-            self.by.encode(self.picture, self.setting)
+            self.codec.encode(self.picture, self.setting)
             if way == "encode"
-            else self.by.decode(self.data)
+            else self.codec.decode(self.data)
         )
 
 
@@ -78,38 +78,43 @@ def entrants(
     """Each codec at its setting nearest to ``bpp``, the model first; and what is said of codecs
     that are not here.
     """
-    known = pillow.pillow_formats()
-    found = [get_codec(model, threads), *(get_codec(name) for name in PEERS if name in known)]
-    left_out = [
-        f"{name} is left out: this Pillow does not write it" for name in PEERS if name not in known
+    written_formats = pillow.pillow_formats()
+    codecs = [
+        get_codec(model, threads),
+        *(get_codec(name) for name in PEERS if name in written_formats),
     ]
-    chosen = [
+    left_out = [
+        f"{name} is left out: this Pillow does not write it"
+        for name in PEERS
+        if name not in written_formats
+    ]
+    settings = [
         (
             candidate,
             nearest_setting(
                 partial(candidate.encode, picture), candidate.ladder, bpp * SIZE[0] * SIZE[1] / 8
             ),
         )
-        for candidate in found
+        for candidate in codecs
     ]
     try:
         for network in NETWORKS:
             rates = [row["bpp"] for row in published.find_published(network).rows]
             nearest_rate = min(rates, key=lambda rate: abs(rate - bpp))
-            chosen.append((get_codec(UNTRAINED.format(network)), 1 + rates.index(nearest_rate)))
+            settings.append((get_codec(UNTRAINED.format(network)), 1 + rates.index(nearest_rate)))
     except metamer.MetamerError as problem:
         left_out.append(f"CompressAI is left out: {problem}")
     return [
         Entrant(candidate, setting, picture, candidate.encode(picture, setting))
-        for candidate, setting in chosen
+        for candidate, setting in settings
     ], left_out
 
 
 def timed(work: Callable[[], object]) -> tuple[float, float]:
     """Wall and processor seconds."""
-    begun = time.perf_counter(), time.process_time()
+    start = time.perf_counter(), time.process_time()
     work()
-    return time.perf_counter() - begun[0], time.process_time() - begun[1]
+    return time.perf_counter() - start[0], time.process_time() - start[1]
 
 
 def turns(field: Sequence[Entrant], runs: int) -> list[dict[str, list[float]]]:
@@ -120,17 +125,17 @@ def turns(field: Sequence[Entrant], runs: int) -> list[dict[str, list[float]]]:
     for candidate in field:
         candidate.work("decode")  # warms up, as encoding did
     for run in range(runs):
-        for candidate, found in zip(field, times, strict=True):
-            due = min(runs, max(3, runs // 5)) if candidate.by.networks else runs
-            if len(found["encode"]) <= run * due // runs:  # spreads the fewer runs evenly
+        for candidate, samples in zip(field, times, strict=True):
+            due = min(runs, max(3, runs // 5)) if candidate.codec.networks else runs
+            if len(samples["encode"]) <= run * due // runs:  # spreads the fewer runs evenly
                 for way in subprocesses.DIRECTIONS:
-                    found[way].append(timed(partial(candidate.work, way)))
+                    samples[way].append(timed(partial(candidate.work, way)))
     return [
         {
-            way: [statistics.median(part) for part in zip(*taken, strict=True)]
-            for way, taken in found.items()
+            way: [statistics.median(part) for part in zip(*seconds, strict=True)]
+            for way, seconds in samples.items()
         }
-        for found in times
+        for samples in times
     ]
 
 
@@ -142,7 +147,7 @@ def peaks(candidate: Entrant, threads: int) -> dict[str, float | None]:
         stream.write_bytes(candidate.data)
         return {
             f"{way}_peak_mib": subprocesses.run_in_subprocess(
-                candidate.by.name, way, original, stream, candidate.setting, 1, threads
+                candidate.codec.name, way, original, stream, candidate.setting, 1, threads
             ).peak
             for way in subprocesses.DIRECTIONS
         }
@@ -151,8 +156,8 @@ def peaks(candidate: Entrant, threads: int) -> dict[str, float | None]:
 def bd_rates(folder: Path | None) -> dict[str, float]:
     """BD-rate in percent by codec: those in ``folder``, measured, and the networks, published."""
     anchor = published.find_published(published.ANCHOR).curves["psnr"]
-    measured = mean_curves(folders.load_results([folder]).rows, "psnr")[1] if folder else {}
-    curves = measured | {
+    kodak_curves = mean_curves(folders.load_results([folder]).rows, "psnr")[1] if folder else {}
+    curves = kodak_curves | {
         UNTRAINED.format(name): published.find_published(name).curves["psnr"] for name in NETWORKS
     }
     return {name: bd_rate(anchor, curve)[0] for name, curve in curves.items()}
@@ -189,24 +194,24 @@ def benchmark(
     rates = bd_rates(folder)
     field, left_out = entrants(model, picture, bpp, threads)
     times, rows = turns(field, runs), []
-    for candidate, found in zip(field, times, strict=True):
-        by, size = candidate.by, len(candidate.data)
+    for candidate, seconds in zip(field, times, strict=True):
+        codec, size = candidate.codec, len(candidate.data)
         row = {
-            "codec": by.name,
-            "version": by.version,
+            "codec": codec.name,
+            "version": codec.version,
             "setting": candidate.setting,
             "width": SIZE[0],
             "height": SIZE[1],
             "bytes": size,
             "bpp": 8 * size / (SIZE[0] * SIZE[1]),
-        } | complexity.network_figures(by, picture, candidate.setting)
-        for way, (wall, processor) in found.items():
+        } | complexity.network_figures(codec, picture, candidate.setting)
+        for way, (wall, processor) in seconds.items():
             row |= {
                 f"{way}_seconds": {threads: wall},
                 f"{way}_processor_seconds": processor,
                 f"{way}_ratio": processor / times[0][way][1],
             }
-        rows.append(row | peaks(candidate, threads) | {"bd_rate": rates.get(by.name)})
+        rows.append(row | peaks(candidate, threads) | {"bd_rate": rates.get(codec.name)})
     return {
         "machine": machine.conditions() | {"threads": threads},
         "codecs": rows,
@@ -219,9 +224,9 @@ def shown(value: float | None, text: str) -> str:
     return "–" if value is None else format(value, text)
 
 
-def table(found: dict) -> str:
+def table(report: dict) -> str:
     """For people."""
-    threads, rows = found["machine"]["threads"], found["codecs"]
+    threads, rows = report["machine"]["threads"], report["codecs"]
     lines = [
         f"One {SIZE[0]}x{SIZE[1]} photograph, {threads} thread{'s' * (threads > 1)}. ms: processor "
         "time; ×: over "
@@ -252,7 +257,7 @@ def table(found: dict) -> str:
             f"{shown(row['bd_rate'], '+.1f') + ' %' * (row['bd_rate'] is not None) + ' (p)' * untrained:>12}",
         ]
         lines.append(" ".join(cells))
-    lines += ["", *found["left_out"]]
+    lines += ["", *report["left_out"]]
     lines += [
         f"{rows[0]['codec']} decodes {row['decode_ratio']:.1f} times as fast as CompressAI's "
         f"mbt2018-mean; wanted: {GOAL}"
@@ -261,10 +266,10 @@ def table(found: dict) -> str:
     ]
     lines.append(
         f"Cold start, median of {COLD_RUNS}: `python -m metamer.cli decode FILE -o OUT.png` "
-        f"{found['cold_start_seconds']:.2f} s"
+        f"{report['cold_start_seconds']:.2f} s"
     )
     return "\n".join(
-        [*lines, ", ".join(f"{key} {value}" for key, value in found["machine"].items())]
+        [*lines, ", ".join(f"{key} {value}" for key, value in report["machine"].items())]
     )
 
 
@@ -302,7 +307,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     bind(options.threads)
     try:
         picture = ImageOps.fit(pixels.read_rgb(options.photo), SIZE, Image.Resampling.LANCZOS)
-        found = benchmark(
+        report = benchmark(
             picture, options.model, options.bpp, options.runs, options.threads, options.results
         )
     except metamer.ImageError as problem:
@@ -310,8 +315,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except metamer.MetamerError as problem:
         parser.error(str(problem))
     if options.out:
-        options.out.write_text(json.dumps(found, indent=1))
-    print(table(found))
+        options.out.write_text(json.dumps(report, indent=1))
+    print(table(report))
 
 
 if __name__ == "__main__":

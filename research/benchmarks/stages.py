@@ -98,21 +98,21 @@ def peak(side: int = 1024, runs: int = 10) -> float:
     """GFLOP a processor second, at best, of a product of two float32 matrices."""
     matrix, best = np.ones((side, side), np.float32), 0.0
     for _ in range(runs):
-        begun = time.process_time()
+        start = time.process_time()
         matrix @ matrix
-        best = max(best, 2e-9 * side**3 / (time.process_time() - begun))
+        best = max(best, 2e-9 * side**3 / (time.process_time() - start))
     return best
 
 
 def table(
-    title: str, found: list[dict[str, float]], whole: list[float], speeds: dict[str, float]
+    title: str, runs: list[dict[str, float]], totals: list[float], speeds: dict[str, float]
 ) -> str:
     """For people. found: of each run, seconds by stage; speeds: operations by graph."""
     medians = {
-        stage: statistics.median(seconds_by_stage.get(stage, 0.0) for seconds_by_stage in found)
-        for stage in found[0]
+        stage: statistics.median(seconds_by_stage.get(stage, 0.0) for seconds_by_stage in runs)
+        for stage in runs[0]
     }
-    total = statistics.median(whole)
+    total = statistics.median(totals)
     lines = [f"{title:<20} {'ms':>7} {'share':>6} {'GFLOP/s':>8}"]
     for stage, seconds in sorted(medians.items(), key=lambda item: -item[1]):
         speed = f"{1e-9 * speeds[stage] / seconds:>8.0f}" if stage in speeds else ""
@@ -144,21 +144,19 @@ def main() -> None:
         parser.error(str(problem))
     stages = Stages()
     stages.watch(model)
-    measured: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
+    measurements: dict[str, list[dict[str, float]]] = {way: [] for way in ways}
     for _ in range(options.runs):
         for way, work in ways.items():
             stages.spent = defaultdict(float)
             stages.timed(REST, work)
-            measured[way].append(stages.spent)
+            measurements[way].append(stages.spent)
     speeds = {
         name: 2 * macs.run_profiled(model.graph(name), inputs)[1]
         for name, inputs in stages.inputs.items()
     }
-    for way, found in measured.items():
+    for way, runs in measurements.items():
         print(
-            table(
-                way, found, [sum(seconds_by_stage.values()) for seconds_by_stage in found], speeds
-            ),
+            table(way, runs, [sum(seconds_by_stage.values()) for seconds_by_stage in runs], speeds),
             end="\n\n",
         )
     print(f"product of matrices: {peak():.0f} GFLOP/s")

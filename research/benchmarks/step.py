@@ -95,8 +95,10 @@ def measured(checkout: Path, bf16: bool, steps: int) -> dict:
     package = "metamer.train" if (checkout / "metamer").exists() else "train"
     environment = {**os.environ, "PYTHONPATH": str(checkout), "OMP_NUM_THREADS": "1"}
     command = [sys.executable, "-c", STEP.replace("PACKAGE", package), options]
-    done = subprocess.run(command, cwd=checkout, env=environment, check=True, capture_output=True)
-    return json.loads(done.stdout.splitlines()[-1])
+    completed = subprocess.run(
+        command, cwd=checkout, env=environment, check=True, capture_output=True
+    )
+    return json.loads(completed.stdout.splitlines()[-1])
 
 
 def main() -> None:
@@ -114,19 +116,19 @@ def main() -> None:
         for _ in range(arguments.turns):
             for checkout, results in runs.items():
                 results.append(measured(checkout, bf16, arguments.steps))
-        (theirs, ours) = runs.values()
+        (base, here) = runs.values()
         before, after = (
             statistics.median([x for run in results for x in run["seconds"]])
-            for results in (theirs, ours)
+            for results in (base, here)
         )
-        apart = max(
-            abs(a / b - 1) for a, b in zip(ours[0]["losses"], theirs[0]["losses"], strict=True)
+        difference = max(
+            abs(a / b - 1) for a, b in zip(here[0]["losses"], base[0]["losses"], strict=True)
         )
-        rate, peak = ours[0]["flops"] / after / 1e9, max(run["peak"] for run in ours) / 1e9
+        rate, peak = here[0]["flops"] / after / 1e9, max(run["peak"] for run in here) / 1e9
         print(
             f"{'bfloat16' if bf16 else 'float32'}: {before:.3f} s → {after:.3f} s a step, "
             f"{before / after:.2f} × the steps; "
-            f"losses of three steps at most {apart:.1e} apart; {rate:.0f} of {peak:.0f} GFLOP/s"
+            f"losses of three steps at most {difference:.1e} apart; {rate:.0f} of {peak:.0f} GFLOP/s"
         )
 
 

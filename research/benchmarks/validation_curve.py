@@ -35,11 +35,11 @@ if __name__ == "__main__":
     parser.add_argument("photographs", type=Path)
     parser.add_argument("--against", default="base")
     arguments = parser.parse_args()
-    made = from_mapping(checkpoints.load(arguments.run / checkpoints.CHECKPOINT)["recipe"])
+    recipe = from_mapping(checkpoints.load(arguments.run / checkpoints.CHECKPOINT)["recipe"])
     crops = validation.validation_crops(find(arguments.photographs)[1])
-    against = start.from_model(load_model(arguments.against))
-    distortion, cpu = Distortion({"mse": 1.0}, against.options.levels), torch.device("cpu")
-    anchor = curve(validation.validate(against, distortion, crops, made.stages[0], cpu))
+    anchor_codec = start.from_model(load_model(arguments.against))
+    distortion, cpu = Distortion({"mse": 1.0}, anchor_codec.options.levels), torch.device("cpu")
+    anchor = curve(validation.validate(anchor_codec, distortion, crops, recipe.stages[0], cpu))
     for line in (arguments.run / log.LOG).read_text().splitlines():
         row = json.loads(line)
         if "validation" in row:

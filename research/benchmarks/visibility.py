@@ -24,20 +24,20 @@ MOST_WITH_GRADIENTS = 1 << 20
 
 
 def milliseconds(work: Callable[[], object]) -> float:
-    begun = time.perf_counter()
+    start = time.perf_counter()
     work()
-    return 1000 * (time.perf_counter() - begun)
+    return 1000 * (time.perf_counter() - start)
 
 
-def contest(ours: Callable[[], object], theirs: Callable[[], object], runs: int) -> str:
+def contest(distance: Callable[[], object], reference: Callable[[], object], runs: int) -> str:
     """Medians of both and of their ratio; the first two turns warm up."""
-    taken = [(milliseconds(ours), milliseconds(theirs)) for _ in range(runs + 2)][2:]
-    mine, other = (statistics.median(column) for column in zip(*taken, strict=True))
-    ratio = statistics.median(b / a for a, b in taken)
-    return f"visibility {mine:.1f} ms, cvvdp {other:.0f} ms; median ratio {ratio:.1f}"
+    times = [(milliseconds(distance), milliseconds(reference)) for _ in range(runs + 2)][2:]
+    distance_ms, reference_ms = (statistics.median(column) for column in zip(*times, strict=True))
+    ratio = statistics.median(b / a for a, b in times)
+    return f"visibility {distance_ms:.1f} ms, cvvdp {reference_ms:.0f} ms; median ratio {ratio:.1f}"
 
 
-def compare(ours: Distance, theirs: Distance, height: int, width: int, runs: int) -> None:
+def compare(visibility: Distance, cvvdp: Distance, height: int, width: int, runs: int) -> None:
     """Prints both contests of one size."""
     reference, image = torch.randint(0, 256, (2, 1, 3, height, width), dtype=torch.uint8)
     threads = torch.get_num_threads()
@@ -45,7 +45,7 @@ def compare(ours: Distance, theirs: Distance, height: int, width: int, runs: int
     with torch.no_grad():
         print(
             f"{size}: "
-            + contest(lambda: ours(reference, image), lambda: theirs(reference, image), runs)
+            + contest(lambda: visibility(reference, image), lambda: cvvdp(reference, image), runs)
         )
     if height * width > MOST_WITH_GRADIENTS:
         return
@@ -53,8 +53,8 @@ def compare(ours: Distance, theirs: Distance, height: int, width: int, runs: int
     print(
         f"{size}, and backward: "
         + contest(
-            lambda: ours.loss(start, end).sum().backward(),
-            lambda: theirs.vdp.loss(end, start, dim_order="BCHW").sum().backward(),
+            lambda: visibility.loss(start, end).sum().backward(),
+            lambda: cvvdp.vdp.loss(end, start, dim_order="BCHW").sum().backward(),
             runs,
         )
     )
@@ -70,11 +70,11 @@ def main() -> None:
     arguments = options.parse_args()
 
     torch.manual_seed(0)
-    ours, theirs = create("visibility", weights=arguments.weights), create("cvvdp")
+    visibility, cvvdp = create("visibility", weights=arguments.weights), create("cvvdp")
     for threads in arguments.threads:
         torch.set_num_threads(threads)
         for height, width in SIZES:
-            compare(ours, theirs, height, width, arguments.runs)
+            compare(visibility, cvvdp, height, width, arguments.runs)
 
 
 if __name__ == "__main__":

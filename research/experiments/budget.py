@@ -32,7 +32,7 @@ def metamer(*arguments) -> None:
         sys.exit(completed.returncode)
 
 
-def pack(folder: Path, photos: list[str], most: int) -> None:
+def pack(folder: Path, photos: list[str], max_bytes: int) -> None:
     """Shards of a piece of every photograph."""
     metamer(
         "data",
@@ -45,7 +45,7 @@ def pack(folder: Path, photos: list[str], most: int) -> None:
         "--quality",
         QUALITY,
         "--max-bytes",
-        most,
+        max_bytes,
     )
 
 
@@ -83,13 +83,13 @@ def summary(run: Path) -> str:
     rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
     steps = [row for row in rows if "loss" in row]
     validated = [row for row in rows if "validation" in row]
-    said = []
+    parts = []
     if steps:
-        said.append(f"step {steps[-1]['step']}, {steps[-1]['images_per_second']:.0f} images/s")
+        parts.append(f"step {steps[-1]['step']}, {steps[-1]['images_per_second']:.0f} images/s")
     if validated:
         curve = ((level["bpp"], level["psnr"]) for level in validated[-1]["validation"])
-        said.append(", ".join(f"{bpp:.3f} bpp {psnr:.2f} dB" for bpp, psnr in curve))
-    return "; ".join(said) or "fewer steps than a row of the log takes"
+        parts.append(", ".join(f"{bpp:.3f} bpp {psnr:.2f} dB" for bpp, psnr in curve))
+    return "; ".join(parts) or "fewer steps than a row of the log takes"
 
 
 def main() -> None:

@@ -34,12 +34,13 @@ LIVE = ["additive Gaussian noise", "Gaussian blur", "JPEG", "JPEG 2000"]
 
 
 def main(resim: Path, out: Path) -> None:
-    everything = datasets.load_opinions("tid2013", resim)
+    opinions = datasets.load_opinions("tid2013", resim)
     twelve, three = (
         dataclasses.replace(
-            everything, items=tuple(i for i in everything.items if i.reference.stem.upper() in seen)
+            opinions,
+            items=tuple(i for i in opinions.items if i.reference.stem.upper() in references),
         )
-        for seen in (TWELVE, THREE)
+        for references in (TWELVE, THREE)
     )
     slow = [
         name
@@ -61,11 +62,11 @@ def main(resim: Path, out: Path) -> None:
         text = json.dumps([dataclasses.asdict(verdict) for verdict in verdicts], indent=1)
         files.write_file(str(RESULTS / f"{name}.json"), (text + "\n").encode())
 
-    record("tid2013-resim", [(everything, fast), (twelve, slow), (three, slowest)])
+    record("tid2013-resim", [(opinions, fast), (twelve, slow), (three, slowest)])
     record("tid2013-resim-twelve", [(twelve, fast), (twelve, slow)])
-    record("tid2013-resim-defined", [(everything, fast), (twelve, slow)], DEFINED)
-    record("tid2013-resim-layers", [(everything, sweeps), (twelve, slow_sweeps)])
-    record("tid2013-resim-layers-live", [(everything, sweeps), (twelve, slow_sweeps)], LIVE)
+    record("tid2013-resim-defined", [(opinions, fast), (twelve, slow)], DEFINED)
+    record("tid2013-resim-layers", [(opinions, sweeps), (twelve, slow_sweeps)])
+    record("tid2013-resim-layers-live", [(opinions, sweeps), (twelve, slow_sweeps)], LIVE)
 
 
 if __name__ == "__main__":

@@ -33,10 +33,10 @@ REACH = 0.5  # of the difference of the lowest two levels, added for every level
 
 def taken(rows: Tensor, first: int, last: int, dim: int) -> Tensor:
     """Slices ``first`` to ``last`` along ``dim``; those before 0 continue the first two."""
-    lowest, next_ = rows.narrow(dim, 0, 1), rows.narrow(dim, 1, 1)
-    below = [lowest + (lowest - next_) * REACH * -place for place in range(first, 0)]
-    own = rows.narrow(dim, max(first, 0), last + 1 - max(first, 0))
-    return torch.cat([*below, own], dim)
+    lowest, second_lowest = rows.narrow(dim, 0, 1), rows.narrow(dim, 1, 1)
+    below = [lowest + (lowest - second_lowest) * REACH * -place for place in range(first, 0)]
+    kept_rows = rows.narrow(dim, max(first, 0), last + 1 - max(first, 0))
+    return torch.cat([*below, kept_rows], dim)
 
 
 def of_levels(name: str, value: Tensor, options: NetworkOptions, first: int, last: int) -> Tensor:
@@ -46,10 +46,10 @@ def of_levels(name: str, value: Tensor, options: NetworkOptions, first: int, las
     for end, before in PLANES.items():
         if name.endswith(end):
             start = sum(options.groups) if before == "latents" else options.features
-            own, planes, rest = value.split(
+            level_values, planes, others = value.split(
                 [start, options.levels, value.shape[1] - start - options.levels], 1
             )
-            return torch.cat([own, taken(planes, first, last, 1), rest], 1)
+            return torch.cat([level_values, taken(planes, first, last, 1), others], 1)
     return value
 
 
@@ -80,9 +80,11 @@ if __name__ == "__main__":
     )
     parser.add_argument("source", type=Path)
     parser.add_argument("target", type=Path)
-    own = parser.add_mutually_exclusive_group()
-    own.add_argument("--first", type=int, default=0, help="lowest level to keep")
-    own.add_argument("--below", type=int, default=0, help="levels to continue below the lowest")
+    lowest_options = parser.add_mutually_exclusive_group()
+    lowest_options.add_argument("--first", type=int, default=0, help="lowest level to keep")
+    lowest_options.add_argument(
+        "--below", type=int, default=0, help="levels to continue below the lowest"
+    )
     parser.add_argument("--last", type=int, help="highest level to keep; the last by default")
-    given = parser.parse_args()
-    main(given.source, given.target, given.first - given.below, given.last)
+    arguments = parser.parse_args()
+    main(arguments.source, arguments.target, arguments.first - arguments.below, arguments.last)

@@ -40,8 +40,8 @@ def references(photos: Path) -> list[np.ndarray]:
             f"{photos}: {len(fitting)} held-out photographs of {WIDTH}x{HEIGHT} or more, "
             f"{REFERENCES} are needed"
         )
-    chosen = (fitting[place] for place in np.linspace(0, len(fitting) - 1, REFERENCES).astype(int))
-    middle = [((p.shape[0] - HEIGHT) // 2, (p.shape[1] - WIDTH) // 2, p) for p in chosen]
+    sample = (fitting[place] for place in np.linspace(0, len(fitting) - 1, REFERENCES).astype(int))
+    middle = [((p.shape[0] - HEIGHT) // 2, (p.shape[1] - WIDTH) // 2, p) for p in sample]
     return [
         np.ascontiguousarray(p[top : top + HEIGHT, left : left + WIDTH]) for top, left, p in middle
     ]

@@ -73,14 +73,14 @@ def train(net: Denoiser, losses: dict[str, float], crops: Crops, steps: range, r
         clean = torch.stack([crops[step * BATCH + item] for item in range(BATCH)]).float() / 255
         noise = torch.randn(clean.shape, generator=torch.Generator().manual_seed(step))
         with torch.autocast("cpu", torch.bfloat16):
-            found = net(clean + NOISE * noise)
+            restored = net(clean + NOISE * noise)
         total = torch.zeros(())
         for distance, weight in distances:
             # what compares small differences in single precision does so whatever is said here
             with torch.autocast(
                 "cpu", torch.bfloat16, enabled=distance.metric.name == "contextual"
             ):
-                total = total + weight * distance.loss(clean, found).mean()
+                total = total + weight * distance.loss(clean, restored).mean()
         optimiser.zero_grad()
         total.backward()
         optimiser.step()
@@ -93,8 +93,8 @@ def judge(net: Denoiser, pictures: list[Tensor], panel: Panel) -> list[dict[str,
     rows = []
     for number, picture in enumerate(pictures):
         noise = torch.randn(picture.shape, generator=torch.Generator().manual_seed(number))
-        found = net(picture + NOISE * noise).clamp(0, 1).mul(255).round().div(255)
-        row = panel.compare(panel.places(picture), panel.places(found))
+        restored = net(picture + NOISE * noise).clamp(0, 1).mul(255).round().div(255)
+        row = panel.compare(panel.places(picture), panel.places(restored))
         rows.append({judge: float(f"{value:.5g}") for judge, value in row.items()})
     return rows
 
@@ -109,9 +109,9 @@ def main(photos: Path, out: Path, seeds: int, steps: int, more: int) -> None:
     """Train denoisers on PHOTOS: --steps on squared error, then --more on each loss."""
     out.mkdir(parents=True, exist_ok=True)
     training = Photographs(find(photos)[0])
-    held = held_out_paths(photos)
-    chosen = [held[place] for place in np.linspace(0, len(held) - 1, PICTURES).astype(int)]
-    pictures = [centre_crop(to_tensor(read_image(path)), SIDE) for path in chosen]
+    held_out = held_out_paths(photos)
+    sample = [held_out[place] for place in np.linspace(0, len(held_out) - 1, PICTURES).astype(int)]
+    pictures = [centre_crop(to_tensor(read_image(path)), SIDE) for path in sample]
     panel = Panel(map(from_spec, JUDGES))
     arms: dict[str, list] = {name: [] for name in ARMS}
     record = {"seeds": 0, "steps": steps, "more": more, "batch": BATCH, "crop": CROP, "arms": arms}

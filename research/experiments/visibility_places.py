@@ -50,14 +50,14 @@ def main(photos: Path, out: Path) -> None:
         for quality in QUALITIES:
             image = jpeg_round_trip(reference, quality)
             arrays = [to_8_bit_arrays(picture)[0] for picture in (image, reference)]
-            theirs = teacher.predict(*arrays, dim_order="HWC")[1]["heatmap"].float()[0, 0, 0]
+            heatmap = teacher.predict(*arrays, dim_order="HWC")[1]["heatmap"].float()[0, 0, 0]
             maps = {
                 "visibility": distance.map(reference, image)[0],
                 "squared error": (reference - image).square().mean(1)[0],
             }
             for name, places in maps.items():
-                found = spearman(cell_means(places), cell_means(theirs))
-                correlations[name].append(found)
+                correlation = spearman(cell_means(places), cell_means(heatmap))
+                correlations[name].append(correlation)
             photographs.append(path.stem)
     record = {
         name: [

@@ -56,19 +56,19 @@ def label_screen(detector: Detector, crops: Crops, number: int, seed: int) -> di
     """Of pairs on one screen: what the networks see of each feature, and the teacher's JOD."""
     rng = np.random.default_rng([seed, number])
     screen = draw_screen(rng)
-    teacher, seen, jod = create("cvvdp", **screen), [], []
+    teacher, differences_of_screen, jod = create("cvvdp", **screen), [], []
     for index in range(number * CROPS, (number + 1) * CROPS):
         reference = crops[index].permute(1, 2, 0).numpy()
         versions = [reference] + [distorted(reference, rng)[0] for _ in range(VERSIONS)]
         stack = torch.from_numpy(np.stack(versions).transpose(0, 3, 1, 2).copy())
         features = detector(stack / 255)
-        both = [feature[:1].expand(VERSIONS, -1, -1, -1) for feature in features]
+        references = [feature[:1].expand(VERSIONS, -1, -1, -1) for feature in features]
         changed = [feature[1:] for feature in features]
-        found = detector.differences(both, changed)
-        seen.append(torch.cat([band.mean((2, 3)) for band in found], 1))
+        differences = detector.differences(references, changed)
+        differences_of_screen.append(torch.cat([band.mean((2, 3)) for band in differences], 1))
         jod.append(teacher.loss(stack[:1].expand(VERSIONS, -1, -1, -1), stack[1:]))
     return {
-        "seen": torch.cat(seen),
+        "seen": torch.cat(differences_of_screen),
         "jod": torch.cat(jod),
         "screen": conditions(**screen).expand(CROPS * VERSIONS, -1).contiguous(),
         "number": torch.full((CROPS * VERSIONS,), number),
@@ -92,9 +92,9 @@ def labels(
     return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
 
 
-def predicted(detector: Detector, data: dict[str, Tensor], known: bool = True) -> Tensor:
+def predicted(detector: Detector, data: dict[str, Tensor], screen_is_known: bool = True) -> Tensor:
     """(N,) JOD, with or without regard to the screen."""
-    if not known:
+    if not screen_is_known:
         return detector.jod(data["seen"])
     gains = (data["screen"] @ detector.screen.T).exp()
     return detector.jod(data["seen"] * gains)
@@ -107,8 +107,8 @@ def fit(detector: Detector, data: dict[str, Tensor]) -> None:
     optimiser = torch.optim.AdamW([detector.screen], RATE, weight_decay=0)
     schedule = torch.optim.lr_scheduler.CosineAnnealingLR(optimiser, STEPS)
     for _ in range(STEPS):
-        apart = (predicted(detector, data) + VISIBLE).log() - (data["jod"] + VISIBLE).log()
-        loss = apart.abs().mean() + DECAY * detector.screen.square().sum()
+        log_error = (predicted(detector, data) + VISIBLE).log() - (data["jod"] + VISIBLE).log()
+        loss = log_error.abs().mean() + DECAY * detector.screen.square().sum()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()
@@ -116,22 +116,28 @@ def fit(detector: Detector, data: dict[str, Tensor]) -> None:
     detector.screen.requires_grad_(False)
 
 
-def agreement(found: Tensor, data: dict[str, Tensor]) -> dict[str, tuple[float, float, float]]:
+def agreement(distances: Tensor, data: dict[str, Tensor]) -> dict[str, tuple[float, float, float]]:
     """With the teacher on held-out screens: correlations and mean error of the probability, and how
     far distances are off, as a factor; 95 % intervals over screens.
     """
-    ours, theirs = (probability(values).numpy().astype(float) for values in (found, data["jod"]))
+    predicted_probability, teacher_probability = (
+        probability(values).numpy().astype(float) for values in (distances, data["jod"])
+    )
     screens = data["number"].numpy()
-    factor = ((found + VISIBLE).log() - (data["jod"] + VISIBLE).log()).abs().numpy().astype(float)
+    factor = (
+        ((distances + VISIBLE).log() - (data["jod"] + VISIBLE).log()).abs().numpy().astype(float)
+    )
 
     def interval(statistic, *arrays) -> tuple[float, float, float]:
         return statistic(*arrays), *bootstrap_interval(statistic, arrays, screens)
 
-    jnd = [JND_PER_JOD * values.numpy().astype(float) for values in (found, data["jod"])]
+    jnd = [JND_PER_JOD * values.numpy().astype(float) for values in (distances, data["jod"])]
     return {
-        "pearson": interval(linear_correlation, ours, theirs),
+        "pearson": interval(linear_correlation, predicted_probability, teacher_probability),
         "spearman": interval(spearman, *jnd),
-        "error": interval(lambda a, b: float(np.abs(a - b).mean()), ours, theirs),
+        "error": interval(
+            lambda a, b: float(np.abs(a - b).mean()), predicted_probability, teacher_probability
+        ),
         "factor": interval(lambda a: float(np.exp(a.mean())), factor),
     }
 
@@ -144,10 +150,10 @@ def main(photos: Path, out: Path, weights: str) -> None:
     """Teach visibility other screens with PHOTOS."""
     tensors = load_trained(weights)
     detector = create("visibility", weights=weights).detector
-    training, held = find(photos)
+    training, held_out = find(photos)
     learned = labels(detector, training, SCREENS_LEARNED, 0, out / "learned")
-    tested = labels(detector, held, SCREENS_HELD, 1, out / "held-out")
-    before = agreement(predicted(detector, tested, known=False), tested)
+    tested = labels(detector, held_out, SCREENS_HELD, 1, out / "held-out")
+    before = agreement(predicted(detector, tested, screen_is_known=False), tested)
     detector.screen.data.zero_()
     fit(detector, learned)
     after = agreement(predicted(detector, tested), tested)

@@ -104,10 +104,10 @@ def ratings_table() -> str:
         for part in ("twelve", "defined")
     )
     judgements = read_results("tid2013-resim")
-    most = max(row["count"] for row in judgements)
+    largest_count = max(row["count"] for row in judgements)
     rows = [
         [
-            f"`{row['metric']}`" + (f" ({row['count']})" if row["count"] < most else ""),
+            f"`{row['metric']}`" + (f" ({row['count']})" if row["count"] < largest_count else ""),
             *(statistic_text(row["statistics"], name) for name in ("spearman", "pearson")),
             *(
                 statistic_text(part.get(row["metric"], {}), "spearman")
@@ -136,12 +136,12 @@ def layers_table(name: str) -> str:
     for network in NETWORKS:
         curves = layer_curves(verdicts, network)
         for layer in curves["all"]:
-            along = {subset: by_layer[layer] for subset, by_layer in curves.items()}
+            by_subset = {subset: by_layer[layer] for subset, by_layer in curves.items()}
             rows.append(
                 [
                     f"{network} {layer} ({silent_share(network, layer):.0%})",
-                    *(interval_text(*along[subset]) for subset in DRAWN_SUBSETS),
-                    f"{along['H-10'][0] - along['L-10'][0]:+.3f}",
+                    *(interval_text(*by_subset[subset]) for subset in DRAWN_SUBSETS),
+                    f"{by_subset['H-10'][0] - by_subset['L-10'][0]:+.3f}",
                 ]
             )
     return markdown_table(["layer (silent)", *DRAWN_SUBSETS, "H-10 − L-10"], rows)
@@ -150,20 +150,20 @@ def layers_table(name: str) -> str:
 def efficacy_sentence() -> str:
     """What both tables of layers come to."""
     return "; ".join(
-        f"H-10 − {against} is {signed_interval(*mean_over_layers(differences.values()))} over {types}"
+        f"H-10 − {subset} is {signed_interval(*mean_over_layers(differences.values()))} over {types}"
         for name, types in (
             ("tid2013-resim-layers", "all types"),
             ("tid2013-resim-layers-live", "LIVE's"),
         )
-        for against in ("L-10", "all")
-        if (differences := layer_differences(name, against))
+        for subset in ("L-10", "all")
+        if (differences := layer_differences(name, subset))
     )
 
 
 def enumeration(names: Iterable[str]) -> str:
     """'a, b and c'."""
-    *most, last = names
-    return f"{', '.join(most)} and {last}" if most else last
+    *leading, last = names
+    return f"{', '.join(leading)} and {last}" if leading else last
 
 
 def recoveries_table() -> str:

@@ -101,13 +101,13 @@ def kodak_table() -> str:
     return markdown_table(["distance", "rate", *codecs, "pictures"], lines)
 
 
-def differences_table(other: str, codec: str = "perceptual") -> str:
+def differences_table(anchor_codec: str, codec: str = "perceptual") -> str:
     """Mean differences of ``codec`` from another on the same pictures, by the judges; better ones
     bold.
     """
     lines = []
     for target in kodak_rates():
-        summaries = summarise_rate(kodak_rows(), target, other, JUDGES)
+        summaries = summarise_rate(kodak_rows(), target, anchor_codec, JUDGES)
         differences = next(row.differences for row in summaries if row.codec == codec)
         cells = []
         for label in JUDGES:
@@ -137,7 +137,9 @@ def bd_rate_table(codec: str = "perceptual") -> str:
     lines = []
     for label in ("psnr", "ms-ssim", "lpips-alex", "visibility-jnd", *JUDGES):
         curves = mean_curves(rows, label)[1]
-        values = [bd_rate(curves[other], curves[codec])[0] for other in ("avif", anchor())]
+        values = [
+            bd_rate(curves[anchor_codec], curves[codec])[0] for anchor_codec in ("avif", anchor())
+        ]
         lines.append(
             [label, *("no overlap" if np.isnan(value) else f"{value:+.1f} %" for value in values)]
         )
@@ -182,18 +184,18 @@ def ablation_table(*, judges: bool) -> str:
     be trained on or the judges. Own distance in italics.
     """
     rows = decoder_rows("ablation")
-    own = {row.codec.partition("+")[2] for row in rows[1:]}
-    trained = [label for label in rows[0].means if label in own and label not in JUDGES]
+    trained_labels = {row.codec.partition("+")[2] for row in rows[1:]}
+    trained = [label for label in rows[0].means if label in trained_labels and label not in JUDGES]
     labels = [label for label in rows[0].means if (label not in trained[:5]) == judges]
     top = best_means(labels, rows)
     lines = []
     for row in rows:
-        on = row.codec.partition("+")[2] or "not trained further"
+        trained_on = row.codec.partition("+")[2] or "not trained further"
         cells = [
-            f"*{cell}*" if label == on else cell
+            f"*{cell}*" if label == trained_on else cell
             for label, cell in zip(labels, mean_cells(row, labels, top), strict=True)
         ]
-        lines.append([on, *cells])
+        lines.append([trained_on, *cells])
     return markdown_table(["trained on", *labels], lines)
 
 

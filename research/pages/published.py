@@ -41,12 +41,12 @@ def column_agreement() -> tuple[float, float, float]:
     """Spearman's correlation of the published values with those on TID2013-resim, the twelve
     references that all distances saw, and a 95 % interval from drawing distances anew.
     """
-    here = {
+    values = {
         row["metric"]: row["statistics"]["spearman"][0]
         for row in read_results("tid2013-resim-twelve")
     }
     columns = (
-        np.array([here[label] for label in TID2013]),
+        np.array([values[label] for label in TID2013]),
         np.array([value for value, _ in TID2013.values()]),
     )
     return spearman(*columns), *bootstrap_interval(spearman, columns, samples=2000)

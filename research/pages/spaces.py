@@ -81,7 +81,9 @@ def behaviour_table(name: str) -> str:
         for row in rows
     }
     distances = dict.fromkeys(row["distance"] for row in rows)
-    lines = [[f"`{name}`", *(cells[name, what] for what in columns)] for name in distances]
+    lines = [
+        [f"`{name}`", *(cells[name, behaviour] for behaviour in columns)] for name in distances
+    ]
     return markdown_table(["distance", *columns], lines)
 
 

@@ -35,10 +35,10 @@ def banana_table() -> str:
     scores = recorded_scores("toy-banana")
     rows = []
     for score in scores:
-        against = ["–"] * 2
+        ratios = ["–"] * 2
         if talk_cost := TALK.get(score.method):
             even = score.tradeoff + (talk_cost - score.cost) / score.distortion
-            against = [
+            ratios = [
                 f"{talk_cost:.2f} ({signed_percent(score.cost / talk_cost - 1)} %)",
                 f"{even:.2f}",
             ]
@@ -48,7 +48,7 @@ def banana_table() -> str:
                 f"{score.rate:.3f}",
                 f"{score.distortion:.4f}",
                 f"{score.cost:.3f} [{score.low:.3f}, {score.high:.3f}]",
-                *against,
+                *ratios,
             ]
         )
     header = [
@@ -66,13 +66,13 @@ def excesses(name: str, method: str) -> list[tuple[float, float, float]]:
     """What a coder costs beyond the optimum at each λ, as a share, with the interval over
     vectors.
     """
-    found = []
+    all_excesses = []
     for score in recorded_scores(name):
         if score.method == method:
-            least = OPTIMA[score.source](score.tradeoff).cost(score.tradeoff)
+            optimum = OPTIMA[score.source](score.tradeoff).cost(score.tradeoff)
             costs = (score.cost, score.low, score.high)
-            found.append(tuple(float(cost / least - 1) for cost in costs))
-    return found
+            all_excesses.append(tuple(float(cost / optimum - 1) for cost in costs))
+    return all_excesses
 
 
 def excess_over_optimum(name: str, method: str) -> str:

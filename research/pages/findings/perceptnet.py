@@ -77,21 +77,21 @@ def trainings_at_v1(trained: Iterable[dict], readout: str) -> int:
     """
     count = 0
     for layers in trained:
-        chosen = {name: value[0] for name, value in layers.items() if name.endswith(readout)}
-        count += max(chosen, key=chosen.__getitem__) == f"v1, {readout}"
+        of_readout = {name: value[0] for name, value in layers.items() if name.endswith(readout)}
+        count += max(of_readout, key=of_readout.__getitem__) == f"v1, {readout}"
     return count
 
 
-def is_majority(count: int, of: int) -> bool:
+def is_majority(count: int, total: int) -> bool:
     """Whether more than half do, beyond chance: a one-sided binomial test at 5 %."""
-    return stats.binomtest(count, of, alternative="greater").pvalue < 0.05
+    return stats.binomtest(count, total, alternative="greater").pvalue < 0.05
 
 
-def inner_optimum(finding: str, optima: dict[str, dict], most: float) -> Finding:
+def inner_optimum(finding: str, optima: dict[str, dict], limit: float) -> Finding:
     """Whether agreement peaks between the ends of an objective's strength, at ``most`` at the
     highest.
     """
-    verdicts = [optimum_verdict(optimum, most) for optimum in optima.values()]
+    verdicts = [optimum_verdict(optimum, limit) for optimum in optima.values()]
     return sweep_finding(finding, verdicts, optima, tuple(ENDS))
 
 
@@ -134,11 +134,11 @@ def is_sure(optimum: dict, end: str) -> bool:
     return optimum[end][1] > (SCATTER if optimum.get("scatter") is None else 0)
 
 
-def optimum_verdict(optimum: dict, most: float) -> str:
+def optimum_verdict(optimum: dict, limit: float) -> str:
     """Of a peak inside a range, at ``most`` at the highest: reproduced where it is surely above
     both ends, not reproduced where another place is above one of them, else nobody can tell.
     """
-    sure = [is_sure(optimum, end) for end in ENDS]
-    if 0 < optimum["strength"] <= most:
-        return REPRODUCED if all(sure) else CANNOT_TELL
-    return NOT_REPRODUCED if any(sure) else CANNOT_TELL
+    certain = [is_sure(optimum, end) for end in ENDS]
+    if 0 < optimum["strength"] <= limit:
+        return REPRODUCED if all(certain) else CANNOT_TELL
+    return NOT_REPRODUCED if any(certain) else CANNOT_TELL

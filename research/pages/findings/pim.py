@@ -13,7 +13,7 @@ def pim_findings() -> list[Finding]:
     pim, lpips = (people[name]["statistics"]["spearman"] for name in ("pim", "lpips-alex"))
     tolerance = [row for row in read_results("tolerance") if row["distance"] == "pim"]
     neighbours = read_results("neighbours")
-    own, squared = (
+    by_pim, squared = (
         {row["what"]: row for row in neighbours if row["distance"] == name}
         for name in ("pim", "mse")
     )
@@ -42,34 +42,34 @@ def pim_findings() -> list[Finding]:
         Finding(
             BHARDWAJ,
             "Neighbouring frames are nearer than others",
-            slowness_verdict(own, squared),
-            slowness_text(own, squared),
+            slowness_verdict(by_pim, squared),
+            slowness_text(by_pim, squared),
             "1",
             "`metamer metrics neighbours`",
         ),
     ]
 
 
-def slowness_text(own: dict[str, dict], squared: dict[str, dict]) -> str:
+def slowness_text(by_pim: dict[str, dict], squared: dict[str, dict]) -> str:
     """How often PIM is right where the squared error always is, and where it is not."""
-    easy = [row["value"] for what, row in own.items() if squared[what]["value"] == 1]
+    easy = [row["value"] for case, row in by_pim.items() if squared[case]["value"] == 1]
     texts = [f"right in {100 * min(easy):.0f} % where the squared error always is"]
     texts += [
-        f"{what} {interval_text(row['value'], row['low'], row['high'])}, squared error "
-        f"{squared[what]['value']:.3f}"
-        for what, row in own.items()
-        if squared[what]["value"] < 1
+        f"{case} {interval_text(row['value'], row['low'], row['high'])}, squared error "
+        f"{squared[case]['value']:.3f}"
+        for case, row in by_pim.items()
+        if squared[case]["value"] < 1
     ]
     return "; ".join(texts if len(texts) > 1 else [*texts, "no harder comparison was recorded"])
 
 
-def slowness_verdict(own: dict[str, dict], squared: dict[str, dict]) -> str:
+def slowness_verdict(by_pim: dict[str, dict], squared: dict[str, dict]) -> str:
     """Of comparisons by name: reproduced where a distance is surely right in more than half of
     each, and in one surely more often than the squared error; not where it is surely wrong in more
     than half of one; else nobody can tell.
     """
-    if any(row["high"] < 0.5 for row in own.values()):
+    if any(row["high"] < 0.5 for row in by_pim.values()):
         return NOT_REPRODUCED
-    better = any(row["low"] > squared[what]["high"] for what, row in own.items())
-    right = all(row["low"] > 0.5 for row in own.values())
-    return REPRODUCED if better and right else CANNOT_TELL
+    exceeds_squared = any(row["low"] > squared[case]["high"] for case, row in by_pim.items())
+    right = all(row["low"] > 0.5 for row in by_pim.values())
+    return REPRODUCED if exceeds_squared and right else CANNOT_TELL

@@ -11,7 +11,7 @@ def toy_findings() -> list[Finding]:
     """Transform coding against vector quantisation."""
     scores = {row["method"]: row for row in read_results("toy-banana", "toy")}
     talk = {"ltc": 6.87, "ntc": 5.97, "vq": 5.95}
-    off = max(abs(scores[name]["cost"] / value - 1) for name, value in talk.items())
+    deviation = max(abs(scores[name]["cost"] / value - 1) for name, value in talk.items())
     texts = [
         f"{name} {scores[name]['cost']:.3f} [{scores[name]['low']:.3f}, {scores[name]['high']:.3f}] "
         f"(talk: {value})"
@@ -28,7 +28,7 @@ def toy_findings() -> list[Finding]:
             BALLE,
             "Banana: nonlinear transform coding comes within 1 % of vector quantisation, linear does "
             "not",
-            REPRODUCED if off < 0.01 else NOT_REPRODUCED,
+            REPRODUCED if deviation < 0.01 else NOT_REPRODUCED,
             "R + λD at λ = 8, intervals over vectors: " + ", ".join(texts),
             "1",
             "`metamer toy banana`",
@@ -49,10 +49,10 @@ def toy_findings() -> list[Finding]:
     ]
 
 
-def near_optimum_verdict(shares: list[tuple[float, float, float]], most: float) -> str:
+def near_optimum_verdict(shares: list[tuple[float, float, float]], limit: float) -> str:
     """Of coders whose costs exceed the optimum by these shares, with intervals: reproduced where
     none may cost ``most`` more, not where one surely does, else nobody can tell.
     """
-    if all(high <= most for _, _, high in shares):
+    if all(high <= limit for _, _, high in shares):
         return REPRODUCED
-    return NOT_REPRODUCED if any(low > most for _, low, _ in shares) else CANNOT_TELL
+    return NOT_REPRODUCED if any(low > limit for _, low, _ in shares) else CANNOT_TELL
