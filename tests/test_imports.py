@@ -199,7 +199,7 @@ main()
 """
 
 
-def hiding(packages: str, *arguments) -> subprocess.CompletedProcess:
+def run_without(packages: str, *arguments) -> subprocess.CompletedProcess:
     """The command line where these packages are not installed."""
     return subprocess.run(
         [sys.executable, "-c", HIDDEN, packages, *map(str, arguments)],
@@ -224,7 +224,7 @@ def hiding(packages: str, *arguments) -> subprocess.CompletedProcess:
     ],
 )
 def test_a_missing_extra_is_one_line(hidden, arguments, extras):
-    completed = hiding(hidden, *arguments)
+    completed = run_without(hidden, *arguments)
     advice = f"pip install 'metamer-codec[{extras}]'"
     assert completed.returncode == 1 and completed.stdout == ""
     assert completed.stderr == f"metamer: this needs the package {hidden}: {advice}\n"
@@ -233,7 +233,7 @@ def test_a_missing_extra_is_one_line(hidden, arguments, extras):
 def test_the_post_hoc_critic_needs_nothing_of_the_extra_train():
     assert (
         "no such file"
-        in hiding(
+        in run_without(
             "lightning_fabric,onnxscript,yaml",
             "metrics",
             "realism",

@@ -68,7 +68,7 @@ def test_the_manual_renders():
 
 @needs("file")
 def test_file_knows_it(tmp_path):
-    def told(path, *options) -> str:
+    def file_says(path, *options) -> str:
         return subprocess.run(
             ["file", "-b", "-m", PACKAGING / "metamer.magic", *options, path],
             capture_output=True,
@@ -77,14 +77,14 @@ def test_file_knows_it(tmp_path):
         ).stdout.strip()
 
     assert (
-        told(STREAM) == "Metamer picture, format 1, 184x104"
-        and told(STREAM, "--mime-type") == "image/x-metamer"
+        file_says(STREAM) == "Metamer picture, format 1, 184x104"
+        and file_says(STREAM, "--mime-type") == "image/x-metamer"
     )
     Image.new("RGB", (258, 3)).save(tmp_path / "a.png")
     (tmp_path / "a.mtm").write_bytes(metamer.encode(tmp_path / "a.png", 0))
-    assert told(tmp_path / "a.mtm").endswith("258x3")
+    assert file_says(tmp_path / "a.mtm").endswith("258x3")
     (tmp_path / "music.mtm").write_bytes(MUSIC)
-    assert "Metamer" not in told(tmp_path / "music.mtm")
+    assert "Metamer" not in file_says(tmp_path / "music.mtm")
 
 
 def test_desktops_know_it(tmp_path):

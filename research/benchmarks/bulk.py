@@ -37,7 +37,7 @@ def make(folder: Path, count: int) -> list[Path]:
     return paths
 
 
-def spent() -> float:
+def processor_seconds() -> float:
     """Seconds of processor time so far, of this process and of those below it, ended or not."""
     parent, children = (
         resource.getrusage(scope) for scope in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
@@ -59,9 +59,9 @@ def rates(
         for name, way in ways.items():
             out = folder / f"{name}{turn}"
             out.mkdir()
-            start = spent()
+            start = processor_seconds()
             problems = way([(str(path), str(out / f"{path.stem}.mtm")) for path in paths])
-            seconds = spent() - start
+            seconds = processor_seconds() - start
             if problems:
                 raise SystemExit(f"{name}: {problems}")
             if turn:

@@ -41,7 +41,7 @@ def prepared(recipe: Recipe, fabric) -> Trainer:
     return trainer
 
 
-def taken(trainer: Trainer, batches: Iterator, steps: int) -> Iterator[float]:
+def step_seconds(trainer: Trainer, batches: Iterator, steps: int) -> Iterator[float]:
     """Seconds of each step."""
     stage = trainer.recipe.stages[0]
     for step in range(steps):
@@ -72,12 +72,12 @@ def main(folder: Path, paths: tuple[Path, ...], steps: int) -> None:
             filling = (time.process_time() - start_time) / count
             cached = CachedBatches(Path(cache_folder), recipe)
             ways = (
-                taken(
+                step_seconds(
                     prepared(recipe, fabric),
                     cached.batches(stage, plan, torch.device("cpu")),
                     steps,
                 ),
-                taken(prepared(plain, fabric), Collection(photographs).batches(plan), steps),
+                step_seconds(prepared(plain, fabric), Collection(photographs).batches(plan), steps),
             )
             seconds = list(zip(*ways, strict=True))[1:]
         cached_ms, encoded_ms = (

@@ -17,7 +17,7 @@ import torch
 from metamer.perception import create, packages, weights
 
 
-def theirs():
+def package_lpips():
     """The package's metric, without its download of weights."""
     lpips = packages.import_package("lpips")
     from torchvision import models
@@ -43,7 +43,7 @@ def main() -> None:
     torch.manual_seed(0)
     reference, image = torch.rand(2, arguments.batch, 3, arguments.side, arguments.side)
     image.requires_grad_()
-    distance, package = create("lpips-squeeze"), theirs()
+    distance, package = create("lpips-squeeze"), package_lpips()
     contenders = {
         "metamer": lambda: distance(reference, image).sum().backward(),
         "lpips": lambda: package(reference, image, normalize=True).sum().backward(),

@@ -55,7 +55,7 @@ def colours_as_they_are() -> Iterator[None]:
         yield
 
 
-def measured(picture: Image.Image, quality: float, **options) -> tuple[float, float, float]:
+def measure(picture: Image.Image, quality: float, **options) -> tuple[float, float, float]:
     """Bits a pixel of the file, mean squared error of what it decodes to in [0, 1], seconds of
     encoding.
     """
@@ -94,7 +94,7 @@ def main(
         for lever, options in tqdm(levers.items(), unit="lever", disable=None):
             with colours_as_they_are() if lever == "colours not turned" else nullcontext():
                 points[lever] = np.array(
-                    [[measured(picture, at, **options) for at in qualities] for picture in pictures]
+                    [[measure(picture, at, **options) for at in qualities] for picture in pictures]
                 )
     curves = PictureCurves(
         [path.name for path in paths],

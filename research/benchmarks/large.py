@@ -34,7 +34,7 @@ def mirrored(photograph: Path, megapixels: float) -> np.ndarray:
     return np.pad(pixels, beyond, mode="symmetric")[:height, :width]
 
 
-def measured(*arguments: object) -> dict[str, float]:
+def measure(*arguments: object) -> dict[str, float]:
     """Seconds by the clock and of all processors, and peak resident MB, of a command."""
     start = time.perf_counter()
     process = subprocess.Popen([sys.executable, "-P", "-m", "metamer.cli", *map(str, arguments)])
@@ -91,10 +91,10 @@ def main(photograph: Path, megapixels: tuple[float, ...], threads: int, out: Pat
         for size in megapixels:
             Image.fromarray(mirrored(photograph, size)).save(source)
             options = ("--force", "--threads", threads, "--output")
-            row = {"megapixels": size, "encode": measured("encode", source, *options, stream)}
+            row = {"megapixels": size, "encode": measure("encode", source, *options, stream)}
             row |= {
                 "bytes": stream.stat().st_size,
-                "decode": measured("decode", stream, *options, decoded),
+                "decode": measure("decode", stream, *options, decoded),
             }
             rows.append(row)
             print(

@@ -220,7 +220,7 @@ def benchmark(
     }
 
 
-def shown(value: float | None, text: str) -> str:
+def format_or_dash(value: float | None, text: str) -> str:
     return "–" if value is None else format(value, text)
 
 
@@ -243,7 +243,7 @@ def table(report: dict) -> str:
         cells = [
             f"{row['codec'].removesuffix(':trained=false'):<28}",
             f"{row['setting']:>7.4g}",
-            f"{shown(None if untrained else row['bpp'], '.3f'):>6}",
+            f"{format_or_dash(None if untrained else row['bpp'], '.3f'):>6}",
         ]
         for way in subprocesses.DIRECTIONS:
             cells += [
@@ -251,10 +251,10 @@ def table(report: dict) -> str:
                 f"{row[f'{way}_ratio']:>6.3g}",
             ]
         cells += [
-            f"{shown(row['decoder_kmac'], '.1f'):>15}",
-            f"{shown(row['encode_peak_mib'], '.0f'):>8}",
-            f"{shown(row['decode_peak_mib'], '.0f'):>5}",
-            f"{shown(row['bd_rate'], '+.1f') + ' %' * (row['bd_rate'] is not None) + ' (p)' * untrained:>12}",
+            f"{format_or_dash(row['decoder_kmac'], '.1f'):>15}",
+            f"{format_or_dash(row['encode_peak_mib'], '.0f'):>8}",
+            f"{format_or_dash(row['decode_peak_mib'], '.0f'):>5}",
+            f"{format_or_dash(row['bd_rate'], '+.1f') + ' %' * (row['bd_rate'] is not None) + ' (p)' * untrained:>12}",
         ]
         lines.append(" ".join(cells))
     lines += ["", *report["left_out"]]

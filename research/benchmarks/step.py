@@ -87,7 +87,7 @@ print(json.dumps({"losses": losses, "seconds": seconds, "flops": counter.get_tot
 """
 
 
-def measured(checkout: Path, bf16: bool, steps: int) -> dict:
+def measure(checkout: Path, bf16: bool, steps: int) -> dict:
     """One process's steps with the code of ``checkout``."""
     fused = (checkout / "train" / "step.py").exists()
     options = json.dumps([bf16, steps, BATCH, SIDE, LINEAR_RATE, fused])
@@ -115,7 +115,7 @@ def main() -> None:
         runs: dict[Path, list[dict]] = {arguments.against.resolve(): [], ROOT: []}
         for _ in range(arguments.turns):
             for checkout, results in runs.items():
-                results.append(measured(checkout, bf16, arguments.steps))
+                results.append(measure(checkout, bf16, arguments.steps))
         (base, here) = runs.values()
         before, after = (
             statistics.median([x for run in results for x in run["seconds"]])

@@ -31,7 +31,7 @@ PLANES = {"entropy.hyper_analysis.net.0.weight": "latents", "squeeze.weight": "f
 REACH = 0.5  # of the difference of the lowest two levels, added for every level below
 
 
-def taken(rows: Tensor, first: int, last: int, dim: int) -> Tensor:
+def levels_taken(rows: Tensor, first: int, last: int, dim: int) -> Tensor:
     """Slices ``first`` to ``last`` along ``dim``; those before 0 continue the first two."""
     lowest, second_lowest = rows.narrow(dim, 0, 1), rows.narrow(dim, 1, 1)
     below = [lowest + (lowest - second_lowest) * REACH * -place for place in range(first, 0)]
@@ -42,14 +42,14 @@ def taken(rows: Tensor, first: int, last: int, dim: int) -> Tensor:
 def of_levels(name: str, value: Tensor, options: NetworkOptions, first: int, last: int) -> Tensor:
     """A parameter of a codec that has these levels alone."""
     if name.endswith(ROWS):
-        return taken(value, first, last, 0)
+        return levels_taken(value, first, last, 0)
     for end, before in PLANES.items():
         if name.endswith(end):
             start = sum(options.groups) if before == "latents" else options.features
             level_values, planes, others = value.split(
                 [start, options.levels, value.shape[1] - start - options.levels], 1
             )
-            return torch.cat([level_values, taken(planes, first, last, 1), others], 1)
+            return torch.cat([level_values, levels_taken(planes, first, last, 1), others], 1)
     return value
 
 

@@ -151,7 +151,7 @@ def test_constants(leak, reason, tmp_path):
     assert reason in refusal(tmp_path, plain(tensors=[leak]))
 
 
-def whole(name: str, value: int) -> bytes:
+def integer_scalar(name: str, value: int) -> bytes:
     return scalar(name, value, INT64)
 
 
@@ -179,12 +179,12 @@ def doubled(times: int) -> list[bytes]:
         ),
         (
             [node("Range", ["a", "b", "c"], ["x"])],
-            [whole("a", 0), whole("b", 1 << 40), whole("c", 1)],
+            [integer_scalar("a", 0), integer_scalar("b", 1 << 40), integer_scalar("c", 1)],
             "a tensor",
         ),
         (
             [node("Range", ["a", "b", "c"], ["x"])],
-            [whole("a", 0), whole("b", 9), whole("c", 0)],
+            [integer_scalar("a", 0), integer_scalar("b", 9), integer_scalar("c", 0)],
             "no step",
         ),
         ([node("Pad", ["latent", "by"], ["x"])], [numbers("by", *[1 << 30] * 8)], "margins"),
@@ -216,10 +216,14 @@ def doubled(times: int) -> list[bytes]:
         ([node("Concat", ["latent"], ["x"], axis=1 << 40)], [], "axis"),
         ([node("MatMul", ["latent", "latent"], ["x"])], [], "times"),
         # integers divided by zero end the process with SIGFPE, when the graph is loaded
-        ([node("Div", ["one", "none"], ["x"])], [whole("one", 1), whole("none", 0)], "a division"),
+        (
+            [node("Div", ["one", "none"], ["x"])],
+            [integer_scalar("one", 1), integer_scalar("none", 0)],
+            "a division",
+        ),
         (
             [node("Mod", ["one", "none"], ["x"], fmod=0)],
-            [whole("one", 1), whole("none", 0)],
+            [integer_scalar("one", 1), integer_scalar("none", 0)],
             "a division",
         ),
         (

@@ -37,7 +37,7 @@ def photo(tmp_path) -> Path:
     return tmp_path / "photo.png"
 
 
-def told(completed) -> str:
+def error_line(completed) -> str:
     """The one line of a run that failed."""
     lines = completed.stderr.decode().strip().splitlines()
     assert completed.returncode == 1 and len(lines) == 1 and "Traceback" not in lines[0], (
@@ -170,7 +170,7 @@ def test_no_input_starts_another_program(data, monkeypatch, tmp_path):
     completed = run_metamer(
         "encode", tmp_path / "a.png", env=os.environ | {"PATH": f"{tmp_path}:{os.environ['PATH']}"}
     )
-    assert "not a picture" in told(completed) and not marker.exists()
+    assert "not a picture" in error_line(completed) and not marker.exists()
     assert not {"EPS", "PSD", "WMF", "FPX", "MIC"} & set(FORMATS)
 
 
@@ -216,7 +216,7 @@ def test_the_command_does_not_either(command, suffix, monkeypatch, photo):
 
     monkeypatch.setattr(home, command, slow)
     completed = inside(command, photo if command == "encode" else stream, "-o", target)
-    assert "exists; use --force" in told(completed) and target.read_bytes() == b"precious"
+    assert "exists; use --force" in error_line(completed) and target.read_bytes() == b"precious"
     assert (
         inside(
             command, photo if command == "encode" else stream, "-o", target, "--force"
@@ -253,7 +253,7 @@ def test_what_a_shell_substitutes(photo, tmp_path):
 @pytest.mark.parametrize("command", ["encode", "decode", "info"])
 def test_devices_that_have_no_end_are_refused(command, tmp_path):
     output = () if command == "info" else ("-o", tmp_path / "a.png")
-    assert "is a device" in told(run_metamer(command, "/dev/zero", *output))
+    assert "is a device" in error_line(run_metamer(command, "/dev/zero", *output))
 
 
 def run(arguments, closed: str, **options) -> subprocess.CompletedProcess:
@@ -279,7 +279,7 @@ def run(arguments, closed: str, **options) -> subprocess.CompletedProcess:
 )
 def test_closed_streams_are_one_line(arguments, closed, line, photo):
     photo.with_suffix(".mtm").write_bytes(metamer.encode(photo))
-    assert line in told(run(arguments, closed, cwd=photo.parent))
+    assert line in error_line(run(arguments, closed, cwd=photo.parent))
 
 
 @pytest.mark.parametrize("closed", ["<&-", ">&-", "2>&-", "<&- >&- 2>&-"])
@@ -312,7 +312,7 @@ def test_names_are_shown_without_what_a_terminal_obeys(tmp_path):
     (tmp_path / ESCAPE).write_bytes(b"nothing")
     PHOTO.save(tmp_path / f"good{ESCAPE}")
     completed = run_metamer("encode", tmp_path / ESCAPE)
-    assert "\\x1b[31m\\x07\\x9b1mred\\u202e.png: is not a picture" in told(completed)
+    assert "\\x1b[31m\\x07\\x9b1mred\\u202e.png: is not a picture" in error_line(completed)
     assert run_metamer("encode", tmp_path / f"good{ESCAPE}").returncode == 0
     stream = (tmp_path / f"good{ESCAPE}").with_suffix(".mtm")
     for arguments in (
@@ -339,7 +339,7 @@ def test_names_that_are_no_utf_8(tmp_path):
     completed = run_metamer(
         "encode", tmp_path / name, tmp_path / os.fsdecode(b"bad\xff.png"), "-j", 2
     )
-    assert "bad\\xff.png: is not a picture" in told(completed)
+    assert "bad\\xff.png: is not a picture" in error_line(completed)
     stream = tmp_path / os.fsdecode(b"caf\xe9.mtm")
     completed = run_metamer("info", stream)
     assert completed.returncode == 0 and b"caf\\xe9.mtm: 48x32" in completed.stdout
@@ -419,7 +419,7 @@ def test_what_libraries_print_stays_out_of_sight(tmp_path):
     # "JPEGLib: Unsupported marker type 0xf5."
     (tmp_path / "a.tif").write_bytes(data[:11] + b"\xf5" + data[12:])
     completed = run_metamer("encode", tmp_path / "a.tif")
-    assert "a.tif: cannot be decoded" in told(completed)
+    assert "a.tif: cannot be decoded" in error_line(completed)
     assert b"JPEGLib" in run_metamer("--debug", "encode", tmp_path / "a.tif").stderr
 
 

@@ -180,7 +180,7 @@ def test_arrays(name, data, reason, tmp_path):
     refused(model_file(tmp_path / "evil.metamer", **{name: data}), reason)
 
 
-def lying(path, name: str, size: int):
+def with_claimed_size(path, name: str, size: int):
     """The file with another length for the member ``name`` in both of its headers."""
 
     def change(data: bytearray) -> None:
@@ -208,7 +208,7 @@ def test_bombs(tmp_path):
                 archive.writestr(name, data)
     refused(huge, "analysis.onnx unpacks to 83886080 bytes; at most 67108864")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    refused(lying(huge, "analysis.onnx", 1000), "not as long as it says|Bad CRC")
+    refused(with_claimed_size(huge, "analysis.onnx", 1000), "not as long as it says|Bad CRC")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40 << 10  # kB
 
 

@@ -52,7 +52,7 @@ HARMFUL = (
 )
 
 
-def held(*entries: tuple[int, int, int, bytes], order: str = "<") -> bytes:
+def exif_with(*entries: tuple[int, int, int, bytes], order: str = "<") -> bytes:
     """EXIF of one directory: (tag, type, number of values, the four bytes of value or place)."""
     rows = b"".join(struct.pack(f"{order}2HI", *entry[:3]) + entry[3] for entry in entries)
     return (
@@ -105,7 +105,7 @@ def reopened(picture: Image.Image, suffix: str, info: dict[str, bytes], **option
 def test_no_tag_of_exif_changes_a_picture(suffix, kind):
     for tag in HARMFUL:
         for value in NUMBERS:
-            reopened(PHOTO, suffix, {"exif": held(number(tag, kind, value))})
+            reopened(PHOTO, suffix, {"exif": exif_with(number(tag, kind, value))})
 
 
 @pytest.mark.parametrize("mode", PICTURES)
@@ -113,7 +113,7 @@ def test_what_a_camera_writes_of_its_own_file_stays_out_of_a_tiff(mode):
     """ImageWidth, ImageLength, strips and compression, as many cameras have them in the EXIF of a
     JPEG.
     """
-    camera = held(
+    camera = exif_with(
         number(0x100, 3, 6000),
         number(0x101, 3, 4000),
         (0x102, 3, 3, struct.pack("<I", 8)),
@@ -129,7 +129,7 @@ def test_what_a_camera_writes_of_its_own_file_stays_out_of_a_tiff(mode):
 @pytest.mark.parametrize("tag, value", [(0x101, 5_000_000), (0x101, 0xFFFFFFFF), (0x116, 0)])
 def test_a_few_bytes_take_no_memory_and_no_division_by_zero(tag, value):
     picture = PHOTO.copy()
-    picture.info["exif"] = held(number(tag, 4, value))
+    picture.info["exif"] = exif_with(number(tag, 4, value))
     assert len(picture_bytes(picture, TIFF)) < 10_000
 
 
@@ -170,7 +170,7 @@ def test_what_tells_of_the_photograph_is_in_a_tiff(order):
 def overlapping(entries: int = 4000, size: int = 60_000) -> bytes:
     """EXIF of which a reader that believes it takes ``entries`` times its size."""
     rows = [(index, 7, size, struct.pack("<I", 8)) for index in range(0x200, 0x200 + entries)]
-    return held(*rows).ljust(size + 8, b"?")
+    return exif_with(*rows).ljust(size + 8, b"?")
 
 
 def test_values_are_not_copied_to_be_weighed():
@@ -186,11 +186,11 @@ def test_values_are_not_copied_to_be_weighed():
         b"",
         b"nonsense",
         b"II*\0",
-        held()[:12],
-        held(number(0x100, 4, 9))[:18],
+        exif_with()[:12],
+        exif_with(number(0x100, 4, 9))[:18],
         overlapping(),
         b"MM\0*\xff\xff\xff\xff" + bytes(40),
-        held((0x10F, 2, 0xFFFFFFFF, b"\xff" * 4)),
+        exif_with((0x10F, 2, 0xFFFFFFFF, b"\xff" * 4)),
     ],
     ids=len,
 )
@@ -210,7 +210,7 @@ def test_no_output_stands_otherwise_than_its_picture(kind, suffix):
         struct.pack({1: "<B3x", 6: "<B3x", 3: "<H2x", 8: "<H2x"}.get(kind, "<I"), 6),
     )
     xmp = b'<x:xmpmeta><rdf:Description tiff:Orientation=" 6 " tiff:Other="6"/></x:xmpmeta>'
-    reopened_picture = reopened(PHOTO, suffix, {"exif": held(entry), "xmp": xmp})
+    reopened_picture = reopened(PHOTO, suffix, {"exif": exif_with(entry), "xmp": xmp})
     assert (
         reopened_picture.getexif().get(0x112, 1) == 1
         and b'" 1 "' in reopened_picture.info["xmp"]
@@ -303,10 +303,12 @@ def test_the_command_line_strips_what_a_jpeg_cannot_hold(tmp_path):
 
 def test_directories_are_followed_no_further_than_the_data():
     assert (
-        exif.sub_directory(held(number(exif.EXIF_DIRECTORY, 4, 0xFFFFFFF0)), exif.EXIF_DIRECTORY)
+        exif.sub_directory(
+            exif_with(number(exif.EXIF_DIRECTORY, 4, 0xFFFFFFF0)), exif.EXIF_DIRECTORY
+        )
         == []
     )
-    cyclic = held(number(exif.EXIF_DIRECTORY, 4, 8))
+    cyclic = exif_with(number(exif.EXIF_DIRECTORY, 4, 8))
     assert exif.upright(cyclic) == cyclic and [
         entry.tag for entry in exif.sub_directory(cyclic, 0x8769)
     ] == [0x8769]

@@ -269,7 +269,7 @@ def decoder_members(decodes: str, slider: bool) -> dict[str, bytes]:
     return {"model.json": json.dumps(card).encode(), "synthesis.onnx": _synthesis(slider)}
 
 
-def written(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
+def zipped(members: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", compression) as archive:
         for name, data in members.items():
@@ -296,7 +296,7 @@ def mutate(members: dict[str, bytes], rng: random.Random) -> bytes:
             members[name] = _array(data, rng)
         else:
             members[name] = _card(data, rng)
-    archive = written(
+    archive = zipped(
         members, rng.choice((zipfile.ZIP_STORED, zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED))
     )
     return _zip(archive, rng) if rng.random() < 0.15 else archive

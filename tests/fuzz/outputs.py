@@ -277,7 +277,7 @@ class Target(Harness):
         if (suffix, mode) not in self._plain:
             self._plain[suffix, mode] = self._written(picture, suffix, False)
         self._compare(reopened, self._plain[suffix, mode], case, picture)
-        self._told(reopened, case)
+        self._check_metadata(reopened, case)
         return 0
 
     def _written(self, picture: Image.Image, suffix: str, strip: bool) -> Image.Image:
@@ -319,7 +319,7 @@ class Target(Harness):
         if alpha or reopened.convert("RGB").tobytes() != converted.convert("RGB").tobytes():
             raise SilentError("colours converted otherwise, or another transparency")
 
-    def _told(self, reopened: Image.Image, case: Said) -> None:
+    def _check_metadata(self, reopened: Image.Image, case: Said) -> None:
         exif_data, packet = reopened.info.get("exif", b""), reopened.info.get("xmp", b"")
         if reopened.info.get("icc_profile") and not profile_suits(
             reopened.info["icc_profile"], reopened.mode

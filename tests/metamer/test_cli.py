@@ -26,7 +26,7 @@ def small(tmp_path, otters):
     return tmp_path / "small.png"
 
 
-def told(completed) -> str:
+def error_line(completed) -> str:
     """The one line on stderr of a run that failed."""
     assert completed.returncode != 0
     lines = completed.stderr.decode().strip().splitlines()
@@ -99,17 +99,17 @@ def test_the_output_folder_is_made_and_names_do_not_collide(small, tmp_path):
     assert (tmp_path / "new" / "small.mtm").exists()
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "small.png").write_bytes(small.read_bytes())
-    assert "both be written" in told(
+    assert "both be written" in error_line(
         run_metamer("encode", small, tmp_path / "other" / "small.png", "-o", tmp_path / "two")
     )
-    assert "standard output" in told(run_metamer("encode", small, OTTERS, "-o", "-"))
-    assert "the input itself" in told(run_metamer("encode", small, "-o", small, "--force"))
+    assert "standard output" in error_line(run_metamer("encode", small, OTTERS, "-o", "-"))
+    assert "the input itself" in error_line(run_metamer("encode", small, "-o", small, "--force"))
     assert Image.open(small).size == (96, 64)
 
 
 def test_nothing_is_overwritten_without_force(small, tmp_path):
     (tmp_path / "small.mtm").write_bytes(b"precious")
-    assert "--force" in told(run_metamer("encode", small))
+    assert "--force" in error_line(run_metamer("encode", small))
     assert (tmp_path / "small.mtm").read_bytes() == b"precious"
     assert run_metamer("encode", small, "--force").returncode == 0
 
@@ -127,17 +127,21 @@ def test_bad_input_is_one_line_and_no_file(small, tmp_path):
     for name, (data, reason) in cases.items():
         if data is not None:
             (tmp_path / name).write_bytes(data)
-        assert reason in told(run_metamer("decode", tmp_path / name, "-o", tmp_path / "out.png"))
+        assert reason in error_line(
+            run_metamer("decode", tmp_path / name, "-o", tmp_path / "out.png")
+        )
         assert not (tmp_path / "out.png").exists()
-        assert reason in told(run_metamer("info", tmp_path / name))
-    assert "not a picture" in told(
+        assert reason in error_line(run_metamer("info", tmp_path / name))
+    assert "not a picture" in error_line(
         run_metamer("encode", tmp_path / "foreign.mtm", "-o", tmp_path / "out.mtm")
     )
-    assert "cannot write '.xyz'" in told(
+    assert "cannot write '.xyz'" in error_line(
         run_metamer("decode", tmp_path / "small.mtm", "-o", tmp_path / "out.xyz")
     )
-    assert "no model 'nosuch'" in told(run_metamer("encode", small, "--model", "nosuch", "-f"))
-    assert "cannot be written" in told(
+    assert "no model 'nosuch'" in error_line(
+        run_metamer("encode", small, "--model", "nosuch", "-f")
+    )
+    assert "cannot be written" in error_line(
         run_metamer("encode", small, "-o", tmp_path / "absent" / "out.mtm")
     )
     assert not list(tmp_path.glob(".*"))
@@ -154,7 +158,7 @@ def test_usage_errors(small, tmp_path):
     for value in ("nan", "inf"):
         assert run_metamer("encode", small, "-q", value).returncode == 2
         assert run_metamer("encode", small, "--bpp", value).returncode == 2
-    assert "is a folder" in told(run_metamer("encode", "."))
+    assert "is a folder" in error_line(run_metamer("encode", "."))
 
 
 def test_exit_status_of_a_mistake_of_ours(monkeypatch, small):
@@ -181,13 +185,13 @@ def test_nobody_reads_on(small, tmp_path):
 
 def test_training_mistakes_are_one_line(tmp_path):
     (tmp_path / "recipe.yaml").write_text("stages: [{name: a, steps: 3, croq: 64}]")
-    line = told(
+    line = error_line(
         run_metamer(
             "train", tmp_path / "recipe.yaml", "--data", tmp_path, "--out", tmp_path / "run"
         )
     )
     assert "did you mean 'crop'" in line and not (tmp_path / "run").exists()
-    assert "no checkpoint" in told(run_metamer("export", tmp_path, "--data", tmp_path))
+    assert "no checkpoint" in error_line(run_metamer("export", tmp_path, "--data", tmp_path))
 
 
 @pytest.mark.parametrize(

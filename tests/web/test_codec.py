@@ -45,7 +45,7 @@ from tests.web.node import Node, Refused
 STREAMS = json.loads(LIST.read_text())
 
 
-def shown(node, data, **options) -> np.ndarray:
+def decode_pixels(node, data, **options) -> np.ndarray:
     """(H, W, 4) of what the package decodes."""
     size = node.ask("decode", data, **options)
     return np.frombuffer(node.bytes("decode", data, **options), np.uint8).reshape(
@@ -67,7 +67,7 @@ def levels(image, reference) -> int:
 def test_conformance_streams(node, stem):
     data = FOLDER / f"{stem}.mtm"
     assert hashlib.sha256(node.bytes("latents", data)).hexdigest() == STREAMS[stem]["latents"]
-    assert levels(shown(node, data), Image.open(FOLDER / f"{stem}.png")) <= 1
+    assert levels(decode_pixels(node, data), Image.open(FOLDER / f"{stem}.png")) <= 1
 
 
 def test_pixels_lose_nothing_to_rounded_weights(node, otters):
@@ -77,7 +77,7 @@ def test_pixels_lose_nothing_to_rounded_weights(node, otters):
         data = metamer.encode(picture, quality)
         errors = [
             np.square(np.asarray(decoded, float)[..., :3] - np.asarray(picture)).mean()
-            for decoded in (metamer.decode(data), shown(node, data))
+            for decoded in (metamer.decode(data), decode_pixels(node, data))
         ]
         assert abs(10 * np.log10(errors[1] / errors[0])) < 0.02
 
@@ -94,11 +94,13 @@ def test_options(node):
     data = (FOLDER / f"{PHOTOGRAPH}.mtm").read_bytes()
     sliding = ({"realism": 1}, {"realism": 0.4}, {"realism": 0}) if "realism" in DECODERS else ()
     for options in (*sliding, *({"decoder": name} for name in PLAIN), {"region": (50, 20, 71, 33)}):
-        assert levels(shown(node, data, **options), metamer.decode(data, **options)) <= 1, options
+        assert levels(decode_pixels(node, data, **options), metamer.decode(data, **options)) <= 1, (
+            options
+        )
     tiled = (FOLDER / f"{TILED}.mtm").read_bytes()
     assert (
         levels(
-            shown(node, tiled, region=(1000, 3, 60, 20)),
+            decode_pixels(node, tiled, region=(1000, 3, 60, 20)),
             metamer.decode(tiled, region=(1000, 3, 60, 20)),
         )
         <= 1
@@ -118,7 +120,7 @@ def test_previews_are_near(node):
         np.asarray(metamer.decode(data, preview=coarse).convert("RGBA"), float)
         for coarse in (True, False)
     )
-    deviation = shown(node, data, preview=True) - preview
+    deviation = decode_pixels(node, data, preview=True) - preview
     assert 0 < np.square(deviation).mean() < 0.1 * np.square(preview - picture).mean()
 
 
@@ -142,7 +144,7 @@ def test_parts_of_overlaid_pictures(node, stem, regions):
             *([{"realism": 0.6}] if "realism" in DECODERS else []),
         ):
             decoded, picture = (
-                shown(node, data, region=region, **options),
+                decode_pixels(node, data, region=region, **options),
                 metamer.decode(data, region=region, **options),
             )
             assert levels(decoded, picture) <= metamer.info(data).lossless ^ 1, options
@@ -156,14 +158,14 @@ def test_previews_show_overlays(node):
     for stem in (LOSSLESS, LOSSLESS_ALPHA, LOSSLESS_GREY):
         assert (
             levels(
-                shown(node, FOLDER / f"{stem}.mtm", preview=True),
+                decode_pixels(node, FOLDER / f"{stem}.mtm", preview=True),
                 Image.open(FOLDER / f"{stem}.png"),
             )
             == 0
         )
     for stem, form in ((BLOCKS, Form.BLOCKS), (MIXED, Form.WHOLE)):
         path = FOLDER / f"{stem}.mtm"
-        decoded = shown(node, path, preview=True)[..., :3]
+        decoded = decode_pixels(node, path, preview=True)[..., :3]
         overlay = parse_tiles(*container.unpack(path.read_bytes())).overlays[0]
         assert overlay and overlay.form == form
         width, height = (1024, decoded.shape[0]) if form == Form.WHOLE else decoded.shape[1::-1]
@@ -185,7 +187,9 @@ def test_without_models(models, tmp_path):
     try:
         for stem in (LOSSLESS, LOSSLESS_ALPHA):
             path = FOLDER / f"{stem}.mtm"
-            assert levels(shown(without_models, path), Image.open(FOLDER / f"{stem}.png")) == 0
+            assert (
+                levels(decode_pixels(without_models, path), Image.open(FOLDER / f"{stem}.png")) == 0
+            )
             assert (
                 without_models.ask("info", path)["lossless"]
                 and without_models.bytes("latents", path) == b""
@@ -203,7 +207,7 @@ def test_only_what_is_seen_needs_a_model(node):
     data = container.pack(replace(header, model_id=b"none"), sections)
     assert (
         levels(
-            shown(node, data, region=(900, 10, 124, 50)),
+            decode_pixels(node, data, region=(900, 10, 124, 50)),
             metamer.decode(data, region=(900, 10, 124, 50)),
         )
         == 0
@@ -216,7 +220,7 @@ def test_one_colour_is_no_trap(node):
     """Few bytes may declare many pixels where they need no network."""
     picture = Image.new("RGB", (2048, 2048), (34, 120, 200))
     data = metamer.encode(picture, lossless=True)
-    assert levels(shown(node, data), picture) == 0
+    assert levels(decode_pixels(node, data), picture) == 0
     header, sections = container.unpack(data)
     with pytest.raises(Refused, match="StreamError: declares 65536x2048 pixels in"):
         node.ask(

@@ -42,7 +42,7 @@ def text(width: int, height: int, mode: str = "RGB") -> Image.Image:
     return picture.convert(mode)
 
 
-def beside(otters: Image.Image, width: int = 260) -> Image.Image:
+def text_beside_photograph(otters: Image.Image, width: int = 260) -> Image.Image:
     """Text with a photograph on the right."""
     picture = text(width, 120)
     picture.paste(otters.crop((200, 100, 330, 220)), (width - 130, 0))
@@ -67,7 +67,7 @@ def test_text(page, mode, quality):
 
 def test_text_beside_a_photograph(page, otters):
     """The blocks of it that Python takes; the rest is as far from the original as there."""
-    picture = beside(otters)
+    picture = text_beside_photograph(otters)
     data, by_python = encoded(page, picture, quality=40), metamer.encode(picture, 40)
     blocks, expected = (
         parse_tiles(*container.unpack(stream)).overlays[0].blocks for stream in (data, by_python)

@@ -165,13 +165,13 @@ def ready(browser, before=None) -> str:
     return one(browser, "#status").text
 
 
-def shown(browser) -> str | None:
+def shown_source(browser) -> str | None:
     return browser.execute_script("return document.body.dataset.shown ?? null")
 
 
 def turned_to(browser, control: str, value) -> str:
     """The status after a control has been set."""
-    before = shown(browser)
+    before = shown_source(browser)
     browser.execute_script(
         """const control = document.querySelector(arguments[0]); control.value = arguments[1];
         for (const name of ["input", "change"]) control.dispatchEvent(new Event(name));""",
@@ -241,7 +241,7 @@ def test_the_divider(demo):
 def test_a_photograph_is_encoded(demo, tmp_path, otters):
     picture = otters.crop((100, 60, 420, 260))
     picture.save(tmp_path / "mine.png")
-    before = shown(demo)
+    before = shown_source(demo)
     one(demo, "#file").send_keys(str(tmp_path / "mine.png"))
     assert (
         "320×200" in ready(demo, before)
@@ -256,7 +256,7 @@ def test_a_photograph_is_encoded(demo, tmp_path, otters):
     )
     assert data == metamer.encode(picture, int(one(demo, "#quality").get_attribute("value")))
     assert np.abs(canvas(demo) - np.asarray(metamer.decode(data), int)).max() <= 1
-    before = shown(demo)
+    before = shown_source(demo)
     one(demo, "#file").send_keys(str(FOLDER / f"{PHOTOGRAPH}.mtm"))
     assert "184×104" in ready(demo, before) and not one(demo, "#rival").is_enabled()
 

@@ -26,7 +26,7 @@ from metamer.codec.network.model import Model, load_model, shipped_models
 from metamer.train import start
 from metamer.train.export.decoders import export_decoder
 from tests.conftest import ROOT, run_metamer
-from tests.metamer.test_cli import told
+from tests.metamer.test_cli import error_line
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +34,7 @@ def crop(otters) -> Image.Image:
     return otters.crop((200, 60, 343, 160))
 
 
-def altered(model: Model, folder: Path) -> dict[str, Path]:
+def altered_decoders(model: Model, folder: Path) -> dict[str, Path]:
     """Two decoder files with the same change of the model's synthesis: `plain`, and `realism`,
     which goes there gradually.
     """
@@ -50,12 +50,12 @@ def altered(model: Model, folder: Path) -> dict[str, Path]:
 
 @pytest.fixture(scope="module")
 def of_base(tmp_path_factory) -> dict[str, Path]:
-    return altered(load_model("base"), tmp_path_factory.mktemp("base"))
+    return altered_decoders(load_model("base"), tmp_path_factory.mktemp("base"))
 
 
 @pytest.fixture(scope="module")
 def of_tiny(tmp_path_factory, tiny_model) -> dict[str, Path]:
-    return altered(Model(tiny_model), tmp_path_factory.mktemp("tiny"))
+    return altered_decoders(Model(tiny_model), tmp_path_factory.mktemp("tiny"))
 
 
 @pytest.fixture
@@ -251,7 +251,9 @@ def test_the_commands_errors_are_one_line_and_no_file(crop, of_base, of_tiny, tm
         (["--decoder", tmp_path], "not a Metamer decoder"),
         (["--decoder", of_base["plain"], "--realism", 0.5], "one realism only"),
     ):
-        assert reason in told(run_metamer("decode", stream, "-o", tmp_path / "back.png", *words))
+        assert reason in error_line(
+            run_metamer("decode", stream, "-o", tmp_path / "back.png", *words)
+        )
     for value in ("nan", "-0.1", "1.1", "much"):
         assert (
             run_metamer(

@@ -18,7 +18,7 @@ def array(name: str) -> np.ndarray:
         return np.load(io.BytesIO(archive.read(f"{name}.npy")))
 
 
-def changed(path, card: dict, arrays: dict[str, np.ndarray], without: str = ""):
+def with_changes(path, card: dict, arrays: dict[str, np.ndarray], without: str = ""):
     """Base's file with other values in its card, other arrays, and without a member."""
     with zipfile.ZipFile(WHOLE) as archive, zipfile.ZipFile(path, "w") as new:
         for name in archive.namelist():
@@ -56,7 +56,7 @@ def changed(path, card: dict, arrays: dict[str, np.ndarray], without: str = ""):
 )
 def test_arrays(name, change, reason, tmp_path):
     with pytest.raises(ModelError, match=f"model.metamer: {reason}"):
-        Model(changed(tmp_path / "model.metamer", {}, {name: change(array(name))}))
+        Model(with_changes(tmp_path / "model.metamer", {}, {name: change(array(name))}))
 
 
 @pytest.mark.parametrize(
@@ -77,13 +77,13 @@ def test_arrays(name, change, reason, tmp_path):
 )
 def test_cards(card, reason, tmp_path):
     with pytest.raises(ModelError, match=reason):
-        Model(changed(tmp_path / "model.metamer", card, {}))
+        Model(with_changes(tmp_path / "model.metamer", card, {}))
 
 
 def test_absent_files_and_graphs(tmp_path):
     with pytest.raises(ModelError, match="no such model file"):
         Model(tmp_path / "absent.metamer")
-    model = Model(changed(tmp_path / "model.metamer", {}, {}, without="analysis.onnx"))
+    model = Model(with_changes(tmp_path / "model.metamer", {}, {}, without="analysis.onnx"))
     assert model.id == load_model("base").id  # streams do not depend on it
     with pytest.raises(ModelError, match="holds no graph analysis"):
         model.session("analysis")

@@ -93,7 +93,7 @@ def frames(kind: str, **options) -> bytes:
 
 
 def needs(module: str, make: Callable[[], bytes]) -> Callable[[], bytes | None]:
-    def made() -> bytes | None:
+    def make_if_possible() -> bytes | None:
         try:
             plugin = __import__(module)
         except ImportError:
@@ -101,7 +101,7 @@ def needs(module: str, make: Callable[[], bytes]) -> Callable[[], bytes | None]:
         getattr(plugin, "register_heif_opener", lambda: None)()
         return make()
 
-    return made
+    return make_if_possible
 
 
 def turned(orientation: int) -> bytes:
@@ -130,7 +130,7 @@ def linear(levels: np.ndarray) -> np.ndarray:
     )
 
 
-def inverted(data: bytes, place: int) -> bytes:
+def with_byte_inverted(data: bytes, place: int) -> bytes:
     """With one byte changed."""
     return data[:place] + bytes([data[place] ^ 0x55]) + data[place + 1 :]
 
@@ -201,7 +201,7 @@ JPEG = [
     ),
     Odd(
         "JPEG, damaged in the middle",
-        lambda: inverted(saved(PHOTO, "JPEG", **JPEG_95), 1200),
+        lambda: with_byte_inverted(saved(PHOTO, "JPEG", **JPEG_95), 1200),
         "wrong from there on, as viewers show it: JPEG has no checksum",
         near=PHOTO,
         tolerance=40,
@@ -377,7 +377,7 @@ PNG = [
     ),
     Odd(
         "PNG, damaged in the middle",
-        lambda: inverted(saved(PHOTO, "PNG"), 1500),
+        lambda: with_byte_inverted(saved(PHOTO, "PNG"), 1500),
         refusal="cannot be decoded",
     ),
     Odd("PNG, cut off in the middle", lambda: cut(saved(PHOTO, "PNG")), refusal="truncated"),

@@ -20,14 +20,16 @@ planes = st.tuples(st.integers(1, 24), st.integers(1, 24)).flatmap(
 )
 
 
-def whole(plane: np.ndarray) -> Box:
+def full_box(plane: np.ndarray) -> Box:
     return Box(0, 0, *plane.shape)
 
 
 @given(planes)
 def test_round_trip(plane):
     body = alpha.encode_alpha(Image.fromarray(plane))
-    assert (np.asarray(alpha.decode_alpha(body, *plane.shape[::-1], whole(plane))) == plane).all()
+    assert (
+        np.asarray(alpha.decode_alpha(body, *plane.shape[::-1], full_box(plane))) == plane
+    ).all()
 
 
 def test_large_planes_are_coded_without_trying_everything(monkeypatch, rng):
@@ -38,7 +40,7 @@ def test_large_planes_are_coded_without_trying_everything(monkeypatch, rng):
         alpha, "_vp8l", lambda levels, effort: efforts.append(effort) or before(levels, effort)
     )
     body = alpha.encode_alpha(Image.fromarray(plane))
-    assert (np.asarray(alpha.decode_alpha(body, 40, 30, whole(plane))) == plane).all()
+    assert (np.asarray(alpha.decode_alpha(body, 40, 30, full_box(plane))) == plane).all()
     assert len(body) >= len(thorough) and alpha.EXHAUSTIVE not in efforts
 
 
@@ -51,7 +53,7 @@ def test_tiles_and_regions(rng, monkeypatch):
     monkeypatch.setattr(alpha, "TILE", 16)
     plane = rng.integers(0, 256, (40, 50), dtype=np.uint8)
     body = alpha.encode_alpha(Image.fromarray(plane))
-    assert (np.asarray(alpha.decode_alpha(body, 50, 40, whole(plane))) == plane).all()
+    assert (np.asarray(alpha.decode_alpha(body, 50, 40, full_box(plane))) == plane).all()
     for region in (Box(0, 0, 1, 1), Box(15, 15, 33, 17), Box(20, 40, 40, 50)):
         decoded = np.asarray(alpha.decode_alpha(body, 50, 40, region))
         assert (decoded == plane[region.top : region.bottom, region.left : region.right]).all()

@@ -17,7 +17,7 @@ from tests.conftest import run_metamer
 MODES = {"L": GREY, "LA": with_alpha(GREY), "RGB": PHOTO, "RGBA": with_alpha(PHOTO)}
 
 
-def written(picture: Image.Image, suffix: str, **options) -> Image.Image:
+def save_and_open(picture: Image.Image, suffix: str, **options) -> Image.Image:
     reopened = Image.open(io.BytesIO(picture_bytes(picture, find_format(suffix), **options)))
     reopened.load()
     return reopened
@@ -28,9 +28,9 @@ def written(picture: Image.Image, suffix: str, **options) -> Image.Image:
 def test_pixels_survive(mode, suffix):
     if mode.endswith("A") and suffix in (".ppm", ".bmp"):
         with pytest.raises(ImageError, match="transparent"):
-            written(MODES[mode], suffix)
+            save_and_open(MODES[mode], suffix)
         return
-    reopened = written(MODES[mode], suffix)
+    reopened = save_and_open(MODES[mode], suffix)
     assert reopened.mode == (
         {"L": "RGB", "LA": "RGBA"}.get(mode, mode) if suffix == ".webp" else mode
     )
@@ -39,7 +39,7 @@ def test_pixels_survive(mode, suffix):
 
 def test_backgrounds():
     for suffix in (".jpg", ".ppm", ".png"):
-        reopened = written(MODES["RGBA"], suffix, background="white")
+        reopened = save_and_open(MODES["RGBA"], suffix, background="white")
         expected = Image.alpha_composite(
             Image.new("RGBA", PHOTO.size, "white"), MODES["RGBA"]
         ).convert("RGB")
@@ -47,18 +47,18 @@ def test_backgrounds():
             reopened.mode == "RGB"
             and np.abs(np.asarray(reopened, int) - np.asarray(expected, int)).mean() < 3
         )
-    assert written(MODES["LA"], ".png", background="#888").mode == "L"
-    assert written(MODES["LA"], ".png", background="red").mode == "RGB"
+    assert save_and_open(MODES["LA"], ".png", background="#888").mode == "L"
+    assert save_and_open(MODES["LA"], ".png", background="red").mode == "RGB"
     with pytest.raises(ImageError, match="no colour"):
-        written(MODES["LA"], ".png", background="whitish")
+        save_and_open(MODES["LA"], ".png", background="whitish")
 
 
 def test_refusals():
     with pytest.raises(ImageError, match="transparent"):
-        written(MODES["RGBA"], ".jpg")
+        save_and_open(MODES["RGBA"], ".jpg")
     with pytest.raises(ImageError, match="in colour"):
-        written(PHOTO, ".pgm")
-    assert written(GREY, ".pgm").mode == "L"
+        save_and_open(PHOTO, ".pgm")
+    assert save_and_open(GREY, ".pgm").mode == "L"
 
 
 def test_colours_are_converted_where_no_profile_can_be_carried():
@@ -66,17 +66,17 @@ def test_colours_are_converted_where_no_profile_can_be_carried():
         picture = MODES[mode].copy()
         picture.info["icc_profile"] = DISPLAY_P3
         reopened = (
-            written(picture, ".bmp", background="white")
+            save_and_open(picture, ".bmp", background="white")
             if mode == "RGBA"
-            else written(picture, ".ppm")
+            else save_and_open(picture, ".ppm")
         )
         if mode == "RGB":
             assert np.abs(np.asarray(reopened, int) - np.asarray(expected, int)).mean() < 2
-        assert written(picture, ".png").info["icc_profile"] == DISPLAY_P3
+        assert save_and_open(picture, ".png").info["icc_profile"] == DISPLAY_P3
     picture = LINEAR_GREY.copy()
     picture.info["icc_profile"] = grey_profile(1.0)
-    assert written(picture, ".png").info["icc_profile"] == grey_profile(1.0)
-    reopened = written(picture, ".webp")  # which holds no grey, and so no grey profile
+    assert save_and_open(picture, ".png").info["icc_profile"] == grey_profile(1.0)
+    reopened = save_and_open(picture, ".webp")  # which holds no grey, and so no grey profile
     assert "icc_profile" not in reopened.info
     assert np.abs(np.asarray(reopened.getchannel(0), int) - np.asarray(GREY, int)).mean() < 5
 
@@ -108,14 +108,14 @@ def test_transparent_pictures_through_the_command_line(tmp_path):
 
 def test_what_pillow_cannot_write_is_one_line():
     with pytest.raises(ImageError, match="cannot be written as JPEG"):
-        written(Image.new("L", (65536, 1)), ".jpg")
+        save_and_open(Image.new("L", (65536, 1)), ".jpg")
 
 
 def test_a_grey_profile_under_transparency_is_converted_for_webp():
     picture = LINEAR_GREY.copy()
     picture.putalpha(Image.linear_gradient("L").resize(picture.size))
     picture.info["icc_profile"] = grey_profile(1.0)
-    reopened = written(picture, ".webp")
+    reopened = save_and_open(picture, ".webp")
     assert reopened.mode == "RGBA" and "icc_profile" not in reopened.info
     assert reopened.getchannel("A").tobytes() == picture.getchannel("A").tobytes()
     visible = reopened.getchannel("A").point(lambda level: 255 * (level > 0))
@@ -126,7 +126,7 @@ def test_a_grey_profile_under_transparency_is_converted_for_webp():
 def test_broken_exif_is_left_out_of_a_tiff_and_xmp_stays():
     picture = PHOTO.copy()
     picture.info |= {"exif": b"nonsense", "xmp": b"<x:xmpmeta/>"}
-    reopened = written(picture, ".tiff")
+    reopened = save_and_open(picture, ".tiff")
     assert (
         reopened.tag_v2[tiff.XMP] == b"<x:xmpmeta/>"
         and (np.asarray(reopened) == np.asarray(PHOTO)).all()

@@ -34,7 +34,7 @@ def ends(data: bytes) -> list[int]:
     return places
 
 
-def changed(data: bytes, *places: int) -> bytes:
+def with_bytes_changed(data: bytes, *places: int) -> bytes:
     """With these bytes inverted."""
     copy = bytearray(data)
     for place in places:
@@ -57,7 +57,7 @@ def test_a_damaged_tile_is_crossed_out_and_the_rest_is_right(stream, damaged_fie
         np.asarray(metamer.decode(stream), int),
         ends(stream)[2],
     )  # of tile 2, below
-    data = changed(
+    data = with_bytes_changed(
         stream, section_start + {"body": 60, "kind": 0, "length": 1, "checksum": 4}[damaged_field]
     )
     with pytest.raises(StreamError):
@@ -75,7 +75,7 @@ def test_a_damaged_tile_is_crossed_out_and_the_rest_is_right(stream, damaged_fie
 @pytest.mark.parametrize("tiles", [(0,), (0, 1), (1, 3), (2, 3), (0, 1, 2, 3)])
 def test_several_damaged_tiles(stream, tiles):
     begins = ends(stream)
-    data = changed(stream, *(begins[tile] + 30 for tile in tiles))
+    data = with_bytes_changed(stream, *(begins[tile] + 30 for tile in tiles))
     assert metamer.rescue(data, region=(1000, 1000, 40, 40)).lost == tuple(
         PLACES[tile] for tile in tiles
     )
@@ -110,7 +110,7 @@ def test_words_that_no_symbol_maps_to_under_a_right_checksum(stream):
 def test_a_picture_in_one_piece_is_decoded_and_not_trusted(otters):
     picture = otters.crop((100, 0, 300, 150))
     data = metamer.encode(picture, 60)
-    late, early = changed(data, len(data) - 40), changed(data, 30)
+    late, early = with_bytes_changed(data, len(data) - 40), with_bytes_changed(data, 30)
     rescued = metamer.rescue(late)
     assert (
         "nothing tells" in rescued.damage[0]
@@ -130,16 +130,16 @@ def test_a_picture_in_one_piece_is_decoded_and_not_trusted(otters):
 def test_a_picture_in_one_piece_of_version_2(otters):
     header, sections = container.unpack(metamer.encode(otters.crop((220, 120, 280, 170)), 40))
     data = container.pack(header, [*sections, Section(Kind.XMP, b"\0somethin")])
-    rescued = metamer.rescue(changed(data, 60))
+    rescued = metamer.rescue(with_bytes_changed(data, 60))
     assert rescued.picture.size == (60, 50) and "nothing tells" in rescued.damage[-1]
-    rescued = metamer.rescue(changed(data, len(data) - 2))
+    rescued = metamer.rescue(with_bytes_changed(data, len(data) - 2))
     assert rescued.damage == (f"bytes {len(data) - 15} to {len(data) - 1} are damaged, or cut off",)
     with pytest.raises(StreamError, match="nothing of it"):
         metamer.rescue(data[: HEADER_BYTES + 3])
 
 
 def test_what_cannot_be_salvaged(stream):
-    for data in (b"", b"junk", stream[:17], changed(stream, 9)):
+    for data in (b"", b"junk", stream[:17], with_bytes_changed(stream, 9)):
         with pytest.raises(StreamError):
             metamer.rescue(data)
     header, sections = container.unpack(stream)
@@ -211,7 +211,7 @@ def test_a_picture_in_one_piece_whose_kind_is_damaged(kind):
     assert rescued.picture.size == (16, 16) and "its picture is damaged" in rescued.damage[-1]
 
 
-def said(header: Header, sections: list[Section]) -> bytes:
+def pack_unchecked(header: Header, sections: list[Section]) -> bytes:
     """`container.pack` without its checks."""
     parts = [container.pack(header, [PICTURE])[:HEADER_BYTES]]
     for number, section in enumerate(sections, 1):
@@ -237,7 +237,7 @@ def said(header: Header, sections: list[Section]) -> bytes:
     ],
 )
 def test_whole_sections_in_disorder_are_told(header, sections):
-    data = said(header, sections)
+    data = pack_unchecked(header, sections)
     with pytest.raises(StreamError):
         metamer.decode(data)
     assert "not as the format has" in metamer.rescue(data).damage[0]
@@ -245,11 +245,11 @@ def test_whole_sections_in_disorder_are_told(header, sections):
 
 def test_a_file_without_a_picture_is_refused():
     with pytest.raises(StreamError, match="no picture"):
-        metamer.rescue(said(GREY, [XMP]))
+        metamer.rescue(pack_unchecked(GREY, [XMP]))
 
 
 def test_the_command_line(stream, tmp_path):
-    (tmp_path / "bad.mtm").write_bytes(changed(stream, ends(stream)[1] + 30))
+    (tmp_path / "bad.mtm").write_bytes(with_bytes_changed(stream, ends(stream)[1] + 30))
     (tmp_path / "good.mtm").write_bytes(stream)
     completed = run_metamer("decode", tmp_path / "bad.mtm")
     assert completed.returncode == 1 and not (tmp_path / "bad.png").exists()

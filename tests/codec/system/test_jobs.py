@@ -9,7 +9,7 @@ from metamer.codec.errors import ImageError
 from metamer.codec.system import jobs
 from metamer.codec.system.jobs import Report
 from tests.conftest import run_metamer
-from tests.metamer.test_cli import told
+from tests.metamer.test_cli import error_line
 
 
 def work(name: str) -> Report:
@@ -89,7 +89,7 @@ def test_the_same_bytes(pictures, tmp_path):
 
 def test_a_failure_is_named_and_the_rest_done(pictures, tmp_path):
     (tmp_path / "bad.png").write_bytes(b"nothing")
-    line = told(
+    line = error_line(
         run_metamer("encode", *pictures[:2], tmp_path / "bad.png", "-o", tmp_path / "out", "-j", 0)
     )
     assert "bad.png: is not a picture" in line and len(list((tmp_path / "out").iterdir())) == 2

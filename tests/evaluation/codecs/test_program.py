@@ -75,11 +75,11 @@ def test_a_program_is_a_codec(tmp_path, crop):
     for measured in (cost, decode_cost):
         assert 0.01 < measured.seconds < 300 and (measured.peak is None or 5 < measured.peak < 200)
     assert subprocesses.run_in_subprocess(
-        codec.name, "encode", *kept(tmp_path, crop), 50
+        codec.name, "encode", *save_picture(tmp_path, crop), 50
     ).peak == pytest.approx(cost.peak, rel=0.5)
 
 
-def kept(folder, picture):
+def save_picture(folder, picture):
     picture.save(folder / "picture.png")
     return folder / "picture.png", folder / "stream"
 
@@ -95,7 +95,7 @@ def test_failures_are_told_in_one_line(tmp_path, crop):
     with pytest.raises(MetamerError, match="failed"):
         codec.decode(b"no picture")
     with pytest.raises(MetamerError, match="thirteen brings bad luck"):
-        subprocesses.run_in_subprocess(codec.name, "encode", *kept(tmp_path, crop), 13)
+        subprocesses.run_in_subprocess(codec.name, "encode", *save_picture(tmp_path, crop), 13)
     with pytest.raises(
         MetamerError, match="has no setting 96; it takes whole numbers from 1 to 95"
     ):

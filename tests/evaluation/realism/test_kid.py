@@ -105,7 +105,7 @@ def test_intervals_hold_a_biased_distance_of_this_many_pictures(rng):
     mean over many such sets.
     """
 
-    def drawn():
+    def draw_sets():
         originals = rng.normal(size=(24, 1, 6)) + 0.5 * rng.normal(size=(24, 4, 6))
         return [
             torch.from_numpy(part)
@@ -115,7 +115,7 @@ def test_intervals_hold_a_biased_distance_of_this_many_pictures(rng):
     def distance(pair, indices):
         return frechet_distance_of_features(*(part[indices].flatten(0, 1) for part in pair))
 
-    pairs, all_pictures = [drawn() for _ in range(60)], np.arange(24)
+    pairs, all_pictures = [draw_sets() for _ in range(60)], np.arange(24)
     values = [distance(pair, all_pictures) for pair in pairs]
     covered = [
         low <= np.mean(values) <= high

@@ -14,7 +14,7 @@ from tests.evaluation.study.raters import plain_key, simulated
 STRENGTHS = {"ours": 150.0, "theirs": 0.0, "old": -150.0}  # mean 0, as scores
 
 
-def written(folder, raters: list[dict], key: dict):
+def write_answers(folder, raters: list[dict], key: dict):
     """Files of answers, and the key above them."""
     (folder / "page.key.json").write_text(json.dumps(key))
     paths = []
@@ -36,7 +36,7 @@ def paths(tmp_path, key):
     raters = [simulated(key, f"good {seed}", STRENGTHS, seed) for seed in range(6)]
     raters.append(simulated(key, "leaning", STRENGTHS, 50, "left"))
     raters.append(simulated(key, "coin", STRENGTHS, 51, "random"))
-    return written(tmp_path, raters, key)
+    return write_answers(tmp_path, raters, key)
 
 
 def test_scores_of_two_codecs_are_the_logit_of_their_wins():
@@ -193,7 +193,7 @@ def test_the_command_scores_names_and_draws(paths, tmp_path):
 def test_without_rates_there_is_one_group_and_rows_in_the_figure(tmp_path, key):
     for trial in key["trials"].values():
         trial["rate"] = trial["first"]["rate"] = trial["second"]["rate"] = None
-    paths = written(tmp_path, [simulated(key, "a", STRENGTHS, 1)], key)
+    paths = write_answers(tmp_path, [simulated(key, "a", STRENGTHS, 1)], key)
     figure = tmp_path / "scores.svg"
     completed = inside("study", "score", *paths, "--json", "--samples", 100, "--figure", figure)
     assert {score["group"] for score in json.loads(completed.stdout)["scores"]} == {None}
@@ -215,13 +215,13 @@ def test_without_rates_there_is_one_group_and_rows_in_the_figure(tmp_path, key):
 def test_bad_answers_are_one_line(tmp_path, key, change, message):
     answers = simulated(key, "a", STRENGTHS, 1)
     change(answers)
-    completed = inside("study", "score", *written(tmp_path, [answers], key))
+    completed = inside("study", "score", *write_answers(tmp_path, [answers], key))
     assert completed.returncode == 1 and message in completed.stderr.decode()
     assert len(completed.stderr.decode().splitlines()) == 1 and not completed.stdout
 
 
 def test_missing_keys_and_raters_twice_are_one_line(tmp_path, key):
-    paths = written(tmp_path, [simulated(key, "a", STRENGTHS, seed) for seed in (1, 2)], key)
+    paths = write_answers(tmp_path, [simulated(key, "a", STRENGTHS, seed) for seed in (1, 2)], key)
     assert "both of rater a" in inside("study", "score", *paths).stderr.decode()
     (tmp_path / "page.key.json").unlink()
     assert "--key" in inside("study", "score", paths[0]).stderr.decode()

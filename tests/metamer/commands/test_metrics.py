@@ -12,7 +12,7 @@ from tests.conftest import ROOT, inside, run_metamer
 OTTERS = ROOT / "examples" / "otters.png"
 
 
-def told(completed) -> str:
+def error_line(completed) -> str:
     """The one line on stderr of a run that failed."""
     assert completed.returncode != 0
     lines = completed.stderr.decode().strip().splitlines()
@@ -66,8 +66,8 @@ def test_compare_folders_pairs_pictures_by_name(tmp_path, otters):
     assert "mean" in inside(*arguments).stdout.decode().splitlines()[-1]
     assert "not both" in inside(*arguments, "--csv", "--json").stderr.decode()
     otters.save(tmp_path / "b" / "2.png")
-    assert "has no picture called 2" in told(inside(*arguments))
-    assert "one other folder" in told(inside("metrics", "compare", tmp_path / "a", OTTERS))
+    assert "has no picture called 2" in error_line(inside(*arguments))
+    assert "one other folder" in error_line(inside("metrics", "compare", tmp_path / "a", OTTERS))
 
 
 @pytest.mark.parametrize(
@@ -127,14 +127,14 @@ def test_bad_input_gets_one_line(monkeypatch, tmp_path, arguments, message):
     # as on a machine that fetched none: what is left out for that comes second
     monkeypatch.setenv("METAMER_WEIGHTS", "")
     monkeypatch.setenv("METAMER_CACHE", str(tmp_path / "cache"))
-    assert message in told(inside(*arguments, cwd=tmp_path))
+    assert message in error_line(inside(*arguments, cwd=tmp_path))
 
 
 def test_missing_weights_say_how_to_get_them(tmp_path, coarse):
     import os
 
     bare = {**os.environ, "METAMER_CACHE": str(tmp_path), "METAMER_WEIGHTS": ""}
-    line = told(run_metamer("metrics", "compare", OTTERS, coarse, "-m", "lpips", env=bare))
+    line = error_line(run_metamer("metrics", "compare", OTTERS, coarse, "-m", "lpips", env=bare))
     assert "run `metamer weights fetch`" in line
     rows = json.loads(run_metamer("weights", "list", "--json", env=bare).stdout)
     assert {row["name"] for row in rows if row["path"] is None} == {"alexnet", "vgg16", "inception"}

@@ -28,7 +28,7 @@ pytestmark = pytest.mark.usefixtures("all_weights")
 
 
 @functools.cache
-def made(spec: str):
+def cached_distance(spec: str):
     from metamer.perception import from_spec
 
     return from_spec(spec)
@@ -51,7 +51,7 @@ def image(
 @given(data=st.data())
 @settings(max_examples=4)
 def test_identical_images_are_best_and_gradients_finite(spec, data):
-    distance = made(spec)
+    distance = cached_distance(spec)
     min_side = distance.min_side
     height, width = (data.draw(st.integers(min_side, min_side + 60)) for _ in range(2))
     dtype = data.draw(
@@ -72,7 +72,7 @@ def test_identical_images_are_best_and_gradients_finite(spec, data):
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_more_noise_is_worse_pairs_are_apart_and_batches_agree(spec):
-    distance = made(spec)
+    distance = cached_distance(spec)
     side = max(64, distance.min_side)
     reference = image(side, side + 9, 1, 3)
     generator = torch.Generator().manual_seed(2)
@@ -100,7 +100,7 @@ def test_more_noise_is_worse_pairs_are_apart_and_batches_agree(spec):
 
 @pytest.mark.parametrize("spec", [spec for spec in SPECS if find(spec.partition(":")[0]).trainable])
 def test_a_step_downhill_is_an_improvement(spec):
-    distance = made(spec)
+    distance = cached_distance(spec)
     side = max(64, distance.min_side)
     reference = image(side, side, 3)
     image_moved = image(side, side, 4).requires_grad_()
@@ -113,7 +113,7 @@ def test_a_step_downhill_is_an_improvement(spec):
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_what_cannot_be_compared_is_told(spec):
-    distance = made(spec)
+    distance = cached_distance(spec)
     side = max(64, distance.min_side)
     good = image(side, side, 5)
     bad = good.clone()
@@ -138,14 +138,15 @@ def test_values_outside_the_range_can_come_back(spec):
     reference = image(176, 176, 10)
     # many over 1, where a plain clamp would give no gradient
     outside = (reference + 0.6).requires_grad_()
-    made(spec).loss(reference, outside).sum().backward()
+    cached_distance(spec).loss(reference, outside).sum().backward()
     assert (outside.grad[outside > 1] != 0).float().mean() > 0.9
 
 
 def test_bytes_are_taken_as_they_are():
     picture = (image(64, 64, 6) * 255).byte()
     assert torch.equal(
-        made("mse")(picture, picture // 2), made("mse")(picture / 255, (picture // 2) / 255)
+        cached_distance("mse")(picture, picture // 2),
+        cached_distance("mse")(picture / 255, (picture // 2) / 255),
     )
 
 
@@ -162,7 +163,7 @@ def test_lpips_and_dists_say_what_their_authors_packages_say(pair, metric):
 def test_lpips_squeeze_on_torchmetrics_documented_example():
     generator = torch.Generator().manual_seed(42)
     image_a, image_b = (torch.rand(2, 3, 100, 100, generator=generator) for _ in range(2))
-    assert made("lpips-squeeze")(image_a, image_b).tolist() == pytest.approx(
+    assert cached_distance("lpips-squeeze")(image_a, image_b).tolist() == pytest.approx(
         [0.1024, 0.0938], abs=5e-5
     )
 
@@ -171,15 +172,15 @@ def test_lpips_squeeze_on_torchmetrics_documented_example():
 def test_libraries_values_are_passed_on(pair):
     # 320 rows: MS-SSIM needs 161
     reference, image = (part.repeat(1, 1, 2, 1) for part in pairs()[pair])
-    assert made("ms-ssim")(reference, image).item() == pytest.approx(
+    assert cached_distance("ms-ssim")(reference, image).item() == pytest.approx(
         pytorch_msssim.ms_ssim(image, reference, data_range=1).item(), abs=1e-6
     )
     piq = packages.import_package("piq")
     for name in ("haarpsi", "fsim", "vsi", "gmsd", "mdsi"):
-        assert made(name)(reference, image).item() == pytest.approx(
+        assert cached_distance(name)(reference, image).item() == pytest.approx(
             getattr(piq, name)(image, reference).item(), abs=1e-5
         )
-    assert made("vif")(reference, image).item() == pytest.approx(
+    assert cached_distance("vif")(reference, image).item() == pytest.approx(
         piq.vif_p(image, reference).item(), abs=1e-5
     )
 
@@ -190,22 +191,22 @@ def test_dists_rescales_large_images():
         torch.nn.functional.interpolate(part, (256, 307), mode="bilinear", antialias=True)
         for part in (reference, image)
     ]
-    assert made("dists")(reference, image).item() == pytest.approx(
+    assert cached_distance("dists")(reference, image).item() == pytest.approx(
         create("dists", resize=False)(*small).item(), abs=1e-6
     )
 
 
 def test_psnr_is_minus_ten_log_mse():
     image_a, image_b = image(32, 40, 8), image(32, 40, 9)
-    assert made("psnr")(image_a, image_b).item() == pytest.approx(
-        -10 * made("mse")(image_a, image_b).log10().item(), rel=1e-5
+    assert cached_distance("psnr")(image_a, image_b).item() == pytest.approx(
+        -10 * cached_distance("mse")(image_a, image_b).log10().item(), rel=1e-5
     )
 
 
 @pytest.mark.parametrize("spec", SPECS)
 def test_weights_stay_frozen(spec):
-    assert not any(parameter.requires_grad for parameter in made(spec).parameters())
-    assert not made(spec).train().training
+    assert not any(parameter.requires_grad for parameter in cached_distance(spec).parameters())
+    assert not cached_distance(spec).train().training
 
 
 def test_colorvideovdp_takes_screens_of_ones_own(otters):

@@ -196,11 +196,11 @@ def test_realism_is_zero_for_the_same_images_in_any_order_and_rises_with_blur(we
     space = create("pim-1", weights=weights)
     images = [to_tensor(otters.crop((left, 120, left + 96, 216))) for left in range(0, 600, 120)]
 
-    def measured(images: list[Tensor]) -> list[Moments]:
+    def moments_of(images: list[Tensor]) -> list[Moments]:
         return pooled_moments(pim_moments(space, image) for image in images)
 
-    real = measured(images)
-    assert mean_frechet_distance(real, measured(images[::-1])) == pytest.approx(0, abs=1e-6)
+    real = moments_of(images)
+    assert mean_frechet_distance(real, moments_of(images[::-1])) == pytest.approx(0, abs=1e-6)
     blurred = [
         [
             torch.nn.functional.avg_pool2d(image, size, 1, size // 2, count_include_pad=False)
@@ -208,5 +208,5 @@ def test_realism_is_zero_for_the_same_images_in_any_order_and_rises_with_blur(we
         ]
         for size in (3, 5, 9)
     ]
-    values = [mean_frechet_distance(real, measured(images)) for images in blurred]
+    values = [mean_frechet_distance(real, moments_of(images)) for images in blurred]
     assert 0 < values[0] < values[1] < values[2]

@@ -155,7 +155,7 @@ def test_unknown_names_are_refused_with_a_suggestion():
             function("alexnett")
 
 
-def altered(data):
+def with_last_bit_flipped(data):
     return data[:-1] + bytes([data[-1] ^ 1])
 
 
@@ -172,7 +172,7 @@ def half_precision(data):
 @pytest.mark.parametrize(
     "change",
     [
-        altered,
+        with_last_bit_flipped,
         lambda data: data[:-4],
         lambda data: data[:50],
         lambda data: b"",

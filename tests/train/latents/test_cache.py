@@ -143,13 +143,13 @@ def batches(folder, tiny_model):
     return CachedBatches(folder, from_mapping(ladder(tiny_model)))
 
 
-def drawn(batches: CachedBatches, steps: range, share=slice(0, 4)):
+def draw_batches(batches: CachedBatches, steps: range, share=slice(0, 4)):
     stage = batches.recipe.stages[0]
     plan = Plan(stage.crop, batches.recipe.seed, stage.batch, steps, share)
     return list(batches.batches(stage, plan, torch.device("cpu")))
 
 
-def same(batch, other_batch) -> bool:
+def same_batch(batch, other_batch) -> bool:
     return all(torch.equal(*pair) for pair in zip(batch[:2], other_batch[:2], strict=True)) and (
         torch.equal(batch[2].sixteenths, other_batch[2].sixteenths)
         and batch[2].corners == other_batch[2].corners
@@ -157,13 +157,13 @@ def same(batch, other_batch) -> bool:
 
 
 def test_batches_depend_on_seed_and_step_alone(batches, folder, tiny_model):
-    all_batches, later = drawn(batches, range(6)), drawn(batches, range(4, 6))
-    assert same(all_batches[4], later[0]) and same(all_batches[5], later[1])
-    assert not same(all_batches[0], all_batches[1])
-    half = drawn(batches, range(1), slice(2, 4))[0]
+    all_batches, later = draw_batches(batches, range(6)), draw_batches(batches, range(4, 6))
+    assert same_batch(all_batches[4], later[0]) and same_batch(all_batches[5], later[1])
+    assert not same_batch(all_batches[0], all_batches[1])
+    half = draw_batches(batches, range(1), slice(2, 4))[0]
     assert torch.equal(half[0], all_batches[0][0][2:])
     other_seed = CachedBatches(folder, from_mapping(ladder(tiny_model, seed=1)))
-    assert not same(drawn(other_seed, range(1))[0], all_batches[0])
+    assert not same_batch(draw_batches(other_seed, range(1))[0], all_batches[0])
 
 
 def test_levels_are_those_of_the_latents(batches, tiny_model, pictures):
@@ -171,7 +171,7 @@ def test_levels_are_those_of_the_latents(batches, tiny_model, pictures):
     setting, stage = batches.recipe, batches.recipe.stages[0]
     indices = torch.tensor(quality_indices(OPTIONS.qualities))
     sizes: dict[float, list[float]] = {}
-    for step, (_, _, cached) in enumerate(drawn(batches, range(40))):
+    for step, (_, _, cached) in enumerate(draw_batches(batches, range(40))):
         generator = torch.Generator().manual_seed(step_seed(setting, step))
         level = draw_levels(setting, stage, generator)
         assert torch.isin((level * 255 / 3).round(), indices).all()
@@ -192,7 +192,7 @@ def test_crops_decode_to_what_whole_photographs_do(folder, tiny_model, stride, b
     assert network.synthesis.receptive_field == OPTIONS.margin
     batches = CachedBatches(folder, recipe)
     edges, stage = set(), recipe.stages[0]
-    for step, (image, affine, cached) in enumerate(drawn(batches, range(12))):
+    for step, (image, affine, cached) in enumerate(draw_batches(batches, range(12))):
         generator = torch.Generator().manual_seed(step_seed(recipe, step))
         level = draw_levels(recipe, stage, generator)
         with torch.no_grad():
@@ -243,7 +243,7 @@ def place(entries, crop):
 def test_photographs_too_small_for_a_stage(folder, tiny_model):
     values = ladder(tiny_model, stages=[{**STAGE, "crop": 256}])
     with pytest.raises(RecipeError, match=r"no photograph of 320 pixels a side, which stage dec"):
-        drawn(CachedBatches(folder, from_mapping(values)), range(1))
+        draw_batches(CachedBatches(folder, from_mapping(values)), range(1))
 
 
 def test_a_run_resumes_to_the_last_bit_and_trains_the_decoder_alone(

@@ -41,7 +41,7 @@ def opponent(**options) -> Opponent:
     )
 
 
-def seen(
+def batch_of(
     batch: int = 2, side: int = 32, seed: int = 1
 ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     """Images, latents and quality weights."""
@@ -95,7 +95,7 @@ def test_patches_see_no_further_than_their_field():
     eight.
     """
     critic = PatchCritic(LATENTS, LEVELS, CriticOptions(width=4, conditional=False))
-    image, latent, weights = seen(1, 96)
+    image, latent, weights = batch_of(1, 96)
     image.requires_grad_()
     critic(image, latent, weights)[0, 0, 6, 6].backward()
     rows = image.grad.abs().sum((0, 1, 3)).nonzero().flatten()
@@ -117,7 +117,7 @@ def test_features_are_judged_layer_by_layer(size):
 def test_the_network_whose_features_are_seen_stays_as_it_is_and_is_not_kept():
     adversary = opponent(input="squeezenet")
     frozen = {name: value.clone() for name, value in adversary.critic.network.state_dict().items()}
-    image, latent, weights = seen()
+    image, latent, weights = batch_of()
     adversary.learn(image, 0.5 * image, latent, weights, 1.0, 1.0)
     assert all(
         torch.equal(value, frozen[name])
@@ -140,7 +140,7 @@ def test_spectral_norm_bounds_every_layer():
             layer.parametrizations.weight.original.data *= 5
     critic.train()
     for _ in range(30):
-        critic(*seen())
+        critic(*batch_of())
     critic.eval()
     assert len(singular_values(critic)) == 6
     assert singular_values(critic) == pytest.approx([1] * 6, abs=0.02)
@@ -148,7 +148,7 @@ def test_spectral_norm_bounds_every_layer():
 
 def test_spectral_norm_holds_while_the_critic_learns():
     bounded, free = opponent(learning_rate=0.02), opponent(learning_rate=0.02, spectral_norm=False)
-    image, latent, weights = seen()
+    image, latent, weights = batch_of()
     for _ in range(30):
         for adversary in (bounded, free):
             adversary.learn(image, 0.5 * image, latent, weights, 1.0, 1.0)
@@ -160,7 +160,7 @@ def test_spectral_norm_holds_while_the_critic_learns():
 @pytest.mark.parametrize("conditional", [True, False])
 def test_only_a_conditional_critic_looks_at_latents_and_quality(conditional):
     critic = opponent(conditional=conditional).critic.eval()
-    image, latent, weights = seen()
+    image, latent, weights = batch_of()
     logits = critic(image, latent, weights)
     assert torch.equal(logits, critic(image, latent + 1, weights)) != conditional
     assert torch.equal(logits, critic(image, latent, weights.roll(1, 1))) != conditional
@@ -168,7 +168,7 @@ def test_only_a_conditional_critic_looks_at_latents_and_quality(conditional):
 
 def test_latents_tell_of_their_own_place():
     critic = opponent().critic.eval()
-    image, latent, weights = seen(1, 96)
+    image, latent, weights = batch_of(1, 96)
     other_latent = latent.clone()
     other_latent[..., 0, 0] += 3
     changed = (
@@ -189,7 +189,7 @@ INPUT_NAME = pytest.mark.parametrize("input_name", ["pixels", "squeezenet"])
 def test_judging_changes_nothing_and_teaches_the_decoder_alone(spectral_norm, input_name):
     adversary = opponent(spectral_norm=spectral_norm, input=input_name)
     before = {name: value.clone() for name, value in adversary.critic.state_dict().items()}
-    decoded, latent, weights = (value.requires_grad_() for value in seen())
+    decoded, latent, weights = (value.requires_grad_() for value in batch_of())
     adversary.judge(decoded, latent, weights).sum().backward()
     assert decoded.grad.abs().sum() > 0 and latent.grad is None
     assert all(parameter.grad is None for parameter in adversary.critic.parameters())
@@ -205,7 +205,7 @@ def test_recipes_may_name_every_loss():
 @INPUT_NAME
 def test_judgement_is_that_of_the_critic(input_name):
     adversary = opponent(input=input_name)
-    decoded, latent, weights = seen()
+    decoded, latent, weights = batch_of()
     with torch.no_grad():
         expected = F.softplus(-adversary.critic.eval()(decoded, latent, weights)).mean((1, 2, 3))
     torch.testing.assert_close(adversary.judge(decoded, latent, weights), expected)
@@ -226,7 +226,7 @@ def test_learning_leaves_the_codec_alone():
         )
     )
     adversary = opponent()
-    image, _, weights = seen()
+    image, _, weights = batch_of()
     reconstruction = codec(image, weights @ torch.arange(LEVELS).float(), Stage("s", 1))
     before = [parameter.detach().clone() for parameter in adversary.critic.parameters()]
     adversary.learn(image, reconstruction.image, reconstruction.latent, weights, 1.0, 1.0)
@@ -240,7 +240,7 @@ def test_learning_leaves_the_codec_alone():
 
 def test_gradients_are_clipped_and_the_rate_is_that_of_the_stage():
     adversary = opponent(learning_rate=0.01)
-    image, latent, weights = seen()
+    image, latent, weights = batch_of()
     adversary.learn(image, 0.5 * image, latent, weights, 0.25, 1e-6)
     total = (
         torch.stack([parameter.grad.norm() for parameter in adversary.critic.parameters()])
@@ -254,7 +254,7 @@ def test_gradients_are_clipped_and_the_rate_is_that_of_the_stage():
 @INPUT_NAME
 def test_a_critic_carries_on_from_its_state(input_name):
     adversary, restored = opponent(input=input_name), opponent(learning_rate=1e-2, input=input_name)
-    image, latent, weights = seen()
+    image, latent, weights = batch_of()
     adversary.learn(image, 0.5 * image, latent, weights, 1.0, 1.0)
     restored.load_state(
         copy.deepcopy(adversary.state())
@@ -345,18 +345,18 @@ def pictures(batch: int, contrast: float, rng: torch.Generator) -> torch.Tensor:
     return 0.5 + contrast * (torch.rand(batch, 3, 32, 32, generator=rng) - 0.5)
 
 
-def found_after(name: str, contrast: float, steps: int) -> float:
+def learned_bound(name: str, contrast: float, steps: int) -> float:
     """The bound on fresh pictures that differ in contrast, after a critic learned to tell them
     apart.
     """
     adversary, rng = opponent(loss=name, learning_rate=5e-3), torch.Generator().manual_seed(2)
-    _, latent, weights = seen(16)
+    _, latent, weights = batch_of(16)
     for _ in range(steps):
         adversary.learn(
             pictures(16, 0.5, rng), pictures(16, contrast, rng), latent, weights, 1.0, 1.0
         )
     adversary.critic.eval()
-    _, latent, weights = seen(64)
+    _, latent, weights = batch_of(64)
     with torch.no_grad():
         real, fake = (
             adversary.critic(pictures(64, value, rng), latent, weights) for value in (0.5, contrast)
@@ -367,9 +367,9 @@ def found_after(name: str, contrast: float, steps: int) -> float:
 @pytest.mark.parametrize("name", F_DIVERGENCES)
 def test_a_critic_learns_how_far_decodes_are_from_photographs(name):
     before, after, on_equal = (
-        found_after(name, 0.2, 0),
-        found_after(name, 0.2, 60),
-        found_after(name, 0.5, 60),
+        learned_bound(name, 0.2, 0),
+        learned_bound(name, 0.2, 60),
+        learned_bound(name, 0.5, 60),
     )
     print(
         f"{name}: {before:.3f} before, {after:.3f} after 60 steps; {on_equal:.4f} where there is "
@@ -387,7 +387,7 @@ def test_a_network_without_latents_has_a_critic_too(input_name):
     torch.manual_seed(0)
     fabric = Fabric(accelerator="cpu", devices=1)
     adversary = Opponent(CriticOptions(width=4, input=input_name), 0, LEVELS, fabric)
-    image, _, weights = seen()
+    image, _, weights = batch_of()
     judged = adversary.judge(image, None, weights)
     adversary.learn(image, 0.5 * image, None, weights, 1.0, 1.0)
     assert adversary.critic.condition is None and judged.shape == (2,)

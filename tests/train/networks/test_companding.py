@@ -9,14 +9,14 @@ LATENTS, LEVELS = 6, 3
 SIZES = DecoderOptions(width=8, blocks=1)
 
 
-def drawn(generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+def draw_steps(generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
     """(M,) deviations and (K, M) steps, some twenty times as wide."""
     deviation = 0.1 + torch.rand(LATENTS, generator=generator)
     return deviation, deviation * torch.logspace(-1, 1.3, LEVELS)[:, None]
 
 
 def test_widening_keeps_what_nothing_and_a_step_give():
-    deviation, step = drawn(torch.Generator().manual_seed(0))
+    deviation, step = draw_steps(torch.Generator().manual_seed(0))
     companding = Companding(LEVELS, LATENTS)
     companding.log_scale.copy_(deviation.log().expand(LEVELS, -1))
     for level in range(LEVELS):
@@ -37,7 +37,7 @@ def test_widening_keeps_what_nothing_and_a_step_give():
 
 def test_checkpoints_from_before_there_was_companding_load():
     generator = torch.Generator().manual_seed(1)
-    deviation, _ = drawn(generator)
+    deviation, _ = draw_steps(generator)
     synthesis = Synthesis(LATENTS, SIZES, LEVELS)
     state = synthesis.state_dict()
     before = {name: value for name, value in state.items() if "companding" not in name}

@@ -63,12 +63,12 @@ def encodings(count: int, spread: float) -> torch.Tensor:
     return spread * torch.randn(count, 1, 24, 24, generator=torch.Generator().manual_seed(1))
 
 
-def drawn(means: torch.Tensor) -> torch.Tensor:
+def draw_samples(means: torch.Tensor) -> torch.Tensor:
     return means + torch.randn(means.shape, generator=torch.Generator().manual_seed(2))
 
 
 def bound(means: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> float:
-    z = drawn(means)
+    z = draw_samples(means)
     return ixyz(
         z, means, *(-0.5 * (z - encoded).square().sum(1) for encoded in (left, right))
     ).item()
