@@ -110,19 +110,19 @@ class CompressAINetwork(Network):
         device = image.device.type
         enabled, kind = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
         precision = torch.autocast(device, kind, enabled=enabled)
-        analysis = Watched(self.model.g_a, precision)
-        synthesis = Watched(self.model.g_s, precision)
+        analysis = RecordedTransform(self.model.g_a, precision)
+        synthesis = RecordedTransform(self.model.g_s, precision)
         with (
             torch.autocast(device, enabled=False),
-            drawn(int(noise[0][0]), image.device) if noise else nullcontext(),
+            seeded_generators(int(noise[0][0]), image.device) if noise else nullcontext(),
         ):
             decoded, bits = self._coded(image.float(), rounded, analysis, synthesis)
-            whole = bits.detach() if file_bits else None
+            file_bits_of_latents = bits.detach() if file_bits else None
             if file_bits and not rounded:
                 with torch.no_grad():  # the same latents, rounded, which nobody decodes
-                    known = Known(analysis.made.detach())
-                    whole = self._coded(image, True, known, nn.Identity())[1]
-        return Reconstruction(decoded, bits, synthesis.taken, whole)
+                    latents = FixedTransform(analysis.output.detach())
+                    file_bits_of_latents = self._coded(image, True, latents, nn.Identity())[1]
+        return Reconstruction(decoded, bits, synthesis.input, file_bits_of_latents)
 
     def _coded(
         self, image: Tensor, rounded: bool, analysis: nn.Module, synthesis: nn.Module
@@ -133,9 +133,9 @@ class CompressAINetwork(Network):
         if self.model.training == rounded:
             self.model.train(not rounded)
         with exchanged(self.model, g_a=analysis, g_s=synthesis):
-            found = self.model(image)
-        bits = [-part.log2().flatten(1).sum(1) for part in found["likelihoods"].values()]
-        return found["x_hat"], torch.stack(bits).sum(0)
+            output = self.model(image)
+        bits = [-part.log2().flatten(1).sum(1) for part in output["likelihoods"].values()]
+        return output["x_hat"], torch.stack(bits).sum(0)
 
     def lagrangian(self, level: Tensor) -> Tensor:
         options = self.options
@@ -164,10 +164,10 @@ class CompressAINetwork(Network):
 
         network = cls(options)
         try:
-            theirs = load_state_dict(state.get("state_dict", state))
+            weights = load_state_dict(state.get("state_dict", state))
             with torch.no_grad():
                 for name, parameter in network.model.named_parameters():
-                    parameter.copy_(theirs[name])
+                    parameter.copy_(weights[name])
         except (KeyError, RuntimeError, AttributeError, TypeError):
             raise RecipeError(
                 f"start: {source} holds no {options.name} of the size that the recipe's `network` "
@@ -185,42 +185,42 @@ class CompressAINetwork(Network):
         return f"`metamer evaluate --codec {FAMILY}:{self.options.name}@{path}` measures it"
 
 
-class Watched(nn.Module):
-    """A transform in the training's precision, with what it took last, and what it made of it."""
+class RecordedTransform(nn.Module):
+    """A transform in the training's precision that keeps its last input and output."""
 
     def __init__(self, transform: nn.Module, precision: torch.autocast):
         super().__init__()
         self.transform, self.precision = transform, precision
-        self.taken = self.made = torch.empty(0)
+        self.input = self.output = torch.empty(0)
 
     def forward(self, value: Tensor) -> Tensor:
         with self.precision:
-            made = self.transform(value)
-        self.taken, self.made = value, made.float()
-        return self.made
+            output = self.transform(value)
+        self.input, self.output = value, output.float()
+        return self.output
 
 
-class Known(nn.Module):
-    """Stands for a transform whose result is known."""
+class FixedTransform(nn.Module):
+    """Stands for a transform whose output is given."""
 
-    def __init__(self, made: Tensor):
+    def __init__(self, output: Tensor):
         super().__init__()
-        self.made = made
+        self.output = output
 
     def forward(self, _: Tensor) -> Tensor:
-        return self.made
+        return self.output
 
 
 @contextmanager
-def exchanged(model: nn.Module, **others: nn.Module) -> Iterator[None]:
-    """Within it, ``model`` has ``others`` in place of its own parts of these names."""
-    own = {name: getattr(model, name) for name in others}
+def exchanged(model: nn.Module, **parts: nn.Module) -> Iterator[None]:
+    """Within it, ``model`` has ``parts`` in place of its own of these names."""
+    originals = {name: getattr(model, name) for name in parts}
     try:
-        for name, other in others.items():
-            setattr(model, name, other)
+        for name, replacement in parts.items():
+            setattr(model, name, replacement)
         yield
     finally:
-        for name, part in own.items():
+        for name, part in originals.items():
             setattr(model, name, part)
 
 
@@ -231,13 +231,13 @@ def published_size_of(options: CompressAIOptions) -> tuple[int, ...]:
 
 def latent_channels(model: nn.Module) -> int:
     """Channels that the synthesis takes: those of its first layer with any."""
-    first = next(module for module in model.g_s.modules() if hasattr(module, "in_channels"))
-    return first.in_channels
+    layer = next(module for module in model.g_s.modules() if hasattr(module, "in_channels"))
+    return layer.in_channels
 
 
 @contextmanager
-def drawn(seed: int, device: torch.device) -> Iterator[None]:
-    """Within it, what is drawn follows from ``seed``; after it, all is as if nothing had been."""
+def seeded_generators(seed: int, device: torch.device) -> Iterator[None]:
+    """Seeds the random generators within it; after it, their states are those before it."""
     with torch.random.fork_rng([device] if device.type == "cuda" else []):
         torch.manual_seed(seed)
         yield

@@ -35,10 +35,10 @@ def network_class(architecture: str) -> type[Network]:
         return getattr(importlib.import_module(module), name)
     points = offered()
     if family not in points:
-        known = [*BUILT_IN, *points]
+        architectures = [*BUILT_IN, *points]
         raise RecipeError(
-            f"network.architecture: one of {', '.join(known)}, not '{architecture}'"
-            + suggested(family, known)
+            f"network.architecture: one of {', '.join(architectures)}, not '{architecture}'"
+            + suggested(family, architectures)
         )
     try:
         kind = points[family].load()

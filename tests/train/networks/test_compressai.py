@@ -17,7 +17,7 @@ from metamer.codec.errors import MetamerError, RecipeError
 from metamer.evaluation.codecs.registry import get_codec
 from metamer.train import checkpoints, command
 from metamer.train.networks import compressai_package, registry
-from metamer.train.networks.compressai import CompressAINetwork, drawn
+from metamer.train.networks.compressai import CompressAINetwork, seeded_generators
 from metamer.train.recipe.checks import from_mapping
 from metamer.train.recipe.options import Stage
 from metamer.train.run import log, training
@@ -246,7 +246,7 @@ def test_what_is_drawn_leaves_no_trace():
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
-    with drawn(7, torch.device("cpu")):
+    with seeded_generators(7, torch.device("cpu")):
         inside = torch.rand(3)
     assert torch.equal(torch.rand(3), expected) and not torch.equal(inside, expected)
 

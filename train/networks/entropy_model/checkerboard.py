@@ -28,12 +28,12 @@ class Checkerboard:
 
     def lattice(self, *columns: Tensor) -> Tensor:
         """Planes of the columns of the first colour or of both; zero where nothing is given."""
-        rest = (
+        second = (
             columns[0].new_zeros(*columns[0].shape[:2], len(self.positions[1]), 1)
             if len(columns) == 1
             else columns[1]
         )
-        flat = torch.cat([column[..., 0].transpose(1, 2) for column in (columns[0], rest)], 1)
+        flat = torch.cat([column[..., 0].transpose(1, 2) for column in (columns[0], second)], 1)
         return flat.index_select(1, self._places).unflatten(1, self.size).permute(0, 3, 1, 2)
 
 

@@ -73,17 +73,19 @@ class IntegerConv2d(nn.Module):
         it; export refuses those. Gradients pass to the real weights.
         """
         weight, bias = self.unit_weight(), self.bias * self.output_one
-        reach = (weight.abs() * self.input_max[:, None, None]).sum((1, 2, 3)) + bias.abs() + 1
-        shift = torch.floor(torch.log2(EXACT_LIMIT / reach.detach())).clamp(0, MAX_SHIFT)
+        largest_sum = (weight.abs() * self.input_max[:, None, None]).sum((1, 2, 3)) + bias.abs() + 1
+        shift = torch.floor(torch.log2(EXACT_LIMIT / largest_sum.detach())).clamp(0, MAX_SHIFT)
         # rounding can add half a unit a weight: step down where that crosses the limit
         for attempt in (0, 1):
             scale = torch.exp2(shift)
-            whole = round_through(weight * scale[:, None, None, None])
+            integer_weight = round_through(weight * scale[:, None, None, None])
             offset = round_through((bias + 0.5) * scale)
-            bound = (whole.abs() * self.input_max[:, None, None]).sum((1, 2, 3)) + offset.abs()
+            bound = (integer_weight.abs() * self.input_max[:, None, None]).sum(
+                (1, 2, 3)
+            ) + offset.abs()
             if not attempt:
                 shift = torch.where(bound.detach() < EXACT_LIMIT, shift, (shift - 1).clamp_min(0))
-        return whole, offset, shift
+        return integer_weight, offset, shift
 
     def forward(self, units: Tensor) -> Tensor:
         margin = self.weight.shape[-1] // 2
@@ -96,8 +98,8 @@ class IntegerConv2d(nn.Module):
                 self.high,
             )
         with torch.autocast(units.device.type, enabled=False):
-            whole, offset, shift = self.integers()
-            total = F.conv2d(units.float(), whole, offset) * torch.exp2(-shift)[:, None, None]
+            weight, offset, shift = self.integers()
+            total = F.conv2d(units.float(), weight, offset) * torch.exp2(-shift)[:, None, None]
             return (total + (torch.floor(total) - total).detach()).clamp(self.low, self.high)
 
 
@@ -115,7 +117,7 @@ def hidden(channels: int) -> tuple[list[int], list[int]]:
 
 def joined(*parts: tuple[list[int], list[int]]) -> tuple[list[int], list[int]]:
     """``input_one`` and ``input_max`` of concatenated inputs."""
-    return [x for one, _ in parts for x in one], [x for _, limit in parts for x in limit]
+    return [x for values, _ in parts for x in values], [x for _, limit in parts for x in limit]
 
 
 class HyperSynthesis(nn.Module):

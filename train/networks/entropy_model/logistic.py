@@ -62,5 +62,5 @@ def chosen_residuals(exact: Tensor, log_scale: Tensor, rdoq_lambda: Tensor) -> T
     sign, size, precision = nearest.sign(), nearest.abs(), torch.exp(-log_scale)
     saved = F.logsigmoid((1.5 - size) * precision).sub_(F.logsigmoid((0.5 + size) * precision))
     saved.add_((size - 0.5).mul_(precision)).div_(math.log(2))
-    worse = (exact - nearest).mul_(sign).mul_(2).add_(1).mul_(rdoq_lambda)
-    return nearest.sub_(sign.mul_(saved > worse))
+    added = (exact - nearest).mul_(sign).mul_(2).add_(1).mul_(rdoq_lambda)
+    return nearest.sub_(sign.mul_(saved > added))

@@ -104,8 +104,8 @@ class EntropyModel(nn.Module):
         self.contexts = nn.ModuleList()
         for index, size in enumerate(groups):
             before = sum(groups[:index])
-            for known in (before, before + size):
-                self.contexts.append(ContextNetwork(features, levels, known, width, size))
+            for known_channels in (before, before + size):
+                self.contexts.append(ContextNetwork(features, levels, known_channels, width, size))
         self.quantised = False
 
     def log_steps(self) -> Tensor:
@@ -113,8 +113,8 @@ class EntropyModel(nn.Module):
         overflow 32 bits.
         """
         # steps a deviation
-        most = LIMITS["mean_factor"] * ContextNetwork.MEAN_ONE / (FRACTION << MEAN_SHIFT)
-        return self.log_step.maximum(self.deviation.log() - math.log(most))
+        largest_factor = LIMITS["mean_factor"] * ContextNetwork.MEAN_ONE / (FRACTION << MEAN_SHIFT)
+        return self.log_step.maximum(self.deviation.log() - math.log(largest_factor))
 
     def set_quantised(self, quantised: bool = True) -> None:
         """Rounds what the shipped networks round; gradients pass straight through."""
@@ -188,8 +188,10 @@ class EntropyModel(nn.Module):
         decoded = self.passes(hyper_decoded, step, weights, latent.shape[-2:], coding)
         coded = Coded(decoded * step, sum(coding.bits), hyper_bits)
         if file_bits:
-            whole = logistic_bits(torch.round(hyper), hyper_log_scale).detach().sum((1, 2, 3))
-            coded.file_bits = sum(coding.file_bits, whole)
+            hyper_file_bits = (
+                logistic_bits(torch.round(hyper), hyper_log_scale).detach().sum((1, 2, 3))
+            )
+            coded.file_bits = sum(coding.file_bits, hyper_file_bits)
         if texture:
             coded.texture = coding.texture() * step.detach()
         return coded
@@ -239,7 +241,7 @@ class EntropyModel(nn.Module):
         decoded = []
         for index, (start, channels) in enumerate(zip(self.starts, self.groups, strict=True)):
             span = slice(start, start + channels)
-            taken, units = [], []
+            columns, units = [], []
             for colour in (0, 1):
                 inputs = torch.cat([context, board.lattice(*units)], 1) if colour else context
                 mean, log_scale = self.contexts[2 * index + colour](
@@ -252,8 +254,8 @@ class EntropyModel(nn.Module):
                     log_scale.float() * (SCALE_STEP / ContextNetwork.SCALE_ONE) + log_ratio[:, span]
                 )
                 log_scale = log_scale.clamp(math.log(SCALE_LOW), math.log(SCALE_HIGH))
-                taken.append(take(centre, log_scale, span, colour))
-                units.append(self._whole(taken[-1] * to_units[:, span]).clamp(-limit, limit))
+                columns.append(take(centre, log_scale, span, colour))
+                units.append(self._whole(columns[-1] * to_units[:, span]).clamp(-limit, limit))
             context = torch.cat([context, board.lattice(*units)], 1)
-            decoded.append(board.lattice(*taken))
+            decoded.append(board.lattice(*columns))
         return torch.cat(decoded, 1)

@@ -1,8 +1,8 @@
 """Quantisation proxies: what stands for rounding while gradients flow.
 
-Each proxy maps (value, centre, noise, temperature, whole) — latents in quantiser steps, the mean
-they are coded around, `dither` of one step, and value − centre as a file holds it, whole — to a
-pair (for_rate, for_distortion). At test time both are whole + centre.
+Each proxy maps (value, centre, noise, temperature, residual) — latents in quantiser steps, the mean
+they are coded around, `dither` of one step, and value − centre as a file holds it, rounded — to a
+pair (for_rate, for_distortion). At test time both are residual + centre.
 
 - ``uniform_noise``: Ballé, Laparra & Simoncelli 2017; noise of one step for both.
 - ``straight_through``: Theis et al. 2017; rounding for both, identity gradient.
@@ -61,26 +61,26 @@ def within_cell(scale: Tensor, noise: Tensor) -> Tensor:
 
 
 def uniform_noise(
-    value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor
+    value: Tensor, centre: Tensor, noise: Tensor, temperature: float, residual: Tensor
 ) -> tuple[Tensor, Tensor]:
     return value + noise, value + noise
 
 
 def straight_through(
-    value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor
+    value: Tensor, centre: Tensor, noise: Tensor, temperature: float, residual: Tensor
 ) -> tuple[Tensor, Tensor]:
-    rounded = straight(value, whole + centre)
+    rounded = straight(value, residual + centre)
     return rounded, rounded
 
 
 def mixed(
-    value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor
+    value: Tensor, centre: Tensor, noise: Tensor, temperature: float, residual: Tensor
 ) -> tuple[Tensor, Tensor]:
-    return value + noise, straight(value, whole + centre)
+    return value + noise, straight(value, residual + centre)
 
 
 def soft(
-    value: Tensor, centre: Tensor, noise: Tensor, temperature: float, whole: Tensor
+    value: Tensor, centre: Tensor, noise: Tensor, temperature: float, residual: Tensor
 ) -> tuple[Tensor, Tensor]:
     noisy = soft_round(value - centre, temperature) + noise
     return noisy + centre, soft_round_conditional_mean(noisy, temperature) + centre

@@ -57,17 +57,17 @@ class ResidualCoding:
         value, noise = (groups[self._group_of[span.start]] for groups in self._columns[colour])
         exact = value - centre
         if self._tradeoffs is None:
-            whole = exact.detach().round()
+            residual = exact.detach().round()
         else:
-            whole = chosen_residuals(exact, log_scale, self._tradeoffs[:, span])
-        for_rate, decoded = self._quantise(value, centre, noise, whole)
+            residual = chosen_residuals(exact, log_scale, self._tradeoffs[:, span])
+        for_rate, decoded = self._quantise(value, centre, noise, residual)
         self.bits.append(logistic_bits(for_rate - centre, log_scale).sum((1, 2, 3)))
         with torch.no_grad():
             if self._counts_file:
-                self.file_bits.append(logistic_bits(whole, log_scale).sum((1, 2, 3)))
+                self.file_bits.append(logistic_bits(residual, log_scale).sum((1, 2, 3)))
             if self._draws_texture:
-                drawn = within_cell(log_scale.exp(), noise)
-                self._textures.append(torch.where(decoded == centre, drawn, 0.0))
+                texture = within_cell(log_scale.exp(), noise)
+                self._textures.append(torch.where(decoded == centre, texture, 0.0))
         return decoded
 
     def texture(self) -> Tensor:
