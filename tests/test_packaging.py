@@ -207,7 +207,7 @@ def test_the_wheel_holds_what_it_should(wheel):
     assert b"metamer = metamer.cli:main" in entry
 
 
-def test_the_wheel_works_alone(wheel, tmp_path, otters):
+def test_the_wheel_works_without_the_repository(wheel, tmp_path, otters):
     """Installed apart, with nothing at hand but what the runtime asks for."""
     target = tmp_path / "installed"
     subprocess.run(

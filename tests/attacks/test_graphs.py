@@ -345,7 +345,7 @@ def shapes(graph: onnx_wire.Graph, sides: dict[str, tuple[int, int]]) -> dict[st
         *(decoder.path.name for decoder in decoders.shipped_decoders()),
     ],
 )
-def test_shipped_graphs_are_told_what_they_take(name):
+def test_inferred_costs_of_shipped_graphs_hold(name):
     """Shapes that are inferred are those that come out, and the limits leave room for ten times as
     much.
     """

@@ -145,7 +145,7 @@ def test_nothing_of_the_process_is_changed():
     assert states == {(limit, tuple(map(str, filters)))}
 
 
-def test_large_pictures_are_allowed_by_the_caller_alone(monkeypatch):
+def test_only_the_caller_allows_large_pictures(monkeypatch):
     """By Pillow's own guard they are not: it is not asked."""
     monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 100)
     assert load_picture(io.BytesIO(saved(PHOTO, "PNG"))).image.size == PHOTO.size
@@ -444,7 +444,7 @@ def watching(*arguments, **options) -> tuple[int, str]:
     return process.wait(), output.decode()
 
 
-def test_a_person_is_told_what_was_done(photo, tmp_path):
+def test_results_are_printed_to_a_terminal(photo, tmp_path):
     stream, decoded = photo.with_suffix(".mtm"), tmp_path / "back.png"
     status, output = watching("encode", "photo.png", "-q", 20, cwd=tmp_path)
     before, after = photo.stat().st_size, stream.stat().st_size
@@ -462,7 +462,7 @@ def test_a_person_is_told_what_was_done(photo, tmp_path):
     assert run_metamer("encode", photo, "-f").stderr == b""  # nobody watches
 
 
-def test_several_files_are_told_one_by_one(photo, tmp_path):
+def test_several_files_are_reported_one_by_one(photo, tmp_path):
     PHOTO.save(tmp_path / "other.png")
     status, output = watching("encode", "photo.png", "other.png", "-j", 2, cwd=tmp_path)
     assert status == 0 and all(f"{name}.png → {name}.mtm " in output for name in ("photo", "other"))

@@ -379,7 +379,7 @@ def test_graphs_that_break_the_passes(tmp_path):
         )
 
 
-def test_the_command_says_it_in_a_line(tmp_path):
+def test_the_command_reports_it_in_a_line(tmp_path):
     PICTURE.save(tmp_path / "picture.png")
     (tmp_path / "picture.mtm").write_bytes(metamer.encode(PICTURE, 30))
     loop = crafting.decoder_file(

@@ -265,7 +265,7 @@ def test_every_profile_in_every_output(profile, suffix, mode):
 
 
 @pytest.mark.parametrize("name, limit", [("exif", 65533 - 6), ("xmp", 65533 - 29)])
-def test_what_is_too_long_for_jpeg_is_told_with_the_way_out(name, limit):
+def test_metadata_too_long_for_jpeg_are_reported_with_the_remedy(name, limit):
     payload = {"exif": crafting.exif(1), "xmp": b"<x:xmpmeta/>"}[name]
     assert reopened(PHOTO, ".jpg", {name: payload.ljust(limit, b"\0")}).info[name]
     picture = PHOTO.copy()

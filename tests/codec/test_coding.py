@@ -121,7 +121,7 @@ def test_inputs_of_every_kind(otters, tmp_path):
     assert metamer.decode(tmp_path / "crop.mtm") == metamer.decode(expected)
 
 
-def test_damage_is_always_told(otters):
+def test_damage_is_always_reported(otters):
     """Cut at every length; every byte changed in turn."""
     data = metamer.encode(otters.crop((100, 100, 148, 132)), 30)
     for length in range(len(data)):
@@ -145,7 +145,7 @@ def test_hostile_payloads_with_a_right_checksum(payload, quality, width, height)
         assert metamer.decode(data).size == (width, height)
 
 
-def test_declared_sizes_are_checked_before_memory_is_taken():
+def test_declared_sizes_are_checked_before_memory_is_allocated():
     data = container.pack(
         container.Header(load_model("base").id, 50, 65536, 65536), [Section(Kind.PICTURE, b"")]
     )

@@ -181,7 +181,7 @@ GOOD = pack(TILED, SEVERAL)
         ),
     ],
 )
-def test_reasons_are_told(data, reason):
+def test_reasons_are_reported(data, reason):
     with pytest.raises(StreamError) as error:
         unpack(data)
     assert str(error.value) == reason

@@ -14,7 +14,7 @@ PLACE = re.compile(r"\[([\w/]+\.py)\]\(([^)]+)\)\s+`(\w+)`")
 
 
 @pytest.mark.parametrize("path, link, name", PLACE.findall(PAGE.read_text()))
-def test_what_a_file_is_said_to_hold_is_in_it(path, link, name):
+def test_the_walk_names_what_its_files_hold(path, link, name):
     assert (PAGE.parent / link).resolve() == ROOT / path
     assert re.search(rf"^(async )?(def|class) {name}\b", (ROOT / path).read_text(), re.MULTILINE)
 

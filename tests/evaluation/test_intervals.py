@@ -12,7 +12,7 @@ def mean(array):
     return float(np.mean(array))
 
 
-def test_intervals_cover_as_often_as_they_say():
+def test_intervals_have_their_nominal_coverage():
     draw = np.random.default_rng(1)
     intervals = [
         bootstrap_interval(mean, [draw.normal(size=60)], samples=200, level=0.9) for _ in range(200)

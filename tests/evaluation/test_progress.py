@@ -13,7 +13,7 @@ def test_lines_come_now_and_then(monkeypatch, capsys):
     ]
 
 
-def test_a_short_run_says_nothing(capsys):
+def test_a_short_run_prints_nothing(capsys):
     with progress.progress(3, "point") as bar:
         bar.update(3)
     assert bar.n == 3 and capsys.readouterr().err == ""

@@ -97,7 +97,7 @@ def attack(target, count: int, seed: int):
     return check
 
 
-def test_what_files_say_harms_no_output():
+def test_metadata_of_files_harm_no_output():
     check = attack(said, 600, 5)
     assert not check.failures, "\n".join(trace for _, trace in check.failures.values())
     required = [f"{suffix[1:]} written" for suffix in said.FORMATS]
@@ -111,7 +111,7 @@ def test_what_files_say_harms_no_output():
     assert min(check.reached[name] for name in required) > 0
 
 
-def test_picture_files_are_taken_or_refused():
+def test_picture_files_are_loaded_or_refused():
     check = attack(inputs, 500, 5)
     assert not check.failures, "\n".join(trace for _, trace in check.failures.values())
     required = ("taken", "refused", "with transparency", "with EXIF", "with a profile", "grey")

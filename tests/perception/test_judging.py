@@ -21,7 +21,7 @@ def test_a_judge_is_the_distance_of_pixels():
     assert (judge.name, Judge("mse").higher_is_better) == ("ssim", False)
 
 
-def test_what_cannot_be_is_said():
+def test_impossible_values_are_reported():
     with pytest.raises(MetricError, match="no distance is called 'sssim'"):
         Judge("sssim")
     with pytest.raises(MetricError, match="no option 'size'"):

@@ -55,7 +55,7 @@ def test_aliases_and_spelling():
         ("features:layer=fire3,layer=fire4", "given twice"),
     ],
 )
-def test_what_does_not_exist_is_told(spec, message):
+def test_unknown_names_are_reported(spec, message):
     with pytest.raises(MetricError, match=message):
         from_spec(spec)
 
@@ -110,13 +110,13 @@ def test_users_add_distances_by_entry_point(installed):
         ("absent", "does not load"),
     ],
 )
-def test_bad_entry_points_are_told(installed, attribute, message):
+def test_bad_entry_points_are_reported(installed, attribute, message):
     installed(attribute)
     with pytest.raises(MetricError, match=message):
         create("mse")
 
 
-def test_missing_packages_are_told(monkeypatch):
+def test_missing_packages_are_reported(monkeypatch):
     import sys
 
     monkeypatch.setitem(sys.modules, "piq", None)

@@ -49,7 +49,7 @@ def test_pages_of_the_default_are_of_todays(page, model_name):
     assert [shipped_ids()[model_id] for model_id in ids] == [model_name]
 
 
-def test_points_says_of_which_model_its_tables_are():
+def test_the_page_of_points_names_the_model_of_its_tables():
     page = (ROOT / "research" / "POINTS.md").read_text()
     for model_id in {*MODEL_IDS.values()}:
         assert (

@@ -76,7 +76,7 @@ def test_the_recreated_set_ranks_distances_as_the_real_one():
     assert set(TID2013) <= {metric.name for metric in CATALOGUE}
 
 
-def test_near_the_optimum_is_said_only_where_the_interval_says_so():
+def test_near_the_optimum_is_concluded_only_from_the_interval():
     assert near_optimum_verdict([(0.005, 0.0, 0.01)] * 2, 0.02) == finding.REPRODUCED
     assert (
         near_optimum_verdict([(0.005, 0, 0.01), (0.018, 0.015, 0.021)], 0.02) == finding.CANNOT_TELL

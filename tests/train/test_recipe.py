@@ -246,7 +246,7 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
         ({"stages": [STAGE], "critic": {"sees": "pixels"}}, "critic: 'sees' is called 'input' now"),
     ],
 )
-def test_wrong_recipes_say_what_is_wrong(recipe, complaint, tmp_path):
+def test_errors_of_recipes_name_the_key(recipe, complaint, tmp_path):
     (tmp_path / "wrong.yaml").write_text(yaml.safe_dump(recipe))
     with pytest.raises(RecipeError, match="wrong.yaml.*" + complaint):
         load(tmp_path / "wrong.yaml")

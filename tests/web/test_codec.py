@@ -201,7 +201,7 @@ def test_without_models(models, tmp_path):
         without_models.close()
 
 
-def test_only_what_is_seen_needs_a_model(node):
+def test_only_visible_parts_need_a_model(node):
     """A part that overlays hold whole is decoded where the file's model is not there."""
     header, sections = container.unpack((FOLDER / f"{MIXED}.mtm").read_bytes())
     data = container.pack(replace(header, model_id=b"none"), sections)
@@ -310,7 +310,7 @@ def test_options_that_cannot_be(node, options, name):
     assert error.value.name == name
 
 
-def test_more_pixels_where_told(node):
+def test_more_pixels_where_the_limit_is_raised(node):
     header, (section,) = container.unpack((FOLDER / f"{FLAT}.mtm").read_bytes())
     large = container.Header(header.model_id, header.quality, 2048, 1024)
     data = container.pack(large, [section])

@@ -82,7 +82,7 @@ def test_text_beside_a_photograph(page, otters):
     assert errors[0][~drawn_mask].mean() == pytest.approx(errors[1][~drawn_mask].mean(), rel=0.05)
 
 
-def test_tiles_are_told_apart(page, otters):
+def test_tiles_are_distinguished(page, otters):
     """One of text, one of a photograph."""
     picture = text(1100, 40)
     picture.paste(otters.crop((100, 100, 176, 140)), (1024, 0))

@@ -261,7 +261,7 @@ def test_a_photograph_is_encoded(demo, tmp_path, otters):
     assert "184×104" in ready(demo, before) and not one(demo, "#rival").is_enabled()
 
 
-def test_damaged_files_are_told(demo, site):
+def test_damaged_files_are_reported(demo, site):
     one(demo, "#file").send_keys(str(site / "streams" / "damaged.mtm"))
     until(demo, lambda: "damaged" in one(demo, "#status").text)
 

@@ -67,7 +67,7 @@ def test_realism(viewer):
     quiet(viewer)
 
 
-def test_damaged_files_are_told(viewer):
+def test_damaged_files_are_reported(viewer):
     viewer.find_elements("css selector", "#list button")[3].click()
     until(viewer, lambda: "damaged" in one(viewer, "#about").text)
     quiet(viewer, "d.mtm")

@@ -248,7 +248,7 @@ def test_other_distances_are_lowered_where_they_are_asked_for(otters):
     assert left(by_lpips) < 0.95 * left(by_mse)
 
 
-def test_what_cannot_be_is_said(picture):
+def test_impossible_values_are_reported(picture):
     with pytest.raises(ValueError, match="between 0 and 9"):
         metamer.encode(picture, effort=10)
     with pytest.raises(ModelError, match="squared error alone"):

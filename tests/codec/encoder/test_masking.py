@@ -103,7 +103,7 @@ def test_the_tradeoff_is_interpolated_between_levels(masked):
     assert tradeoff[16] == pytest.approx(10 * 16 ** (16 / 255 * 8), rel=1e-5)
 
 
-def test_the_worth_of_groups_and_steps(masked):
+def test_tradeoffs_of_groups_and_steps(masked):
     model = load_model(masked(tradeoff=[10.0], worth=[3.0, 2.0, 1.0]))
     square = model.arrays["step"][77] ** 2
     assert model.tradeoff[77] == pytest.approx(

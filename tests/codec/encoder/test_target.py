@@ -116,7 +116,7 @@ def test_the_smaller_of_two_files_that_reach_is_taken():
     assert len(data) == min(sizes[127], sizes[63], sizes[50])
 
 
-def test_what_cannot_be_is_said(picture, monkeypatch):
+def test_impossible_values_are_reported(picture, monkeypatch):
     with pytest.raises(ImageError, match="not reach psnr=101; identical pictures have 100"):
         metamer.encode(picture, target={"psnr": 101})
     with pytest.raises(ImageError, match="not reach cielab=-1; identical pictures have 0"):
@@ -128,7 +128,7 @@ def test_what_cannot_be_is_said(picture, monkeypatch):
         metamer.encode(picture, target={"ms-ssim": 0.9})
 
 
-def test_without_torch_psnr_works_and_others_say_what_they_need(picture, tmp_path):
+def test_without_torch_psnr_works_and_other_metrics_name_the_package(picture, tmp_path):
     source = tmp_path / "picture.png"
     picture.crop((0, 0, 32, 32)).save(source)
     program = (

@@ -180,7 +180,7 @@ def test_decoders_are_found_by_name(crop, installed, of_base):
     assert metamer.decode(data) == metamer.decode(data, realism=0)
 
 
-def test_unknown_names_are_told_with_what_there_is(crop, installed, tiny_model):
+def test_unknown_names_are_reported_with_the_known_ones(crop, installed, tiny_model):
     data = metamer.encode(crop)
     with pytest.raises(
         ModelError,
@@ -266,7 +266,7 @@ def test_the_commands_errors_are_one_line_and_no_file(crop, of_base, of_tiny, tm
 
 @settings(max_examples=150)
 @given(place=st.integers(0, 2**30), value=st.integers(0, 255), truncate=st.booleans())
-def test_damage_is_told_or_changes_nothing(crop, of_tiny, tiny_model, place, value, truncate):
+def test_damage_is_reported_or_changes_nothing(crop, of_tiny, tiny_model, place, value, truncate):
     """A byte replaced anywhere, or the file cut there; some bytes of a zip file mean nothing."""
     data, decoder_bytes = (
         metamer.encode(crop.crop((0, 0, 32, 32)), model=tiny_model),
@@ -288,7 +288,7 @@ def test_damage_is_told_or_changes_nothing(crop, of_tiny, tiny_model, place, val
     )
 
 
-def test_files_that_are_not_what_they_say(crop, of_tiny, tiny_model, tmp_path):
+def test_files_that_are_not_what_they_claim(crop, of_tiny, tiny_model, tmp_path):
     data, plain = metamer.encode(crop, model=tiny_model), of_tiny["plain"]
     value = onnx.helper.make_tensor_value_info
     inputs = [value("latent", 1, [1, "h", "w", 32]), value("weights", 1, [1, 4])]

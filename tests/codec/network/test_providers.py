@@ -17,7 +17,7 @@ def model() -> Model:
     return Model(WEIGHTS / "base.metamer")
 
 
-def test_transforms_alone_go_elsewhere(model, monkeypatch):
+def test_only_transforms_run_on_other_providers(model, monkeypatch):
     """What chooses tables stays on the processor, whose sums of whole numbers are exact."""
     requested = {}
 

@@ -105,7 +105,7 @@ def textured(tmp_path_factory):
     return path
 
 
-def test_decoders_are_given_as_much_as_they_ask_for(otters, textured):
+def test_decoders_receive_as_much_texture_as_they_ask_for(otters, textured):
     data = metamer.encode(otters.crop((0, 0, 192, 128)), 15)
     untextured = np.asarray(metamer.decode(data), float)
     decodes = [

@@ -79,7 +79,7 @@ def longer(body: bytes) -> bytes:
         (lambda body: b"\x02\3\0", "cannot be decoded"),
     ],
 )
-def test_reasons_are_told(change, reason):
+def test_reasons_are_reported(change, reason):
     body = alpha.encode_alpha(Image.radial_gradient("L").resize((20, 12)))
     with pytest.raises(StreamError, match=reason):
         alpha.decode_alpha(change(body), 20, 12, Box(0, 0, 12, 20))

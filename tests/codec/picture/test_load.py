@@ -38,7 +38,7 @@ def compare(image: Image.Image, odd: Odd, beyond: float = 0) -> None:
 
 
 @pytest.mark.parametrize("odd", ODD, ids=lambda odd: odd.file)
-def test_what_is_taken_of_odd_files(odd):
+def test_what_is_loaded_of_odd_files(odd):
     data = odd.make()
     if data is None:
         pytest.skip(UNREADABLE)
@@ -142,7 +142,7 @@ def test_large_pictures_are_refused_by_their_header(tmp_path):
 
 
 @pytest.mark.parametrize("begins, kind", [(b"\x89PNG\r\n\x1a\n", "PNG"), (b"GIF89a", "GIF")])
-def test_damaged_files_of_a_known_kind_are_told_from_those_of_none(begins, kind):
+def test_damaged_files_of_a_known_kind_are_distinguished_from_those_of_none(begins, kind):
     with pytest.raises(ImageError, match=f"is a damaged {kind} file"):
         load_picture(io.BytesIO(begins + b"nothing"))
 

@@ -126,14 +126,14 @@ def test_plain_pictures_need_no_more_than_before():
     assert metamer.encode(GREY)[3] == 2
 
 
-def test_a_damaged_section_is_told():
+def test_a_damaged_section_is_reported():
     data = metamer.encode(saved(PHOTO, "PNG", exif=EVERYTHING["exif"]))
     for place in range(len(data) - 60, len(data)):
         with pytest.raises(StreamError):
             metamer.decode(data[:place] + bytes([data[place] ^ 1]) + data[place + 1 :])
 
 
-def test_salvage_of_what_is_beside_the_picture(tmp_path):
+def test_salvage_of_metadata(tmp_path):
     picture = PHOTO.copy()
     picture.putalpha(MASK)
     data = metamer.encode(saved(picture, "PNG", exif=b"Exif\0\0" + exif(1)), tile=True)

@@ -91,7 +91,7 @@ def test_metadata_does_not_travel_on(otters):
     assert pixels.read_rgb(saved(otters.resize((32, 32)), "PNG", icc_profile=same)).info == {}
 
 
-def test_the_first_picture_of_an_mpo_is_taken(otters):
+def test_the_first_picture_of_an_mpo_is_loaded(otters):
     """What many cameras write: a JPEG with its preview behind it."""
     small = otters.resize((64, 48))
     file = saved(small, "MPO", save_all=True, append_images=[small.resize((16, 12))])
@@ -110,7 +110,7 @@ def test_embedded_profile_of_srgb_changes_nothing(otters):
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "P", "CMYK", "RGBA", "LA", "YCbCr"])
-def test_opaque_modes_are_taken(otters, mode):
+def test_opaque_modes_are_converted(otters, mode):
     assert pixels.to_rgb(otters.resize((40, 20)).convert(mode)).mode == "RGB"
 
 

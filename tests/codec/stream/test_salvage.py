@@ -156,7 +156,7 @@ LITTLE = [metamer.encode(RED, 50, tile=True, lossless=lossless) for lossless in 
 
 @settings(max_examples=60)
 @given(st.sampled_from(LITTLE), st.integers(0, 1 << 16), st.integers(0, 9), st.binary(max_size=9))
-def test_any_damage_is_told(stream, place, removed, inserted):
+def test_any_damage_is_reported(stream, place, removed, inserted):
     """Every changed file has its damage named; the picture has the right size."""
     start = HEADER_BYTES + place % (len(stream) - HEADER_BYTES)
     data = stream[:start] + inserted + stream[start + removed :]
@@ -236,7 +236,7 @@ def pack_unchecked(header: Header, sections: list[Section]) -> bytes:
         (HEADER, [Section(Kind.PICTURE, b"\1\0"), Section(Kind.PICTURE, b"\0\0")]),
     ],
 )
-def test_whole_sections_in_disorder_are_told(header, sections):
+def test_whole_sections_in_disorder_are_reported(header, sections):
     data = pack_unchecked(header, sections)
     with pytest.raises(StreamError):
         metamer.decode(data)
@@ -274,7 +274,7 @@ def test_the_command_line(stream, tmp_path):
     assert completed.returncode == 0 and not completed.stderr
 
 
-def test_bytes_behind_the_last_section_are_told():
+def test_bytes_behind_the_last_section_are_reported():
     rescued = metamer.rescue(LITTLE[0] + b"more")
     assert rescued.damage == (
         "4 bytes follow its last section",
@@ -290,7 +290,7 @@ def test_words_that_no_symbol_maps_to_in_a_picture_in_one_piece():
         metamer.rescue(data)
 
 
-def test_what_is_beside_the_picture_and_makes_no_sense():
+def test_metadata_that_make_no_sense():
     sections = [
         Section(Kind.PICTURE, b"\0\0"),
         Section(Kind.ALPHA, b"\1\0"),

@@ -68,7 +68,7 @@ def test_boxes(a, b, before, after):
 
 
 @pytest.mark.parametrize("name", [path.stem for path in shipped_models()])
-def test_the_halo_is_what_the_analysis_sees(name, rng):
+def test_the_halo_is_the_receptive_field_of_the_analysis(name, rng):
     """A change at one pixel, the whole picture otherwise the same: latents change within the halo,
     and up to its edge.
     """
@@ -99,7 +99,7 @@ def synthesised(synthesis, latent, model) -> np.ndarray:
 @pytest.mark.parametrize(
     "name", [None, *(decoder.path.stem for decoder in decoders.shipped_decoders())]
 )
-def test_the_halo_is_what_every_synthesis_sees(name, rng):
+def test_the_halo_is_the_receptive_field_of_every_synthesis(name, rng):
     model = load_model("base", 1)
     synthesis = decoders.load_synthesis(model, name, None, 1)
     latent = (rng.normal(0, 0.1, (1, 20, 20, model.latents))).astype(np.float32)
@@ -293,7 +293,7 @@ def test_tiles_out_of_order_are_refused(stream, change):
         Image.open(io.BytesIO(data)).verify()
 
 
-def test_a_lost_section_is_told(stream, tmp_path):
+def test_a_lost_section_is_reported(stream, tmp_path):
     """Nothing in a file counts its sections; its size does."""
     header, (first_tile, _, *others) = container.unpack(stream)
     path = tmp_path / "lost.mtm"

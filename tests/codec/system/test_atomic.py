@@ -81,7 +81,7 @@ def test_what_was_left_goes_when_a_new_file_is_written(way, tmp_path):
         max_size=255,
     )
 )
-def test_names_beside_are_short_and_differ(name):
+def test_temporary_names_are_short_and_differ(name):
     path = atomic.Path("folder", name)
     temporary = atomic.part_path(path)
     assert (
@@ -184,7 +184,7 @@ def test_what_another_removed_first_is_no_matter(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-def test_devices_are_written_to_and_closed_pipes_are_told_apart(monkeypatch):
+def test_devices_are_written_to_and_closed_pipes_are_distinguished(monkeypatch):
     files.write_file(os.devnull, b"nothing")
     assert not os.path.isfile(os.devnull)
 

@@ -99,7 +99,7 @@ def test_signals(pictures, tmp_path, number, jobs):
         assert path.suffix == ".mtm" and metamer.info(path).width == 736
 
 
-def test_a_killed_worker_takes_one_file_along(pictures, tmp_path):
+def test_a_killed_worker_loses_one_file(pictures, tmp_path):
     out = tmp_path / "out"
     process = start("encode", *pictures[:12], "-o", out, "-j", 2, "--threads", 1)
     until(lambda: out.exists() and any(out.iterdir()))

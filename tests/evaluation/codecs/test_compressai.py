@@ -86,7 +86,7 @@ def test_checkpoints_run_as_the_network_does(checkpoints, tmp_path, otters):
     assert macs < count.encoder < 1.5 * macs and macs < count.decoder < 1.5 * macs
 
 
-def test_published_weights_are_taken_as_they_come(compressai, monkeypatch, otters):
+def test_published_weights_are_loaded_unchanged(compressai, monkeypatch, otters):
     from compressai.zoo import image
 
     torch.manual_seed(0)

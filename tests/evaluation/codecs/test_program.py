@@ -84,7 +84,7 @@ def save_picture(folder, picture):
     return folder / "picture.png", folder / "stream"
 
 
-def test_failures_are_told_in_one_line(tmp_path, crop):
+def test_failures_are_reported_in_one_line(tmp_path, crop):
     codec = get_codec(described(tmp_path))
     with pytest.raises(
         MetamerError, match=r"jpeg.toml: .* failed \(1\): thirteen brings bad luck$"

@@ -42,7 +42,7 @@ def test_noise_raises_the_deviation_of_luma_and_a_stain_the_error_of_chroma(rng)
     assert flat_areas(picture(original), picture(busy)) == same
 
 
-def test_a_picture_without_flat_blocks_says_so_and_pooling_weighs_by_blocks(rng):
+def test_a_picture_without_flat_blocks_has_no_value_and_pooling_weighs_by_blocks(rng):
     busy = picture(rng.uniform(0, 255, (32, 32, 3)))
     assert flat_areas(busy, busy) == {"blocks": 0} == pooled_flat_areas([{"blocks": 0}])
     flat = picture(np.full((32, 32, 3), 90.0))

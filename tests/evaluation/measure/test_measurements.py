@@ -29,7 +29,7 @@ def folder(tmp_path, otters):
     return tmp_path / "in"
 
 
-def test_rows_say_what_was_measured(folder, tmp_path):
+def test_rows_hold_what_was_measured(folder, tmp_path):
     rows = pictures.measure_pictures(held_out_paths(folder), POINTS, SPECS, tmp_path / "rows.jsonl")
     assert set(rows) == {(f"{index}.png", point) for index in range(2) for point in POINTS}
     picture = Image.open(folder / "0.png")
@@ -156,7 +156,7 @@ def test_small_pictures_have_no_value_of_distances_that_need_larger_ones(folder,
     )
 
 
-def test_mistakes_are_told_first(folder, tmp_path):
+def test_mistakes_are_reported_first(folder, tmp_path):
     with pytest.raises(ImageError, match="no pictures"):
         held_out_paths(tmp_path)
     with pytest.raises(MetricError, match="did you mean 'psnr'"):

@@ -34,7 +34,9 @@ def test_an_alias_is_what_comes_before_the_first_equals_sign(tmp_path, monkeypat
         check_names(["x=jpeg", "x=webp"])
 
 
-def test_a_row_says_what_its_alias_means_and_is_measured_again_when_that_changes(paths, tmp_path):
+def test_a_row_records_what_its_alias_means_and_is_measured_again_when_that_changes(
+    paths, tmp_path
+):
     results = tmp_path / "rows.jsonl"
     for spec, count in (("jpeg", 1), ("jpeg", 1), ("jpeg:optimize=false", 2)):
         point = Point(f"ours={spec}", 50)

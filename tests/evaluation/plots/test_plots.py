@@ -223,7 +223,7 @@ def test_lines_of_the_plane_join_one_codec_s_rates_or_one_slider(figure):
     ] == [(5, 20)] * 6
 
 
-def test_logs_tell_training_from_validation():
+def test_logs_separate_training_from_validation():
     log = [
         {"step": 1, "stage": "a", "loss": 2.0, "each": {"mse": 0.1}, "seconds": 3.0},
         {

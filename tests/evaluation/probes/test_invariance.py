@@ -112,7 +112,7 @@ def test_neighbours_are_closer_than_strangers(clips, tmp_path):
     assert values["mse", "neighbour or noise of half its error"] == 0
 
 
-def test_the_earlier_of_two_frames_is_told_by_what_does_not_forget(clips):
+def test_the_earlier_of_two_frames_is_recognised_by_distances_that_keep_it(clips):
     frames = [neighbours.corner_crops(clip) for clip in clips]
 
     def earlier(distance, clips):

@@ -179,7 +179,7 @@ def test_the_decoder_ends_in_the_reconstruction(points):
     assert set(same) == set(point.labels) and set(same.values()) == {0.0}
 
 
-def test_an_interior_optimum_is_told_from_a_slope(rng):
+def test_an_interior_optimum_is_distinguished_from_a_slope(rng):
     opinion = rng.normal(size=400)
     people = scores.RatedPairs([], opinion, np.repeat(np.arange(20), 20))
     curve = {

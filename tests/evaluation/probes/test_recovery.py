@@ -91,7 +91,7 @@ def test_trials_are_kept_and_drawn(tmp_path, otters):
         recovery.run_recoveries(mirrored, [create("mse")], "noise", 4, tmp_path)
 
 
-def test_what_cannot_be_recovered_is_told(tmp_path, otters):
+def test_impossible_recoveries_are_reported(tmp_path, otters):
     otters.save(tmp_path / "photo.png")
     with pytest.raises(MetamerError, match="psnr has no gradient"):
         recovery.run_recoveries(

@@ -40,7 +40,7 @@ def test_what_is_the_same_is_dark(pair, tmp_path):
     assert (visibility.whole, visibility.highest, visibility.area) == (0, 0, 0)
 
 
-def test_the_command_says_so_in_a_line(pair, tmp_path):
+def test_the_command_prints_probabilities_in_a_line(pair, tmp_path):
     completed = run_metamer("metrics", "map", *pair, "--out", tmp_path / "map.png")
     assert completed.stdout.startswith(
         b"seen with probability 1.00; where it is most, 1.00; by half"

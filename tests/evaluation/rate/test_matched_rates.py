@@ -153,7 +153,7 @@ def test_the_crop_is_where_most_happens():
     assert busiest_crop(Image.new("RGB", (100, 50))) == (0, 0, 50, 50)
 
 
-def test_the_command_writes_all_it_says(folder, tmp_path):
+def test_the_command_writes_every_file_it_lists(folder, tmp_path):
     arguments = (
         "evaluate",
         folder,

@@ -184,7 +184,7 @@ def test_every_set_can_be_judged_every_way(dataset, options, tid, bapps, tmp_pat
     ).exists()
 
 
-def test_pictures_of_other_sizes_and_damaged_values_are_told(tid, tmp_path):
+def test_pictures_of_other_sizes_and_damaged_values_are_reported(tid, tmp_path):
     items = datasets.load_opinions("tid2013", tid).items
     small = tmp_path / "small.png"
     Image.open(items[0].image).crop((0, 0, 100, 168)).save(small)

@@ -192,7 +192,7 @@ def test_solve_takes_the_nearer_end_when_a_target_is_out_of_reach():
     assert solve_strength(lambda strength: 40 - strength, 30, kind) == pytest.approx(10, rel=1e-3)
 
 
-def test_missing_folders_are_told(tmp_path):
+def test_missing_folders_are_reported(tmp_path):
     with pytest.raises(MetamerError, match=r"kodim01.png does not exist"):
         dataset.resimulate(tmp_path, tmp_path, tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -137,7 +137,7 @@ def test_few_patches_and_pictures_are_cautioned_of():
 
 
 @pytest.mark.usefixtures("inception_weights")
-def test_damage_is_told_from_the_command_line(tmp_path, sets):
+def test_damage_is_reported_from_the_command_line(tmp_path, sets):
     for name, pictures in (("references", sets[0]), ("blurred", sets[2])):
         (tmp_path / name).mkdir()
         for number, picture in enumerate(pictures[:4]):

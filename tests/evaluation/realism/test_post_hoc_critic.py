@@ -58,7 +58,7 @@ def test_a_set_and_itself_are_nothing_apart():
 
 @settings(max_examples=3)
 @given(st.integers(0, 10**6))
-def test_nothing_is_found_where_there_is_nothing(seed):
+def test_equal_distributions_have_no_divergence(seed):
     """Two sets of one distribution, whose pictures are easily known by heart."""
     bounds = post_hoc_critic.divergence_bounds(
         pictures(0, seed, spread=2), pictures(0, seed + 1, spread=2)

@@ -408,7 +408,7 @@ def with_realism(results, tmp_path_factory):
     return folder / "report" / "index.html"
 
 
-def test_realism_is_told_with_what_must_be_said_of_it(with_realism):
+def test_realism_is_shown_with_its_cautions(with_realism):
     text = " ".join(with_realism.read_text().split())
     record = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())[0][
         "realism"
@@ -476,7 +476,7 @@ def test_the_number_of_pictures_is_limited(results, tmp_path):
     assert len(list((tmp_path / "pictures" / "original").iterdir())) == 2
 
 
-def test_the_matrix_says_which_way_it_goes():
+def test_the_matrix_marks_better_and_worse():
     lower, higher = (
         np.array([[0.1, 30.0], [0.2, 33], [0.4, 36]]),
         np.array([[0.2, 30.0], [0.4, 33], [0.8, 36]]),

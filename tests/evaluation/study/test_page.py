@@ -78,7 +78,7 @@ def test_pairs_are_balanced_at_equal_rates_and_repeats_come_late(page, key):
             assert key["trials"][trial["repeats"]]["picture"] == trial["picture"]
 
 
-def test_files_of_the_page_tell_nothing(page, key):
+def test_files_of_the_page_reveal_no_codec(page, key):
     files = [path for path in page.parent.rglob("*") if path.is_file()]
     for path in files:
         assert not any(word in path.name for word in (*CODECS, "original", "degraded", "o 0"))
@@ -96,7 +96,7 @@ def test_files_of_the_page_tell_nothing(page, key):
         assert [trial["id"] for trial in block] == sorted(trial["id"] for trial in block)
 
 
-def test_pictures_are_what_the_key_says(folder, page, key):
+def test_pictures_are_those_of_the_key(folder, page, key):
     by_id = {trial["id"]: trial for block in blocks(page) for trial in block}
     for name, trial in key["trials"].items():
         original = Image.open(folder / "original" / f"{trial['picture']}.png").convert("RGB")
@@ -422,7 +422,7 @@ def test_a_phone_shows_pictures_and_answers_at_once(browser, scheme, layout):
     assert (sum(map(int, ground[4:-1].split(","))) < 200) == (scheme == "dark")
 
 
-def test_a_missing_picture_is_said_and_cannot_be_answered(chromium, folder, tmp_path):
+def test_a_missing_picture_is_reported_and_cannot_be_answered(chromium, folder, tmp_path):
     out = tmp_path / "page"
     make(folder, out, "--pairs", 1, "--repeats", 0, "--catches", 0)
     (trial,) = blocks(out / "index.html")[0]

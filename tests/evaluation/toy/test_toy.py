@@ -226,7 +226,7 @@ def test_vector_quantiser_of_the_sawbridge_cuts_the_jump_into_intervals():
     assert (cells.diff() != 0).sum() == len(torch.unique(cells)) - 1
 
 
-def test_linear_coder_starts_at_what_high_rate_theory_says():
+def test_linear_coder_starts_at_the_high_rate_optimum():
     """R + λD = Σ [h − log2 Δ + Δ²λ/12] of the coefficients; here a Laplacian's, h = log2(2e)."""
     source, tradeoff = shrunk("laplace", tested=1 << 16), 2000.0
     coder = TransformCoder.linear(source, tradeoff, mixed=False)

@@ -130,7 +130,7 @@ def test_bad_input_gets_one_line(monkeypatch, tmp_path, arguments, message):
     assert message in error_line(inside(*arguments, cwd=tmp_path))
 
 
-def test_missing_weights_say_how_to_get_them(tmp_path, coarse):
+def test_missing_weights_are_reported_with_the_command_to_get_them(tmp_path, coarse):
     import os
 
     bare = {**os.environ, "METAMER_CACHE": str(tmp_path), "METAMER_WEIGHTS": ""}

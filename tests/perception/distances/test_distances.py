@@ -112,7 +112,7 @@ def test_a_step_downhill_is_an_improvement(spec):
 
 
 @pytest.mark.parametrize("spec", SPECS)
-def test_what_cannot_be_compared_is_told(spec):
+def test_images_that_cannot_be_compared_are_reported(spec):
     distance = cached_distance(spec)
     side = max(64, distance.min_side)
     good = image(side, side, 5)
@@ -142,7 +142,7 @@ def test_values_outside_the_range_can_come_back(spec):
     assert (outside.grad[outside > 1] != 0).float().mean() > 0.9
 
 
-def test_bytes_are_taken_as_they_are():
+def test_bytes_need_no_conversion():
     picture = (image(64, 64, 6) * 255).byte()
     assert torch.equal(
         cached_distance("mse")(picture, picture // 2),
@@ -152,7 +152,7 @@ def test_bytes_are_taken_as_they_are():
 
 @pytest.mark.parametrize("pair", VALUES)
 @pytest.mark.parametrize("metric", ["lpips-alex", "lpips-vgg", "lpips-squeeze", "dists"])
-def test_lpips_and_dists_say_what_their_authors_packages_say(pair, metric):
+def test_lpips_and_dists_equal_their_authors_packages(pair, metric):
     reference, image = pairs()[pair]
     options = {"resize": False} if metric == "dists" else {}
     assert create(metric, **options)(reference, image).item() == pytest.approx(

@@ -55,7 +55,7 @@ def test_remembered_features_are_the_same_and_forgotten_after(squeeze):
     assert squeeze.memory is None
 
 
-def test_subsets_hold_the_channels_their_names_say(squeeze):
+def test_subsets_hold_the_channels_of_their_names(squeeze):
     scores = efficacy(squeeze, "fire6")
     high, low, half = (channel_weights(squeeze, "fire6", name) for name in ("H-10", "L-10", "L-50"))
     # of 384, the percentile itself included
@@ -88,7 +88,7 @@ def test_the_feature_loss_is_equation_1(squeeze):
     )
 
 
-def test_a_sweep_says_what_single_distances_say():
+def test_a_sweep_equals_single_distances():
     from metamer.perception import from_spec
 
     sweep = LayerSweep("squeezenet")

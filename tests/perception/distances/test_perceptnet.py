@@ -179,7 +179,7 @@ def test_centre_and_surround_cancel():
         assert torch.allclose(kernel, kernel.T, atol=1e-7)
 
 
-def test_gabors_are_tuned_as_they_say():
+def test_gabors_have_their_nominal_tuning():
     tuning, filters = receptive_fields.tuning(), receptive_fields.gabors()
     assert filters.shape == (128, 3, 31, 31)
     assert [sum(row[0] == channel for row in tuning) for channel in range(3)] == [64, 32, 32]

@@ -37,7 +37,7 @@ def test_linear_light_is_continuous_where_its_pieces_meet():
     assert linear_light(both_sides).diff().abs().item() < 1e-6
 
 
-def test_psnr_of_one_channel_sees_that_channel_alone():
+def test_psnr_of_one_channel_ignores_the_others():
     torch.manual_seed(0)
     image = torch.rand(1, 3, 32, 32)
     luma = create("psnr-y")

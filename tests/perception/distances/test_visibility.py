@@ -111,7 +111,7 @@ def test_a_map_is_of_every_pixel_and_shows_the_place(visibility):
     assert visibility_map[1, 44:, 64:].mean() > 10 * visibility_map[1, :24, :40].mean()
 
 
-def test_a_map_of_what_is_the_same_everywhere_says_what_the_whole_does():
+def test_a_map_of_uniform_features_equals_the_pooled_distance():
     net = detector()
     reference = torch.full((1, 3, 320, 320), 0.4)
     features, other_features = net(reference), net(reference + 0.3)
@@ -166,7 +166,7 @@ def test_screens_beyond_what_was_learned_are_refused(screens, options):
         create("visibility", weights=screens, **options)
 
 
-def test_weights_that_know_one_screen_take_no_other(tmp_path):
+def test_weights_of_one_screen_refuse_others(tmp_path):
     tensors = {name: value for name, value in detector().state_dict().items() if name != "screen"}
     (tmp_path / "old.safetensors").write_bytes(safetensors.torch.save(tensors))
     create("visibility", weights=str(tmp_path / "old.safetensors"))
@@ -182,7 +182,7 @@ def test_images_of_a_batch_do_not_mix(visibility):
     assert torch.allclose(visibility(references, images), one_by_one, atol=1e-5)
 
 
-def test_colour_alone_is_seen(visibility):
+def test_differences_of_colour_only_are_visible(visibility):
     """Equal luma, other hue: the paper's luma would call them the same."""
     reference = torch.full((1, 3, 32, 32), 0.5)
     image = reference + torch.tensor([0.2, -0.2 * 0.2126 / 0.7152, 0.0]).view(1, 3, 1, 1)

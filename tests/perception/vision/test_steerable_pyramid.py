@@ -86,7 +86,7 @@ def test_first_filters_share_out_every_frequency(pyramid):
     assert (oriented + halved - 1)[passed].abs().max() < 0.06
 
 
-def test_orientations_are_told_apart(pyramid):
+def test_orientations_are_distinguished(pyramid):
     stripes = torch.sin(torch.arange(64) * 1.2).expand(1, 3, 64, 64)  # change across, not down
     for image, strong, weak in ((stripes, 1, 2), (stripes.mT, 2, 1)):
         bands = pyramid(image)

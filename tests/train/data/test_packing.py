@@ -68,7 +68,7 @@ def test_pieces_are_without_loss_and_cover_the_picture(photographs, tmp_path):
 
 
 @pytest.mark.parametrize("max_bytes", [60_000, 200_000])
-def test_no_more_bytes_than_told(photographs, tmp_path, max_bytes):
+def test_packs_stay_within_their_limit_of_bytes(photographs, tmp_path, max_bytes):
     """Of every photograph first one piece."""
     stdout = pack(
         photographs,

@@ -11,7 +11,7 @@ from metamer.train.data import Batches, Crops, Photographs, Plan, centre_crops, 
 from metamer.train.data.photographs import Recent
 
 
-def test_every_format_is_found_and_the_list_held_out(photographs):
+def test_every_format_is_read_and_listed_files_are_held_out(photographs):
     training, held_out = find(photographs)
     assert {path.suffix for path in training} == {".png", ".jpg", ".webp", ".avif", ".tiff"}
     assert [path.name for path in held_out] == ["crop5.png"]
@@ -32,7 +32,7 @@ def test_nothing_to_train_on(tmp_path):
         find(tmp_path / "absent")
 
 
-def test_crops_depend_on_seed_and_index_alone(photographs):
+def test_crops_depend_only_on_seed_and_index(photographs):
     files = find(photographs)[0]
     in_memory, decoded = (
         Crops(Photographs(files), 96, 7),
@@ -44,7 +44,7 @@ def test_crops_depend_on_seed_and_index_alone(photographs):
         assert not torch.equal(in_memory[index], other_seed[index])
 
 
-def test_names_with_spaces_are_held_out_and_wrong_ones_told(tmp_path):
+def test_names_with_spaces_are_held_out_and_wrong_ones_reported(tmp_path):
     Image.new("RGB", (120, 120)).save(tmp_path / "my photo.png")
     (tmp_path / "validation.txt").write_text("my photo.png\n")
     assert [path.name for path in find(tmp_path)[1]] == ["my photo.png"]
@@ -85,7 +85,7 @@ def many(tmp_path):
     return folder
 
 
-def test_headers_alone_are_read_at_the_start(many, monkeypatch):
+def test_only_headers_are_read_at_the_start(many, monkeypatch):
     """Of a folder that does not fit; sizes are those of the upright pictures."""
     noise(120, 200).save(
         many / "turned.jpg",

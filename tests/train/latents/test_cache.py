@@ -118,7 +118,7 @@ def test_a_pass_goes_on_where_it_was_stopped(folder, pictures, tiny_model, tmp_p
         assert path.read_bytes() == (stopped / path.name).read_bytes()
 
 
-def test_a_cache_of_something_else_is_left_alone(folder, pictures, tiny_model):
+def test_a_cache_of_something_else_is_not_changed(folder, pictures, tiny_model):
     other_options = dataclasses.replace(OPTIONS, every=1)
     with pytest.raises(RecipeError, match="another model, of other photographs or at other"):
         cache.fill(folder, pictures, Model(tiny_model), other_options)
@@ -156,7 +156,7 @@ def same_batch(batch, other_batch) -> bool:
     )
 
 
-def test_batches_depend_on_seed_and_step_alone(batches, folder, tiny_model):
+def test_batches_depend_only_on_seed_and_step(batches, folder, tiny_model):
     all_batches, later = draw_batches(batches, range(6)), draw_batches(batches, range(4, 6))
     assert same_batch(all_batches[4], later[0]) and same_batch(all_batches[5], later[1])
     assert not same_batch(all_batches[0], all_batches[1])
@@ -246,7 +246,7 @@ def test_photographs_too_small_for_a_stage(folder, tiny_model):
         draw_batches(CachedBatches(folder, from_mapping(values)), range(1))
 
 
-def test_a_run_resumes_to_the_last_bit_and_trains_the_decoder_alone(
+def test_a_run_resumes_to_the_last_bit_and_trains_only_the_decoder(
     tiny_model, photographs, tmp_path, monkeypatch
 ):
     values = ladder(tiny_model, stages=[{**STAGE, "steps": 15, "warmup_steps": 2}])

@@ -114,7 +114,7 @@ def test_features_are_judged_layer_by_layer(size):
     assert logits.shape == (2, 5, size[0] // 2 - 1, size[1] // 2 - 1)
 
 
-def test_the_network_whose_features_are_seen_stays_as_it_is_and_is_not_kept():
+def test_the_network_of_the_critics_features_is_neither_trained_nor_saved():
     adversary = opponent(input="squeezenet")
     frozen = {name: value.clone() for name, value in adversary.critic.network.state_dict().items()}
     image, latent, weights = batch_of()
@@ -186,7 +186,9 @@ INPUT_NAME = pytest.mark.parametrize("input_name", ["pixels", "squeezenet"])
 
 @INPUT_NAME
 @pytest.mark.parametrize("spectral_norm", [True, False])
-def test_judging_changes_nothing_and_teaches_the_decoder_alone(spectral_norm, input_name):
+def test_judging_changes_no_critic_and_has_gradients_for_the_decoder_only(
+    spectral_norm, input_name
+):
     adversary = opponent(spectral_norm=spectral_norm, input=input_name)
     before = {name: value.clone() for name, value in adversary.critic.state_dict().items()}
     decoded, latent, weights = (value.requires_grad_() for value in batch_of())
@@ -330,7 +332,7 @@ def test_the_best_critic_of_other_losses(name, best, divergence):
 
 
 @pytest.mark.parametrize("name", LOSSES)
-def test_the_codec_wants_to_be_taken_for_a_photograph(name):
+def test_the_codecs_loss_falls_where_the_critic_takes_it_for_a_photograph(name):
     """Its loss falls as V rises, one value an image (least squares: up to 1, where it wants
     to be).
     """

@@ -178,7 +178,7 @@ def test_a_mix_lies_between_its_parts():
     )
 
 
-def test_what_the_start_was():
+def test_the_start_is_the_distance_before_training():
     """``start`` is the mix of what the codec decoded, ``rates`` its bits a pixel."""
     distortion = balanced(**{"mse": 1.0, "power_3.0_0.5": 1.0})
     error = torch.exp(log_error(LEVEL))
@@ -205,7 +205,7 @@ def test_a_distance_that_does_not_fall_is_refused():
         balanced(MadeUp(lambda level: -9 + 0.6 * level), **{"power_1.0_-1.0": 1.0})
 
 
-def test_squared_error_alone_needs_no_curve():
+def test_plain_squared_error_needs_no_curve():
     distortion = balanced(MadeUp(lambda level: -4.0), mse=1.0)
     assert distortion.is_plain and torch.equal(distortion.scale, torch.ones(LEVELS, 1))
 
@@ -244,7 +244,7 @@ def test_a_network_of_one_rate_is_balanced_where_the_reference_has_its_lambda(at
     assert single_rate.rates.tolist() == pytest.approx([0.1], rel=1e-4)
 
 
-def test_what_was_found_is_restored():
+def test_balanced_scales_are_restored():
     balanced_distortion, restored = (
         balanced(**{"power_3.0_0.5": 1.0}),
         Distortion({"power:share=3.0,power=0.5": 1.0}, LEVELS),

@@ -158,7 +158,7 @@ def test_everything_at_once_on_one_process_and_on_two(photographs, tmp_path):
     assert 0 < max(deviations) < 0.01  # no more than two steps of Adam move
 
 
-def test_a_decoder_alone_leaves_the_streams(photographs, tmp_path):
+def test_training_only_the_decoder_leaves_the_streams(photographs, tmp_path):
     start = trained(values("mbt2018-mean"), photographs, tmp_path / "joint")
     stage = {**values("mbt2018-mean")["stages"][0], "parts": "decoder"}
     recipe = values(
@@ -218,7 +218,7 @@ def test_rounding_is_that_of_a_file(otters):
     torch.testing.assert_close(dithered.file_bits[0], bits)
 
 
-def test_bfloat16_reaches_the_transforms_alone():
+def test_only_the_transforms_run_in_bfloat16():
     codec = network("mbt2018-mean")
     names, precisions = [*codec.state_dict()], {}
     for part in ("g_a", "g_s", "h_a", "h_s"):
@@ -242,7 +242,7 @@ def test_bfloat16_reaches_the_transforms_alone():
     assert [*codec.state_dict()] == names
 
 
-def test_what_is_drawn_leaves_no_trace():
+def test_seeded_generators_restore_their_states():
     torch.manual_seed(1)
     expected = torch.rand(3)
     torch.manual_seed(1)
@@ -273,7 +273,7 @@ def test_mistakes_without_the_package(network, stage, complaint):
         from_mapping(recipe)
 
 
-def test_its_absence_is_said_without_the_package(monkeypatch):
+def test_a_missing_package_is_reported(monkeypatch):
     def missing():
         raise ImportError("No module named 'compressai'")
 

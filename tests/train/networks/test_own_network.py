@@ -109,7 +109,7 @@ class Point:
         (dict, "entry point 'broken' is no train.networks.interface.Network"),
     ],
 )
-def test_bad_entry_points_are_told(loaded, complaint, monkeypatch):
+def test_bad_entry_points_are_reported(loaded, complaint, monkeypatch):
     monkeypatch.setattr(registry, "entry_points", lambda group: [Point("broken", loaded)])
     with pytest.raises(RecipeError, match=complaint):
         registry.network_class.__wrapped__("broken")

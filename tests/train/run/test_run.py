@@ -178,7 +178,7 @@ def test_the_best_of_a_stage_is_kept(values, photographs, tmp_path, monkeypatch)
     assert checkpoints.load(tmp_path / "run" / "checkpoint.pt")["step"] == 4
 
 
-def test_events_tell_what_the_log_tells(values, photographs, tmp_path):
+def test_events_equal_the_log(values, photographs, tmp_path):
     """And a strip of what is made of held-out crops."""
     pytest.importorskip("tensorboard")
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
@@ -230,7 +230,7 @@ def test_rows_are_means_of_the_steps_between(tmp_path):
     assert row["loss"] == 2 and row["bands"] == {"low": {"bpp": 3.0}} and row["step"] == 2
 
 
-def test_a_dry_run_says_what_a_run_needs_and_writes_nothing(path, photographs, tmp_path):
+def test_a_dry_run_prints_what_a_run_needs_and_writes_nothing(path, photographs, tmp_path):
     completed = inside("train", path, "--data", photographs, "--out", tmp_path / "run", "--dry-run")
     stdout = completed.stdout.decode()
     assert completed.returncode == 0 and not (tmp_path / "run").exists()

@@ -491,7 +491,7 @@ def test_a_batch_that_cannot_be_shared(photographs, tmp_path, monkeypatch):
     assert not (tmp_path / "run").exists()
 
 
-def test_a_decoder_is_trained_alone(beginning, photographs, tmp_path):
+def test_only_the_decoder_is_trained(beginning, photographs, tmp_path):
     values = mixture(
         beginning, stages=[stage("decoder", 3, parts="decoder")], rate_control="lambda"
     )
@@ -516,9 +516,7 @@ def test_transforms_are_trained_for_the_streams_there_are(beginning, photographs
 
 
 @pytest.mark.parametrize("pretraining_steps, listens", [(4, False), (3, True)])
-def test_a_critic_learns_alone_at_first(
-    beginning, photographs, tmp_path, pretraining_steps, listens
-):
+def test_a_critic_is_pretrained(beginning, photographs, tmp_path, pretraining_steps, listens):
     """Of four steps: the codec ends as if there was no critic, though there was; or it does not."""
     values = mixture(beginning, stages=[stage("everything", 4)], critic=None)
     without = trained(photographs, tmp_path / "without", values)
@@ -595,7 +593,7 @@ def test_the_loss_is_rate_and_weighted_distortion(beginning, photographs):
     torch.testing.assert_close(losses["loss"], expected)
 
 
-def test_a_files_rate_is_counted_beside_the_proxys(beginning, photographs):
+def test_a_files_rate_is_counted_as_well_as_the_proxys(beginning, photographs):
     """Noise costs more than rounding does, and a rate to be kept is that of files."""
     codec = setup.begin(from_mapping(mixture(beginning)), None)
     image = setup.first_crops(open_data([photographs]).training, 96, 3, 4)
@@ -685,7 +683,7 @@ def test_rates_may_be_whole_numbers(beginning, photographs, tmp_path):
     assert (trained(photographs, tmp_path / "run", values)["log_factor"] > 0).all()
 
 
-def test_what_to_expect_is_said_at_the_start(beginning, photographs, tmp_path, capfd):
+def test_the_recipes_message_is_printed_at_the_start(beginning, photographs, tmp_path, capfd):
     values = mixture(
         beginning,
         stages=[stage("everything", 1)],

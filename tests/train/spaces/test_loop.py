@@ -213,7 +213,7 @@ def test_a_space_takes_no_start(path, tmp_path):
         command.train(path, [], tmp_path / "run", start=tmp_path / "other.pt")
 
 
-def test_the_command_line_says_what_is_wrong(tmp_path):
+def test_the_command_line_reports_mistakes(tmp_path):
     (tmp_path / "bad.yaml").write_text(RECIPE.replace("space: line", "space: pimm"))
     completed = run_metamer(
         "train", tmp_path / "bad.yaml", "--data", tmp_path, "--out", tmp_path / "run"

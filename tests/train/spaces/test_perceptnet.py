@@ -52,7 +52,7 @@ def written(tmp_path):
     return write
 
 
-def test_draws_depend_on_seed_and_step_alone(photographs):
+def test_draws_depend_only_on_seed_and_step(photographs):
     data, same, other_seed = (
         task(photographs),
         task(photographs, objective="sparsity", strength=0.1),

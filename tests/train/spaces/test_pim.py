@@ -106,7 +106,7 @@ def test_windows_are_excerpts_of_the_bands():
         )
 
 
-def test_clips_are_told_from_photographs(clips, photographs):
+def test_clips_are_distinguished_from_photographs(clips, photographs):
     by_clip, training, held_out = pairs.sort_out([clips, photographs])
     assert [clip.name for clip in by_clip] == ["walk_a", "walk_b"] and [
         len(frames) for frames in by_clip.values()
@@ -115,7 +115,7 @@ def test_clips_are_told_from_photographs(clips, photographs):
     assert not pairs.is_clip(photographs, [photographs / name for name in ("01.png", "03.png")])
 
 
-def test_draws_depend_on_the_step_alone_and_pairs_are_neighbours(task):
+def test_draws_depend_only_on_the_step_and_pairs_are_neighbours(task):
     pairs = task.draw(3)
     assert pairs.first.shape == pairs.second.shape == (6, 3, 40, 40)
     assert all(map(torch.equal, pairs, task.draw(3))) and not torch.equal(
@@ -141,7 +141,7 @@ def test_encodings_start_with_unit_variance(task):
         assert encoder.gaussian(band).std((0, 2, 3)).mean().item() == pytest.approx(1, abs=0.02)
 
 
-def test_what_cannot_be_trained_is_said(clips, photographs, tmp_path):
+def test_impossible_trainings_are_reported(clips, photographs, tmp_path):
     for folders, options, message in (
         ([photographs], Options(), "no clips"),
         ([clips], Options(warps=1), "no photographs"),

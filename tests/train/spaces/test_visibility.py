@@ -68,7 +68,7 @@ def test_every_distortion_keeps_the_shape_and_grows_with_strength(rng, otters):
             assert errors[0] <= errors[1] and errors[1] > 0, distortion.__name__
 
 
-def test_what_is_drawn_depends_on_the_generator_alone(otters):
+def test_distortions_depend_only_on_the_generator(otters):
     image = np.asarray(otters.crop((0, 0, 32, 32)))
     version, version_again = (distorted(image, np.random.default_rng(4)) for _ in range(2))
     assert (
@@ -78,7 +78,7 @@ def test_what_is_drawn_depends_on_the_generator_alone(otters):
     )
 
 
-def test_labels_are_the_teachers_and_made_once(labelled, photographs, monkeypatch):
+def test_labels_are_the_teachers_and_computed_once(labelled, photographs, monkeypatch):
     monkeypatch.setattr(labels, "SHARD", CROPS)
     paths = find(photographs)[0]
     label_files = sorted((labelled / task.FOLDER).iterdir())
