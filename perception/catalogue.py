@@ -295,4 +295,18 @@ CATALOGUE = (
         trainable=False,
         aliases=("colorvideovdp",),
     ),
+    Metric(
+        "brisque",
+        f"{HERE}.brisque:Brisque",
+        "BRISQUE, of the decoded picture alone, about 0 to 100",
+        "Mittal et al., TIP 2012",
+        "no reference",
+        low=-math.inf,
+        best=-math.inf,
+        min_side=128,
+        weights=("brisque",),
+        package="piq",
+        trainable=False,
+        no_reference=True,
+    ),
 )

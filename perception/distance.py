@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from metamer.perception.errors import ImageError
+from metamer.perception.errors import ImageError, MetricError
 from metamer.perception.metric import Metric
 
 
@@ -55,7 +55,10 @@ class Distance(nn.Module):
 
         Raises:
             ImageError: As for `forward`.
+            MetricError: The metric reads the second image alone: `Metric.no_reference`.
         """
+        if self.metric.no_reference:
+            raise MetricError(f"{self} knows no original, there is nothing to minimise")
         return self.shortfall(*self.places(reference, image))
 
     def places(self, reference: Tensor, image: Tensor) -> tuple[Any, Any]:

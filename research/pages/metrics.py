@@ -62,6 +62,14 @@ def uses_table() -> str:
     return markdown_table(header, rows)
 
 
+def range_text(metric: Metric) -> str:
+    """The ends of a metric's values, and that of identical images where it compares any."""
+    identical = (
+        "one image alone" if metric.no_reference else f"{metric.best:g} for identical images"
+    )
+    return f"{metric.low:g} … {metric.high:g}, {identical}".replace("inf", "∞")
+
+
 def catalogue_table() -> str:
     """Every distance of ours, whatever other packages add here."""
     rows = [
@@ -69,7 +77,7 @@ def catalogue_table() -> str:
             f"`{m.name}`",
             m.title + (f" ({m.paper})" if m.paper != "—" else ""),
             m.family,
-            f"{m.low:g} … {m.high:g}, {m.best:g} for identical images".replace("inf", "∞"),
+            range_text(m),
             "higher" if m.higher_is_better else "lower",
         ]
         for m in CATALOGUE

@@ -39,7 +39,7 @@ def test_distances_that_other_packages_add_change_no_page(monkeypatch):
 
 
 # came after both studies, or have another scale since; ranks of visibility are visibility-jnd's
-NEW = {"psnr-y", "psnr-cb", "psnr-cr", "ssim-luma", "flip", "contextual", "visibility"}
+NEW = {"psnr-y", "psnr-cb", "psnr-cr", "ssim-luma", "flip", "contextual", "visibility", "brisque"}
 
 
 def test_every_metric_was_judged_and_every_trainable_one_put_to_the_recovery_test():

@@ -99,6 +99,7 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
             {"stages": [STAGE], "distortion": {"mse": 1, "cvvdp": 1}},
             "cvvdp can only judge, it has no useful gradient$",
         ),
+        ({"stages": [STAGE], "distortion": {"brisque": 1}}, "brisque can only judge"),
         *[
             (
                 {"stages": [STAGE], "distortion": {"mse": 1, "ssim": weight}},

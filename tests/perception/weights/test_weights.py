@@ -23,7 +23,7 @@ from metamer.perception.errors import WeightsError
 from metamer.perception.weights import checkpoints, download, store
 from tests.conftest import ROOT, SHARED
 
-SHIPPED = ("squeezenet1_1", "lpips-squeeze", "lpips-alex", "lpips-vgg", "dists")
+SHIPPED = ("squeezenet1_1", "lpips-squeeze", "lpips-alex", "lpips-vgg", "dists", "brisque")
 TRAINED = ("perceptnet", "pim", "visibility")  # here
 
 
