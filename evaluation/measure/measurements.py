@@ -24,7 +24,7 @@ from metamer.evaluation.measure.rows import (
     missing_distances,
     read_rows,
 )
-from metamer.perception import from_spec
+from metamer.perception import ImageError, from_spec
 from metamer.perception.distance import Distance
 
 
@@ -50,8 +50,9 @@ def measure_picture(
     there is one, image, pixels (`images.picture_digest`), width, height, bytes, bpp (of the whole
     file), encode_seconds, decode_seconds, encode_peak_mib, decode_peak_mib, flat_areas
     (`flat_areas.flat_areas`), and by its label each distance, null where the picture is too small
-    for it. Peaks are of a fresh process that encodes or decodes such a picture once, interpreter
-    and libraries included, at the codec's middle setting (`Codec.middle`), or of the program itself
+    for it; beside a metric that knows no original, the original's own value (`rows.original_key`).
+    Peaks are of a fresh process that encodes or decodes such a picture once, interpreter and
+    libraries included, at the codec's middle setting (`Codec.middle`), or of the program itself
     where the codec is one; null where the system does not tell.
 
     Args:
@@ -65,6 +66,7 @@ def measure_picture(
 
     Raises:
         MetamerError: A codec that fails, or a distance that gives no number.
+        ImageError: A distance takes no such picture, as one without texture.
     """
     picture = read_image(path)
     digest = picture_digest(picture)
@@ -81,7 +83,8 @@ def measure_picture(
         if distance.label in missing and distance.min_side <= min(picture.size)
     )
     # the reference's place in each space is found once
-    place, streams = panel.places(to_tensor(picture)), EncodedPicture(picture)
+    place, streams = places_of(panel, picture, path.name), EncodedPicture(picture)
+    originals = panel.originals(place)
     for point, without in todo.items():
         old, codec = current.get((path.name, point), {}), get_codec(point.codec)
         setting = chosen_setting(point, codec, old, streams)
@@ -90,14 +93,22 @@ def measure_picture(
             keep(path, point).parent.mkdir(parents=True, exist_ok=True)
             save_image(decoded, keep(path, point))
         if without:
-            values = panel.compare(place, panel.places(to_tensor(decoded)))
+            values = panel.compare(place, places_of(panel, decoded, f"{path.name} by {codec.name}"))
             check_numbers(values, codec, path.name, setting)
             row = new_row(path.name, point, codec, setting, streams, cost)
             row |= {"pixels": digest, "flat_areas": flat_areas(picture, decoded)}
             row |= extra_fields or {}
             kept = {key: value for key, value in old.items() if key not in row}
-            json_lines.append_line(results, row | dict.fromkeys(labels) | kept | values)
+            json_lines.append_line(results, row | dict.fromkeys(labels) | kept | values | originals)
         tick()
+
+
+def places_of(panel: Panel, picture: Image.Image, name: str) -> list:
+    """`Panel.places`; what it refuses is named."""
+    try:
+        return panel.places(to_tensor(picture))
+    except ImageError as problem:
+        raise ImageError(f"{name}: {problem}") from None
 
 
 def chosen_setting(point: Point, codec: Codec, old: Row, streams: "EncodedPicture") -> float:

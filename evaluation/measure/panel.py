@@ -6,6 +6,7 @@ from contextlib import ExitStack
 import torch
 from torch import Tensor
 
+from metamer.evaluation.measure.rows import original_key
 from metamer.perception.backbones.imagenet import Network
 from metamer.perception.distance import Distance
 from metamer.perception.distances.deep import DeepDistance
@@ -52,3 +53,11 @@ class Panel:
         for sweep, a, b in zip(self.sweeps, reference[count:], image[count:], strict=True):
             row |= sweep.between(a, b)
         return row
+
+    def originals(self, reference: list) -> dict[str, float]:
+        """`rows.original_key` → the original's own value, in metrics that read one image alone."""
+        return {
+            original_key(d.label): d.between(place, place).item()
+            for d, place in zip(self.distances, reference, strict=False)
+            if d.metric.no_reference
+        }

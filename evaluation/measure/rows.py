@@ -13,6 +13,11 @@ from metamer.evaluation.codecs.registry import get_codec
 Row = dict[str, object]
 
 
+def original_key(label: str) -> str:
+    """Where a row has the original's own value in a metric that knows no original."""
+    return f"original {label}"
+
+
 @dataclass(frozen=True)
 class Point:
     """Where a codec is measured: at a setting of its own, or, whatever its setting, nearest to a

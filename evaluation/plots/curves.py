@@ -7,6 +7,7 @@ import numpy as np
 
 from metamer.evaluation.plots.labels import label_ends
 from metamer.evaluation.plots.style import (
+    MUTED,
     Style,
     codec_styles,
     footnote,
@@ -23,13 +24,16 @@ def plot_rate_distortion(
     path: Path,
     bands: Mapping[str, Curves] | None = None,
     published: Mapping[str, Curves] | None = None,
+    originals: Mapping[str, float] | None = None,
     styles: Mapping[str, Style] | None = None,
     note: str = "",
 ) -> None:
     """One panel a metric, by its title, with the mean curve of each codec.
 
     bands: by title and codec (points, 3) bpp and the ends of an interval. published: by title and
-    codec curves that others measured, drawn dashed. styles: by codec, `codec_styles` by default.
+    codec curves that others measured, drawn dashed. originals: by title the mean of the originals'
+    own values, a dotted line, in metrics that know no original. styles: by codec, `codec_styles` by
+    default.
     """
     bands, published = bands or {}, published or {}
     metrics = {title: curves for title, curves in metrics.items() if curves}
@@ -56,6 +60,9 @@ def plot_rate_distortion(
         for name, curve in published.get(title, {}).items():
             panel.plot(*curve.T, color=styles[name].colour, linewidth=1.2, dashes=(4, 2))
             ends[panel].append((*curve[-1], f"{name} (published)", styles[name].colour))
+        if title in (originals or {}):
+            panel.axhline(originals[title], color=MUTED, linewidth=1, linestyle=":")
+            ends[panel].append((curve[-1, 0], originals[title], "original", MUTED))
         set_logarithmic(panel.xaxis)
         panel.set(xlabel="bits per pixel (whole file)", title=title)
     if note:

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 import numpy as np
 
 from metamer.evaluation.intervals import mean_intervals
-from metamer.evaluation.measure.rows import Row
+from metamer.evaluation.measure.rows import Row, original_key
 from metamer.evaluation.rate import bjontegaard, published
 from metamer.evaluation.rate.published import PublishedCodec
 from metamer.evaluation.results.at_rate import TOLERANCE
@@ -17,13 +17,23 @@ from metamer.perception.registry import metric_of
 FLOOR = 1e-10  # of what a logarithm is taken of
 
 
+def has_bd_rates(label: str) -> bool:
+    """Whether equal values stand for equal quality, so that rates can be compared there; not in
+    what knows no original, which need not even rise with the rate.
+    """
+    return not metric_of(label).no_reference
+
+
 def bd_scale(metric: Metric) -> tuple[str, Callable[[np.ndarray], np.ndarray]]:
     """What it is called, and how values are taken, so that a BD-rate makes sense: rising, and not
     saturated where pictures are good.
 
     A similarity x that ends at 1 is taken as −10·log₁₀(1 − x), a distance x as −10·log₁₀(x), both
-    in decibel; PSNR, SSIMULACRA 2 and ColorVideoVDP as they are.
+    in decibel; PSNR, SSIMULACRA 2 and ColorVideoVDP as they are. What reads one picture alone, and
+    has no value of identical ones, is taken as −x.
     """
+    if metric.no_reference and not metric.higher_is_better:
+        return " (−x)", lambda x: -x
     if not metric.higher_is_better:
         return " (dB, −10·log₁₀(x))", lambda x: -10 * np.log10(np.maximum(x, FLOOR))
     if metric.high == 1:
@@ -50,6 +60,17 @@ def mean_curves(rows: Iterable[Row], label: str) -> tuple[str, dict[str, np.ndar
     return f"{label}{bd_scale(metric_of(label))[0]}", {
         codec: of.curve(codec) for codec in of.values
     }
+
+
+def originals_mean(rows: Iterable[Row], label: str) -> float | None:
+    """The mean over pictures of the originals' own values, on the scale of `mean_curves`; None for
+    a distance, which needs an original.
+    """
+    key = original_key(label)
+    own = {row["image"]: row[key] for row in rows if row.get(key) is not None}
+    if not own:
+        return None
+    return float(bd_scale(metric_of(label))[1](np.mean(list(own.values()))))
 
 
 def mean_curve_intervals(rows: Iterable[Row], label: str) -> dict[str, np.ndarray]:

@@ -9,8 +9,10 @@ from metamer.evaluation.measure.rows import Row
 from metamer.evaluation.rate import bjontegaard
 from metamer.evaluation.rate.curves import (
     curves_by_picture,
+    has_bd_rates,
     mean_curve_intervals,
     mean_curves,
+    originals_mean,
     paired_curve_intervals,
     published_curves,
 )
@@ -49,7 +51,7 @@ def figure_data(
 ) -> dict[str, object]:
     """What `plots.plot_rate_distortion` draws of rows and of published codecs."""
     anchor = anchor or usual_anchor(rows)
-    data: dict[str, dict] = {"metrics": {}, "bands": {}, "published": {}}
+    data: dict[str, dict] = {"metrics": {}, "bands": {}, "published": {}, "originals": {}}
     sources = []
     for label in labels:
         scale_of, curves = mean_curves(rows, label)
@@ -58,6 +60,8 @@ def figure_data(
         data["metrics"][name] = curves
         data["bands"][name] = curve_bands(rows, label, anchor) if curves else {}
         data["published"][name] = {codec.name: curve for codec, curve in theirs}
+        if (original := originals_mean(rows, label)) is not None:
+            data["originals"][name] = original
         sources += [codec.source for codec, _ in theirs]
     pictures = len({row["image"] for row in rows})
     note = f"mean over {pictures} image{'s' * (pictures != 1)}; bands: {bands_note(rows, anchor)}"
@@ -73,7 +77,7 @@ def picture_bd_rates(
     of codecs that have any.
     """
     rates_by_metric: dict[str, dict[str, list[float]]] = {}
-    for label in labels:
+    for label in filter(has_bd_rates, labels):
         of = curves_by_picture(rows, label)
         for codec in of.values:
             if codec != anchor and anchor in of.values:

@@ -7,7 +7,7 @@ import numpy as np
 
 from metamer.evaluation.intervals import bootstrap_interval
 from metamer.evaluation.measure.flat_areas import flat_areas_lines
-from metamer.evaluation.measure.rows import Row
+from metamer.evaluation.measure.rows import Row, original_key
 from metamer.evaluation.realism import measures
 from metamer.evaluation.results.at_rate import TOLERANCE, at_rate
 from metamer.evaluation.results.summary import MeanInterval, RateSummary
@@ -94,9 +94,10 @@ def matched_table(summaries: Sequence[RateSummary], anchor: str, rows: Sequence[
     ]
     for target in dict.fromkeys(summary.target for summary in summaries):
         block = [summary for summary in summaries if summary.target == target]
-        lines += ["", *_rate_lines(block, width), *_distance_lines(block, width, anchor)]
+        counting = _counting(rows, target)
+        lines += ["", *_rate_lines(block, width), *_distance_lines(block, width, anchor, counting)]
         lines += _realism_lines(block, width)
-        lines += flat_areas_lines(_counting(rows, target), width)
+        lines += flat_areas_lines(counting, width)
     lines += [f"caution: {text}" for text in realism_cautions(summaries)]
     return "\n".join(lines)
 
@@ -142,18 +143,28 @@ def miss_lines(block: Iterable[RateSummary]) -> list[str]:
     return lines
 
 
-def _distance_lines(block: Sequence[RateSummary], width: int, anchor: str) -> list[str]:
-    """Means and differences of every distance, of the codecs that are at the rate."""
+def _distance_lines(
+    block: Sequence[RateSummary], width: int, anchor: str, counting: Sequence[Row]
+) -> list[str]:
+    """Means and differences of every distance, of the codecs that are at the rate; and the
+    originals' own mean, on the rows that count, in what knows no original.
+    """
     lines = []
     for label in dict.fromkeys(label for summary in block for label in summary.means):
+        key = original_key(label)
+        own = {row["image"]: row[key] for row in counting if row.get(key) is not None}
+        column = max(width, len("original")) if own else width
         lines.append(f"  {label}")
         for summary in block:
             if label in summary.means:
                 some = summary.codec != anchor and label in summary.differences
                 change = f"Δ {summary.differences[label]}" if some else ""
                 lines.append(
-                    f"{summary.codec:<{width}} {summary.means[label]!s:<32} {change}".rstrip()
+                    f"{summary.codec:<{column}} {summary.means[label]!s:<32} {change}".rstrip()
                 )
+        if own:
+            mean = mean_with_interval(np.array(list(own.values())))
+            lines.append(f"{'original':<{column}} {mean}")
     return lines
 
 

@@ -19,6 +19,7 @@ from metamer.evaluation.measure.rows import Point, Row, is_trained
 from metamer.evaluation.rate import bjontegaard, published
 from metamer.evaluation.rate.curves import (
     curves_by_picture,
+    has_bd_rates,
     mean_curves,
     published_curves_by_title,
 )
@@ -78,6 +79,8 @@ def parse_ranges(texts: Iterable[str], labels: Sequence[str]) -> dict[str, tuple
                 f"a range is given for '{label}', which is not measured; there are "
                 f"{', '.join(labels)}"
             )
+        if not has_bd_rates(label):
+            raise MetamerError(f"{label} knows no original, there are no BD-rates in it")
         ranges[label] = (low, high)
     return ranges
 
@@ -91,22 +94,24 @@ def bjontegaard_summary(
 ) -> dict[str, object]:
     """For JSON: by distance's label, its title, the range of its BD-rates if one was named, all
     `bjontegaard.Difference`s, those of each picture against ``anchor``, and the bands of mean
-    curves. NaN as null.
+    curves; no differences in what knows no original. NaN as null.
     """
     summary = {}
     for label in labels:
         title, curves = mean_curves(rows, label)
         of = curves_by_picture(rows, label)
         within = (ranges or {}).get(label)
-        differences = bjontegaard.pairwise_differences(
-            curves | published_curves_by_title(names, label), within=scaled_range(label, within)
-        )
+        differences, some = [], has_bd_rates(label)
+        if some:
+            differences = bjontegaard.pairwise_differences(
+                curves | published_curves_by_title(names, label), within=scaled_range(label, within)
+            )
         summary[label] = {
             "title": title,
             "within": within,
             "differences": [asdict(difference) for difference in differences],
             "pictures": bjontegaard.differences_by_picture(of, anchor)
-            if anchor in of.values
+            if some and anchor in of.values
             else [],
             "bands": {
                 name: band.tolist()

@@ -11,8 +11,10 @@ from metamer.evaluation.rate import bjontegaard, published
 from metamer.evaluation.rate.bjontegaard import bd_rate
 from metamer.evaluation.rate.curves import (
     curves_by_picture,
+    has_bd_rates,
     mean_curves,
     on_scale,
+    originals_mean,
     published_curves_by_title,
 )
 
@@ -91,6 +93,8 @@ def distance_lines(
 ) -> list[str]:
     """The BD-rates of one distance, against the anchor and of all against all."""
     title, curves = mean_curves(rows, label)
+    if not has_bd_rates(label):
+        return [f"{title}, knows no original: no BD-rates", *extent_lines(rows, label, width)]
     of = curves_by_picture(rows, label)
     limits = scaled_range(label, within)
     lines = [
@@ -111,6 +115,18 @@ def distance_lines(
         extent = f"{curve[0, 1]:.2f} – {curve[-1, 1]:.2f}"
         lines.append(f"{name:<{width}} {extent:>15} {written:>9} {interval:>17} {over:>15}")
     return [*lines, "", *bd_matrix_lines(every, width, limits)]
+
+
+def extent_lines(rows: Sequence[Row], label: str, width: int) -> list[str]:
+    """Where the mean curves begin and end, and the originals' own mean."""
+    width = max(width, len("original"))
+    lines = [f"{'codec':<{width}} {'range':>15}"]
+    for name, curve in mean_curves(rows, label)[1].items():
+        extent = f"{curve[0, 1]:.2f} – {curve[-1, 1]:.2f}"
+        lines.append(f"{name:<{width}} {extent:>15}")
+    if (original := originals_mean(rows, label)) is not None:
+        lines.append(f"{'original':<{width}} {original:>15.2f}")
+    return lines
 
 
 def scaled_range(label: str, within: tuple[float, float] | None) -> tuple[float, float] | None:

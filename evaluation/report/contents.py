@@ -7,7 +7,12 @@ import numpy as np
 from metamer.evaluation.measure.rows import Row
 from metamer.evaluation.plots.style import metric_title
 from metamer.evaluation.rate.bjontegaard import bd_rate
-from metamer.evaluation.rate.curves import mean_curves, published_curves
+from metamer.evaluation.rate.curves import (
+    has_bd_rates,
+    mean_curves,
+    originals_mean,
+    published_curves,
+)
 from metamer.evaluation.rate.figure_data import curve_bands, usual_anchor
 from metamer.evaluation.results.at_rate import excess
 from metamer.evaluation.results.folders import distance_labels
@@ -24,13 +29,15 @@ def decimals(rows: Sequence[Row], label: str) -> int:
     return 2 if size >= 5 else 3 if size >= 0.5 else 4
 
 
-def bd_matrix(curves: dict[str, np.ndarray]) -> list[dict]:
-    """A row a codec, a cell a codec it is compared with."""
+def bd_matrix(curves: dict[str, np.ndarray], compared: bool = True) -> list[dict]:
+    """A row a codec, a cell a codec it is compared with; dashes if nothing is ``compared``."""
 
     def cell(codec: str, anchor: str) -> dict:
         if codec == anchor:
             return {"text": "", "over": "", "shade": 0, "kind": ""}
-        rate, low, high = bd_rate(curves[anchor], curves[codec])
+        rate, low, high = np.nan, np.nan, np.nan
+        if compared:
+            rate, low, high = bd_rate(curves[anchor], curves[codec])
         if np.isnan(rate):
             return {"text": "–", "over": "", "shade": 0, "kind": ""}
         return {
@@ -58,13 +65,14 @@ def distance_sections(rows: Sequence[Row], names: Sequence[str] = ()) -> list[di
         }
         curves = dict(sorted(curves.items(), key=lambda item: -item[1][-1, 1]))
         bands = curve_bands(rows, label, usual_anchor(rows))
+        original = originals_mean(rows, label)
         sections.append(
             {
                 "label": label,
                 "title": metric_title(label),
                 "axis": metric_title(label) + scale.removeprefix(label),
                 "codecs": list(curves),
-                "bd": bd_matrix(curves),
+                "bd": bd_matrix(curves, has_bd_rates(label)),
                 "curves": [
                     {
                         "codec": name,
@@ -75,6 +83,7 @@ def distance_sections(rows: Sequence[Row], names: Sequence[str] = ()) -> list[di
                     }
                     for name, curve in curves.items()
                 ],
+                "original": original if original is None else float(f"{original:.6g}"),
             }
         )
     return sections

@@ -142,7 +142,7 @@ def page_data(
     ]
     return {
         "metrics": [
-            {key: metric[key] for key in ("label", "axis", "curves")}
+            {key: metric[key] for key in ("label", "axis", "curves", "original")}
             for metric in context["metrics"]
         ],
         "looks": {

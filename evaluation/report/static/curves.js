@@ -22,6 +22,13 @@
         hovertemplate: "<b>%{fullData.name}</b> %{x:.3f} bpp, %{y:.3f}<extra></extra>",
       });
     }
+    if (metric.original !== null) {
+      const bpp = metric.curves.flatMap((curve) => curve.bpp);
+      found.push({
+        x: [Math.min(...bpp), Math.max(...bpp)], y: [metric.original, metric.original], name: "original", mode: "lines",
+        line: { color: "#888", width: 1.2, dash: "dot" }, hovertemplate: "<b>%{fullData.name}</b> %{y:.3f}<extra></extra>",
+      });
+    }
     return found;
   }
 
