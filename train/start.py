@@ -22,7 +22,7 @@ from metamer.train.networks.codec import Codec, NetworkOptions
 from metamer.train.networks.entropy_model.integer_networks import ContextNetwork, IntegerConv2d
 from metamer.train.networks.entropy_model.logistic import SCALE_LOW, SCALE_STEP
 from metamer.train.networks.interface import ArchitectureOptions, Network
-from metamer.train.networks.transforms.growing import grown
+from metamer.train.networks.transforms.bands import resized
 
 STORED = "_stored"  # what `train.export.graphs.shrink` calls a constant that it keeps in fewer bits
 
@@ -102,7 +102,7 @@ def from_model(model: Model) -> Codec:
         put(codec.analysis, analysis, "analysis.")
         put(entropy.hyper_analysis, analysis, "hyper.")
         synthesis = constants(model, "synthesis")
-        put(codec.synthesis, synthesis, "synthesis.")
+        put(codec.synthesis.bands[0], synthesis, "synthesis.")
         put_integers(entropy.hyper_synthesis, constants(model, names[0]), "")
         for name, context in zip(names[1:], entropy.contexts, strict=True):
             put_integers(context, constants(model, name), "network.")
@@ -126,7 +126,7 @@ def from_model(model: Model) -> Codec:
     deviation = torch.from_numpy(array["mean_factor"][-1] / unit * array["step"][-1]).float()
     for part in (codec.analysis, entropy):
         part.deviation.copy_(deviation)
-    for name, rows in codec.synthesis.companding.named_buffers():
+    for name, rows in codec.synthesis.bands[0].companding.named_buffers():
         # a scale of one deviation and no gain in models from before there was `Companding`
         former = deviation.log() if name == "log_scale" else torch.tensor(0.0)
         rows.copy_(synthesis.get(f"synthesis.companding.{name}", former))
@@ -151,7 +151,7 @@ def load(source: str, options: ArchitectureOptions) -> Network:
     own = dataclasses.replace(options, decoder=None)
     if is_model(source):
         codec = from_model(models.load_model(source))
-        if codec.options != own:
+        if codec.options != dataclasses.replace(own, synthesis_bands=codec.options.synthesis_bands):
             raise RecipeError(
                 f"start: the networks of {source} are not built as the recipe's `network` says"
             )
@@ -163,8 +163,8 @@ def load(source: str, options: ArchitectureOptions) -> Network:
 
 
 def with_decoder(codec: Codec, options: NetworkOptions) -> Codec:
-    """``codec``, with a synthesis of other sizes where ``options`` have one (`growing.grown`)."""
+    """``codec``, with a synthesis of other sizes or bands where ``options`` have one."""
     if codec.options.synthesis != options.synthesis:
-        codec.synthesis = grown(codec.synthesis, options.synthesis)
+        codec.synthesis = resized(codec.synthesis, options.synthesis)
     codec.options = options
     return codec

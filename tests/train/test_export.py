@@ -285,7 +285,7 @@ def test_a_decoder_run_exports_a_decoder_file(tiny_model, tmp_path, otters):
 
 def test_both_ends_of_a_slider_are_stored_as_they_are(tiny_model, tmp_path):
     model, run = Model(tiny_model), decoder_run(tmp_path / "run", tiny_model, tiny_model)
-    trained = setup.restore_average(run / checkpoints.CHECKPOINT)[0].synthesis
+    trained = setup.restore_average(run / checkpoints.CHECKPOINT)[0].synthesis.bands[0]
     exported_decoders.export_decoder_run(run, tmp_path / "slider.decoder", "slider", True)
     with zipfile.ZipFile(tmp_path / "slider.decoder") as archive:
         graph = onnx.load_from_string(archive.read("synthesis.onnx")).graph

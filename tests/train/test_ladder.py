@@ -38,7 +38,7 @@ def run_of(folder, model: str, decoder: DecoderOptions, change: float, critic=No
             noise = torch.randn(weight.shape, generator=generator)
             weight += change * (weight.abs().mean() + 1e-3) * noise
         if critic is None:  # what a slider lies between shares them
-            network.synthesis.companding.log_gain.uniform_(-0.3, 0.3, generator=generator)
+            network.synthesis.bands[0].companding.log_gain.uniform_(-0.3, 0.3, generator=generator)
     values = {
         "network": dataclasses.asdict(network.options),
         "start": model,

@@ -43,7 +43,7 @@ class SynthesisGraph(nn.Module):
 
     def __init__(self, codec: Codec):
         super().__init__()
-        self.synthesis = codec.synthesis
+        (self.synthesis,) = codec.synthesis.bands
 
     def forward(self, latent: Tensor, weights: Tensor) -> Tensor:
         return self.synthesis(latent.permute(0, 3, 1, 2), weights)
@@ -63,7 +63,8 @@ class SliderGraph(nn.Module):
                 f"{model.path}: its synthesis is not built as the trained one, so there is nothing "
                 "between the two for realism to choose"
             )
-        self.trained, self.own = codec.synthesis, copy.deepcopy(codec.synthesis)
+        (self.trained,) = codec.synthesis.bands
+        self.own = copy.deepcopy(self.trained)
         try:
             with torch.no_grad():
                 start.put(self.own, start.constants(model, "synthesis"), "synthesis.")

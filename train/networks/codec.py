@@ -19,7 +19,8 @@ from metamer.train.networks.interface import Network, Reconstruction
 from metamer.train.networks.levels import level_weights
 from metamer.train.networks.transforms import lapped
 from metamer.train.networks.transforms.analysis import Analysis
-from metamer.train.networks.transforms.synthesis import DecoderOptions, Synthesis
+from metamer.train.networks.transforms.bands import BandedSynthesis
+from metamer.train.networks.transforms.synthesis import DecoderOptions
 from metamer.train.recipe.fields import Count, Natural, Positive, documented
 from metamer.train.recipe.options import Recipe, Stage
 
@@ -44,6 +45,8 @@ class NetworkOptions:
     """Residual blocks of the analysis."""
     synthesis_blocks: Natural = 6
     """Residual blocks of the synthesis."""
+    synthesis_bands: Count = 1
+    """Syntheses, each for an equal share of the qualities."""
     hyper_latents: Count = 64
     """Channels of the hyper-latents."""
     features: Count = 64
@@ -62,7 +65,9 @@ class NetworkOptions:
     @property
     def synthesis(self) -> DecoderOptions:
         """Sizes of the model's own synthesis, or of the decoder in its place."""
-        return self.decoder or DecoderOptions(width=self.width, blocks=self.synthesis_blocks)
+        return self.decoder or DecoderOptions(
+            width=self.width, blocks=self.synthesis_blocks, bands=self.synthesis_bands
+        )
 
     def __post_init__(self) -> None:
         if sum(self.groups) > BASIS:
@@ -99,7 +104,7 @@ class Codec(Network):
         super().__init__(options)
         self.latent_channels = latents = sum(options.groups)
         self.analysis = Analysis(latents, options.width, options.analysis_blocks, options.levels)
-        self.synthesis = Synthesis(latents, options.synthesis, options.levels)
+        self.synthesis = BandedSynthesis(latents, options.synthesis, options.levels)
         self.entropy = EntropyModel(
             options.groups,
             options.levels,
@@ -125,8 +130,8 @@ class Codec(Network):
         """The linear transforms start at their optimum and move slowly; all else at full rate."""
         linear = [
             parameter
-            for part in (self.analysis.linear, self.synthesis.linear)
-            for parameter in part.parameters()
+            for part in (self.analysis, *self.synthesis.bands)
+            for parameter in part.linear.parameters()
         ]
         chosen = {id(parameter) for parameter in linear}
         rest = [parameter for parameter in self.parameters() if id(parameter) not in chosen]
@@ -153,9 +158,8 @@ class Codec(Network):
         """
         turned = colour_axes.turn(crops, colour_axes.affines(crops))
         crossing, basis, deviation = lapped.fit(turned - 0.5, sum(self.options.groups))
-        for linear, matrix in ((self.analysis.linear, basis), (self.synthesis.linear, basis.T)):
-            linear.crossing.copy_(crossing if linear is self.analysis.linear else crossing.T)
-            linear.basis.copy_(matrix)
+        self.analysis.linear.crossing.copy_(crossing)
+        self.analysis.linear.basis.copy_(basis)
         for part in (self.analysis, self.entropy):
             part.deviation.copy_(deviation)
         rows = self.lagrangian(torch.arange(self.options.levels))
@@ -164,10 +168,12 @@ class Codec(Network):
                 -1, len(deviation)
             )
         )
-        self.synthesis.companding.log_scale.copy_(
-            deviation.log().expand_as(self.synthesis.companding.log_scale)
-        )
-        self.synthesis.companding.widen(self.entropy.log_step.exp(), keep=False)
+        for synthesis in self.synthesis.bands:
+            synthesis.linear.crossing.copy_(crossing.T)
+            synthesis.linear.basis.copy_(basis.T)
+            companding = synthesis.companding
+            companding.log_scale.copy_(deviation.log().expand_as(companding.log_scale))
+            companding.widen(self.entropy.log_step.exp(), keep=False)
         # a logistic's scale is √3/π of its deviation; photographs are sparse
         for context in self.entropy.contexts:
             context.scale.bias.fill_((math.log(3**0.5 / math.pi) - 0.7) / SCALE_STEP)
@@ -200,7 +206,7 @@ class Codec(Network):
         image = colour_axes.turn(image, affine)
         if stage.parts == "entropy":
             coded = self.coded(self.analysis.linear(image - 0.5), level, stage, noise, file_bits)
-            decoded = self.synthesis.linear(coded.latent) + 0.5
+            decoded = self.synthesis.linear(coded.latent, weights) + 0.5
         else:
             with torch.set_grad_enabled(torch.is_grad_enabled() and stage.parts != "decoder"):
                 latent = self.analysis(image, weights)

@@ -33,6 +33,8 @@ class DecoderOptions:
     """Channels of the residual network."""
     blocks: Natural = 6
     """Blocks of the residual network."""
+    bands: Count = 1
+    """Syntheses of these sizes, each for an equal share of the qualities."""
 
 
 class Synthesis(nn.Module):
