@@ -132,6 +132,12 @@ class Recipe:
     """Samples are weighted besides by (R + λD)^(−loss_balance_exponent), their own loss: gradients
     of rich crops are several times as long as those of plain ones, and drown them in noise. With
     it, level_balance_exponent can be 0."""
+    slow_momentum: NonNegative = 0.0
+    """Weight α of a second, slow average of the gradients in Adam's steps (AdEMAMix, Pagliardini,
+    Ablin & Grangier, ICLR 2025): what single gradients say of slow directions is lost in their
+    noise. 0 for Adam itself."""
+    slow_momentum_decay: Decay = 0.999
+    """Decay a step of that average."""
     gradient_clip: Positive = 1.0
     """Largest norm of the gradient; a larger one is scaled down to it."""
     weight_average_decay: Decay = 0.999

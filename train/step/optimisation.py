@@ -4,6 +4,9 @@ import math
 
 import torch
 
+from metamer.train.networks.interface import Network
+from metamer.train.recipe.options import Recipe
+
 
 def uses_bf16(precision: str) -> bool:
     """`auto`: on GPUs and processors that multiply bf16 natively."""
@@ -12,6 +15,18 @@ def uses_bf16(precision: str) -> bool:
     if torch.cuda.is_available():
         return torch.cuda.is_bf16_supported(including_emulation=False)
     return torch.cpu._is_avx512_bf16_supported()
+
+
+def optimiser_of(network: Network, recipe: Recipe) -> torch.optim.Optimizer:
+    """Adam, or with a slow momentum AdEMAMix, over the parameter groups of ``network``."""
+    groups = network.parameter_groups(recipe)
+    if not recipe.slow_momentum:
+        return torch.optim.Adam(groups, fused=True)
+    # takes half as long to import as torch
+    from pytorch_optimizer import AdEMAMix
+
+    betas = (0.9, 0.999, recipe.slow_momentum_decay)
+    return AdEMAMix(groups, betas=betas, alpha=recipe.slow_momentum)
 
 
 def learning_rate(phase, step: int) -> float:

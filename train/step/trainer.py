@@ -18,7 +18,7 @@ from metamer.train.networks.interface import Network
 from metamer.train.recipe.options import Recipe, Stage
 from metamer.train.step.bands import by_band
 from metamer.train.step.draws import StepDraws
-from metamer.train.step.optimisation import learning_rate, uses_bf16
+from metamer.train.step.optimisation import learning_rate, optimiser_of, uses_bf16
 
 SMALLEST_LOSS = 1e-3  # that a sample is balanced by; a critic's part can take the whole below 0
 SHOWN_TO_CRITIC = ("decoded", "latent", "weights")  # of what `rate_distortion` gives
@@ -50,8 +50,7 @@ class Trainer:
         for parameter in self.auxiliary_parameters:
             parameter.requires_grad_(False)
         self.average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn()).to(fabric.device)
-        optimiser = torch.optim.Adam(network.parameter_groups(recipe), fused=True)
-        self.model, self.optimiser = fabric.setup(network, optimiser)
+        self.model, self.optimiser = fabric.setup(network, optimiser_of(network, recipe))
         self.auxiliary = (
             torch.optim.Adam(self.auxiliary_parameters, lr=AUXILIARY_LEARNING_RATE)
             if self.auxiliary_parameters

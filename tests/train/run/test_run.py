@@ -296,3 +296,21 @@ def test_a_run_on_a_stream_goes_on_with_the_same_sample(values, photographs, tmp
     assert all(
         torch.equal(value, resumed["model"][name]) for name, value in uninterrupted["model"].items()
     )
+
+
+def test_bands_and_slow_momentum_resume_to_the_same_weights(values, photographs, tmp_path):
+    values |= {"slow_momentum": 5.0, "validate_every": 100}
+    values["network"]["synthesis_bands"] = 2
+    for name in ("whole", "parts"):
+        with Run(values, photographs, tmp_path / name) as run:
+            while run.done < (10 if name == "whole" else 7):
+                run.step()
+            run.save()
+    with Run(None, None, tmp_path / "parts", resume=True) as run:
+        for _ in run:
+            pass
+    uninterrupted, resumed = (
+        checkpoints.load(tmp_path / name / "checkpoint.pt") for name in ("whole", "parts")
+    )
+    for name, value in uninterrupted["model"].items():
+        assert torch.equal(value, resumed["model"][name]), name
