@@ -136,10 +136,10 @@ _metamer_completion metamer; printf '%s\\n' "${{COMPREPLY[@]}}"
             os.environ["PATH"],
         ]
     )
-    done = subprocess.run(
+    completed = subprocess.run(
         ["bash", "-c", script], capture_output=True, text=True, env=os.environ | {"PATH": path}
     )
-    assert set(done.stdout.split()) == expected, done.stderr
+    assert set(completed.stdout.split()) == expected, completed.stderr
 
 
 @pytest.fixture(scope="session")

@@ -118,21 +118,21 @@ def export(
 
     The rest as `export.models.export_run` and `export.decoders.export_decoder_run` have it.
     """
-    trained, said = kind(run), ""
+    trained, message = kind(run), ""
     if trained == "space":
         spaces_loop.export(run, path)
         return f"{path.stat().st_size / 1e6:.2f} MB"
     if trained == "network":
         network, state = setup.restore_average(Path(run) / checkpoints.CHECKPOINT)
-        said = network.export(
+        message = network.export(
             path, {"name": name, "steps": state["step"], "recipe": state["recipe"]}
         )
     elif trained == "decoder":
-        made = decoders.export_decoder_run(run, path, name, realism)
-        said = f"decodes streams of model {made['decodes']}"
-        said += ", realism 0 to 1" if made["realism"] else ""
+        card = decoders.export_decoder_run(run, path, name, realism)
+        message = f"decodes streams of model {card['decodes']}"
+        message += ", realism 0 to 1" if card["realism"] else ""
     else:
-        made = models.export_run(run, folders, path, name, crops, encoder)
-        if "integer_cost_percent" in made:
-            said = f"integers cost {made['integer_cost_percent']:+.2f} % rate"
-    return f"{path.stat().st_size / 1e6:.1f} MB" + (f"; {said}" if said else "")
+        card = models.export_run(run, folders, path, name, crops, encoder)
+        if "integer_cost_percent" in card:
+            message = f"integers cost {card['integer_cost_percent']:+.2f} % rate"
+    return f"{path.stat().st_size / 1e6:.1f} MB" + (f"; {message}" if message else "")

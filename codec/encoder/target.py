@@ -185,15 +185,15 @@ class _Search:
         def reaches(index: int) -> bool:
             return self._target.reached_by(self.value(index) + gain)
 
-        low, found = 0, QUALITIES - 1
-        while low < found:
-            middle = (low + found) // 2
-            low, found = (low, middle) if reaches(middle) else (middle + 1, found)
+        low, highest = 0, QUALITIES - 1
+        while low < highest:
+            middle = (low + highest) // 2
+            low, highest = (low, middle) if reaches(middle) else (middle + 1, highest)
         while True:  # on down, as long as one of the next qualities reaches it too
-            below = [at for at in range(max(0, found - BELOW), found) if reaches(at)]
+            below = [at for at in range(max(0, highest - BELOW), highest) if reaches(at)]
             if not below:
-                return found
-            found = below[0]
+                return highest
+            highest = below[0]
 
     def files(self) -> Iterable[tuple[bytes, float]]:
         """All that were made."""

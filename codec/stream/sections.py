@@ -21,13 +21,13 @@ def extra_sections(picture: Picture) -> list[Section]:
     Returns:
         Sections, in the order of a file.
     """
-    found = (
+    sections = (
         []
         if picture.transparency is None
         else [Section(Kind.ALPHA, alpha.encode_alpha(picture.transparency))]
     )
     carried = {Kind.ICC: picture.icc, Kind.EXIF: picture.exif, Kind.XMP: picture.xmp}
-    return found + [
+    return sections + [
         Section(kind, packing.pack_metadata(data)) for kind, data in carried.items() if data
     ]
 

@@ -45,7 +45,7 @@ def complexity(picture, codecs, bpp, runs, threads, as_json) -> None:
     from metamer.evaluation.codecs import registry as coders
     from metamer.evaluation.cost import complexity as measuring
 
-    found = measuring.measure_complexity(
+    report = measuring.measure_complexity(
         codecs or ("base", *coders.pillow_codecs()), picture, bpp, runs, threads
     )
-    click.echo(json.dumps(found, indent=1) if as_json else measuring.complexity_table(found))
+    click.echo(json.dumps(report, indent=1) if as_json else measuring.complexity_table(report))

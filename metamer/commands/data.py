@@ -55,10 +55,10 @@ def pack_command(folders, out, max_bytes, side, quality, shard_bytes) -> None:
 
     if quality is not None and side is None:
         raise click.UsageError("--quality goes with --side")
-    made = pack(folders, out, Packing(side or 0, quality, shard_bytes, max_bytes))
-    if made.notice:
-        click.echo(made.notice, err=True)
+    packed = pack(folders, out, Packing(side or 0, quality, shard_bytes, max_bytes))
+    if packed.notice:
+        click.echo(packed.notice, err=True)
     click.echo(
-        f"{out}: {made.pictures} pictures in {made.shards} shards, {made.held_out} held out, "
-        f"{made.size / 1e6:.1f} MB"
+        f"{out}: {packed.pictures} pictures in {packed.shards} shards, {packed.held_out} held out, "
+        f"{packed.size / 1e6:.1f} MB"
     )

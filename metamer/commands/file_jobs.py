@@ -103,9 +103,9 @@ def on_cluster(
 
 def report_timed(work: jobs.Work, name: str) -> jobs.Report:
     """``work(name)``, and how long it took."""
-    begun = time.perf_counter()
+    start = time.perf_counter()
     report = work(name)
-    return replace(report, seconds=time.perf_counter() - begun)
+    return replace(report, seconds=time.perf_counter() - start)
 
 
 def undisturbed(work: jobs.Work, name: str) -> jobs.Report:

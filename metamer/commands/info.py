@@ -25,28 +25,30 @@ def info(names, as_json) -> None:
         raise FileError("standard output is closed")
 
     def work(name: str) -> jobs.Report:
-        found = info(files.read_file(name))
+        summary = info(files.read_file(name))
         if as_json:
             click.echo(
-                json.dumps({"file": name, **dataclasses.asdict(found), "bpp": round(found.bpp, 5)})
+                json.dumps(
+                    {"file": name, **dataclasses.asdict(summary), "bpp": round(summary.bpp, 5)}
+                )
             )
         else:
-            model = found.model or f"{found.model_id} (not installed)"
-            how = "lossless" if found.lossless else f"quality {found.quality:g}, model {model}"
+            model = summary.model or f"{summary.model_id} (not installed)"
+            how = "lossless" if summary.lossless else f"quality {summary.quality:g}, model {model}"
             some = [
                 f"{count} {form}"
-                for form, count in found.forms.items()
-                if form != "networks" and not found.lossless
+                for form, count in summary.forms.items()
+                if form != "networks" and not summary.lossless
             ]
             how += f" ({', '.join(some)})" if some else ""
-            others = f", decoders {' '.join(found.decoders)}" if found.decoders else ""
-            tiles = f" in {found.tiles} tiles" if found.tiles else ""
-            kind = " grey" if found.grey else ""
-            held = "".join(f", {kind} {size} bytes" for kind, size in found.sections.items())
+            others = f", decoders {' '.join(summary.decoders)}" if summary.decoders else ""
+            tiles = f" in {summary.tiles} tiles" if summary.tiles else ""
+            kind = " grey" if summary.grey else ""
+            sections = "".join(f", {kind} {size} bytes" for kind, size in summary.sections.items())
             line = (
-                f"{name}: {found.width}x{found.height}{kind}{tiles}, {found.bytes} bytes, "
-                f"{found.bpp:.3f} bpp, "
-                f"{how}, format {found.version}{held}{others}"
+                f"{name}: {summary.width}x{summary.height}{kind}{tiles}, {summary.bytes} bytes, "
+                f"{summary.bpp:.3f} bpp, "
+                f"{how}, format {summary.version}{sections}{others}"
             )
             click.echo(terminal.printable(line))
         return jobs.Report()

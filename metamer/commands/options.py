@@ -45,12 +45,12 @@ class MetricValue(click.ParamType):
             return value
         metric, _, number = value.rpartition("=")
         try:
-            wanted = float(number)
+            target = float(number)
         except ValueError:
-            wanted = math.nan
-        if not metric or not math.isfinite(wanted):
+            target = math.nan
+        if not metric or not math.isfinite(target):
             self.fail(f"'{value}' is not METRIC=VALUE, such as psnr=38", param, context)
-        return {metric: wanted}
+        return {metric: target}
 
 
 class AdvancedOption(click.Option):

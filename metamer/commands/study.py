@@ -126,23 +126,27 @@ def score(answers, keys, all_raters, samples, seed, as_json, figure) -> None:
 
     votes = read_votes(answers, read_keys(keys, answers))
     raters = judge_raters(votes)
-    kept = {rater.name for rater in raters if all_raters or not rater.fault}
-    counted = [vote for vote in votes if vote.rater in kept]
+    counted_raters = {rater.name for rater in raters if all_raters or not rater.fault}
+    counted = [vote for vote in votes if vote.rater in counted_raters]
     scores = score_votes(counted, samples, seed)
     agreement = pair_agreement(counted)
     if as_json:
         summary = {
-            "scores": [one.as_dict() for one in scores],
-            "raters": [one.as_dict() | {"counted": one.name in kept} for one in raters],
+            "scores": [score.as_dict() for score in scores],
+            "raters": [
+                rater.as_dict() | {"counted": rater.name in counted_raters} for rater in raters
+            ],
             "agreement": None if math.isnan(agreement) else agreement,
         }
         click.echo(json.dumps(summary, indent=1))
     else:
-        click.echo("\n\n".join((score_table(scores), rater_table(raters, kept, agreement))))
+        click.echo(
+            "\n\n".join((score_table(scores), rater_table(raters, counted_raters, agreement)))
+        )
     if figure:
         from metamer.evaluation.study.figure import plot_scores
 
-        plot_scores(scores, figure, f"{len(kept)} raters.")
+        plot_scores(scores, figure, f"{len(counted_raters)} raters.")
 
 
 def score_table(scores) -> str:
@@ -154,14 +158,14 @@ def score_table(scores) -> str:
         header,
         [
             [
-                "all" if one.group is None else f"{one.group:g}",
-                one.codec,
-                f"{one.score:+.0f}",
-                f"{one.low:+.0f} … {one.high:+.0f}",
-                f"{100 * one.preferred:.0f} %",
-                str(one.votes),
+                "all" if score.group is None else f"{score.group:g}",
+                score.codec,
+                f"{score.score:+.0f}",
+                f"{score.low:+.0f} … {score.high:+.0f}",
+                f"{100 * score.preferred:.0f} %",
+                str(score.votes),
             ]
-            for one in scores
+            for score in scores
         ],
     )
 
@@ -176,11 +180,17 @@ def rater_table(raters, kept: set[str], agreement: float) -> str:
     header = ["rater", "answers", "ruined seen", "same seen", "repeated alike", "with the others"]
     header += ["left", "seconds", "counts"]
     rows = []
-    for one in raters:
-        counts = (one.degraded, one.identical, one.repeats, one.agreement, one.left)
-        verdict = "yes" if not one.fault else one.fault if one.name in kept else f"no: {one.fault}"
+    for rater in raters:
+        counts = (rater.degraded, rater.identical, rater.repeats, rater.agreement, rater.left)
+        verdict = (
+            "yes"
+            if not rater.fault
+            else rater.fault
+            if rater.name in kept
+            else f"no: {rater.fault}"
+        )
         rows.append(
-            [one.name, str(one.answers), *map(share, counts), f"{one.seconds:.1f}", verdict]
+            [rater.name, str(rater.answers), *map(share, counts), f"{rater.seconds:.1f}", verdict]
         )
     table = markdown_table(header, rows)
     if math.isnan(agreement):

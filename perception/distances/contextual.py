@@ -68,8 +68,10 @@ class Contextual(DeepDistance):
         # near 0, where the nearest are found, half precision has no distances
         with torch.autocast(reference.device.type, enabled=False):
             centre = reference.mean(2, keepdim=True)
-            theirs, ours = (unit_length(place - centre) for place in (reference, image))
-            cosine = ours.transpose(1, 2) @ theirs  # (N, image's, reference's)
+            reference_vectors, image_vectors = (
+                unit_length(place - centre) for place in (reference, image)
+            )
+            cosine = image_vectors.transpose(1, 2) @ reference_vectors  # (N, image's, reference's)
             # a distance is 1 − cosine, and what of exponents is the same in a row drops out of it
             nearest = (1 - cosine.max(2, keepdim=True).values).clamp_min(0)
             similar = torch.softmax(cosine / (self.bandwidth * (nearest + RELATIVE)), 2)

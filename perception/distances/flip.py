@@ -41,7 +41,9 @@ class Flip(Distance):
     def between(self, reference: list[np.ndarray], image: list[np.ndarray]) -> Tensor:
         # a copy of the options, which the package adds to
         means = [
-            self.evaluate(theirs, ours, "LDR", applyMagma=False, parameters=dict(self.viewing))[1]
-            for theirs, ours in zip(reference, image, strict=True)
+            self.evaluate(
+                reference_array, image_array, "LDR", applyMagma=False, parameters=dict(self.viewing)
+            )[1]
+            for reference_array, image_array in zip(reference, image, strict=True)
         ]
         return torch.tensor(means, dtype=torch.float32)

@@ -42,8 +42,12 @@ class Lpips(DeepDistance):
 
     def between(self, reference: list[Tensor], image: list[Tensor]) -> Tensor:
         return sum(
-            F.conv2d((ours - theirs).square(), getattr(self, f"head{index}")).mean((1, 2, 3))
-            for index, (theirs, ours) in enumerate(zip(reference, image, strict=True))
+            F.conv2d((image_layer - reference_layer).square(), getattr(self, f"head{index}")).mean(
+                (1, 2, 3)
+            )
+            for index, (reference_layer, image_layer) in enumerate(
+                zip(reference, image, strict=True)
+            )
         )
 
 

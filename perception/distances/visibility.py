@@ -219,24 +219,26 @@ class Detector(nn.Module):
         """How much is seen of two images' differences, feature by feature: band by band, (N, C, h,
         w).
         """
-        found = []
-        for theirs, ours, gain, ceiling, mask in zip(
+        differences = []
+        for reference_band, image_band, gain, ceiling, mask in zip(
             reference, image, self.gain, self.ceiling, self.mask, strict=True
         ):
-            masked = torch.minimum(self.energy(theirs), self.energy(ours))
-            masked = F.interpolate(F.conv2d(masked, mask.exp()), size=ours.shape[-2:])
-            difference = ours - theirs
+            masked = torch.minimum(self.energy(reference_band), self.energy(image_band))
+            masked = F.interpolate(F.conv2d(masked, mask.exp()), size=image_band.shape[-2:])
+            difference = image_band - reference_band
             square = difference * difference
-            seen = square / ((-gain).exp() + masked + (-ceiling).exp() * square)
-            found.append(seen * seen)
-        return found
+            contrast = square / ((-gain).exp() + masked + (-ceiling).exp() * square)
+            differences.append(contrast * contrast)
+        return differences
 
     def distance(
         self, reference: list[Tensor], image: list[Tensor], screen: Tensor | None = None
     ) -> Tensor:
         """(N,) in JOD, for two images' features, on the screen of these `conditions`."""
-        found = self.differences(reference, image)
-        return self.jod(torch.cat([seen.mean((2, 3)) for seen in found], 1), screen)
+        differences = self.differences(reference, image)
+        return self.jod(
+            torch.cat([difference.mean((2, 3)) for difference in differences], 1), screen
+        )
 
     def jod(self, seen: Tensor, screen: Tensor | None = None) -> Tensor:
         """(…, features) of `differences` → (…) in JOD."""
@@ -252,8 +254,8 @@ class Detector(nn.Module):
         these do here.
         """
         fine, *coarse = self.differences(reference, image)
-        found = torch.cat([fine, *(enlarge_like(seen, fine) for seen in coarse)], 1)
-        return self.jod(found.movedim(1, -1), screen)
+        stacked = torch.cat([fine, *(enlarge_like(difference, fine) for difference in coarse)], 1)
+        return self.jod(stacked.movedim(1, -1), screen)
 
     @staticmethod
     def energy(features: Tensor) -> Tensor:

@@ -48,11 +48,11 @@ def peak_memory(run: Run) -> str:
     """The most that was taken so far."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     resident = peak if sys.platform == "darwin" else 1024 * peak
-    said = f"{resident / 2**20:.0f} MiB"
+    host_memory = f"{resident / 2**20:.0f} MiB"
     if run.fabric.device.type == "cuda":
         used = torch.cuda.max_memory_allocated(run.fabric.device)
-        return f"{used / 2**20:.0f} MiB of the device, {said} of the host"
-    return said
+        return f"{used / 2**20:.0f} MiB of the device, {host_memory} of the host"
+    return host_memory
 
 
 def millions(count: int) -> str:
@@ -87,10 +87,10 @@ def rehearse(run: Run) -> Iterator[str]:
             f"{millions(trainable)} parameters trained, {macs / 1000:.1f} kMAC/px forward, "
             f"{seconds:.3g} s a step, {spoken(left * seconds)}"
         )
-    begun = time.perf_counter()
+    start = time.perf_counter()
     if run.validate():
         rounds = (run.total - first) // run.recipe.validate_every
-        seconds = time.perf_counter() - begun
+        seconds = time.perf_counter() - start
         total += rounds * seconds
         yield f"validation: {rounds} times {seconds:.3g} s, {spoken(rounds * seconds)}"
     yield f"memory: {peak_memory(run)} at most"
@@ -104,10 +104,10 @@ def timed(run: Run, index: int) -> tuple[float, float]:
     stage, seconds, macs = run.recipe.stages[index], [], 0.0
     for image, affine, *_ in itertools.islice(run.enter(index), WARM + TIMED):
         macs = macs or forward_macs(run, stage, image)
-        begun = time.perf_counter()
+        start = time.perf_counter()
         values = run.trainer.step(stage, 0, run.done, image, affine, run.share(index))
         float(values["loss"])  # waits for the device
-        seconds.append(time.perf_counter() - begun)
+        seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[min(WARM, len(seconds) - 1) :]), macs
 
 

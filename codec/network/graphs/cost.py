@@ -138,9 +138,9 @@ def _run(node: Node, values: Mapping[str, Value]) -> Result:
     ]
     if absent:
         raise GraphError(f"an input of {node.operator}, {absent[0]!r}, comes from nowhere")
-    given = [values[name] if name else None for name in node.inputs]
+    inputs = [values[name] if name else None for name in node.inputs]
     try:
-        outputs, work = rule(node, given + [None] * (most - len(given)))
+        outputs, work = rule(node, inputs + [None] * (most - len(inputs)))
     except (
         TypeError,
         IndexError,

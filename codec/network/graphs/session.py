@@ -39,17 +39,17 @@ def transform_providers() -> tuple[str, ...]:
     Raises:
         ModelError: This ONNX Runtime has no such provider.
     """
-    wanted = os.environ.get(PROVIDER, "").lower()
-    if wanted in ("", "cpu"):
+    provider = os.environ.get(PROVIDER, "").lower()
+    if provider in ("", "cpu"):
         return (CPU,)
-    here = onnxruntime.get_available_providers()
-    short = {name.removesuffix("ExecutionProvider").lower(): name for name in here}
-    if wanted not in short:
+    available = onnxruntime.get_available_providers()
+    short = {name.removesuffix("ExecutionProvider").lower(): name for name in available}
+    if provider not in short:
         raise ModelError(
-            f"{PROVIDER}: ONNX Runtime has no provider '{wanted}' here, but {', '.join(short)}; "
+            f"{PROVIDER}: ONNX Runtime has no provider '{provider}' here, but {', '.join(short)}; "
             "onnxruntime-gpu brings cuda"
         )
-    return short[wanted], CPU
+    return short[provider], CPU
 
 
 def read_checked_graph(graph: bytes, name: str) -> Graph:

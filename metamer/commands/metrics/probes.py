@@ -188,8 +188,8 @@ def visibility_map(reference: Path, image: Path, spec: str, out: Path) -> None:
     (distance,) = chosen_distances((spec,), ())
     if not isinstance(distance, Visibility):
         raise MetamerError(f"{spec} has no map; visibility has")
-    found = draw_map(reference, image, distance, out)
+    result = draw_map(reference, image, distance, out)
     click.echo(
-        f"seen with probability {found.whole:.2f}; where it is most, {found.highest:.2f}; "
-        f"by half of the people or more on {found.area:.1%} of the picture"
+        f"seen with probability {result.whole:.2f}; where it is most, {result.highest:.2f}; "
+        f"by half of the people or more on {result.area:.1%} of the picture"
     )

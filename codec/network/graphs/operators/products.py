@@ -19,29 +19,29 @@ from metamer.codec.network.graphs.operators.value import (
 
 def matmul(node: Node, given: Sequence[Value | None]) -> Result:
     """MatMul, of matrices and stacks of them."""
-    one, other = given
-    assert one is not None and other is not None
+    left, right = given
+    assert left is not None and right is not None
     require(
-        one.type == other.type == FLOAT
-        and min(len(one.shape), len(other.shape)) >= 2
-        and one.shape[-1] == other.shape[-2],
-        f"{one.shape} times {other.shape}",
+        left.type == right.type == FLOAT
+        and min(len(left.shape), len(right.shape)) >= 2
+        and left.shape[-1] == right.shape[-2],
+        f"{left.shape} times {right.shape}",
     )
-    batch = np.broadcast_shapes(one.shape[:-2], other.shape[:-2])
-    made = make_value(FLOAT, (*batch, one.shape[-2], other.shape[-1]))
-    return [made], made.size * one.shape[-1]
+    batch = np.broadcast_shapes(left.shape[:-2], right.shape[:-2])
+    product = make_value(FLOAT, (*batch, left.shape[-2], right.shape[-1]))
+    return [product], product.size * left.shape[-1]
 
 
 def gemm(node: Node, given: Sequence[Value | None]) -> Result:
     """Gemm."""
-    one, other, bias = given
-    assert one is not None and other is not None
+    left, right, bias = given
+    assert left is not None and right is not None
     require(
-        one.type == other.type == FLOAT and len(one.shape) == len(other.shape) == 2,
+        left.type == right.type == FLOAT and len(left.shape) == len(right.shape) == 2,
         "Gemm of what are no matrices",
     )
-    rows, inner = one.shape[::-1] if integer_attribute(node, "transA", 0) else one.shape
-    same, columns = other.shape[::-1] if integer_attribute(node, "transB", 0) else other.shape
+    rows, inner = left.shape[::-1] if integer_attribute(node, "transA", 0) else left.shape
+    same, columns = right.shape[::-1] if integer_attribute(node, "transB", 0) else right.shape
     require(
         inner == same
         and all(isinstance(node.attributes.get(name, 1.0), float) for name in ("alpha", "beta")),
