@@ -75,9 +75,9 @@ class ProgramCodec(Codec):
         )
 
     def decode_timed(self, data: bytes) -> tuple[Image.Image, CallCost]:
-        made, cost = self._through(self.commands[1], self.suffixes[::-1], data)
+        decoded, cost = self._through(self.commands[1], self.suffixes[::-1], data)
         try:
-            return pixels.read_rgb(io.BytesIO(made)), cost
+            return pixels.read_rgb(io.BytesIO(decoded)), cost
         except ImageError as problem:
             raise MetamerError(f"{self.name}: what decode wrote {problem}") from None
 
@@ -86,18 +86,18 @@ class ProgramCodec(Codec):
     ) -> tuple[bytes, CallCost]:
         """What a command makes of the bytes of a file."""
         with tempfile.TemporaryDirectory() as folder:
-            given, made = (
+            source, target = (
                 Path(folder, f"{name}{suffix}")
                 for name, suffix in zip(("in", "out"), suffixes, strict=True)
             )
-            given.write_bytes(data)
-            values = {"{input}": str(given), "{output}": str(made), "{quality}": quality}
+            source.write_bytes(data)
+            values = {"{input}": str(source), "{output}": str(target), "{quality}": quality}
             cost = run_program([_substituted(word, values) for word in command], self.name)
-            if not made.exists():
+            if not target.exists():
                 raise MetamerError(
                     f"{self.name}: {command[0]} ended well but wrote nothing to {{output}}"
                 )
-            return made.read_bytes(), cost
+            return target.read_bytes(), cost
 
 
 def _file_bytes(picture: Image.Image, suffix: str) -> bytes:
@@ -152,15 +152,15 @@ def program_codec(path: str) -> ProgramCodec:
             )
     version = hashlib.sha256(text.encode()).hexdigest()[:8]
     if "version" in commands:
-        done = subprocess.run(
+        completed = subprocess.run(
             commands["version"],
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
         )
         version = (
-            f"{done.stdout.decode(errors='replace').strip().splitlines()[0]} {version}"
-            if done.stdout
+            f"{completed.stdout.decode(errors='replace').strip().splitlines()[0]} {version}"
+            if completed.stdout
             else version
         )
     settings = keys["settings"]

@@ -29,12 +29,12 @@ def split_alias(text: str) -> tuple[str, str]:
 
 def check_names(names: Sequence[str]) -> None:
     """Raises MetamerError where there is no such codec, or two of them have one name."""
-    seen: dict[str, str] = {}
+    spec_by_name: dict[str, str] = {}
     for text in names:
         codec = get_codec(text)
-        if seen.setdefault(codec.name, codec.spec) != codec.spec:
+        if spec_by_name.setdefault(codec.name, codec.spec) != codec.spec:
             raise MetamerError(
-                f"{codec.name} is {seen[codec.name]} and {codec.spec}; give them two names"
+                f"{codec.name} is {spec_by_name[codec.name]} and {codec.spec}; give them two names"
             )
 
 

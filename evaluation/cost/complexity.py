@@ -62,7 +62,7 @@ def measure_complexity(
                 "height": picture.height,
             } | network_figures(codec, picture, setting)
             for way in subprocesses.DIRECTIONS:
-                done = {
+                costs = {
                     number: subprocesses.run_in_subprocess(
                         codec.spec, way, original, stream, setting, runs + 1, number
                     )
@@ -71,10 +71,10 @@ def measure_complexity(
                     for number in sorted(threads)
                 }
                 row[f"{way}_seconds"] = {
-                    number: one and statistics.median(one.seconds[1:])
-                    for number, one in done.items()
+                    number: cost and statistics.median(cost.seconds[1:])
+                    for number, cost in costs.items()
                 }
-                row[f"{way}_peak_mib"] = next((one.peak for one in done.values() if one), None)
+                row[f"{way}_peak_mib"] = next((cost.peak for cost in costs.values() if cost), None)
             size = stream.stat().st_size
             rows.append(row | {"bytes": size, "bpp": 8 * size / area})
         bare = subprocesses.run_in_subprocess("", subprocesses.IDLE, original, stream, 0).peak

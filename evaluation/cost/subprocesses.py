@@ -112,14 +112,14 @@ def main(text: str) -> None:
     source = pixels.read_rgb(task["picture"]) if task["way"] == "encode" else stream.read_bytes()
     costs = []
     for _ in range(task["runs"]):
-        made, cost = (
+        output, cost = (
             codec.encode_timed(source, task["setting"])
             if task["way"] == "encode"
             else codec.decode_timed(source)
         )
         costs.append(cost)
     if task["way"] == "encode":
-        stream.write_bytes(made)
+        stream.write_bytes(output)
     peaks = [cost.peak for cost in costs if cost.peak is not None]
     print(
         json.dumps(

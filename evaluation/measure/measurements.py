@@ -98,8 +98,10 @@ def measure_picture(
             row = new_row(path.name, point, codec, setting, streams, cost)
             row |= {"pixels": digest, "flat_areas": flat_areas(picture, decoded)}
             row |= extra_fields or {}
-            kept = {key: value for key, value in old.items() if key not in row}
-            json_lines.append_line(results, row | dict.fromkeys(labels) | kept | values | originals)
+            kept_fields = {key: value for key, value in old.items() if key not in row}
+            json_lines.append_line(
+                results, row | dict.fromkeys(labels) | kept_fields | values | originals
+            )
         tick()
 
 

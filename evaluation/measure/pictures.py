@@ -141,9 +141,9 @@ def measure_in_processes(
         open_ones = {pool.submit(work, path, tick=ProgressCounter.tick) for path in paths}
         try:
             while open_ones:
-                done, open_ones = wait(open_ones, timeout=0.5)
+                finished, open_ones = wait(open_ones, timeout=0.5)
                 bar.update(count.value - bar.n)
-                for future in done:
+                for future in finished:
                     future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -99,9 +99,13 @@ def detection_rows(photos: Sequence[Path], distance: Distance, out: Path) -> Ite
                     if key not in jods:
                         jods[key] = teacher.loss(reference, image).item()
                         json_lines.append_line(out / TEACHER_FILE, (key, jods[key]))
-                    seen = probability(torch.tensor(jods[key])).item()
+                    teacher_probability = probability(torch.tensor(jods[key])).item()
                     yield DetectionRow(
-                        photo.stem, kind, quality, distance(reference, image).item(), seen
+                        photo.stem,
+                        kind,
+                        quality,
+                        distance(reference, image).item(),
+                        teacher_probability,
                     )
                     bar.update()
 
@@ -124,8 +128,8 @@ def agreement_with_teacher(rows: Sequence[DetectionRow], of: str) -> Agreement:
 
     correlations = np.array(
         [
-            agreement.spearman(predicted[photo == one], teacher[photo == one])
-            for one in np.unique(photo)
+            agreement.spearman(predicted[photo == name], teacher[photo == name])
+            for name in np.unique(photo)
         ]
     )
     within = (

@@ -38,9 +38,11 @@ def draw_map(reference: Path, image: Path, distance: Visibility, out: Path) -> S
         sizes = ["{}x{}".format(*picture.size) for picture in pictures]
         raise ImageError(f"{image} has {sizes[1]} pixels, {reference} {sizes[0]}")
     places = [to_tensor(picture) for picture in pictures]
-    seen = distance.map(*places)[0].numpy()
+    probabilities = distance.map(*places)[0].numpy()
     grey = np.asarray(pictures[0].convert("L"), np.float32)[..., None] / 255
-    colours = plt.get_cmap(COLOURS)(seen)[..., :3]
+    colours = plt.get_cmap(COLOURS)(probabilities)[..., :3]
     veiled = (1 - VEIL) * grey + VEIL * colours
     save_image(Image.fromarray((255 * veiled).round().astype(np.uint8)), out)
-    return SeenDifference(distance(*places).item(), float(seen.max()), float((seen >= SEEN).mean()))
+    return SeenDifference(
+        distance(*places).item(), float(probabilities.max()), float((probabilities >= SEEN).mean())
+    )

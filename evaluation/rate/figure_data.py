@@ -56,13 +56,13 @@ def figure_data(
     for label in labels:
         scale_of, curves = mean_curves(rows, label)
         name = plots.metric_title(label) + scale_of.removeprefix(label)
-        theirs = published_curves(names, label)
+        curves_of_codecs = published_curves(names, label)
         data["metrics"][name] = curves
         data["bands"][name] = curve_bands(rows, label, anchor) if curves else {}
-        data["published"][name] = {codec.name: curve for codec, curve in theirs}
+        data["published"][name] = {codec.name: curve for codec, curve in curves_of_codecs}
         if (original := originals_mean(rows, label)) is not None:
             data["originals"][name] = original
-        sources += [codec.source for codec, _ in theirs]
+        sources += [codec.source for codec, _ in curves_of_codecs]
     pictures = len({row["image"] for row in rows})
     note = f"mean over {pictures} image{'s' * (pictures != 1)}; bands: {bands_note(rows, anchor)}"
     return data | {

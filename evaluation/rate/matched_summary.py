@@ -34,18 +34,18 @@ def summarise_rate(
         anchor: Codec that differences are from.
         labels: Distances.
     """
-    here = [row for row in rows if row["target"] == target]
-    at = at_rate(here)
+    rows_at_target = [row for row in rows if row["target"] == target]
+    at = at_rate(rows_at_target)
     by_codec: dict[str, dict[str, Row]] = {}
-    for row in here:
+    for row in rows_at_target:
         by_codec.setdefault(row["codec"], {})[row["image"]] = row
     summaries = []
     for codec, own in by_codec.items():
         images = at.images if codec in at.codecs else []
         rates = np.array([own[name]["bpp"] for name in images or own])
         away = np.abs(rates - target)
-        theirs = by_codec.get(anchor, {}) if anchor in at.codecs else {}
-        means, differences = _means_and_differences(own, theirs, images, labels)
+        anchor_rows = by_codec.get(anchor, {}) if anchor in at.codecs else {}
+        means, differences = _means_and_differences(own, anchor_rows, images, labels)
         summaries.append(
             RateSummary(
                 codec=codec,
@@ -104,9 +104,11 @@ def matched_table(summaries: Sequence[RateSummary], anchor: str, rows: Sequence[
 
 def _counting(rows: Sequence[Row], target: float) -> list[Row]:
     """The rows that count at one rate."""
-    here = [row for row in rows if row["target"] == target]
-    at = at_rate(here)
-    return [row for row in here if row["codec"] in at.codecs and row["image"] in at.images]
+    rows_at_target = [row for row in rows if row["target"] == target]
+    at = at_rate(rows_at_target)
+    return [
+        row for row in rows_at_target if row["codec"] in at.codecs and row["image"] in at.images
+    ]
 
 
 def _rate_lines(block: Sequence[RateSummary], width: int) -> list[str]:

@@ -62,20 +62,20 @@ def read_scores(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarra
             rows = list(csv.DictReader(file))
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
         raise RatingsError(f"{path} cannot be read: {problem}") from None
-    wanted = ("img_num", "distortion", *METRICS)
-    if not rows or any(name not in rows[0] for name in wanted):
-        raise RatingsError(f"{path} is not JPEG AIC-4's table of scores: {', '.join(wanted)}")
-    columns: dict[str, list[float]] = {name: [] for name in wanted}
+    required = ("img_num", "distortion", *METRICS)
+    if not rows or any(name not in rows[0] for name in required):
+        raise RatingsError(f"{path} is not JPEG AIC-4's table of scores: {', '.join(required)}")
+    columns: dict[str, list[float]] = {name: [] for name in required}
     for line, row in enumerate(rows, 2):
-        for name in wanted:
+        for name in required:
             try:
                 columns[name].append(float(row[name]))
             except (TypeError, ValueError):
                 raise RatingsError(f"{path}, line {line}: {name} is no number") from None
-    found = {name: np.array(values) for name, values in columns.items()}
-    if not all(np.isfinite(values).all() for values in found.values()):
+    scores = {name: np.array(values) for name, values in columns.items()}
+    if not all(np.isfinite(values).all() for values in scores.values()):
         raise RatingsError(f"{path} holds values that are not finite")
-    return found.pop("img_num"), found.pop("distortion"), found
+    return scores.pop("img_num"), scores.pop("distortion"), scores
 
 
 def slope(jod: np.ndarray, jnd: np.ndarray) -> float:

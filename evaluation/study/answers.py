@@ -99,15 +99,17 @@ def read_votes(paths: Sequence[Path], keys: Mapping[str, Mapping[str, dict]]) ->
         or no answer in any.
     """
     votes: list[Vote] = []
-    seen: dict[tuple[str, str], Path] = {}
+    path_by_rater: dict[tuple[str, str], Path] = {}
     for path in paths:
         value = read_json(path, ANSWERS_KIND)
         study, rater = str(value.get("study")), str(value.get("rater"))
         if study not in keys:
             raise FileError(f"{path} answers study {study}, whose key is not here")
-        if (study, rater) in seen:
-            raise MetamerError(f"{path} and {seen[study, rater]} are both of rater {rater}")
-        seen[study, rater] = path
+        if (study, rater) in path_by_rater:
+            raise MetamerError(
+                f"{path} and {path_by_rater[study, rater]} are both of rater {rater}"
+            )
+        path_by_rater[study, rater] = path
         try:
             votes += [vote_of(rater, answer, keys[study]) for answer in value["answers"]]
         except (KeyError, TypeError, ValueError, AttributeError):

@@ -34,10 +34,12 @@ def plot_scores(scores: Sequence[CodecScore], path: Path, note: str = "") -> Non
     panel.axhline(0, color=MUTED, linewidth=0.8)
     ends = []
     for place, codec in enumerate(codecs):
-        own = sorted((one for one in at_rates if one.codec == codec), key=lambda one: one.rate)
+        own = sorted(
+            (score for score in at_rates if score.codec == codec), key=lambda score: score.rate
+        )
         look = styles[codec]
-        rates = [one.rate * (1 + NUDGE * (place - (len(codecs) - 1) / 2)) for one in own]
-        values = [one.score for one in own]
+        rates = [score.rate * (1 + NUDGE * (place - (len(codecs) - 1) / 2)) for score in own]
+        values = [score.score for score in own]
         panel.vlines(
             rates, [one.low for one in own], [one.high for one in own], color=look.colour, alpha=0.6
         )

@@ -144,8 +144,8 @@ def write_study(
     """
     key_path = out.with_name(f"{out.name}.key.json")
     if key_path.exists() or out.is_file() or (out.is_dir() and any(out.iterdir())):
-        taken = key_path if key_path.exists() else out
-        raise FileError(f"{taken} exists; choose another folder or remove it")
+        existing = key_path if key_path.exists() else out
+        raise FileError(f"{existing} exists; choose another folder or remove it")
     names, sets = read_sets(originals, decoded)
     rng = np.random.default_rng(seed)
     drawn = draw_pairs(possible_pairs(names, sets, tolerance), pairs, rng)

@@ -125,17 +125,17 @@ def read_sets(originals: Path, folders: Sequence[Path]) -> tuple[dict[str, Path]
     for folder in folders:
         if folder.resolve() == originals.resolve():
             continue
-        for one in decoded_sets(folder):
-            if not {*one.pictures, *one.off_rate} & set(names):
+        for decoded_set in decoded_sets(folder):
+            if not {*decoded_set.pictures, *decoded_set.off_rate} & set(names):
                 raise ImageError(f"{folder} has none of the pictures of {originals}")
-            sets.append(one)
+            sets.append(decoded_set)
     twice = [key for key, count in Counter((s.codec, s.rate) for s in sets).items() if count > 1]
     if twice:
         raise MetamerError(f"two folders hold what {twice[0][0]} decoded at one rate")
-    if len({one.rate is None for one in sets}) > 1:
-        nameless = next(one.codec for one in sets if one.rate is None)
+    if len({decoded_set.rate is None for decoded_set in sets}) > 1:
+        nameless = next(decoded_set.codec for decoded_set in sets if decoded_set.rate is None)
         raise MetamerError(f"the rate of {nameless} is not known; call its folder {nameless}@BPP")
-    if len({one.codec for one in sets}) < 2:
+    if len({decoded_set.codec for decoded_set in sets}) < 2:
         raise MetamerError("a study compares two codecs at least")
     return names, sets
 
@@ -154,15 +154,18 @@ def rate_groups(sets: Sequence[DecodedSet], tolerance: float) -> list[list[Decod
     group. Raises MetamerError where a codec has two rates in a group.
     """
     groups: list[list[DecodedSet]] = []
-    for one in sorted(sets, key=lambda one: (one.rate or 0.0, one.codec)):
+    for decoded_set in sorted(
+        sets, key=lambda decoded_set: (decoded_set.rate or 0.0, decoded_set.codec)
+    ):
         low = groups[-1][0].rate if groups else None
         near = bool(groups) and (
-            one.rate is None or (low is not None and one.rate <= low * (1 + tolerance))
+            decoded_set.rate is None
+            or (low is not None and decoded_set.rate <= low * (1 + tolerance))
         )
         if near:
-            groups[-1].append(one)
+            groups[-1].append(decoded_set)
         else:
-            groups.append([one])
+            groups.append([decoded_set])
     for group in groups:
         codec, count = Counter(one.codec for one in group).most_common(1)[0]
         if count > 1:

@@ -11,7 +11,7 @@ def score_rows(scores: list[Score]) -> list[list[str]]:
     """A row a score, and one of the optimum, where it is known, after those of each λ."""
     rows = []
     for tradeoff in dict.fromkeys(score.tradeoff for score in scores):
-        here = [score for score in scores if score.tradeoff == tradeoff]
+        scores_at_tradeoff = [score for score in scores if score.tradeoff == tradeoff]
         rows += [
             [
                 f"{tradeoff:g}",
@@ -21,9 +21,9 @@ def score_rows(scores: list[Score]) -> list[list[str]]:
                 f"{score.cost:.3f}",
                 f"{score.low:.3f} … {score.high:.3f}",
             ]
-            for score in here
+            for score in scores_at_tradeoff
         ]
-        if optimum := OPTIMA.get(here[0].source):
+        if optimum := OPTIMA.get(scores_at_tradeoff[0].source):
             best = optimum(tradeoff)
             rows.append(
                 [

@@ -140,12 +140,14 @@ def load_or_train(
         "seed": seed,
     }
     if path.exists():
-        kept = torch.load(path, weights_only=True)
-        if kept["asked"] == settings:
-            return restore_coder(source, method, tradeoff, kept["state"]), Score(**kept["score"])
-    begun = time.monotonic()
+        checkpoint = torch.load(path, weights_only=True)
+        if checkpoint["asked"] == settings:
+            return restore_coder(source, method, tradeoff, checkpoint["state"]), Score(
+                **checkpoint["score"]
+            )
+    start = time.monotonic()
     coder = train_coder(source, method, tradeoff, steps, seed)
-    seconds = time.monotonic() - begun
+    seconds = time.monotonic() - start
     score = Score(
         source.name,
         method,

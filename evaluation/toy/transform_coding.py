@@ -171,19 +171,19 @@ def train_transform_coder(
     latents = torch.Size((source.batch, coder.prior.matrices[0].shape[0]))
     centre = torch.zeros(latents)
     for step in steps:
-        done = step / total
+        progress = step / total
         for group, (_, highest) in zip(optimiser.param_groups, groups, strict=True):
-            group["lr"] = highest * schedule.learning_rate(done)
+            group["lr"] = highest * schedule.learning_rate(progress)
         vectors = source.sample(source.batch, generator)
         value, proxy = coder.analysis(vectors), "soft_round"
-        if done >= schedule.rounded:
+        if progress >= schedule.rounded:
             value, proxy = value.detach(), "straight_through"
         noise = dither(*latents, generator=generator)
-        temperature = schedule.temperature(done)
+        temperature = schedule.temperature(progress)
         _, received = PROXIES[proxy](value, centre, noise, temperature, value.round())
         errors = (coder.synthesis(received) - vectors).square().sum(1)
-        worth = tradeoff * schedule.tradeoff(done) * source.weight
-        loss = (coder.prior.bits(received) + worth * errors).mean()
+        weighted_tradeoff = tradeoff * schedule.tradeoff(progress) * source.weight
+        loss = (coder.prior.bits(received) + weighted_tradeoff * errors).mean()
         optimiser.zero_grad()
         loss.backward()
         optimiser.step()

@@ -342,7 +342,9 @@ def test_a_slider_needs_two_networks_that_are_built_alike(tiny_run, tmp_path):
     assert not (tmp_path / "x.decoder").exists()
 
 
-def test_transforms_alone_keep_their_models_streams(tiny_model, photographs, tmp_path, otters):
+def test_training_only_transforms_keeps_the_models_streams(
+    tiny_model, photographs, tmp_path, otters
+):
     """Encoder and decoder trained further: either model decodes what the other encoded, and they
     are not the same.
     """

@@ -56,7 +56,7 @@ def run_of(folder, model: str, decoder: DecoderOptions, change: float, critic=No
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory, tiny_model):
+def decoder_files(tmp_path_factory, tiny_model):
     """Decoder files, by name, as the command exports them."""
     files = {}
     for name, sizes in (("fast", FAST), ("fine", FINE)):
@@ -73,12 +73,12 @@ def stream(otters, tiny_model) -> bytes:
 
 
 @pytest.mark.parametrize("name, sizes", [("fast", FAST), ("fine", FINE)])
-def test_files_decode_as_training_does(made, stream, tiny_model, name, sizes):
+def test_files_decode_as_training_does(decoder_files, stream, tiny_model, name, sizes):
     """Latents the same, pixels those of the trained network, the receptive field its own."""
-    decoder = decoders.read_decoder(made[name])
-    run = checkpoints.load(made[name].parent / checkpoints.CHECKPOINT)
+    decoder = decoders.read_decoder(decoder_files[name])
+    run = checkpoints.load(decoder_files[name].parent / checkpoints.CHECKPOINT)
     network = start.load(
-        str(made[name].parent / checkpoints.CHECKPOINT), options_of(tiny_model, sizes)
+        str(decoder_files[name].parent / checkpoints.CHECKPOINT), options_of(tiny_model, sizes)
     )
     assert decoder.receptive_field == network.synthesis.receptive_field == 2
     assert run["recipe"]["network"]["decoder"] == dataclasses.asdict(sizes)
@@ -87,7 +87,7 @@ def test_files_decode_as_training_does(made, stream, tiny_model, name, sizes):
     decoded = metamer.decode_latents(stream, model=tiny_model).astype(np.float32)
     latent = decoded * (model.arrays["step"][index] / np.float32(16))
     weights = model.arrays["level_weights"][index : index + 1]
-    session = decoders.load_synthesis(model, made[name], None, 1).session
+    session = decoders.load_synthesis(model, decoder_files[name], None, 1).session
     (image,) = session.run(latent=latent[None], weights=weights)
     with torch.no_grad():
         expected = network.eval().synthesis(
@@ -98,16 +98,20 @@ def test_files_decode_as_training_does(made, stream, tiny_model, name, sizes):
 
 
 @pytest.mark.parametrize("name", ["fast", "fine"])
-def test_windows_and_tiles_have_no_seams(made, otters, tiny_model, name, monkeypatch):
+def test_windows_and_tiles_have_no_seams(decoder_files, otters, tiny_model, name, monkeypatch):
     picture = otters.resize((300, 260))
     stream = metamer.encode(picture, 60, model=tiny_model)
     pixels = {}
     for side in (64, 5):
         monkeypatch.setattr(grid.split_windows, "__defaults__", (side,))
-        pixels[side] = np.asarray(metamer.decode(stream, model=tiny_model, decoder=made[name]), int)
+        pixels[side] = np.asarray(
+            metamer.decode(stream, model=tiny_model, decoder=decoder_files[name]), int
+        )
     assert np.abs(pixels[64] - pixels[5]).max() <= 1
     region = np.asarray(
-        metamer.decode(stream, model=tiny_model, decoder=made[name], region=(90, 70, 100, 61)),
+        metamer.decode(
+            stream, model=tiny_model, decoder=decoder_files[name], region=(90, 70, 100, 61)
+        ),
         int,
     )
     assert np.abs(region - pixels[64][70:131, 90:190]).max() <= 1
@@ -115,17 +119,19 @@ def test_windows_and_tiles_have_no_seams(made, otters, tiny_model, name, monkeyp
     assert np.abs(by_model - pixels[64]).max() > 1
 
 
-def test_the_command_and_the_evaluation_take_them(made, stream, otters, tiny_model, tmp_path):
+def test_the_command_and_the_evaluation_take_them(
+    decoder_files, stream, otters, tiny_model, tmp_path
+):
     (tmp_path / "a.mtm").write_bytes(stream)
     completed = inside(
-        "decode", tmp_path / "a.mtm", "--model", tiny_model, "--decoder", made["fast"]
+        "decode", tmp_path / "a.mtm", "--model", tiny_model, "--decoder", decoder_files["fast"]
     )
     assert completed.returncode == 0, completed.stderr.decode()
     assert (tmp_path / "a.png").exists()
     crop = otters.crop((200, 60, 264, 124))
     costs = {}
     for name in (None, "fast", "fine"):
-        codec = get_codec(tiny_model if name is None else f"{tiny_model}+{made[name]}", 1)
+        codec = get_codec(tiny_model if name is None else f"{tiny_model}+{decoder_files[name]}", 1)
         costs[name] = codec.count(crop, 50)
         decoded = codec.decode(codec.encode(crop, 50))
         assert decoded.size == (64, 64)
@@ -165,7 +171,7 @@ def test_runs_begin_from_models_from_decoders_and_from_nothing_else(tiny_model, 
         )
 
 
-def test_a_model_file_does_not_say_what_its_decoder_is(tiny_model):
+def test_the_card_of_a_model_does_not_choose_its_decoder(tiny_model):
     """Its synthesis is its own: another in its card is not believed."""
     model = Model(tiny_model)
     model.card["recipe"]["network"]["decoder"] = json.loads('{"stride": [16]}')

@@ -206,7 +206,7 @@ def test_a_checkpoint_starts_with_its_average(tiny_run):
 @pytest.mark.parametrize(
     "change", [{"width": 24}, {"groups": [8, 8, 16]}, {"lambda_high": 0.2}, {"levels": 5}]
 )
-def test_other_networks_than_the_recipe_says(tiny_run, tiny_model, change):
+def test_other_networks_than_the_recipes(tiny_run, tiny_model, change):
     checkpoint = tiny_run / checkpoints.CHECKPOINT
     options = dataclasses.replace(
         from_mapping(checkpoints.load(checkpoint)["recipe"]).network, **change
@@ -218,7 +218,7 @@ def test_other_networks_than_the_recipe_says(tiny_run, tiny_model, change):
             start.load(str(checkpoint), options)
 
 
-def changed(source, path, member: str, change) -> str:
+def with_member_changed(source, path, member: str, change) -> str:
     """A copy of the model file ``source`` with one member changed, or without it where ``change``
     gives None.
     """
@@ -265,7 +265,7 @@ def card(**network):
     ],
 )
 def test_model_files_that_cannot_be_trained_on(tiny_model, tmp_path, member, change):
-    path = changed(tiny_model, tmp_path / "odd.metamer", member, change)
+    path = with_member_changed(tiny_model, tmp_path / "odd.metamer", member, change)
     with pytest.raises(ModelError, match=r"odd\.metamer"):
         start.from_model(Model(path))
 

@@ -85,8 +85,8 @@ def neighbour_orderings(distance: Distance, clips: Sequence[list[Tensor]]) -> li
             stranger = clips[(number + len(clips) // 2) % len(clips)][corner]
             for end, ordered in ((0, frames), (-1, frames.flip(0))):
                 far = distance_from(distance, ordered[:1])
-                found = comparisons(far, ordered, stranger[end], clip[corner - 1][end])
-                for name, pairs in found.items():
+                pairs_by_case = comparisons(far, ordered, stranger[end], clip[corner - 1][end])
+                for name, pairs in pairs_by_case.items():
                     for near, apart in pairs:
                         correct.setdefault(name, []).append(
                             1.0 if near < apart else 0.5 if near == apart else 0.0

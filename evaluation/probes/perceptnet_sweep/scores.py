@@ -50,8 +50,8 @@ class RatedPairs:
 
         def difference(*arrays: np.ndarray) -> float:
             *networks, opinion = arrays
-            each = [agreement.spearman(network, opinion) for network in networks]
-            return float(np.mean(each[:count]) - np.mean(each[count:]))
+            correlations = [agreement.spearman(network, opinion) for network in networks]
+            return float(np.mean(correlations[:count]) - np.mean(correlations[count:]))
 
         arrays = (*values, *others, self.opinion)
         return (
@@ -132,8 +132,8 @@ def best_strength(people: RatedPairs, curves: Sequence[Mapping[float, np.ndarray
     )
     best = strengths[int(agreements.mean(0).argmax())]
     level = 1 - 0.05 / max(len(strengths) - 1, 1)
-    told = len(curves) > 1 and len(strengths) > 1
-    scatter = scatter_of_trainings(agreements) if told else None
+    is_grid = len(curves) > 1 and len(strengths) > 1
+    scatter = scatter_of_trainings(agreements) if is_grid else None
     reach = 0.0
     if scatter is not None:
         quantile = stats.t.ppf((1 + level) / 2, freedom(agreements))

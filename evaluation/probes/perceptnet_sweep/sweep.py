@@ -225,10 +225,12 @@ def sweep_table(
             f"{signed_interval_text(best_point[end])} over {end.removeprefix('over_')}"
             for end in ("over_plain", "over_strongest")
         )
-        told = ""
+        scatter_note = ""
         if best_point["scatter"] is not None:
-            told = f"; {best_point['seeds']} seeds, which scatter by {best_point['scatter']:.3f}"
-        lines.append(f"{name}: best at {best_point['strength']:g}, {over}{told}")
+            scatter_note = (
+                f"; {best_point['seeds']} seeds, which scatter by {best_point['scatter']:.3f}"
+            )
+        lines.append(f"{name}: best at {best_point['strength']:g}, {over}{scatter_note}")
     return "\n".join(lines)
 
 

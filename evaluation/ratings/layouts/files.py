@@ -127,13 +127,13 @@ def read_sheet(book: zipfile.ZipFile, name: str) -> tuple[ElementTree.Element, l
     no such sheet.
     """
     workbook = ElementTree.fromstring(book.read("xl/workbook.xml"))
-    wanted = next(
+    relation = next(
         sheet.get(RELATION)
         for sheet in workbook.iter(SPREADSHEET + "sheet")
         if sheet.get("name") == name
     )
     links = ElementTree.fromstring(book.read("xl/_rels/workbook.xml.rels"))
-    target = next(link.get("Target") for link in links if link.get("Id") == wanted)
+    target = next(link.get("Target") for link in links if link.get("Id") == relation)
     sheet = ElementTree.fromstring(book.read(posixpath.join("xl", target).lstrip("/")))
     if "xl/sharedStrings.xml" not in book.namelist():
         return sheet, []

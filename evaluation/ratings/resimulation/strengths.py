@@ -32,12 +32,12 @@ def solve_strength(reached: Callable[[float], float], target: float, kind: Disto
     PSNR has to fall from mild to strong; where even an end does not get there, that end is the
     answer.
     """
-    seen: dict[float, float] = {}
+    errors: dict[float, float] = {}
 
     def excess(strength: float) -> float:
-        if strength not in seen:
-            seen[strength] = reached(strength) - target
-        return seen[strength]
+        if strength not in errors:
+            errors[strength] = reached(strength) - target
+        return errors[strength]
 
     mild, strong = kind.mild, kind.strong
     if excess(mild) > 0 > excess(strong):
@@ -49,7 +49,7 @@ def solve_strength(reached: Callable[[float], float], target: float, kind: Disto
             optimize.brentq(
                 lambda power: excess(float(np.exp(power))), np.log(mild), np.log(strong), xtol=3e-4
             )
-    return min(seen, key=lambda strength: abs(seen[strength]))
+    return min(errors, key=lambda strength: abs(errors[strength]))
 
 
 def distort(

@@ -60,14 +60,14 @@ def validate(kodak: Path, ratings: Path) -> list[dict]:
         if number == 1:
             error = np.square(true.astype(np.float64) - reference).mean()
             level = min(LEVELS, key=lambda step: abs(np.log(VARIANCES[step] / error)))
-        ours = distort(
+        resimulated = distort(
             kind, name, reference, level, level_strengths(kind, level, {name: reference})[name]
         )
-        for made, image in (("TID2013", true), ("here", ours)):
+        for origin, image in (("TID2013", true), ("here", resimulated)):
             rows.append(
                 {
                     "file": entry["file"],
-                    "made": made,
+                    "made": origin,
                     "level": level,
                     **error_statistics(reference, image),
                     "differing": float((image != true).mean()),
