@@ -218,7 +218,9 @@ def model_of(header: Header, model: str | None, threads: int) -> Model:
 
 def _networks(header: Header, options: DecodeOptions) -> tuple[Model, Synthesis]:
     network = model_of(header, options.model, options.threads)
-    return network, load_synthesis(network, options.decoder, options.realism, options.threads)
+    return network, load_synthesis(
+        network, header.quality, options.decoder, options.realism, options.threads
+    )
 
 
 def _blank(header: Header, area: Box) -> Image.Image:

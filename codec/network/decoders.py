@@ -2,8 +2,8 @@
 
 One zip file each, no more believed than a model file (`codec.network.files.model_file`). Members:
 `model.json` (format, name, id of the model whose streams it ``decodes``, whether it knows
-``realism``, facts of training) and `synthesis.onnx`, with the interface of the model's own. Latents
-do not depend on the decoder.
+``realism``, facts of training) and `synthesis.onnx`, with the interface of the model's own, or one
+for each band of qualities (`codec.network.files.bands`). Latents do not depend on the decoder.
 
 A decoder that knows realism holds two sets of weights, the model's own and those of a synthesis
 trained for realism, and runs on (1 − r)·own + r·trained. Interpolating networks trades distortion
@@ -32,14 +32,14 @@ from metamer.codec.network.files.archive import (
     parse_card,
     read_members,
 )
+from metamer.codec.network.files.bands import checked_bands, synthesis_names
 from metamer.codec.network.files.model_file import CARD, is_name
 from metamer.codec.network.graphs.session import Session, transform_providers
 from metamer.codec.network.model import WEIGHTS, Model, load_model, receptive_field
 
 SUFFIX = ".decoder"
-FORMAT = 2  # 1 knew no texture
+FORMAT = 3  # 1 knew no texture, 2 no bands of qualities
 REALISM = "realism"  # the decoder that is used when only a realism is asked for
-GRAPH = "synthesis.onnx"
 # the constant as ONNX serialises it: float32 (field 2), its name (8), and that four bytes of value
 # follow (9). Overriding it through ONNX Runtime's own interface comes after folding, too late
 _CONSTANT = b"\x10\x01" + b"\x42\x07realism" + b"\x4a\x04"
@@ -54,20 +54,22 @@ class DecoderFile:
         name: What people call it.
         decodes: The id of the model whose streams it decodes, 4 bytes.
         slider: Whether it knows realism.
-        checksum: Of the graph, so that a file that replaces another is not taken for it.
+        checksums: Of the graphs, so that a file that replaces another is not taken for it.
         texture: How much of it each group of latents is given, 0 … 1; empty for none.
         scales: Of the first and the last coding table, for texture.
         receptive_field: As `Model.receptive_field`, of its own synthesis.
+        graphs: Names of its graphs, one for each band of qualities.
     """
 
     path: Path
     name: str
     decodes: bytes
     slider: bool
-    checksum: int
+    checksums: tuple[int, ...]
     texture: tuple[float, ...]
     scales: tuple[float, ...]
     receptive_field: int
+    graphs: tuple[str, ...]
 
 
 def read_decoder(path: Path) -> DecoderFile:
@@ -84,21 +86,24 @@ def read_decoder(path: Path) -> DecoderFile:
     """
     try:
         card = parse_card(read_members(path, [CARD])[CARD])
-        checksum = member_checksums(path)[GRAPH]
+        graphs, held = synthesis_names(checked_bands(card)), member_checksums(path)
+        checksums = tuple(held[f"{graph}.onnx"] for graph in graphs)
         if "decodes" not in card and "groups" in card:
-            return _of_model(path, checksum)
+            return _of_model(path, checksums)
         if type(card["format"]) is int and card["format"] > FORMAT:
             raise ModelError(
                 f"{path}: decoder format {card['format']} is newer than this program reads"
             )
-        return _of_card(path, card, checksum)
+        return _of_card(path, card, checksums, graphs)
     except KeyError as problem:
         raise ModelError(f"{path}: is not a Metamer decoder: {problem} is missing") from None
     except (ArchiveError, OSError) as problem:
         raise ModelError(f"{path}: is not a Metamer decoder: {problem}") from None
 
 
-def _of_card(path: Path, card: Mapping[str, Any], checksum: int) -> DecoderFile:
+def _of_card(
+    path: Path, card: Mapping[str, Any], checksums: tuple[int, ...], graphs: tuple[str, ...]
+) -> DecoderFile:
     """Raises ArchiveError, KeyError."""
     form, slider, name, decodes = card["format"], card["realism"], card["name"], card["decodes"]
     if type(form) is not int or form < 1 or type(slider) is not bool or not is_name(name):
@@ -113,14 +118,30 @@ def _of_card(path: Path, card: Mapping[str, Any], checksum: int) -> DecoderFile:
     ):
         raise ArchiveError(f"texture {texture}, scales {scales}"[:200])
     return DecoderFile(
-        path, name, bytes.fromhex(decodes), slider, checksum, texture, scales, receptive_field(card)
+        path,
+        name,
+        bytes.fromhex(decodes),
+        slider,
+        checksums,
+        texture,
+        scales,
+        receptive_field(card),
+        graphs,
     )
 
 
-def _of_model(path: Path, checksum: int) -> DecoderFile:
+def _of_model(path: Path, checksums: tuple[int, ...]) -> DecoderFile:
     model = load_model(str(path), 1)
     return DecoderFile(
-        path, model.name, model.decoder_id, False, checksum, (), (), model.receptive_field
+        path,
+        model.name,
+        model.decoder_id,
+        False,
+        checksums,
+        (),
+        (),
+        model.receptive_field,
+        model.synthesis_graphs,
     )
 
 
@@ -168,9 +189,10 @@ def find_decoder(name: str | Path, model: Model) -> DecoderFile:
 
 
 @lru_cache(maxsize=4)
-def _session(decoder: DecoderFile, realism: float, threads: int) -> Session:
+def _session(decoder: DecoderFile, name: str, realism: float, threads: int) -> Session:
+    member = f"{name}.onnx"
     try:
-        graph = read_members(decoder.path, [GRAPH])[GRAPH]
+        graph = read_members(decoder.path, [member])[member]
     except (ArchiveError, OSError, KeyError) as problem:
         raise ModelError(f"{decoder.path}: is not a Metamer decoder: {problem}") from None
     if decoder.slider:
@@ -179,7 +201,7 @@ def _session(decoder: DecoderFile, realism: float, threads: int) -> Session:
         before, after = graph.split(_CONSTANT)
         graph = before + _CONSTANT + struct.pack("<f", realism) + after[4:]
     providers = transform_providers()
-    return Session(graph, f"{decoder.path}: {GRAPH}", threads, providers=providers)
+    return Session(graph, f"{decoder.path}: {member}", threads, providers=providers)
 
 
 @dataclass(frozen=True)
@@ -200,18 +222,23 @@ class Synthesis:
     scales: tuple[float, ...] = ()
 
 
-def own_synthesis(model: Model) -> Synthesis:
-    """The synthesis of a model's own file, which has the least distortion."""
-    return Synthesis(model.session("synthesis"), model.receptive_field)
+def own_synthesis(model: Model, quality: int) -> Synthesis:
+    """A model's own synthesis, of least distortion, for a quality from 0 to Q − 1."""
+    return Synthesis(model.session(model.synthesis_graph(quality)), model.receptive_field)
 
 
 def load_synthesis(
-    model: Model, name: str | Path | None, realism: float | None, threads: int = 0
+    model: Model,
+    quality: int,
+    name: str | Path | None,
+    realism: float | None,
+    threads: int = 0,
 ) -> Synthesis:
     """Loads the synthesis that the options ``decoder`` and ``realism`` of `codec.decode` ask for.
 
     Args:
         model: The model whose streams are decoded.
+        quality: Of the stream, 0 to Q − 1.
         name: A shipped decoder's name, or the path of a decoder file; None for the model's own or,
             with a realism above 0, for the one named `realism`.
         realism: 0 … 1; None for 1 with a decoder that knows realism, else 0.
@@ -221,14 +248,14 @@ def load_synthesis(
         ModelError: There is no such decoder, or it cannot be run so.
     """
     if name is None and not realism:
-        return own_synthesis(model)
+        return own_synthesis(model, quality)
     decoder = find_decoder(REALISM if name is None else name, model)
     if realism is not None and not decoder.slider:
         raise ModelError(
             f"decoder '{decoder.name}' was trained for one realism only; leave --realism out"
         )
     if realism == 0:
-        return own_synthesis(model)
+        return own_synthesis(model, quality)
     realism = 1.0 if realism is None else realism
     if decoder.texture and len(decoder.texture) != len(model.groups):
         raise ModelError(
@@ -236,6 +263,6 @@ def load_synthesis(
             f"{len(model.groups)}"
         )
     texture = tuple(realism * share for share in decoder.texture)
-    return Synthesis(
-        _session(decoder, realism, threads), decoder.receptive_field, texture, decoder.scales
-    )
+    graph = decoder.graphs[model.band(quality, len(decoder.graphs))]
+    session = _session(decoder, graph, realism, threads)
+    return Synthesis(session, decoder.receptive_field, texture, decoder.scales)

@@ -19,6 +19,7 @@ from metamer.codec.network.files.arrays import (
     read_grey,
     relative_curvature,
 )
+from metamer.codec.network.files.bands import MAX_BANDS, band_of, checked_bands, synthesis_names
 from metamer.codec.network.files.model_file import card_number, card_numbers, read_model_file
 from metamer.codec.network.graphs import onnx_wire
 from metamer.codec.network.graphs.protobuf import GraphError
@@ -29,8 +30,10 @@ RECEPTIVE_FIELD = 3
 MAX_RECEPTIVE_FIELD = 64
 TRADEOFF = 22.0  # see latents.choose_residuals; least rate at equal PSNR on held-out photographs
 SUFFIX = ".metamer"
+TRANSFORMS = tuple(  # members: all that there may be
+    f"{graph}.onnx" for graph in ("analysis", "synthesis", *synthesis_names(MAX_BANDS))
+)
 WEIGHTS = Path(__file__).parents[1] / "weights"
-TRANSFORMS = ("analysis", "synthesis")  # graphs
 
 
 class Model:
@@ -52,6 +55,7 @@ class Model:
         masking: The exponent of `codec.encoder.masking.error_weights`.
         receptive_field: Latent positions beyond its own that analysis and synthesis see on each
             side.
+        synthesis_graphs: Names of the synthesis graphs, one for each band of qualities.
     """
 
     def __init__(self, path: Path, threads: int = 0):
@@ -64,8 +68,7 @@ class Model:
         Raises:
             ModelError: There is no such file, or it is not a model file that is read here.
         """
-        members = [f"{array}.npy" for array in ARRAYS] + [f"{graph}.onnx" for graph in TRANSFORMS]
-        file = read_model_file(Path(path), members)
+        file = read_model_file(Path(path), [*(f"{array}.npy" for array in ARRAYS), *TRANSFORMS])
         self.path, self.threads = file.path, threads
         self.card, self.groups, self._members = file.card, file.groups, file.members
         self.id, self.decoder_id, self._grey_id = file.id, file.id, file.grey_id
@@ -80,6 +83,7 @@ class Model:
             self.tradeoff = _tradeoff(file.card, arrays, file.groups)
             self.masking = float(card_number(file.card, "masking", 0, 100, 0))
             self.receptive_field = receptive_field(file.card)
+            self.synthesis_graphs = synthesis_names(checked_bands(file.card))
         except ValueError as problem:
             raise ModelError(f"{path}: {problem}") from None
 
@@ -118,10 +122,14 @@ class Model:
         """One graph, ready to run; kept for the next call. Raises ModelError."""
         if graph not in self._sessions:
             # a model has several of the others, each with an arena of its own
-            arena = graph in TRANSFORMS
-            providers = transform_providers() if graph in TRANSFORMS else (CPU,)
+            transforms = f"{graph}.onnx" in TRANSFORMS
+            providers = transform_providers() if transforms else (CPU,)
             self._sessions[graph] = Session(
-                self._member(graph), f"{self.path}: graph {graph}", self.threads, arena, providers
+                self._member(graph),
+                f"{self.path}: graph {graph}",
+                self.threads,
+                transforms,
+                providers,
             )
         return self._sessions[graph]
 
@@ -139,6 +147,14 @@ class Model:
             ModelError: The graph cannot be run.
         """
         return self.session(graph).run(**inputs)
+
+    def band(self, quality: int, bands: int) -> int:
+        """Which of so many ``bands`` a quality, 0 to Q − 1, belongs to."""
+        return band_of(self.arrays["level_weights"][quality], bands)
+
+    def synthesis_graph(self, quality: int) -> str:
+        """The name of the graph that synthesises pictures of a quality, 0 to Q − 1."""
+        return self.synthesis_graphs[self.band(quality, len(self.synthesis_graphs))]
 
     def _member(self, graph: str) -> bytes:
         try:

@@ -98,15 +98,15 @@ def network_cost(
     the entropy networks.
     """
     model = CountingModel(models.load_model(name))
-    synthesis = model.graph("synthesis")
-    if decoder:
-        synthesis = archive.read_members(
-            decoders.find_decoder(decoder, model.model).path, [decoders.GRAPH]
-        )[decoders.GRAPH]
-    graphs = [model.graph(graph) for graph in ("analysis", *graph_names(len(model.groups)))]
-    for graph in (synthesis, *graphs):
-        read_checked_graph(graph, f"a graph of {name}")
     quality = quality_index(setting)
+    syntheses = [model.graph(graph) for graph in model.synthesis_graphs]
+    if decoder:
+        file = decoders.find_decoder(decoder, model.model)
+        members = [f"{graph}.onnx" for graph in file.graphs]
+        syntheses = list(archive.read_members(file.path, members).values())
+    graphs = [model.graph(graph) for graph in ("analysis", *graph_names(len(model.groups)))]
+    for graph in (*syntheses, *graphs):
+        read_checked_graph(graph, f"a graph of {name}")
     latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, model)
     decoded = latents.write_latents(model, quality, latent, hyper, NullEncoder(), 0.0)
     given = {
@@ -116,6 +116,6 @@ def network_cost(
     entropy = sum(macs for graph, macs in model.macs.items() if graph != "analysis")
     return NetworkCost(
         model.macs["analysis"] + entropy,
-        run_profiled(synthesis, given)[1] + entropy,
-        sum(map(parameter_count, [*graphs, synthesis])),
+        run_profiled(syntheses[0], given)[1] + entropy,
+        sum(map(parameter_count, [*graphs, *syntheses])),
     )

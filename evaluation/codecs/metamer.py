@@ -29,7 +29,7 @@ def metamer_codec(name: str, threads: int) -> Codec:
     version = network.id.hex()
     if decoder:
         # errors appear before the first hour is spent
-        decoders.load_synthesis(network, decoder, realism)
+        decoders.load_synthesis(network, 0, decoder, realism)
         weights = decoders.find_decoder(decoder, network).path.read_bytes()
         version += f" {hashlib.sha256(weights).hexdigest()[:16]}" + (
             "" if realism is None else f" {realism:g}"

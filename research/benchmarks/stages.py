@@ -80,7 +80,7 @@ class Stages:
         """Times every call of `PARTS` and of the model's graphs from now on."""
         graphs = {
             id(model.session(name)): name
-            for name in ("analysis", "synthesis", *graph_names(len(model.groups)))
+            for name in ("analysis", *model.synthesis_graphs, *graph_names(len(model.groups)))
         }
         run = Session.run
 

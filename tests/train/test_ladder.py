@@ -87,7 +87,7 @@ def test_files_decode_as_training_does(decoder_files, stream, tiny_model, name, 
     decoded = metamer.decode_latents(stream, model=tiny_model).astype(np.float32)
     latent = decoded * (model.arrays["step"][index] / np.float32(16))
     weights = model.arrays["level_weights"][index : index + 1]
-    session = decoders.load_synthesis(model, decoder_files[name], None, 1).session
+    session = decoders.load_synthesis(model, 0, decoder_files[name], None, 1).session
     (image,) = session.run(latent=latent[None], weights=weights)
     with torch.no_grad():
         expected = network.eval().synthesis(

@@ -12,6 +12,7 @@ import numpy as np
 
 from metamer.codec.errors import RecipeError
 from metamer.codec.network import model as models
+from metamer.codec.network.files.bands import BANDS
 from metamer.codec.network.files.model_file import FORMAT
 from metamer.codec.network.model import Model
 from metamer.train import checkpoints, start
@@ -50,7 +51,19 @@ def halo(codec: Codec) -> int:
 
 def own_keys(codec: Codec) -> dict:
     """What the card of every model file says."""
-    return {"format": FORMAT, "groups": list(codec.options.groups), "halo": halo(codec)}
+    banded = band_keys(codec)
+    return {
+        "format": FORMAT if banded else 2,
+        "groups": list(codec.options.groups),
+        "halo": halo(codec),
+        **banded,
+    }
+
+
+def band_keys(codec: Codec) -> dict:
+    """What a card says of bands of qualities, where there are several."""
+    bands = len(codec.synthesis.bands)
+    return {BANDS: bands} if bands > 1 else {}
 
 
 def trains_only(recipe: Mapping, *parts: str) -> bool:

@@ -8,14 +8,12 @@ from metamer.codec.network import decoders
 from metamer.codec.network.model import Model
 from metamer.codec.system import files
 from metamer.train.checkpoints import CHECKPOINT
-from metamer.train.export.card import decoded_model, write
+from metamer.train.export.card import band_keys, decoded_model, write
 from metamer.train.export.graphs import (
-    SynthesisGraph,
     contiguous,
     shrink,
-    slider_graph,
-    synthesis_inputs,
-    to_onnx,
+    slider_graphs,
+    synthesis_graphs,
 )
 from metamer.train.networks.codec import Codec
 from metamer.train.networks.entropy_model.logistic import SCALE_HIGH, SCALE_LOW
@@ -33,22 +31,21 @@ def export_decoder(
     ones, to choose between when decoding. texture: how much of `codec.network.texture` it was
     trained with. Raises ModelError, FileError.
     """
+    banded = band_keys(codec)
     own = {
-        "format": decoders.FORMAT if texture else 1,
+        "format": decoders.FORMAT if banded else 2 if texture else 1,
         "decodes": model.id.hex(),
         "realism": realism,
         "halo": codec.synthesis.receptive_field,
+        **banded,
     }
     card = {**own, **card}
     if texture:
         card |= {"texture": list(texture), "scales": [SCALE_LOW, SCALE_HIGH]}
     codec = contiguous(codec)
-    if realism:
-        graph = slider_graph(codec, model)
-    else:
-        graph = to_onnx(SynthesisGraph(codec), synthesis_inputs(codec), ["image"], {1: 1, 2: 1})
+    graphs = slider_graphs(codec, model) if realism else synthesis_graphs(codec)
     buffer = io.BytesIO()
-    write(buffer, card, {"synthesis": shrink(graph, whole=False)}, {})
+    write(buffer, card, {name: shrink(graph, whole=False) for name, graph in graphs.items()}, {})
     files.write_file(str(path), buffer.getvalue())
     return card
 

@@ -13,11 +13,13 @@ from torch import Tensor, nn
 
 from metamer.codec.errors import ModelError
 from metamer.codec.network import decoders
+from metamer.codec.network.files.bands import synthesis_names
 from metamer.codec.network.files.model_file import graph_names
 from metamer.codec.network.model import Model
 from metamer.train import start
 from metamer.train.export.frozen import ContextGraph, freeze
 from metamer.train.networks.codec import Codec
+from metamer.train.networks.transforms.synthesis import Synthesis
 
 
 def position_major(planes: Tensor) -> Tensor:
@@ -39,11 +41,11 @@ class AnalysisGraph(nn.Module):
 
 
 class SynthesisGraph(nn.Module):
-    """latent (N, h, w, M) in image units, weights → image."""
+    """latent (N, h, w, M) in image units, weights → image, of one band of qualities."""
 
-    def __init__(self, codec: Codec):
+    def __init__(self, synthesis: Synthesis):
         super().__init__()
-        (self.synthesis,) = codec.synthesis.bands
+        self.synthesis = synthesis
 
     def forward(self, latent: Tensor, weights: Tensor) -> Tensor:
         return self.synthesis(latent.permute(0, 3, 1, 2), weights)
@@ -53,21 +55,17 @@ class SliderGraph(nn.Module):
     """latent (N, h, w, M) in image units, weights, realism (scalar) → image.
 
     Every weight is (1 − realism)·(what ``model`` ships) + realism·(what ``codec`` has), exact at
-    both ends. Raises ModelError when the two are not built alike.
+    both ends, for one band of qualities. Raises ModelError when the two are not built alike.
     """
 
-    def __init__(self, codec: Codec, model: Model):
+    def __init__(self, codec: Codec, model: Model, band: int):
         super().__init__()
-        if codec.options.decoder is not None:
-            raise ModelError(
-                f"{model.path}: its synthesis is not built as the trained one, so there is nothing "
-                "between the two for realism to choose"
-            )
-        (self.trained,) = codec.synthesis.bands
+        self.trained = codec.synthesis.bands[band]
         self.own = copy.deepcopy(self.trained)
         try:
             with torch.no_grad():
-                start.put(self.own, start.constants(model, "synthesis"), "synthesis.")
+                own = start.constants(model, model.synthesis_graphs[band])
+                start.put(self.own, own, "synthesis.")
         except (KeyError, RuntimeError) as problem:
             raise ModelError(
                 f"{model.path}: its synthesis is not built as the trained one: {problem}"
@@ -173,9 +171,7 @@ def graphs(codec: Codec) -> dict[str, bytes]:
         "analysis": to_onnx(
             AnalysisGraph(codec), analysis_inputs, ["latent", "hyper"], {2: 16, 3: 16}
         ),
-        "synthesis": to_onnx(
-            SynthesisGraph(codec), synthesis_inputs(codec), ["image"], {1: 1, 2: 1}
-        ),
+        **synthesis_graphs(codec),
     }
     hyper = torch.zeros(1, options.hyper_latents, 2, 3)
     names = graph_names(len(options.groups))
@@ -191,13 +187,33 @@ def graphs(codec: Codec) -> dict[str, bytes]:
     return {name: shrink(graph, whole=name in names) for name, graph in made.items()}
 
 
-def slider_graph(codec: Codec, model: Model) -> onnx.ModelProto:
-    """`SliderGraph` with realism a constant, 1, that `codec.network.decoders` sets: ONNX Runtime
-    folds constants, not inputs.
+def synthesis_graphs(codec: Codec) -> dict[str, onnx.ModelProto]:
+    """`SynthesisGraph` of every band, by name."""
+    bands, inputs = codec.synthesis.bands, synthesis_inputs(codec)
+    return {
+        name: to_onnx(SynthesisGraph(band), inputs, ["image"], {1: 1, 2: 1})
+        for name, band in zip(synthesis_names(len(bands)), bands, strict=True)
+    }
+
+
+def slider_graphs(codec: Codec, model: Model) -> dict[str, onnx.ModelProto]:
+    """`SliderGraph` of every band, by name. Raises ModelError."""
+    names = synthesis_names(len(codec.synthesis.bands))
+    if codec.options.decoder is not None or names != model.synthesis_graphs:
+        raise ModelError(
+            f"{model.path}: its synthesis is not built as the trained one, so there is nothing "
+            "between the two for realism to choose"
+        )
+    return {name: _slider_graph(codec, model, band) for band, name in enumerate(names)}
+
+
+def _slider_graph(codec: Codec, model: Model, band: int) -> onnx.ModelProto:
+    """With realism a constant, 1, that `codec.network.decoders` sets: ONNX Runtime folds constants,
+    not inputs.
     """
     # an input while tracing, or it folds here
     inputs = {**synthesis_inputs(codec), decoders.REALISM: torch.tensor(1.0)}
-    proto = to_onnx(SliderGraph(codec, model), inputs, ["image"], {1: 1, 2: 1})
+    proto = to_onnx(SliderGraph(codec, model, band), inputs, ["image"], {1: 1, 2: 1})
     given = [value for value in proto.graph.input if value.name == decoders.REALISM]
     proto.graph.input.remove(*given)
     proto.graph.initializer.append(

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metamer.codec.network.model import Model
+from metamer.codec.network.model import TRANSFORMS, Model
 from metamer.codec.system import files
 from metamer.train import validation
 from metamer.train.checkpoints import CHECKPOINT
@@ -71,9 +71,7 @@ def keep_streams(codec: Codec, model: Model, card: dict, path: Path) -> None:
     made = graphs(codec)
     with zipfile.ZipFile(model.path) as archive:
         members = {
-            name: made.get(name)
-            if name in ("analysis", "synthesis")
-            else archive.read(f"{name}.onnx")
+            name: made.get(name) if f"{name}.onnx" in TRANSFORMS else archive.read(f"{name}.onnx")
             for name in made
         }
         held = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]

@@ -72,7 +72,7 @@ export async function decode(bytes, store, { region, preview = false, decoder, r
     picture = await coded(header, sections),
     here = (_, number) => meets(picture.areas[number], area);
   const networks = picture.payloads.filter(here).some((payload) => payload)
-    ? await store.synthesis(await find(header, store), decoder, realism)
+    ? await store.synthesis(await find(header, store), header.quality, decoder, realism)
     : null;
   const alpha = sections.find(({ kind }) => kind === Kind.ALPHA);
   const transparency = alpha ? decodeAlpha(alpha.body, header.width, header.height, area) : null;

@@ -97,7 +97,7 @@ async function traded(picture, store, model, header, tiles, choosing) {
       const { words, values } = coded(isSmooth ? smooth : picture, place),
         part = box(0, 0, area.height, area.width);
       const decode = async () => {
-        const { network } = (await store.synthesis(entry)).synthesis;
+        const { network } = (await store.synthesis(entry, header.quality)).synthesis;
         return network.pixels(values, place.height, place.width, header.quality, part, inverse(turn), grey);
       };
       return { words: turn ? concatenate([packTurn(turn), words]) : words, decode };

@@ -82,7 +82,9 @@ class View:
         """
         weights = self.model.arrays["level_weights"][self.index : self.index + 1]
         latent = latents.dequantise(self.model, self.index, self.field(decoded))
-        return self.model.run("synthesis", latent=latent, weights=weights)[0]
+        return self.model.run(
+            self.model.synthesis_graph(self.index), latent=latent, weights=weights
+        )[0]
 
     def pixels(self, planes: np.ndarray) -> np.ndarray:
         """The tile's pixels as a file shows them, (H, W, 3) or (H, W) uint8, from `planes`."""

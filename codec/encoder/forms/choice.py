@@ -145,7 +145,7 @@ def _decoded(
     )
     positions = latent_area(tile.width, tile.height)
     coded = CodedPicture(header, (positions,), (b"",), picture.turn, (None,))
-    area, synthesis = Box(0, 0, tile.height, tile.width), own_synthesis(picture.model)
+    area, synthesis = Box(0, 0, tile.height, tile.width), own_synthesis(picture.model, index)
     levels = np.asarray(
         transforms.synthesise(lambda _: latents, coded, area, picture.model, synthesis)
     )

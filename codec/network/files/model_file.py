@@ -6,7 +6,8 @@ One zip file a model. What it says is no more believed than what a stream says:
 `codec.network.graphs` what a graph may do; what is wrong is a ModelError of one line (SECURITY.md).
 
 Members: `model.json`, the card (name, format, groups, halo, steps of training, …); `analysis.onnx`,
-`synthesis.onnx`, `features.onnx`, `context0.onnx` …; arrays as `.npy`. The id that every stream
+`synthesis.onnx` or one for each band of qualities (`codec.network.files.bands`), `features.onnx`,
+`context0.onnx` …; arrays as `.npy`. The id that every stream
 bears is the start of a SHA-256 over the members that decoded latents depend on, so a new synthesis
 keeps it. `grey.npy`, if there, names the latents that grey pictures need; their streams bear an id
 that depends on it too.
@@ -24,7 +25,7 @@ from metamer.codec.errors import ModelError
 from metamer.codec.network.files.archive import ArchiveError, parse_card, read_members
 from metamer.codec.network.files.arrays import DECODING_ARRAYS, GREY, MAX_LATENTS
 
-FORMAT = 2  # 1: context graphs give mean and scale of every position
+FORMAT = 3  # 1: context graphs give mean and scale of every position; 2: no bands of qualities
 MAX_GROUPS = 16
 NAME_LENGTH = 100  # characters
 CARD = "model.json"

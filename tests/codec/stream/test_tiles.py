@@ -101,7 +101,7 @@ def synthesised(synthesis, latent, model) -> np.ndarray:
 )
 def test_the_halo_is_the_receptive_field_of_every_synthesis(name, rng):
     model = load_model("base", 1)
-    synthesis = decoders.load_synthesis(model, name, None, 1)
+    synthesis = decoders.load_synthesis(model, 0, name, None, 1)
     latent = (rng.normal(0, 0.1, (1, 20, 20, model.latents))).astype(np.float32)
     changed = latent.copy()
     changed[:, 10, 10] += 1

@@ -15,6 +15,8 @@ import json
 import zipfile
 from pathlib import Path
 
+from torch import Tensor
+
 from metamer.codec.errors import FileError, ModelError
 from metamer.codec.network import decoders
 from metamer.codec.network import model as models
@@ -28,10 +30,13 @@ INDEX = "index.json"
 
 
 def model_file(model: Model) -> bytes:
-    """What decodes: integer networks, tables and the model's own synthesis. Raises ModelError."""
+    """What decodes: integer networks, tables and the model's own synthesis, if there is one for all
+    qualities. Raises ModelError.
+    """
     tensors = Tensors()
     add_entropy_model(tensors, model)
-    add_synthesis(tensors, start.constants(model, "synthesis"), "synthesis")
+    if len(model.synthesis_graphs) == 1:
+        add_synthesis(tensors, start.constants(model, "synthesis"), "synthesis")
     return tensors.bytes(
         {
             "kind": "model",
@@ -42,6 +47,28 @@ def model_file(model: Model) -> bytes:
             "halo": model.receptive_field,
         }
     )
+
+
+def synthesis_files(model: Model) -> list[bytes]:
+    """The model's own synthesis of each band of qualities; none where `model_file` holds the only
+    one.
+    """
+    if len(model.synthesis_graphs) == 1:
+        return []
+    return [
+        _synthesis_file(
+            start.constants(model, graph),
+            "synthesis",
+            {"name": model.name, "id": model.id.hex(), "halo": model.receptive_field},
+        )
+        for graph in model.synthesis_graphs
+    ]
+
+
+def _synthesis_file(constants: dict[str, Tensor], prefix: str, header: dict) -> bytes:
+    tensors = Tensors()
+    add_synthesis(tensors, constants, prefix)
+    return tensors.bytes({"kind": "synthesis", **header})
 
 
 def encoder_file(model: Model) -> bytes:
@@ -59,28 +86,26 @@ def encoder_file(model: Model) -> bytes:
     )
 
 
-def decoder_file(decoder: decoders.DecoderFile) -> bytes:
-    """A decoder's own weights; those of its model, which realism mixes in, are in the model's file.
-    Raises ModelError.
+def decoder_files(decoder: decoders.DecoderFile) -> list[bytes]:
+    """A decoder's own weights for each band of qualities; those of its model, which realism mixes
+    in, are in the model's files. Raises ModelError.
     """
     if decoder.texture:
         raise ModelError(
             f"{decoder.path}: asks for texture, which decoders for browsers do not make"
         )
     with zipfile.ZipFile(decoder.path) as archive:
-        constants = start.graph_constants(
-            archive.read(decoders.GRAPH), f"{decoder.path}: {decoders.GRAPH}"
-        )
-    tensors = Tensors()
-    add_synthesis(tensors, constants, "trained" if decoder.slider else "synthesis")
-    return tensors.bytes(
-        {
-            "kind": "decoder",
-            "name": decoder.name,
-            "id": decoder.decodes.hex(),
-            "halo": decoder.receptive_field,
-        }
-    )
+        constants = [
+            start.graph_constants(archive.read(f"{graph}.onnx"), f"{decoder.path}: {graph}.onnx")
+            for graph in decoder.graphs
+        ]
+    header = {
+        "name": decoder.name,
+        "id": decoder.decodes.hex(),
+        "halo": decoder.receptive_field,
+    }
+    prefix = "trained" if decoder.slider else "synthesis"
+    return [_synthesis_file(values, prefix, header) for values in constants]
 
 
 def export_for_browsers(name: str, folder: Path) -> dict[str, int]:
@@ -114,11 +139,15 @@ def export_for_browsers(name: str, folder: Path) -> dict[str, int]:
             "name": model.name,
             "model": named(stem, "model", model_file(model)),
             "encoder": named(stem, "encoder", encoder_file(model)),
+            "syntheses": [named(stem, "synthesis", data) for data in synthesis_files(model)],
             "decoders": {},
         }
         for decoder in theirs:
-            file = named(f"{stem}-{decoder.name}", "decoder", decoder_file(decoder))
-            entry["decoders"][decoder.name] = {"file": file, "realism": decoder.slider}
+            made_for_it = decoder_files(decoder)
+            entry["decoders"][decoder.name] = {
+                "files": [named(f"{stem}-{decoder.name}", "decoder", data) for data in made_for_it],
+                "realism": decoder.slider,
+            }
     except (KeyError, ValueError, RuntimeError) as problem:
         raise ModelError(
             f"{model.path}: its networks are not built as browsers' are: {problem}"

@@ -79,13 +79,13 @@ export class Store {
     return this.#ready.get(entry.id);
   }
 
-  /** The synthesis that `decoder` and `realism` ask for, and the latent positions that it sees around each. */
-  async synthesis(entry, decoder, realism) {
+  /** The synthesis that `decoder` and `realism` ask for at a quality, and the latent positions that it sees around each. */
+  async synthesis(entry, quality, decoder, realism) {
     const networks = await this.networks(entry),
       { engine, tensors } = networks;
     let name = decoder,
       amount = 0,
-      theirs = null;
+      file = null;
     if (name !== undefined || realism) {
       name ??= "realism";
       const found = Object.hasOwn(entry.decoders, name) ? entry.decoders[name] : null;
@@ -96,20 +96,23 @@ export class Store {
       if (realism !== undefined && !found.realism)
         throw new ModelError(`decoder '${name}' was trained for one realism only; leave realism out`);
       amount = realism ?? 1;
-      if (amount) theirs = await this.#tensors(found.file);
+      if (amount) file = ofBand(found.files, tensors, quality);
     }
-    const key = theirs ? `${name}@${amount}` : "";
+    const ownFile = entry.syntheses.length ? ofBand(entry.syntheses, tensors, quality) : entry.model,
+      own = amount === 1 ? null : await this.#tensors(ownFile),
+      theirs = file && (await this.#tensors(file));
+    const key = `${ownFile} ${file}@${amount}`;
     if (!networks.syntheses.has(key)) {
-      if (networks.syntheses.size >= SYNTHESES) return this.#anew(entry, decoder, realism);
-      const made = new Synthesis(engine, theirs ?? tensors, mixed(tensors, theirs, amount), tensors);
-      networks.syntheses.set(key, { network: made, halo: (theirs ?? tensors).header.halo });
+      if (networks.syntheses.size >= SYNTHESES) return this.#anew(entry, quality, decoder, realism);
+      const made = new Synthesis(engine, theirs ?? own, mixed(own, theirs, amount), tensors);
+      networks.syntheses.set(key, { network: made, halo: (theirs ?? own).header.halo });
     }
     return { ...networks, synthesis: networks.syntheses.get(key) };
   }
 
-  async #anew(entry, decoder, realism) {
+  async #anew(entry, quality, decoder, realism) {
     this.#ready.delete(entry.id);
-    return this.synthesis(entry, decoder, realism);
+    return this.synthesis(entry, quality, decoder, realism);
   }
 
   async encoder(entry) {
@@ -124,6 +127,15 @@ export class Store {
         () => {},
       );
   }
+}
+
+/** Of files, one for each equal share of the quality levels, the one that a quality takes. tensors: of the model. */
+function ofBand(files, tensors, quality) {
+  const weights = tensors.array("level_weights"),
+    levels = weights.length / 256;
+  let level = 0;
+  for (let i = 0; i < levels; i++) level += i * weights[quality * levels + i];
+  return files[Math.min(Math.floor((level * files.length) / (levels - 1)), files.length - 1)];
 }
 
 /** The bytes at a URL, from the browser's cache where they are. Their names change with what they hold. */
