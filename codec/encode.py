@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 from metamer.codec.encoder.encoding import Encoding, model_for, write_picture
-from metamer.codec.encoder.target import Target
+from metamer.codec.encoder.metric_target import Target
 from metamer.codec.network.colour_axes import choose_turn
 from metamer.codec.options import EncodeOptions, Progress, quality_index
 from metamer.codec.picture.load import Source, read_source

@@ -6,12 +6,12 @@ import numpy as np
 from PIL import Image
 
 from metamer.codec import transforms
-from metamer.codec.encoder import rate_control
+from metamer.codec.encoder import size_limit
 from metamer.codec.encoder.assembly import assemble, assemble_lossless
 from metamer.codec.encoder.effort.levels import Effort
 from metamer.codec.encoder.forms.choice import SURE, choose_form, networks_form
 from metamer.codec.encoder.masking import error_importance
-from metamer.codec.encoder.target import Target, measure_files, smallest_reaching
+from metamer.codec.encoder.metric_target import Target, measure_files, smallest_reaching
 from metamer.codec.encoder.tiled_picture import TiledPicture
 from metamer.codec.format import container
 from metamer.codec.format.container import Kind, Section
@@ -114,7 +114,7 @@ class Encoding:
             if len(data) <= limit:
                 return data
         refined = self.refined_file if self.effort else None
-        return rate_control.largest_within(self.file, refined, limit, self.picture.model.name)
+        return size_limit.largest_within(self.file, refined, limit, self.picture.model.name)
 
     def file_reaching(self, target: Target, options: EncodeOptions) -> bytes:
         """The smallest file found that reaches the target. Raises ImageError where there is

@@ -40,7 +40,7 @@ class Guide(Protocol):
         """
 
     def tradeoff(self, usual: np.ndarray, curvature: np.ndarray) -> np.ndarray:
-        """`latents.choose_residuals`' for what is wanted; usual: without effort."""
+        """`rounding.choose_residuals`' for what is wanted; usual: without effort."""
 
 
 class Reanalysis:

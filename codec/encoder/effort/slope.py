@@ -10,7 +10,7 @@ from metamer.codec.network.model import Model
 # Bits that a squared quantiser step of error is worth, on average over latents, where curves of
 # photographs have the slope that they have: 8.6 at quality 5, 9.5 at 15, 10.5 at 40, 11.1 at 65,
 # 11.3 at 88, standard deviation over ten held-out photographs a tenth at each. Theory says
-# 6 / ln 2 = 8.7 where steps are small (`latents.choose_residuals`).
+# 6 / ln 2 = 8.7 where steps are small (`rounding.choose_residuals`).
 SQUARED_STEP = 10.0
 
 

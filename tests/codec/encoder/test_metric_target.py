@@ -9,7 +9,12 @@ from PIL import Image
 
 import metamer
 from metamer.codec.encoder import target as targets
-from metamer.codec.encoder.target import PeakSignalToNoise, Target, load_judge, smallest_reaching
+from metamer.codec.encoder.metric_target import (
+    PeakSignalToNoise,
+    Target,
+    load_judge,
+    smallest_reaching,
+)
 from metamer.codec.errors import ImageError
 from metamer.perception.errors import MetricError
 from tests.conftest import run_metamer

@@ -14,7 +14,7 @@ import numpy as np
 from PIL import Image
 
 from metamer.codec.decode import decode
-from metamer.codec.encoder.rate_control import TRIES
+from metamer.codec.encoder.size_limit import TRIES
 from metamer.codec.errors import ImageError
 from metamer.codec.options import QUALITIES, EncodeOptions
 from metamer.codec.picture.load import Picture
