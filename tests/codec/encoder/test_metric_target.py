@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 
 import metamer
-from metamer.codec.encoder import target as targets
+from metamer.codec.encoder import metric_target
 from metamer.codec.encoder.metric_target import (
     PeakSignalToNoise,
     Target,
@@ -128,7 +128,7 @@ def test_impossible_values_are_reported(picture, monkeypatch):
         metamer.encode(picture, target={"cielab": -1})
     with pytest.raises(MetricError, match="no distance is called 'psnrr'"):
         metamer.encode(picture, target={"psnrr": 30})
-    monkeypatch.setattr(targets, "entry_points", lambda group: ())
+    monkeypatch.setattr(metric_target, "entry_points", lambda group: ())
     with pytest.raises(ImportError, match="ms-ssim needs the extra `perception`"):
         metamer.encode(picture, target={"ms-ssim": 0.9})
 
