@@ -17,6 +17,7 @@ from metamer.perception.metric import Metric
 from research.experiments.judge_distances import DEFINED, LIVE, THREE, TWELVE
 from research.pages.findings.efficacy import layer_differences, mean_over_layers
 from research.pages.findings.finding import signed_interval
+from research.pages.findings.restorers import restorers_table
 from research.pages.published import TID2013, column_agreement, published_text
 from research.recorded_results import read_results
 
@@ -221,6 +222,8 @@ def metrics_fields() -> dict[str, str]:
         "efficacy_verdict": efficacy_sentence(),
         "layers_live": layers_table("tid2013-resim-layers-live"),
         "recoveries": recoveries_table(),
+        "restorers": restorers_table(),
+        "restorer_seeds": str(read_results("restorers")["seeds"]),
         "types": str(len(DISTORTIONS)),
         "images": str(max(row["count"] for row in read_results("tid2013-resim"))),
         "defined": enumeration(DEFINED),

@@ -12,6 +12,7 @@ from research.pages.findings import finding
 from research.pages.findings.page import findings
 from research.pages.findings.perceptnet import common_verdict, is_majority, optimum_verdict
 from research.pages.findings.pim import slowness_verdict
+from research.pages.findings.restorers import improvements, verdict
 from research.pages.findings.toy import near_optimum_verdict
 from research.pages.published import TID2013, column_agreement
 from research.recorded_results import ROOT, read_results
@@ -96,6 +97,25 @@ def test_slowness_is_shown_where_the_squared_error_fails():
     )  # saturated
     wrong = {"value": 0.1, "low": 0.0, "high": 0.2}
     assert slowness_verdict({"easy": certain, "hard": wrong}, squared) == finding.NOT_REPRODUCED
+
+
+def test_a_restorer_wins_where_most_judges_are_sure_and_none_against():
+    surely, perhaps, worse = (1.0, 0.5, 1.5), (0.1, -0.4, 0.6), (-1.0, -1.5, -0.5)
+    assert verdict({"a": surely, "b": surely, "c": perhaps}) == finding.REPRODUCED
+    assert verdict({"a": surely, "b": surely, "c": worse}) == finding.CANNOT_TELL
+    assert verdict({"a": surely, "b": perhaps}) == finding.CANNOT_TELL
+    assert verdict({"a": worse, "b": worse, "c": perhaps}) == finding.NOT_REPRODUCED
+
+
+def test_improvements_know_which_way_is_better_and_what_seeds_scatter():
+    arms = {
+        "before": [[{"psnr": 30.0, "lpips-alex": 0.2}], [{"psnr": 31.0, "lpips-alex": 0.2}]],
+        "after": [[{"psnr": 31.0, "lpips-alex": 0.1}], [{"psnr": 31.5, "lpips-alex": 0.1}]],
+    }
+    intervals = improvements({"arms": arms}, "after", "before")
+    mean, low, high = intervals["psnr"]
+    assert mean == 0.75 and low < 0 < high == pytest.approx(0.75 + 12.706 * 0.25, abs=1e-3)
+    assert intervals["lpips-alex"] == pytest.approx((0.1, 0.1, 0.1))
 
 
 def test_a_verdict_is_that_of_both_readouts():

@@ -4,6 +4,7 @@ import re
 
 from metamer.evaluation.markdown import interval_text
 from research.pages.findings.finding import CANNOT_TELL, NOT_REPRODUCED, REPRODUCED, Finding
+from research.pages.findings.restorers import restorer_finding
 from research.recorded_results import ROOT, read_results
 
 AK = "Visibility (Ak & Le Callet 2019)"
@@ -33,12 +34,10 @@ def visibility_findings() -> list[Finding]:
             "–",
             "`python research/benchmarks/visibility.py`",
         ),
-        Finding(
+        restorer_finding(
             AK,
             "A restorer trained with it looks better than one trained on squared error",
-            CANNOT_TELL,
-            "no such training is finished yet",
-            "–",
-            "`python -m research.experiments.restorers`",
+            "visibility",
+            "squared error",
         ),
     ]
