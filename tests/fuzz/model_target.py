@@ -61,7 +61,7 @@ class Target:
         self._folder = Path(self._held.name)
         self.model = mutation.model_members()
         good = self._folder / "good.metamer"
-        good.write_bytes(mutation.written(self.model))
+        good.write_bytes(mutation.zipped(self.model))
         self._good = str(good)
         levels = np.add.outer(np.arange(48) * 3, np.arange(80) * 2).astype(np.uint8)
         self._picture = Image.fromarray(
@@ -209,9 +209,9 @@ def warm(target: Target) -> int:
     process holds, in kB.
     """
     share, target.share = target.share, 2.0
-    target(mutation.written(target.model), "model")
+    target(mutation.zipped(target.model), "model")
     for members in target.decoders:
-        target(mutation.written(members), "decoder")
+        target(mutation.zipped(members), "decoder")
     if target.failures or target.reached["decoded"] < 3:
         raise AssertionError(f"the good files are refused: {target.failures} {target.reached}")
     target.share, target.started, target.longest = share, time.perf_counter(), (0.0, b"")

@@ -137,7 +137,7 @@ def screens(tmp_path_factory):
 def test_the_standard_screen_is_the_default_and_others_are_others(screens, visibility):
     reference, changed = image(64, 80), image(64, 80, 1)
     value = create("visibility-jnd", weights=screens)(reference, changed)
-    assert torch.equal(value / JND_PER_JOD, visibility.loss(reference, changed))
+    assert torch.allclose(value, JND_PER_JOD * visibility.loss(reference, changed))
     for option in ({"peak": 100.0}, {"ambient": 1000}, {"pixels_per_degree": 40.0}):
         other_screen = create("visibility-jnd", weights=screens, **option)
         assert other_screen(reference, changed) != value

@@ -188,7 +188,7 @@ def test_crops_decode_to_what_whole_photographs_do(folder, tiny_model, stride, b
     values["network"]["decoder"] = {"stride": stride, "width": 16, "blocks": blocks}
     recipe = from_mapping(values)
     network = start.load(tiny_model, recipe.network).eval()
-    torch.nn.init.normal_(network.synthesis.head.weight, std=0.05)
+    torch.nn.init.normal_(network.synthesis.bands[0].head.weight, std=0.05)
     assert network.synthesis.receptive_field == OPTIONS.margin
     batches = CachedBatches(folder, recipe)
     edges, stage = set(), recipe.stages[0]
