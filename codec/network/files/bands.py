@@ -37,6 +37,7 @@ def synthesis_names(bands: int) -> tuple[str, ...]:
 
 def band_of(level_weights: np.ndarray, bands: int) -> int:
     """The band of a quality with weights (K,) of the levels that it lies between."""
-    last = len(level_weights) - 1
-    level = float(level_weights @ np.arange(last + 1))
-    return min(int(level * bands / last), bands - 1)
+    last = max(len(level_weights) - 1, 1)
+    share = float(level_weights @ np.arange(len(level_weights))) / last
+    # a file may say anything: what is no number is of the lowest band
+    return int(np.clip(np.nan_to_num(share * bands), 0, bands - 1))

@@ -72,6 +72,11 @@ def test_the_runtime_chooses_the_band_that_training_does():
             assert band_of(weights[0].numpy(), count) == expected
 
 
+@pytest.mark.parametrize("weights", [[1.0], [0, np.nan], [0, np.inf], [0, -9.0], [9.0, 9e30]])
+def test_weights_that_no_model_has_give_a_band_all_the_same(weights):
+    assert 0 <= band_of(np.array(weights, np.float32), BANDS) < BANDS
+
+
 def test_a_file_with_bands_says_so(banded, tiny_model):
     names, own = members(banded), members(Path(tiny_model))
     assert {f"synthesis{band}.onnx" for band in range(BANDS)} < set(names)
