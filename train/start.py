@@ -32,6 +32,14 @@ def is_model(source: str) -> bool:
     return source.endswith(SUFFIX) or (WEIGHTS / f"{source}{SUFFIX}").exists()
 
 
+def network_of(source: str) -> dict:
+    """A recipe's `network` for the model that ``source`` names, but for a decoder of other sizes;
+    empty where it does not say. Raises ModelError.
+    """
+    network = models.load_model(source).card.get("recipe", {}).get("network", {})
+    return {key: value for key, value in network.items() if key != "decoder"}
+
+
 def constants(model: Model, graph: str) -> dict[str, Tensor]:
     """The constants of one of a model's graphs, float32, by the names they have in torch."""
     return graph_constants(model.graph(graph), f"{model.path}: graph {graph}")

@@ -218,6 +218,19 @@ def test_other_networks_than_the_recipes(tiny_run, tiny_model, change):
             start.load(str(checkpoint), options)
 
 
+def test_a_recipe_takes_the_network_of_the_model_it_starts_from(tiny_run, tiny_model):
+    saved = from_mapping(checkpoints.load(tiny_run / checkpoints.CHECKPOINT)["recipe"]).network
+    stages = [{"name": "decoder", "steps": 1, "parts": "decoder"}]
+    values = {"start": str(tiny_model), "stages": stages}
+    assert from_mapping(values).network == saved
+    decoder = {"blocks": 1}
+    options = from_mapping({**values, "network": {"decoder": decoder, "levels": 7}}).network
+    assert options.levels == 7 and options.decoder.blocks == 1
+    assert options.groups == saved.groups
+    missing = from_mapping({**values, "start": "nowhere.metamer"})
+    assert missing.network == from_mapping({"stages": stages, "start": "other"}).network
+
+
 def with_member_changed(source, path, member: str, change) -> str:
     """A copy of the model file ``source`` with one member changed, or without it where ``change``
     gives None.

@@ -100,7 +100,8 @@ class Recipe:
     stages: Annotated[list[Stage], Field(min_length=1)]
     """Run in order."""
     network: Any = field(default_factory=dict)
-    """The network, by its `architecture`, and its sizes: Metamer's own unless it says otherwise."""
+    """The network, by its `architecture`, and its sizes: Metamer's own unless it says otherwise.
+    What a run that starts from a model leaves unsaid is as in that model."""
     start: str = ""
     """A shipped model, a model file or a checkpoint to begin from; empty for a fresh network, which
     for Metamer's own is the lapped Karhunen-Loève transform of the photographs."""
