@@ -28,7 +28,7 @@ ROWS = (
 )
 # ends of the names of weights that read a plane a level, and whose channels come before the planes
 PLANES = {"entropy.hyper_analysis.net.0.weight": "latents", "squeeze.weight": "features"}
-REACH = 0.5  # of the difference of the lowest two levels, added for every level below
+REACH = 1.0  # of the difference of the lowest two levels, added for every level below
 
 
 def levels_taken(rows: Tensor, first: int, last: int, dim: int) -> Tensor:

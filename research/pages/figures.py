@@ -37,6 +37,20 @@ def draw_figures(folder: Path) -> None:
     )
     sliders = folders.parse_summaries(read_results("realism", "train"))
     plots.plot_realism_plane(sliders, "psnr", folder / "train" / "slider.png")
+    draw_long_run(folder / "train" / "long_run.png")
+
+
+def draw_long_run(path: Path) -> None:
+    """The long run of `base`: validation over processor time, part by part."""
+    figure, (panel,) = plots.new_panels(1, 8, 4.6)
+    parts = read_results("long-run", "train")
+    for number, (part, colour) in enumerate(zip(parts, plots.COLOURS, strict=False), 1):
+        label = f"{number}: {part['name']}"
+        panel.plot(part["core_hours"], part["bd_rate"], ".-", color=colour, label=label)
+    panel.set_xlabel("Hours of one core")
+    panel.set_ylabel("Rate at equal PSNR against `base`, %")
+    panel.legend()
+    plots.save_figure(figure, path)
 
 
 def draw_agreement(folder: Path) -> None:
