@@ -9,6 +9,7 @@ import { Store, decode, decodeLatents, encode, encodePng, info } from "../../web
 import { decodeAlpha, encodeAlpha } from "../../web/src/format/alpha.js";
 import { box } from "../../web/src/format/tiles.js";
 import { decodeVp8l } from "../../web/src/format/vp8l.js";
+import { encodeVp8l } from "../../web/src/format/vp8l-writer.js";
 
 const store = new Store(pathToFileURL(process.argv[2] + "/"));
 
@@ -32,6 +33,11 @@ const METHODS = {
   },
   async vp8l(bytes, { width, height }, out) {
     await writeFile(out, new Uint8Array(decodeVp8l(bytes, width, height).buffer));
+  },
+  async writeVp8l(bytes, { channels }, out) {
+    const size = bytes.length / channels;
+    const planes = Array.from({ length: channels }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
+    await writeFile(out, encodeVp8l(...planes));
   },
   async alpha(bytes, { width, height, region: [left, top, w, h] }, out) {
     await writeFile(out, decodeAlpha(bytes, width, height, box(top, left, top + h, left + w)));

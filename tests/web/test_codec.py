@@ -18,7 +18,7 @@ import metamer
 from metamer.bitstreams.check import FOLDER, LIST
 from metamer.codec.format import container, leb128
 from metamer.codec.grid import Box
-from metamer.codec.picture import alpha
+from metamer.codec.picture import alpha, vp8l
 from metamer.codec.stream import overlays
 from metamer.codec.stream.coded_picture import parse_tiles
 from metamer.codec.stream.overlays import Form
@@ -451,6 +451,19 @@ def test_lossless_webp(node, otters, rng, options):
             ..., 2::-1
         ]
         assert np.array_equal(colours, np.asarray(picture))
+
+
+def test_writing_without_loss(node, rng):
+    """Of one channel and of three, with codes of one symbol and of many, and with long runs."""
+    planes = rng.normal(128, 6, (3, 60, 90)).astype(np.uint8)
+    runs = np.full((3, 100, 100), 7, np.uint8)
+    runs[:, 50:, 3] = rng.integers(0, 256, (3, 50))
+    for one in (planes, runs, planes[:, :1, :1], planes[:1], np.repeat(planes[:1], 3, 0)):
+        height, width = one.shape[1:]
+        data = node.bytes("writeVp8l", one.tobytes(), channels=len(one))
+        decoded = vp8l.decode_vp8l(data, width, height)
+        order = (1, 0, 2)[: len(one)]  # green is first
+        assert all((decoded[..., channel] == one[i]).all() for i, channel in enumerate(order))
 
 
 def test_transparency_both_ways(node, rng):

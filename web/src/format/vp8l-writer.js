@@ -1,4 +1,5 @@
-// A plain encoder of lossless WebP's image stream (RFC 9649, section 3) for one channel, the green: one code, and runs.
+// A plain encoder of lossless WebP's image stream (RFC 9649, section 3): one code a channel, and runs. It is meant for one channel,
+// and for noise, of which transforms make nothing less.
 
 const LITERALS = 256,
   ALPHABET = 280;
@@ -106,28 +107,51 @@ function writeSingle(writer, symbol) {
   writer.write(symbol, 8);
 }
 
-/** The stream of a picture whose green channel is `levels`, a byte a pixel, without the header that gives its size. */
-export function encodeVp8l(levels) {
-  const items = [];
-  for (let place = 0; place < levels.length;) {
+/** Writes a code for counts. Returns a function that writes a symbol in it. */
+function writeAnyCode(writer, counts) {
+  if (counts.filter(Boolean).length === 1) {
+    writeSingle(writer, counts.findIndex(Boolean));
+    return () => {};
+  }
+  const code = huffman(counts, 15);
+  writeCode(writer, code);
+  return (symbol) => writer.code(code, symbol);
+}
+
+/** Goes through pixels: calls `literal` with the place of each that is written out, `copy` with how many are the one before. */
+function visit(channels, literal, copy) {
+  const { length } = channels[0],
+    repeats = (place) => channels.every((levels) => levels[place] === levels[place - 1]);
+  for (let place = 0; place < length;) {
     let run = 0;
-    while (place && run < LONGEST && place + run < levels.length && levels[place + run] === levels[place - 1]) run++;
-    if (run >= SHORTEST) items.push({ ...prefix(run), copy: true });
-    else items.push({ symbol: levels[place] });
+    while (place && run < LONGEST && place + run < length && repeats(place + run)) run++;
+    if (run >= SHORTEST) copy(prefix(run));
+    else literal(place);
     place += run >= SHORTEST ? run : 1;
   }
-  const counts = new Array(ALPHABET).fill(0);
-  for (const { symbol, copy } of items) counts[symbol + (copy ? LITERALS : 0)]++;
-  const writer = new Writer(),
-    alone = counts.filter(Boolean).length === 1,
-    code = huffman(counts, 15);
+}
+
+/** The stream of a picture without the header that gives its size. Channels are a byte a pixel; red and blue are 0 where they are
+ * left out. */
+export function encodeVp8l(green, red, blue) {
+  const channels = red ? [green, red, blue] : [green],
+    counts = channels.map((_, channel) => new Array(channel ? LITERALS : ALPHABET).fill(0));
+  visit(
+    channels,
+    (place) => channels.forEach((levels, channel) => counts[channel][levels[place]]++),
+    ({ symbol }) => counts[0][LITERALS + symbol]++,
+  );
+  const writer = new Writer();
   writer.write(0, 3); // no transform, no cache of colours, one group of codes
-  if (alone) writeSingle(writer, items[0].symbol);
-  else writeCode(writer, code);
-  for (const symbol of [0, 0, 0, LEFT]) writeSingle(writer, symbol); // red, blue, alpha, distance
-  for (const { symbol, extra, bits, copy } of items) {
-    if (!alone) writer.code(code, symbol + (copy ? LITERALS : 0));
-    if (copy) writer.write(extra, bits);
-  }
+  const codes = counts.map((own) => writeAnyCode(writer, own));
+  for (const symbol of red ? [0, LEFT] : [0, 0, 0, LEFT]) writeSingle(writer, symbol); // red, blue; alpha, distance
+  visit(
+    channels,
+    (place) => codes.forEach((write, channel) => write(channels[channel][place])),
+    ({ symbol, extra, bits }) => {
+      codes[0](LITERALS + symbol);
+      writer.write(extra, bits);
+    },
+  );
   return writer.bytes();
 }
