@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
 import { Store, decode, decodeLatents, encode, encodePng, info } from "../../web/src/codec.js";
+import { finest, patchy } from "../../web/src/encoder/grain.js";
 import { decodeAlpha, encodeAlpha } from "../../web/src/format/alpha.js";
 import { box } from "../../web/src/format/tiles.js";
 import { decodeVp8l } from "../../web/src/format/vp8l.js";
@@ -39,6 +40,7 @@ const METHODS = {
     const planes = Array.from({ length: channels }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
     await writeFile(out, encodeVp8l(...planes));
   },
+  grain: (bytes, { width, height }) => ({ finest: finest(bytes, width, height), patchy: patchy(bytes, width, height) }),
   async alpha(bytes, { width, height, region: [left, top, w, h] }, out) {
     await writeFile(out, decodeAlpha(bytes, width, height, box(top, left, top + h, left + w)));
   },

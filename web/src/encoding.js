@@ -2,7 +2,7 @@
 
 import { filled } from "./encoder/fill.js";
 import { chosen, look, maskOf, whole } from "./encoder/forms.js";
-import { LARGEST, isExact } from "./encoder/lossless.js";
+import { LARGEST } from "./encoder/lossless.js";
 import { errorImportance } from "./encoder/masking.js";
 import { ImageError } from "./errors.js";
 import { Kind, NO_MODEL, concatenate, pack } from "./format/container.js";
@@ -80,7 +80,7 @@ async function traded(picture, store, model, header, tiles, choosing) {
     networks = await store.networks(entry),
     tensors = await store.encoder(entry);
   const looks = [];
-  if (choosing && (await isExact()))
+  if (choosing)
     for (const { area } of tiles) looks.push(await look(opaquePart(picture, area), area.width, area.height));
   const smooth = withoutDrawings(picture, tiles, looks),
     turn = grey || width * height < TURNED_FROM ? null : principal(smooth.data, width, height);
@@ -104,7 +104,7 @@ async function traded(picture, store, model, header, tiles, choosing) {
     };
     const seen = looks[number];
     if (!seen) forms.push({ words: code(false).words });
-    else forms.push(await chosen({ pixels: opaquePart(picture, area), ...area, ...seen }, header.quality, code));
+    else forms.push(await chosen({ pixels: opaquePart(picture, area), grey, ...area, ...seen }, header.quality, code));
   }
   return forms;
 }

@@ -56,7 +56,8 @@ export interface EncodeOptions {
   /** 0 (smallest) to 100 (best); 50 if it is not given. */
   quality?: number;
   /** Keep every visible pixel, whatever the quality; rejects with ImageError where the browser has no exact encoder of lossless WebP.
-   * False leaves all to the networks. If it is not given, text and drawings are kept so where that is the better trade. */
+   * False leaves all to the networks. If it is not given, text and drawings are kept so where that is the better trade, and from
+   * quality 60 up noise gets what the networks lack. */
   lossless?: boolean;
   /** A model's name; `base` if it is not given. */
   model?: string;

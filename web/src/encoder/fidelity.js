@@ -1,5 +1,5 @@
 // What a quality gives photographs, and what an error is worth at it, as codec/encoder/forms/fidelity.py has it, where the figures are
-// from.
+// from; and how large an error is.
 
 const LEVELS = [0, 20, 40, 60, 80, 100]; // qualities
 const RATES = [0.067, 0.17, 0.387, 0.784, 1.405, 2.249], // bits a pixel of photographs
@@ -20,6 +20,16 @@ export function errorPrice(stored) {
   const [low, high] = [Math.max(0, stored - 16), Math.min(STORED, stored + 16)];
   const [worse, better] = [low, high].map((at) => errorOf(interpolated(PSNRS, at)));
   return (typicalRate(high) - typicalRate(low)) / (worse - better);
+}
+
+/** The mean squared error of 8-bit levels, opacity left out; 0 where `mask`, a byte a pixel, is set. Both RGBA. */
+export function meanSquare(pixels, decoded, mask) {
+  let sum = 0;
+  for (let i = 0; i < pixels.length; i += 4) {
+    if (mask?.[i / 4]) continue;
+    for (let channel = 0; channel < 3; channel++) sum += (pixels[i + channel] - decoded[i + channel]) ** 2;
+  }
+  return sum / ((3 * pixels.length) / 4);
 }
 
 const errorOf = (psnr) => 255 ** 2 * 10 ** (-psnr / 10);

@@ -19,10 +19,6 @@ export async function encodeLossless(pixels, width, height) {
   return exact ? data : null;
 }
 
-/** Whether there is such an encoder. */
-export const isExact = async () =>
-  exact && Boolean(await encodeLossless(Uint8ClampedArray.of(1, 2, 3, 255, 250, 7, 90, 255), 2, 1));
-
 async function written(pixels, width, height) {
   const canvas = new OffscreenCanvas(width, height),
     context = canvas.getContext("2d", { alpha: false, willReadFrequently: true });

@@ -6,8 +6,9 @@ import { deflate, inflate } from "./inflate.js";
 import { decodeVp8l } from "./vp8l.js";
 
 const BLOCK = 16; // pixels a side of what `Form.BLOCKS` replaces
-const MIDDLE = 128; // the level that stands for a residual of 0
-const MIN_STEP = 2; // of residuals
+export const MIDDLE = 128; // the level that stands for a residual of 0
+export const MIN_STEP = 2,
+  MAX_STEP = 255; // of residuals
 
 /** The first byte of an overlay, behind the tile's number. It holds all of the tile without loss, the same with opacity, some
  * blocks without loss, or what is added to the networks' pixels. */
@@ -33,8 +34,9 @@ export async function unpackOverlay(body, width, height) {
   return { form, blocks, data: body.subarray(end + value) };
 }
 
-/** The inverse, of overlays without loss. blocks: a byte for each, 1 for those that are replaced. */
-export async function packOverlay({ form, blocks, data }) {
+/** The inverse. blocks: a byte for each, 1 for those that are replaced. */
+export async function packOverlay({ form, step, blocks, data }) {
+  if (form === Form.RESIDUAL) return concatenate([Uint8Array.of(form, step), data]);
   if (form !== Form.BLOCKS) return concatenate([Uint8Array.of(form), data]);
   const bits = new Uint8Array(Math.ceil(blocks.length / 8));
   blocks.forEach((block, i) => (bits[i >> 3] |= block << (7 - (i & 7))));
