@@ -15,7 +15,7 @@ from PIL import Image
 
 from metamer.codec.decode import decode, decode_latents
 
-FOLDER = Path(__file__).parent
+FOLDER = Path(__file__).resolve().parent
 LIST = FOLDER / "conformance.json"
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageChops, ImageDraw, ImageFilter, ImageFont
 
-EXAMPLES = Path(__file__).parent.parent / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 TEXT = """The quick brown fox jumps over the lazy dog while 1,234 sphinxes of black quartz judge my vow and five boxing wizards
 jump quickly past pack my box with five dozen liquor jugs"""
 WORDS = TEXT.split()
