@@ -43,12 +43,12 @@ def draw_figures(folder: Path) -> None:
 def draw_long_run(path: Path) -> None:
     """The long run of `base`: validation over processor time, part by part."""
     figure, (panel,) = plots.new_panels(1, 8, 4.6)
-    parts = read_results("long-run", "train")
+    parts = read_results("long-run", "train")["parts"]
     for number, (part, colour) in enumerate(zip(parts, plots.COLOURS, strict=False), 1):
         label = f"{number}: {part['name']}"
         panel.plot(part["core_hours"], part["bd_rate"], ".-", color=colour, label=label)
     panel.set_xlabel("Hours of one core")
-    panel.set_ylabel("Rate at equal PSNR against `base`, %")
+    panel.set_ylabel("Rate at equal PSNR against the former base, %")
     panel.legend()
     plots.save_figure(figure, path)
 
