@@ -37,6 +37,11 @@ window.first = (async () => {
 })();
 </script>"""
 ASK = "const done = arguments[arguments.length - 1]; window.again(arguments[0]).then(() => done(null))"
+CHROMIUM = {  # what is timed there → options of decode
+    "Chromium": {},
+    "Chromium, fast": {"decoder": "fast"},
+    "Chromium, preview": {"preview": True},
+}
 FLAGS = (
     "headless=new",
     "no-sandbox",
@@ -113,16 +118,12 @@ def measure(photograph: Path, runs: int) -> None:
                 "const done = arguments[0]; window.first.then(done)"
             )
             cold, sent = processor_seconds(browser) - before, server.sent
-            seconds_by_name: dict[str, list[float]] = {
-                "Python": [],
-                "Chromium": [],
-                "Chromium, preview": [],
-            }
+            seconds_by_name: dict[str, list[float]] = {name: [] for name in ("Python", *CHROMIUM)}
             for _ in range(runs):
                 start = time.process_time()
                 metamer.decode(data, threads=1)
                 seconds_by_name["Python"].append(time.process_time() - start)
-                for name, options in (("Chromium", {}), ("Chromium, preview", {"preview": True})):
+                for name, options in CHROMIUM.items():
                     before = processor_seconds(browser)
                     browser.execute_async_script(ASK, options)
                     seconds_by_name[name].append(processor_seconds(browser) - before)

@@ -190,7 +190,7 @@ everything.
 
 Photographs are told from drawings by a look that takes a few percent of encoding: up to quality 90 none of 60 photographs that
 were kept out of training is coded otherwise than by the networks alone. Three of them, of fine grain all over, end more than
-4 dB below the mean, the worst at 33.2 dB at quality 90; up to that quality they are left so.
+4 dB below the mean, the worst at 33.6 dB at quality 90; up to that quality they are left so.
 
 Mixed pictures at quality {CROPPED_AT}: the original, Metamer, and, in as many bytes or the fewest they can, Metamer's networks
 alone (`lossless=False`) and AVIF.
