@@ -25,11 +25,6 @@ from metamer.train.networks.codec import Codec
 from metamer.train.networks.entropy_model.checkerboard import checkerboard
 from metamer.train.networks.entropy_model.logistic import logistic_bits
 
-# exponent: 0 for orthogonal transforms, 1 for what the gradient says (research/notes/LEVERS.md)
-TANGENT = 0.35
-PROBES = 2
-SLACKEST = 0.05  # a latent that hardly changes the picture is not thrown about
-
 
 @lru_cache(maxsize=2)
 def network(model: Model) -> Codec:
@@ -44,13 +39,9 @@ def network(model: Model) -> Codec:
 
 
 class Gradients:
-    """A `codec.encoder.effort.guide.Guide`. specs: distances, `perception.registry.from_spec`.
+    """A `codec.encoder.effort.guide.Guide`. specs: distances, `perception.registry.from_spec`."""
 
-    stiffness: (M,) how much more than in orthogonal transforms a squared step costs, as found where
-    the first step begins.
-    """
-
-    share, decay, momentum = 0.35, 1.0, 0.2  # a share of 0.7 overshoots
+    share, decay, momentum = 0.3, 1.0, 0.2  # a share of 0.5 overshoots (research/notes/LEVERS.md)
 
     @property
     def smallest(self) -> int:
@@ -68,7 +59,6 @@ class Gradients:
         array, index = view.model.arrays, view.index
         self._level = torch.from_numpy(array["level_weights"][index : index + 1])
         self._step = torch.from_numpy(array["step"][index])[None, :, None, None]
-        self.stiffness: np.ndarray | None = None
 
     def _each(self, image: Tensor) -> Tensor:
         """(D,) of an image (1, 3, H, W)."""
@@ -107,8 +97,6 @@ class Gradients:
         field = lattice(view.exact).clone()
         rows, columns = view.inside
         field[:, :, rows, columns] = latent
-        if self.stiffness is None:
-            self.stiffness = self._stiffness_at(field.detach())
         image = colour_axes.restore(
             self._codec.synthesis(field * self._step, self._level), self._affine
         )
@@ -117,22 +105,7 @@ class Gradients:
             image = image.mean(1, keepdim=True).expand(-1, 3, -1, -1)
         (bits + (self._each(image) * torch.from_numpy(slope.weights).float()).sum()).backward()
         pull = shift.grad[0].permute(1, 2, 0).numpy()
-        return decoded / np.float32(FRACTION) - pull / (2 * curvature * self.stiffness)
-
-    def _stiffness_at(self, field: Tensor) -> np.ndarray:
-        """(M,) of decoded latents (1, M, h, w) in steps.
-
-        For a small change it is the squared gain of the synthesis, E[(Jᵀv)²] of random signs v
-        (Hutchinson 1989); for one of a step it is near 1 again. `TANGENT` is between the two.
-        """
-        signs = torch.Generator().manual_seed(0)
-        gains = torch.zeros(field.shape[1])
-        for _ in range(PROBES):
-            latent = (field * self._step).requires_grad_()
-            image = self._codec.synthesis(latent, self._level)
-            (image * (2 * torch.randint(2, image.shape, generator=signs) - 1)).sum().backward()
-            gains += latent.grad.square().mean((0, 2, 3)) / PROBES
-        return gains.clamp_min(SLACKEST).numpy() ** TANGENT
+        return decoded / np.float32(FRACTION) - pull / (2 * curvature)
 
 
 @lru_cache(maxsize=8)

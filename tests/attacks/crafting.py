@@ -18,6 +18,7 @@ import numpy as np
 from metamer.codec.network.model import WEIGHTS
 
 FLOAT, INT64, BOOL = 1, 7, 9
+LEVELS = 10  # of base
 
 
 def varint(value: int) -> bytes:
@@ -108,7 +109,7 @@ def synthesis(nodes: list[bytes], tensors: list[bytes] = (), **options) -> bytes
     """A graph with the interface of base's synthesis; nodes make `image` of `latent` and
     `weights`.
     """
-    inputs = [port("latent", (1, "h", "w", 384)), port("weights", (1, 9))]
+    inputs = [port("latent", (1, "h", "w", 384)), port("weights", (1, LEVELS))]
     return model(nodes, inputs, [port("image", (1, 3, "H", "W"))], tensors, **options)
 
 
@@ -134,9 +135,13 @@ def plain(before: list[bytes] = (), tensors: list[bytes] = (), **options) -> byt
 
 @cache
 def members(name: str) -> dict[str, bytes]:
-    """Of a shipped file."""
+    """Of a shipped file; of its syntheses only the lowest qualities', as if it had no other."""
     with zipfile.ZipFile(WEIGHTS / name) as archive:
-        return {entry: archive.read(entry) for entry in archive.namelist()}
+        contents = {entry: archive.read(entry) for entry in archive.namelist()}
+    card = json.loads(contents["model.json"])
+    for band in range(card.pop("synthesis_bands", 0)):
+        contents.setdefault("synthesis.onnx", contents.pop(f"synthesis{band}.onnx"))
+    return contents | {"model.json": json.dumps(card).encode()}
 
 
 def write(path: Path, contents: dict[str, bytes], compression: int = zipfile.ZIP_STORED) -> Path:

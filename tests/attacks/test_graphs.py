@@ -266,7 +266,7 @@ def test_what_grows_with_the_picture():
         node("MatMul", ["a", "b"], ["image"]),
     ]
     session = Session(synthesis(nodes, [numbers("rows", -1, 384)]), "evil", 1)
-    weights = np.zeros((1, 9), np.float32)
+    weights = np.zeros((1, crafting.LEVELS), np.float32)
     assert session.run(latent=np.zeros((1, 2, 2, 384), np.float32), weights=weights)[0].shape == (
         4,
         4,
@@ -289,7 +289,7 @@ def test_a_slow_graph_is_refused():
     graph = onnx_wire.read_graph(
         synthesis([*nodes, node("Identity", ["x100"], ["image"])], [weight])
     )
-    cost = infer_cost(graph, {"latent": (1, 8, 8, 384), "weights": (1, 9)})
+    cost = infer_cost(graph, {"latent": (1, 8, 8, 384), "weights": (1, crafting.LEVELS)})
     assert cost.operations > 100 * 384 * 384 * 9 * 64
     with pytest.raises(GraphError, match="billion operations"):
         check_graph(graph)

@@ -157,7 +157,7 @@ STEP = b"{'descr': '<f4', 'fortran_order': False, 'shape': (256, 384), }\n"
         ("step", np.zeros((256, 384), np.float32), "array step leaves"),
         ("step", np.full((256, 384), -1, np.float32), "step leaves"),
         ("encoder_gain", np.full((256, 384), 1e30, np.float32), "encoder_gain leaves"),
-        ("level_weights", np.full((256, 9), -1, np.float32), "level_weights leaves"),
+        ("level_weights", np.full((256, crafting.LEVELS), -1, np.float32), "level_weights leaves"),
         ("level_weights", np.zeros((256, 0), np.float32), "wrong type or shape"),
         ("planes", np.zeros((256, 0), np.uint8), "wrong type"),
         ("hyper_index", np.zeros((256, 0), np.uint8), "wrong type"),
@@ -369,7 +369,7 @@ def test_graphs_that_break_the_passes(tmp_path):
     outputs = [crafting.port(name, ("n", 1)) for name in ("mean", "scale")]
     context = crafting.model(
         nodes,
-        [crafting.port("context", (1, "h", "w", 73))],
+        [crafting.port("context", (1, "h", "w", 64 + crafting.LEVELS))],
         outputs,
         [crafting.numbers("flat", -1, 1)],
     )
@@ -434,7 +434,10 @@ def test_what_no_coder_holds(tmp_path):
         crafting.node("Transpose", ["planes"], ["latent"], perm=(0, 2, 3, 1)),
         crafting.node("Conv", ["image", "coarse"], ["hyper"], strides=(64, 64)),
     ]
-    inputs = [crafting.port("image", (1, 3, "H", "W")), crafting.port("weights", (1, 9))]
+    inputs = [
+        crafting.port("image", (1, 3, "H", "W")),
+        crafting.port("weights", (1, crafting.LEVELS)),
+    ]
     outputs = [
         crafting.port("latent", (1, "h", "w", 384)),
         crafting.port("hyper", (1, 64, "a", "b")),

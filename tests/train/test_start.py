@@ -34,7 +34,8 @@ from metamer.train.run import setup
 
 @pytest.fixture(scope="module")
 def base():
-    network = start.load("base", NetworkOptions()).eval()
+    recipe = from_mapping({"start": "base", "stages": [{"name": "none", "steps": 1}]})
+    network = start.load("base", recipe.network).eval()
     network.entropy.set_quantised()
     return network
 
@@ -133,7 +134,7 @@ def test_the_shipped_model_codes_as_before(base, otters, quality):
         latents.write_latents(model, quality, latent, hyper, meter, tradeoff=np.float32(1e9)),
     )
     with torch.no_grad():
-        level = torch.tensor([quality / 255 * 8])
+        level = torch.tensor([quality / 255 * (base.options.levels - 1)])
         planes = torch.from_numpy(pixels.to_planes(picture))
         rounded = Stage("rounded", 1, proxy="straight_through")
         coded = base(planes, level, rounded, affine=torch.eye(3, 4)[None], file_bits=True)
@@ -153,10 +154,11 @@ def test_the_shipped_model_decodes_as_before(base, otters, quality):
     stream = metamer.encode(otters.crop((60, 20, 60 + 192, 20 + 128)), quality)
     index = quality_index(quality)
     latent = latents.dequantise(shipped("base"), index, metamer.decode_latents(stream))
+    levels = base.options.levels
     with torch.no_grad():
         image = base.synthesis(
             torch.from_numpy(latent).permute(0, 3, 1, 2),
-            level_weights(torch.tensor([index / 255 * 8]), 9),
+            level_weights(torch.tensor([index / 255 * (levels - 1)]), levels),
         )
     header, sections = container.unpack(stream)
     restored = colour_axes.restore_colours(

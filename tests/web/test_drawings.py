@@ -68,7 +68,8 @@ def test_text(page, mode, quality):
 def test_text_beside_a_photograph(page, otters):
     """The blocks of it that Python takes; the rest is as far from the original as there."""
     picture = text_beside_photograph(otters)
-    data, by_python = encoded(page, picture, quality=40), metamer.encode(picture, 40)
+    # at 40 a hyper-latent of a lone block of text rounds either way, and with it all of the block
+    data, by_python = encoded(page, picture, quality=60), metamer.encode(picture, 60)
     blocks, expected = (
         parse_tiles(*container.unpack(stream)).overlays[0].blocks for stream in (data, by_python)
     )

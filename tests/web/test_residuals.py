@@ -2,6 +2,8 @@
 noise, from quality 60 up.
 """
 
+import re
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -14,6 +16,7 @@ from metamer.codec.options import quality_index
 from metamer.codec.picture import vp8l
 from metamer.codec.stream.coded_picture import CodedPicture, parse_tiles
 from metamer.codec.stream.overlays import Form
+from tests.conftest import ROOT
 from tests.web.test_codec import decode_pixels, encoded, levels
 from tests.web.test_drawings import encoded as encoded_by_browser
 from tests.web.test_drawings import page  # noqa: F401
@@ -52,6 +55,15 @@ def expect_the_same(data: bytes, by_python: bytes, size: tuple[int, int]) -> Non
     ]
     apart = np.abs(residuals[0] - residuals[1])
     assert apart.max() <= 1 and apart.mean() < 0.01
+
+
+def test_what_qualities_promise_is_the_same():
+    source = (ROOT / "web" / "src" / "encoder" / "fidelity.js").read_text()
+    tables = [
+        tuple(float(value) for value in re.search(rf"{name} = \[(.*?)\]", source)[1].split(","))
+        for name in ("RATES", "PSNRS")
+    ]
+    assert tuple(tables) == fidelity.MEASURED["base"]
 
 
 @pytest.mark.parametrize(

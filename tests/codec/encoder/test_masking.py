@@ -97,10 +97,10 @@ def test_the_stream_and_its_decoding_do_not_depend_on_it(masked, otters):
 
 
 def test_the_tradeoff_is_interpolated_between_levels(masked):
-    # nine levels: the second is at quality 12.5
+    # ten levels: the second is at quality 11.1
     tradeoff = load_model(masked(tradeoff=[10.0, 160.0], worth=[])).tradeoff
     assert tradeoff[0] == pytest.approx(10) and (tradeoff[32:] > 159.9).all()
-    assert tradeoff[16] == pytest.approx(10 * 16 ** (16 / 255 * 8), rel=1e-5)
+    assert tradeoff[16] == pytest.approx(10 * 16 ** (16 / 255 * 9), rel=1e-5)
 
 
 def test_tradeoffs_of_groups_and_steps(masked):
@@ -128,7 +128,7 @@ def test_a_low_tradeoff_reaches_lower_rates(masked, otters):
         {"tradeoff": [0]},
         {"tradeoff": [float("inf")]},
         {"tradeoff": []},
-        {"tradeoff": [9.0] * 10},
+        {"tradeoff": [9.0] * 11},
     ],
 )
 def test_nonsense_is_refused(masked, card):

@@ -79,7 +79,8 @@ def replaced(path: Path, target: Path, graph: bytes | None = None, **card) -> Pa
     stored = members(path)
     with zipfile.ZipFile(target, "w") as archive:
         archive.writestr("model.json", json.dumps({**json.loads(stored["model.json"]), **card}))
-        archive.writestr("synthesis.onnx", stored["synthesis.onnx"] if graph is None else graph)
+        for name in stored.keys() - {"model.json"}:
+            archive.writestr(name, stored[name] if graph is None else graph)
     return target
 
 
@@ -156,7 +157,7 @@ def test_onnx_runtime_folds_the_interpolation(of_base, tmp_path):
         options = onnxruntime.SessionOptions()
         options.optimized_model_filepath, options.log_severity_level = str(tmp_path / name), 3
         onnxruntime.InferenceSession(
-            members(path)["synthesis.onnx"], options, providers=["CPUExecutionProvider"]
+            members(path)["synthesis0.onnx"], options, providers=["CPUExecutionProvider"]
         )
         operators[name] = sorted(node.op_type for node in onnx.load(tmp_path / name).graph.node)
     assert operators["realism"] == operators["plain"]
@@ -340,6 +341,8 @@ assert metamer.decode({str(tmp_path / "crop.mtm")!r}, decoder={str(of_base["real
 def test_shipped_decoders_are_small_and_carry_a_card(crop):
     stem_by_id = {load_model(path.stem).id: path.stem for path in shipped_models()}
     for decoder in decoders.shipped_decoders():
-        assert decoder.path.stat().st_size <= 6_000_000 and decoder.path.with_suffix(".md").exists()
+        assert (
+            decoder.path.stat().st_size <= 12_000_000 and decoder.path.with_suffix(".md").exists()
+        )
         data = metamer.encode(crop, model=stem_by_id[decoder.decodes])
         assert metamer.decode(data, decoder=decoder.name).size == crop.size

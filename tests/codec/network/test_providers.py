@@ -29,7 +29,7 @@ def test_only_transforms_run_on_other_providers(model, monkeypatch):
     monkeypatch.setattr(onnxruntime, "InferenceSession", Recorded)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: [CUDA, session.CPU])
     monkeypatch.setenv(session.PROVIDER, "cuda")
-    for name in ("analysis", "synthesis", "features", "context0"):
+    for name in ("analysis", "synthesis0", "features", "context0"):
         model.session(name)
     assert [*requested.values()] == [[CUDA, session.CPU]] * 2 + [[session.CPU]] * 2
 

@@ -143,7 +143,8 @@ def in_one_run(data: bytes) -> np.ndarray:
     model, turn = load_model("base"), parse_tiles(header, sections).turn
     latent = latents.dequantise(model, header.quality, metamer.decode_latents(data))
     weights = model.arrays["level_weights"][header.quality : header.quality + 1]
-    planes = model.run("synthesis", latent=latent, weights=weights)[0]
+    graph = model.synthesis_graph(header.quality)
+    planes = model.run(graph, latent=latent, weights=weights)[0]
     return np.asarray(
         pixels.from_planes(
             colour_axes.restore_colours(planes, turn.affine()) if turn else planes,
