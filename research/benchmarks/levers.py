@@ -29,8 +29,7 @@ from metamer.train import validation
 from metamer.train.checkpoints import CHECKPOINT
 from metamer.train.data import find
 from metamer.train.loss.objective import Distortion
-from metamer.train.recipe.checks import from_mapping
-from metamer.train.recipe.files import changed
+from metamer.train.recipe.files import begun, changed
 from metamer.train.recipe.options import Stage
 from metamer.train.run import setup, training
 
@@ -42,7 +41,7 @@ MEASURED = Stage("measured", steps=1, rdoq_lambda=22.0)
 def run(recipe: dict, assignments: list[str], seed: int, photographs: Path, scratch: Path) -> dict:
     """Trains and measures: {"seconds": …, "curve": [[bpp, psnr], …]}."""
     # no validation on the way: what it would cost is not the lever's
-    checked = from_mapping(
+    checked = begun(
         changed(
             recipe, [*assignments, f"seed={seed}", "validate_every=1000000", "save_every=1000000"]
         )

@@ -28,13 +28,14 @@ from metamer.train.networks.codec import NetworkOptions
 from metamer.train.networks.entropy_model.integer_networks import IntegerConv2d
 from metamer.train.networks.levels import level_weights
 from metamer.train.recipe.checks import from_mapping
+from metamer.train.recipe.files import begun
 from metamer.train.recipe.options import Stage
 from metamer.train.run import setup
 
 
 @pytest.fixture(scope="module")
 def base():
-    recipe = from_mapping({"start": "base", "stages": [{"name": "none", "steps": 1}]})
+    recipe = begun({"start": "base", "stages": [{"name": "none", "steps": 1}]})
     network = start.load("base", recipe.network).eval()
     network.entropy.set_quantised()
     return network
@@ -224,13 +225,15 @@ def test_a_recipe_takes_the_network_of_the_model_it_starts_from(tiny_run, tiny_m
     saved = from_mapping(checkpoints.load(tiny_run / checkpoints.CHECKPOINT)["recipe"]).network
     stages = [{"name": "decoder", "steps": 1, "parts": "decoder"}]
     values = {"start": str(tiny_model), "stages": stages}
-    assert from_mapping(values).network == saved
+    assert begun(values).network == saved
     decoder = {"blocks": 1}
-    options = from_mapping({**values, "network": {"decoder": decoder, "levels": 7}}).network
+    options = begun({**values, "network": {"decoder": decoder, "levels": 7}}).network
     assert options.levels == 7 and options.decoder.blocks == 1
     assert options.groups == saved.groups
-    missing = from_mapping({**values, "start": "nowhere.metamer"})
+    missing = begun({**values, "start": "nowhere.metamer"})
     assert missing.network == from_mapping({"stages": stages, "start": "other"}).network
+    # not of what a checkpoint holds, which may be older than a setting
+    assert from_mapping(values).network != saved
 
 
 def with_member_changed(source, path, member: str, change) -> str:

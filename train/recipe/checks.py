@@ -3,10 +3,9 @@
 import dataclasses
 from typing import Any
 
-from metamer.codec.errors import ModelError, RecipeError
+from metamer.codec.errors import RecipeError
 from metamer.perception import registry
 from metamer.perception.errors import PerceptionError
-from metamer.train import start
 from metamer.train.networks.interface import Network
 from metamer.train.networks.registry import DEFAULT, checked_options, network_class
 from metamer.train.recipe.fields import build, suggested
@@ -34,7 +33,7 @@ def from_mapping(values: Any) -> Recipe:
     """A checked recipe from plain data, as YAML or a checkpoint holds it. Raises RecipeError."""
     if not isinstance(values, dict):
         raise RecipeError("a recipe is a mapping with the key 'stages'")
-    recipe = build(Recipe, with_network_of_start(values), renamed=NEW_NAMES)
+    recipe = build(Recipe, values, renamed=NEW_NAMES)
     recipe.network = checked_options(recipe.network)
     check_distortion(recipe)
     check_rate(recipe)
@@ -43,19 +42,6 @@ def from_mapping(values: Any) -> Recipe:
     for stage in recipe.stages:
         check_stage(recipe, kind, stage)
     return recipe
-
-
-def with_network_of_start(values: dict) -> dict:
-    """``values``; where they start from a model, what they leave unsaid of the network is its."""
-    source, network = values.get("start"), values.get("network") or {}
-    if not isinstance(source, str) or not isinstance(network, dict) or not start.is_model(source):
-        return values
-    if network.get("architecture", DEFAULT) != DEFAULT:
-        return values
-    try:
-        return {**values, "network": {**start.network_of(source), **network}}
-    except ModelError:
-        return values  # said once the run begins
 
 
 def check_distortion(recipe: Recipe) -> None:

@@ -3,12 +3,15 @@
 import copy
 import re
 from collections.abc import Iterable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from metamer.codec.errors import RecipeError
+from metamer.codec.errors import ModelError, RecipeError
+from metamer.train import start
+from metamer.train.networks.registry import DEFAULT
 from metamer.train.recipe.checks import from_mapping
 from metamer.train.recipe.options import Recipe, Stage
 
@@ -104,9 +107,24 @@ def _put(place: Any, path: list, value: Any) -> None:
         place[first] = value
 
 
+def begun(values: Any) -> Recipe:
+    """The checked recipe of a run that begins: where it starts from a model, what ``values`` leave
+    unsaid of the network is the model's. (What a checkpoint leaves unsaid had a default instead.)
+    """
+    if not isinstance(values, dict):
+        return from_mapping(values)
+    source, network = values.get("start"), values.get("network") or {}
+    of_own_kind = isinstance(network, dict) and network.get("architecture", DEFAULT) == DEFAULT
+    if of_own_kind and isinstance(source, str) and start.is_model(source):
+        # what is wrong with the model is said once the run begins
+        with suppress(ModelError):
+            values = {**values, "network": {**start.network_of(source), **network}}
+    return from_mapping(values)
+
+
 def load(path: Path, assignments: Iterable[str] = ()) -> Recipe:
     """Reads and checks a codec's recipe file, with ``assignments`` (`changed`) put in."""
     try:
-        return from_mapping(changed(read(path), assignments))
+        return begun(changed(read(path), assignments))
     except RecipeError as problem:
         raise RecipeError(f"{path}: {str(problem).removeprefix(f'{path}: ')}") from None

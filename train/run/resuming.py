@@ -11,7 +11,7 @@ import yaml
 from metamer.codec.errors import RecipeError
 from metamer.codec.system import files
 from metamer.train.recipe.checks import from_mapping
-from metamer.train.recipe.files import changed, load, read
+from metamer.train.recipe.files import begun, changed, load, read
 from metamer.train.recipe.options import Recipe
 
 Data = str | Path | Sequence[str | Path]
@@ -96,7 +96,7 @@ def recipe_of(
     elif isinstance(given, Recipe):
         recipe = from_mapping(changed(dataclasses.asdict(given), assignments))
     elif isinstance(given, Mapping):
-        recipe = from_mapping(changed(dict(given), assignments))
+        recipe = begun(changed(dict(given), assignments))
     else:
         recipe = load(Path(given), assignments)
     if state is not None:
