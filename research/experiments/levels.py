@@ -28,13 +28,12 @@ ROWS = (
 )
 # ends of the names of weights that read a plane a level, and whose channels come before the planes
 PLANES = {"entropy.hyper_analysis.net.0.weight": "latents", "squeeze.weight": "features"}
-REACH = 1.0  # of the difference of the lowest two levels, added for every level below
 
 
 def levels_taken(rows: Tensor, first: int, last: int, dim: int) -> Tensor:
     """Slices ``first`` to ``last`` along ``dim``; those before 0 continue the first two."""
     lowest, second_lowest = rows.narrow(dim, 0, 1), rows.narrow(dim, 1, 1)
-    below = [lowest + (lowest - second_lowest) * REACH * -place for place in range(first, 0)]
+    below = [lowest + (lowest - second_lowest) * -place for place in range(first, 0)]
     kept_rows = rows.narrow(dim, max(first, 0), last + 1 - max(first, 0))
     return torch.cat([*below, kept_rows], dim)
 
