@@ -1,15 +1,13 @@
 """Many distances over the same images, with networks that they share run once an image."""
 
 from collections.abc import Iterable
-from contextlib import ExitStack
 
 import torch
 from torch import Tensor
 
 from metamer.evaluation.measure.rows import original_key
-from metamer.perception.backbones.imagenet import Network
+from metamer.perception.backbones.imagenet import remembering, share_networks
 from metamer.perception.distance import Distance
-from metamer.perception.distances.deep import DeepDistance
 from metamer.perception.distances.features import LayerSweep
 
 
@@ -20,10 +18,7 @@ class Panel:
 
     def __init__(self, distances: Iterable[Distance], sweeps: Iterable[LayerSweep] = ()):
         self.distances, self.sweeps = list(distances), list(sweeps)
-        self.networks: dict[str, Network] = {}
-        for owner in (*self.distances, *self.sweeps):
-            if isinstance(owner, DeepDistance | LayerSweep):
-                owner.network = self.networks.setdefault(owner.network.name, owner.network)
+        self.networks = share_networks((*self.distances, *self.sweeps))
 
     @property
     def labels(self) -> list[str]:
@@ -35,9 +30,7 @@ class Panel:
     @torch.no_grad()
     def places(self, image: Tensor) -> list:
         """Where the image lies in every distance's and sweep's space."""
-        with ExitStack() as stack:
-            for network in self.networks.values():
-                stack.enter_context(network.remembering())
+        with remembering(self.networks):
             return [d.space(d.prepared(image)) for d in self.distances] + [
                 sweep.space(image) for sweep in self.sweeps
             ]

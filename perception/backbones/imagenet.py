@@ -6,7 +6,7 @@ Zisserman 2015, trained on ImageNet.
 """
 
 from collections.abc import Iterable
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import torch
 import torch.nn.functional as F
@@ -178,13 +178,31 @@ class Network(nn.Module):
     @contextmanager
     def remembering(self):
         """While it lasts, every tensor passed is run once, through all layers, and its features
-        kept. For many distances over the same images, without gradients.
+        kept. For many distances over the same images.
         """
         self.memory = {}
         try:
             yield self.memory
         finally:
             self.memory = None
+
+
+def share_networks(owners: Iterable[nn.Module]) -> list[Network]:
+    """Lets all whose `network` has the same name hold the same one, and returns those there are."""
+    networks: dict[str, Network] = {}
+    for owner in owners:
+        if isinstance(getattr(owner, "network", None), Network):
+            owner.network = networks.setdefault(owner.network.name, owner.network)
+    return list(networks.values())
+
+
+@contextmanager
+def remembering(networks: Iterable[Network]):
+    """`Network.remembering` of them all."""
+    with ExitStack() as stack:
+        for network in networks:
+            stack.enter_context(network.remembering())
+        yield
 
 
 def output_width(modules: list[nn.Module]) -> int:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from metamer.codec.errors import RecipeError
+from metamer.perception.backbones.imagenet import remembering, share_networks
 from metamer.perception.registry import from_spec
 from metamer.train.networks.codec import Codec
 from metamer.train.networks.interface import Network
@@ -54,6 +55,9 @@ class Distortion(nn.Module):
         super().__init__()
         self.names = list(weights)
         self.distances = nn.ModuleList([from_spec(spec) for spec in weights])
+        self.networks = share_networks(self.distances)
+        for network in self.networks:
+            network.to(memory_format=torch.channels_last)
         shares = torch.tensor(list(weights.values()))
         self.register_buffer("shares", shares / shares.sum())
         self.register_buffer("scale", torch.ones(levels, len(weights)))
@@ -74,7 +78,10 @@ class Distortion(nn.Module):
 
     def per_distance(self, image: Tensor, decoded: Tensor) -> Tensor:
         """(N, D) what each distance itself says of images (N, 3, H, W), 0 for identical ones."""
-        with torch.autocast(image.device.type, enabled=False):
+        decoded = (
+            decoded.float()
+        )  # once: networks that distances share know an image by its identity
+        with torch.autocast(image.device.type, enabled=False), remembering(self.networks):
             return torch.stack([distance.loss(image, decoded) for distance in self.distances], 1)
 
     def mix(self, distances: Tensor, weights: Tensor) -> Tensor:

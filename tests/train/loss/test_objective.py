@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from metamer.codec.errors import RecipeError
 from metamer.perception import registry
+from metamer.perception.backbones import imagenet
 from metamer.perception.distance import Distance
 from metamer.perception.metric import Metric
 from metamer.train.loss.objective import Distortion, RateTarget, slopes
@@ -300,3 +301,23 @@ def test_the_factor_stays_within_bounds():
     for _ in range(50):
         target.update(torch.tensor([0.001, 100.0]), torch.eye(2))
     assert target.factor(torch.eye(2)).log().tolist() == pytest.approx([3, -3])
+
+
+def test_networks_are_run_once_an_image(monkeypatch):
+    runs = []
+    run = imagenet.Network.run
+    monkeypatch.setattr(
+        imagenet.Network, "run", lambda self, *given: runs.append(0) or run(self, *given)
+    )
+    names = ["lpips-squeeze", "wasserstein:network=squeezenet,sigma=4"]
+    images, decoded = torch.rand(2, 2, 3, 64, 64, generator=torch.Generator().manual_seed(3))
+    alone = [registry.from_spec(name) for name in names]
+    expected_leaf, leaf = decoded.clone().requires_grad_(), decoded.clone().requires_grad_()
+    expected = torch.stack([distance.loss(images, expected_leaf) for distance in alone], 1)
+    expected.sum().backward()
+    runs.clear()
+    values = Distortion(dict.fromkeys(names, 1.0), LEVELS).per_distance(images, leaf)
+    values.sum().backward()
+    assert len(runs) == 2
+    torch.testing.assert_close(values, expected, rtol=1e-4, atol=1e-6)
+    assert (leaf.grad - expected_leaf.grad).norm() < 1e-3 * expected_leaf.grad.norm()
