@@ -1,17 +1,20 @@
 // Lists the folder's pictures and shows one. Arrow keys go on and back, z changes the size.
 
 const at = (id) => document.getElementById(id);
+const all = await (await fetch("list")).json();
 let names = [],
-  current = -1;
+  current = -1,
+  asked = new AbortController(); // of what the page asks about the picture that it shows
 
 function show(index) {
-  if (!names.length) return;
+  if (!names.length) return showNone();
   current = (index + names.length) % names.length;
   for (const [place, button] of [...at("list").querySelectorAll("button")].entries())
     button.toggleAttribute("aria-current", place === current);
   at("list").children[current].scrollIntoView({ block: "nearest" });
   const { name, address } = names[current];
   at("picture").alt = name;
+  at("picture").hidden = at("zoom").hidden = at("original").hidden = false;
   at("original").href = `file/${address}`;
   at("realism").value = 0;
   at("realism-label").hidden = true;
@@ -20,24 +23,38 @@ function show(index) {
   describe(name, address);
 }
 
+function showNone() {
+  asked.abort();
+  for (const id of ["picture", "realism-label", "zoom", "original"]) at(id).hidden = true;
+  at("picture").removeAttribute("src"); // or else the one before is seen for a moment when there is one again
+  at("picture").alt = "";
+  at("original").removeAttribute("href");
+  at("about").textContent = all.length ? "No picture has such a name." : "There are no pictures in this folder.";
+  history.replaceState(null, "", location.pathname);
+}
+
 function load() {
   const realism = Number(at("realism").value);
   at("picture").src = `picture/${names[current].address}${realism ? `?realism=${realism}` : ""}`;
 }
 
+/** Says of a picture what the server knows, unless another is shown before it answers. */
 async function describe(name, address) {
+  asked.abort();
+  const { signal } = (asked = new AbortController());
   at("about").textContent = name;
-  const response = await fetch(`info/${address}`);
-  if (names[current].address !== address) return;
-  if (!response.ok) {
-    at("about").textContent = `${name} ${await response.text()}`;
-    return;
+  try {
+    const response = await fetch(`info/${address}`, { signal });
+    if (!response.ok) throw new Error(await response.text());
+    const about = await response.json();
+    if (signal.aborted) return;
+    const size = about.width ? `, ${about.width}×${about.height}` : "";
+    const coded = about.width ? `, ${about.bpp.toFixed(2)} bpp, quality ${about.quality}, ${about.model ?? about.model_id}` : "";
+    at("about").textContent = `${name}${size}, ${about.bytes.toLocaleString()} bytes${coded}`;
+    at("realism-label").hidden = !about.decoders?.includes("realism");
+  } catch (problem) {
+    if (!signal.aborted) at("about").textContent = `${name} ${problem.message}`;
   }
-  const about = await response.json(),
-    size = about.width ? `, ${about.width}×${about.height}` : "";
-  const coded = about.width ? `, ${about.bpp.toFixed(2)} bpp, quality ${about.quality}, ${about.model ?? about.model_id}` : "";
-  at("about").textContent = `${name}${size}, ${about.bytes.toLocaleString()} bytes${coded}`;
-  at("realism-label").hidden = !about.decoders?.includes("realism");
 }
 
 function list() {
@@ -53,8 +70,6 @@ function list() {
       return item;
     }),
   );
-  if (!names.length)
-    at("about").textContent = all.length ? "No picture has such a name." : "There are no pictures in this folder.";
 }
 
 at("filter").addEventListener("input", () => {
@@ -67,7 +82,7 @@ at("zoom").addEventListener("click", () => {
   at("zoom").setAttribute("aria-pressed", actual);
 });
 addEventListener("keydown", (event) => {
-  if (event.target.matches("input") || event.ctrlKey || event.metaKey || event.altKey) return;
+  if (!names.length || event.target.matches("input") || event.ctrlKey || event.metaKey || event.altKey) return;
   const step = { ArrowRight: 1, ArrowDown: 1, ArrowLeft: -1, ArrowUp: -1 }[event.key];
   if (step) {
     event.preventDefault();
@@ -75,7 +90,6 @@ addEventListener("keydown", (event) => {
   } else if (event.key === "z") at("zoom").click();
 });
 
-const all = await (await fetch("list")).json();
 list();
 show(
   Math.max(

@@ -12,6 +12,23 @@ from tests.web.base import ALPHA, DECODERS, PHOTOGRAPH
 from tests.web.test_pages import one, quiet, run, until
 
 SIZE = "const image = document.querySelector('#picture'); return image.complete ? [image.alt, image.naturalWidth] : null"
+# what the server answers reaches the page when a test says so, whatever the page has given up since
+HELD = """{
+    let held = [];
+    const ask = window.fetch;
+    window.fetch = async (address) => {
+        const response = await ask(address), body = await response.text();
+        const later = (value) => new Promise((resolve) => held.push([address, () => resolve(value)]));
+        return { ok: response.ok, text: () => later(body), json: () => later(JSON.parse(body)) };
+    };
+    window.holds = (address) => held.some(([asked]) => asked === address);
+    window.release = async (address) => {
+        for (const [asked, answer] of held) if (asked === address) answer();
+        held = held.filter(([asked]) => asked !== address);
+        await new Promise((resolve) => setTimeout(resolve)); // after all that the answers set off
+    };
+}"""
+A, B = "info/a.mtm", "info/b/%C3%BC%20%231.png"
 
 
 @pytest.fixture
@@ -29,6 +46,25 @@ def viewer(chromium, tmp_path):
         yield chromium
         chromium.get("about:blank")
         server.shutdown()
+
+
+@pytest.fixture
+def held(viewer):
+    """The viewer, opened anew, whose requests are answered by `release` alone."""
+    script = viewer.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": HELD})
+    viewer.refresh()
+    awaits(viewer, "list")
+    yield viewer
+    viewer.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
+def awaits(browser, address: str) -> None:
+    """Waits until the page has asked for an address whose answer is held back."""
+    until(browser, lambda: browser.execute_script("return window.holds(arguments[0])", address))
+
+
+def release(browser, address: str) -> None:
+    run(browser, "await window.release(given)", address)
 
 
 def test_pictures_are_gone_through(viewer):
@@ -51,6 +87,56 @@ def test_pictures_are_gone_through(viewer):
     one(viewer, "#filter").send_keys("nothing")
     until(viewer, lambda: "No picture" in one(viewer, "#about").text)
     quiet(viewer)
+
+
+def test_no_picture_is_shown_where_none_matches(held):
+    from selenium.webdriver import ActionChains, Keys
+
+    release(held, "list")
+    awaits(held, A)
+    ActionChains(held).send_keys(Keys.ARROW_RIGHT).perform()
+    awaits(held, B)
+    one(held, "#filter").send_keys("nothing")
+    for address in (A, B):
+        release(held, address)
+    ActionChains(held).send_keys(Keys.TAB, Keys.ARROW_RIGHT, "z").perform()
+    assert one(held, "#about").text == "No picture has such a name."
+    assert not any(
+        one(held, name).is_displayed()
+        for name in ("#picture", "#realism-label", "#zoom", "#original")
+    )
+    assert held.execute_script("return location.hash") == ""
+    one(held, "#filter").send_keys(Keys.CONTROL, "a", Keys.NULL, Keys.BACKSPACE)
+    awaits(held, A)
+    release(held, A)
+    assert "184×104" in one(held, "#about").text
+    until(held, lambda: held.execute_script(SIZE) == ["a.mtm", 184])
+    assert one(held, "#picture").is_displayed() and one(held, "#original").is_displayed()
+    quiet(held)
+
+
+def test_a_picture_that_has_been_left_is_not_described(held):
+    from selenium.webdriver import ActionChains, Keys
+
+    release(held, "list")
+    awaits(held, A)
+    ActionChains(held).send_keys(Keys.ARROW_RIGHT).perform()
+    awaits(held, B)
+    release(held, B)
+    described = one(held, "#about").text
+    assert described.startswith("b/ü #1.png, ") and "bytes" in described
+    release(held, A)
+    assert one(held, "#about").text == described
+    assert not one(held, "#realism-label").is_displayed()
+    quiet(held)
+
+
+def test_a_filter_may_be_typed_before_the_list_is_there(held):
+    one(held, "#filter").send_keys("b/")
+    release(held, "list")
+    awaits(held, B)
+    assert len(held.find_elements("css selector", "#list button")) == 1
+    quiet(held)
 
 
 def test_realism(viewer):
