@@ -151,6 +151,42 @@ def test_the_element_shows_what_is_lossless_once(chromium, server):
     quiet(chromium)
 
 
+def test_the_element_shows_only_what_its_src_names(chromium, server):
+    chromium.get(server.address + "element.html")
+    until(chromium, lambda: chromium.execute_script("return window.ready"))
+    shown = """const image = document.querySelector('#whole').shadowRoot.querySelector('img');
+        return [image.naturalWidth, image.hasAttribute("src"), image.hasAttribute("width")];"""
+    script = """const element = document.querySelector("#whole"), ask = window.fetch;
+        const event = (name) => new Promise((resolve) => element.addEventListener(name, resolve, { once: true }));
+        const change = async (src, name) => { const seen = event(name); element.src = src; await seen; };
+        let release;
+        const held = new Promise((resolve) => { release = resolve; });
+        window.fetch = async (address) => {
+            const response = await ask(address);
+            if (String(address).endsWith("alpha.mtm")) await held;
+            return response;
+        };
+        element.src = "/streams/alpha.mtm";
+        await change("/streams/photograph.mtm", "load");
+        release();
+        // asked for after what the first answer might set off
+        await new Promise((resolve) => setTimeout(resolve));
+        await import("/metamer/src/index.js").then(async ({ info }) =>
+            info(new Uint8Array(await (await ask("/streams/photograph.mtm")).arrayBuffer())));"""
+    run(chromium, script)
+    assert chromium.execute_script(shown) == [184, True, True]
+    events = [["whole", "load", ""]]
+    assert chromium.execute_script("return window.events") == events
+    chromium.execute_script("document.querySelector('#whole').src = '/streams/damaged.mtm'")
+    until(chromium, lambda: chromium.execute_script("return window.events.length") == 2)
+    assert chromium.execute_script(shown) == [0, False, False]
+    run(chromium, "document.querySelector('#whole').src = '/streams/photograph.mtm'")
+    until(chromium, lambda: chromium.execute_script(shown) == [184, True, True])
+    chromium.execute_script("document.querySelector('#whole').removeAttribute('src')")
+    assert chromium.execute_script(shown) == [0, False, False]
+    quiet(chromium)
+
+
 def ready(browser, before=None) -> str:
     """The demo page's status once it shows a picture other than that of ``before``, a number of its
     own.
@@ -218,6 +254,132 @@ def test_the_demo(demo, server, site):
     assert np.abs(canvas(demo) - plain).max() > 1
 
 
+# answers for addresses and files whose names end as `window.hold` is told wait for `window.release`
+HOLD = """{
+    const held = new Map(), { fetch, createImageBitmap } = window;
+    const passes = async (address) => {
+        for (const [end, gate] of held) if (String(address).endsWith(end)) await gate.promise;
+    };
+    window.hold = (end) => {
+        let open;
+        held.set(end, { promise: new Promise((resolve) => { open = resolve; }) });
+        held.get(end).open = open;
+    };
+    window.release = async (end) => {
+        held.get(end).open();
+        held.delete(end);
+        await new Promise((resolve) => setTimeout(resolve)); // after all that the answer sets off
+    };
+    window.fetch = async (address, ...options) => {
+        const response = await fetch(address, ...options), body = new Uint8Array(await response.arrayBuffer());
+        await passes(address);
+        return { ok: response.ok, json: async () => JSON.parse(new TextDecoder().decode(body)),
+                 arrayBuffer: async () => body.buffer, blob: async () => new Blob([body]) };
+    };
+    window.createImageBitmap = async (file) => {
+        await passes(file.name);
+        return createImageBitmap(file);
+    };
+}"""
+
+
+@pytest.fixture
+def held(demo, server):
+    """The demo, opened anew, where a test can hold back what it waits for."""
+    source = HOLD + "if (sessionStorage.held) window.hold(sessionStorage.held);"
+    script = demo.execute_cdp_cmd("Page.addScriptToEvaluateOnNewDocument", {"source": source})
+    demo.get(server.address)
+    ready(demo)
+    yield demo
+    demo.execute_script("sessionStorage.clear()")
+    demo.execute_cdp_cmd("Page.removeScriptToEvaluateOnNewDocument", script)
+
+
+def hold(browser, end: str) -> None:
+    browser.execute_script("window.hold(arguments[0])", end)
+
+
+def release(browser, end: str) -> None:
+    run(browser, "await window.release(given)", end)
+
+
+@pytest.fixture
+def picture_file(tmp_path, otters):
+    path = tmp_path / "mine.png"
+    otters.crop((100, 60, 420, 260)).save(path)
+    return path
+
+
+def test_what_is_opened_later_stays(held, picture_file):
+    held.execute_script("sessionStorage.held = 'otters.json'")
+    held.refresh()
+    before = shown_source(held)
+    one(held, "#file").send_keys(str(picture_file))
+    assert "320×200" in ready(held, before)
+    release(held, "otters.json")
+    assert "320×200" in turned_to(held, "quality", 30)
+
+
+def test_sliders_wait_for_what_is_being_opened(held, picture_file):
+    before = shown_source(held)
+    hold(held, "mine.png")
+    one(held, "#file").send_keys(str(picture_file))
+    held.execute_script("""const control = document.querySelector("#quality"); control.value = 30;
+        control.dispatchEvent(new Event("change"));""")
+    assert one(held, "#status").text == "Opening"
+    release(held, "mine.png")
+    assert "320×200" in ready(held, before)
+    assert one(held, "#quality-out").text == "30"
+
+
+def test_a_late_answer_about_another_quality_is_dropped(held, site):
+    points = json.loads((site / "pictures" / "otters.json").read_text())["points"]
+    path = {point["quality"]: site / "pictures" / point["mtm"] for point in points}
+    rival = next(point["avif"] for point in points if point["quality"] == 5)
+    hold(held, rival)
+    held.execute_script("""const control = document.querySelector("#quality"); control.value = 5;
+        control.dispatchEvent(new Event("change"));""")
+    wanted = np.asarray(metamer.decode(path[5]), int)
+    until(held, lambda: np.abs(canvas(held) - wanted).max() <= 1)
+    status = turned_to(held, "quality", 70)
+    release(held, rival)
+    assert one(held, "#status").text == status and f"{path[70].stat().st_size:,} bytes" in status
+
+
+def test_the_status_is_of_what_stands_beside(held, site):
+    def choose(name: str) -> None:
+        held.execute_script(
+            """const control = document.querySelector("#rival"); control.value = arguments[0];
+            control.dispatchEvent(new Event("change"));""",
+            name,
+        )
+
+    points = json.loads((site / "pictures" / "otters.json").read_text())["points"]
+    point = next(point for point in points if point["quality"] == 40)
+    choose("JPEG")
+    size = (site / "pictures" / point["jpeg"]).stat().st_size
+    until(held, lambda: one(held, "#status").text.endswith(f". JPEG: {size:,} bytes"))
+    hold(held, point["avif"])
+    choose("AVIF")
+    choose("JPEG")
+    release(held, point["avif"])
+    assert one(held, "#status").text.endswith(f". JPEG: {size:,} bytes")
+
+
+def test_a_slider_that_is_being_moved_keeps_its_number(held, site):
+    points = json.loads((site / "pictures" / "otters.json").read_text())["points"]
+    stream = next(point["mtm"] for point in points if point["quality"] == 5)
+    before = shown_source(held)
+    hold(held, stream)
+    held.execute_script("""const control = document.querySelector("#quality"); control.value = 5;
+        for (const name of ["input", "change"]) control.dispatchEvent(new Event(name));
+        control.value = 70;
+        control.dispatchEvent(new Event("input"));""")
+    release(held, stream)
+    ready(held, before)
+    assert one(held, "#quality-out").text == "70"
+
+
 def test_the_divider(demo):
     from selenium.webdriver import Keys
     from selenium.webdriver.common.action_chains import ActionChains
@@ -238,11 +400,10 @@ def test_the_divider(demo):
     assert abs(place() - 12.5) < 1
 
 
-def test_a_photograph_is_encoded(demo, tmp_path, otters):
-    picture = otters.crop((100, 60, 420, 260))
-    picture.save(tmp_path / "mine.png")
+def test_a_photograph_is_encoded(demo, picture_file):
+    picture = Image.open(picture_file)
     before = shown_source(demo)
-    one(demo, "#file").send_keys(str(tmp_path / "mine.png"))
+    one(demo, "#file").send_keys(str(picture_file))
     assert (
         "320×200" in ready(demo, before)
         and one(demo, "#save").get_attribute("download") == "mine.mtm"

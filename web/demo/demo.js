@@ -11,7 +11,9 @@ const stage = at("stage"),
   ours = at("ours"),
   theirs = at("theirs");
 let source = null,
-  turn = 0;
+  opening = false,
+  turn = 0, // counts what has been begun: what is not of the last is dropped
+  decoded = ""; // what is said of the picture that is shown; empty until it is
 
 configure({ models: "models/" });
 
@@ -90,48 +92,59 @@ async function stream(file) {
   };
 }
 
+function begin(text) {
+  decoded = "";
+  say(text);
+  return ++turn;
+}
+
+function fail(problem, mine) {
+  if (mine === turn) say(`That did not work: ${problem.message}`);
+}
+
 async function open(made) {
-  const mine = ++turn;
-  say("Opening");
+  const mine = begin("Opening");
+  opening = true;
   try {
-    source = await made;
+    const opened = await made;
     if (mine !== turn) return;
+    source = opened;
+    opening = false;
     at("quality").disabled = Boolean(source.fixed);
     await refresh();
   } catch (problem) {
-    if (mine === turn) say(`That did not work: ${problem.message}`);
+    if (mine === turn) opening = false;
+    fail(problem, mine);
   }
 }
 
-/** Encodes and decodes as the sliders say. What a later call overtakes is dropped. */
+/** Encodes and decodes as the sliders say. */
 async function refresh() {
-  const mine = ++turn,
+  const mine = begin(source.encodes ? "Encoding" : "Decoding"),
     chosen = Number(at("quality").value),
     realism = Number(at("realism").value);
   at("realism-out").value = realism.toFixed(1);
-  say(source.encodes ? "Encoding" : "Decoding");
   try {
     const { bytes, quality, rivals } = await source.coded(chosen);
     if (mine !== turn) return;
-    at("quality-out").value = Math.round(quality);
+    if (Number(at("quality").value) === chosen) at("quality-out").value = Math.round(quality); // else it is being moved
     offer(bytes);
-    const beside = showRivals(rivals),
-      about = await info(bytes);
+    listRivals(rivals);
+    const about = await info(bytes);
     if (mine !== turn) return;
     at("realism").disabled = !about.decoders.includes("realism");
     if (about.width * about.height >= PREVIEW_FROM && !about.lossless) draw(await decode(bytes, { preview: true }), mine);
-    const begin = performance.now(),
+    const begun = performance.now(),
       options = realism && !at("realism").disabled ? { realism } : {};
     draw(await decode(bytes, options), mine);
-    const seconds = (performance.now() - begin) / 1000;
+    const seconds = (performance.now() - begun) / 1000;
     if (mine !== turn) return;
-    say(
+    decoded =
       `${about.width}×${about.height}, ${bytes.length.toLocaleString("en")} bytes, ${about.bpp.toFixed(3)} bits a pixel, ` +
-        `decoded in ${seconds.toFixed(2)} s${await beside}`,
-    );
-    document.body.dataset.shown = mine;
+      `decoded in ${seconds.toFixed(2)} s`;
+    await report(mine);
   } catch (problem) {
-    if (mine === turn) say(`That did not work: ${problem.message}`);
+    fail(problem, mine);
   }
 }
 
@@ -142,25 +155,35 @@ function draw(picture, mine) {
   ours.getContext("2d").putImageData(picture, 0, 0);
 }
 
-/** Puts what stands beside into the list and the chosen one into the picture; says how large it is. */
-async function showRivals(rivals) {
+/** Puts what stands beside into the list, and the chosen one into the picture. */
+function listRivals(rivals) {
   const select = at("rival"),
     before = select.value;
   stage.classList.toggle("alone", !rivals.size);
   select.disabled = !rivals.size;
   select.replaceChildren(...[...rivals.keys()].map((name) => new Option(name, name, false, name === before)));
   source.rivals = rivals;
-  return showRival();
+  showRival();
 }
 
-async function showRival() {
-  const name = at("rival").value,
-    address = source.rivals.get(name);
-  if (!address) return "";
+function showRival() {
+  const name = at("rival").value;
+  if (!name) return;
   at("rival-tag").textContent = name;
-  theirs.src = address;
-  const { size } = await (await fetch(address)).blob();
-  return `. ${name}: ${size.toLocaleString("en")} bytes`;
+  theirs.src = source.rivals.get(name);
+}
+
+/** Says what is shown, and how large what stands beside is, unless another has been chosen by then. */
+async function report(mine) {
+  const name = at("rival").value;
+  let beside = "";
+  if (name) {
+    const { size } = await (await fetch(source.rivals.get(name))).blob();
+    beside = `. ${name}: ${size.toLocaleString("en")} bytes`;
+  }
+  if (mine !== turn || at("rival").value !== name) return;
+  say(decoded + beside);
+  document.body.dataset.shown = mine;
 }
 
 function offer(bytes) {
@@ -185,8 +208,12 @@ const take = (file) => file && open(/\.mtm$/i.test(file.name) ? stream(file) : p
 at("divider").addEventListener("input", () => place(at("divider").value));
 at("quality").addEventListener("input", () => (at("quality-out").value = at("quality").value));
 at("realism").addEventListener("input", () => (at("realism-out").value = Number(at("realism").value).toFixed(1)));
-for (const id of ["quality", "realism"]) at(id).addEventListener("change", () => source && refresh());
-at("rival").addEventListener("change", showRival);
+for (const id of ["quality", "realism"]) at(id).addEventListener("change", () => source && !opening && refresh());
+at("rival").addEventListener("change", () => {
+  const mine = turn;
+  showRival();
+  if (decoded) report(mine).catch((problem) => fail(problem, mine));
+});
 at("file").addEventListener("change", () => take(at("file").files[0]));
 
 const follow = ({ clientX }) => {

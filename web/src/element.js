@@ -42,7 +42,7 @@ export class MetamerPicture extends HTMLElement {
 
   async #show() {
     this.#current?.abort();
-    if (!this.src) return;
+    if (!this.src) return this.#clear();
     const { signal } = (this.#current = new AbortController());
     try {
       const response = await fetch(new URL(this.src, this.baseURI), { signal });
@@ -56,8 +56,15 @@ export class MetamerPicture extends HTMLElement {
       if (width * height >= PREVIEW_FROM && !lossless) await this.#put(await toPng(bytes, { preview: true }), "preview", signal);
       await this.#put(await toPng(bytes, { decoder, realism }), "load", signal);
     } catch (error) {
-      if (!signal.aborted) this.dispatchEvent(Object.assign(new Event("error"), { error }));
+      if (signal.aborted) return;
+      this.#clear(); // of what `src` was before
+      this.dispatchEvent(Object.assign(new Event("error"), { error }));
     }
+  }
+
+  #clear() {
+    URL.revokeObjectURL(this.#image.src);
+    for (const name of ["src", "width", "height"]) this.#image.removeAttribute(name);
   }
 
   async #put(png, event, signal) {
