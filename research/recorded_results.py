@@ -8,13 +8,16 @@ from metamer.codec.errors import ModelError
 from metamer.codec.network.model import load_model, shipped_models
 
 ROOT = Path(__file__).parents[1]
-# of results whose rows do not name it: the model whose streams all of them decode
-MODEL_IDS = {"ablation": "87d01ca0", "realism": "87d01ca0"}
+
+
+def result_path(name: str, folder: str) -> Path:
+    """Where results of that name are: research/results/FOLDER/NAME.json."""
+    return ROOT / "research" / "results" / folder / f"{name}.json"
 
 
 def read_results(name: str, folder: str = "perception"):
     """The JSON of research/results/FOLDER/NAME.json."""
-    return json.loads((ROOT / "research" / "results" / folder / f"{name}.json").read_text())
+    return json.loads(result_path(name, folder).read_text())
 
 
 @cache

@@ -35,7 +35,7 @@ def draw_figures(folder: Path) -> None:
         perception / "tolerance.png",
         logarithmic=True,
     )
-    sliders = folders.parse_summaries(read_results("realism", "train"))
+    sliders = folders.parse_summaries(read_results("realism", "train")["summaries"])
     plots.plot_realism_plane(sliders, "psnr", folder / "train" / "slider.png")
     draw_long_run(folder / "train" / "long_run.png")
 

@@ -17,10 +17,13 @@ from metamer.evaluation.realism import measures
 from metamer.evaluation.results import folders
 from metamer.evaluation.results.summary import RateSummary
 from metamer.perception.registry import metric_of
-from research.recorded_results import MODEL_IDS, current_name, read_results
+from research.recorded_results import current_name, read_results
 
 # none of which a shipped model was trained on
 JUDGES = ("dists", "lpips-vgg", "ssimulacra2", "cvvdp")
+KODAK_LABELS = ("psnr", "ms-ssim", "lpips-alex", "visibility-jnd", *JUDGES)
+PEER = "avif"
+COLUMNS = 5  # distances in a table that a page has room for
 GENERATIVE = ("hific", "crdr")  # published codecs made for realism
 
 
@@ -51,22 +54,41 @@ def kodak_rows() -> list[dict]:
     """The rows that `metamer evaluate --bpp` wrote to matched.jsonl, with their codecs as they are
     called now.
     """
-    rows = read_results("kodak", "train")
-    peers = {"avif"}
     return [
-        row | {"codec": current_name(row["codec"], row["version"])}
-        if row["codec"] not in peers
-        else row
-        for row in rows
+        row | {"codec": current_name(row["codec"], row["version"])} if row["codec"] != PEER else row
+        for row in read_results("kodak", "train")["rows"]
     ]
+
+
+def kodak_models() -> str:
+    """The models of `kodak_rows`, with their ids."""
+    ids = {row["codec"]: row["version"] for row in kodak_rows() if row["codec"] != PEER}
+    return " and ".join(f"`{name}` ({model_id})" for name, model_id in ids.items())
+
+
+def kodak_command() -> str:
+    """What measures all that `kodak_rows` has, on two lines."""
+    codecs = dict.fromkeys(row["codec"] for row in kodak_rows())
+    points = [f"--codec {name}" for name in codecs] + [f"--bpp {rate:g}" for rate in kodak_rates()]
+    distances = [f"-m {label}" for label in KODAK_LABELS]
+    return (
+        f"metamer evaluate KODAK {' '.join(points)} \\\n"
+        f"        {' '.join(distances)} --out runs/kodak"
+    )
 
 
 def decoder_rows(name: str) -> list[RateSummary]:
     """The recorded rows of decoders of one model's streams, called as they are now."""
+    recorded = read_results(name, "train")
     return [
-        replace(row, codec=current_name(row.codec, MODEL_IDS[name]))
-        for row in folders.parse_summaries(read_results(name, "train"))
+        replace(row, codec=current_name(row.codec, recorded["model"]))
+        for row in folders.parse_summaries(recorded["summaries"])
     ]
+
+
+def decoders_model(name: str) -> str:
+    """The model of `decoder_rows`, with its id."""
+    return f"`{decoder_rows(name)[0].codec}` ({read_results(name, 'train')['model']})"
 
 
 def anchor() -> str:
@@ -81,8 +103,7 @@ def kodak_rates() -> list[float]:
 
 def kodak_table() -> str:
     """Every distance at every rate, by codec."""
-    labels = ["psnr", "ms-ssim", "lpips-alex", "visibility-jnd", *JUDGES]
-    blocks = [summarise_rate(kodak_rows(), rate, "avif", labels) for rate in kodak_rates()]
+    blocks = [summarise_rate(kodak_rows(), rate, PEER, KODAK_LABELS) for rate in kodak_rates()]
     lines = [
         [
             "bpp",
@@ -92,7 +113,7 @@ def kodak_table() -> str:
         ]
         for block in blocks
     ]
-    for label in labels:
+    for label in KODAK_LABELS:
         for block in blocks:
             top = best_means([label], block)
             cells = [mean_cells(row, [label], top)[0] for row in block]
@@ -135,10 +156,10 @@ def bd_rate_table(codec: str = "perceptual") -> str:
     """
     rows = [row | {"setting": row["target"]} for row in kodak_rows()]
     lines = []
-    for label in ("psnr", "ms-ssim", "lpips-alex", "visibility-jnd", *JUDGES):
+    for label in KODAK_LABELS:
         curves = mean_curves(rows, label)[1]
         values = [
-            bd_rate(curves[anchor_codec], curves[codec])[0] for anchor_codec in ("avif", anchor())
+            bd_rate(curves[anchor_codec], curves[codec])[0] for anchor_codec in (PEER, anchor())
         ]
         lines.append(
             [label, *("no overlap" if np.isnan(value) else f"{value:+.1f} %" for value in values)]
@@ -186,7 +207,7 @@ def ablation_table(*, judges: bool) -> str:
     rows = decoder_rows("ablation")
     trained_labels = {row.codec.partition("+")[2] for row in rows[1:]}
     trained = [label for label in rows[0].means if label in trained_labels and label not in JUDGES]
-    labels = [label for label in rows[0].means if (label not in trained[:5]) == judges]
+    labels = [label for label in rows[0].means if (label not in trained[:COLUMNS]) == judges]
     top = best_means(labels, rows)
     lines = []
     for row in rows:
@@ -208,11 +229,14 @@ def points_fields() -> dict[str, str]:
             f"`{spec}` {weight:g}" for spec, weight in recipe["distortion"].items()
         ),
         "base": anchor(),
-        "base_id": MODEL_IDS["ablation"],
+        "kodak_models": kodak_models(),
+        "kodak_command": kodak_command(),
+        "slider_model": decoders_model("realism"),
+        "ablation_model": decoders_model("ablation"),
         "ablation_rate": " and ".join(f"{rate:g}" for rate in sorted(rates)),
         "slider_rate": f"{decoder_rows('realism')[0].target:g}",
         "kodak": kodak_table(),
-        "against_avif": differences_table("avif"),
+        "against_avif": differences_table(PEER),
         "against_base": differences_table(anchor()),
         "bd_rates": bd_rate_table(),
         "published": published_table(),

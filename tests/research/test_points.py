@@ -71,3 +71,21 @@ def test_results_of_a_model_that_does_not_ship_make_no_page(monkeypatch):
     for fields in (points.kodak_table, points.slider_table):
         with pytest.raises(ModelError, match="does not ship"):
             fields()
+
+
+def test_the_page_of_another_base_and_another_perceptual(monkeypatch):
+    ids = {"02": "base", "03": "perceptual"}
+    monkeypatch.setattr(recorded_results, "shipped_ids", lambda: ids)
+    versions = {"avif": "Pillow 13.0.0", "base": "02", "perceptual": "03"}
+    rows = [
+        {"codec": codec, "version": version, "image": image, "target": rate, "bpp": rate}
+        | {label: 10 * rate + len(codec) for label in points.KODAK_LABELS}
+        for rate in (0.15, 0.3, 0.5)
+        for codec, version in versions.items()
+        for image in ("a.png", "b.png")
+    ]
+    monkeypatch.setattr(points, "read_results", lambda *_: {"rows": rows})
+    assert points.kodak_models() == "`base` (02) and `perceptual` (03)"
+    assert "--codec avif --codec base --codec perceptual --bpp 0.15" in points.kodak_command()
+    assert "| bpp | 0.15 | 0.150 | 0.150 | 0.150 | 2 |" in points.kodak_table()
+    assert "against `base`" in points.bd_rate_table()
