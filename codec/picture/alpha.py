@@ -139,7 +139,10 @@ def _filled(image: Image.Image, visible: Image.Image) -> Image.Image:
     # premultiplied: the mean of what is visible alone
     half = joined.convert("RGBa").reduce(2).convert("RGBA")
     coarse = _filled(half.convert("RGB"), half.getchannel("A").point([0] + [255] * 255))
-    return Image.composite(image, coarse.resize(image.size, Image.Resampling.BILINEAR), visible)
+    # an odd side's last pixel is half of one of the coarser picture
+    shared = (0, 0, image.width / 2, image.height / 2)
+    fine = coarse.resize(image.size, Image.Resampling.BILINEAR, shared)
+    return Image.composite(image, fine, visible)
 
 
 def _filter(levels: np.ndarray, kind: int) -> np.ndarray:

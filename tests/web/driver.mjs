@@ -6,6 +6,7 @@ import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
 import { Store, decode, decodeLatents, encode, encodePng, info } from "../../web/src/codec.js";
+import { filled } from "../../web/src/encoder/fill.js";
 import { finest, patchy } from "../../web/src/encoder/grain.js";
 import { decodeAlpha, encodeAlpha } from "../../web/src/format/alpha.js";
 import { box } from "../../web/src/format/tiles.js";
@@ -39,6 +40,10 @@ const METHODS = {
     const size = bytes.length / channels;
     const planes = Array.from({ length: channels }, (_, i) => bytes.subarray(i * size, (i + 1) * size));
     await writeFile(out, encodeVp8l(...planes));
+  },
+  async fill(bytes, { width, height }, out) {
+    const hidden = Uint8Array.from({ length: width * height }, (_, i) => Number(!bytes[4 * i + 3]));
+    await writeFile(out, filled({ width, height, data: bytes }, hidden).data);
   },
   grain: (bytes, { width, height }) => ({ finest: finest(bytes, width, height), patchy: patchy(bytes, width, height) }),
   async alpha(bytes, { width, height, region: [left, top, w, h] }, out) {

@@ -12,6 +12,9 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
 from PIL import Image, ImageCms
 
 import metamer
@@ -402,6 +405,40 @@ def test_encoding_grey_and_transparent(node, otters):
             np.asarray(decoded.convert("RGB"), int) - np.asarray(picture.convert("RGB"), int)
         ).mean()
         < 8
+    )
+
+
+@given(
+    st.tuples(st.integers(1, 40), st.integers(1, 40)).flatmap(
+        lambda shape: st.tuples(
+            arrays(np.uint8, (*shape, 3), elements=st.integers(0, 255)),
+            arrays(bool, shape, elements=st.sampled_from([False] * 4 + [True])),
+        )
+    )
+)
+def test_what_is_hidden_is_filled_alike(node, drawn):
+    """To the last bit, at sizes that halve to odd numbers too."""
+    colours, seen = drawn
+    opacity = np.where(seen, np.uint8(255), np.uint8(0))
+    height, width = seen.shape
+    made = node.bytes("fill", np.dstack([colours, opacity]).tobytes(), width=width, height=height)
+    levels = np.frombuffer(made, np.uint8).reshape(height, width, 4)[..., :3]
+    expected = alpha.fill_transparent(Image.fromarray(colours), Image.fromarray(opacity))
+    assert np.array_equal(levels, np.asarray(expected))
+
+
+def test_colours_under_full_transparency_do_not_count(node, otters, rng):
+    picture = otters.crop((100, 60, 251, 197))
+    plane = Image.radial_gradient("L").resize(picture.size).point(lambda level: 255 * (level > 99))
+    noise = Image.fromarray(rng.integers(0, 256, (*picture.size[::-1], 3), dtype=np.uint8))
+    streams = []
+    for shown in (picture, Image.composite(picture, noise, plane)):
+        shown.putalpha(plane)
+        streams.append(encoded(node, shown, quality=30))
+    assert streams[0] == streams[1]
+    assert (
+        metamer.decode(streams[0]).tobytes()
+        == metamer.decode(metamer.encode(picture, 30, lossless=False)).tobytes()
     )
 
 

@@ -24,13 +24,21 @@ const FRACTION = 16,
 const QUALITIES = 256;
 
 /** The bytes of a file. picture: {width, height, data (RGBA)}. Colours are taken as sRGB; a picture of greys is coded as grey. */
-export async function encode(picture, store, { quality = 50, lossless, model = "base", tile = false, maxPixels } = {}) {
+export async function encode(given, store, { quality = 50, lossless, model = "base", tile = false, maxPixels } = {}) {
   if (!(quality >= 0 && quality <= 100)) throw new RangeError(`quality must be between 0 and 100, not ${quality}`);
-  const { width, height, data } = picture;
+  const { width, height, data } = given;
   if (data.length !== 4 * width * height || !data.length)
     throw new ImageError(`${data.length} bytes are not ${width}x${height} pixels`);
   checkPicture(width, height, maxPixels);
-  const { grey, opaque } = kindOf(data);
+  const opacities = Uint8Array.from({ length: width * height }, (_, i) => data[4 * i + 3]),
+    opaque = opacities.every((level) => level === 255),
+    picture = opaque
+      ? given
+      : filled(
+          given,
+          opacities.map((level) => Number(!level)),
+        ),
+    grey = isGrey(picture.data);
   const header = {
     modelId: NO_MODEL,
     quality: lossless ? QUALITIES - 1 : roundEven((quality * (QUALITIES - 1)) / 100),
@@ -48,15 +56,7 @@ export async function encode(picture, store, { quality = 50, lossless, model = "
   const sections = forms.flatMap(({ words }, number) =>
     words ? { kind: Kind.PICTURE, body: wrap(header, number, words) } : [],
   );
-  if (!opaque)
-    sections.push({
-      kind: Kind.ALPHA,
-      body: encodeAlpha(
-        Uint8Array.from({ length: width * height }, (_, i) => data[4 * i + 3]),
-        width,
-        height,
-      ),
-    });
+  if (!opaque) sections.push({ kind: Kind.ALPHA, body: encodeAlpha(opacities, width, height) });
   forms.forEach(({ overlay }, number) => overlay && sections.push({ kind: Kind.OVERLAY, body: wrap(header, number, overlay) }));
   store.trim();
   return pack(header, sections);
@@ -132,14 +132,9 @@ function opaquePart({ width, data }, area) {
   return part;
 }
 
-function kindOf(data) {
-  let grey = true,
-    opaque = true;
-  for (let i = 0; i < data.length && (grey || opaque); i += 4) {
-    grey &&= data[i] === data[i + 1] && data[i] === data[i + 2];
-    opaque &&= data[i + 3] === 255;
-  }
-  return { grey, opaque };
+function isGrey(data) {
+  for (let i = 0; i < data.length; i += 4) if (data[i] !== data[i + 1] || data[i] !== data[i + 2]) return false;
+  return true;
 }
 
 /** What the analysis must be given for the latents of `place` to be those of the whole picture. */

@@ -1,5 +1,5 @@
 // A picture with parts of it filled in smoothly from the rest, by pull-push (Gortler et al., "The lumigraph", SIGGRAPH 1996), so that
-// the networks spend little on them.
+// the networks spend little on them. To the last bit what codec/picture/alpha.py makes of it, so numbers are rounded where Pillow does.
 
 /** {width, height, data (RGBA)} with what is hidden filled in. hidden: a byte a pixel. */
 export function filled({ width, height, data }, hidden) {
@@ -21,27 +21,29 @@ function halved(data, hidden, width, height) {
     none = new Uint8Array(columns * rows);
   for (let row = 0, i = 0; row < rows; row++)
     for (let column = 0; column < columns; column++, i++) {
-      const sums = [0, 0, 0];
-      let count = 0;
-      for (let y = 2 * row; y < Math.min(2 * row + 2, height); y++)
-        for (let x = 2 * column; x < Math.min(2 * column + 2, width); x++) {
+      const sums = [0, 0, 0, 0], // premultiplied, and of opacities
+        [bottom, right] = [Math.min(2 * row + 2, height), Math.min(2 * column + 2, width)],
+        area = (bottom - 2 * row) * (right - 2 * column);
+      for (let y = 2 * row; y < bottom; y++)
+        for (let x = 2 * column; x < right; x++) {
           const at = y * width + x;
           if (hidden[at]) continue;
           for (let channel = 0; channel < 3; channel++) sums[channel] += data[4 * at + channel];
-          count++;
+          sums[3] += 255;
         }
-      none[i] = Number(!count);
-      half.set([...sums.map((sum) => sum / Math.max(1, count)), 255], 4 * i);
+      const [opacity, ...means] = [sums[3], ...sums.slice(0, 3)].map((sum) => Math.floor(sum / area + 0.5));
+      none[i] = Number(!opacity);
+      if (opacity) half.set([...means.map((mean) => Math.floor((255 * mean) / opacity)), 255], 4 * i); // clamped
     }
   return [{ width: columns, height: rows, data: half }, none];
 }
 
-/** What the pixels of a picture of half the size come to at a place, linearly. */
+/** What the pixels of a picture of half the size come to at a place, linearly: first along rows, then between them. */
 function between({ width, height, data }, row, column, channel) {
-  const [y, x] = [Math.max(0, row / 2 - 0.25), Math.max(0, column / 2 - 0.25)],
-    [top, left] = [Math.floor(y), Math.floor(x)];
-  const level = (down, right) =>
-    data[4 * (Math.min(top + down, height - 1) * width + Math.min(left + right, width - 1)) + channel];
-  const along = (down) => level(down, 0) + (x - left) * (level(down, 1) - level(down, 0));
-  return along(0) + (y - top) * (along(1) - along(0));
+  // a quarter of a pixel of the half's before the middle of one, or behind it
+  const near = (place, size) => [place >> 1, Math.max(0, Math.min((place >> 1) + (place % 2 ? 1 : -1), size - 1))];
+  const mix = (closer, farther) => (3 * closer + farther + 2) >> 2;
+  const [left, right] = near(column, width),
+    along = (line) => mix(data[4 * (line * width + left) + channel], data[4 * (line * width + right) + channel]);
+  return mix(...near(row, height).map(along));
 }
