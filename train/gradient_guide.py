@@ -68,7 +68,7 @@ class Gradients:
     def distances(self, pixels: np.ndarray) -> np.ndarray:
         return self._each(pictures(pixels)).double().numpy()
 
-    def tradeoff(self, usual: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+    def rdoq_lambda(self, usual: np.ndarray, curvature: np.ndarray) -> np.ndarray:
         return curvature  # what later passes gain from a latent is in the gradient
 
     def wanted(

@@ -174,5 +174,5 @@ def write_picture(
         coding.recorder.replay(writer)
         return coding.decoded
     latent, hyper = transforms.analyse_box(picture, box, index, model, turn)
-    tradeoff = importance * model.tradeoff[index]
-    return latents.write_latents(model, index, latent, hyper, writer, tradeoff)
+    rdoq_lambda = importance * model.rdoq_lambda[index]
+    return latents.write_latents(model, index, latent, hyper, writer, rdoq_lambda)

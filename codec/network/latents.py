@@ -43,7 +43,7 @@ def write_latents(
     latent: np.ndarray,
     hyper: np.ndarray,
     writer: Encoder | Meter,
-    tradeoff: np.ndarray,
+    rdoq_lambda: np.ndarray,
 ) -> np.ndarray:
     """Codes hyper-latents, then latents pass by pass.
 
@@ -53,7 +53,7 @@ def write_latents(
         latent: (h, w, M) float32, the analysis network's output.
         hyper: (Z, h', w') integers.
         writer: What they are written to.
-        tradeoff: `choose_residuals`', broadcast to (h, w, M).
+        rdoq_lambda: `choose_residuals`', broadcast to (h, w, M).
 
     Returns:
         The decoded latents, (h, w, M) int32 sixteenths of a step.
@@ -65,7 +65,7 @@ def write_latents(
     hyper_tables = _hyper_tables(model, quality, hyper.shape)
     hyper = np.where(model.tables.coded[hyper_tables].reshape(hyper.shape), hyper, 0)
     writer.write(hyper.ravel(), hyper_tables)
-    tradeoffs = np.broadcast_to(tradeoff, latent.shape).reshape(-1, model.latents)
+    rdoq_lambdas = np.broadcast_to(rdoq_lambda, latent.shape).reshape(-1, model.latents)
     steps = (latent * model.arrays["encoder_gain"][quality]).reshape(-1, model.latents)
 
     def residuals(tables, centre, positions, channels):
@@ -77,7 +77,7 @@ def write_latents(
         if some.size and not (exact.max() < MAX_RESIDUAL and exact.min() > -MAX_RESIDUAL):
             raise ModelError("the model predicts what is too far from what it codes")
         used = tables.take(some)
-        values = choose_residuals(exact, used, model, tradeoffs[positions, channels].take(some))
+        values = choose_residuals(exact, used, model, rdoq_lambdas[positions, channels].take(some))
         writer.write(values, used)
         chosen.put(some, values)
         return chosen

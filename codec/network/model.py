@@ -28,7 +28,9 @@ from metamer.codec.network.graphs.session import CPU, Session, transform_provide
 # latent positions: six 3x3 convolutions, as all shipped networks have, at half a position a pixel
 RECEPTIVE_FIELD = 3
 MAX_RECEPTIVE_FIELD = 64
-TRADEOFF = 22.0  # see rounding.choose_residuals; least rate at equal PSNR on held-out photographs
+RDOQ_LAMBDA = (
+    22.0  # see rounding.choose_residuals; least rate at equal PSNR on held-out photographs
+)
 SUFFIX = ".metamer"
 TRANSFORMS = tuple(  # members: all that there may be
     f"{graph}.onnx" for graph in ("analysis", "synthesis", *synthesis_names(MAX_BANDS))
@@ -50,8 +52,8 @@ class Model:
         coded_channels: (M,) bool, which latents are coded at all; None for every one.
         arrays: The arrays of `codec.network.files.arrays.ARRAYS`, but for the coding tables.
         tables: The coding tables.
-        tradeoff: (Q, M) float32 bits that a squared step of error is worth to the encoder in each
-            latent (`codec.network.rounding.choose_residuals`).
+        rdoq_lambda: (Q, M) float32 bits that a squared step of error is worth to the encoder in
+            each latent (`codec.network.rounding.choose_residuals`).
         masking: The exponent of `codec.encoder.masking.error_weights`.
         receptive_field: Latent positions beyond its own that analysis and synthesis see on each
             side.
@@ -80,7 +82,7 @@ class Model:
             self.tables = make_tables(arrays)
             self.arrays = {name: arrays[name] for name in arrays if name not in TABLE_ARRAYS}
             self._grey_channels = read_grey(file.members, file.groups)
-            self.tradeoff = _tradeoff(file.card, arrays, file.groups)
+            self.rdoq_lambda = _rdoq_lambda(file.card, arrays, file.groups)
             self.masking = float(card_number(file.card, "masking", 0, 100, 0))
             self.receptive_field = receptive_field(file.card)
             self.synthesis_graphs = synthesis_names(checked_bands(file.card))
@@ -166,28 +168,31 @@ class Model:
 def receptive_field(card: Mapping[str, Any]) -> int:
     """Latent positions on each side that a card's networks see. Raises ArchiveError."""
     return int(
-        card_number(card, "halo", 1, MAX_RECEPTIVE_FIELD, default=RECEPTIVE_FIELD, whole=True)
+        card_number(
+            card, "receptive_field", 1, MAX_RECEPTIVE_FIELD, default=RECEPTIVE_FIELD, whole=True
+        )
     )
 
 
-def _tradeoff(
+def _rdoq_lambda(
     card: Mapping[str, Any], arrays: Mapping[str, np.ndarray], groups: Sequence[int]
 ) -> np.ndarray:
-    """`Model.tradeoff`: the card's for each level, interpolated like all that depends on quality.
+    """`Model.rdoq_lambda`: the card's for each level, interpolated like all that depends on
+    quality.
 
-    Where the card has weights for the groups of latents (``worth``), it is times the weight of a
-    latent's group, from which later ones are predicted, and times `relative_curvature`. Raises
-    ArchiveError.
+    Where the card has weights for the groups of latents (``rdoq_group_weights``), it is times the
+    weight of a latent's group, from which later ones are predicted, and times `relative_curvature`.
+    Raises ArchiveError.
     """
-    tradeoff, group_weights = (
-        card_numbers(card, "tradeoff", [TRADEOFF]),
-        card_numbers(card, "worth", []),
+    rdoq_lambda, group_weights = (
+        card_numbers(card, "rdoq_lambda", [RDOQ_LAMBDA]),
+        card_numbers(card, "rdoq_group_weights", []),
     )
     levels, step = arrays["level_weights"], arrays["step"]
-    if not 0 < len(tradeoff) <= levels.shape[1] or len(group_weights) not in (0, len(groups)):
-        raise ArchiveError("tradeoff or worth is out of range")
-    tradeoff = np.pad(tradeoff, (0, levels.shape[1] - len(tradeoff)), mode="edge")
-    weights = np.exp(levels @ np.log(tradeoff))[:, None]
+    if not 0 < len(rdoq_lambda) <= levels.shape[1] or len(group_weights) not in (0, len(groups)):
+        raise ArchiveError("rdoq_lambda or rdoq_group_weights is out of range")
+    rdoq_lambda = np.pad(rdoq_lambda, (0, levels.shape[1] - len(rdoq_lambda)), mode="edge")
+    weights = np.exp(levels @ np.log(rdoq_lambda))[:, None]
     if len(group_weights):
         weights = weights * relative_curvature(step) * np.repeat(group_weights, groups)
     return np.broadcast_to(weights, step.shape).astype(np.float32)

@@ -36,20 +36,21 @@ from metamer.commands.options import Command, Finite, advanced_option, force_opt
     "decode --realism. Default: if it was trained with a critic.",
 )
 @advanced_option(
-    "--tradeoff",
-    "tradeoffs",
+    "--rdoq-lambda",
+    "rdoq_lambdas",
     type=Finite(0, min_open=True),
     multiple=True,
-    help="What a squared quantiser step is "
-    "worth in bits to a codec's encoder, from the lowest level up, the last for all above; "
-    "repeatable; default 22.",
+    help="Bits that a codec's encoder gives for a squared quantiser step less of error when it "
+    "rounds latents (rate-distortion optimised quantisation), from the lowest level up, the last "
+    "for all above; repeatable; default 22.",
 )
 @advanced_option(
-    "--worth",
+    "--rdoq-group-weight",
+    "rdoq_group_weights",
     type=Finite(0, min_open=True),
     multiple=True,
-    help="How much more that is in each group of latents, "
-    "from the coarsest on, times the square of its step; repeatable, once for each group. "
+    help="What that is multiplied by in each group of latents, "
+    "from the coarsest on, besides the square of its step; repeatable, once for each group. "
     "Default: all alike.",
 )
 @advanced_option(
@@ -66,7 +67,7 @@ from metamer.commands.options import Command, Finite, advanced_option, force_opt
 )
 @force_option
 def export(
-    run, folders, output, name, crops, slider, tradeoffs, worth, masking, web, force
+    run, folders, output, name, crops, slider, rdoq_lambdas, rdoq_group_weights, masking, web, force
 ) -> None:
     """Turn a training run into a file.
 
@@ -93,15 +94,15 @@ def export(
     encoder = {
         key: value
         for key, value in (
-            ("tradeoff", list(tradeoffs)),
-            ("worth", list(worth)),
+            ("rdoq_lambda", list(rdoq_lambdas)),
+            ("rdoq_group_weights", list(rdoq_group_weights)),
             ("masking", masking),
         )
         if value not in ([], None)
     }
     if encoder and kind != "codec":
         raise click.UsageError(
-            "--tradeoff, --worth and --masking are for runs that trained an encoder"
+            "--rdoq-lambda, --rdoq-group-weight and --masking are for runs that trained an encoder"
         )
     usual = {
         "codec": f"model{SUFFIX}",

@@ -72,7 +72,7 @@ class Trial:
             picture, latent_area(*picture.size), index, self.model, choose_turn(picture)
         )
         self.slope = nominal(self.model, index, picture.width * picture.height)
-        self.tradeoff = self.model.tradeoff[index]
+        self.rdoq_lambda = self.model.rdoq_lambda[index]
         step = self.model.arrays["step"][index]
         self.curvature = (SQUARED_STEP * relative_curvature(step)).astype(np.float32)
         self.area = picture.width * picture.height
@@ -88,7 +88,7 @@ class Trial:
 
     def descended(self, steps: int) -> Coding:
         guide = Gradients(self.view, ("mse",))
-        return refine(self.view, guide, self.slope, self.tradeoff, np.float32(1), steps)
+        return refine(self.view, guide, self.slope, self.rdoq_lambda, np.float32(1), steps)
 
     def annealed(self, initial: np.ndarray, relaxed: Relaxed, count: int, rate: float) -> Coding:
         """From latents (h, w, M) in steps, by so many iterations of Adam."""
@@ -100,8 +100,10 @@ class Trial:
             self._loss(latent, relaxed, iteration / max(1, count - 1)).backward()
             optimiser.step()
         targets = latent.detach()[0].permute(1, 2, 0).numpy()
-        tradeoffs = (self.curvature, 2 * self.curvature, np.float32(1e9))
-        return min((self.view.code(targets, tradeoff) for tradeoff in tradeoffs), key=self.cost)
+        rdoq_lambdas = (self.curvature, 2 * self.curvature, np.float32(1e9))
+        return min(
+            (self.view.code(targets, rdoq_lambda) for rdoq_lambda in rdoq_lambdas), key=self.cost
+        )
 
     def _loss(self, latent: Tensor, relaxed: Relaxed, progress: float) -> Tensor:
         codec, view, arrays = network(self.model), self.view, self.model.arrays

@@ -29,10 +29,13 @@ from metamer.evaluation.rate.bjontegaard import PictureCurves, bd_rate, bd_rate_
 
 PLAIN = "as it is"
 CARDS = {  # what the model's card says otherwise
-    "one worth for every latent": {"worth": []},
-    "one tradeoff for every level": {"tradeoff": [22.0]},
-    "residuals rounded to the nearest": {"tradeoff": [1e9]},
-    "the tradeoff that theory gives single latents": {"tradeoff": [8.7], "worth": []},
+    "one weight for all groups of latents": {"rdoq_group_weights": []},
+    "one λ of rounding for every level": {"rdoq_lambda": [22.0]},
+    "residuals rounded to the nearest": {"rdoq_lambda": [1e9]},
+    "the λ of rounding that theory gives single latents": {
+        "rdoq_lambda": [8.7],
+        "rdoq_group_weights": [],
+    },
 }
 
 

@@ -245,9 +245,9 @@ def model_members() -> dict[str, bytes]:
         "format": 2,
         "name": "small",
         "groups": GROUPS,
-        "halo": 1,
-        "tradeoff": [9, 20],
-        "worth": [1.5, 1],
+        "receptive_field": 1,
+        "rdoq_lambda": [9, 20],
+        "rdoq_group_weights": [1.5, 1],
         "masking": 0.5,
     }
     graphs = {
@@ -264,7 +264,13 @@ def model_members() -> dict[str, bytes]:
 
 
 def decoder_members(decodes: str, slider: bool) -> dict[str, bytes]:
-    card = {"format": 2, "name": "small", "decodes": decodes, "realism": slider, "halo": 1}
+    card = {
+        "format": 2,
+        "name": "small",
+        "decodes": decodes,
+        "realism": slider,
+        "receptive_field": 1,
+    }
     card |= {"texture": [0.5, 1.0], "scales": [0.1, 9]}
     return {"model.json": json.dumps(card).encode(), "synthesis.onnx": _synthesis(slider)}
 

@@ -129,7 +129,7 @@ def test_runtime_codes_what_training_saw(logistic, otters, quality):
     decoded = latents.dequantise(
         model,
         quality,
-        latents.write_latents(model, quality, latent, hyper, meter, tradeoff=np.float32(1e9)),
+        latents.write_latents(model, quality, latent, hyper, meter, rdoq_lambda=np.float32(1e9)),
     )
     with torch.no_grad():
         level = torch.tensor([quality / 255 * 3])
@@ -170,7 +170,7 @@ def test_encoder_and_decoder_see_the_same_latents(tiny_model, otters):
         latent, hyper = transforms.analyse(pixels.to_planes(picture), quality, network)
         sink = exported_tables.Counter([9999] * len(network.tables))
         written = latents.write_latents(
-            network, quality, latent, hyper, sink, network.tradeoff[quality]
+            network, quality, latent, hyper, sink, network.rdoq_lambda[quality]
         )
         stream = metamer.encode(picture, quality / 2.55, model=tiny_model)
         np.testing.assert_array_equal(metamer.decode_latents(stream, model=tiny_model), written)

@@ -132,7 +132,7 @@ def test_the_shipped_model_codes_as_before(base, otters, quality):
     expected = latents.dequantise(
         model,
         quality,
-        latents.write_latents(model, quality, latent, hyper, meter, tradeoff=np.float32(1e9)),
+        latents.write_latents(model, quality, latent, hyper, meter, rdoq_lambda=np.float32(1e9)),
     )
     with torch.no_grad():
         level = torch.tensor([quality / 255 * (base.options.levels - 1)])

@@ -41,21 +41,21 @@ def write(
             add(f"{name}.npy", buffer.getvalue())
 
 
-def halo(codec: Codec) -> int:
+def receptive_field(codec: Codec) -> int:
     """Latent positions that both transforms see around each: a block of the analysis sees half a
     one, the lapped transform one.
     """
-    own = codec.synthesis.receptive_field
-    return max(1, math.ceil(codec.options.analysis_blocks / 2), own)
+    of_analysis = max(1, math.ceil(codec.options.analysis_blocks / 2))
+    return max(of_analysis, codec.synthesis.receptive_field)
 
 
-def own_keys(codec: Codec) -> dict:
+def model_keys(codec: Codec) -> dict:
     """What the card of every model file says."""
     banded = band_keys(codec)
     return {
         "format": FORMAT if banded else 2,
         "groups": list(codec.options.groups),
-        "halo": halo(codec),
+        "receptive_field": receptive_field(codec),
         **banded,
     }
 

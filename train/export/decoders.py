@@ -36,7 +36,7 @@ def export_decoder(
         "format": decoders.FORMAT if banded else 2 if texture else 1,
         "decodes": model.id.hex(),
         "realism": realism,
-        "halo": codec.synthesis.receptive_field,
+        "receptive_field": codec.synthesis.receptive_field,
         **banded,
     }
     card = {**own, **card}

@@ -14,7 +14,7 @@ from metamer.codec.system import files
 from metamer.train import validation
 from metamer.train.checkpoints import CHECKPOINT
 from metamer.train.data import Source, open_data
-from metamer.train.export.card import decoded_model, own_keys, trains_only, write
+from metamer.train.export.card import decoded_model, model_keys, trains_only, write
 from metamer.train.export.graphs import graphs
 from metamer.train.export.tables import (
     count_tables,
@@ -36,7 +36,7 @@ def export_model(codec: Codec, card: dict, source: Source, path: Path, crops: in
     format's own keys.
     """
     members, arrays = graphs(codec), {**quality_arrays(codec), "grey": grey_latents(codec)}
-    card = {**own_keys(codec), **card}
+    card = {**model_keys(codec), **card}
     tables = logistic_tables()
     draft = Path(path).with_suffix(".draft")
     try:
@@ -81,7 +81,7 @@ def keep_streams(codec: Codec, model: Model, card: dict, path: Path) -> None:
         }
     arrays["encoder_gain"] = quality_arrays(codec)["encoder_gain"]
     buffer = io.BytesIO()
-    write(buffer, {**own_keys(codec), **card}, members, arrays)
+    write(buffer, {**model_keys(codec), **card}, members, arrays)
     files.write_file(str(path), buffer.getvalue())
 
 
@@ -99,7 +99,8 @@ def export_run(
     Coding tables are counted on the photographs of ``folders``, or shards, as training takes them;
     what integers cost is measured on those that were held out. A run of transforms alone keeps the
     tables, and the streams, of the model it started from. encoder: what
-    `codec.network.model.Model` shall go by in encoding, ``tradeoff``, ``worth`` and ``masking``.
+    `codec.network.model.Model` shall go by in encoding, ``rdoq_lambda``, ``rdoq_group_weights`` and
+    ``masking``.
     """
     codec, state = setup.restore_average(Path(run) / CHECKPOINT)
     card = {"name": name, "steps": state["step"], "recipe": state["recipe"], **(encoder or {})}

@@ -150,14 +150,14 @@ function gathered(tiles, places, around, latents) {
  * them, and dropped behind it. */
 async function synthesise({ entropy, synthesis }, header, picture, area, preview, wish) {
   const tile = tileDecoder(entropy, header, picture, preview ? PREVIEW_GROUPS : undefined),
-    { network, halo } = synthesis;
+    { network, receptiveField } = synthesis;
   const whole = positions(header.width, header.height),
     turn = inverse(picture.turn),
     tiles = new Map();
   const data = new Uint8ClampedArray(4 * area.width * area.height);
   let gpu = preview ? null : await onGpu(synthesis, wish);
   for (const window of windows(covering(area), gpu?.window)) {
-    const around = grown(window, halo, whole);
+    const around = grown(window, receptiveField, whole);
     for (const number of tiles.keys()) if (picture.tiles[number].bottom <= around.top) tiles.delete(number);
     picture.tiles.forEach((place, number) => meets(place, around) && !tiles.has(number) && tiles.set(number, tile(number)));
     const field = gathered(tiles, picture.tiles, around, entropy.latents),

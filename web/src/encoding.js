@@ -138,20 +138,20 @@ function isGrey(data) {
 }
 
 /** What the analysis must be given for the latents of `place` to be those of the whole picture. */
-function seen(place, halo, whole) {
-  const before = Math.ceil((halo + HYPER_REACH) / HYPER_STRIDE) * HYPER_STRIDE;
+function seen(place, receptiveField, whole) {
+  const before = Math.ceil((receptiveField + HYPER_REACH) / HYPER_STRIDE) * HYPER_STRIDE;
   return box(
     Math.max(place.top - before, whole.top),
     Math.max(place.left - before, whole.left),
-    Math.min(place.bottom + halo, whole.bottom),
-    Math.min(place.right + halo, whole.right),
+    Math.min(place.bottom + receptiveField, whole.bottom),
+    Math.min(place.right + receptiveField, whole.right),
   );
 }
 
 /** The words of one tile, and the latents that they decode to. */
 function encodeTile({ engine, entropy, analysis }, tensors, { width, height, data }, header, turn, place, importance) {
   const whole = positions(width, height),
-    window = seen(place, tensors.header.halo, whole),
+    window = seen(place, tensors.header.receptive_field, whole),
     inside = scaled(window, STRIDE);
   const bottom = Math.min(inside.bottom, height),
     right = Math.min(inside.right, width),
@@ -165,8 +165,8 @@ function encodeTile({ engine, entropy, analysis }, tensors, { width, height, dat
   const steps = cut(made.latent, window, place, latents);
   for (let i = 0; i < steps.length; i++) steps[i] *= gain[i % latents];
   const hyper = cutHyper(made.hyper, window, place, entropy);
-  const tradeoff = tensors.array("tradeoff").subarray(header.quality * latents, (header.quality + 1) * latents);
-  return writeTile(engine, entropy, header, place, steps, hyper, tradeoff, cut(importance, whole, place, 1));
+  const rdoqLambda = tensors.array("rdoq_lambda").subarray(header.quality * latents, (header.quality + 1) * latents);
+  return writeTile(engine, entropy, header, place, steps, hyper, rdoqLambda, cut(importance, whole, place, 1));
 }
 
 /** (h, w, channels) of a place out of those of a window around it. */
@@ -193,7 +193,7 @@ function cutHyper(hyper, window, place, entropy) {
   return part;
 }
 
-function writeTile(engine, entropy, header, place, steps, hyper, tradeoff, importance) {
+function writeTile(engine, entropy, header, place, steps, hyper, rdoqLambda, importance) {
   const mark = engine.mark(),
     { kernels } = engine,
     costs = costsOf(entropy);
@@ -210,7 +210,7 @@ function writeTile(engine, entropy, header, place, steps, hyper, tradeoff, impor
     const isCoded = header.grey && entropy.coded ? engine.view(Uint8Array, entropy.coded, entropy.latents).slice() : null;
     const values = entropy.passes(header.quality, coded, height, width, header.grey, (pass, indices, count, ...rest) => {
       const residuals = rest.at(-1);
-      choose(engine, entropy, pass, indices, count, residuals, steps, tradeoff, importance, costs, isCoded);
+      choose(engine, entropy, pass, indices, count, residuals, steps, rdoqLambda, importance, costs, isCoded);
       kernels.write_pass(coder, entropy.tables, indices, count, ...rest);
     });
     const bytes = engine.view(Uint8Array, words, 4 * kernels.encoder_close(coder));
@@ -231,7 +231,7 @@ function choose(
   count,
   residuals,
   steps,
-  tradeoff,
+  rdoqLambda,
   importance,
   costs,
   isCoded,
@@ -251,7 +251,7 @@ function choose(
       if (!nearest) continue;
       const closer = nearest - Math.sign(nearest);
       const saved = cost(costs, reach, table, nearest) - cost(costs, reach, table, closer);
-      const worse = importance[where[row]] * tradeoff[channel] * ((exact - closer) ** 2 - (exact - nearest) ** 2);
+      const worse = importance[where[row]] * rdoqLambda[channel] * ((exact - closer) ** 2 - (exact - nearest) ** 2);
       chosen[i] = saved > worse ? closer : nearest;
     }
 }

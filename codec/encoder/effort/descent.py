@@ -16,15 +16,15 @@ def refine(
     view: View,
     guide: Guide,
     slope: Slope,
-    tradeoff: np.ndarray,
+    rdoq_lambda: np.ndarray,
     importance: np.ndarray,
     steps: int,
     progress: Progress | None = None,
 ) -> Coding:
     """The best of what is coded without effort and after every step.
 
-    tradeoff: (h, w, M) without effort; importance: (h, w, 1) how much more than elsewhere an error
-    counts there.
+    rdoq_lambda: (h, w, M) without effort; importance: (h, w, 1) how much more than elsewhere an
+    error counts there.
     """
     height, width = view.original.shape[:2]
     # bits that a squared step costs where transforms are orthogonal: of three planes, each with one
@@ -35,7 +35,7 @@ def refine(
     targets = kept = wanted = view.exact[view.inside]
     move = np.zeros_like(targets)
     for step in range(steps + 1):
-        coding = view.code(targets, tradeoff)
+        coding = view.code(targets, rdoq_lambda)
         planes = view.planes(coding.decoded)
         cost = coding.bits + float(slope.weights @ guide.distances(view.pixels(planes)))
         if cost < least:
@@ -48,7 +48,7 @@ def refine(
             kept, move = targets, targets - kept
             wanted = guide.wanted(coding, planes, slope, curvature)
         if not step:
-            tradeoff = guide.tradeoff(tradeoff, curvature)
+            rdoq_lambda = guide.rdoq_lambda(rdoq_lambda, curvature)
         targets = kept + share * (wanted - kept) + guide.momentum * move
         share *= guide.decay
         if progress:

@@ -39,7 +39,7 @@ class Guide(Protocol):
         of error costs.
         """
 
-    def tradeoff(self, usual: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+    def rdoq_lambda(self, usual: np.ndarray, curvature: np.ndarray) -> np.ndarray:
         """`rounding.choose_residuals`' for what is wanted; usual: without effort."""
 
 
@@ -47,8 +47,8 @@ class Reanalysis:
     """The decoded picture is analysed as the original was, and what differs is what is missing.
 
     The transforms are nearly orthogonal, so that is nearly the gradient of the mean squared error.
-    It takes no more than what encodes and decodes. Steps and tradeoff: least rate at equal PSNR on
-    four held-out crops (research/notes/LEVERS.md).
+    It takes no more than what encodes and decodes. Steps and λ of rounding: least rate at equal
+    PSNR on four held-out crops (research/notes/LEVERS.md).
     """
 
     smallest, share, decay, momentum = 1, 1.0, 0.7, 0.0
@@ -67,7 +67,7 @@ class Reanalysis:
         missing = view.exact[view.inside] - view.reanalyse(planes)
         return coding.decoded / np.float32(FRACTION) + missing
 
-    def tradeoff(self, usual: np.ndarray, curvature: np.ndarray) -> np.ndarray:
+    def rdoq_lambda(self, usual: np.ndarray, curvature: np.ndarray) -> np.ndarray:
         return 1.2 * usual
 
 

@@ -84,7 +84,7 @@ class Effort:
             return View(picture, box, at, model, turn)
 
         view = view_at(index)
-        guide, tradeoff = self._guide(view), model.tradeoff[index] * importance
+        guide, rdoq_lambda = self._guide(view), model.rdoq_lambda[index] * importance
         height, width = view.original.shape[:2]
         price: slope.Slope | None = None
         if min(height, width) >= guide.smallest:
@@ -93,9 +93,9 @@ class Effort:
             else:
                 price = self._measured(view_at, index, importance)
         if price is None:
-            return view.code(view.exact[view.inside], tradeoff)
+            return view.code(view.exact[view.inside], rdoq_lambda)
         steps = (REANALYSED | DESCENDED)[self.level]
-        return refine(view, guide, price, tradeoff, importance, steps, self.progress)
+        return refine(view, guide, price, rdoq_lambda, importance, steps, self.progress)
 
     def _guide(self, view: View) -> Guide:
         if self.level in REANALYSED:
@@ -109,7 +109,7 @@ class Effort:
         rows = []
         for at in (max(0, index - NEIGHBOUR), index, min(QUALITIES - 1, index + NEIGHBOUR)):
             view = view_at(at)
-            coding = view.code(view.exact[view.inside], view.model.tradeoff[at] * importance)
+            coding = view.code(view.exact[view.inside], view.model.rdoq_lambda[at] * importance)
             pixels = view.pixels(view.planes(coding.decoded))
             distances = self._guide(view).distances(pixels)
             rows.append([coding.bits, *Reanalysis(view).distances(pixels), *distances])

@@ -60,11 +60,11 @@ class View:
             picture.crop((visible.left, visible.top, visible.right, visible.bottom))
         )
 
-    def code(self, targets: np.ndarray, tradeoff: np.ndarray) -> Coding:
+    def code(self, targets: np.ndarray, rdoq_lambda: np.ndarray) -> Coding:
         """What coding ``targets`` gives: (h, w, M) in steps, of the tile."""
         recorder = Recorder(self.model.tables)
         decoded = latents.write_latents(
-            self.model, self.index, targets / self.gain, self.hyper, recorder, tradeoff
+            self.model, self.index, targets / self.gain, self.hyper, recorder, rdoq_lambda
         )
         return Coding(decoded, recorder)
 

@@ -21,6 +21,8 @@ from typing import BinaryIO
 
 import numpy as np
 
+from metamer.codec.network.files import old_names
+
 # bytes of a member, and of what is read of a file; ours have 2 MB and 9 MB
 MEMBER, ALL = 64 << 20, 128 << 20
 DIRECTORY = 1 << 16  # bytes, at the end of the file: some thousand members
@@ -146,7 +148,7 @@ def parse_card(data: bytes) -> dict:
         data: `model.json`.
 
     Returns:
-        The object that it holds.
+        The object that it holds, keys of older files by the names of today.
 
     Raises:
         ArchiveError: It is no JSON object, nested too deep, or holds NaN or infinity.
@@ -161,7 +163,7 @@ def parse_card(data: bytes) -> dict:
         raise ArchiveError(f"its card is no JSON: {problem}") from None
     if not isinstance(loaded, dict):
         raise ArchiveError("its card is no JSON object")
-    return loaded
+    return old_names.translated(loaded)
 
 
 def _depth(data: bytes) -> int:

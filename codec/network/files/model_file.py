@@ -5,12 +5,12 @@ One zip file a model. What it says is no more believed than what a stream says:
 `codec.network.files.archive` reads its members, `codec.network.files.arrays` its arrays,
 `codec.network.graphs` what a graph may do; what is wrong is a ModelError of one line (SECURITY.md).
 
-Members: `model.json`, the card (name, format, groups, halo, steps of training, …); `analysis.onnx`,
-`synthesis.onnx` or one for each band of qualities (`codec.network.files.bands`), `features.onnx`,
-`context0.onnx` …; arrays as `.npy`. The id that every stream
-bears is the start of a SHA-256 over the members that decoded latents depend on, so a new synthesis
-keeps it. `grey.npy`, if there, names the latents that grey pictures need; their streams bear an id
-that depends on it too.
+Members: `model.json`, the card (name, format, groups, receptive_field, steps of training, …; older
+files call some of it otherwise, `codec.network.files.old_names`); `analysis.onnx`, `synthesis.onnx`
+or one for each band of qualities (`codec.network.files.bands`), `features.onnx`, `context0.onnx` …;
+arrays as `.npy`. The id that every stream bears is the start of a SHA-256 over the members that
+decoded latents depend on, so a new synthesis or a new card keeps it. `grey.npy`, if there, names
+the latents that grey pictures need; their streams bear an id that depends on it too.
 """
 
 import hashlib

@@ -20,11 +20,11 @@ class Line:
         self.model = SimpleNamespace(arrays={"step": np.ones((1, 1))})
         self.original = np.zeros((16, 16, 3))
         self.visited: list[float] = []
-        self.tradeoffs: list[float] = []
+        self.rdoq_lambdas: list[float] = []
 
-    def code(self, targets, tradeoff):
+    def code(self, targets, rdoq_lambda):
         self.visited.append(targets.item())
-        self.tradeoffs.append(np.asarray(tradeoff).item())
+        self.rdoq_lambdas.append(np.asarray(rdoq_lambda).item())
         return SimpleNamespace(decoded=targets.item(), bits=self.bits(targets.item()))
 
     def planes(self, decoded):
@@ -39,7 +39,7 @@ class Line:
     def wanted(self, coding, planes, slope, curvature):
         return np.full((1, 1, 1), WANTED)
 
-    def tradeoff(self, usual, curvature):
+    def rdoq_lambda(self, usual, curvature):
         return 3 * usual
 
 
@@ -54,7 +54,7 @@ def test_steps_go_a_share_of_the_way_and_on_with_the_last_move():
     line = Line(lambda at: (at - WANTED) ** 2, 0.5, 0.5, 0.2)
     # of the way to 1: a half, a quarter, an eighth; and a fifth of the last move
     assert visited(line, 3)[0] == pytest.approx([0, 0.5, 0.725, 0.804375])
-    assert line.tradeoffs == [1, 3, 3, 3]
+    assert line.rdoq_lambdas == [1, 3, 3, 3]
 
 
 def test_what_costs_far_more_is_taken_back_and_tried_at_half_the_length():

@@ -79,12 +79,12 @@ def test_more_steps_are_never_a_worse_trade(picture, rate_slope):
     """What is kept is the best of all steps, so of more of them it is no worse."""
     model = models.load_model("base")
     turn, index = choose_turn(picture), quality_index(QUALITY)
-    box, tradeoff = latent_area(*picture.size), model.tradeoff[index]
+    box, rdoq_lambda = latent_area(*picture.size), model.rdoq_lambda[index]
     view = View(picture, box, index, model, turn)
     guide, price = Reanalysis(view), Slope(np.array([rate_slope]), rate_slope)
     costs = [np.inf]
     for steps in (0, 1, 4):
-        coded = refine(view, guide, price, tradeoff, np.float32(1), steps)
+        coded = refine(view, guide, price, rdoq_lambda, np.float32(1), steps)
         error = guide.distances(view.pixels(view.planes(coded.decoded)))[0]
         costs.append(coded.bits + price.mse * error)
     assert costs == sorted(costs, reverse=True) and costs[3] < costs[1]
@@ -114,7 +114,7 @@ def test_what_a_view_shows_is_what_a_file_shows(picture, mode):
     np.testing.assert_array_equal(
         view.pixels(view.planes(metamer.decode_latents(data))), np.asarray(metamer.decode(data))
     )
-    coded = view.code(view.exact[view.inside], model.tradeoff[index])
+    coded = view.code(view.exact[view.inside], model.rdoq_lambda[index])
     np.testing.assert_array_equal(coded.decoded, metamer.decode_latents(data))
     assert coded.bits == pytest.approx(cross_entropy(picture, QUALITY))
 
@@ -131,7 +131,7 @@ def test_gradients_say_what_a_small_change_does(picture, mode):
     model = models.load_model("base") if mode == "RGB" else models.load_model("base").grey_variant
     index, turn = 100, Turn((20, -10, 30), (20, 40, 30)) if mode == "RGB" else None
     view = View(picture, latent_area(*picture.size), index, model, turn)
-    coded = view.code(view.exact[view.inside], model.tradeoff[index])
+    coded = view.code(view.exact[view.inside], model.rdoq_lambda[index])
     decoded, planes = coded.decoded, view.planes(coded.decoded)
     guide, curvature = Gradients(view, ("mse",)), np.ones(model.latents)
     pull = [

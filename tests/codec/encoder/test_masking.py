@@ -90,32 +90,32 @@ def test_a_masking_model_spends_bits_where_errors_show(masked, otters):
 
 
 def test_the_stream_and_its_decoding_do_not_depend_on_it(masked, otters):
-    picture, sparing = otters.crop((0, 100, 116, 188)), masked(masking=1.0, tradeoff=[60.0])
+    picture, sparing = otters.crop((0, 100, 116, 188)), masked(masking=1.0, rdoq_lambda=[60.0])
     stream = metamer.encode(picture, 40, model=sparing)
     assert load_model(sparing).id == load_model("base").id
     assert metamer.decode(stream).tobytes() == metamer.decode(stream, model=sparing).tobytes()
 
 
-def test_the_tradeoff_is_interpolated_between_levels(masked):
+def test_rdoq_lambda_is_interpolated_between_levels(masked):
     # ten levels: the second is at quality 11.1
-    tradeoff = load_model(masked(tradeoff=[10.0, 160.0], worth=[])).tradeoff
-    assert tradeoff[0] == pytest.approx(10) and (tradeoff[32:] > 159.9).all()
-    assert tradeoff[16] == pytest.approx(10 * 16 ** (16 / 255 * 9), rel=1e-5)
+    rdoq_lambda = load_model(masked(rdoq_lambda=[10.0, 160.0], rdoq_group_weights=[])).rdoq_lambda
+    assert rdoq_lambda[0] == pytest.approx(10) and (rdoq_lambda[32:] > 159.9).all()
+    assert rdoq_lambda[16] == pytest.approx(10 * 16 ** (16 / 255 * 9), rel=1e-5)
 
 
-def test_tradeoffs_of_groups_and_steps(masked):
-    model = load_model(masked(tradeoff=[10.0], worth=[3.0, 2.0, 1.0]))
+def test_rdoq_lambdas_of_groups_and_steps(masked):
+    model = load_model(masked(rdoq_lambda=[10.0], rdoq_group_weights=[3.0, 2.0, 1.0]))
     square = model.arrays["step"][77] ** 2
-    assert model.tradeoff[77] == pytest.approx(
+    assert model.rdoq_lambda[77] == pytest.approx(
         10 * np.repeat([3, 2, 1], model.groups) * square / square.mean(), rel=1e-5
     )
 
 
-def test_a_low_tradeoff_reaches_lower_rates(masked, otters):
+def test_a_low_rdoq_lambda_reaches_lower_rates(masked, otters):
     picture = otters.crop((100, 100, 356, 292))
     low, usual = (
-        len(metamer.encode(picture, 0, model=masked(tradeoff=[tradeoff])))
-        for tradeoff in (5.0, 22.0)
+        len(metamer.encode(picture, 0, model=masked(rdoq_lambda=[rdoq_lambda])))
+        for rdoq_lambda in (5.0, 22.0)
     )
     assert low < 0.85 * usual
 
@@ -125,10 +125,10 @@ def test_a_low_tradeoff_reaches_lower_rates(masked, otters):
     [
         {"masking": -1},
         {"masking": "much"},
-        {"tradeoff": [0]},
-        {"tradeoff": [float("inf")]},
-        {"tradeoff": []},
-        {"tradeoff": [9.0] * 11},
+        {"rdoq_lambda": [0]},
+        {"rdoq_lambda": [float("inf")]},
+        {"rdoq_lambda": []},
+        {"rdoq_lambda": [9.0] * 11},
     ],
 )
 def test_nonsense_is_refused(masked, card):

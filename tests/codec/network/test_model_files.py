@@ -63,21 +63,40 @@ def test_arrays(name, change, reason, tmp_path):
     "card, reason",
     [
         ({"format": 9}, "model format 9 is newer than this program reads"),
-        ({"tradeoff": [-1]}, "out of range"),
-        ({"tradeoff": []}, "out of range"),
-        ({"tradeoff": [22] * 99}, "out of range"),
-        ({"worth": [1, 1]}, "out of range"),
-        ({"worth": [1, 0, 1]}, "out of range"),
-        ({"worth": [1, float("inf"), 1]}, "its card holds Infinity"),
+        ({"rdoq_lambda": [-1]}, "out of range"),
+        ({"rdoq_lambda": []}, "out of range"),
+        ({"rdoq_lambda": [22] * 99}, "out of range"),
+        ({"rdoq_group_weights": [1, 1]}, "out of range"),
+        ({"rdoq_group_weights": [1, 0, 1]}, "out of range"),
+        ({"rdoq_group_weights": [1, float("inf"), 1]}, "its card holds Infinity"),
         ({"masking": -1}, "out of range"),
-        ({"halo": 0}, "out of range"),
-        ({"halo": 65}, "out of range"),
+        ({"receptive_field": 0}, "out of range"),
+        ({"receptive_field": 65}, "out of range"),
         ({"groups": "three"}, "is not a Metamer model"),
     ],
 )
 def test_cards(card, reason, tmp_path):
     with pytest.raises(ModelError, match=reason):
         Model(with_changes(tmp_path / "model.metamer", card, {}))
+
+
+def test_cards_of_before_are_read_by_the_names_of_today(tmp_path):
+    weights, values = [2.0, 1.0, 0.5], {"receptive_field": 5, "rdoq_lambda": [9.0, 20.0]}
+    old = with_changes(
+        tmp_path / "old.metamer", {"halo": 5, "tradeoff": [9.0, 20.0], "worth": weights}, {}
+    )
+    new = with_changes(
+        tmp_path / "new.metamer", {**values, "rdoq_group_weights": weights, "worth": [1, 1, 1]}, {}
+    )
+    read, wanted = Model(old), Model(new)
+    assert read.card == wanted.card and read.card.items() >= values.items()
+    assert read.card["rdoq_group_weights"] == weights and "worth" not in read.card
+    assert read.receptive_field == wanted.receptive_field == 5
+    assert (read.rdoq_lambda == wanted.rdoq_lambda).all()
+    shipped = load_model("base")
+    assert read.id == wanted.id == shipped.id
+    assert (read.rdoq_lambda != shipped.rdoq_lambda).any()
+    assert shipped.card["rdoq_group_weights"] == [1.5, 1.0, 0.7]
 
 
 def test_absent_files_and_graphs(tmp_path):

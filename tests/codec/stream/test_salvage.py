@@ -69,7 +69,9 @@ def test_a_damaged_tile_is_crossed_out_and_the_rest_is_right(stream, damaged_fie
     )
     pixels = np.asarray(rescued.picture, int)
     assert set(np.unique(pixels[1024:, :1024])) == {96, 128}
-    assert np.abs(pixels[: 1024 - 56] - undamaged[: 1024 - 56]).max() <= 1  # further than the halo
+    assert (
+        np.abs(pixels[: 1024 - 56] - undamaged[: 1024 - 56]).max() <= 1
+    )  # beyond the receptive field
 
 
 @pytest.mark.parametrize("tiles", [(0,), (0, 1), (1, 3), (2, 3), (0, 1, 2, 3)])

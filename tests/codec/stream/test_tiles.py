@@ -68,9 +68,9 @@ def test_boxes(a, b, before, after):
 
 
 @pytest.mark.parametrize("name", [path.stem for path in shipped_models()])
-def test_the_halo_is_the_receptive_field_of_the_analysis(name, rng):
-    """A change at one pixel, the whole picture otherwise the same: latents change within the halo,
-    and up to its edge.
+def test_what_a_model_calls_the_receptive_field_is_that_of_the_analysis(name, rng):
+    """A change at one pixel, the whole picture otherwise the same: latents change within the
+    receptive field, and up to its edge.
     """
     model = load_model(name, 1)
     image = rng.random((1, 3, 320, 320), np.float32)
@@ -99,7 +99,7 @@ def synthesised(synthesis, latent, model) -> np.ndarray:
 @pytest.mark.parametrize(
     "name", [None, *(decoder.path.stem for decoder in decoders.shipped_decoders())]
 )
-def test_the_halo_is_the_receptive_field_of_every_synthesis(name, rng):
+def test_what_a_model_calls_the_receptive_field_is_that_of_every_synthesis(name, rng):
     model = load_model("base", 1)
     synthesis = decoders.load_synthesis(model, 0, name, None, 1)
     latent = (rng.normal(0, 0.1, (1, 20, 20, model.latents))).astype(np.float32)
@@ -116,7 +116,7 @@ def test_the_halo_is_the_receptive_field_of_every_synthesis(name, rng):
     assert affected.min() == 10 - synthesis.receptive_field  # not more than needed either
 
 
-def test_halos_of_trained_models_follow_their_blocks(tiny_model):
+def test_receptive_fields_of_trained_models_follow_their_blocks(tiny_model):
     # tiny has one block a network, base six
     assert Model(tiny_model).receptive_field == 1 and load_model("base").receptive_field == 3
 
@@ -353,7 +353,7 @@ def test_large_inputs_are_refused_unless_asked_for(otters, tmp_path):
     assert Image.MAX_IMAGE_PIXELS == 89478485
 
 
-def test_halos_that_cannot_be(tmp_path):
+def test_receptive_fields_that_cannot_be(tmp_path):
     for name, reader in (("base.metamer", Model), ("pim.decoder", decoders.read_decoder)):
         source = load_model("base").path.parent / name
         with zipfile.ZipFile(source) as old, zipfile.ZipFile(tmp_path / name, "w") as new:
@@ -361,7 +361,7 @@ def test_halos_that_cannot_be(tmp_path):
                 data = old.read(member)
                 new.writestr(
                     member,
-                    json.dumps({**json.loads(data), "halo": 99})
+                    json.dumps({**json.loads(data), "receptive_field": 99})
                     if member == "model.json"
                     else data,
                 )

@@ -183,7 +183,7 @@ def test_levels_are_those_of_the_latents(batches, tiny_model, pictures):
 
 @pytest.mark.parametrize("stride, blocks", [(16, 1), (8, 3)])
 def test_crops_decode_to_what_whole_photographs_do(folder, tiny_model, stride, blocks):
-    """With a margin as wide as the halo, at edges too; and what is counted is where it should be."""
+    """With a margin as wide as the receptive field, at edges too; and what is counted is where it should be."""
     values = ladder(tiny_model)
     values["network"]["decoder"] = {"stride": stride, "width": 16, "blocks": blocks}
     recipe = from_mapping(values)

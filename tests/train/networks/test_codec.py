@@ -36,8 +36,8 @@ def kilomacs_per_pixel(function) -> float:
     return counter.get_total_flops() / 2 / SIDE**2 / 1000
 
 
-@pytest.mark.parametrize("tradeoff", [8.7, 22.0])
-def test_training_rounds_as_the_encoder_does(tradeoff):
+@pytest.mark.parametrize("rdoq_lambda", [8.7, 22.0])
+def test_training_rounds_as_the_encoder_does(rdoq_lambda):
     """With tables of the very logistic, but where their integers decide otherwise."""
 
     class Logistic:
@@ -49,10 +49,10 @@ def test_training_rounds_as_the_encoder_does(tradeoff):
         -40, 40
     )
     expected = rounding.choose_residuals(
-        exact, index.astype(np.uint8), Logistic, np.full(index.size, tradeoff)
+        exact, index.astype(np.uint8), Logistic, np.full(index.size, rdoq_lambda)
     )
     log_scale = torch.from_numpy(np.log(SCALE_LOW) + SCALE_STEP * index)
-    residuals = chosen_residuals(torch.from_numpy(exact), log_scale, torch.tensor(tradeoff))
+    residuals = chosen_residuals(torch.from_numpy(exact), log_scale, torch.tensor(rdoq_lambda))
     assert (residuals.numpy() == expected).mean() > 0.999 and (
         expected != np.rint(exact)
     ).mean() > 0.01
@@ -61,11 +61,11 @@ def test_training_rounds_as_the_encoder_does(tradeoff):
 @pytest.mark.parametrize("name", ["base-1", "base"])
 def test_training_weighs_errors_as_the_encoder_does(name):
     model = load_model(name)
-    high = slice(100, None, 50)  # where the lowest levels' tradeoffs have no part
+    high = slice(100, None, 50)  # where the lowest levels' λ of rounding has no part
     step = torch.from_numpy(model.arrays["step"][high])[:, :, None, None]
     entropy = EntropyModel(list(model.groups), levels=9, hyper_latents=4, features=4, width=4)
-    weighted = entropy.tradeoffs(step, 22.0, model.card.get("worth", []))
-    np.testing.assert_allclose(weighted[:, :, 0, 0], model.tradeoff[high], rtol=1e-5)
+    weighted = entropy.rdoq_lambdas(step, 22.0, model.card.get("rdoq_group_weights", []))
+    np.testing.assert_allclose(weighted[:, :, 0, 0], model.rdoq_lambda[high], rtol=1e-5)
 
 
 def test_complexity_of_the_shipped_network():

@@ -44,7 +44,7 @@ def model_file(model: Model) -> bytes:
             "id": model.id.hex(),
             "grey": model.grey_variant.id.hex(),
             "groups": list(model.groups),
-            "halo": model.receptive_field,
+            "receptive_field": model.receptive_field,
         }
     )
 
@@ -59,7 +59,7 @@ def synthesis_files(model: Model) -> list[bytes]:
         _synthesis_file(
             start.constants(model, graph),
             "synthesis",
-            {"name": model.name, "id": model.id.hex(), "halo": model.receptive_field},
+            {"name": model.name, "id": model.id.hex(), "receptive_field": model.receptive_field},
         )
         for graph in model.synthesis_graphs
     ]
@@ -80,7 +80,7 @@ def encoder_file(model: Model) -> bytes:
             "kind": "encoder",
             "name": model.name,
             "id": model.id.hex(),
-            "halo": model.receptive_field,
+            "receptive_field": model.receptive_field,
             "masking": model.masking,
         }
     )
@@ -102,7 +102,7 @@ def decoder_files(decoder: decoders.DecoderFile) -> list[bytes]:
     header = {
         "name": decoder.name,
         "id": decoder.decodes.hex(),
-        "halo": decoder.receptive_field,
+        "receptive_field": decoder.receptive_field,
     }
     prefix = "trained" if decoder.slider else "synthesis"
     return [_synthesis_file(values, prefix, header) for values in constants]

@@ -157,4 +157,4 @@ def add_analysis(tensors: Tensors, model: Model) -> None:
         tensors.add_half(f"hyper.{index}.weight", _matrix(constants[f"hyper.net.{layer}.weight"]))
         tensors.add(f"hyper.{index}.bias", hyper(f"net.{layer}.bias"))
     tensors.add("encoder_gain", model.arrays["encoder_gain"], DIFFERENCES["encoder_gain"])
-    tensors.add("tradeoff", model.tradeoff, DIFFERENCES["tradeoff"])
+    tensors.add("rdoq_lambda", model.rdoq_lambda, DIFFERENCES["rdoq_lambda"])

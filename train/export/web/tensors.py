@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-FORMAT = 2
+FORMAT = 3
 # of the linear transforms' weights, whose errors all of the signal shows; of the networks'
 LINEAR_BITS, BITS = 11, 10
 # times that a table is differenced along the qualities, which makes its file smallest
@@ -19,7 +19,7 @@ DIFFERENCES = {
     "step": 4,
     "level_weights": 1,
     "encoder_gain": 4,
-    "tradeoff": 4,
+    "rdoq_lambda": 4,
 }
 
 

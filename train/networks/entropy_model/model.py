@@ -181,7 +181,7 @@ class EntropyModel(nn.Module):
             latent_noise,
             self.groups,
             lambda *values: quantise(*values[:3], temperature, values[3]),
-            self.tradeoffs(step.detach(), rdoq_lambda, group_weights) if rdoq_lambda else None,
+            self.rdoq_lambdas(step.detach(), rdoq_lambda, group_weights) if rdoq_lambda else None,
             file_bits,
             texture,
         )
@@ -196,8 +196,10 @@ class EntropyModel(nn.Module):
             coded.texture = coding.texture() * step.detach()
         return coded
 
-    def tradeoffs(self, step: Tensor, rdoq_lambda: float, group_weights: Sequence[float]) -> Tensor:
-        """(N, M, 1, 1) for quantiser steps (N, M, 1, 1), as `codec.network.model.Model.tradeoff`
+    def rdoq_lambdas(
+        self, step: Tensor, rdoq_lambda: float, group_weights: Sequence[float]
+    ) -> Tensor:
+        """(N, M, 1, 1) for quantiser steps (N, M, 1, 1), as `codec.network.model.Model.rdoq_lambda`
         has them.
         """
         if not group_weights:

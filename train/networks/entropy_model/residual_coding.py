@@ -25,7 +25,7 @@ class ResidualCoding:
         noise: (N, M, h, w) `dither`.
         groups: Channels decoded together.
         quantise: One of `PROXIES`, with its temperature.
-        tradeoffs: (N, M, 1, 1) what `chosen_residuals` takes; None rounds to the nearest.
+        rdoq_lambdas: (N, M, 1, 1) what `chosen_residuals` takes; None rounds to the nearest.
         file_bits: Whether to count whole residuals too.
         texture: Whether to draw what may have been there where nothing is left.
     """
@@ -36,7 +36,7 @@ class ResidualCoding:
         noise: Tensor,
         groups: Sequence[int],
         quantise: Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]],
-        tradeoffs: Tensor | None,
+        rdoq_lambdas: Tensor | None,
         file_bits: bool,
         texture: bool,
     ):
@@ -46,7 +46,7 @@ class ResidualCoding:
             for colour in (0, 1)
         ]
         self._group_of = {sum(groups[:index]): index for index in range(len(groups))}
-        self._quantise, self._tradeoffs = quantise, tradeoffs
+        self._quantise, self._rdoq_lambdas = quantise, rdoq_lambdas
         self._counts_file, self._draws_texture = file_bits, texture
         self.bits: list[Tensor] = []
         self.file_bits: list[Tensor] = []
@@ -56,10 +56,10 @@ class ResidualCoding:
         """A `Pass`."""
         value, noise = (groups[self._group_of[span.start]] for groups in self._columns[colour])
         exact = value - centre
-        if self._tradeoffs is None:
+        if self._rdoq_lambdas is None:
             residual = exact.detach().round()
         else:
-            residual = chosen_residuals(exact, log_scale, self._tradeoffs[:, span])
+            residual = chosen_residuals(exact, log_scale, self._rdoq_lambdas[:, span])
         for_rate, decoded = self._quantise(value, centre, noise, residual)
         self.bits.append(logistic_bits(for_rate - centre, log_scale).sum((1, 2, 3)))
         with torch.no_grad():

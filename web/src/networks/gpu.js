@@ -56,7 +56,7 @@ class GpuSynthesis {
   #layers;
   #works;
 
-  constructor(gpu, { network, halo }) {
+  constructor(gpu, { network, receptiveField }) {
     this.gpu = gpu;
     this.network = network;
     const { finer, width, latents } = network,
@@ -64,7 +64,7 @@ class GpuSynthesis {
     const numbers = Math.max(3 * BLOCK * BLOCK, 2 * finer * finer * width, latents); // that a position has at most in one buffer
     const side = Math.floor(Math.sqrt(Math.min(maxBufferSize, maxStorageBufferBindingSize) / (4 * numbers)));
     /** Positions a side of the largest window that fits. */
-    this.window = Math.min(WINDOW, side - 2 * halo);
+    this.window = Math.min(WINDOW, side - 2 * receptiveField);
   }
 
   /** Whether it fits, and makes of noise what the kernels make; tried once. */

@@ -105,7 +105,7 @@ export class Store {
     if (!networks.syntheses.has(key)) {
       if (networks.syntheses.size >= SYNTHESES) return this.#anew(entry, quality, decoder, realism);
       const made = new Synthesis(engine, theirs ?? own, mixed(own, theirs, amount), tensors);
-      networks.syntheses.set(key, { network: made, halo: (theirs ?? own).header.halo });
+      networks.syntheses.set(key, { network: made, receptiveField: (theirs ?? own).header.receptive_field });
     }
     return { ...networks, synthesis: networks.syntheses.get(key) };
   }

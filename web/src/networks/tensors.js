@@ -2,7 +2,7 @@
 
 import { ModelError } from "../errors.js";
 
-const FORMAT = 2;
+const FORMAT = 3;
 const TYPES = {
   int8: Int8Array,
   uint8: Uint8Array,
