@@ -15,7 +15,7 @@ LEAST_SIDE = 32  # pixels that are transformed: the lapped transform needs a blo
 TILE = 64  # positions a side: 1024 pixels. Part of the format
 WINDOW = 64  # positions a side at most of what the synthesis makes at a time: some 150 MB
 # positions before its first that a hyper-latent sees: two 3x3 convolutions, each of stride 2
-HYPER_REACH = 3
+HYPER_RECEPTIVE_FIELD = 3
 
 
 @dataclass(frozen=True)
@@ -162,5 +162,5 @@ def analysis_window(box: Box, receptive_field: int, picture: Box) -> Box:
     Returns:
         A box whose first row and column lie on hyper-latents, as those of tiles do.
     """
-    before = receptive_field + HYPER_REACH
+    before = receptive_field + HYPER_RECEPTIVE_FIELD
     return box.grown(before + -before % HYPER_STRIDE, receptive_field, picture)

@@ -165,7 +165,7 @@ def _strips(
     """
     needed = wanted.grown(margin, margin, whole)
     numbers = [number for number, box in enumerate(tiles) if box.meets(needed)]
-    done, first, field = wanted.top, wanted.top, None
+    start, first, field = wanted.top, wanted.top, None
     for top in sorted({tiles[number].top for number in numbers}):
         row = [number for number in numbers if tiles[number].top == top]
         left, right, bottom = tiles[row[0]].left, tiles[row[-1]].right, tiles[row[0]].bottom
@@ -177,9 +177,9 @@ def _strips(
         else:
             field = np.concatenate([field, strip])
         ready = wanted.bottom if bottom >= needed.bottom else bottom - margin
-        if ready > done:
+        if ready > start:
             available = Box(first, left, bottom, right)
-            yield Box(done, wanted.left, ready, wanted.right), available, field
-            done = ready
-        keep = max(first, done - margin)
+            yield Box(start, wanted.left, ready, wanted.right), available, field
+            start = ready
+        keep = max(first, start - margin)
         first, field = keep, field[keep - first :].copy()

@@ -146,5 +146,5 @@ def jackknife_interval(
     rng = np.random.default_rng(seed)
     size = len(pictures) // 2
     values = np.array([measure(rng.permutation(pictures)[:size]) for _ in range(HALVES)])
-    reach = NORMAL * values.std(ddof=1) * (size / (len(pictures) - size)) ** 0.5
-    return float(value - reach), float(value + reach)
+    half_width = NORMAL * values.std(ddof=1) * (size / (len(pictures) - size)) ** 0.5
+    return float(value - half_width), float(value + half_width)

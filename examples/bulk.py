@@ -51,8 +51,10 @@ def encode(work: Work, options: dict) -> None:
 
 def missing(photos: Path, out: Path) -> list[Work]:
     """The pictures below ``photos`` that ``out`` has no stream of."""
-    found = (path for path in sorted(photos.rglob("*")) if path.suffix.lower() in pixels.SUFFIXES)
-    pairs = ((path, out / path.relative_to(photos).with_suffix(".mtm")) for path in found)
+    pictures = (
+        path for path in sorted(photos.rglob("*")) if path.suffix.lower() in pixels.SUFFIXES
+    )
+    pairs = ((path, out / path.relative_to(photos).with_suffix(".mtm")) for path in pictures)
     return [(str(path), str(target)) for path, target in pairs if not target.exists()]
 
 
@@ -97,18 +99,18 @@ def main() -> None:
         if name in ("model", "quality", "bpp", "max_bytes") and value is not None
     }
     work = missing(given.photos.resolve(), given.out.resolve())
-    done = 0
+    encoded = 0
     with (
         Client(given.scheduler or local(given.workers)) as client,
         tqdm(total=len(work), unit="file", disable=None, leave=False) as bar,
     ):
         for source, problem in run(client, work, options):
             bar.update()
-            done += not problem
+            encoded += not problem
             if problem:
                 print(f"{source}: {problem}", file=sys.stderr)
-    print(f"{done} of {len(work)} encoded")
-    sys.exit(0 if done == len(work) else 1)
+    print(f"{encoded} of {len(work)} encoded")
+    sys.exit(0 if encoded == len(work) else 1)
 
 
 if __name__ == "__main__":

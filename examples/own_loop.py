@@ -23,7 +23,7 @@ def train(photos: str, steps: int = 500, batch: int = 8, side: int = 96) -> list
     distance, squared = perception.create("lpips-squeeze"), perception.create("mse")
     networks = torch.nn.ModuleList([analysis, synthesis, entropy])
     optimiser, losses = torch.optim.Adam(networks.parameters(), lr=2e-3), []
-    plan = Plan(crop=side, seed=0, batch=batch, steps=range(steps), own=slice(0, batch))
+    plan = Plan(crop=side, seed=0, batch=batch, steps=range(steps), share=slice(0, batch))
     for crops, _ in open_data([photos]).training.batches(plan):
         image, level = crops / 255, torch.rand(batch)  # quality, from 0 to 1, of each crop
         coded = entropy(analysis(image), level, proxy="mixed")

@@ -36,9 +36,15 @@ def train(
     """
     values = begun_with(out) if path is None else recipes.read(path)
     if not (isinstance(values, dict) and "space" in values):
-        own = [] if start is None else [f"start={json.dumps(str(start))}"]
+        start_assignment = [] if start is None else [f"start={json.dumps(str(start))}"]
         training.train(
-            path, folders, out, resume, minutes, assignments=[*assignments, *own], **options
+            path,
+            folders,
+            out,
+            resume,
+            minutes,
+            assignments=[*assignments, *start_assignment],
+            **options,
         )
     elif start is not None or minutes < float("inf"):
         raise RecipeError(
@@ -72,9 +78,15 @@ def rehearse(
     values = begun_with(out) if path is None else recipes.read(path)
     if isinstance(values, dict) and "space" in values:
         raise RecipeError(f"{path}: --dry-run is for codecs, not for perceptual spaces")
-    own = [] if start is None else [f"start={json.dumps(str(start))}"]
+    start_assignment = [] if start is None else [f"start={json.dumps(str(start))}"]
     with training.Run(
-        path, folders, out, resume=resume, assignments=[*assignments, *own], keep=False, **options
+        path,
+        folders,
+        out,
+        resume=resume,
+        assignments=[*assignments, *start_assignment],
+        keep=False,
+        **options,
     ) as run:
         yield from rehearsal.rehearse(run)
 
@@ -100,7 +112,7 @@ def kind(run: Path) -> str:
     recipe = checkpoints.load(Path(run) / checkpoints.CHECKPOINT)["recipe"]
     if "space" in recipe:
         return "space"
-    if not setup.is_own(recipe):
+    if not setup.has_default_architecture(recipe):
         return "network"
     return "decoder" if card.trains_only(recipe, "decoder") else "codec"
 

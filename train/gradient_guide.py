@@ -60,13 +60,13 @@ class Gradients:
         self._level = torch.from_numpy(array["level_weights"][index : index + 1])
         self._step = torch.from_numpy(array["step"][index])[None, :, None, None]
 
-    def _each(self, image: Tensor) -> Tensor:
+    def _losses(self, image: Tensor) -> Tensor:
         """(D,) of an image (1, 3, H, W)."""
         return torch.cat([distance.loss(self._original, image) for distance in self._distances])
 
     @torch.no_grad()
     def distances(self, pixels: np.ndarray) -> np.ndarray:
-        return self._each(pictures(pixels)).double().numpy()
+        return self._losses(pictures(pixels)).double().numpy()
 
     def rdoq_lambda(self, usual: np.ndarray, curvature: np.ndarray) -> np.ndarray:
         return curvature  # what later passes gain from a latent is in the gradient
@@ -103,7 +103,7 @@ class Gradients:
         image = image[:, :, view.visible[0], view.visible[1]].clamp(0, 1)
         if view.model.grey:
             image = image.mean(1, keepdim=True).expand(-1, 3, -1, -1)
-        (bits + (self._each(image) * torch.from_numpy(slope.weights).float()).sum()).backward()
+        (bits + (self._losses(image) * torch.from_numpy(slope.weights).float()).sum()).backward()
         pull = shift.grad[0].permute(1, 2, 0).numpy()
         return decoded / np.float32(FRACTION) - pull / (2 * curvature)
 

@@ -158,10 +158,12 @@ def load(source: str, options: ArchitectureOptions) -> Network:
         return registry.load(source, options)
     if not isinstance(options, NetworkOptions):
         raise RecipeError(f"start: {source} is a model of Metamer's own network")
-    own = dataclasses.replace(options, decoder=None)
+    model_options = dataclasses.replace(options, decoder=None)
     if is_model(source):
         codec = from_model(models.load_model(source))
-        if codec.options != dataclasses.replace(own, synthesis_bands=codec.options.synthesis_bands):
+        if codec.options != dataclasses.replace(
+            model_options, synthesis_bands=codec.options.synthesis_bands
+        ):
             raise RecipeError(
                 f"start: the networks of {source} are not built as the recipe's `network` says"
             )
@@ -169,7 +171,7 @@ def load(source: str, options: ArchitectureOptions) -> Network:
     try:  # of a decoder as the recipe has it, or of a model
         return registry.load(source, options)
     except RecipeError:
-        return with_decoder(registry.load(source, own), options)
+        return with_decoder(registry.load(source, model_options), options)
 
 
 def with_decoder(codec: Codec, options: NetworkOptions) -> Codec:

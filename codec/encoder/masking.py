@@ -14,7 +14,7 @@ from metamer.codec.transforms import box_planes
 
 BLOCK = 8  # pixels a side in which variance is taken
 FLOOR = (2 / 255) ** 2  # below this variance noise is what varies
-REACH = 8.0  # weights stay within a factor of this around their geometric mean
+LARGEST_FACTOR = 8.0  # weights stay within a factor of this around their geometric mean
 LUMA = np.array([0.299, 0.587, 0.114], np.float32)  # of gamma-coded sRGB, ITU-R BT.601
 
 
@@ -48,7 +48,7 @@ def error_weights(log_variance: np.ndarray, exponent: float) -> np.ndarray:
         (h, w) float32; their geometric mean is about 1.
     """
     log_weight = -exponent * log_variance
-    limit = np.log(REACH)
+    limit = np.log(LARGEST_FACTOR)
     return np.exp((log_weight - log_weight.mean()).clip(-limit, limit)).astype(np.float32)
 
 

@@ -131,7 +131,7 @@ def load_picture(
     """
     try:
         with _file(source) as file, open_picture(file) as image:
-            return convert_picture(image, max_pixels=max_pixels, own=True, **options)
+            return convert_picture(image, max_pixels=max_pixels, in_place=True, **options)
     except ImageError:
         raise
     except FileNotFoundError:
@@ -175,7 +175,7 @@ def convert_picture(
     strip: bool = False,
     first_frame: bool = False,
     max_pixels: int | None = None,
-    own: bool = False,
+    in_place: bool = False,
 ) -> Picture:
     """Takes what is coded of an opened picture. EXIF orientation is applied.
 
@@ -186,7 +186,7 @@ def convert_picture(
         strip: Leave out EXIF and XMP.
         first_frame: Take the first of several frames or pages, rather than refuse them.
         max_pixels: How many it may have; by default `codec.format.limits.MAX_PIXELS`.
-        own: Whether ``image`` may be changed, which spares a copy of it.
+        in_place: Whether ``image`` may be changed, which spares a copy of it.
 
     Raises:
         ImageError: It cannot be read, or reading it would lose something silently.
@@ -214,7 +214,7 @@ def convert_picture(
         raise
     except PILLOW_ERRORS as problem:
         raise ImageError(f"cannot be decoded: {_reason(problem)}") from problem
-    if image is original and not own:
+    if image is original and not in_place:
         image = image.copy()
     image.info = {}  # or the encoders of others would write our copy of the metadata too
     if transparency is not None:

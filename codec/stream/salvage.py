@@ -83,9 +83,9 @@ def salvage_tiles(header: Header, sections: list[Section]) -> CodedPicture:
     for section in sections:
         with contextlib.suppress(StreamError):
             if section.kind == Kind.PICTURE:
-                number, own, words = unpack_tile(header, section.body)
+                number, tile_turn, words = unpack_tile(header, section.body)
                 if number < len(tiles) and payloads[number] is None:
-                    payloads[number], turn = words, turn or own
+                    payloads[number], turn = words, turn or tile_turn
             elif section.kind == Kind.OVERLAY:
                 number, overlay = unpack_overlay(header, tiles, section.body)
                 held[number] = held[number] or overlay

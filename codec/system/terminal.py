@@ -77,13 +77,15 @@ def silence_libraries() -> Iterator[None]:
         return
     before, kept, nothing = sys.stderr, os.dup(2), os.open(os.devnull, os.O_WRONLY)
     before.flush()
-    with open(kept, "w", buffering=1, encoding=before.encoding, errors="backslashreplace") as own:
+    with open(
+        kept, "w", buffering=1, encoding=before.encoding, errors="backslashreplace"
+    ) as replacement:
         os.dup2(nothing, 2)
         os.close(nothing)
-        sys.stderr = own
+        sys.stderr = replacement
         try:
             yield
         finally:
             sys.stderr = before
-            own.flush()
+            replacement.flush()
             os.dup2(kept, 2)

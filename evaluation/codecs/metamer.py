@@ -41,10 +41,14 @@ def metamer_codec(name: str, threads: int) -> Codec:
 
     # a model file that shares a shipped model's streams draws them only where it is named as the
     # decoder
-    own = decoder or (None if network.path.parent == models.WEIGHTS else str(network.path))
+    named_decoder = decoder or (
+        None if network.path.parent == models.WEIGHTS else str(network.path)
+    )
 
     def decode(data: bytes) -> Image.Image:
-        return decoding.decode(data, model=model, decoder=own, realism=realism, threads=threads)
+        return decoding.decode(
+            data, model=model, decoder=named_decoder, realism=realism, threads=threads
+        )
 
     def count(picture: Image.Image, setting: float) -> NetworkCost:
         from metamer.evaluation.codecs import macs  # onnx

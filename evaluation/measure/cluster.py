@@ -53,7 +53,7 @@ def measure_on_cluster(
     specs: Sequence[str],
     rows: Iterable[Row],
     keep: Callable[[Path, Point], Path] | None,
-    done: Callable[[Measured], object],
+    on_result: Callable[[Measured], object],
 ) -> None:
     """Measures every picture at every point, as `measure_picture` does.
 
@@ -64,7 +64,7 @@ def measure_on_cluster(
         specs: Distances.
         rows: What has been measured.
         keep: As of `measure_picture`; a path that all machines see.
-        done: Called with what comes back, picture by picture.
+        on_result: Called with what comes back, picture by picture.
 
     Raises:
         MetamerError: No scheduler is there, workers are lost, or what `measure_picture` raises.
@@ -82,4 +82,4 @@ def measure_on_cluster(
         for _, measured, problem in cluster.cluster_outcomes(client, work, tasks):
             if problem:
                 raise problem
-            done(measured)
+            on_result(measured)

@@ -87,7 +87,7 @@ def flat_areas_lines(rows: Iterable[dict], width: int) -> list[str]:
     for row in rows:
         if "flat_areas" in row:
             by_codec.setdefault(row["codec"], []).append(row["flat_areas"])
-    pooled = {codec: pooled_flat_areas(own) for codec, own in by_codec.items()}
+    pooled = {codec: pooled_flat_areas(areas) for codec, areas in by_codec.items()}
     lines = [
         f"{codec:<{width}} {areas['luma_deviation']:14.3f} "
         f"{areas['luma_deviation_original']:9.3f} {areas['chroma_error']:13.2f} "

@@ -38,9 +38,9 @@ def plot_rate_realism(
     for panel, measure in zip(drawn, measures, strict=True):
         ends[panel] = []
         having = [summary for summary in summaries if measure.measured(summary.realism)]
-        for name, own in by_codec(having).items():
-            look, rates = styles[name], [summary.bpp for summary in own]
-            figures = [measure.figures(summary.realism) for summary in own]
+        for name, curve in by_codec(having).items():
+            look, rates = styles[name], [summary.bpp for summary in curve]
+            figures = [measure.figures(summary.realism) for summary in curve]
             panel.plot(
                 rates,
                 [value for value, *_ in figures],
@@ -112,11 +112,11 @@ def _plane(
         return summary.means[label].value, measure.figures(summary.realism)[0]
 
     curves, rates = by_codec(summaries), sorted({summary.target for summary in summaries})
-    names = {own[-1].codec: own[-1].codec for own in curves.values()}
-    for own in curves.values():
+    names = {curve[-1].codec: curve[-1].codec for curve in curves.values()}
+    for curve in curves.values():
         panel.plot(
-            *zip(*map(place, own), strict=True),
-            color=styles[own[0].codec].colour,
+            *zip(*map(place, curve), strict=True),
+            color=styles[curve[0].codec].colour,
             linewidth=0.9,
             alpha=0.6,
         )
@@ -130,13 +130,13 @@ def _plane(
         }
         names[steps[-1].codec] = f"{name} {realism_setting(steps[-1].codec):g}"
     labels = []
-    for codec, own in curves.items():
+    for codec, curve in curves.items():
         look = styles[codec]
-        for summary in own:
+        for summary in curve:
             _interval(panel, place(summary)[0], measure.figures(summary.realism), look.colour)
             panel.plot(*place(summary), color=look.colour, marker=look.marker, markersize=5.5)
         if names[codec]:
-            labels.append((*place(own[-1]), names[codec], look.colour))
+            labels.append((*place(curve[-1]), names[codec], look.colour))
     if len(rates) > 1:
         labels += [
             (*place(summary), f"{summary.target:g} bpp", MUTED)

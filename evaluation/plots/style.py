@@ -130,12 +130,12 @@ def codec_styles(codecs: Iterable[str]) -> dict[str, Style]:
     taken = {places[name] for name in families}
     looks: dict[str, tuple[int, str]] = {}
     for codec in sorted(codecs, key=slider_order):
-        own = places[codec_family(codec)]
-        if own in looks.values():  # a further step of a slider
-            steps = [(own[0], marker) for marker in MARKERS]
-            own = next((slot for slot in [*steps, *free] if slot not in taken), own)
-            taken.add(own)
-        looks[codec] = own
+        look = places[codec_family(codec)]
+        if look in looks.values():  # a further step of a slider
+            steps = [(look[0], marker) for marker in MARKERS]
+            look = next((slot for slot in [*steps, *free] if slot not in taken), look)
+            taken.add(look)
+        looks[codec] = look
     return {codec: Style(COLOURS[looks[codec][0]], looks[codec][1]) for codec in codecs}
 
 

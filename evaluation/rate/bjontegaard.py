@@ -216,10 +216,10 @@ def differences_by_picture(of: PictureCurves, anchor: str) -> list[dict[str, obj
     for index, name in enumerate(of.names):
         for codec in of.values:
             if codec != anchor:
-                own = {codec: of.curve(codec, [index]), anchor: of.curve(anchor, [index])}
+                curves = {codec: of.curve(codec, [index]), anchor: of.curve(anchor, [index])}
                 rate, gain = (
-                    bd_rate(own[anchor], own[codec]),
-                    bd_distortion(own[anchor], own[codec]),
+                    bd_rate(curves[anchor], curves[codec]),
+                    bd_distortion(curves[anchor], curves[codec]),
                 )
                 differences.append(
                     {

@@ -67,10 +67,10 @@ def originals_mean(rows: Iterable[Row], label: str) -> float | None:
     a distance, which needs an original.
     """
     key = original_key(label)
-    own = {row["image"]: row[key] for row in rows if row.get(key) is not None}
-    if not own:
+    values = {row["image"]: row[key] for row in rows if row.get(key) is not None}
+    if not values:
         return None
-    return float(bd_scale(metric_of(label))[1](np.mean(list(own.values()))))
+    return float(bd_scale(metric_of(label))[1](np.mean(list(values.values()))))
 
 
 def mean_curve_intervals(rows: Iterable[Row], label: str) -> dict[str, np.ndarray]:
@@ -110,8 +110,8 @@ def paired_curve_intervals(rows: Iterable[Row], label: str, anchor: str) -> dict
         if codec != anchor:
             differences = np.array(
                 [
-                    own[:, 1] - _at_rates(theirs, own[:, 0])
-                    for own, theirs in zip(values, of.values[anchor], strict=True)
+                    points[:, 1] - _at_rates(anchor_points, points[:, 0])
+                    for points, anchor_points in zip(values, of.values[anchor], strict=True)
                 ]
             )
             ends = [

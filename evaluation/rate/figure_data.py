@@ -30,8 +30,8 @@ def curve_bands(rows: Sequence[Row], label: str, anchor: str) -> dict[str, np.nd
     """The bands of mean curves: of differences from the anchor where there is anything to compare,
     else of the mean.
     """
-    own = {row["codec"] for row in rows if label in row}
-    if len(own) > 1 and anchor in own:
+    codecs = {row["codec"] for row in rows if label in row}
+    if len(codecs) > 1 and anchor in codecs:
         return paired_curve_intervals(rows, label, anchor)
     return mean_curve_intervals(rows, label)
 

@@ -40,12 +40,12 @@ def summarise_rate(
     for row in rows_at_target:
         by_codec.setdefault(row["codec"], {})[row["image"]] = row
     summaries = []
-    for codec, own in by_codec.items():
+    for codec, codec_rows in by_codec.items():
         images = at.images if codec in at.codecs else []
-        rates = np.array([own[name]["bpp"] for name in images or own])
+        rates = np.array([codec_rows[name]["bpp"] for name in images or codec_rows])
         away = np.abs(rates - target)
         anchor_rows = by_codec.get(anchor, {}) if anchor in at.codecs else {}
-        means, differences = _means_and_differences(own, anchor_rows, images, labels)
+        means, differences = _means_and_differences(codec_rows, anchor_rows, images, labels)
         summaries.append(
             RateSummary(
                 codec=codec,
@@ -64,20 +64,20 @@ def summarise_rate(
 
 
 def _means_and_differences(
-    own: Mapping[str, Row],
-    theirs: Mapping[str, Row],
+    codec_rows: Mapping[str, Row],
+    anchor_rows: Mapping[str, Row],
     images: Iterable[str],
     labels: Iterable[str],
 ) -> tuple[dict[str, MeanInterval], dict[str, MeanInterval]]:
     """By distance, over the images that are large enough for it; no differences from no rows."""
     means, differences = {}, {}
     for label in labels:
-        names = [name for name in images if own[name][label] is not None]
+        names = [name for name in images if codec_rows[name][label] is not None]
         if names:
-            values = np.array([own[name][label] for name in names], float)
+            values = np.array([codec_rows[name][label] for name in names], float)
             means[label] = mean_with_interval(values)
-            if theirs:
-                others = np.array([theirs[name][label] for name in names], float)
+            if anchor_rows:
+                others = np.array([anchor_rows[name][label] for name in names], float)
                 differences[label] = mean_with_interval(values - others)
     return means, differences
 
@@ -154,8 +154,8 @@ def _distance_lines(
     lines = []
     for label in dict.fromkeys(label for summary in block for label in summary.means):
         key = original_key(label)
-        own = {row["image"]: row[key] for row in counting if row.get(key) is not None}
-        column = max(width, len("original")) if own else width
+        original_values = {row["image"]: row[key] for row in counting if row.get(key) is not None}
+        column = max(width, len("original")) if original_values else width
         lines.append(f"  {label}")
         for summary in block:
             if label in summary.means:
@@ -164,8 +164,8 @@ def _distance_lines(
                 lines.append(
                     f"{summary.codec:<{column}} {summary.means[label]!s:<32} {change}".rstrip()
                 )
-        if own:
-            mean = mean_with_interval(np.array(list(own.values())))
+        if original_values:
+            mean = mean_with_interval(np.array(list(original_values.values())))
             lines.append(f"{'original':<{column}} {mean}")
     return lines
 

@@ -64,22 +64,24 @@ def cost_lines(rows: Sequence[Row], width: int) -> list[str]:
         f"{'dec MP/s':>8} {'enc MiB':>7} {'dec MiB':>7}"
     ]
     for name in dict.fromkeys(row["codec"] for row in rows):
-        own = [row for row in rows if row["codec"] == name]
+        codec_rows = [row for row in rows if row["codec"] == name]
         rates = [
-            float(np.mean([row["bpp"] for row in own if row["setting"] == at]))
-            for at in {row["setting"] for row in own}
+            float(np.mean([row["bpp"] for row in codec_rows if row["setting"] == at]))
+            for at in {row["setting"] for row in codec_rows}
         ]
         seconds, speeds, peaks = [], [], []
         for way in ("encode", "decode"):
-            spent = [row[f"{way}_seconds"] for row in own]
+            spent = [row[f"{way}_seconds"] for row in codec_rows]
             seconds.append(np.mean(spent))
-            speeds.append(sum(row["width"] * row["height"] for row in own) / 1e6 / sum(spent))
-            peaks.append(max(row.get(f"{way}_peak_mib") or math.nan for row in own))
+            speeds.append(
+                sum(row["width"] * row["height"] for row in codec_rows) / 1e6 / sum(spent)
+            )
+            peaks.append(max(row.get(f"{way}_peak_mib") or math.nan for row in codec_rows))
         text = (
             f"{name:<{width}} {min(rates):5.3f} – {max(rates):5.3f} {seconds[0]:6.3f} "
             f"{seconds[1]:6.3f} {speeds[0]:8.2f} {speeds[1]:8.2f} {peaks[0]:7.0f} {peaks[1]:7.0f}"
         )
-        lines.append(text if is_trained(own[0]) else f"{text}  {UNTRAINED}")
+        lines.append(text if is_trained(codec_rows[0]) else f"{text}  {UNTRAINED}")
     return lines
 
 

@@ -13,10 +13,10 @@ def flat_section(rows: Sequence[Row]) -> list[dict]:
         if "flat_areas" in row:
             groups.setdefault((row["codec"], row["setting"]), []).append(row)
     section = []
-    for (codec, setting), own in groups.items():
-        areas = pooled_flat_areas(row["flat_areas"] for row in own)
+    for (codec, setting), group in groups.items():
+        areas = pooled_flat_areas(row["flat_areas"] for row in group)
         if areas["blocks"]:
-            bpp = sum(row["bpp"] for row in own) / len(own)
+            bpp = sum(row["bpp"] for row in group) / len(group)
             section.append(
                 {
                     "codec": codec,

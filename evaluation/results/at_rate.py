@@ -62,9 +62,9 @@ def at_rate(rows: Iterable[dict]) -> AtRate:
     for row in rows:
         order.setdefault(row["image"])
         images.setdefault(row["codec"], set()).add(row["image"])
-        own = misses.setdefault(row["codec"], [])
+        codec_misses = misses.setdefault(row["codec"], [])
         if is_off_rate(row):
-            own.append(RateMiss(row["image"], row["bpp"], excess(row)))
+            codec_misses.append(RateMiss(row["image"], row["bpp"], excess(row)))
     codecs = [name for name in images if len(misses[name]) <= MOST_MISSED * len(images[name])]
     left_out = {miss.image for name in codecs for miss in misses[name]}
     shared = [

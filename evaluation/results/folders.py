@@ -134,9 +134,9 @@ def check_same_misses(summaries_by_folder: Mapping[Path, Sequence[RateSummary]])
     left_out: dict[float, dict[Path, set[str]]] = defaultdict(dict)
     for folder, summaries in summaries_by_folder.items():
         for summary in summaries:
-            own = left_out[summary.target].setdefault(folder, set())
+            left_out_here = left_out[summary.target].setdefault(folder, set())
             if summary.at_rate:
-                own |= {miss.image for miss in summary.misses}
+                left_out_here |= {miss.image for miss in summary.misses}
     for target, by_folder in left_out.items():
         first = next(iter(by_folder))
         for folder, images in by_folder.items():
@@ -184,11 +184,13 @@ def load_results(folders: Sequence[Path]) -> Results:
     for rows in (over_settings, at_rates):
         check_same_pictures(rows)
     check_same_misses(summaries)
-    results.summaries = [summary for own in summaries.values() for summary in own]
-    every = [row for own in (*over_settings.values(), *at_rates.values()) for row in own]
+    results.summaries = [summary for of_folder in summaries.values() for summary in of_folder]
+    every = [
+        row for of_folder in (*over_settings.values(), *at_rates.values()) for row in of_folder
+    ]
     results.untrained = list(dict.fromkeys(row["codec"] for row in every if not is_trained(row)))
     rows, matched = (
-        latest_rows(row for own in of.values() for row in own if is_trained(row))
+        latest_rows(row for of_folder in of.values() for row in of_folder if is_trained(row))
         for of in (over_settings, at_rates)
     )
     results.rows = comparable_rows(rows)

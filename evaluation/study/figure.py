@@ -34,14 +34,20 @@ def plot_scores(scores: Sequence[CodecScore], path: Path, note: str = "") -> Non
     panel.axhline(0, color=MUTED, linewidth=0.8)
     ends = []
     for place, codec in enumerate(codecs):
-        own = sorted(
+        codec_scores = sorted(
             (score for score in at_rates if score.codec == codec), key=lambda score: score.rate
         )
         look = styles[codec]
-        rates = [score.rate * (1 + NUDGE * (place - (len(codecs) - 1) / 2)) for score in own]
-        values = [score.score for score in own]
+        rates = [
+            score.rate * (1 + NUDGE * (place - (len(codecs) - 1) / 2)) for score in codec_scores
+        ]
+        values = [score.score for score in codec_scores]
         panel.vlines(
-            rates, [one.low for one in own], [one.high for one in own], color=look.colour, alpha=0.6
+            rates,
+            [one.low for one in codec_scores],
+            [one.high for one in codec_scores],
+            color=look.colour,
+            alpha=0.6,
         )
         panel.plot(
             rates, values, color=look.colour, marker=look.marker, markersize=5, linewidth=1.5

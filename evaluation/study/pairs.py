@@ -206,7 +206,9 @@ def draw_pairs(pairs: Sequence[Pair], count: int, rng: np.random.Generator) -> l
     while len(drawn) < min(count, len(pairs)):
         keys = [key for key in strata if strata[key]]
         for place in rng.permutation(len(keys)):
-            own = strata[keys[place]]
-            drawn.append(own.pop(min(range(len(own)), key=lambda at: used[own[at].picture])))
+            stratum = strata[keys[place]]
+            drawn.append(
+                stratum.pop(min(range(len(stratum)), key=lambda at: used[stratum[at].picture]))
+            )
             used[drawn[-1].picture] += 1
     return drawn[:count]

@@ -51,13 +51,13 @@ def judge_raters(votes: Sequence[Vote]) -> list[Rater]:
     leans to one side more than chance would in one case of a thousand (sides are drawn anew in
     every trial, so a preference for a side is none for a picture).
     """
-    own: dict[str, list[Vote]] = defaultdict(list)
+    votes_by_rater: dict[str, list[Vote]] = defaultdict(list)
     for vote in votes:
-        own[vote.rater].append(vote)
+        votes_by_rater[vote.rater].append(vote)
     totals: Counter[str] = Counter()
     for vote in votes:
         totals[vote.trial] += vote.preferred - 0.5
-    return [judge_rater(name, own_votes, totals) for name, own_votes in own.items()]
+    return [judge_rater(name, rater_votes, totals) for name, rater_votes in votes_by_rater.items()]
 
 
 def judge_rater(name: str, votes: Sequence[Vote], totals: Counter[str]) -> Rater:
@@ -74,10 +74,10 @@ def judge_rater(name: str, votes: Sequence[Vote], totals: Counter[str]) -> Rater
     sides = [vote.left == (vote.preferred == 1.0) for vote in votes if vote.preferred != 0.5]
     agreement = []
     for vote in votes:
-        own = vote.preferred - 0.5
-        others = totals[vote.trial] - own
-        if vote.kind == "pair" and own and others:
-            agreement.append(own * others > 0)
+        preference = vote.preferred - 0.5
+        others = totals[vote.trial] - preference
+        if vote.kind == "pair" and preference and others:
+            agreement.append(preference * others > 0)
     return Rater(
         name=name,
         answers=len(votes),

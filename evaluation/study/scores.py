@@ -149,6 +149,6 @@ def score_votes(votes: Sequence[Vote], samples: int = 1000, seed: int = 0) -> li
     groups = sorted({vote.rate for vote in votes if vote.rate is not None})
     scores = [] if len(groups) == 1 else score_group(votes, None, samples, seed)
     for group in groups:
-        own = [vote for vote in votes if vote.rate == group]
-        scores += score_group(own, group, samples, seed)
+        group_votes = [vote for vote in votes if vote.rate == group]
+        scores += score_group(group_votes, group, samples, seed)
     return scores

@@ -115,14 +115,18 @@ def draw_cells(panel: Axes, source: Source, here: ScoredCoders) -> None:
     """A row a coder along the line: borders of its cells, codewords with areas as their
     probabilities, over the density.
     """
-    reach = torch.linspace(-7, 7, 20001)[:, None]
+    points = torch.linspace(-7, 7, 20001)[:, None]
     panel.fill_between(
-        reach[:, 0], source.density(reach) * 2 * len(here), color=COLOURS[7], alpha=0.3, linewidth=0
+        points[:, 0],
+        source.density(points) * 2 * len(here),
+        color=COLOURS[7],
+        alpha=0.3,
+        linewidth=0,
     )
     for row, (coder, score) in enumerate(here):
         with torch.no_grad():
-            number = cell_numbers(coder(reach)[0])
-        borders = reach[1:, 0][number[1:] != number[:-1]]
+            number = cell_numbers(coder(points)[0])
+        borders = points[1:, 0][number[1:] != number[:-1]]
         panel.vlines(borders, row + 0.15, row + 0.85, color=COLOURS[6], linewidth=1)
         codewords, shares = codebook(coder, source)
         height = np.full(len(codewords), row + 0.5)

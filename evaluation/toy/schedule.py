@@ -26,24 +26,24 @@ class Schedule:
     prior: float = 1.0
     surplus: float = 1.0
 
-    def temperature(self, done: float) -> float:
+    def temperature(self, progress: float) -> float:
         """Of the soft rounding."""
-        return 1 / (1 + (SHARPEST - 1) * ramp(done, *self.sharpening))
+        return 1 / (1 + (SHARPEST - 1) * ramp(progress, *self.sharpening))
 
-    def learning_rate(self, done: float) -> float:
+    def learning_rate(self, progress: float) -> float:
         """As a share of the highest."""
-        if self.refit is not None and done >= self.rounded:
-            return self.refit * (1 - done) / (1 - self.rounded)
-        return self.lowest ** ramp(done, *self.falling)
+        if self.refit is not None and progress >= self.rounded:
+            return self.refit * (1 - progress) / (1 - self.rounded)
+        return self.lowest ** ramp(progress, *self.falling)
 
-    def tradeoff(self, done: float) -> float:
+    def tradeoff(self, progress: float) -> float:
         """What λ is multiplied by."""
-        return self.surplus ** (1 - ramp(done, 0.0, 0.5))
+        return self.surplus ** (1 - ramp(progress, 0.0, 0.5))
 
 
 STEADY = Schedule()
 
 
-def ramp(done: float, start: float, end: float) -> float:
+def ramp(progress: float, start: float, end: float) -> float:
     """0 until ``start``, 1 from ``end`` on, straight between them."""
-    return min(max((done - start) / (end - start), 0.0), 1.0)
+    return min(max((progress - start) / (end - start), 0.0), 1.0)

@@ -19,7 +19,7 @@ from metamer.train.networks.entropy_model.proxies import PROXIES, dither
 LINEAR_RATE = 1e-2  # learning rate of coders with few parameters
 # deviations of latents at the start, in steps, where the first is to come before the others
 FIRST, OTHERS = 0.1, 0.002
-REACH = 10.0  # steps of the first latent, to either side, over which the synthesis then bends
+BEND_STEPS = 10.0  # steps of the first latent, to either side, over which the synthesis then bends
 START_VECTORS = 1024  # that the deviations are measured on
 
 
@@ -143,7 +143,7 @@ def put_first_latent_first(coder: TransformCoder, vectors: Tensor) -> None:
     last.weight.mul_(gain[:, None])
     first = coder.synthesis[0]
     first.weight[:, 0] = first.weight.norm(dim=1) * first.weight[:, 0].sign()
-    places = torch.empty_like(first.bias).uniform_(-REACH, REACH)
+    places = torch.empty_like(first.bias).uniform_(-BEND_STEPS, BEND_STEPS)
     first.bias.copy_(places * first.weight[:, 0].abs())
 
 

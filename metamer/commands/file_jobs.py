@@ -45,8 +45,8 @@ def for_each_file(
         disable=not watched or len(names) == 1,
         leave=False,
     )
-    found = jobs.outcomes(work, names, count) if dask is None else on_cluster(work, names, dask)
-    with progress as bar, contextlib.closing(found) as outcomes:
+    iterator = jobs.outcomes(work, names, count) if dask is None else on_cluster(work, names, dask)
+    with progress as bar, contextlib.closing(iterator) as outcomes:
         for name, report, problem in outcomes:
             bar.update()
             if problem and debug:

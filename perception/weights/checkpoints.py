@@ -77,7 +77,7 @@ class ScriptUnpickler(pickle.Unpickler):
     names: nothing of its runs.
     """
 
-    KNOWN: ClassVar = {
+    ALLOWED: ClassVar = {
         ("torch._utils", "_rebuild_tensor_v2"): rebuild_tensor,
         ("torch", "FloatStorage"): "<f4",
         ("torch.jit._pickle", "build_intlist"): list,
@@ -91,12 +91,12 @@ class ScriptUnpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str):
         if module.startswith("__torch__."):
             return module_class(name)
-        if (module, name) not in self.KNOWN:
+        if (module, name) not in self.ALLOWED:
             raise WeightsError(
                 f"a pickle of a TorchScript archive names {module}.{name}, which tensors do not "
                 "need"
             )
-        return self.KNOWN[module, name]
+        return self.ALLOWED[module, name]
 
     def persistent_load(self, identity: tuple) -> np.ndarray:
         _, element, key, _, _ = identity

@@ -22,7 +22,7 @@ from metamer.evaluation.images import read_image
 from metamer.evaluation.rate.bjontegaard import PictureCurves, bd_rate, bd_rate_interval
 from metamer.train.data import find
 
-OWN = "the model's own"
+DEFAULT = "the model's own"
 SIZE = (768, 512)
 
 
@@ -60,7 +60,7 @@ def main(
     """Measures every decoder and prints the table, as Markdown."""
     held_out = find(folder)[1]
     paths = [held_out[place] for place in np.linspace(0, len(held_out) - 1, count).astype(int)]
-    decoders: dict[str, Path | None] = {OWN: None} | {path.stem: path for path in files}
+    decoders: dict[str, Path | None] = {DEFAULT: None} | {path.stem: path for path in files}
     points: dict[str, list] = {name: [] for name in decoders}
     for path in tqdm(paths, unit="photograph", disable=None):
         picture = read_image(path)
@@ -86,11 +86,11 @@ def main(
     for name, decoder in decoders.items():
         cost = macs.network_cost(model, decoder and str(decoder), resized, 50).decoder
         cells = [name, f"{cost / (1000 * SIZE[0] * SIZE[1]):.2f}", "", ""]
-        if name != OWN:
-            low, high = bd_rate_interval(curves, OWN, name)
-            cells[2] = f"{bd_rate(curves.curve(OWN), curves.curve(name))[0]:+.2f} %"
+        if name != DEFAULT:
+            low, high = bd_rate_interval(curves, DEFAULT, name)
+            cells[2] = f"{bd_rate(curves.curve(DEFAULT), curves.curve(name))[0]:+.2f} %"
             cells[3] = f"{low:+.2f} … {high:+.2f}"
-        cells += [f"{1000 * seconds[name]:.1f} ms", f"×{seconds[name] / seconds[OWN]:.2f}"]
+        cells += [f"{1000 * seconds[name]:.1f} ms", f"×{seconds[name] / seconds[DEFAULT]:.2f}"]
         print(f"| {' | '.join(cells)} |")
 
 

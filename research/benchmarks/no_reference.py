@@ -40,12 +40,12 @@ def damaged(picture: Image.Image) -> list[Image.Image]:
 def measures() -> dict[str, Callable[[Image.Image], float]]:
     """Name → a picture's score, less is better."""
     distance = perception.create("brisque")
-    found = {"BRISQUE": lambda picture: distance(*2 * [to_tensor(picture)]).item()}
+    scores = {"BRISQUE": lambda picture: distance(*2 * [to_tensor(picture)]).item()}
     try:
         from pypiqe import piqe
     except ImportError:
-        return found
-    return found | {"PIQE": lambda picture: float(piqe(np.asarray(picture)[..., ::-1].copy())[0])}
+        return scores
+    return scores | {"PIQE": lambda picture: float(piqe(np.asarray(picture)[..., ::-1].copy())[0])}
 
 
 def main(folder: Path, count: int = 12) -> None:

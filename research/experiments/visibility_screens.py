@@ -92,9 +92,9 @@ def labels(
     return {name: torch.cat([row[name] for row in rows]) for name in rows[0]}
 
 
-def predicted(detector: Detector, data: dict[str, Tensor], screen_is_known: bool = True) -> Tensor:
+def predicted(detector: Detector, data: dict[str, Tensor], uses_screen: bool = True) -> Tensor:
     """(N,) JOD, with or without regard to the screen."""
-    if not screen_is_known:
+    if not uses_screen:
         return detector.jod(data["seen"])
     gains = (data["screen"] @ detector.screen.T).exp()
     return detector.jod(data["seen"] * gains)
@@ -153,7 +153,7 @@ def main(photos: Path, out: Path, weights: str) -> None:
     training, held_out = find(photos)
     learned = labels(detector, training, SCREENS_LEARNED, 0, out / "learned")
     tested = labels(detector, held_out, SCREENS_HELD, 1, out / "held-out")
-    before = agreement(predicted(detector, tested, screen_is_known=False), tested)
+    before = agreement(predicted(detector, tested, uses_screen=False), tested)
     detector.screen.data.zero_()
     fit(detector, learned)
     after = agreement(predicted(detector, tested), tested)

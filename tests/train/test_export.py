@@ -297,7 +297,7 @@ def test_both_ends_of_a_slider_are_stored_as_they_are(tiny_model, tmp_path):
     assert not {"realism"} & {port.name for port in graph.input} and stored["realism"] == 1
     for name, weight in trained.named_parameters():
         np.testing.assert_array_equal(
-            stored[f"own.{name}"].astype(np.float32), constants[f"synthesis.{name}"].numpy()
+            stored[f"shipped.{name}"].astype(np.float32), constants[f"synthesis.{name}"].numpy()
         )
         expected = weight.detach().numpy()
         np.testing.assert_array_equal(

@@ -29,7 +29,7 @@ class Plan:
         seed: of the run.
         batch: samples a step, over all processes together.
         steps: steps of the run.
-        own: this process's share of each batch.
+        share: this process's share of each batch.
         taken: samples that the run took before the first of ``steps``.
     """
 
@@ -37,12 +37,12 @@ class Plan:
     seed: int
     batch: int
     steps: range
-    own: slice
+    share: slice
     taken: int = 0
 
     def numbers(self, step: int) -> range:
         """This process's share of the numbers step·batch … (step + 1)·batch − 1."""
-        return range(step * self.batch + self.own.start, step * self.batch + self.own.stop)
+        return range(step * self.batch + self.share.start, step * self.batch + self.share.stop)
 
 
 def random_piece(picture: Tensor, side: int, rng: np.random.Generator) -> Tensor:
@@ -149,7 +149,7 @@ class Batches:
     def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
         plan, photographs = self.plan, self.crops.photographs
         numbers = (number for step in plan.steps for number in plan.numbers(step))
-        size = plan.own.stop - plan.own.start
+        size = plan.share.stop - plan.share.start
         if photographs.resident:
             samples = map(self.crops.sample, numbers)
         else:

@@ -197,14 +197,14 @@ def _split(
 def _shards(specs, held, device, memory, workers, before) -> Data:
     """Small shards as a folder is, others as a stream."""
     opened = shards.open_shards(specs)
-    own_held_out = [
+    held_out_shards = [
         path
         for name in opened.names
         if shards.TarShards.local([name]) and (path := Path(name).parent / HELD_OUT).exists()
     ]
     chosen = [
         picture
-        for path in dict.fromkeys([*held, *own_held_out])
+        for path in dict.fromkeys([*held, *held_out_shards])
         for picture in shards.TarShards(str(path)).pictures(0)
     ]
     if opened.size is not None and opened.size <= SMALL:

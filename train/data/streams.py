@@ -163,13 +163,13 @@ class Stream:
         """A process's share of a stage's batches, as `Batches` has them. Each process reads every
         shard, and decodes its own samples alone.
         """
-        own = range(plan.own.start, plan.own.stop)
+        share = range(plan.share.start, plan.share.stop)
         chosen = (
             sample
             for sample in itertools.islice(
                 self._samples(plan.taken, plan.seed), len(plan.steps) * plan.batch
             )
-            if (sample.number - plan.taken) % plan.batch in own
+            if (sample.number - plan.taken) % plan.batch in share
         )
         work = (lambda one=one: self._sample(one, plan.crop, plan.seed) for one in chosen)
-        yield from stacked(ahead(work, self.workers, AHEAD * len(own)), len(own), self.device)
+        yield from stacked(ahead(work, self.workers, AHEAD * len(share)), len(share), self.device)

@@ -32,14 +32,14 @@ def export_decoder(
     trained with. Raises ModelError, FileError.
     """
     banded = band_keys(codec)
-    own = {
+    format_keys = {
         "format": decoders.FORMAT if banded else 2 if texture else 1,
         "decodes": model.id.hex(),
         "realism": realism,
         "receptive_field": codec.synthesis.receptive_field,
         **banded,
     }
-    card = {**own, **card}
+    card = {**format_keys, **card}
     if texture:
         card |= {"texture": list(texture), "scales": [SCALE_LOW, SCALE_HIGH]}
     codec = contiguous(codec)

@@ -61,19 +61,21 @@ class SliderGraph(nn.Module):
     def __init__(self, codec: Codec, model: Model, band: int):
         super().__init__()
         self.trained = codec.synthesis.bands[band]
-        self.own = copy.deepcopy(self.trained)
+        self.shipped = copy.deepcopy(self.trained)
         try:
             with torch.no_grad():
-                own = start.constants(model, model.synthesis_graphs[band])
-                start.put(self.own, own, "synthesis.")
+                shipped = start.constants(model, model.synthesis_graphs[band])
+                start.put(self.shipped, shipped, "synthesis.")
         except (KeyError, RuntimeError) as problem:
             raise ModelError(
                 f"{model.path}: its synthesis is not built as the trained one: {problem}"
             ) from None
 
     def forward(self, latent: Tensor, weights: Tensor, realism: Tensor) -> Tensor:
-        ends = zip(self.own.named_parameters(), self.trained.parameters(), strict=True)
-        mixed = {name: (1 - realism) * own + realism * trained for (name, own), trained in ends}
+        ends = zip(self.shipped.named_parameters(), self.trained.parameters(), strict=True)
+        mixed = {
+            name: (1 - realism) * shipped + realism * trained for (name, shipped), trained in ends
+        }
         return torch.func.functional_call(
             self.trained, mixed, (latent.permute(0, 3, 1, 2), weights)
         )
@@ -130,9 +132,9 @@ def shrink(graph: onnx.ModelProto, whole: bool) -> bytes:
         if not whole:
             small = value.astype(np.float16)
         elif (value == np.rint(value)).all():
-            reach = np.abs(value).max()
+            largest = np.abs(value).max()
             small = value.astype(
-                np.int8 if reach < 128 else np.int16 if reach < 32768 else np.int32
+                np.int8 if largest < 128 else np.int16 if largest < 32768 else np.int32
             )
         else:
             continue  # powers of two

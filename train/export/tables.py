@@ -49,18 +49,20 @@ def quality_arrays(codec: Codec) -> dict[str, np.ndarray]:
     # the half makes >> round
     offset = (one * (log_deviation - log_step - low) / SCALE_STEP).round() + one // 2
     mean = (ratio * (FRACTION * 2**MEAN_SHIFT / ContextNetwork.MEAN_ONE)).round()
-    known = (ContextNetwork.KNOWN_ONE * 2**CONTEXT_SHIFT / FRACTION / ratio).round()
+    known_factor = (ContextNetwork.DECODED_ONE * 2**CONTEXT_SHIFT / FRACTION / ratio).round()
     values = {
         "hyper_index": hyper_index,
         "scale_offset": offset,
         "mean_factor": mean,
-        "known_factor": known,
+        "known_factor": known_factor,
         "planes": torch.floor(weights * HIDDEN_ONE + 0.5),
         "level_weights": weights,
         "step": log_step.exp(),
         "encoder_gain": (log_stretch - log_step).exp(),
     }
-    values["known_factor"] = known.clamp_max(LIMITS["known_factor"])  # training does the same
+    values["known_factor"] = known_factor.clamp_max(
+        LIMITS["known_factor"]
+    )  # training does the same
     return {name: value.numpy().astype(ARRAYS[name][0]) for name, value in values.items()}
 
 

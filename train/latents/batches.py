@@ -70,7 +70,7 @@ class CachedBatches:
 
     def _batch(self, stage: Stage, plan: Plan, step: int, fitting, device: torch.device):
         generator = torch.Generator().manual_seed(step_seed(self.recipe, step))
-        level = draw_levels(self.recipe, stage, generator)[plan.own]
+        level = draw_levels(self.recipe, stage, generator)[plan.share]
         share = level / (self.recipe.network.levels - 1)
         places = (share * (self.options.qualities - 1)).round().int().tolist()
         samples = [

@@ -28,9 +28,9 @@ documented = with_config(ConfigDict(extra="forbid", use_attribute_docstrings=Tru
 """Decorates a dataclass: no other keys than its fields; the strings below fields describe them."""
 
 
-def suggested(word: str, known: Iterable[str]) -> str:
+def suggested(word: str, names: Iterable[str]) -> str:
     """'; did you mean …?' or nothing."""
-    close = difflib.get_close_matches(word, list(known), n=1)
+    close = difflib.get_close_matches(word, list(names), n=1)
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
@@ -72,8 +72,8 @@ def _complaint(
         names = renamed.get(owner.__name__, {}) if owner else {}
         if key in names:
             return f"{parent}: '{key}' is called '{names[key]}' now"
-        known = [field.name for field in dataclasses.fields(owner)] if owner else []
-        return f"{parent}: unknown key '{key}'{suggested(str(key), known)}"
+        fields = [field.name for field in dataclasses.fields(owner)] if owner else []
+        return f"{parent}: unknown key '{key}'{suggested(str(key), fields)}"
     if first["type"] in ("missing", "missing_argument"):
         *parents, key = place
         return f"{_dotted(where, parents) or 'recipe'}: '{key}' is missing"
@@ -83,12 +83,12 @@ def _complaint(
     alike = [error for error in alike if len(_place(error["loc"])) == depth]
     place = _place(alike[0]["loc"])
     messages = dict.fromkeys(_message(error) for error in alike)
-    message = "must be " + " or ".join(each.removeprefix("must be ") for each in messages)
+    message = "must be " + " or ".join(one.removeprefix("must be ") for one in messages)
     if len(messages) == 1:
         message = next(iter(messages))
     hint = "".join(_choice(error) for error in alike[:1])
-    found = "" if first["type"] in ("value_error", "too_short") else f", not {alike[0]['input']!r}"
-    return f"{_dotted(where, place) or 'recipe'}: {message}{found}{hint}"
+    given = "" if first["type"] in ("value_error", "too_short") else f", not {alike[0]['input']!r}"
+    return f"{_dotted(where, place) or 'recipe'}: {message}{given}{hint}"
 
 
 PLAIN = {  # what pydantic says → what a recipe's author reads
@@ -138,4 +138,4 @@ def _inner(kind: Any) -> type | None:
     """The first dataclass in a type such as list[Stage] or Critic | None."""
     if dataclasses.is_dataclass(kind):
         return kind
-    return next((found for part in get_args(kind) if (found := _inner(part))), None)
+    return next((inner for part in get_args(kind) if (inner := _inner(part))), None)

@@ -114,8 +114,8 @@ def begun(values: Any) -> Recipe:
     if not isinstance(values, dict):
         return from_mapping(values)
     source, network = values.get("start"), values.get("network") or {}
-    of_own_kind = isinstance(network, dict) and network.get("architecture", DEFAULT) == DEFAULT
-    if of_own_kind and isinstance(source, str) and start.is_model(source):
+    is_default = isinstance(network, dict) and network.get("architecture", DEFAULT) == DEFAULT
+    if is_default and isinstance(source, str) and start.is_model(source):
         # what is wrong with the model is said once the run begins
         with suppress(ModelError):
             values = {**values, "network": {**start.network_of(source), **network}}

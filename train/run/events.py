@@ -24,17 +24,19 @@ def scalars(row: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
 class Events:
     """A writer of events; one that writes nothing where the package `tensorboard` is missing.
 
-    done: steps that were taken before; what an earlier process wrote of later ones is dropped.
+    steps_taken: before; what an earlier process wrote of later ones is dropped.
     """
 
-    def __init__(self, folder: Path, done: int, active: bool):
+    def __init__(self, folder: Path, steps_taken: int, active: bool):
         self._writer = None
         if active:
             try:
                 from torch.utils.tensorboard import SummaryWriter
             except ImportError:
                 return
-            self._writer = SummaryWriter(folder, purge_step=done + 1 if done else None)
+            self._writer = SummaryWriter(
+                folder, purge_step=steps_taken + 1 if steps_taken else None
+            )
 
     @property
     def active(self) -> bool:

@@ -31,14 +31,14 @@ class Interruption:
             self.end()
         self._caught = number
 
-    def due(self, done: int, now: bool = False) -> bool:
-        """Whether the run ends after step ``done``: by a signal, or because ``now`` says so.
+    def due(self, step: int, now: bool = False) -> bool:
+        """Whether the run ends after step ``step``: by a signal, or because ``now`` says so.
 
         Several processes agree on it, once in so many steps.
         """
         if self._fabric is None or self._fabric.world_size == 1:
             return bool(self._caught) or now
-        if done % self._every:
+        if step % self._every:
             return False
         wish = torch.tensor([float(self._caught), float(now)], device=self._fabric.device)
         caught, now = self._fabric.all_gather(wish).reshape(-1, 2).amax(0).tolist()

@@ -36,11 +36,13 @@ class Log:
         checkpoint: Path,
         every: int,
         total: int,
-        done: int,
+        steps_taken: int,
         active: bool = True,
         also: Callable[[dict], None] = lambda row: None,
     ):
-        self._bar = tqdm(total=total, initial=done, disable=not active, unit="step", smoothing=0.05)
+        self._bar = tqdm(
+            total=total, initial=steps_taken, disable=not active, unit="step", smoothing=0.05
+        )
         self._path, self._checkpoint, self._every, self._active = path, checkpoint, every, active
         self._also = also
         self._begun, self._images, self._processor = time.monotonic(), 0, time.process_time()
@@ -51,7 +53,7 @@ class Log:
             rows = [
                 line
                 for line in path.read_text().splitlines(keepends=True)
-                if json.loads(line)["step"] <= done
+                if json.loads(line)["step"] <= steps_taken
             ]
             path.write_text("".join(rows))
 
@@ -67,16 +69,18 @@ class Log:
                 log.write(json.dumps(values) + "\n")
             self._also(values)
 
-    def step(self, done: int, images: int, values: Mapping[str, Tensor], **more) -> None:
+    def step(self, steps_taken: int, images: int, values: Mapping[str, Tensor], **more) -> None:
         """Counts a step of so many images. values: scalars on the device, `a.b` for a mapping in
         the row, where NaN stands for none; more: plain.
         """
         self._images += images
         stacked = torch.stack([value.detach().float() for value in values.values()])
-        where = f"step {done - 1}" + (f" of stage {more['stage']}" if "stage" in more else "")
-        self._unread.append((done, where, list(values), stacked))
+        where = f"step {steps_taken - 1}" + (
+            f" of stage {more['stage']}" if "stage" in more else ""
+        )
+        self._unread.append((steps_taken, where, list(values), stacked))
         self._bar.update()
-        if done % self._every:
+        if steps_taken % self._every:
             return
         self.check()
         read = {name: statistics.fmean(values) for name, values in self._read.items()}
@@ -87,7 +91,7 @@ class Log:
             "seconds": seconds,
             "processor_seconds": time.process_time() - self._processor,
         }
-        self.row(step=done, **nested(read), **more, **pace)
+        self.row(step=steps_taken, **nested(read), **more, **pace)
         words = [*more.values()][:1] + [
             f"{NAMES.get(name, name)} {value:.4g}"
             for name, value in read.items()

@@ -70,15 +70,15 @@ def rehearse(run: Run) -> Iterator[str]:
     parameters = sum(parameter.numel() for parameter in run.trainer.network.parameters())
     yield f"network: {millions(parameters)} parameters"
     if run.finished:
-        yield f"all {run.done} steps are taken"
+        yield f"all {run.steps_taken} steps are taken"
         return
-    first, total = run.done, 0.0
+    first, total = run.steps_taken, 0.0
     for index, stage in enumerate(run.recipe.stages):
         end = sum(stage.steps for stage in run.recipe.stages[: index + 1])
         left = min(stage.steps, end - first)
         if left <= 0:
             continue
-        run.done = max(first, end - stage.steps)
+        run.steps_taken = max(first, end - stage.steps)
         seconds, macs = timed(run, index)
         total += left * seconds
         trainable = sum(p.numel() for p in run.trainer.network.parameters() if p.requires_grad)
@@ -105,7 +105,7 @@ def timed(run: Run, index: int) -> tuple[float, float]:
     for image, affine, *_ in itertools.islice(run.enter(index), WARM + TIMED):
         macs = macs or forward_macs(run, stage, image)
         start = time.perf_counter()
-        values = run.trainer.step(stage, 0, run.done, image, affine, run.share(index))
+        values = run.trainer.step(stage, 0, run.steps_taken, image, affine, run.share(index))
         float(values["loss"])  # waits for the device
         seconds.append(time.perf_counter() - start)
     return statistics.median(seconds[min(WARM, len(seconds) - 1) :]), macs

@@ -19,17 +19,17 @@ class Schedule:
         self.ends = list(itertools.accumulate(stage.steps for stage in stages))
         self.total = self.ends[-1]
 
-    def index(self, done: int) -> int:
-        """Number of the stage of the step after ``done`` steps; the last, if there is none."""
-        return min(sum(end <= done for end in self.ends), len(self.ends) - 1)
+    def index(self, steps_taken: int) -> int:
+        """Number of the stage of the step that is next; of the last, if there is none."""
+        return min(sum(end <= steps_taken for end in self.ends), len(self.ends) - 1)
 
-    def place(self, done: int) -> int:
+    def place(self, steps_taken: int) -> int:
         """Steps of that step's stage that are taken."""
-        index = self.index(done)
-        return done - (self.ends[index - 1] if index else 0)
+        index = self.index(steps_taken)
+        return steps_taken - (self.ends[index - 1] if index else 0)
 
-    def samples(self, done: int) -> int:
-        """Samples that ``done`` steps have seen."""
-        index = self.index(done)
+    def samples(self, steps_taken: int) -> int:
+        """Samples that those steps have seen."""
+        index = self.index(steps_taken)
         before = sum(stage.steps * stage.batch for stage in self._stages[:index])
-        return before + self.place(done) * self._stages[index].batch
+        return before + self.place(steps_taken) * self._stages[index].batch

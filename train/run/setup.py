@@ -23,7 +23,7 @@ START_CROP = 176  # crops that the lapped transform is fitted to
 REFERENCE = "base"  # on whose operational curve networks without one of their own are balanced
 
 
-def is_own(recipe: dict) -> bool:
+def has_default_architecture(recipe: dict) -> bool:
     """Whether a recipe, as a checkpoint holds it, is of Metamer's own network."""
     return recipe["network"].get("architecture", registry.DEFAULT) == registry.DEFAULT
 
@@ -53,7 +53,7 @@ def connect() -> Fabric:
     return fabric
 
 
-def own_share(stage: Stage, fabric: Fabric) -> slice:
+def process_share(stage: Stage, fabric: Fabric) -> slice:
     """Which samples of a step's batch are this process's. Raises RecipeError when they cannot be
     shared evenly.
     """

@@ -25,7 +25,7 @@ from metamer.train.run.interruption import Interruption
 from metamer.train.run.log import LOG, Log
 from metamer.train.run.resuming import Data, keep_recipe, named, recipe_of
 from metamer.train.run.schedule import Schedule
-from metamer.train.run.setup import connect, own_share, prepared
+from metamer.train.run.setup import connect, prepared, process_share
 from metamer.train.step.optimisation import learning_rate
 from metamer.train.step.trainer import Trainer
 from metamer.train.validation import strip, validate, validation_crops
@@ -36,7 +36,7 @@ class Run:
 
         with Run("recipe.yaml", "photos", "runs/mine") as run:
             for values in run:                 # validates and saves as the recipe says
-                print(run.done, float(values["loss"]))
+                print(run.steps_taken, float(values["loss"]))
 
     or, in a loop of one's own, `step`, `validate` and `save`. Started by `torchrun`, processes
     share each batch and end with the weights of one alone, but for the order of sums.
@@ -45,7 +45,7 @@ class Run:
         recipe: what the run does (`metamer.train.recipe.options.Recipe`).
         out: its folder: checkpoint.pt, the last; best.pt, of the newest stage the one that
             validates best; recipe.yaml; log.jsonl; TensorBoard's events.
-        done: steps taken.
+        steps_taken: Of all stages together.
         data: what it trains and validates on (`metamer.train.data.Data`).
         trainer: the networks, their average, optimisers (`metamer.train.step.trainer.Trainer`).
     """
@@ -89,7 +89,7 @@ class Run:
         before = None if state is None else state.get("data", {})
         self._folders = named(data, before)
         self.fabric = connect()
-        self._shares = [own_share(stage, self.fabric) for stage in self.recipe.stages]
+        self._shares = [process_share(stage, self.fabric) for stage in self.recipe.stages]
         seed_everything(self.recipe.seed, verbose=False)
         caches = self.recipe.cached_latents is not None
         # whose latents are cached, is decoded for that alone
@@ -98,10 +98,10 @@ class Run:
         self._crops = validation_crops(self.data.validation)
         networks = prepared(self.recipe, self.data.training, state)
         self.trainer = Trainer(self.recipe, *networks, self.fabric)
-        self.done, self._best = 0, {"loss": math.inf, "stage": -1}
+        self.steps_taken, self._best = 0, {"loss": math.inf, "stage": -1}
         if state is not None:
             self.trainer.restore(state)
-            self.done, self._best = state["step"], state.get("best", self._best)
+            self.steps_taken, self._best = state["step"], state.get("best", self._best)
         self._schedule = Schedule(self.recipe.stages)
         self._index, self._batches = -1, iter(())
         self._open(self.data.notice or changed_count(before, self.data.count), keep)
@@ -118,13 +118,13 @@ class Run:
         for line in (self.recipe.message, notice):
             if leads and line:
                 tqdm.write(line, file=sys.stderr)
-        self._events = Events(self.out, self.done, leads and keep)
+        self._events = Events(self.out, self.steps_taken, leads and keep)
         self._log = Log(
             self.out / LOG,
             self.out / CHECKPOINT,
             self.recipe.log_every,
             self.total,
-            self.done,
+            self.steps_taken,
             leads and keep,
             self._events.row,
         )
@@ -143,12 +143,12 @@ class Run:
     @property
     def finished(self) -> bool:
         """Whether all steps of all stages are taken."""
-        return self.done >= self.total
+        return self.steps_taken >= self.total
 
     @property
     def stage(self) -> Stage:
         """The stage of the next step, or the last."""
-        return self.recipe.stages[self._schedule.index(self.done)]
+        return self.recipe.stages[self._schedule.index(self.steps_taken)]
 
     def share(self, index: int) -> slice:
         """Which samples of a batch of stage number ``index`` are this process's."""
@@ -164,9 +164,9 @@ class Run:
             stage.crop,
             self.recipe.seed,
             stage.batch,
-            range(self.done, self._schedule.ends[index]),
+            range(self.steps_taken, self._schedule.ends[index]),
             self._shares[index],
-            self._schedule.samples(self.done),
+            self._schedule.samples(self.steps_taken),
         )
         if self._cache:
             return self._cache.batches(stage, plan, self.fabric.device)
@@ -185,16 +185,19 @@ class Run:
         """
         if self.finished:
             raise ValueError("the run has taken all its steps")
-        index, place = self._schedule.index(self.done), self._schedule.place(self.done)
+        index, place = (
+            self._schedule.index(self.steps_taken),
+            self._schedule.place(self.steps_taken),
+        )
         if index != self._index:
             self._index, self._batches = index, self.enter(index)
         stage = self.recipe.stages[index]
         image, affine, *latents = next(self._batches)
-        own = self._shares[index]
-        values = self.trainer.step(stage, place, self.done, image, affine, own, *latents)
-        self.done += 1
+        share = self._shares[index]
+        values = self.trainer.step(stage, place, self.steps_taken, image, affine, share, *latents)
+        self.steps_taken += 1
         rate = learning_rate(stage, place)
-        self._log.step(self.done, stage.batch, values, stage=stage.name, learning_rate=rate)
+        self._log.step(self.steps_taken, stage.batch, values, stage=stage.name, learning_rate=rate)
         return values
 
     def validate(self) -> list[dict[str, float]]:
@@ -206,25 +209,25 @@ class Run:
         """
         if not len(self._crops) or not self.fabric.is_global_zero:
             return []
-        index = self._schedule.index(max(0, self.done - 1))
+        index = self._schedule.index(max(0, self.steps_taken - 1))
         stage, codec = self.recipe.stages[index], self.trainer.average.module
         rows = validate(codec, self.trainer.distortion, self._crops, stage, self.fabric.device)
-        self._log.row(step=self.done, validation=rows)
+        self._log.row(step=self.steps_taken, validation=rows)
         if self._events.active:
             shown = strip(codec, self.trainer.distortion, self._crops, stage, self.fabric.device)
-            self._events.picture("validation", shown, self.done)
+            self._events.picture("validation", shown, self.steps_taken)
         loss = sum(row["loss"] for row in rows) / len(rows)
         if self._keep and (self._best["stage"] != index or loss < self._best["loss"]):
-            self._best = {"loss": loss, "stage": index, "step": self.done}
+            self._best = {"loss": loss, "stage": index, "step": self.steps_taken}
             self._log.check()
             save(self.out / BEST, self.state())
         return rows
 
     def state(self) -> dict[str, Any]:
         """What a checkpoint holds."""
-        samples = self._schedule.samples(self.done)
+        samples = self._schedule.samples(self.steps_taken)
         data = {"folders": self._folders, **self.data.state(samples)}
-        return {"step": self.done, "data": data, "best": self._best, **self.trainer.state()}
+        return {"step": self.steps_taken, "data": data, "best": self._best, **self.trainer.state()}
 
     def save(self) -> Path:
         """Writes the checkpoint, whole or not at all. Raises DivergedError instead, where a value
@@ -244,13 +247,13 @@ class Run:
         with Interruption(self.fabric, every) as interruption:
             while not self.finished:
                 values = self.step()
-                if self.done % self.recipe.validate_every == 0:
+                if self.steps_taken % self.recipe.validate_every == 0:
                     self.validate()
-                ends = interruption.due(self.done, self._log.minutes > self.minutes)
+                ends = interruption.due(self.steps_taken, self._log.minutes > self.minutes)
                 if (
                     ends
-                    or self.done in self._schedule.ends
-                    or self.done % self.recipe.save_every == 0
+                    or self.steps_taken in self._schedule.ends
+                    or self.steps_taken % self.recipe.save_every == 0
                 ):
                     self.save()
                 if ends:

@@ -36,7 +36,7 @@ class SpaceTrainer:
     """Everything that a step changes, and the step itself."""
 
     def __init__(self, recipe: SpaceRecipe, task: Task, device: torch.device):
-        self.recipe, self.task, self.device, self.done = recipe, task, device, 0
+        self.recipe, self.task, self.device, self.steps_taken = recipe, task, device, 0
         self.model = task.model.to(device, memory_format=torch.channels_last)
         self.average = AveragedModel(
             self.model, multi_avg_fn=get_ema_multi_avg_fn(recipe.weight_average_decay)
@@ -46,10 +46,12 @@ class SpaceTrainer:
     def step(self) -> dict[str, Tensor]:
         """One step; returns its losses and the gradient's norm, scalars on the device."""
         recipe, model = self.recipe, self.model
-        samples = move_data_to_device(self.task.draw(self.done), self.device)
-        torch.manual_seed(recipe.seed + 1_000_003 * self.done)  # noise depends on the step alone
+        samples = move_data_to_device(self.task.draw(self.steps_taken), self.device)
+        torch.manual_seed(
+            recipe.seed + 1_000_003 * self.steps_taken
+        )  # noise depends on the step alone
         for group in self.optimiser.param_groups:
-            group["lr"] = learning_rate(recipe, self.done)
+            group["lr"] = learning_rate(recipe, self.steps_taken)
         with torch.autocast(self.device.type, torch.bfloat16, enabled=uses_bf16(recipe.precision)):
             losses = self.task.losses(model, samples)
         self.optimiser.zero_grad()
@@ -60,7 +62,7 @@ class SpaceTrainer:
             if hasattr(module, "project"):
                 module.project()
         self.average.update_parameters(model)
-        self.done += 1
+        self.steps_taken += 1
         return {**losses, "gradient": norm}
 
     def validate(self) -> dict[str, float]:
@@ -71,7 +73,7 @@ class SpaceTrainer:
     def state(self) -> dict:
         """What a run goes on from."""
         return {
-            "step": self.done,
+            "step": self.steps_taken,
             "model": self.model.state_dict(),
             "average": self.average.module.state_dict(),
             "optimiser": self.optimiser.state_dict(),
@@ -80,10 +82,10 @@ class SpaceTrainer:
 
     def restore(self, state: dict) -> None:
         """Goes on from `state` of the same recipe."""
-        self.done = state["step"]
+        self.steps_taken = state["step"]
         self.model.load_state_dict(state["model"])
         self.average.module.load_state_dict(state["average"])
-        self.average.n_averaged.fill_(self.done)
+        self.average.n_averaged.fill_(self.steps_taken)
         self.optimiser.load_state_dict(state["optimiser"])
 
 
@@ -120,18 +122,20 @@ def train(
         trainer.restore(state)
 
     keep_recipe(recipe, out, f"metamer train --resume --out {out}")
-    events = Events(out, trainer.done, active=True)
-    log = Log(out / LOG, checkpoint, recipe.log_every, recipe.steps, trainer.done, also=events.row)
+    events = Events(out, trainer.steps_taken, active=True)
+    log = Log(
+        out / LOG, checkpoint, recipe.log_every, recipe.steps, trainer.steps_taken, also=events.row
+    )
     with Interruption() as interruption:
-        while trainer.done < recipe.steps:
-            rate = learning_rate(recipe, trainer.done)
+        while trainer.steps_taken < recipe.steps:
+            rate = learning_rate(recipe, trainer.steps_taken)
             values = trainer.step()
-            log.step(trainer.done, recipe.batch, values, learning_rate=rate)
-            last = trainer.done == recipe.steps
-            if trainer.done % recipe.validate_every == 0 or last:
-                log.row(step=trainer.done, validation=trainer.validate())
-            ends = interruption.due(trainer.done)
-            if trainer.done % recipe.save_every == 0 or last or ends:
+            log.step(trainer.steps_taken, recipe.batch, values, learning_rate=rate)
+            last = trainer.steps_taken == recipe.steps
+            if trainer.steps_taken % recipe.validate_every == 0 or last:
+                log.row(step=trainer.steps_taken, validation=trainer.validate())
+            ends = interruption.due(trainer.steps_taken)
+            if trainer.steps_taken % recipe.save_every == 0 or last or ends:
                 log.check()
                 save(checkpoint, {**trainer.state(), "folders": names})
             if ends:

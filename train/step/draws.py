@@ -47,10 +47,10 @@ class StepDraws:
         stage: Stage,
         network: Network,
         step: int,
-        own: slice,
+        share: slice,
         device: torch.device,
     ) -> "StepDraws":
-        """Draws for samples ``own`` of the batch of a step of the run."""
+        """Draws for samples ``share`` of the batch of a step of the run."""
         seed = step_seed(recipe, step)
         generator = torch.Generator().manual_seed(seed)
         level, noise = draw_levels(recipe, stage, generator), None
@@ -58,15 +58,15 @@ class StepDraws:
             dither = (
                 generator if device.type == "cpu" else torch.Generator(device).manual_seed(seed)
             )
-            noise = tuple(part[own] for part in network.noise(stage.batch, stage.crop, dither))
+            noise = tuple(part[share] for part in network.noise(stage.batch, stage.crop, dither))
         sample_weights = network.lagrangian(level).pow(-recipe.level_balance_exponent)
         sample_weights /= sample_weights.mean()
         weights = level_weights(level, recipe.network.levels).to(device, non_blocking=True)
         return cls(
-            level[own].to(device, non_blocking=True),
+            level[share].to(device, non_blocking=True),
             noise,
-            sample_weights[own].to(device, non_blocking=True),
-            weights[own],
+            sample_weights[share].to(device, non_blocking=True),
+            weights[share],
             weights,
         )
 

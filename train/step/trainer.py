@@ -73,7 +73,7 @@ class Trainer:
         step: int,
         image: Tensor,
         affine: Tensor,
-        own: slice,
+        share: slice,
         cached: CachedLatents | None = None,
     ) -> dict[str, Tensor]:
         """One step.
@@ -84,13 +84,13 @@ class Trainer:
             step: The step within the run.
             image: (n, 3, S, S) uint8, this process's share of the batch, on the device.
             affine: (n, 3, 4) what an encoder would turn their colours by, `train.colour_axes`.
-            own: Which of the batch's samples they are.
+            share: Which of the batch's samples they are.
             cached: Latents to decode, where the recipe caches them.
 
         Returns:
             What of it is worth logging, scalars on the device.
         """
-        draws = StepDraws.draw(self.recipe, stage, self.network, step, own, self.fabric.device)
+        draws = StepDraws.draw(self.recipe, stage, self.network, step, share, self.fabric.device)
         image = image.float().div(255)
         rate = learning_rate(stage, place)
         for group in self.optimiser.param_groups:

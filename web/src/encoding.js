@@ -16,7 +16,7 @@ import { Analysis, roundEven } from "./networks/analysis.js";
 
 const TILED_ABOVE = 4 << 20; // pixels
 const TURNED_FROM = 1 << 14; // pixels: of a smaller picture's few hundred bytes, six are more than a turn saves
-const HYPER_REACH = 3,
+const HYPER_RECEPTIVE_FIELD = 3,
   HYPER_STRIDE = 4; // positions that a hyper-latent sees before its first; positions of one
 const FRACTION = 16,
   TOTAL = 1 << 24,
@@ -139,7 +139,7 @@ function isGrey(data) {
 
 /** What the analysis must be given for the latents of `place` to be those of the whole picture. */
 function seen(place, receptiveField, whole) {
-  const before = Math.ceil((receptiveField + HYPER_REACH) / HYPER_STRIDE) * HYPER_STRIDE;
+  const before = Math.ceil((receptiveField + HYPER_RECEPTIVE_FIELD) / HYPER_STRIDE) * HYPER_STRIDE;
   return box(
     Math.max(place.top - before, whole.top),
     Math.max(place.left - before, whole.left),

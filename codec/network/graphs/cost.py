@@ -109,13 +109,13 @@ def infer_cost(graph: Graph, shapes: Mapping[str, tuple[int, ...]]) -> Cost:
                 f"a run would take {memory >> 20} MB and {operations / 1e9:.0f} billion operations "
                 "or more"
             )
-        done = {
+        freed = {
             name
             for name in (*node.inputs, *node.outputs)
             if name in temporary and last.get(name, -1) <= number
         }
-        held -= sum(values[name].bytes for name in done)
-        temporary -= done
+        held -= sum(values[name].bytes for name in freed)
+        temporary -= freed
     missing = [port.name for port in graph.outputs if port.name not in values]
     if missing:
         raise GraphError(f"output {missing[0]!r} comes from nowhere")

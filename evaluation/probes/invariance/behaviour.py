@@ -67,8 +67,8 @@ def write_behaviours(
     lines = [f"{title}; {rows[0].groups} pictures or clips, 95 % bootstrap intervals over them", ""]
     lines.append(f"{'distance':<{width}}" + "".join(f"  {name:>33}" for name in respects))
     lines += [
-        f"{label:<{width}}" + "".join(f"  {cell:>33}" for cell in own)
-        for label, own in cells.items()
+        f"{label:<{width}}" + "".join(f"  {cell:>33}" for cell in row_cells)
+        for label, row_cells in cells.items()
     ]
     return "\n".join(lines)
 

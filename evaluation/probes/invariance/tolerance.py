@@ -40,9 +40,9 @@ def shift(image: Tensor, right: int, down: int) -> Tensor:
 def enlarge(image: Tensor, factor: float) -> Tensor:
     """The same middle, enlarged about its centre, bicubically."""
     side = image.shape[-1] - 2 * MARGIN
-    reach = side / image.shape[-1] / factor
+    share = side / image.shape[-1] / factor
     grid = F.affine_grid(
-        torch.tensor([[[reach, 0, 0], [0, reach, 0]]]), [1, 3, side, side], align_corners=False
+        torch.tensor([[[share, 0, 0], [0, share, 0]]]), [1, 3, side, side], align_corners=False
     )
     return F.grid_sample(image, grid, mode="bicubic", align_corners=False)
 

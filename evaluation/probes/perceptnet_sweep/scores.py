@@ -134,10 +134,10 @@ def best_strength(people: RatedPairs, curves: Sequence[Mapping[float, np.ndarray
     level = 1 - 0.05 / max(len(strengths) - 1, 1)
     is_grid = len(curves) > 1 and len(strengths) > 1
     scatter = scatter_of_trainings(agreements) if is_grid else None
-    reach = 0.0
+    half_width = 0.0
     if scatter is not None:
         quantile = stats.t.ppf((1 + level) / 2, freedom(agreements))
-        reach = quantile * scatter * np.sqrt(2 / len(curves))
+        half_width = quantile * scatter * np.sqrt(2 / len(curves))
 
     def over(end: float) -> Interval:
         if end == best:
@@ -147,8 +147,8 @@ def best_strength(people: RatedPairs, curves: Sequence[Mapping[float, np.ndarray
         )
         return (
             value,
-            value - float(np.hypot(value - low, reach)),
-            value + float(np.hypot(high - value, reach)),
+            value - float(np.hypot(value - low, half_width)),
+            value + float(np.hypot(high - value, half_width)),
         )
 
     return {

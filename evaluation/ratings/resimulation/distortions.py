@@ -141,11 +141,11 @@ def jpeg2000(image: np.ndarray, ratio: float, rng: np.random.Generator) -> np.nd
 
 def pattern_noise(image: np.ndarray, patches: float, rng: np.random.Generator) -> np.ndarray:
     """``patches`` fragments of 16×16 pixels copied over others up to 8 pixels away [KADID]."""
-    side, reach = 16, 8
+    side, distance = 16, 8
     out = image.copy()
     for _ in range(int(patches)):
-        y, x = (rng.integers(reach, length - side - reach + 1) for length in image.shape[:2])
-        dy, dx = rng.integers(-reach, reach + 1, 2)
+        y, x = (rng.integers(distance, length - side - distance + 1) for length in image.shape[:2])
+        dy, dx = rng.integers(-distance, distance + 1, 2)
         out[y + dy : y + dy + side, x + dx : x + dx + side] = out[y : y + side, x : x + side].copy()
     return out
 

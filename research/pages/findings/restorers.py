@@ -34,9 +34,9 @@ def improvements(record: dict, arm: str, reference: str) -> dict[str, tuple[floa
             ]
         )
         better = by_seed if metric_of(judge).higher_is_better else -by_seed
-        reach = stats.t.ppf(0.975, len(better) - 1) * stats.sem(better)
+        half_width = stats.t.ppf(0.975, len(better) - 1) * stats.sem(better)
         mean = float(better.mean())
-        intervals[judge] = (mean, mean - reach, mean + reach)
+        intervals[judge] = (mean, mean - half_width, mean + half_width)
     return intervals
 
 

@@ -89,7 +89,7 @@ def test_what_a_model_calls_the_receptive_field_is_that_of_the_analysis(name, rn
     first_latent = min(rows.min(), columns.min()) * HYPER_STRIDE
     # nothing that lies before all that changed
     assert first_latent + HYPER_STRIDE - 1 >= 10 - radius
-    assert max(rows.max(), columns.max()) * HYPER_STRIDE - grid.HYPER_REACH <= 10 + radius
+    assert max(rows.max(), columns.max()) * HYPER_STRIDE - grid.HYPER_RECEPTIVE_FIELD <= 10 + radius
 
 
 def synthesised(synthesis, latent, model) -> np.ndarray:

@@ -50,12 +50,12 @@ def command(*arguments):
 def test_a_run_in_a_loop_of_ones_own(values, photographs, tmp_path):
     """Steps, validation and checkpoint by hand; then iterated to the end."""
     with Run(values, photographs, tmp_path / "run") as run:
-        assert run.stage.name == "entropy model" and run.done == 0
+        assert run.stage.name == "entropy model" and run.steps_taken == 0
         losses = [float(run.step()["loss"]) for _ in range(5)]
         assert all(loss > 0 for loss in losses) and run.stage.name == "joint"
         assert [row["level"] for row in run.validate()] == [0, 1, 2, 3]
         assert checkpoints.load(run.save())["step"] == 5
-        assert [run.done for _ in run] == [6, 7, 8, 9, 10] and run.finished
+        assert [run.steps_taken for _ in run] == [6, 7, 8, 9, 10] and run.finished
         with pytest.raises(ValueError, match="all its steps"):
             run.step()
     assert checkpoints.load(tmp_path / "run" / "checkpoint.pt")["step"] == 10
@@ -113,7 +113,7 @@ def test_what_a_run_cannot_go_on_without(values, photographs, tmp_path):
     with pytest.raises(RecipeError, match="give --data"):
         Run(None, None, out, resume=True)
     with Run(None, photographs, out, resume=True) as run:
-        assert run.done == 1 and [run.done for _ in run][-1] == 10
+        assert run.steps_taken == 1 and [run.steps_taken for _ in run][-1] == 10
     assert inside("train", "--out", tmp_path / "new").returncode == 2
 
 
@@ -151,7 +151,7 @@ def test_a_signal_ends_a_run_with_a_checkpoint(path, photographs, tmp_path, numb
         1 <= last_step < 10 and [row["step"] for row in rows(out) if "loss" in row][-1] == last_step
     )
     with Run(None, None, out, resume=True) as run:
-        assert [run.done for _ in run][-1] == 10
+        assert [run.steps_taken for _ in run][-1] == 10
 
 
 def test_the_best_of_a_stage_is_kept(values, photographs, tmp_path, monkeypatch):
@@ -282,7 +282,7 @@ def test_a_run_on_a_stream_goes_on_with_the_same_sample(values, photographs, tmp
     values["validate_every"] = 100
     for name in ("whole", "parts"):
         with Run(values, tmp_path / "shards", tmp_path / name) as run:
-            while run.done < (10 if name == "whole" else 7):
+            while run.steps_taken < (10 if name == "whole" else 7):
                 run.step()
             run.save()
     state = checkpoints.load(tmp_path / "parts" / "checkpoint.pt")
@@ -303,7 +303,7 @@ def test_bands_and_slow_momentum_resume_to_the_same_weights(values, photographs,
     values["network"]["synthesis_bands"] = 2
     for name in ("whole", "parts"):
         with Run(values, photographs, tmp_path / name) as run:
-            while run.done < (10 if name == "whole" else 7):
+            while run.steps_taken < (10 if name == "whole" else 7):
                 run.step()
             run.save()
     with Run(None, None, tmp_path / "parts", resume=True) as run:

@@ -474,7 +474,7 @@ def test_a_batch_that_cannot_be_parted(photographs, tmp_path):
 def test_processes_share_a_batch_without_rest():
     stage_of_12 = Stage("s", steps=1, batch=12)
     shares = [
-        setup.own_share(stage_of_12, SimpleNamespace(world_size=3, global_rank=rank))
+        setup.process_share(stage_of_12, SimpleNamespace(world_size=3, global_rank=rank))
         for rank in range(3)
     ]
     assert [item for share in shares for item in range(12)[share]] == list(range(12))

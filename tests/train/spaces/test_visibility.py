@@ -60,7 +60,7 @@ def run(labelled, tmp_path) -> Path:
 
 def test_every_distortion_keeps_the_shape_and_grows_with_strength(rng, otters):
     image = np.asarray(otters.crop((100, 100, 164, 148)))
-    for distortion in (distortions.jpeg, distortions.own_codec, *OTHERS):
+    for distortion in (distortions.jpeg, distortions.metamer, *OTHERS):
         weak, strong = (distortion(image, strength, rng) for strength in (0.0, 0.99))
         assert weak.shape == strong.shape == image.shape and strong.dtype == np.uint8
         if distortion is not distortions.patch:  # its rectangle may be empty

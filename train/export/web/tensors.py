@@ -72,9 +72,10 @@ class Tensors:
 
     def add_whole(self, name: str, array: np.ndarray) -> None:
         """Integers in as few bytes as hold them."""
-        reach = np.abs(array).max(initial=0)
+        largest = np.abs(array).max(initial=0)
         self.add(
-            name, array.astype(np.int8 if reach < 128 else np.int16 if reach < 32768 else np.int32)
+            name,
+            array.astype(np.int8 if largest < 128 else np.int16 if largest < 32768 else np.int32),
         )
 
     def bytes(self, header: Mapping) -> bytes:

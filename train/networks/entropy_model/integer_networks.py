@@ -141,21 +141,21 @@ class ContextNetwork(nn.Module):
     """Predicts one pass: features, quality planes and what is decoded so far → mean and log-scale
     of ``targets``.
 
-    Input (N, features + quality + known, h, w) in units; output a pair (N, targets, n, 1) in units:
-    means (`MEAN_ONE` stand for one standard deviation of the channel), log-scales (`SCALE_ONE` a
-    step of the scale table).
+    Input (N, features + quality + decoded, h, w) in units; output a pair (N, targets, n, 1) in
+    units: means (`MEAN_ONE` stand for one standard deviation of the channel), log-scales
+    (`SCALE_ONE` a step of the scale table).
     """
 
-    KNOWN_ONE, KNOWN_MAX = 64, CONTEXT_MAX
+    DECODED_ONE, DECODED_MAX = 64, CONTEXT_MAX
     MEAN_ONE, MEAN_MAX = 256, 4095
     SCALE_ONE, SCALE_MAX = 1 << SCALE_SHIFT, 1023
 
-    def __init__(self, features: int, quality: int, known: int, width: int, targets: int):
+    def __init__(self, features: int, quality: int, decoded: int, width: int, targets: int):
         super().__init__()
         sources = joined(
             hidden(features),
             ([HIDDEN_ONE] * quality, [HIDDEN_ONE] * quality),
-            ([self.KNOWN_ONE] * known, [self.KNOWN_MAX] * known),
+            ([self.DECODED_ONE] * decoded, [self.DECODED_MAX] * decoded),
         )
         self.squeeze = IntegerConv2d(*sources, width, 1)
         self.spatial = IntegerConv2d(*hidden(width), width, 3)

@@ -104,8 +104,10 @@ class EntropyModel(nn.Module):
         self.contexts = nn.ModuleList()
         for index, size in enumerate(groups):
             before = sum(groups[:index])
-            for known_channels in (before, before + size):
-                self.contexts.append(ContextNetwork(features, levels, known_channels, width, size))
+            for decoded_channels in (before, before + size):
+                self.contexts.append(
+                    ContextNetwork(features, levels, decoded_channels, width, size)
+                )
         self.quantised = False
 
     def log_steps(self) -> Tensor:
@@ -233,11 +235,11 @@ class EntropyModel(nn.Module):
         features = self.hyper_synthesis(hyper)[..., :height, :width]
         planes = self._whole(weights * HIDDEN_ONE)[:, :, None, None].expand(-1, -1, height, width)
         board = checkerboard(height, width, features.device)
-        to_units = (ContextNetwork.KNOWN_ONE * step / deviation).clamp_max(
+        to_units = (ContextNetwork.DECODED_ONE * step / deviation).clamp_max(
             LIMITS["known_factor"] * FRACTION / 2**CONTEXT_SHIFT
         )
         to_steps = deviation / (step * ContextNetwork.MEAN_ONE)
-        limit = ContextNetwork.KNOWN_MAX
+        limit = ContextNetwork.DECODED_MAX
         log_ratio = deviation.log() - step.log()
         context = torch.cat([features.float(), planes.float()], 1)
         decoded = []

@@ -75,13 +75,13 @@ def band_of(weights: Tensor, bands: int) -> Tensor:
     return (level * (bands / last)).long().clamp(max=bands - 1)
 
 
-def resized(own: BandedSynthesis, options: DecoderOptions) -> BandedSynthesis:
+def resized(trained: BandedSynthesis, options: DecoderOptions) -> BandedSynthesis:
     """A synthesis of other sizes or with other bands; each band is `grown` from the one that covers
     its middle.
     """
-    latents, levels = own.bands[0].companding.log_scale.shape[::-1]
+    latents, levels = trained.bands[0].companding.log_scale.shape[::-1]
     made = BandedSynthesis(latents, options, levels)
     for band in range(options.bands):
-        source = own.bands[int((band + 0.5) / options.bands * len(own.bands))]
+        source = trained.bands[int((band + 0.5) / options.bands * len(trained.bands))]
         made.bands[band] = grown(source, options)
     return made

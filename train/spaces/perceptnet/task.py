@@ -33,7 +33,7 @@ VALIDATION_CROPS, VALIDATION_SIDE = 32, 128
 VALIDATION_SEED = 1
 DEVIATION_CROPS = 256  # to measure features' deviations on
 SMALLEST_DEVIATION = 1e-3  # of features that hardly ever answer
-REACH = 3  # of the blur's kernel, in standard deviations
+TRUNCATE = 3  # of the blur's kernel, in standard deviations
 
 
 @documented
@@ -93,7 +93,7 @@ def parametric() -> Autoencoder:
 
 def blurred(image: Tensor, deviation: float) -> Tensor:
     """(N, 3, H, W) through a Gaussian kernel, edges replicated."""
-    radius = math.ceil(REACH * deviation)
+    radius = math.ceil(TRUNCATE * deviation)
     kernel = torch.exp(
         -torch.arange(-radius, radius + 1, device=image.device).square() / (2 * deviation**2)
     )

@@ -32,12 +32,12 @@ def windows(pyramid: SteerablePyramid, image: Tensor, positions: int) -> list[Te
     side = positions + 2 * MARGIN
 
     def excerpt(source: Tensor, weight: Tensor) -> list[Tensor]:
-        reach = weight.shape[-1] // 2
+        radius = weight.shape[-1] // 2
         # not far enough from the edges: the whole, continued beyond them
-        if min(source.shape[-2:]) < side + 2 * reach:
+        if min(source.shape[-2:]) < side + 2 * radius:
             bands = F.pad(filtered(source, weight), (MARGIN,) * 4, mode="replicate")
             return list(window(bands, side).chunk(bands.shape[1] // 3, 1))
-        return list(F.conv2d(window(source, side + 2 * reach), weight).chunk(len(weight) // 3, 1))
+        return list(F.conv2d(window(source, side + 2 * radius), weight).chunk(len(weight) // 3, 1))
 
     high, low = pyramid.first.chunk(2)
     bands = excerpt(image, high)
@@ -66,8 +66,8 @@ def ixyz(z: Tensor, means: Tensor, first: Tensor, second: Tensor) -> Tensor:
     z, means: (N, D, h, w), what p(z|x,y) drew and its means; first, second: log q(z|x), log q(z|y),
     (N, h, w), all densities without the constant, which cancels.
     """
-    own = -0.5 * (z - means).square().sum(1)
-    return (first + second - own).mean() - log_marginal(z, means).mean()
+    full_encoder = -0.5 * (z - means).square().sum(1)
+    return (first + second - full_encoder).mean() - log_marginal(z, means).mean()
 
 
 def bounds(model: PimModel, pairs: Pairs, positions: int) -> tuple[Tensor, Tensor]:

@@ -78,8 +78,8 @@ class Warps:
 
     def __init__(self, files: list[Path], crop: int, options: Options):
         self.crop, self.options = crop, options
-        reach = options.shift + crop / 2 * (options.scale + math.radians(options.rotation))
-        self.margin = math.ceil(reach) + 2  # and what bicubic interpolation looks at
+        displacement = options.shift + crop / 2 * (options.scale + math.radians(options.rotation))
+        self.margin = math.ceil(displacement) + 2  # and what bicubic interpolation looks at
         self.photographs = Photographs(files)
         side = crop + 2 * self.margin
         self.fitting = [

@@ -34,7 +34,7 @@ def jpeg(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.nda
     return saved(image, "JPEG", quality=100 - int(100 * strength))
 
 
-def own_codec(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
+def metamer(image: np.ndarray, strength: float, rng: np.random.Generator) -> np.ndarray:
     return np.asarray(decode(encode(image, quality=100 * (1 - strength), threads=1), threads=1))
 
 
@@ -198,5 +198,5 @@ def distorted(image: np.ndarray, rng: np.random.Generator) -> tuple[np.ndarray, 
     """A version of an (H, W, 3) uint8 image, and its number among `KINDS`."""
     kind = int(rng.choice(len(KINDS), p=SHARES))
     strength = float(rng.random() ** rng.choice(POWERS))
-    distortion = (jpeg, own_codec, OTHERS[rng.integers(len(OTHERS))])[kind]
+    distortion = (jpeg, metamer, OTHERS[rng.integers(len(OTHERS))])[kind]
     return distortion(image, strength, rng), kind

@@ -77,5 +77,5 @@ def cast(node: Node, given: Sequence[Value | None]) -> Result:
     assert value is not None
     kind = integer_attribute(node, "to", -1)
     require(kind in DTYPES, f"a cast to type {kind}")
-    known = value.content if value.content is not None and kind in (INT32, INT64, BOOL) else None
-    return [make_value(kind, value.shape, known)], 0
+    content = value.content if value.content is not None and kind in (INT32, INT64, BOOL) else None
+    return [make_value(kind, value.shape, content)], 0

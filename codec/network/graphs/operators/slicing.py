@@ -27,10 +27,10 @@ def concat(node: Node, given: Sequence[Value | None]) -> Result:
     others = {(part.type, part.shape[:axis], part.shape[axis + 1 :]) for part in parts}
     require(len(others) == 1, "Concat of different shapes")
     shape = [*first.shape[:axis], sum(part.shape[axis] for part in parts), *first.shape[axis + 1 :]]
-    known = [part.content for part in parts if part.content is not None]
+    contents = [part.content for part in parts if part.content is not None]
     whole = (
-        np.concatenate(known, axis)
-        if len(known) == len(parts) and math.prod(shape) <= SMALL
+        np.concatenate(contents, axis)
+        if len(contents) == len(parts) and math.prod(shape) <= SMALL
         else None
     )
     return [make_value(first.type, shape, whole)], 0
@@ -45,8 +45,10 @@ def split(node: Node, given: Sequence[Value | None]) -> Result:
         len(node.outputs),
     )
     side = value.shape[axis]
-    each = -(-side // max(1, count))
-    lengths = optional_integers(sizes, [min(each, side - each * index) for index in range(count)])
+    length = -(-side // max(1, count))
+    lengths = optional_integers(
+        sizes, [min(length, side - length * index) for index in range(count)]
+    )
     require(
         len(lengths) == count > 0 and sum(lengths) == side and min(lengths) > 0,
         f"{side} in parts of {lengths}",
@@ -91,10 +93,10 @@ def gather(node: Node, given: Sequence[Value | None]) -> Result:
     require(indices.type in (INT32, INT64), "Gather of what are no indices")
     axis = resolve_axis(integer_attribute(node, "axis", 0), len(value.shape))
     shape = [*value.shape[:axis], *indices.shape, *value.shape[axis + 1 :]]
-    known = None
+    content = None
     if value.content is not None and indices.content is not None and math.prod(shape) <= SMALL:
-        known = np.take(value.content, indices.content, axis)
-    return [make_value(value.type, shape, known)], 0
+        content = np.take(value.content, indices.content, axis)
+    return [make_value(value.type, shape, content)], 0
 
 
 def pad(node: Node, given: Sequence[Value | None]) -> Result:
