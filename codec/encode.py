@@ -42,7 +42,7 @@ def encode(
         quality: 0 (smallest) … 100 (best).
         lossless: True keeps every visible pixel as it is, whatever the quality. By default what is
             drawn rather than photographed is kept so, tile by tile, where that is the better trade
-            (`codec.encoder.forms.choice`). False leaves everything to the networks.
+            (`codec.encoder.mode_decision.choice`). False leaves everything to the networks.
         max_bytes: Take the highest quality that fits into so many bytes, instead of ``quality``.
         bpp: The same in bits a pixel of the whole file.
         target: A metric and a value, as {"psnr": 38}: take the smallest file whose decoded picture

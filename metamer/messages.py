@@ -4,7 +4,7 @@ import click
 
 from metamer.codec.errors import MetamerError
 from metamer.codec.system import terminal
-from metamer.perception.extras import advice
+from metamer.perception.install_hints import advice
 
 
 def is_input_fault(problem: Exception) -> bool:

@@ -92,7 +92,7 @@ CATALOGUE = (
     ),
     similarity(
         "ssim",
-        f"{HERE}.structure:ssim",
+        f"{HERE}.structural_similarity:ssim",
         "Structural similarity",
         "Wang et al., TIP 2004",
         low=-1.0,
@@ -101,7 +101,7 @@ CATALOGUE = (
     ),
     similarity(
         "ssim-luma",
-        f"{HERE}.structure:ssim_luma",
+        f"{HERE}.structural_similarity:ssim_luma",
         "Structural similarity of luma, thinned out to about 256 pixels",
         "Wang et al., TIP 2004",
         low=-1.0,
@@ -109,7 +109,7 @@ CATALOGUE = (
     ),
     similarity(
         "ms-ssim",
-        f"{HERE}.structure:ms_ssim",
+        f"{HERE}.structural_similarity:ms_ssim",
         "Multi-scale structural similarity",
         "Wang et al., Asilomar 2003",
         min_side=161,
@@ -118,7 +118,7 @@ CATALOGUE = (
     ),
     similarity(
         "haarpsi",
-        f"{HERE}.structure:haarpsi",
+        f"{HERE}.structural_similarity:haarpsi",
         "Haar perceptual similarity",
         "Reisenhofer et al., SPIC 2018",
         min_side=16,
@@ -126,7 +126,7 @@ CATALOGUE = (
     ),
     similarity(
         "vif",
-        f"{HERE}.structure:vif",
+        f"{HERE}.structural_similarity:vif",
         "Visual information fidelity, pixel domain",
         "Sheikh & Bovik, TIP 2006",
         high=math.inf,
@@ -135,7 +135,7 @@ CATALOGUE = (
     ),
     similarity(
         "fsim",
-        f"{HERE}.structure:fsim",
+        f"{HERE}.structural_similarity:fsim",
         "Feature similarity, colour",
         "Zhang et al., TIP 2011",
         min_side=16,
@@ -143,7 +143,7 @@ CATALOGUE = (
     ),
     similarity(
         "vsi",
-        f"{HERE}.structure:vsi",
+        f"{HERE}.structural_similarity:vsi",
         "Visual saliency-induced similarity",
         "Zhang et al., TIP 2014",
         min_side=16,
@@ -151,7 +151,7 @@ CATALOGUE = (
     ),
     similarity(
         "gmsd",
-        f"{HERE}.structure:gmsd",
+        f"{HERE}.structural_similarity:gmsd",
         "Gradient magnitude similarity deviation",
         "Xue et al., TIP 2014",
         best=0.0,
@@ -161,7 +161,7 @@ CATALOGUE = (
     ),
     similarity(
         "mdsi",
-        f"{HERE}.structure:mdsi",
+        f"{HERE}.structural_similarity:mdsi",
         "Mean deviation similarity",
         "Nafchi et al., IEEE Access 2016",
         best=0.0,

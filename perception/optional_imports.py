@@ -8,7 +8,7 @@ from types import ModuleType
 import torch
 
 from metamer.perception.errors import MetricError
-from metamer.perception.extras import advice
+from metamer.perception.install_hints import advice
 
 
 def import_package(name: str) -> ModuleType:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from metamer.perception.catalogue import CATALOGUE
 from metamer.perception.errors import MetricError
-from metamer.perception.extras import advice
+from metamer.perception.install_hints import advice
 from metamer.perception.metric import Metric
 
 if TYPE_CHECKING:

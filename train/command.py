@@ -10,11 +10,11 @@ from metamer.train import checkpoints
 from metamer.train.data.shards import is_sharded
 from metamer.train.export import card, decoders, models
 from metamer.train.networks import registry
+from metamer.train.perceptual_spaces import loop as spaces_loop
+from metamer.train.perceptual_spaces import recipe as spaces_recipe
 from metamer.train.recipe import files as recipes
 from metamer.train.recipe import reference
-from metamer.train.run import rehearsal, resuming, setup, training
-from metamer.train.spaces import loop as spaces_loop
-from metamer.train.spaces import recipe as spaces_recipe
+from metamer.train.run import dry_run, resuming, setup, training
 
 
 def train(
@@ -65,7 +65,7 @@ def train(
         spaces_loop.train(space, folders, out, resume)
 
 
-def rehearse(
+def report_dry_run(
     path: Path | None,
     folders: Sequence[str | Path] | None,
     out: Path,
@@ -88,7 +88,7 @@ def rehearse(
         keep=False,
         **options,
     ) as run:
-        yield from rehearsal.rehearse(run)
+        yield from dry_run.report(run)
 
 
 def schema() -> str:

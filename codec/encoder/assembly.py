@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from metamer.codec.encoder.forms.choice import Choice
+from metamer.codec.encoder.mode_decision.choice import Choice
 from metamer.codec.encoder.tiled_picture import TiledPicture
 from metamer.codec.format.container import NO_MODEL, Header, Kind, Section
 from metamer.codec.stream.coded_picture import pack_overlay, pack_tile

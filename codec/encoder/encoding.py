@@ -9,9 +9,9 @@ from metamer.codec import transforms
 from metamer.codec.encoder import size_limit
 from metamer.codec.encoder.assembly import assemble, assemble_lossless
 from metamer.codec.encoder.effort.levels import Effort
-from metamer.codec.encoder.forms.choice import SURE, choose_form, networks_form
 from metamer.codec.encoder.masking import error_importance
 from metamer.codec.encoder.metric_target import Target, measure_files, smallest_reaching
+from metamer.codec.encoder.mode_decision.choice import SURE, choose_form, networks_form
 from metamer.codec.encoder.tiled_picture import TiledPicture
 from metamer.codec.format import container
 from metamer.codec.format.container import Kind, Section

@@ -6,7 +6,7 @@ from functools import cached_property
 import numpy as np
 from PIL import Image
 
-from metamer.codec.encoder.forms.screening import Screening
+from metamer.codec.encoder.mode_decision.screening import Screening
 from metamer.codec.format.container import Header
 from metamer.codec.grid import Box
 from metamer.codec.network.colour_axes import Turn, choose_turn

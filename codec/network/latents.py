@@ -8,7 +8,7 @@ from metamer.codec.errors import ModelError
 from metamer.codec.grid import HYPER_STRIDE
 from metamer.codec.network.model import Model
 from metamer.codec.network.passes import FRACTION, run_passes
-from metamer.codec.network.rounding import choose_residuals
+from metamer.codec.network.rdoq import choose_residuals
 from metamer.codec.network.texture import KEPT
 from metamer.entropy.coder import MAX_RESIDUAL, Decoder, Encoder, Meter
 

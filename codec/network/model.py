@@ -28,9 +28,7 @@ from metamer.codec.network.graphs.session import CPU, Session, transform_provide
 # latent positions: six 3x3 convolutions, as all shipped networks have, at half a position a pixel
 RECEPTIVE_FIELD = 3
 MAX_RECEPTIVE_FIELD = 64
-RDOQ_LAMBDA = (
-    22.0  # see rounding.choose_residuals; least rate at equal PSNR on held-out photographs
-)
+RDOQ_LAMBDA = 22.0  # see rdoq.choose_residuals; least rate at equal PSNR on held-out photos
 SUFFIX = ".metamer"
 TRANSFORMS = tuple(  # members: all that there may be
     f"{graph}.onnx" for graph in ("analysis", "synthesis", *synthesis_names(MAX_BANDS))
@@ -53,7 +51,7 @@ class Model:
         arrays: The arrays of `codec.network.files.arrays.ARRAYS`, but for the coding tables.
         tables: The coding tables.
         rdoq_lambda: (Q, M) float32 bits that a squared step of error is worth to the encoder in
-            each latent (`codec.network.rounding.choose_residuals`).
+            each latent (`codec.network.rdoq.choose_residuals`).
         masking: The exponent of `codec.encoder.masking.error_weights`.
         receptive_field: Latent positions beyond its own that analysis and synthesis see on each
             side.

@@ -32,7 +32,7 @@ def sweep(recipe, folders, ratings, encoders_only, out) -> None:
     What is finished stays, what was interrupted goes on.
     """
     from metamer.evaluation.probes.perceptnet_sweep.sweep import score_sweep
-    from metamer.train.spaces.perceptnet import sweep as trainings
+    from metamer.train.perceptual_spaces.perceptnet import sweep as trainings
 
     points = trainings.run(recipe, folders, out)
     if ratings:

@@ -89,7 +89,7 @@ def train(
     where = recipe, folders or None, out, resume, start, assignments
     options = {"memory": memory << 20, "workers": workers}
     if dry_run:
-        for line in command.rehearse(*where, **options):
+        for line in command.report_dry_run(*where, **options):
             click.echo(line)
     else:
         command.train(*where, float("inf") if minutes is None else minutes, **options)

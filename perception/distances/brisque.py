@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from metamer.perception.distance import Distance
-from metamer.perception.distances.structure import to_luma
+from metamer.perception.distances.structural_similarity import to_luma
 from metamer.perception.errors import ImageError
-from metamer.perception.packages import import_package
+from metamer.perception.optional_imports import import_package
 from metamer.perception.weights import load
 
 SCALES = 2  # the picture, and at half its size

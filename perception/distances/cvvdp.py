@@ -8,7 +8,7 @@ from torch import Tensor
 
 from metamer.perception.distance import Distance
 from metamer.perception.errors import MetricError
-from metamer.perception.packages import import_package
+from metamer.perception.optional_imports import import_package
 from metamer.perception.vision.display import (
     OFFICE,
     REFLECTIVITY,

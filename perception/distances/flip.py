@@ -10,7 +10,7 @@ from torch import Tensor
 
 from metamer.perception.distance import Distance
 from metamer.perception.errors import MetricError
-from metamer.perception.packages import import_package
+from metamer.perception.optional_imports import import_package
 from metamer.perception.vision.display import to_8_bit_arrays
 
 AUTHORS = 3840 / 0.7 * 0.7 * math.pi / 180  # pixels a degree

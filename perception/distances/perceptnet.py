@@ -5,7 +5,7 @@ Hepburn et al., "PerceptNet: a human visual system inspired neural network for e
 distance", ICIP 2020. Here it is trained without ratings, to give photographs back, together with an
 inverse that is its mirror: Hernández-Cámara, Malo & Laparra, "From images to perception: emergence
 of perceptual properties by reconstructing images", 2025. Both are trained by
-`train.spaces.perceptnet.task`; the encoder alone ships.
+`train.perceptual_spaces.perceptnet.task`; the encoder alone ships.
 """
 
 from collections.abc import Iterable

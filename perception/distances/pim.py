@@ -3,7 +3,7 @@ human ratings.
 
 Bhardwaj et al., "An unsupervised information-theoretic perceptual quality metric", NeurIPS 2020.
 What neighbouring frames have in common is what matters about them: an encoder q(z|x) is trained to
-keep it (`train.spaces.pim.task`), and the distance of two images is the symmetrised
+keep it (`train.perceptual_spaces.pim.task`), and the distance of two images is the symmetrised
 Kullback-Leibler divergence between their encodings.
 
 An image is taken apart by a steerable pyramid, three scales of two orientations; a small

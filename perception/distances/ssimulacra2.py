@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from metamer.perception.distance import Distance
-from metamer.perception.packages import import_package
+from metamer.perception.optional_imports import import_package
 from metamer.perception.vision.display import to_8_bit_arrays
 
 

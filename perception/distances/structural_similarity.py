@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from metamer.perception.distance import Distance
-from metamer.perception.packages import import_package
+from metamer.perception.optional_imports import import_package
 
 LUMA = (0.299, 0.587, 0.114)  # of gamma-coded sRGB, ITU-R BT.601
 SSIM_SIDE = 256  # pixels that SSIM's authors bring the shorter side near to

@@ -186,7 +186,7 @@ networks for the rest (`blocks`); or the networks and what they lack, in coarse 
 for error best, at the rate of exchange that photographs have at that quality; what is no larger without loss is kept without
 loss; and from quality 60 up no such tile ends more than 4 dB below what the quality gives photographs. `--lossless` keeps
 everything.
-[codec/encoder/forms/choice.py](encoder/forms/choice.py) has the rules, [bitstreams/FORMAT.md](../bitstreams/FORMAT.md) the format.
+[codec/encoder/mode_decision/choice.py](encoder/mode_decision/choice.py) has the rules, [bitstreams/FORMAT.md](../bitstreams/FORMAT.md) the format.
 
 Photographs are told from drawings by a look that takes a few percent of encoding: up to quality 90 none of 60 photographs that
 were kept out of training is coded otherwise than by the networks alone. Three of them, of fine grain all over, end more than

@@ -1,4 +1,4 @@
-"""Prints the tables of `codec/encoder/forms/fidelity.py`: what qualities give photographs that were kept out of
+"""Prints the tables of `codec/encoder/mode_decision/fidelity.py`: what qualities give photographs that were kept out of
 training.
 
     python research/benchmarks/fidelity.py PHOTOS [MODEL …]
@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 import metamer
-from metamer.codec.encoder.forms import fidelity
+from metamer.codec.encoder.mode_decision import fidelity
 from metamer.codec.network import model
 from metamer.codec.picture import pixels
 

@@ -34,7 +34,7 @@ from metamer.train.recipe.options import Stage
 from metamer.train.run import setup, training
 
 RULE = "rule"
-# as `codec.network.rounding.choose_residuals` does with most models that ship
+# as `codec.network.rdoq.choose_residuals` does with most models that ship
 MEASURED = Stage("measured", steps=1, rdoq_lambda=22.0)
 
 

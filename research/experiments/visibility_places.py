@@ -21,7 +21,7 @@ from metamer.evaluation.intervals import bootstrap_interval
 from metamer.evaluation.probes.recovery import centre_crop, jpeg_round_trip
 from metamer.evaluation.ratings.agreement import spearman
 from metamer.perception import create
-from metamer.perception.packages import import_package
+from metamer.perception.optional_imports import import_package
 from metamer.perception.vision.display import to_8_bit_arrays
 
 SIDE, CELL = 256, 16  # of the photograph's centre; of what is compared

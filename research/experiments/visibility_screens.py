@@ -3,7 +3,7 @@ worth:
 
     python -m research.experiments.visibility_screens PHOTOS OUT
 
-ColorVideoVDP is asked about pairs as `train.spaces.labels` makes them, on screens drawn at random:
+ColorVideoVDP is asked about pairs as `train.perceptual_spaces.labels` makes them, on screens drawn at random:
 peak luminance, light of the room, pixels a degree. The networks stay as they are; what is fitted is
 one weight for each of their features and each of `conditions`. Writes screens.safetensors, all
 weights with these, and screens.json: agreement with the teacher on screens and photographs that
@@ -35,8 +35,8 @@ from metamer.perception.weights import load_trained
 from metamer.train.data import find
 from metamer.train.data.crops import Crops
 from metamer.train.data.photographs import Photographs
-from metamer.train.spaces.visibility.distortions import distorted
-from metamer.train.spaces.visibility.labels import VERSIONS
+from metamer.train.perceptual_spaces.visibility.distortions import distorted
+from metamer.train.perceptual_spaces.visibility.labels import VERSIONS
 
 SIDE = 192  # as `visibility` was trained on
 CROPS = 3  # on every screen

@@ -10,13 +10,13 @@ import yaml
 from metamer.codec.errors import RecipeError
 from metamer.train.loss.critic import CriticOptions
 from metamer.train.networks.transforms.synthesis import DecoderOptions
+from metamer.train.perceptual_spaces import recipe as spaces
+from metamer.train.perceptual_spaces.perceptnet import sweep
 from metamer.train.recipe import reference
 from metamer.train.recipe.checks import from_mapping
 from metamer.train.recipe.files import changed, load
 from metamer.train.recipe.old_names import translated
 from metamer.train.recipe.options import CacheOptions, Recipe, Stage
-from metamer.train.spaces import recipe as spaces
-from metamer.train.spaces.perceptnet import sweep
 from tests.conftest import ROOT, inside
 
 STAGE = {"name": "one", "steps": 5}

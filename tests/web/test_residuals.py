@@ -9,8 +9,8 @@ import pytest
 from PIL import Image
 
 import metamer
-from metamer.codec.encoder.forms import fidelity
-from metamer.codec.encoder.forms.screening import Screening
+from metamer.codec.encoder.mode_decision import fidelity
+from metamer.codec.encoder.mode_decision.screening import Screening
 from metamer.codec.format import container
 from metamer.codec.options import quality_index
 from metamer.codec.picture import vp8l

@@ -15,12 +15,12 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 from metamer.codec.errors import RecipeError
 from metamer.codec.system import files
 from metamer.train.checkpoints import CHECKPOINT, earlier, load, save
+from metamer.train.perceptual_spaces.recipe import SpaceRecipe, task_of
+from metamer.train.perceptual_spaces.task import Task
 from metamer.train.run.events import Events
 from metamer.train.run.interruption import Interruption
 from metamer.train.run.log import LOG, Log
 from metamer.train.run.resuming import differences, keep_recipe, named, refuse
-from metamer.train.spaces.recipe import SpaceRecipe, task_of
-from metamer.train.spaces.task import Task
 from metamer.train.step.optimisation import learning_rate, uses_bf16
 
 HABITS = ("save_every", "validate_every", "log_every")  # may differ when a run is resumed

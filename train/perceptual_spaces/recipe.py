@@ -8,6 +8,7 @@ from typing import Any
 
 from metamer.codec.errors import RecipeError
 from metamer.perception.registry import suggestion
+from metamer.train.perceptual_spaces.task import Task
 from metamer.train.recipe.fields import (
     Count,
     Decay,
@@ -20,12 +21,11 @@ from metamer.train.recipe.fields import (
 from metamer.train.recipe.files import changed, read
 from metamer.train.recipe.old_names import NEW_NAMES
 from metamer.train.recipe.options import Precision
-from metamer.train.spaces.task import Task
 
 TASKS = {  # space → who trains it
-    "perceptnet": "metamer.train.spaces.perceptnet.task:PerceptNetTask",
-    "pim": "metamer.train.spaces.pim.task:PimTask",
-    "visibility": "metamer.train.spaces.visibility.task:VisibilityTask",
+    "perceptnet": "metamer.train.perceptual_spaces.perceptnet.task:PerceptNetTask",
+    "pim": "metamer.train.perceptual_spaces.pim.task:PimTask",
+    "visibility": "metamer.train.perceptual_spaces.visibility.task:VisibilityTask",
 }
 
 

@@ -1,4 +1,4 @@
-"""What a perceptual space brings to its training; `train.spaces.loop` does the rest."""
+"""What a perceptual space brings to its training; `train.perceptual_spaces.loop` does the rest."""
 
 from pathlib import Path
 from typing import Any, ClassVar
@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 
 class Task:
-    """One space in training. Subclasses are named in `train.spaces.recipe.TASKS`.
+    """One space in training. Subclasses are named in `train.perceptual_spaces.recipe.TASKS`.
 
     Options: dataclass of what the recipe's ``options`` may set; its ``__post_init__`` raises
     `RecipeError` for values that cannot work. model: everything that is trained. Its attribute

@@ -63,7 +63,7 @@ class Stage:
     rdoq_lambda: NonNegative = 0.0
     """Bits that a squared quantiser step of error is worth where residuals are rounded as the
     encoder rounds them (rate-distortion optimised quantisation,
-    `codec.network.rounding.choose_residuals`); 0 rounds to the nearest."""
+    `codec.network.rdoq.choose_residuals`); 0 rounds to the nearest."""
     rdoq_group_weights: list[Positive] = field(default_factory=list)
     """What rdoq_lambda is multiplied by in each group of latents, besides the relative square of
     its step, as later groups are predicted from earlier ones; all alike if empty."""

@@ -14,9 +14,9 @@ from pydantic import TypeAdapter
 from metamer.train.loss.critic import CriticOptions
 from metamer.train.networks import registry
 from metamer.train.networks.transforms.synthesis import DecoderOptions
+from metamer.train.perceptual_spaces.recipe import SpaceRecipe
 from metamer.train.recipe.files import EXTENDS
 from metamer.train.recipe.options import CacheOptions, Recipe, Stage
-from metamer.train.spaces.recipe import SpaceRecipe
 
 SCHEMA = Path(__file__).parents[1] / "recipes" / "recipe.schema.json"
 EXTENDS_MEANING = (

@@ -59,7 +59,7 @@ def millions(count: int) -> str:
     return f"{count / 1e6:.2f} million"
 
 
-def rehearse(run: Run) -> Iterator[str]:
+def report(run: Run) -> Iterator[str]:
     """Takes a few steps of every stage that is left and says what there is to say, line by line."""
     trained = run.data.count
     yield processing(run)

@@ -24,8 +24,8 @@ from metamer.train.run.events import Events
 from metamer.train.run.interruption import Interruption
 from metamer.train.run.log import LOG, Log
 from metamer.train.run.resuming import Data, keep_recipe, named, recipe_of
-from metamer.train.run.schedule import Schedule
 from metamer.train.run.setup import connect, prepared, process_share
+from metamer.train.run.stages import Schedule
 from metamer.train.step.optimisation import learning_rate
 from metamer.train.step.trainer import Trainer
 from metamer.train.validation import strip, validate, validation_crops

@@ -1,7 +1,7 @@
 // Pixels to a file, as codec/encode.py does it. Encoders may differ; what their files decode to does not.
 
 import { filled } from "./encoder/fill.js";
-import { chosen, look, maskOf, whole } from "./encoder/forms.js";
+import { chosen, look, maskOf, whole } from "./encoder/mode-decision.js";
 import { LARGEST } from "./encoder/lossless.js";
 import { errorImportance } from "./encoder/masking.js";
 import { ImageError } from "./errors.js";

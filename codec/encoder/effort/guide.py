@@ -40,7 +40,7 @@ class Guide(Protocol):
         """
 
     def rdoq_lambda(self, usual: np.ndarray, curvature: np.ndarray) -> np.ndarray:
-        """`rounding.choose_residuals`' for what is wanted; usual: without effort."""
+        """`rdoq.choose_residuals`' for what is wanted; usual: without effort."""
 
 
 class Reanalysis:

@@ -10,7 +10,7 @@ from metamer.codec.network.model import Model
 # Bits that a squared quantiser step of error is worth, on average over latents, where curves of
 # photographs have the slope that they have: 9.6 at quality 5, 9.2 at 15, 8.8 at 40, 9.6 at 65, 8.7
 # at 88, standard deviation over nine held-out photographs 0.3 to 1.3. Theory says 6 / ln 2 = 8.7
-# where steps are small (`rounding.choose_residuals`).
+# where steps are small (`rdoq.choose_residuals`).
 SQUARED_STEP = 9.2
 
 

@@ -6,8 +6,8 @@ What an error is worth is the slope of the photographs' own curve at the quality
 its error costs. A form without loss that is no larger than the networks' always is. From quality 60
 up, a tile must not end far below photographs at that quality (`fidelity.allowed_error`).
 
-To look costs a few milliseconds a photograph (`codec.encoder.forms.screening`); forms are compared,
-which takes decoding, where that gives cause to.
+To look costs a few milliseconds a photograph (`codec.encoder.mode_decision.screening`); forms are
+compared, which takes decoding, where that gives cause to.
 """
 
 from collections.abc import Callable
@@ -17,7 +17,7 @@ import numpy as np
 from PIL import Image
 
 from metamer.codec import transforms
-from metamer.codec.encoder.forms import fidelity
+from metamer.codec.encoder.mode_decision import fidelity
 from metamer.codec.encoder.tiled_picture import Tile, TiledPicture
 from metamer.codec.grid import Box, latent_area
 from metamer.codec.network.colour_axes import BYTES as TURN_BYTES

@@ -1,8 +1,8 @@
 """How well every layer of every PerceptNet of a sweep agrees with people: by layer, and by what it
 was trained for.
 
-The two figures of Hernández-Cámara, Malo & Laparra, 2025. `train.spaces.perceptnet.sweep` makes the
-networks.
+The two figures of Hernández-Cámara, Malo & Laparra, 2025.
+`train.perceptual_spaces.perceptnet.sweep` makes the networks.
 """
 
 import json

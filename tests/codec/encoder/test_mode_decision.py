@@ -13,8 +13,8 @@ import pytest
 from PIL import Image, ImageDraw, ImageFont
 
 import metamer
-from metamer.codec.encoder.forms import choice, fidelity
-from metamer.codec.encoder.forms.screening import Screening
+from metamer.codec.encoder.mode_decision import choice, fidelity
+from metamer.codec.encoder.mode_decision.screening import Screening
 from metamer.codec.encoder.tiled_picture import Tile
 from metamer.codec.errors import StreamError
 from metamer.codec.format import container, limits

@@ -16,7 +16,7 @@ from metamer.evaluation.realism.frechet import (
 )
 from metamer.perception import MetricError, WeightsError, create
 from metamer.perception.distances.pim import Mixture, PimSpace, sampled, variational
-from metamer.train.spaces.pim.model import standardise
+from metamer.train.perceptual_spaces.pim.model import standardise
 
 NAMES = ("pim-1", "pim")
 

@@ -6,7 +6,7 @@ import torch
 from metamer.perception import create
 from metamer.perception.distances.cielab import linear_light, srgb_to_lab
 from metamer.perception.errors import MetricError
-from metamer.perception.packages import import_package
+from metamer.perception.optional_imports import import_package
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ from PIL import Image
 from scipy.stats import logistic
 from torch.utils.flop_counter import FlopCounterMode
 
-from metamer.codec.network import rounding
+from metamer.codec.network import rdoq
 from metamer.codec.network.model import load_model
 from metamer.entropy.tables import Tables
 from metamer.evaluation.codecs import macs
@@ -48,7 +48,7 @@ def test_training_rounds_as_the_encoder_does(rdoq_lambda):
     exact = (rng.laplace(size=index.size) * 2 * SCALE_LOW * np.exp(SCALE_STEP * index)).clip(
         -40, 40
     )
-    expected = rounding.choose_residuals(
+    expected = rdoq.choose_residuals(
         exact, index.astype(np.uint8), Logistic, np.full(index.size, rdoq_lambda)
     )
     log_scale = torch.from_numpy(np.log(SCALE_LOW) + SCALE_STEP * index)

@@ -10,10 +10,10 @@ from torch import nn
 
 from metamer.codec.errors import RecipeError
 from metamer.train import checkpoints, command
+from metamer.train.perceptual_spaces import loop, recipe
+from metamer.train.perceptual_spaces.task import Task
 from metamer.train.recipe.fields import documented
 from metamer.train.run import log
-from metamer.train.spaces import loop, recipe
-from metamer.train.spaces.task import Task
 from tests.conftest import ROOT, inside, run_metamer
 
 
@@ -83,7 +83,7 @@ log_every: 10
 
 @pytest.fixture(autouse=True)
 def line(monkeypatch):
-    monkeypatch.setitem(recipe.TASKS, "line", "tests.train.spaces.test_loop:LineTask")
+    monkeypatch.setitem(recipe.TASKS, "line", "tests.train.perceptual_spaces.test_loop:LineTask")
 
 
 @pytest.fixture

@@ -17,16 +17,16 @@ from metamer.perception import create
 from metamer.perception.distances.perceptnet import LAYERS
 from metamer.perception.vision import receptive_fields
 from metamer.train.checkpoints import CHECKPOINT, load
-from metamer.train.recipe.fields import build
-from metamer.train.spaces import loop, recipe
-from metamer.train.spaces.perceptnet import sweep
-from metamer.train.spaces.perceptnet.task import (
+from metamer.train.perceptual_spaces import loop, recipe
+from metamer.train.perceptual_spaces.perceptnet import sweep
+from metamer.train.perceptual_spaces.perceptnet.task import (
     Autoencoder,
     Objective,
     PerceptNetOptions,
     PerceptNetTask,
     blurred,
 )
+from metamer.train.recipe.fields import build
 from tests.conftest import ROOT, run_metamer
 
 OBJECTIVES = get_args(Objective)

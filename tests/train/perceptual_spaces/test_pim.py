@@ -11,12 +11,12 @@ import torch
 from metamer.codec.errors import RecipeError
 from metamer.perception import create
 from metamer.perception.distances.pim import PimSpace
+from metamer.train.perceptual_spaces import loop, recipe
+from metamer.train.perceptual_spaces.pim import pairs
+from metamer.train.perceptual_spaces.pim.bound import ixyz, windows
+from metamer.train.perceptual_spaces.pim.options import Options
+from metamer.train.perceptual_spaces.pim.task import PimTask
 from metamer.train.recipe.fields import build
-from metamer.train.spaces import loop, recipe
-from metamer.train.spaces.pim import pairs
-from metamer.train.spaces.pim.bound import ixyz, windows
-from metamer.train.spaces.pim.options import Options
-from metamer.train.spaces.pim.task import PimTask
 from tests.conftest import run_metamer
 
 RECIPE = """

@@ -13,10 +13,10 @@ from metamer.perception import create
 from metamer.perception.distances.visibility import Detector
 from metamer.train import checkpoints
 from metamer.train.data import find
-from metamer.train.spaces import loop, recipe
-from metamer.train.spaces.visibility import distortions, labels, task
-from metamer.train.spaces.visibility.distortions import KINDS, OTHERS, distorted
-from metamer.train.spaces.visibility.labels import SHARD, VERSIONS, Labels
+from metamer.train.perceptual_spaces import loop, recipe
+from metamer.train.perceptual_spaces.visibility import distortions, labels, task
+from metamer.train.perceptual_spaces.visibility.distortions import KINDS, OTHERS, distorted
+from metamer.train.perceptual_spaces.visibility.labels import SHARD, VERSIONS, Labels
 from tests.conftest import run_metamer
 
 SIDE, CROPS = 32, 6  # of the files of labels here

@@ -5,7 +5,7 @@ from itertools import pairwise
 import pytest
 
 from metamer.train.recipe.options import Stage
-from metamer.train.run.schedule import Schedule
+from metamer.train.run.stages import Schedule
 
 SCHEDULE = Schedule([Stage(name="first", steps=3, batch=8), Stage(name="second", steps=2, batch=4)])
 

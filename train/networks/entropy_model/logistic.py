@@ -51,7 +51,7 @@ def logistic_bits(residual: Tensor, log_scale: Tensor) -> Tensor:
 
 @torch.no_grad()
 def chosen_residuals(exact: Tensor, log_scale: Tensor, rdoq_lambda: Tensor) -> Tensor:
-    """Whole residuals as `codec.network.rounding.choose_residuals` has them: the nearest, or one
+    """Whole residuals as `codec.network.rdoq.choose_residuals` has them: the nearest, or one
     closer to zero where that pays.
 
     rdoq_lambda: bits that a squared step of error is worth, positive, broadcast. Of the two

@@ -16,11 +16,11 @@ from pydantic import Field
 from metamer.codec.errors import RecipeError
 from metamer.codec.system import files
 from metamer.train.checkpoints import CHECKPOINT, load
+from metamer.train.perceptual_spaces import loop
+from metamer.train.perceptual_spaces.perceptnet.task import PerceptNetOptions
+from metamer.train.perceptual_spaces.recipe import SpaceRecipe, from_mapping
 from metamer.train.recipe.fields import Natural, Positive, build, documented
 from metamer.train.recipe.files import read
-from metamer.train.spaces import loop
-from metamer.train.spaces.perceptnet.task import PerceptNetOptions
-from metamer.train.spaces.recipe import SpaceRecipe, from_mapping
 
 MODEL = "model.safetensors"
 SPACE = "perceptnet"

@@ -25,8 +25,8 @@ from metamer.perception.distances.perceptnet import (
 )
 from metamer.perception.vision import receptive_fields
 from metamer.train.data import Crops, Photographs, centre_crops, find
+from metamer.train.perceptual_spaces.task import Task
 from metamer.train.recipe.fields import NonNegative, documented
-from metamer.train.spaces.task import Task
 
 Objective = Literal["reconstruction", "denoising", "deblurring", "sparsity"]
 VALIDATION_CROPS, VALIDATION_SIDE = 32, 128

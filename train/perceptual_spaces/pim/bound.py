@@ -8,8 +8,8 @@ from torch import Tensor
 
 from metamer.perception.distances.pim import MARGIN, log_density
 from metamer.perception.vision.steerable_pyramid import SteerablePyramid, filtered
-from metamer.train.spaces.pim.model import PimModel
-from metamer.train.spaces.pim.pairs import Pairs
+from metamer.train.perceptual_spaces.pim.model import PimModel
+from metamer.train.perceptual_spaces.pim.pairs import Pairs
 
 
 def window(image: Tensor, side: int) -> Tensor:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from metamer.train.data import Photographs, find
-from metamer.train.spaces.pim.options import Options
+from metamer.train.perceptual_spaces.pim.options import Options
 
 
 class Pairs(NamedTuple):

@@ -14,11 +14,18 @@ from torch import Tensor
 
 from metamer.codec.errors import RecipeError
 from metamer.perception.distances.pim import PimSpace
-from metamer.train.spaces.pim.bound import bounds
-from metamer.train.spaces.pim.model import PimModel, standardise
-from metamer.train.spaces.pim.options import Options
-from metamer.train.spaces.pim.pairs import Frames, Pairs, Warps, frame_pairs, noisy, sort_out
-from metamer.train.spaces.task import Task
+from metamer.train.perceptual_spaces.pim.bound import bounds
+from metamer.train.perceptual_spaces.pim.model import PimModel, standardise
+from metamer.train.perceptual_spaces.pim.options import Options
+from metamer.train.perceptual_spaces.pim.pairs import (
+    Frames,
+    Pairs,
+    Warps,
+    frame_pairs,
+    noisy,
+    sort_out,
+)
+from metamer.train.perceptual_spaces.task import Task
 
 START_CROPS = 32  # that scales are measured on
 VALIDATION_SEED = 20_201_206

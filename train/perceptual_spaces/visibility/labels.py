@@ -21,7 +21,7 @@ from metamer.codec.errors import RecipeError
 from metamer.codec.system import files
 from metamer.perception import create
 from metamer.train.data import Crops, Photographs
-from metamer.train.spaces.visibility.distortions import distorted
+from metamer.train.perceptual_spaces.visibility.distortions import distorted
 
 VERSIONS = 4  # distorted versions of every crop
 # crops in a file: half a minute of labelling on one thread, the most that an interruption costs

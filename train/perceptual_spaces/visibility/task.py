@@ -28,10 +28,10 @@ from metamer.perception.distances.visibility import (
 from metamer.perception.vision import retina
 from metamer.perception.vision.display import STANDARD_4K
 from metamer.train.data import find
+from metamer.train.perceptual_spaces.task import Task
+from metamer.train.perceptual_spaces.visibility.distortions import KINDS
+from metamer.train.perceptual_spaces.visibility.labels import Labels
 from metamer.train.recipe.fields import Count, documented
-from metamer.train.spaces.task import Task
-from metamer.train.spaces.visibility.distortions import KINDS
-from metamer.train.spaces.visibility.labels import Labels
 
 FOLDER = "labels"  # in the run's folder
 VALIDATION_BATCH = 32

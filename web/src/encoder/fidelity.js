@@ -1,4 +1,4 @@
-// What a quality gives photographs, and what an error is worth at it, as codec/encoder/forms/fidelity.py has it, where the figures are
+// What a quality gives photographs, and what an error is worth at it, as codec/encoder/mode_decision/fidelity.py has it, where the figures are
 // from; and how large an error is.
 
 const LEVELS = [0, 20, 40, 60, 80, 100]; // qualities

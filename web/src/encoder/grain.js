@@ -1,4 +1,4 @@
-// Whether detail is too fine, or colour too patchy, for the networks to keep, as codec/encoder/forms/screening.py has it.
+// Whether detail is too fine, or colour too patchy, for the networks to keep, as codec/encoder/mode_decision/screening.py has it.
 
 const SPARSE = 8; // of so many pairs of rows one is looked at,
 const PATCH = 8, // and of squares of so many pixels a side

@@ -1,5 +1,5 @@
 // Which form each tile of a picture takes: the networks', one without loss, the networks' with drawn blocks kept without loss, or
-// the networks' with what they lack; whichever trades bits for error best, as codec/encoder/forms/choice.py has it.
+// the networks' with what they lack; whichever trades bits for error best, as codec/encoder/mode_decision/choice.py has it.
 
 import { Form, packOverlay } from "../format/overlays.js";
 import { allowedError, errorPrice, meanSquare, typicalRate } from "./fidelity.js";

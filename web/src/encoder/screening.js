@@ -1,4 +1,4 @@
-// A look at a tile's pixels, which tells drawings from photographs, as codec/encoder/forms/screening.py has it.
+// A look at a tile's pixels, which tells drawings from photographs, as codec/encoder/mode_decision/screening.py has it.
 
 export const BLOCK = 16; // pixels a side
 const REPEATED = 0.4; // share of a drawn block's pixels that are what their left neighbour is
