@@ -42,7 +42,8 @@ def training_series(log: Log) -> dict[str, tuple[np.ndarray, np.ndarray]]:
     series = defaultdict(list)
     for row in log:
         if "validation" not in row:
-            for name, value in {**row, **row.get("each", {}), **by_band(row)}.items():
+            distances = row.get("distances") or row.get("each", {})  # as logs of before call it
+            for name, value in {**row, **distances, **by_band(row)}.items():
                 if isinstance(value, int | float) and name not in UNPLOTTED and np.isfinite(value):
                     series[name].append((row["step"], value))
     order = [

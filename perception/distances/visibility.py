@@ -185,7 +185,7 @@ class Detector(nn.Module):
         )
         self.pool = nn.Parameter(torch.randn(pools, sum(counts)) / 2 - 2)
         self.share = nn.Parameter(torch.zeros(pools))
-        # of features, logarithms, by `conditions`: the screen that the rest is for has none
+        # of features, logarithms, by `viewing_conditions`: the screen that the rest is for has none
         # (not trained with the others: research.experiments.visibility_screens)
         self.screen = nn.Parameter(torch.zeros(sum(counts), CONDITIONS), requires_grad=False)
 
@@ -234,7 +234,7 @@ class Detector(nn.Module):
     def distance(
         self, reference: list[Tensor], image: list[Tensor], screen: Tensor | None = None
     ) -> Tensor:
-        """(N,) in JOD, for two images' features, on the screen of these `conditions`."""
+        """(N,) in JOD, for two images' features, on the screen of these `viewing_conditions`."""
         differences = self.differences(reference, image)
         return self.jod(
             torch.cat([difference.mean((2, 3)) for difference in differences], 1), screen

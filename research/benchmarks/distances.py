@@ -14,12 +14,12 @@ from unittest.mock import patch
 
 import torch
 
-from metamer.perception import create, packages, weights
+from metamer.perception import create, optional_imports, weights
 
 
 def package_lpips():
     """The package's metric, without its download of weights."""
-    lpips = packages.import_package("lpips")
+    lpips = optional_imports.import_package("lpips")
     from torchvision import models
 
     build = models.squeezenet1_1

@@ -28,7 +28,7 @@ from torch.utils.data import Dataset
 from metamer.evaluation.images import held_out_paths, read_image, round_trip
 from metamer.evaluation.realism.features import BATCH, patches
 from metamer.evaluation.realism.frechet import frechet_distance_of_features
-from metamer.perception import packages, weights
+from metamer.perception import optional_imports, weights
 from metamer.perception.backbones.inception import Inception, inception_layers
 
 COPIES: dict[str, Callable[[Image.Image], Image.Image]] = {
@@ -60,7 +60,7 @@ def in_their_layout(path: Path) -> None:
     """Writes Inception's weights, not folded, as torch-fidelity names them: both list the
     convolutions in the same order.
     """
-    package = packages.import_package("torch_fidelity.feature_extractor_inceptionv3")
+    package = optional_imports.import_package("torch_fidelity.feature_extractor_inceptionv3")
     with (
         patch.object(package, "load_state_dict_from_url", lambda *_, **__: {}),
         patch.object(nn.Module, "load_state_dict", lambda *_, **__: None),
@@ -109,7 +109,7 @@ def main() -> None:
         name: torch.cat([network(batch) for batch in values.split(BATCH)]).double()
         for name, values in sets.items()
     }
-    fidelity = packages.import_package("torch_fidelity")
+    fidelity = optional_imports.import_package("torch_fidelity")
     with tempfile.TemporaryDirectory() as folder:
         in_their_layout(Path(folder) / "inception.pth")
         for name in COPIES:

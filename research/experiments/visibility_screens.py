@@ -5,7 +5,7 @@ worth:
 
 ColorVideoVDP is asked about pairs as `train.perceptual_spaces.labels` makes them, on screens drawn at random:
 peak luminance, light of the room, pixels a degree. The networks stay as they are; what is fitted is
-one weight for each of their features and each of `conditions`. Writes screens.safetensors, all
+one weight for each of their features and each of `viewing_conditions`. Writes screens.safetensors, all
 weights with these, and screens.json: agreement with the teacher on screens and photographs that
 were not learned from.
 """
@@ -28,8 +28,8 @@ from metamer.perception.distances.visibility import (
     JND_PER_JOD,
     SCREENS,
     Detector,
-    conditions,
     probability,
+    viewing_conditions,
 )
 from metamer.perception.weights import load_trained
 from metamer.train.data import find
@@ -70,7 +70,7 @@ def label_screen(detector: Detector, crops: Crops, number: int, seed: int) -> di
     return {
         "seen": torch.cat(differences_of_screen),
         "jod": torch.cat(jod),
-        "screen": conditions(**screen).expand(CROPS * VERSIONS, -1).contiguous(),
+        "screen": viewing_conditions(**screen).expand(CROPS * VERSIONS, -1).contiguous(),
         "number": torch.full((CROPS * VERSIONS,), number),
     }
 

@@ -75,9 +75,8 @@ class Log:
         """
         self._images += images
         stacked = torch.stack([value.detach().float() for value in values.values()])
-        where = f"step {steps_taken - 1}" + (
-            f" of stage {more['stage']}" if "stage" in more else ""
-        )
+        of_stage = f" of stage {more['stage']}" if "stage" in more else ""
+        where = f"step {steps_taken - 1}{of_stage}"
         self._unread.append((steps_taken, where, list(values), stacked))
         self._bar.update()
         if steps_taken % self._every:

@@ -176,8 +176,8 @@ class Run:
         """Takes one step.
 
         Returns:
-            What it says of itself, scalars on the device: loss, bpp, psnr, `each.NAME` of every
-            distance, and more.
+            What it says of itself, scalars on the device: loss, bpp, psnr, `distances.NAME` of
+            every distance, and more.
 
         Raises:
             ValueError: All steps are taken.

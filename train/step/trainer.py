@@ -125,7 +125,7 @@ class Trainer:
             samples = {"loss": result["loss"], "bpp": result["bpp"], "psnr": psnr}
             values |= by_band(level, levels, samples)
         distances = result["distances"].mean(0).unbind()
-        names = (f"each.{name}" for name in self.distortion.names)
+        names = (f"distances.{name}" for name in self.distortion.names)
         return values | dict(zip(names, distances, strict=True))
 
     def accumulate(

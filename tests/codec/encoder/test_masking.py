@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import metamer
-from metamer.codec.encoder.masking import REACH, error_weights, log_variance
+from metamer.codec.encoder.masking import LARGEST_FACTOR, error_weights, log_variance
 from metamer.codec.errors import ModelError
 from metamer.codec.network.model import WEIGHTS, load_model
 from metamer.codec.picture import pixels
@@ -54,8 +54,8 @@ def test_weights_are_bounded_and_centred(rows, columns, exponent, seed):
     weights = error_weights(log_variance(planes), exponent)
     assert (
         weights.shape == (rows, columns)
-        and weights.min() >= 1 / REACH - 1e-6
-        and weights.max() <= REACH + 1e-5
+        and weights.min() >= 1 / LARGEST_FACTOR - 1e-6
+        and weights.max() <= LARGEST_FACTOR + 1e-5
     )
     assert np.log(weights).mean() == pytest.approx(0, abs=1e-5)
     if not exponent:

@@ -225,13 +225,14 @@ def test_lines_of_the_plane_join_one_codec_s_rates_or_one_slider(figure):
 
 def test_logs_separate_training_from_validation():
     log = [
-        {"step": 1, "stage": "a", "loss": 2.0, "each": {"mse": 0.1}, "seconds": 3.0},
+        {"step": 1, "stage": "a", "loss": 2.0, "distances": {"mse": 0.1}, "seconds": 3.0},
         {
             "step": 2,
             "stage": "b",
             "loss": float("nan"),
             "bpp": 0.5,
             "bands": {"low": {"psnr": 31.0}},
+            "each": {"mse": 0.2},  # as logs of before call the distances
         },
         {"step": 2, "validation": {"pearson": 0.9}},
         {
@@ -244,7 +245,7 @@ def test_logs_separate_training_from_validation():
     ]
     series = logs.training_series(log)
     assert list(series) == ["loss", "bpp", "mse", "psnr at low qualities"]
-    assert series["loss"][1].tolist() == [2.0]
+    assert series["loss"][1].tolist() == [2.0] and series["mse"][1].tolist() == [0.1, 0.2]
     assert series["psnr at low qualities"][1].tolist() == [31.0]
     assert logs.stage_starts(log) == [(1, "a"), (2, "b")] and logs.validation_series(log)[
         "pearson"

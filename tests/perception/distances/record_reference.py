@@ -13,7 +13,7 @@ from unittest.mock import patch
 
 import torch
 
-from metamer.perception import packages, weights
+from metamer.perception import optional_imports, weights
 from tests.perception.distances.pairs import pairs
 
 RECORD = Path(__file__).parent / "reference_values.json"
@@ -32,7 +32,7 @@ def with_weights(function, name: str):
 
 
 def record() -> dict[str, dict[str, float]]:
-    packages.accept_foreign_torchvision()
+    optional_imports.accept_foreign_torchvision()
     from torchvision import models
 
     values = {}
@@ -42,8 +42,8 @@ def record() -> dict[str, dict[str, float]]:
         patch.object(models, "squeezenet1_1", with_weights(models.squeezenet1_1, "squeezenet1_1")),
     ):
         lpips, dists = (
-            packages.import_package("lpips"),
-            packages.import_package("DISTS_pytorch"),
+            optional_imports.import_package("lpips"),
+            optional_imports.import_package("DISTS_pytorch"),
         )
         metrics = {f"lpips-{net}": lpips.LPIPS(net=net, verbose=False) for net in NETWORKS}
         with patch.object(sys, "prefix", str(Path(dists.__file__).parent)):

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from metamer.evaluation.images import to_tensor
 from metamer.evaluation.probes.recovery import jpeg_round_trip
-from metamer.perception import ImageError, MetricError, create, find, packages
+from metamer.perception import ImageError, MetricError, create, find, optional_imports
 from metamer.perception.catalogue import CATALOGUE
 from tests.perception.distances.pairs import pairs
 
@@ -177,7 +177,7 @@ def test_libraries_values_are_passed_on(pair):
     assert cached_distance("ms-ssim")(reference, image).item() == pytest.approx(
         pytorch_msssim.ms_ssim(image, reference, data_range=1).item(), abs=1e-6
     )
-    piq = packages.import_package("piq")
+    piq = optional_imports.import_package("piq")
     for name in ("haarpsi", "fsim", "vsi", "gmsd", "mdsi"):
         assert cached_distance(name)(reference, image).item() == pytest.approx(
             getattr(piq, name)(image, reference).item(), abs=1e-5

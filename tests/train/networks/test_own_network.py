@@ -61,7 +61,7 @@ def test_it_trains_resumes_and_exports(installed, photographs, tmp_path):
     rows = [json.loads(line) for line in (tmp_path / "run" / "log.jsonl").read_text().splitlines()]
     steps = [row for row in rows if "loss" in row]
     assert [row["step"] for row in steps] == [1, 2]
-    assert all(row["each"]["charbonnier"] > 0 and row["critic"] > 0 for row in steps)
+    assert all(row["distances"]["charbonnier"] > 0 and row["critic"] > 0 for row in steps)
     (levels,) = (row["validation"] for row in rows if "validation" in row)
     assert [level["level"] for level in levels] == [0, 1, 2] and levels[0]["bpp"] > 0
     completed = run(

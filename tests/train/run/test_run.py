@@ -191,7 +191,7 @@ def test_events_equal_the_log(values, photographs, tmp_path):
     logged = {row["step"]: row for row in rows(tmp_path / "run") if "loss" in row}
     for tag, value_of in (
         ("loss", lambda row: row["loss"]),
-        ("each/mse", lambda row: row["each"]["mse"]),
+        ("distances/mse", lambda row: row["distances"]["mse"]),
         ("bands/low/psnr", lambda row: row["bands"]["low"]["psnr"]),
     ):
         scalars = {event.step: event.value for event in events.Scalars(tag)}

@@ -561,10 +561,12 @@ def test_a_checkpoint_from_before_mixes_and_critics_resumes(tiny_run, tiny, phot
 def test_the_log_tells_of_every_distance_and_of_the_critic(mixed_run):
     for row in (row for row in rows(mixed_run) if "loss" in row):
         assert (
-            set(row["each"]) == {"mse", "perceptnet"} and row["critic"] > 0 and row["realism"] > 0
+            set(row["distances"]) == {"mse", "perceptnet"}
+            and row["critic"] > 0
+            and row["realism"] > 0
         )
         # the mean of logarithms: Jensen
-        assert -10 * torch.tensor(row["each"]["mse"]).log10() < row["psnr"]
+        assert -10 * torch.tensor(row["distances"]["mse"]).log10() < row["psnr"]
     for score in (row["validation"] for row in rows(mixed_run) if "validation" in row):
         assert all(level["perceptnet"] > 0 and level["mse"] > 0 for level in score)
 
