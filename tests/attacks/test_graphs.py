@@ -13,6 +13,7 @@ from metamer.codec.errors import ModelError
 from metamer.codec.network import decoders
 from metamer.codec.network.graphs import onnx_wire
 from metamer.codec.network.graphs.cost import FOR_AN_ELEMENT, check_graph, infer_cost
+from metamer.codec.network.graphs.onnx_wire import MAX_CONSTANTS
 from metamer.codec.network.graphs.operators.value import MEMORY
 from metamer.codec.network.graphs.protobuf import GraphError
 from metamer.codec.network.graphs.session import Session
@@ -120,6 +121,15 @@ SUBGRAPH = field(5, field(1, "body") + field(6, field(2, "g")) + field(20, 5))
         (b"\x0a\xff\xff\xff\xff\x0f", "ends early"),
         (crafting.varint(7 << 3 | 3), "wire type 3"),
         (field(1, 10) + b"\x38\x01", "field 7 of wire type 0"),
+        (b"\x08", "ends early"),
+        (b"\x08\x8a\x00", "written as no writer does"),  # 10, in a byte too many
+        (field(1, 10) + field(8, field(1, "") + field(2, 20)), "field 7 is missing"),
+        (plain([node("Relu", ["latent"], ["x"], extra=field(1, b"\xff"))]), "not UTF-8"),
+        (plain(tensors=[scalar("c", 1)] * 2), "the same name"),
+        (plain(tensors=[scalar(f"c{i}", 1) for i in range(MAX_CONSTANTS + 1)]), "constants; at"),
+        (plain(tensors=[scalar("latent", 1)]), "'latent' is a constant or another input"),
+        (synthesis([node("Relu", ["latent"], ["x"])]), "'image' comes from nowhere"),
+        (crafting.model([], [crafting.port("latent", (1,), 8)], []), "type 8 or 1 dimensions"),
     ],
 )
 def test_what_no_exporter_writes(graph, reason, tmp_path):
@@ -149,6 +159,13 @@ def test_what_no_exporter_writes(graph, reason, tmp_path):
 )
 def test_constants(leak, reason, tmp_path):
     assert reason in refusal(tmp_path, plain(tensors=[leak]))
+
+
+def test_packed_sides_are_read():
+    """Writers may put repeated numbers into one field."""
+    packed = field(1, crafting.varint(2) + crafting.varint(300))
+    constant = packed + field(2, FLOAT) + field(8, "c") + field(9, bytes(4 * 600))
+    assert onnx_wire.read_graph(plain(tensors=[constant])).constants["c"].shape == (2, 300)
 
 
 def integer_scalar(name: str, value: int) -> bytes:
@@ -214,6 +231,9 @@ def doubled(times: int) -> list[bytes]:
         ([node("Transpose", ["latent"], ["x"], perm=(0, 0, 0, 0))], [], "permutation"),
         ([node("Transpose", ["latent"], ["x"], perm=(0, 9, 1, 2))], [], "permutation"),
         ([node("Concat", ["latent"], ["x"], axis=1 << 40)], [], "axis"),
+        ([node("Concat", ["latent"], ["x"], axis=1.5)], [], "Concat with axis 1.5"),
+        ([node("Transpose", ["latent"], ["x"], perm=3)], [], "Transpose with perm 3"),
+        ([node("SpaceToDepth", ["latent"], ["x"], blocksize=7)], [], "in blocks of 7"),
         ([node("MatMul", ["latent", "latent"], ["x"])], [], "times"),
         # integers divided by zero end the process with SIGFPE, when the graph is loaded
         (

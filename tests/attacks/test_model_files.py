@@ -209,6 +209,9 @@ def test_bombs(tmp_path):
     refused(huge, "analysis.onnx unpacks to 83886080 bytes; at most 67108864")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     refused(with_claimed_size(huge, "analysis.onnx", 1000), "not as long as it says|Bad CRC")
+    for name in ("analysis.onnx", "context0.onnx", "features.onnx"):
+        huge = with_claimed_size(huge, name, 60 << 20)
+    refused(huge, "unpacks to 1[0-9]{8} bytes; at most 134217728")
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 40 << 10  # kB
 
 

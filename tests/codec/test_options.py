@@ -6,7 +6,7 @@ from dataclasses import fields
 import pytest
 
 import metamer
-from metamer.codec.options import DecodeOptions, EncodeOptions
+from metamer.codec.options import DecodeOptions, EncodeOptions, quality_index
 from metamer.commands.decode import decode as decode_command
 from metamer.commands.encode import encode as encode_command
 
@@ -89,6 +89,12 @@ def test_values_that_decode_refuses():
         DecodeOptions(realism=1.5)
     with pytest.raises(TypeError, match="qualty"):
         metamer.encode(b"", qualty=3)
+
+
+def test_qualities_that_no_file_has():
+    for quality in (-0.1, 100.1, float("nan")):
+        with pytest.raises(ValueError, match="quality must be between 0 and 100"):
+            quality_index(quality)
 
 
 def test_a_limit_in_bytes():

@@ -191,6 +191,25 @@ def test_pictures_without_a_slope_are_coded_as_ever(size, level):
     assert metamer.decode(metamer.encode(flat, effort=level, lossless=False)).size == size
 
 
+def test_the_slope_of_a_curve():
+    """A tenth less error for a tenth more bits, in distances that count for a half each."""
+    shares = np.array([0.5, 0.5])
+    rows = [[1000, 1.1e-3, 1.1e-3, 0.11], [1000, 1e-3, 1e-3, 0.1], [1100, 1e-3, 1e-3, 0.1]]
+    price = slope.measured(rows, shares)
+    assert price.mse == pytest.approx(1e6) and price.weights == pytest.approx([5e5, 5e3])
+    for row, column, value in ((2, 0, 900), (2, 1, 2e-3), (0, 2, 0.05e-3), (1, 3, 0)):
+        flat = [list(values) for values in rows]
+        flat[row][column] = value
+        assert slope.measured(flat, shares) is None
+
+
+def test_what_is_too_small_for_a_distance_is_coded_as_ever(picture):
+    small, options = picture.crop((0, 0, 12, 40)), {"lossless": False}
+    assert metamer.encode(
+        small, QUALITY, effort=5, distortion={"ms-ssim": 1.0}, **options
+    ) == metamer.encode(small, QUALITY, **options)
+
+
 def test_a_size_is_kept_and_used(picture, plain):
     limit = len(plain(QUALITY)) + 20
     data = metamer.encode(picture, max_bytes=limit, effort=2)

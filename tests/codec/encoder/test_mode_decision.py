@@ -16,7 +16,7 @@ import metamer
 from metamer.codec.encoder.mode_decision import choice, fidelity
 from metamer.codec.encoder.mode_decision.screening import Screening
 from metamer.codec.encoder.tiled_picture import Tile
-from metamer.codec.errors import StreamError
+from metamer.codec.errors import ImageError, StreamError
 from metamer.codec.format import container, limits
 from metamer.codec.format.container import Kind, Section
 from metamer.codec.grid import Box
@@ -248,11 +248,16 @@ def test_best_within_a_size_may_be_lossless(otters):
     page, photograph = text(200, 100), otters.crop((200, 100, 300, 180))
     exact = metamer.encode(page, lossless=True)
     assert metamer.encode(page, max_bytes=len(exact)) == exact
+    assert metamer.encode(page, max_bytes=1 << 20) == exact
+    with pytest.raises(ImageError, match=f"needs at least {len(exact)} bytes"):
+        metamer.encode(page, max_bytes=len(exact) - 1)
     assert metamer.info(metamer.encode(photograph, max_bytes=2000)).forms == {"networks": 1}
 
 
 def test_damaged_overlays(two_tiles):
     header, sections = container.unpack(metamer.encode(two_tiles, 50, tile=True))
+    with pytest.raises(StreamError, match="overlays are out of order"):
+        metamer.decode(container.pack(header, [*sections, sections[-1]]))
     section = sections[-1].body
     for body, reason in (
         (b"\0\0\x07data", "unknown form"),

@@ -353,6 +353,16 @@ def test_large_inputs_are_refused_unless_asked_for(otters, tmp_path):
     assert Image.MAX_IMAGE_PIXELS == 89478485
 
 
+def test_a_tile_of_one_position(otters):
+    """It has no position for the second half of a checkerboard."""
+    picture = otters.resize((1025, 1025))
+    data = metamer.encode(picture, 20, tile=True, lossless=False)
+    assert metamer.info(data).tiles == 4
+    corner = np.asarray(metamer.decode(data, region=(1020, 1020, 5, 5)), int)
+    assert np.abs(corner - np.asarray(picture)[1020:, 1020:]).mean() < 30
+    assert np.abs(corner - np.asarray(metamer.decode(data))[1020:, 1020:]).max() <= 1
+
+
 def test_receptive_fields_that_cannot_be(tmp_path):
     for name, reader in (("base.metamer", Model), ("pim.decoder", decoders.read_decoder)):
         source = load_model("base").path.parent / name

@@ -386,6 +386,12 @@ def test_without_kept_pictures_the_page_says_how_to_get_them(results, tmp_path):
     assert not (tmp_path / "out" / "pictures").exists()
 
 
+def recorded_realism() -> list[dict]:
+    """Of codecs at one rate, from sixty photographs."""
+    path = ROOT / "research" / "results" / "train" / "realism.json"
+    return json.loads(path.read_text())["summaries"]
+
+
 @pytest.fixture(scope="module")
 def with_realism(results, tmp_path_factory):
     """A page with realism as recorded from sixty photographs, and at another rate, beside rows of
@@ -393,7 +399,7 @@ def with_realism(results, tmp_path_factory):
     """
     folder = tmp_path_factory.mktemp("realism")
     shutil.copy(results / "matched.jsonl", folder)
-    records = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())
+    records = recorded_realism()
     rates = [{**record, "target": rate, "bpp": rate} for record in records for rate in (0.3, 0.15)]
     (folder / "matched.json").write_text(json.dumps(rates))
     arguments = ["report", str(folder), "--published", "vtm", "--published", "hific"]
@@ -410,9 +416,7 @@ def with_realism(results, tmp_path_factory):
 
 def test_realism_is_shown_with_its_cautions(with_realism):
     text = " ".join(with_realism.read_text().split())
-    record = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())[0][
-        "realism"
-    ]
+    record = recorded_realism()[0]["realism"]
     for phrase in (
         "Realism at equal rates",
         "FID/256",
@@ -436,7 +440,7 @@ def test_the_plane_follows_measure_and_distortion(chromium, with_realism):
     )
     script = "const {data, layout} = document.getElementById(arguments[0]); return [data, layout]"
     data, layout = chromium.execute_script(script, "plane")
-    records = json.loads((ROOT / "research" / "results" / "train" / "realism.json").read_text())
+    records = recorded_realism()
     assert layout["title"]["text"] == "FID/256"
     notes = [note["text"] for note in layout["annotations"]]
     # the realism of every step, and the rates of one codec
