@@ -21,7 +21,7 @@ from tests.conftest import ROOT, run_metamer
 # of the one package
 ROOMS = ("codec", "entropy", "train", "perception", "evaluation", "bitstreams")
 PACKAGING = ROOT / "packaging"
-STREAM = ROOT / "bitstreams" / "437ada91-landscape-184x104-q45.mtm"
+STREAM = ROOT / "bitstreams" / "0b61c9c3-landscape-184x104-q45.mtm"
 MUSIC = MAGIC + b"\x10" + bytes(100)  # a MultiTracker module's beginning
 
 

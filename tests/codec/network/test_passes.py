@@ -11,7 +11,7 @@ from metamer.codec.network.passes import strips
 @pytest.mark.parametrize("strip, rows", [(1, 2), (20, 2), (64, 4), (1 << 20, 16)])
 @pytest.mark.parametrize("model", ["base", "perceptual"])
 def test_strips_change_nothing(strip, rows, model, otters, monkeypatch):
-    """Models of both formats, odd and even widths and heights, grey."""
+    """Odd and even widths and heights, grey."""
     for size, mode in (((90, 210), "RGB"), ((112, 16), "RGB"), ((16, 230), "L"), ((17, 33), "RGB")):
         picture = otters.crop((200, 60, 200 + size[0], 60 + size[1])).convert(mode)
         data = metamer.encode(picture, 60, model=model)
