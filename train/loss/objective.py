@@ -11,7 +11,8 @@ with D scaled by
 it is there for D as well, at every level at once. Derivatives are of a parabola fitted to ln D over
 t, which the noise of few crops does not upset. Weights of a mix are normalised to sum to one, so
 the mix is balanced if its parts are. A network of a single rate, or one that is not yet trained,
-has no such curve; then that of the shipped `base` is taken, where its λ is the network's.
+has no such curve; then that of the shipped `base` is taken, where its λ is the network's. So may
+that of any model be, as for a network that was trained on the mix before.
 """
 
 import numpy as np
@@ -104,7 +105,7 @@ class Distortion(nn.Module):
             crops: (N, 3, S, S) in [0, 1].
             stage: The first; its parts are what ``network`` codes with.
             reference: The trained codec whose operational curve is taken at the λ of each level,
-                where ``network`` has none of its own (`Network.has_curve`).
+                instead of that of ``network``.
 
         Raises:
             RecipeError: A distance does not fall as the quality rises.

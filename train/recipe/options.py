@@ -120,6 +120,11 @@ class Recipe:
     """How fast λ follows, in ln λ a step."""
     balance_crops: Count = 24
     """Crops that distances are balanced on."""
+    balanced_on: str = ""
+    """A shipped model or a model file, on whose curve distances are balanced at the λ of each
+    level; by default the network that the run begins with, or `base` where that has no curve yet.
+    A network that was trained on distances has brought them down, and they would count for
+    more."""
     message: str = ""
     """What to tell who starts the run: what to expect."""
     seed: Natural = 0

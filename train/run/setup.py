@@ -100,6 +100,9 @@ def prepared(recipe: Recipe, source: Source, state: dict | None) -> tuple[Networ
         network.enter(recipe.stages[0])
         side = max(stage.crop for stage in recipe.stages)
         crops = first_crops(source, side, recipe.seed, recipe.balance_crops)
-        reference = None if network.has_curve else starts.from_model(models.load_model(REFERENCE))
+        source_of_curve = recipe.balanced_on or ("" if network.has_curve else REFERENCE)
+        reference = (
+            starts.from_model(models.load_model(source_of_curve)) if source_of_curve else None
+        )
         distortion.balance(network, crops, recipe.stages[0], reference)
     return network, distortion

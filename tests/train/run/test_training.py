@@ -677,6 +677,24 @@ def test_rates_are_kept_where_lambda_would_change_them(beginning, photographs, t
     assert strayed["lambda"] > 0.3 and strayed["start"] < 0.5 * strayed["lambda"]
 
 
+def test_distances_are_balanced_on_another_model(beginning, photographs, tmp_path):
+    """Whatever the network that begins has learnt."""
+    source = open_data([photographs]).training
+    codec, _ = setup.prepared(from_mapping(mixture(beginning)), source, None)
+    with torch.no_grad():
+        for weights in codec.parameters():
+            weights.mul_(0.9)
+    changed = tmp_path / "changed.pt"
+    checkpoints.save(changed, {"average": codec.state_dict()})
+    own, first, second = (
+        setup.prepared(from_mapping(mixture(begins, critic=None, balanced_on=model)), source, None)[
+            1
+        ].scale
+        for begins, model in ((beginning, ""), (beginning, "base"), (changed, "base"))
+    )
+    assert torch.equal(first, second) and not torch.equal(own, first)
+
+
 def test_rates_may_be_whole_numbers(beginning, photographs, tmp_path):
     values = mixture(
         beginning, stages=[stage("everything", 2)], critic=None, rate_control=[1, 2, 3, 4]
