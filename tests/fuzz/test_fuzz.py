@@ -29,7 +29,7 @@ def run(inputs: int, share: float, seed: int) -> Target:
 
 
 def test_nothing_but_refusals():
-    target = run(600, 0.1, 1)
+    target = run(1000, 0.1, 1)
     assert not target.failures, "\n".join(trace for _, trace in target.failures.values())
     required = (
         "accepted",
