@@ -5,10 +5,12 @@ One zip file each, no more believed than a model file (`codec.network.files.mode
 ``realism``, facts of training) and `synthesis.onnx`, with the interface of the model's own, or one
 for each band of qualities (`codec.network.files.bands`). Latents do not depend on the decoder.
 
-A decoder that knows realism holds two sets of weights, the model's own and those of a synthesis
-trained for realism, and runs on (1 − r)·own + r·trained. Interpolating networks trades distortion
-against realism (Wang et al., "ESRGAN", ECCV workshops 2018; "Deep network interpolation", CVPR
-2019), as interpolating pictures does where the trade-off is known (Freirich et al., NeurIPS 2021).
+A decoder that knows realism has two sets of weights, the model's own and those of a synthesis
+trained for realism, and runs on (1 − r)·own + r·trained. The former, constants `own.NAME` of its
+graph, are not in the file: they are `synthesis.NAME` of the model's graph for the same quality.
+Interpolating networks trades distortion against realism (Wang et al., "ESRGAN", ECCV workshops
+2018; "Deep network interpolation", CVPR 2019), as interpolating pictures does where the trade-off
+is known (Freirich et al., NeurIPS 2021).
 The graph does so with a constant named `realism`, which is set before ONNX Runtime loads the graph:
 it folds the interpolation then, and decoding takes no longer than with one set of weights.
 
@@ -34,11 +36,14 @@ from metamer.codec.network.files.archive import (
 )
 from metamer.codec.network.files.bands import checked_bands, synthesis_names
 from metamer.codec.network.files.model_file import CARD, is_name
+from metamer.codec.network.graphs import onnx_wire
+from metamer.codec.network.graphs.protobuf import GraphError
 from metamer.codec.network.graphs.session import Session, transform_providers
 from metamer.codec.network.model import WEIGHTS, Model, load_model, receptive_field
 
 SUFFIX = ".decoder"
-FORMAT = 3  # 1 knew no texture, 2 no bands of qualities
+FORMAT = 4  # 1 knew no texture, 2 no bands of qualities, 3 held the model's own weights too
+OWN, OF_MODEL = "own.", "synthesis."  # what those are called here, and in the model's graph
 REALISM = "realism"  # the decoder that is used when only a realism is asked for
 # the constant as ONNX serialises it: float32 (field 2), its name (8), and that four bytes of value
 # follow (9). Overriding it through ONNX Runtime's own interface comes after folding, too late
@@ -189,19 +194,70 @@ def find_decoder(name: str | Path, model: Model) -> DecoderFile:
 
 
 @lru_cache(maxsize=4)
-def _session(decoder: DecoderFile, name: str, realism: float, threads: int) -> Session:
+def _session(
+    decoder: DecoderFile, name: str, own: bytes | None, realism: float, threads: int
+) -> Session:
+    graph = complete_graph(decoder, name, own, realism)
+    providers = transform_providers()
+    return Session(graph, f"{decoder.path}: {name}.onnx", threads, providers=providers)
+
+
+def complete_graph(
+    decoder: DecoderFile, name: str, own: bytes | None, realism: float = 1.0
+) -> bytes:
+    """One of a decoder's graphs as it is run.
+
+    Args:
+        decoder: The decoder.
+        name: Of the graph.
+        own: The model's own synthesis for the same quality, which a decoder that knows realism
+            needs.
+        realism: 0 … 1, where it knows it.
+
+    Raises:
+        ModelError: The file does not hold it, or it is not complete with the model's weights.
+    """
     member = f"{name}.onnx"
     try:
         graph = read_members(decoder.path, [member])[member]
     except (ArchiveError, OSError, KeyError) as problem:
         raise ModelError(f"{decoder.path}: is not a Metamer decoder: {problem}") from None
-    if decoder.slider:
-        if graph.count(_CONSTANT) != 1:
-            raise ModelError(f"{decoder.path}: its graph has no constant named {REALISM}")
-        before, after = graph.split(_CONSTANT)
-        graph = before + _CONSTANT + struct.pack("<f", realism) + after[4:]
-    providers = transform_providers()
-    return Session(graph, f"{decoder.path}: {member}", threads, providers=providers)
+    if not decoder.slider:
+        return graph
+    assert own is not None
+    return _with_own_weights(_with_realism(graph, realism, decoder.path), own, decoder.path)
+
+
+def _with_realism(graph: bytes, realism: float, path: Path) -> bytes:
+    if graph.count(_CONSTANT) != 1:
+        raise ModelError(f"{path}: its graph has no constant named {REALISM}")
+    before, after = graph.split(_CONSTANT)
+    return before + _CONSTANT + struct.pack("<f", realism) + after[4:]
+
+
+def _with_own_weights(graph: bytes, own: bytes, path: Path) -> bytes:
+    """The same graph with such of the model's ``own`` weights as it uses and lacks."""
+    try:
+        stored, held = onnx_wire.read_graph(graph), onnx_wire.read_graph(own).constants
+        made = {name for node in stored.nodes for name in node.outputs} | stored.constants.keys()
+        used = {name for node in stored.nodes for name in node.inputs if name.startswith(OWN)}
+        return onnx_wire.add_constants(
+            graph, {name: held[own_name(name)] for name in sorted(used - made)}
+        )
+    except GraphError as problem:
+        raise ModelError(f"{path}: its graph cannot be loaded: {problem}") from None
+    except KeyError as problem:
+        raise ModelError(f"{path}: the model has no weights {problem}") from None
+
+
+def own_name(name: str) -> str:
+    """What the model's own graph calls the constant ``name`` of a decoder's.
+
+    Example:
+        >>> own_name("own.stem.bias")
+        'synthesis.stem.bias'
+    """
+    return OF_MODEL + name.removeprefix(OWN)
 
 
 @dataclass(frozen=True)
@@ -264,5 +320,6 @@ def load_synthesis(
         )
     texture = tuple(realism * share for share in decoder.texture)
     graph = decoder.graphs[model.band(quality, len(decoder.graphs))]
-    session = _session(decoder, graph, realism, threads)
+    own = model.graph(model.synthesis_graph(quality)) if decoder.slider else None
+    session = _session(decoder, graph, own, realism, threads)
     return Synthesis(session, decoder.receptive_field, texture, decoder.scales)

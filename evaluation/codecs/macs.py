@@ -15,7 +15,6 @@ from PIL import Image
 from metamer.codec import transforms
 from metamer.codec.network import decoders, latents
 from metamer.codec.network import model as models
-from metamer.codec.network.files import archive
 from metamer.codec.network.files.model_file import graph_names
 from metamer.codec.network.graphs.session import read_checked_graph
 from metamer.codec.network.model import Model
@@ -102,8 +101,8 @@ def network_cost(
     syntheses = [model.graph(graph) for graph in model.synthesis_graphs]
     if decoder:
         file = decoders.find_decoder(decoder, model.model)
-        members = [f"{graph}.onnx" for graph in file.graphs]
-        syntheses = list(archive.read_members(file.path, members).values())
+        # of one band: they differ in numbers alone
+        syntheses = [decoders.complete_graph(file, graph, syntheses[0]) for graph in file.graphs]
     graphs = [model.graph(graph) for graph in ("analysis", *graph_names(len(model.groups)))]
     for graph in (*syntheses, *graphs):
         read_checked_graph(graph, f"a graph of {name}")

@@ -280,15 +280,23 @@ def test_a_decoder_run_exports_a_decoder_file(tiny_model, tmp_path, otters):
         )
         with zipfile.ZipFile(path) as archive:
             assert archive.namelist() == ["model.json", "synthesis.onnx"]
-            onnx.checker.check_model(onnx.load_from_string(archive.read("synthesis.onnx")))
+        complete = decoders.complete_graph(
+            decoder, "synthesis", Model(tiny_model).graph("synthesis")
+        )
+        onnx.checker.check_model(onnx.load_from_string(complete))
 
 
-def test_both_ends_of_a_slider_are_stored_as_they_are(tiny_model, tmp_path):
+def test_both_ends_of_a_slider_are_as_they_were(tiny_model, tmp_path):
+    """What was trained in its file, the model's own weights in the model's alone."""
     model, run = Model(tiny_model), decoder_run(tmp_path / "run", tiny_model, tiny_model)
     trained = setup.restore_average(run / checkpoints.CHECKPOINT)[0].synthesis.bands[0]
     exported_decoders.export_decoder_run(run, tmp_path / "slider.decoder", "slider", True)
-    with zipfile.ZipFile(tmp_path / "slider.decoder") as archive:
-        graph = onnx.load_from_string(archive.read("synthesis.onnx")).graph
+    file = decoders.read_decoder(tmp_path / "slider.decoder")
+    with zipfile.ZipFile(file.path) as archive:
+        held = onnx.load_from_string(archive.read("synthesis.onnx")).graph.initializer
+    assert not any(constant.name.startswith("own.") for constant in held)
+    complete = decoders.complete_graph(file, "synthesis", model.graph("synthesis"))
+    graph = onnx.load_from_string(complete).graph
     stored = {
         constant.name.removesuffix("_stored"): onnx.numpy_helper.to_array(constant)
         for constant in graph.initializer
@@ -297,7 +305,7 @@ def test_both_ends_of_a_slider_are_stored_as_they_are(tiny_model, tmp_path):
     assert not {"realism"} & {port.name for port in graph.input} and stored["realism"] == 1
     for name, weight in trained.named_parameters():
         np.testing.assert_array_equal(
-            stored[f"shipped.{name}"].astype(np.float32), constants[f"synthesis.{name}"].numpy()
+            stored[f"own.{name}"].astype(np.float32), constants[f"synthesis.{name}"].numpy()
         )
         expected = weight.detach().numpy()
         np.testing.assert_array_equal(

@@ -14,6 +14,7 @@ from metamer.train.export.graphs import (
     shrink,
     slider_graphs,
     synthesis_graphs,
+    without_own_weights,
 )
 from metamer.train.networks.codec import Codec
 from metamer.train.networks.entropy_model.logistic import SCALE_HIGH, SCALE_LOW
@@ -27,13 +28,13 @@ def export_decoder(
     ``model``; returns its card.
 
     codec: trained from ``model`` with all but the synthesis as it was. card: what model.json should
-    say besides the format's own keys. realism: keep the model's own weights beside the trained
-    ones, to choose between when decoding. texture: how much of `codec.network.texture` it was
-    trained with. Raises ModelError, FileError.
+    say besides the format's own keys. realism: choose between the model's own weights and the
+    trained ones when decoding. texture: how much of `codec.network.texture` it was trained with.
+    Raises ModelError, FileError.
     """
     banded = band_keys(codec)
     format_keys = {
-        "format": decoders.FORMAT if banded else 2 if texture else 1,
+        "format": decoders.FORMAT if realism else 3 if banded else 2 if texture else 1,
         "decodes": model.id.hex(),
         "realism": realism,
         "receptive_field": codec.synthesis.receptive_field,
@@ -44,8 +45,11 @@ def export_decoder(
         card |= {"texture": list(texture), "scales": [SCALE_LOW, SCALE_HIGH]}
     codec = contiguous(codec)
     graphs = slider_graphs(codec, model) if realism else synthesis_graphs(codec)
+    stored = {name: shrink(graph, whole=False) for name, graph in graphs.items()}
+    if realism:
+        stored = {name: without_own_weights(stored[name], model.graph(name)) for name in stored}
     buffer = io.BytesIO()
-    write(buffer, card, {name: shrink(graph, whole=False) for name, graph in graphs.items()}, {})
+    write(buffer, card, stored, {})
     files.write_file(str(path), buffer.getvalue())
     return card
 

@@ -61,18 +61,18 @@ class SliderGraph(nn.Module):
     def __init__(self, codec: Codec, model: Model, band: int):
         super().__init__()
         self.trained = codec.synthesis.bands[band]
-        self.shipped = copy.deepcopy(self.trained)
+        self.own = copy.deepcopy(self.trained)  # a name of the format: `decoders.OWN`
         try:
             with torch.no_grad():
                 shipped = start.constants(model, model.synthesis_graphs[band])
-                start.put(self.shipped, shipped, "synthesis.")
+                start.put(self.own, shipped, "synthesis.")
         except (KeyError, RuntimeError) as problem:
             raise ModelError(
                 f"{model.path}: its synthesis is not built as the trained one: {problem}"
             ) from None
 
     def forward(self, latent: Tensor, weights: Tensor, realism: Tensor) -> Tensor:
-        ends = zip(self.shipped.named_parameters(), self.trained.parameters(), strict=True)
+        ends = zip(self.own.named_parameters(), self.trained.parameters(), strict=True)
         mixed = {
             name: (1 - realism) * shipped + realism * trained for (name, shipped), trained in ends
         }
@@ -148,6 +148,27 @@ def shrink(graph: onnx.ModelProto, whole: bool) -> bytes:
     del graph.graph.value_info[:]
     del graph.graph.metadata_props[:]
     return graph.SerializeToString(deterministic=True)
+
+
+def without_own_weights(graph: bytes, own: bytes) -> bytes:
+    """A serialised graph without what `codec.network.decoders.complete_graph` takes, to the bit the
+    same, from the model's ``own``.
+    """
+    proto = onnx.load_model_from_string(graph)
+    held = {
+        constant.name: onnx.numpy_helper.to_array(constant)
+        for constant in onnx.load_model_from_string(own).graph.initializer
+    }
+    for constant in list(proto.graph.initializer):
+        if not constant.name.startswith(decoders.OWN):
+            continue
+        value, twin = (
+            onnx.numpy_helper.to_array(constant),
+            held.get(decoders.own_name(constant.name)),
+        )
+        if twin is not None and value.dtype == twin.dtype and np.array_equal(value, twin):
+            proto.graph.initializer.remove(constant)
+    return proto.SerializeToString(deterministic=True)
 
 
 def synthesis_inputs(codec: Codec) -> dict[str, Tensor]:

@@ -11,6 +11,7 @@ differently.
 
 import math
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +23,7 @@ from metamer.codec.network.graphs.protobuf import (
     GraphError,
     Message,
     read_text,
+    write_field,
 )
 
 IR_VERSIONS = range(8, 12)
@@ -115,12 +117,7 @@ def read_graph(data: bytes) -> Graph:
     Raises:
         GraphError: It holds anything that the module's docstring excludes.
     """
-    # IR version, producer and its version, notes, graph, operator set
-    model = Message(
-        "model",
-        memoryview(data),
-        {1: VARINT, 2: LENGTH, 3: LENGTH, 6: LENGTH, 7: LENGTH, 8: LENGTH},
-    )
+    model = _model(data)
     if model.number(1) not in IR_VERSIONS:
         raise GraphError(
             f"IR version {model.number(1)}; a model file holds {IR_VERSIONS[0]} to "
@@ -155,6 +152,41 @@ def read_graph(data: bytes) -> Graph:
         raise GraphError("two constants have the same name")
     ports = tuple(tuple(map(_port, graph.parts.get(field, []))) for field in (11, 12))
     return Graph(tuple(map(_node, nodes)), constants, *ports)
+
+
+def add_constants(data: bytes, constants: Mapping[str, Constant]) -> bytes:
+    """The same graph with more constants.
+
+    Args:
+        data: A serialised ModelProto that `read_graph` reads.
+        constants: By name; the graph has none of these names.
+    """
+    tensors = b"".join(
+        write_field(5, _written(name, constant)) for name, constant in constants.items()
+    )
+    model = _model(data)
+    return b"".join(
+        write_field(number, bytes(part) + tensors if number == 7 else part)
+        for number, (part,) in model.parts.items()
+    )
+
+
+def _model(data: bytes) -> Message:
+    # IR version, producer and its version, notes, graph, operator set
+    wire = {1: VARINT, 2: LENGTH, 3: LENGTH, 6: LENGTH, 7: LENGTH, 8: LENGTH}
+    return Message("model", memoryview(data), wire)
+
+
+def _written(name: str, constant: Constant) -> bytes:
+    """What `_constant` reads."""
+    return b"".join(
+        (
+            *(write_field(1, side) for side in constant.shape),
+            write_field(2, constant.type),
+            write_field(8, name.encode()),
+            write_field(9, constant.data),
+        )
+    )
 
 
 def _constant(data: memoryview) -> tuple[str, Constant]:

@@ -6,6 +6,8 @@ Encoding: https://protobuf.dev/programming-guides/encoding.
 from collections.abc import Iterator
 from typing import Any
 
+from metamer.codec.format.leb128 import leb128
+
 VARINT, LENGTH, FIXED32 = 0, 2, 5  # wire types
 
 
@@ -64,6 +66,13 @@ class Message:
     def numbers(self, number: int) -> tuple[int, ...]:
         """A repeated field as signed integers."""
         return tuple(map(_signed, self.parts.get(number, [])))
+
+
+def write_field(number: int, value: int | bytes | memoryview) -> bytes:
+    """A field as `Message` reads it: a number that is not negative, or bytes."""
+    if isinstance(value, int):
+        return leb128(number << 3 | VARINT) + leb128(value)
+    return leb128(number << 3 | LENGTH) + leb128(len(value)) + bytes(value)
 
 
 def _signed(value: int) -> int:

@@ -140,7 +140,7 @@ def test_decoders_have_bands_too(banded, tiny_model, otters, tmp_path, realism):
             weight *= 1.05
     path = tmp_path / "made.decoder"
     card = export_decoder(codec, model, {"name": "made"}, path, realism)
-    assert (card["format"], card["synthesis_bands"]) == (3, BANDS)
+    assert (card["format"], card["synthesis_bands"]) == (4 if realism else 3, BANDS)
     file = decoders.read_decoder(path)
     assert file.graphs == model.synthesis_graphs and file.slider == realism
     latent = np.zeros((1, 4, 6, 32), np.float32)
@@ -152,6 +152,14 @@ def test_decoders_have_bands_too(banded, tiny_model, otters, tmp_path, realism):
         )
         decoded = synthesis.session.run(latent=latent, weights=weights)[0]
         np.testing.assert_allclose(decoded, expected.detach().numpy(), atol=2e-3)
+        if realism:  # from the model's own synthesis for the same quality
+            own = decoders.own_synthesis(model, quality).session
+            least = decoders.load_synthesis(model, quality, path, 1e-6, 1)
+            np.testing.assert_allclose(
+                least.session.run(latent=latent, weights=weights)[0],
+                own.run(latent=latent, weights=weights)[0],
+                atol=1e-4,
+            )
 
 
 def test_a_slider_has_the_bands_of_its_model(banded, tiny_model, tmp_path):
