@@ -44,6 +44,9 @@ def models(pytestconfig) -> Path:
     return folder
 
 
+SCRIPT_SECONDS = 300  # that a script in Chromium may take; machines may be busy
+
+
 def program(name: str) -> str:
     path = shutil.which(name)
     if not path:
@@ -145,7 +148,9 @@ def headless_chromium(profile: Path, *arguments: str):
         options.add_argument(f"--{argument}")
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     running = webdriver.Chrome(options, webdriver.chrome.service.Service(driver))
-    running.set_script_timeout(300)
+    running.set_script_timeout(SCRIPT_SECONDS)
+    # the driver answers when the script has ended
+    running.command_executor.client_config.timeout = SCRIPT_SECONDS + 60
     yield running
     running.quit()
 
