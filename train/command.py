@@ -124,7 +124,7 @@ def export(
     name: str,
     crops: int,
     realism: bool | None = None,
-    encoder: dict | None = None,
+    assignments: Sequence[str] = (),
 ) -> str:
     """Writes what ships of a run to ``path``; returns what to say of it.
 
@@ -144,7 +144,7 @@ def export(
         message = f"decodes streams of model {card['decodes']}"
         message += ", realism 0 to 1" if card["realism"] else ""
     else:
-        card = models.export_run(run, folders, path, name, crops, encoder)
+        card = models.export_run(run, folders, path, name, crops, assignments)
         if "integer_cost_percent" in card:
             message = f"integers cost {card['integer_cost_percent']:+.2f} % rate"
     return f"{path.stat().st_size / 1e6:.1f} MB" + (f"; {message}" if message else "")

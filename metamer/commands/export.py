@@ -6,7 +6,7 @@ import click
 
 from metamer.codec.errors import FileError
 from metamer.codec.system import files
-from metamer.commands.options import Command, Finite, advanced_option, force_option
+from metamer.commands.options import Command, advanced_option, force_option
 
 
 @click.command(cls=Command)
@@ -36,28 +36,12 @@ from metamer.commands.options import Command, Finite, advanced_option, force_opt
     "decode --realism. Default: if it was trained with a critic.",
 )
 @advanced_option(
-    "--rdoq-lambda",
-    "rdoq_lambdas",
-    type=Finite(0, min_open=True),
+    "--set",
+    "assignments",
     multiple=True,
-    help="Bits that a codec's encoder gives for a squared quantiser step less of error when it "
-    "rounds latents (rate-distortion optimised quantisation), from the lowest level up, the last "
-    "for all above; repeatable; default 22.",
-)
-@advanced_option(
-    "--rdoq-group-weight",
-    "rdoq_group_weights",
-    type=Finite(0, min_open=True),
-    multiple=True,
-    help="What that is multiplied by in each group of latents, "
-    "from the coarsest on, besides the square of its step; repeatable, once for each group. "
-    "Default: all alike.",
-)
-@advanced_option(
-    "--masking",
-    type=Finite(0, 2),
-    help="How much a codec's encoder spares smooth places at the cost of texture; "
-    "default 0, 1 as structural similarity does.",
+    metavar="KEY=VALUE",
+    help="Another value for a key of the recipe's `encoder`, what a codec's encoder goes by: "
+    "--set encoder.masking=0.5.",
 )
 @advanced_option(
     "--web",
@@ -66,9 +50,7 @@ from metamer.commands.options import Command, Finite, advanced_option, force_opt
     "browsers, into the folder that --output names; default: models.",
 )
 @force_option
-def export(
-    run, folders, output, name, crops, slider, rdoq_lambdas, rdoq_group_weights, masking, web, force
-) -> None:
+def export(run, folders, output, name, crops, slider, assignments, web, force) -> None:
     """Turn a training run into a file.
 
     A codec becomes a model, which encode and decode load; where the decoder alone was trained, a
@@ -91,19 +73,8 @@ def export(
         raise click.UsageError("a codec's coding tables are counted on photographs: give --data")
     if slider is not None and kind != "decoder":
         raise click.UsageError("--slider is for runs that trained a decoder alone")
-    encoder = {
-        key: value
-        for key, value in (
-            ("rdoq_lambda", list(rdoq_lambdas)),
-            ("rdoq_group_weights", list(rdoq_group_weights)),
-            ("masking", masking),
-        )
-        if value not in ([], None)
-    }
-    if encoder and kind != "codec":
-        raise click.UsageError(
-            "--rdoq-lambda, --rdoq-group-weight and --masking are for runs that trained an encoder"
-        )
+    if assignments and kind != "codec":
+        raise click.UsageError("--set is for runs that trained an encoder")
     usual = {
         "codec": f"model{SUFFIX}",
         "decoder": f"synthesis{decoders.SUFFIX}",
@@ -114,4 +85,6 @@ def export(
     files.check_free(str(output), force)
     if not output.parent.is_dir():
         raise FileError(f"{output.parent}: no such folder")
-    click.echo(f"{output}: {command.export(run, folders, output, name, crops, slider, encoder)}")
+    click.echo(
+        f"{output}: {command.export(run, folders, output, name, crops, slider, assignments)}"
+    )

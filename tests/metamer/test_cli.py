@@ -281,9 +281,8 @@ def test_workshop_options_that_do_not_go_together(arguments, reason, tmp_path):
     [
         ("codec", (), "give --data"),
         ("codec", ("--data", ".", "--slider"), "trained a decoder alone"),
-        ("decoder", ("--rdoq-lambda", 9), "trained an encoder"),
-        ("space", ("--masking", 0), "trained an encoder"),
-        ("decoder", ("--rdoq-group-weight", 1), "trained an encoder"),
+        ("decoder", ("--set", "encoder.masking=1"), "trained an encoder"),
+        ("space", ("--set", "encoder.masking=1"), "trained an encoder"),
         ("space", ("--no-slider",), "trained a decoder alone"),
         ("space", ("-o", "absent/a.safetensors"), "absent: no such folder"),
     ],

@@ -198,6 +198,27 @@ def test_exporting_twice_gives_the_same_file_and_no_code(
     )
 
 
+def test_a_run_may_be_given_another_encoder(tiny_run, tiny_model, photographs, tmp_path):
+    """By whose rounding tables are counted; nothing else of a trained run can be said anew."""
+    recipe = checkpoints.load(tiny_run / checkpoints.CHECKPOINT)["recipe"]
+    assert Model(tiny_model).card["rdoq_lambda"] == [22.0]
+    path = tmp_path / "other.metamer"
+    changes = ["encoder.rdoq_lambda=[9, 60]", "encoder.masking=0.5"]
+    exported_models.export_run(tiny_run, [photographs], path, "other", 8, changes)
+    card = Model(path).card
+    assert (card["rdoq_lambda"], card["rdoq_group_weights"], card["masking"]) == ([9, 60], [], 0.5)
+    assert card["recipe"]["encoder"]["masking"] == 0.5
+    assert Model(path).id != Model(tiny_model).id
+    for assignment, reason in (
+        ("stages.0.steps=3", "can only be given another encoder"),
+        ("encoder.masking=3", "encoder.masking: must be"),
+        ("encoder.rdoq_lambda=[]", "encoder.rdoq_lambda"),
+        ("encoder.blur=1", "blur"),
+    ):
+        with pytest.raises(RecipeError, match=reason):
+            exported_models.with_encoder(recipe, [assignment])
+
+
 def test_hardly_used_tables_are_left_empty():
     tables = exported_tables.logistic_tables()
     empty = exported_tables.hardly_used(tables)

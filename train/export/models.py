@@ -1,5 +1,6 @@
 """A trained run → one model file, which the runtime loads."""
 
+import dataclasses
 import io
 import zipfile
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from metamer.codec.errors import RecipeError
 from metamer.codec.network.model import TRANSFORMS, Model
 from metamer.codec.system import files
 from metamer.train import validation
@@ -27,6 +29,8 @@ from metamer.train.export.tables import (
 from metamer.train.loss.objective import Distortion
 from metamer.train.networks.codec import KEEPING, Codec
 from metamer.train.networks.entropy_model.logistic import SCALES
+from metamer.train.recipe import files as recipes
+from metamer.train.recipe.checks import from_mapping
 from metamer.train.recipe.options import Stage
 from metamer.train.run import setup
 
@@ -85,25 +89,42 @@ def keep_streams(codec: Codec, model: Model, card: dict, path: Path) -> None:
     files.write_file(str(path), buffer.getvalue())
 
 
+def with_encoder(recipe: dict, assignments: Sequence[str]) -> dict:
+    """A checkpoint's recipe with all keys of its `encoder`, as ``assignments`` change them.
+
+    Raises RecipeError.
+    """
+    for assignment in assignments:
+        if not assignment.strip().startswith("encoder."):
+            raise RecipeError(
+                f"--set {assignment}: a trained run can only be given another encoder, "
+                "as encoder.masking=0.5"
+            )
+    options = from_mapping(recipes.changed(recipe, assignments)).encoder
+    return {**recipe, "encoder": dataclasses.asdict(options)}
+
+
 def export_run(
     run: Path,
     folders: Sequence[Path],
     path: Path,
     name: str,
     crops: int,
-    encoder: dict | None = None,
+    assignments: Sequence[str] = (),
 ) -> dict:
     """Exports the averaged weights of the training run in folder ``run``; returns the card that
     model.json holds.
 
     Coding tables are counted on the photographs of ``folders``, or shards, as training takes them;
     what integers cost is measured on those that were held out. A run of transforms alone keeps the
-    tables, and the streams, of the model it started from. encoder: what
-    `codec.network.model.Model` shall go by in encoding, ``rdoq_lambda``, ``rdoq_group_weights`` and
-    ``masking``.
+    tables, and the streams, of the model it started from. assignments: other values for keys of the
+    recipe's `encoder`.
+
+    Raises RecipeError: such a key is none, or its value is out of range.
     """
     codec, state = setup.restore_average(Path(run) / CHECKPOINT)
-    card = {"name": name, "steps": state["step"], "recipe": state["recipe"], **(encoder or {})}
+    recipe = with_encoder(state["recipe"], assignments)
+    card = {"name": name, "steps": state["step"], "recipe": recipe, **recipe["encoder"]}
     if trains_only(state["recipe"], *KEEPING):
         keep_streams(codec, decoded_model(state["recipe"]), card, path)
         return card

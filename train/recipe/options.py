@@ -94,6 +94,23 @@ class CacheOptions:
 
 @documented
 @dataclass
+class EncoderOptions:
+    """What an exported model's encoder goes by; training does not."""
+
+    rdoq_lambda: Annotated[list[Positive], Field(min_length=1)] = field(
+        default_factory=lambda: [22.0]
+    )
+    """Bits that it gives for a squared quantiser step less of error when it rounds latents
+    (rate-distortion optimised quantisation), from the lowest level up, the last for all above."""
+    rdoq_group_weights: list[Positive] = field(default_factory=list)
+    """What that is multiplied by in each group of latents, from the coarsest on, besides the
+    relative square of its step; all alike if empty."""
+    masking: Annotated[float, Field(strict=True, ge=0, le=2)] = 0.0
+    """How much it spares smooth places at the cost of texture; 1 as structural similarity does."""
+
+
+@documented
+@dataclass
 class Recipe:
     """One run of training, from its start to its last stage."""
 
@@ -152,6 +169,8 @@ class Recipe:
     """`32-true` or `bf16-mixed`; `auto` is bf16 where the processor multiplies it natively."""
     cached_latents: CacheOptions | None = None
     """For a decoder alone: train it without running encoder and entropy model at every step."""
+    encoder: EncoderOptions = field(default_factory=EncoderOptions)
+    """What the exported model's encoder goes by."""
     start_crops: Count = 600
     """Crops that the Karhunen-Loève start is fitted to."""
     save_every: Count = 500

@@ -16,7 +16,7 @@ from metamer.train.networks import registry
 from metamer.train.networks.transforms.synthesis import DecoderOptions
 from metamer.train.perceptual_spaces.recipe import SpaceRecipe
 from metamer.train.recipe.files import EXTENDS
-from metamer.train.recipe.options import CacheOptions, Recipe, Stage
+from metamer.train.recipe.options import CacheOptions, EncoderOptions, Recipe, Stage
 
 SCHEMA = Path(__file__).parents[1] / "recipes" / "recipe.schema.json"
 EXTENDS_MEANING = (
@@ -63,7 +63,7 @@ def markdown() -> str:
     kinds: dict[str, type] = {"Recipe": Recipe, "stages": Stage, "critic": CriticOptions}
     kinds |= {f"network: {name}": kind for name, kind in network_options().items()}
     kinds["network: metamer: decoder"] = DecoderOptions
-    kinds["cached_latents"] = CacheOptions
+    kinds |= {"cached_latents": CacheOptions, "encoder": EncoderOptions}
     kinds["Recipe of a perceptual space"] = SpaceRecipe
     parts = [part for title, kind in kinds.items() for part in section(title, kind)]
     return "\n\n".join(parts)
@@ -94,7 +94,8 @@ def description(value: dict[str, Any]) -> str:
 def default(field: dataclasses.Field) -> str:
     """As YAML has it, or that it must be given."""
     if field.default_factory is not dataclasses.MISSING:
-        return f"`{json.dumps(field.default_factory())}`"
+        made = field.default_factory()
+        return "as below" if dataclasses.is_dataclass(made) else f"`{json.dumps(made)}`"
     if field.default is dataclasses.MISSING:
         return "required"
     return f"`{json.dumps(field.default)}`"
