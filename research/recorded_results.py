@@ -27,7 +27,7 @@ def shipped_ids() -> dict[str, str]:
 
 
 def current_name(codec: str, model_id: str) -> str:
-    """What a codec is called now: `base+pim` as `base-1+pim`, if its model ships as `base-1`.
+    """What a codec is called now: `base+pim` as `old+pim`, if its model ships as `old` by now.
 
     Raises:
         ModelError: The model does not ship any more. Measure again with one that does.

@@ -69,7 +69,7 @@ def put(module: nn.Module, constants: dict[str, Tensor], prefix: str) -> None:
 def integers(
     constants: dict[str, Tensor], layer: str, kernel: int
 ) -> tuple[Tensor, Tensor, Tensor]:
-    """Of a layer: weights (O, C, k, k), in context graphs of format 2 (O, k·k·C); biases and powers
+    """Of a layer: weights (O, C, k, k), which context graphs hold as (O, k·k·C); biases and powers
     of two (O,).
     """
     weight = constants[f"{layer}.conv.weight"]

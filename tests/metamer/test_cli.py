@@ -207,7 +207,6 @@ def test_models_are_completed_after_files():
     assert [(item.value, item.type) for item in completions] == [
         ("ba", "file"),
         ("base", "plain"),
-        ("base-1", "plain"),
     ]
 
 

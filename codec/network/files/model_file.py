@@ -25,7 +25,7 @@ from metamer.codec.errors import ModelError
 from metamer.codec.network.files.archive import ArchiveError, parse_card, read_members
 from metamer.codec.network.files.arrays import DECODING_ARRAYS, GREY, MAX_LATENTS
 
-FORMAT = 3  # 1: context graphs give mean and scale of every position; 2: no bands of qualities
+FORMAT, OLDEST = 3, 2  # 2 knows no bands of qualities
 MAX_GROUPS = 16
 NAME_LENGTH = 100  # characters
 CARD = "model.json"
@@ -82,6 +82,8 @@ def _checked_groups(path: Path, card: Mapping[str, Any]) -> list[int]:
     form, name, groups = card["format"], card["name"], card["groups"]
     if type(form) is int and form > FORMAT:
         raise ModelError(f"{path}: model format {form} is newer than this program reads")
+    if type(form) is int and 0 < form < OLDEST:
+        raise ModelError(f"{path}: model format {form} is older than this program reads")
     if type(form) is not int or form < 1 or not is_name(name):
         raise ArchiveError(f"format {form!r}, name {name!r}"[:200])
     if not (

@@ -63,6 +63,7 @@ def test_arrays(name, change, reason, tmp_path):
     "card, reason",
     [
         ({"format": 9}, "model format 9 is newer than this program reads"),
+        ({"format": 1}, "model format 1 is older than this program reads"),
         ({"rdoq_lambda": [-1]}, "out of range"),
         ({"rdoq_lambda": []}, "out of range"),
         ({"rdoq_lambda": [22] * 99}, "out of range"),

@@ -58,13 +58,13 @@ def test_training_rounds_as_the_encoder_does(rdoq_lambda):
     ).mean() > 0.01
 
 
-@pytest.mark.parametrize("name", ["base-1", "base"])
-def test_training_weighs_errors_as_the_encoder_does(name):
+@pytest.mark.parametrize("name, rdoq_lambda", [("base", 22.0), ("perceptual", 100.0)])
+def test_training_weighs_errors_as_the_encoder_does(name, rdoq_lambda):
     model = load_model(name)
     high = slice(100, None, 50)  # where the lowest levels' λ of rounding has no part
     step = torch.from_numpy(model.arrays["step"][high])[:, :, None, None]
     entropy = EntropyModel(list(model.groups), levels=9, hyper_latents=4, features=4, width=4)
-    weighted = entropy.rdoq_lambdas(step, 22.0, model.card.get("rdoq_group_weights", []))
+    weighted = entropy.rdoq_lambdas(step, rdoq_lambda, model.card["rdoq_group_weights"])
     np.testing.assert_allclose(weighted[:, :, 0, 0], model.rdoq_lambda[high], rtol=1e-5)
 
 
