@@ -45,7 +45,7 @@ from metamer.commands.options import (
     type=Finite(0, 1),
     help="How much texture to invent: 0 (none, as the model's own decoder) to 1. "
     "Default: 1 with a --decoder that knows realism, else 0. Without --decoder, uses the one "
-    "named 'realism'.",
+    "named 'realism', which ships for base's files alone.",
 )
 @click.option(
     "--background",

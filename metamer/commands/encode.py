@@ -54,7 +54,8 @@ STREAM_SUFFIX = ".mtm"
     "--target",
     type=MetricValue(),
     help="Smallest file whose decoded picture reaches this, as in psnr=38 or ssimulacra2=70; any "
-    "distance of `metamer metrics list`. All but psnr need the extra [perception].",
+    "distance of `metamer metrics list`. All but psnr need the extra [perception]; ssimulacra2, "
+    "cvvdp and flip need [judges].",
 )
 @click.option(
     "--model",
