@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "Info": "metamer.codec.info",
-    "Salvaged": "metamer.codec.stream.salvage",
+    "Salvaged": "metamer.codec.stream.salvaged_picture",
     "cross_entropy": "metamer.codec.encode",
     "decode": "metamer.codec.decode",
     "decode_latents": "metamer.codec.decode",
