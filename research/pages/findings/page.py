@@ -1,4 +1,5 @@
-"""The table of research/FINDINGS.md: the papers' findings, one a row, with a verdict each.
+"""The tables of research/FINDINGS.md: the papers' findings, one a row, with a verdict each; and
+lists of the figures behind them.
 
 A verdict follows from recorded results by the rule that stands where it is made.
 """
@@ -35,5 +36,25 @@ def findings_fields() -> dict[str, str]:
         "reproduced": str(counts[0]),
         "not_reproduced": str(counts[1]),
         "open": str(counts[2]),
-        "findings": markdown_table(Finding._fields, rows),
+        "findings": verdict_table(rows),
+        "figures": figure_lists(rows),
     }
+
+
+def verdict_table(rows: list[Finding]) -> str:
+    """What became of every finding, numbered from 1."""
+    cells = [
+        [str(number), row.paper, row.finding, row.verdict, row.seeds]
+        for number, row in enumerate(rows, 1)
+    ]
+    return markdown_table(["no.", "paper", "finding", "verdict", "seeds"], cells)
+
+
+def figure_lists(rows: list[Finding]) -> str:
+    """Under each paper's name its findings' figures and commands, numbered as in the table."""
+    lines = []
+    for number, row in enumerate(rows, 1):
+        if number == 1 or row.paper != rows[number - 2].paper:
+            lines += ["", f"### {row.paper}", ""]
+        lines.append(f"{number}. {row.figure}; {row.command}")
+    return "\n".join(lines[1:])
