@@ -9,6 +9,7 @@ where.
 """
 
 import json
+import re
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
@@ -25,6 +26,7 @@ from research.recorded_results import result_path
 
 KEPT = {"kodak": "rows", "ablation": "summaries", "realism": "summaries"}
 ROW_FIELDS = ("codec", "version", "setting", "image", "bytes", "bpp", "target")
+ABSOLUTE_FOLDER = re.compile(r"(?<![\w./])/(?:[^/]+/)*(?=[^/])")  # also behind `NAME=`
 DIGITS = 6  # significant ones of what is kept
 
 
@@ -52,7 +54,7 @@ def streams_model(rows: Sequence[Row]) -> str:
 def kept_run(run: Run) -> Run:
     """A run whose command has the names of absolute paths alone, which tell of one machine."""
     words = shlex.split(run.command)
-    named = [Path(word).name if Path(word).is_absolute() else word for word in words]
+    named = [ABSOLUTE_FOLDER.sub("", word) for word in words]
     return replace(run, command=shlex.join(named))
 
 

@@ -185,19 +185,19 @@ def published_table() -> str:
 
 
 def slider_table() -> str:
-    """Distortion and realism along `--realism`, and the same training without the critic."""
+    """Distances along `--realism`, and of the same training with a critic."""
     rows = decoder_rows("realism")
     labels = list(rows[0].means)
     top = best_means(labels, rows)
-    lines = [
-        [
-            f"`{row.codec}`",
-            *mean_cells(row, labels, top),
-            *measures.figure_texts(row.realism).values(),
-        ]
-        for row in rows
-    ]
-    return markdown_table(["decoder", *labels, *measures.figure_texts(rows[0].realism)], lines)
+    lines = [[f"`{row.codec}`", *mean_cells(row, labels, top)] for row in rows]
+    return markdown_table(["decoder", *labels], lines)
+
+
+def slider_realism_table() -> str:
+    """Realism of the same decoders."""
+    texts = {row.codec: measures.figure_texts(row.realism) for row in decoder_rows("realism")}
+    lines = [[f"`{codec}`", *cells.values()] for codec, cells in texts.items()]
+    return markdown_table(["decoder", *next(iter(texts.values()))], lines)
 
 
 def ablation_table(*, judges: bool) -> str:
@@ -241,6 +241,7 @@ def points_fields() -> dict[str, str]:
         "bd_rates": bd_rate_table(),
         "published": published_table(),
         "slider": slider_table(),
+        "slider_realism": slider_realism_table(),
         "ablation": ablation_table(judges=False),
         "ablation_judges": ablation_table(judges=True),
     }

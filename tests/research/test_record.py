@@ -32,7 +32,8 @@ def write_run(folder, versions):
     ]
     summaries = [RateSummary(row["codec"], 0.3, 1, 0.3, 0.0, 0.0, MEAN, MEAN) for row in rows]
     run = {"date": "2026-12-01T00:00:00+00:00", "machine": {}}
-    run |= {"command": "metamer evaluate /home/a/kodak --out runs/kodak"}
+    command = "metamer evaluate /home/a/kodak --codec x=base+/home/a/x.decoder --out runs/kodak"
+    run |= {"command": command}
     texts = {
         "matched.jsonl": "".join(json.dumps(row) + "\n" for row in rows),
         "matched.json": json.dumps(list(map(asdict, summaries))),
@@ -46,7 +47,7 @@ def test_rows_are_kept_without_what_is_of_one_machine(tmp_path):
     write_run(tmp_path, ["01", "02"])
     kept = json.loads(record.result_text(record.recorded("kodak", tmp_path)))
     commands = [run["command"] for run in kept["runs"]]
-    assert commands == ["metamer evaluate kodak --out runs/kodak"]
+    assert commands == ["metamer evaluate kodak --codec x=base+x.decoder --out runs/kodak"]
     assert kept["rows"][1] == {
         "codec": "codec1",
         "version": "02",
