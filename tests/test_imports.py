@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+import metamer
 from tests.conftest import ROOT
 
 ROOMS_BELOW = {  # folder → those that it may import, besides itself
@@ -243,3 +244,8 @@ def test_the_post_hoc_critic_needs_nothing_of_the_extra_train():
             "squeezenet",
         ).stderr
     )
+
+
+@pytest.mark.parametrize("name", metamer.__all__)
+def test_what_the_package_promises_can_be_read(name):
+    assert getattr(metamer, name).__name__ == name
