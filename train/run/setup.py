@@ -72,8 +72,10 @@ def process_share(stage: Stage, fabric: Fabric) -> slice:
 
 
 def first_crops(source: Source, crop: int, seed: int, count: int) -> Tensor:
-    """(N, 3, S, S) in [0, 1]: the crops that statistics are taken of before training."""
-    return torch.stack([*source.crops(crop, seed, count)]).float() / 255
+    """(N, 3, S, S) in [0, 1], on the CPU, as the network is before training: the crops that
+    statistics are taken of.
+    """
+    return torch.stack([*source.crops(crop, seed, count)]).cpu().float() / 255
 
 
 def begin(recipe: Recipe, source: Source) -> Network:

@@ -64,3 +64,13 @@ def test_what_each_proxy_returns():
     torch.testing.assert_close(distortion, rounded)
     _, soft = PROXIES["soft_round"](value, centre, dither(5000), 1e3, integers)
     assert (soft - value).abs().max() <= 0.51  # no staircase left: plain dither
+
+
+class MetaGenerator(torch.Generator):
+    """Says that it is of another device than the CPU, as one of a GPU does."""
+
+    device = torch.device("meta")
+
+
+def test_dither_lies_where_its_generator_is():
+    assert dither(2, 3, generator=MetaGenerator()).device.type == "meta"

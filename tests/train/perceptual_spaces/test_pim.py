@@ -13,6 +13,7 @@ from metamer.perception import create
 from metamer.perception.distances.pim import PimSpace
 from metamer.train.perceptual_spaces import loop, recipe
 from metamer.train.perceptual_spaces.pim import pairs
+from metamer.train.perceptual_spaces.pim import task as pim_task
 from metamer.train.perceptual_spaces.pim.bound import ixyz, windows
 from metamer.train.perceptual_spaces.pim.options import Options
 from metamer.train.perceptual_spaces.pim.task import PimTask
@@ -72,6 +73,16 @@ def bound(means: torch.Tensor, left: torch.Tensor, right: torch.Tensor) -> float
     return ixyz(
         z, means, *(-0.5 * (z - encoded).square().sum(1) for encoded in (left, right))
     ).item()
+
+
+def test_all_that_a_step_logs_lies_where_the_bounds_do(task, monkeypatch):
+    """The log stacks it: on a GPU, a number of the CPU among it would end the run."""
+    on_device = torch.zeros(3, device="meta")
+    monkeypatch.setattr(pim_task, "bounds", lambda *_: (on_device, on_device))
+    losses = task.losses(task.model, None)
+    assert {name: value.device.type for name, value in losses.items()} == dict.fromkeys(
+        losses, "meta"
+    )
 
 
 def test_the_bound_is_the_mutual_information_where_that_is_known():

@@ -46,8 +46,9 @@ def soft_round_conditional_mean(noisy: Tensor, temperature: float) -> Tensor:
 
 
 def dither(*shape: int, generator: torch.Generator | None = None) -> Tensor:
-    """Uniform noise of one quantiser step, centred."""
-    return torch.rand(shape, generator=generator) - 0.5
+    """Uniform noise of one quantiser step, centred, where the generator is."""
+    device = None if generator is None else generator.device
+    return torch.rand(shape, generator=generator, device=device) - 0.5
 
 
 def within_cell(scale: Tensor, noise: Tensor) -> Tensor:

@@ -93,7 +93,7 @@ class PimTask(Task):
             "loss": -gaussian.mean() - mixture.mean(),
             "bound": gaussian.mean(),
             "bound_mixture": mixture.mean(),
-            "ceiling": torch.tensor(math.log(self.batch)),
+            "ceiling": gaussian.new_full((), math.log(self.batch)),
         }
 
     def validate(self, model: PimModel) -> dict[str, float]:
