@@ -40,6 +40,14 @@ def load(path: Path) -> dict:
     return state
 
 
+def load_run(path: Path) -> dict:
+    """The same of a checkpoint that says what its run did. Raises RecipeError where it does not."""
+    state = load(path)
+    if not isinstance(state.get("recipe"), dict):
+        raise RecipeError(f"{path}: holds no recipe, only weights")
+    return state
+
+
 def earlier(out: Path, resume: bool) -> dict | None:
     """The checkpoint in ``out`` if it is to be continued; `RecipeError` if one is there that is
     not, or none that is.
@@ -47,4 +55,4 @@ def earlier(out: Path, resume: bool) -> dict | None:
     checkpoint = out / CHECKPOINT
     if checkpoint.exists() and not resume:
         raise RecipeError(f"{checkpoint} exists; use --resume to continue it, or another --out")
-    return load(checkpoint) if resume else None
+    return load_run(checkpoint) if resume else None

@@ -102,14 +102,14 @@ def begun_with(out: Path) -> dict:
     kept = Path(out) / resuming.RECIPE
     if kept.exists():
         return recipes.read(kept)
-    return checkpoints.load(Path(out) / checkpoints.CHECKPOINT)["recipe"]
+    return checkpoints.load_run(Path(out) / checkpoints.CHECKPOINT)["recipe"]
 
 
 def kind(run: Path) -> str:
     """What a run trained: `space`, `decoder` (for the streams of an existing model), `codec`, or
     `network`, one of another architecture than Metamer's own.
     """
-    recipe = checkpoints.load(Path(run) / checkpoints.CHECKPOINT)["recipe"]
+    recipe = checkpoints.load_run(Path(run) / checkpoints.CHECKPOINT)["recipe"]
     if "space" in recipe:
         return "space"
     if not setup.has_default_architecture(recipe):

@@ -31,7 +31,7 @@ def curve(rows: list[dict]) -> np.ndarray:
 
 def measured(run: Path, photographs: Path, name: str) -> np.ndarray:
     """The curve of the model called ``name``, as the run measures its own."""
-    recipe = from_mapping(checkpoints.load(run / checkpoints.CHECKPOINT)["recipe"])
+    recipe = from_mapping(checkpoints.load_run(run / checkpoints.CHECKPOINT)["recipe"])
     crops = validation.validation_crops(find(photographs)[1])
     codec = start.from_model(load_model(name))
     distortion, cpu = Distortion({"mse": 1.0}, codec.options.levels), torch.device("cpu")

@@ -33,7 +33,7 @@ def network(source: str) -> Codec:
     """The averaged weights of a checkpoint, or a model."""
     if start.is_model(source):
         return start.from_model(load_model(source))
-    options = checkpoints.load(Path(source))["recipe"]["network"]
+    options = checkpoints.load_run(Path(source))["recipe"]["network"]
     return start.load(source, NetworkOptions(**options))
 
 

@@ -82,7 +82,7 @@ def decoded_model(recipe: Mapping) -> Model:
     source = recipe["start"]
     if start.is_model(source):
         return models.load_model(source)
-    before = checkpoints.load(Path(source))["recipe"]
+    before = checkpoints.load_run(Path(source))["recipe"]
     if not trains_only(before, *KEEPING):
         raise RecipeError(
             f"start: '{source}' is no model; export it, and train from the model file"

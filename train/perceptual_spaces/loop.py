@@ -14,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from metamer.codec.errors import RecipeError
 from metamer.codec.system import files
-from metamer.train.checkpoints import CHECKPOINT, earlier, load, save
+from metamer.train.checkpoints import CHECKPOINT, earlier, load_run, save
 from metamer.train.perceptual_spaces.recipe import SpaceRecipe, task_of
 from metamer.train.perceptual_spaces.task import Task
 from metamer.train.run.events import Events
@@ -146,7 +146,7 @@ def train(
 
 def weights_of(run: Path) -> dict[str, Tensor]:
     """What ships of a run: the averaged weights of the model's ``space``, float32."""
-    state = load(Path(run) / CHECKPOINT)
+    state = load_run(Path(run) / CHECKPOINT)
     if "space" not in state["recipe"]:
         raise RecipeError(f"{run} trained no perceptual space")
     prefix = "space."

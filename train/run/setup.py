@@ -11,7 +11,7 @@ from torch import Tensor
 from metamer.codec.errors import RecipeError
 from metamer.codec.network import model as models
 from metamer.train import start as starts
-from metamer.train.checkpoints import load
+from metamer.train.checkpoints import load_run
 from metamer.train.data import Source
 from metamer.train.loss.objective import Distortion
 from metamer.train.networks import registry
@@ -30,7 +30,7 @@ def has_default_architecture(recipe: dict) -> bool:
 
 def restore_average(path: Path) -> tuple[Network, dict]:
     """The averaged weights of a run as a network, and the checkpoint they came from."""
-    state = load(path)
+    state = load_run(path)
     network = registry.create(from_mapping(state["recipe"]).network)
     network.load_state_dict(state["average"])
     return network, state

@@ -15,7 +15,7 @@ from pydantic import Field
 
 from metamer.codec.errors import RecipeError
 from metamer.codec.system import files
-from metamer.train.checkpoints import CHECKPOINT, load
+from metamer.train.checkpoints import CHECKPOINT, load, load_run
 from metamer.train.perceptual_spaces import loop
 from metamer.train.perceptual_spaces.perceptnet.task import PerceptNetOptions
 from metamer.train.perceptual_spaces.recipe import SpaceRecipe, from_mapping
@@ -96,7 +96,7 @@ def run(recipe: Path, folders: Sequence[Path], out: Path) -> dict[str, Path]:
 
 def trained(recipe: SpaceRecipe, folders: Sequence[Path], out: Path) -> Path:
     """One point's weights, from what is in ``out`` as far as that goes."""
-    state = load(out / CHECKPOINT) if (out / CHECKPOINT).exists() else None
+    state = load_run(out / CHECKPOINT) if (out / CHECKPOINT).exists() else None
     if state is not None:
         loop.check_resumable(recipe, state)
     if state is None or state["step"] < recipe.steps:
