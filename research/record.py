@@ -17,8 +17,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 from metamer.codec.errors import MetamerError
-from metamer.codec.system import files
-from metamer.evaluation import json_lines
+from metamer.codec.system import files, json_lines
 from metamer.evaluation.measure.rows import Row
 from metamer.evaluation.measure.runs import RUNS, Run, read_runs
 from metamer.evaluation.results.folders import distance_labels, latest_rows

@@ -10,8 +10,7 @@ from typing import NamedTuple
 
 import torch
 
-from metamer.codec.system import cluster
-from metamer.evaluation import json_lines
+from metamer.codec.system import cluster, json_lines
 from metamer.evaluation.cost import machine
 from metamer.evaluation.measure.measurements import measure_picture
 from metamer.evaluation.measure.rows import Point, Row

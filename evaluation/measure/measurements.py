@@ -10,7 +10,7 @@ from pathlib import Path
 from PIL import Image
 
 from metamer.codec.errors import MetamerError
-from metamer.evaluation import json_lines
+from metamer.codec.system import json_lines
 from metamer.evaluation.codecs.interface import CallCost, Codec, nearest_setting
 from metamer.evaluation.codecs.registry import get_codec
 from metamer.evaluation.cost import subprocesses

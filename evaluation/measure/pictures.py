@@ -11,8 +11,7 @@ import torch
 from tqdm import tqdm
 
 from metamer.codec.errors import FileError, ImageError
-from metamer.codec.system import files
-from metamer.evaluation import json_lines
+from metamer.codec.system import files, json_lines
 from metamer.evaluation.cost import machine
 from metamer.evaluation.images import picture_digest, read_image
 from metamer.evaluation.measure.cluster import Measured, measure_on_cluster

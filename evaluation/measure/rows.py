@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metamer.codec.errors import FileError
-from metamer.evaluation import json_lines
+from metamer.codec.system import json_lines
 from metamer.evaluation.codecs.interface import Codec
 from metamer.evaluation.codecs.registry import get_codec
 

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from metamer.evaluation import json_lines
+from metamer.codec.system import json_lines
 from metamer.evaluation.cost import machine
 
 RUNS = "runs.jsonl"  # beside the rows, an object a run

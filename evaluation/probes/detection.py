@@ -18,8 +18,8 @@ from torch import Tensor
 from metamer.codec.decode import decode
 from metamer.codec.encode import encode
 from metamer.codec.errors import ImageError
-from metamer.codec.system import files
-from metamer.evaluation import json_lines, plots
+from metamer.codec.system import files, json_lines
+from metamer.evaluation import plots
 from metamer.evaluation.images import from_tensor, read_image, to_tensor
 from metamer.evaluation.intervals import bootstrap_interval
 from metamer.evaluation.markdown import interval_text, markdown_table

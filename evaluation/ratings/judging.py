@@ -14,8 +14,7 @@ from typing import TypeVar
 import numpy as np
 
 from metamer.codec.errors import FileError, ImageError
-from metamer.codec.system import files
-from metamer.evaluation import json_lines
+from metamer.codec.system import files, json_lines
 from metamer.evaluation.images import read_image, to_tensor
 from metamer.evaluation.intervals import bootstrap_interval
 from metamer.evaluation.measure.panel import Panel

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from metamer.codec.errors import FileError, MetamerError
-from metamer.evaluation import json_lines
+from metamer.codec.system import json_lines
 from metamer.evaluation.measure.rows import Row, is_trained, read_rows
 from metamer.evaluation.measure.runs import RUNS, Run, read_runs
 from metamer.evaluation.results.at_rate import RateMiss

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from metamer.codec.errors import FileError, ImageError
-from metamer.evaluation import json_lines
+from metamer.codec.system import json_lines
 from metamer.evaluation.probes import detection
 from metamer.evaluation.probes.detection import DetectionRow, agreement_with_teacher
 from metamer.perception import create
