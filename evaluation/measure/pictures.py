@@ -75,7 +75,7 @@ def measure_pictures(
     # unusable distances are reported before the first hour is spent
     labels = [cached_distance(spec).label for spec in specs]
     results.parent.mkdir(parents=True, exist_ok=True)
-    drop_half_line(results)
+    json_lines.drop_half_line(results)
     record_run(results.parent)
     machines = results.parent / "machines.json"
     extra_fields = {"jobs": jobs, "machine": record_machine(machines, machine.conditions())}
@@ -111,13 +111,6 @@ def measure_pictures(
     measured = current_rows(read_rows(results), points, digests)
     check_measured(measured.values(), specs)
     return measured
-
-
-def drop_half_line(results: Path) -> None:
-    """Cuts off what an interrupted run left of a line, to which nothing may be added."""
-    text = results.read_text() if results.exists() else ""
-    if not text.endswith("\n"):
-        files.write_file(str(results), text[: text.rfind("\n") + 1].encode())
 
 
 def check_measured(rows: Iterable[Row], specs: Sequence[str]) -> None:

@@ -1,6 +1,5 @@
 """A run's log: a progress line, rows of JSON, and the watch over what is not finite."""
 
-import json
 import math
 import statistics
 import time
@@ -12,6 +11,7 @@ from torch import Tensor
 from tqdm import tqdm
 
 from metamer.codec.errors import MetamerError
+from metamer.codec.system import json_lines
 from metamer.train.step.bands import BANDS
 
 LOG = "log.jsonl"
@@ -50,12 +50,8 @@ class Log:
         self._read: dict[str, list[float]] = {}  # since the last row
         # rows written after the checkpoint that is resumed will be written again
         if active and path.exists():
-            rows = [
-                line
-                for line in path.read_text().splitlines(keepends=True)
-                if json.loads(line)["step"] <= steps_taken
-            ]
-            path.write_text("".join(rows))
+            rows = json_lines.read_lines(path)
+            json_lines.write_lines(path, [row for row in rows if row["step"] <= steps_taken])
 
     @property
     def minutes(self) -> float:
@@ -65,8 +61,7 @@ class Log:
     def row(self, **values) -> None:
         """Appends one JSON line."""
         if self._active:
-            with open(self._path, "a") as log:
-                log.write(json.dumps(values) + "\n")
+            json_lines.append_line(self._path, values)
             self._also(values)
 
     def step(self, steps_taken: int, images: int, values: Mapping[str, Tensor], **more) -> None:
