@@ -2,7 +2,7 @@
 image)``.
 """
 
-from metamer.perception.errors import ImageError, MetricError, PerceptionError, WeightsError
+from metamer.perception.errors import ComparisonError, MetricError, PerceptionError, WeightsError
 from metamer.perception.metric import Metric
 from metamer.perception.registry import create, find, from_spec, metrics
 
@@ -14,6 +14,6 @@ __all__ = [  # in the order in which a reader wants them
     "Metric",
     "PerceptionError",
     "MetricError",
-    "ImageError",
+    "ComparisonError",
     "WeightsError",
 ]

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from metamer.perception.errors import ImageError, MetricError
+from metamer.perception.errors import ComparisonError, MetricError
 from metamer.perception.metric import Metric
 
 
@@ -38,8 +38,8 @@ class Distance(nn.Module):
             (N,) float32. `Metric.higher_is_better` says which way they point.
 
         Raises:
-            ImageError: Images that cannot be compared: shapes, sizes, types, values that are not
-                finite.
+            ComparisonError: Images that cannot be compared: shapes, sizes, types, values that are
+                not finite.
         """
         return self.between(*self.places(reference, image))
 
@@ -54,7 +54,7 @@ class Distance(nn.Module):
             (N,) float32, 0 for identical images.
 
         Raises:
-            ImageError: As for `forward`.
+            ComparisonError: As for `forward`.
             MetricError: The metric reads the second image alone: `Metric.no_reference`.
         """
         if self.metric.no_reference:
@@ -64,7 +64,7 @@ class Distance(nn.Module):
     def places(self, reference: Tensor, image: Tensor) -> tuple[Any, Any]:
         """Where two (N, 3, H, W) images of one shape lie."""
         if reference.shape != image.shape:
-            raise ImageError(
+            raise ComparisonError(
                 f"{self}: the images differ in shape: {tuple(reference.shape)} and "
                 f"{tuple(image.shape)}"
             )
@@ -88,28 +88,28 @@ class Distance(nn.Module):
         raise NotImplementedError
 
     def prepared(self, image: Tensor) -> Tensor:
-        """float32 in [0, 1], or an `ImageError` that says what is wrong.
+        """float32 in [0, 1], or an `ComparisonError` that says what is wrong.
 
         What is not finite is found in images alone that no gradient is asked for: one that a
         network in training made is its loop's to watch, and to look here would make a GPU wait.
         """
         if image.ndim != 4 or image.shape[1] != 3 or not len(image):
-            raise ImageError(f"{self} compares (N, 3, H, W) images, not {tuple(image.shape)}")
+            raise ComparisonError(f"{self} compares (N, 3, H, W) images, not {tuple(image.shape)}")
         height, width = image.shape[-2:]
         if min(height, width) < self.min_side:
-            raise ImageError(
+            raise ComparisonError(
                 f"{self} needs {self.min_side} pixels a side, the image has {width}x{height}"
             )
         if image.dtype == torch.uint8:
             return image.float() / 255
         if not image.is_floating_point():
-            raise ImageError(
+            raise ComparisonError(
                 f"{self} takes floating point images in [0, 1] or uint8, not {image.dtype}"
             )
         image = image.float()
         # thirty times as fast as to look at each value
         if not image.requires_grad and not torch.isfinite(image.sum()):
-            raise ImageError(f"{self}: the image has values that are NaN or infinite")
+            raise ComparisonError(f"{self}: the image has values that are NaN or infinite")
         return image
 
     def train(self, mode: bool = True) -> "Distance":

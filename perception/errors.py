@@ -9,7 +9,7 @@ class MetricError(PerceptionError):
     """An unknown distance or option, or one whose package is missing."""
 
 
-class ImageError(PerceptionError):
+class ComparisonError(PerceptionError):
     """Images that a distance cannot compare: shapes, sizes, types or values."""
 
 

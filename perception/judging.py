@@ -41,7 +41,7 @@ class Judge:
             decoded: The same shape.
 
         Raises:
-            ImageError: The distance cannot compare images of that size.
+            ComparisonError: The distance cannot compare images of that size.
         """
         import torch
 

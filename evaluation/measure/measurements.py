@@ -24,7 +24,7 @@ from metamer.evaluation.measure.rows import (
     missing_distances,
     read_rows,
 )
-from metamer.perception import ImageError, from_spec
+from metamer.perception import ComparisonError, from_spec
 from metamer.perception.distance import Distance
 
 
@@ -66,7 +66,7 @@ def measure_picture(
 
     Raises:
         MetamerError: A codec that fails, or a distance that gives no number.
-        ImageError: A distance takes no such picture, as one without texture.
+        ComparisonError: A distance takes no such picture, as one without texture.
     """
     picture = read_image(path)
     digest = picture_digest(picture)
@@ -109,8 +109,8 @@ def places_of(panel: Panel, picture: Image.Image, name: str) -> list:
     """`Panel.places`; what it refuses is named."""
     try:
         return panel.places(to_tensor(picture))
-    except ImageError as problem:
-        raise ImageError(f"{name}: {problem}") from None
+    except ComparisonError as problem:
+        raise ComparisonError(f"{name}: {problem}") from None
 
 
 def chosen_setting(point: Point, codec: Codec, old: Row, streams: "EncodedPicture") -> float:

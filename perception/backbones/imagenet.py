@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from metamer.perception import weights
-from metamer.perception.errors import ImageError, MetricError
+from metamer.perception.errors import ComparisonError, MetricError
 from metamer.perception.registry import suggestion
 
 # of ImageNet; LPIPS' shift and scale say the same
@@ -154,7 +154,7 @@ class Network(nn.Module):
     def forward(self, image: Tensor, layers: Iterable[str]) -> dict[str, Tensor]:
         height, width = image.shape[-2:]
         if min(height, width) < self.min_side:
-            raise ImageError(
+            raise ComparisonError(
                 f"{self.name} needs {self.min_side} pixels a side, the image has {width}x{height}"
             )
         layers = tuple(layers)

@@ -12,7 +12,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from metamer.perception import weights
-from metamer.perception.errors import ImageError
+from metamer.perception.errors import ComparisonError
 
 SIDE = 299  # of what the network sees
 VARIANCE_FLOOR = 1e-3  # of its batch normalisations
@@ -216,7 +216,7 @@ class Inception(nn.Module):
 
     def forward(self, image: Tensor) -> Tensor:
         if image.ndim != 4 or image.shape[1] != 3 or image.dtype != torch.uint8:
-            raise ImageError(
+            raise ComparisonError(
                 f"Inception takes (N, 3, H, W) of uint8, not {tuple(image.shape)} of {image.dtype}"
             )
         rows, columns = (resize_matrix(side).to(image.device) for side in image.shape[-2:])

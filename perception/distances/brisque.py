@@ -10,7 +10,7 @@ from torch import Tensor
 
 from metamer.perception.distance import Distance
 from metamer.perception.distances.structural_similarity import to_luma
-from metamer.perception.errors import ImageError
+from metamer.perception.errors import ComparisonError
 from metamer.perception.optional_imports import import_package
 from metamer.perception.weights import load
 
@@ -35,7 +35,7 @@ class Brisque(Distance):
             self.register_buffer(name, tensor.double())
 
     def space(self, image: Tensor) -> Tensor:
-        """(N,) scores; `ImageError` for an image without texture."""
+        """(N,) scores; `ComparisonError` for an image without texture."""
         # in double: single precision loses the deviations of flat areas, 2.6 in a JPEG of quality 5
         luma = to_luma(image.double().clamp(0, 1) * 255).round()
         try:  # one by one: where one of several is flat, piq says nothing
@@ -43,8 +43,10 @@ class Brisque(Distance):
         except AssertionError:  # as piq refuses stripes, or two halves of one colour each
             raise self.untextured() from None
 
-    def untextured(self) -> ImageError:
-        return ImageError(f"{self}: the image has no texture, nothing can be said of its quality")
+    def untextured(self) -> ComparisonError:
+        return ComparisonError(
+            f"{self}: the image has no texture, nothing can be said of its quality"
+        )
 
     def score(self, luma: Tensor) -> Tensor:
         """(1,) of (1, 1, H, W) luma in 8-bit levels."""

@@ -330,7 +330,7 @@ class Visibility(Distance):
             would be seen if it were everywhere.
 
         Raises:
-            ImageError: As for `Distance.forward`.
+            ComparisonError: As for `Distance.forward`.
         """
         height, width = image.shape[-2:]
         jod = self.detector.distance_map(*self.places(reference, image), self.screen)

@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from metamer import perception
-from metamer.perception.errors import ImageError, MetricError
+from metamer.perception.errors import ComparisonError, MetricError
 from metamer.perception.judging import Judge
 
 
@@ -26,7 +26,7 @@ def test_impossible_values_are_reported():
         Judge("sssim")
     with pytest.raises(MetricError, match="no option 'size'"):
         Judge("ssim:size=3")
-    with pytest.raises(ImageError, match="needs 11 pixels a side"):
+    with pytest.raises(ComparisonError, match="needs 11 pixels a side"):
         Judge("ssim")(*np.zeros((2, 8, 8, 3), np.uint8))
 
 

@@ -40,7 +40,7 @@ class Packing:
 
 
 @dataclass
-class Packed:
+class PackingReport:
     """What was packed: shards, pictures in them, bytes, and pictures that were held out."""
 
     shards: int
@@ -136,7 +136,7 @@ class Shard:
         return len(self._file.getvalue())
 
 
-def pack(folders: Sequence[Path], out: Path, packing: Packing) -> Packed:
+def pack(folders: Sequence[Path], out: Path, packing: Packing) -> PackingReport:
     """Writes the pictures of ``folders`` into out/000000.tar and so on, those that are held out
     (`validation.txt`, or a few that are set aside) into out/validation.tar.
 
@@ -173,7 +173,7 @@ def pack(folders: Sequence[Path], out: Path, packing: Packing) -> Packed:
         made += 1
     if not count:
         raise RecipeError("no picture was packed: there is none, or none that fits")
-    return Packed(made, count, total, aside.members, more.get("notice", ""))
+    return PackingReport(made, count, total, aside.members, more.get("notice", ""))
 
 
 def add_whole(shard: Shard, held: Sequence[Encoded], packing: Packing, room: int) -> None:

@@ -14,11 +14,11 @@ from metamer.train.recipe.checks import from_mapping
 from metamer.train.recipe.files import begun, changed, load, read
 from metamer.train.recipe.options import Recipe
 
-Data = str | Path | Sequence[str | Path]
+DataSpec = str | Path | Sequence[str | Path]
 
 RECIPE = "recipe.yaml"  # in a run's folder: what it does, all told
 # what may be other when a run goes on
-HABITS = ("save_every", "validate_every", "log_every", "message", "start")
+HABITS = ("save_every", "validate_every", "log_every", "message", "start", "encoder")
 
 
 def differences(before: Any, now: Any, name: str = "") -> Iterator[str]:
@@ -56,11 +56,11 @@ def check_resumable(recipe: Recipe, state: Mapping[str, Any]) -> None:
     for key in HABITS:
         before[key] = now[key]
     ends = list(itertools.accumulate(stage["steps"] for stage in before["stages"]))
-    begun = 1 + sum(end < state["step"] for end in ends)
-    now["stages"], before["stages"] = now["stages"][:begun], before["stages"][:begun]
+    stages_begun = 1 + sum(end < state["step"] for end in ends)
+    now["stages"], before["stages"] = now["stages"][:stages_begun], before["stages"][:stages_begun]
     current = before["stages"][-1]
-    if len(now["stages"]) == begun and current["final_learning_rate_share"] == 1.0:
-        taken = state["step"] - (ends[begun - 2] if begun > 1 else 0)
+    if len(now["stages"]) == stages_begun and current["final_learning_rate_share"] == 1.0:
+        taken = state["step"] - (ends[stages_begun - 2] if stages_begun > 1 else 0)
         if now["stages"][-1]["steps"] < taken:
             raise RecipeError(
                 f"stage {current['name']} has taken {taken} steps, more than the "
@@ -113,7 +113,7 @@ def keep_recipe(recipe: Any, out: Path, remark: str) -> None:
     files.write_file(str(out / RECIPE), f"# {remark}\n{text}".encode())
 
 
-def named(data: Data | None, before: Mapping[str, Any] | None) -> list[str]:
+def named(data: DataSpec | None, before: Mapping[str, Any] | None) -> list[str]:
     """What a run is trained on: ``data``, or what ``before``, of its checkpoint, names. Raises
     RecipeError.
     """

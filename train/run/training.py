@@ -23,7 +23,7 @@ from metamer.train.run.caching import cached
 from metamer.train.run.events import Events
 from metamer.train.run.interruption import Interruption
 from metamer.train.run.log import LOG, Log
-from metamer.train.run.resuming import Data, keep_recipe, named, recipe_of
+from metamer.train.run.resuming import DataSpec, keep_recipe, named, recipe_of
 from metamer.train.run.setup import connect, prepared, process_share
 from metamer.train.run.stages import Schedule
 from metamer.train.step.optimisation import learning_rate
@@ -53,7 +53,7 @@ class Run:
     def __init__(
         self,
         recipe: Recipe | Mapping[str, Any] | str | Path | None,
-        data: Data | None,
+        data: DataSpec | None,
         out: str | Path,
         *,
         resume: bool = False,
@@ -290,7 +290,7 @@ def changed_count(before: Mapping[str, Any] | None, count: int) -> str:
 
 def train(
     recipe: Recipe | Mapping[str, Any] | str | Path | None,
-    data: Data | None,
+    data: DataSpec | None,
     out: str | Path,
     resume: bool = False,
     minutes: float = math.inf,

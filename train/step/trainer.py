@@ -21,7 +21,7 @@ from metamer.train.step.draws import StepDraws
 from metamer.train.step.optimisation import learning_rate, optimiser_of, uses_bf16
 
 SMALLEST_LOSS = 1e-3  # that a sample is balanced by; a critic's part can take the whole below 0
-SHOWN_TO_CRITIC = ("decoded", "latent", "weights")  # of what `rate_distortion` gives
+CRITIC_INPUTS = ("decoded", "latent", "weights")  # of what `rate_distortion` gives
 AUXILIARY_LEARNING_RATE = 1e-3  # of Network.auxiliary_parameters; CompressAI's examples/train.py
 
 
@@ -162,11 +162,11 @@ class Trainer:
         self, image: Tensor, result: dict[str, Tensor | None], rate_share: float
     ) -> Tensor:
         """A step of the critic, at this share of its highest learning rate; returns its loss."""
-        shown = [result[key] for key in SHOWN_TO_CRITIC]
+        inputs = [result[key] for key in CRITIC_INPUTS]
         with torch.autocast(
             self.fabric.device.type, torch.bfloat16, enabled=uses_bf16(self.recipe.precision)
         ):
-            return self.opponent.learn(image, *shown, rate_share, self.recipe.gradient_clip)
+            return self.opponent.learn(image, *inputs, rate_share, self.recipe.gradient_clip)
 
     def backward(
         self,
@@ -200,9 +200,9 @@ class Trainer:
                 file_bits=self.target is not None,
                 cached=cached,
             )
-            shown = [result[key] for key in SHOWN_TO_CRITIC]
+            inputs = [result[key] for key in CRITIC_INPUTS]
             listens = self.opponent and step >= recipe.critic.pretraining_steps
-            realism = self.opponent.judge(*shown) if listens else torch.zeros_like(result["bpp"])
+            realism = self.opponent.judge(*inputs) if listens else torch.zeros_like(result["bpp"])
         distortion, multiplier = result["distortion"], result["lambda"]
         if listens:
             start = self.distortion.interpolated(self.distortion.start, result["weights"])

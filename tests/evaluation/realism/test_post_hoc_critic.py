@@ -120,7 +120,7 @@ def test_cells_are_those_of_a_grid_and_few(otters):
     )
     assert bounds.isfinite().all() and (bounds >= 0).all()
     assert cells(to_tensor(otters)).shape[0] == post_hoc_critic.SHOWN
-    with pytest.raises(perception.ImageError, match="17 pixels a side"):
+    with pytest.raises(perception.ComparisonError, match="17 pixels a side"):
         cells(torch.zeros(1, 3, 16, 16))
 
 

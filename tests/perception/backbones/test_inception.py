@@ -5,7 +5,7 @@ import json
 import pytest
 import torch
 
-from metamer.perception import ImageError
+from metamer.perception import ComparisonError
 from metamer.perception.backbones.inception import (
     SIDE,
     Inception,
@@ -69,7 +69,7 @@ def test_the_network_has_its_published_size():
 
 
 def test_pixels_of_other_kinds_are_refused(network):
-    with pytest.raises(ImageError, match="uint8"):
+    with pytest.raises(ComparisonError, match="uint8"):
         network(torch.rand(1, 3, 64, 64))
-    with pytest.raises(ImageError, match="uint8"):
+    with pytest.raises(ComparisonError, match="uint8"):
         network(torch.zeros(3, 64, 64, dtype=torch.uint8))

@@ -7,7 +7,7 @@ from PIL import Image, ImageFilter
 
 from metamer.evaluation.images import round_trip, to_tensor
 from metamer.evaluation.ratings.resimulation.dataset import cut_references
-from metamer.perception import ImageError, MetricError, create
+from metamer.perception import ComparisonError, MetricError, create
 from metamer.perception.judging import Judge
 from metamer.train.gradient_guide import distance
 from tests.conftest import SHARED
@@ -107,12 +107,16 @@ def test_pictures_without_texture_are_refused_in_one_line(brisque, kind):
     if kind == "stripes":
         image[..., ::2] = 1
     for images in (image, torch.cat([torch.rand(1, 3, 160, 160), image])):
-        with pytest.raises(ImageError, match=r"^brisque: the image has no texture, .*quality$"):
+        with pytest.raises(
+            ComparisonError, match=r"^brisque: the image has no texture, .*quality$"
+        ):
             brisque(images, images)
 
 
 def test_small_pictures_are_refused_in_one_line(brisque):
-    with pytest.raises(ImageError, match=r"^brisque needs 128 pixels a side, the image has 200x9$"):
+    with pytest.raises(
+        ComparisonError, match=r"^brisque needs 128 pixels a side, the image has 200x9$"
+    ):
         brisque(*torch.rand(2, 1, 3, 9, 200))
 
 

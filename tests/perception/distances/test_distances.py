@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from metamer.evaluation.images import to_tensor
 from metamer.evaluation.probes.recovery import jpeg_round_trip
-from metamer.perception import ImageError, MetricError, create, find, optional_imports
+from metamer.perception import ComparisonError, MetricError, create, find, optional_imports
 from metamer.perception.catalogue import CATALOGUE
 from tests.perception.distances.pairs import pairs
 
@@ -131,7 +131,7 @@ def test_images_that_cannot_be_compared_are_reported(spec):
         (good[:0], good[:0], r"\(N, 3, H, W\)"),
         (good.int(), good.int(), "int32"),
     ):
-        with pytest.raises(ImageError, match=message):
+        with pytest.raises(ComparisonError, match=message):
             distance(reference, other)
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from metamer.perception import ImageError, create
+from metamer.perception import ComparisonError, create
 from metamer.perception.backbones.efficacy import (
     CONTRAST,
     ChannelTuning,
@@ -41,7 +41,7 @@ def test_every_layer_at_the_smallest_size(name):
         == list(network.channels.values())
     )
     assert all(min(value.shape[-2:]) >= 1 and (value >= 0).all() for value in features.values())
-    with pytest.raises(ImageError, match="pixels a side"):
+    with pytest.raises(ComparisonError, match="pixels a side"):
         network(torch.rand(1, 3, network.min_side - 1, network.min_side - 1), network.layers)
 
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from metamer.evaluation.images import to_tensor
 from metamer.evaluation.probes.recovery import jpeg_round_trip
-from metamer.perception import ImageError, MetricError, WeightsError, create
+from metamer.perception import ComparisonError, MetricError, WeightsError, create
 from metamer.perception.distances.visibility import (
     CURVE,
     JND_PER_JOD,
@@ -215,7 +215,7 @@ def test_what_ships_follows_jpeg_quality(otters):
 
 
 def test_small_images_are_refused(visibility):
-    with pytest.raises(ImageError, match="16 pixels"):
+    with pytest.raises(ComparisonError, match="16 pixels"):
         visibility(torch.rand(1, 3, 15, 40), torch.rand(1, 3, 15, 40))
 
 
