@@ -109,9 +109,11 @@ def from_model(model: Model) -> Codec:
         analysis = constants(model, "analysis")
         put(codec.analysis, analysis, "analysis.")
         put(entropy.hyper_analysis, analysis, "hyper.")
-        syntheses = [constants(model, name) for name in model.synthesis_graphs]
-        for band, synthesis in zip(codec.synthesis.bands, syntheses, strict=True):
+        for band, name in zip(codec.synthesis.bands, model.synthesis_graphs, strict=True):
+            synthesis = constants(model, name)
             put(band, synthesis, "synthesis.")
+            for name, buffer in band.companding.named_buffers():
+                buffer.copy_(synthesis[f"synthesis.companding.{name}"])
         put_integers(entropy.hyper_synthesis, constants(model, names[0]), "")
         for name, context in zip(names[1:], entropy.contexts, strict=True):
             put_integers(context, constants(model, name), "network.")
@@ -135,11 +137,6 @@ def from_model(model: Model) -> Codec:
     deviation = torch.from_numpy(array["mean_factor"][-1] / unit * array["step"][-1]).float()
     for part in (codec.analysis, entropy):
         part.deviation.copy_(deviation)
-    for band, synthesis in zip(codec.synthesis.bands, syntheses, strict=True):
-        for name, rows in band.companding.named_buffers():
-            # a scale of one deviation and no gain in models from before there was `Companding`
-            former = deviation.log() if name == "log_scale" else torch.tensor(0.0)
-            rows.copy_(synthesis.get(f"synthesis.companding.{name}", former))
     return codec
 
 

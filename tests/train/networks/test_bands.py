@@ -5,7 +5,7 @@ import torch
 
 from metamer.train.networks.levels import level_weights
 from metamer.train.networks.transforms.bands import BandedSynthesis, band_of, resized
-from metamer.train.networks.transforms.synthesis import DecoderOptions, Synthesis
+from metamer.train.networks.transforms.synthesis import DecoderOptions
 
 LATENTS, LEVELS, SIDE = 32, 9, 4
 SMALL = {"width": 8, "blocks": 1}
@@ -49,14 +49,6 @@ def test_each_sample_is_decoded_by_its_band(latent):
 
 
 @torch.no_grad()
-def test_a_synthesis_from_before_there_were_bands_starts_all_of_them(latent):
-    alone = Synthesis(LATENTS, DecoderOptions(**SMALL), LEVELS).eval()
-    synthesis = BandedSynthesis(LATENTS, DecoderOptions(**SMALL, bands=3), LEVELS).eval()
-    synthesis.load_state_dict(alone.state_dict())
-    weights = level_weights(torch.tensor([0.0, 2, 4, 6, 8]), LEVELS)
-    torch.testing.assert_close(synthesis(latent, weights), alone(latent, weights))
-
-
 @torch.no_grad()
 @pytest.mark.parametrize("before, after, sources", [(1, 3, [0, 0, 0]), (3, 3, [0, 1, 2])])
 def test_more_bands_begin_as_those_that_cover_them(latent, before, after, sources):

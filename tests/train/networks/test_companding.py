@@ -3,7 +3,7 @@
 import torch
 
 from metamer.train.networks.transforms.layers import Companding
-from metamer.train.networks.transforms.synthesis import DecoderOptions, Synthesis
+from metamer.train.networks.transforms.synthesis import DecoderOptions
 
 LATENTS, LEVELS = 6, 3
 SIZES = DecoderOptions(width=8, blocks=1)
@@ -33,16 +33,3 @@ def test_widening_keeps_what_nothing_and_a_step_give():
         assert (slope < 1).all()
         if level == LEVELS - 1:  # steps of twenty deviations
             assert (slope < 0.25).all()
-
-
-def test_checkpoints_from_before_there_was_companding_load():
-    generator = torch.Generator().manual_seed(1)
-    deviation, _ = draw_steps(generator)
-    synthesis = Synthesis(LATENTS, SIZES, LEVELS)
-    state = synthesis.state_dict()
-    before = {name: value for name, value in state.items() if "companding" not in name}
-    synthesis.load_state_dict({**before, "deviation": deviation})
-    latent = torch.randn(2, LATENTS, 4, 4, generator=generator)
-    expected = torch.asinh(latent / deviation[:, None, None])
-    companded = synthesis.companding(latent, torch.tensor([[0.3, 0.7, 0.0], [0.0, 0.0, 1.0]]))
-    torch.testing.assert_close(companded, expected)

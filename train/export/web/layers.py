@@ -4,7 +4,6 @@ import math
 from collections.abc import Callable
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from metamer.codec.network.files.model_file import graph_names
@@ -111,22 +110,10 @@ def _part(constants: dict[str, Tensor], prefix: str) -> Callable[[str], np.ndarr
     return lambda name: constants[f"{prefix}.{name}"].numpy()
 
 
-def _companding(tensors: Tensors, constants: dict[str, Tensor], prefix: str, levels: int) -> None:
-    """Scales and gains of `train.networks.transforms.layers.Companding`; models from before
-    there was one have deviations for scales.
-    """
-    scale = constants.get(f"{prefix}.companding.log_scale")
-    gain = constants.get(f"{prefix}.companding.log_gain")
-    if scale is None or gain is None:
-        scale = torch.from_numpy(np.log(_deviation(constants))).expand(levels, -1)
-        gain = torch.zeros_like(scale)
-    tensors.add("log_scale", scale.numpy())
-    tensors.add("log_gain", gain.numpy())
-
-
 def add_synthesis(tensors: Tensors, constants: dict[str, Tensor], prefix: str) -> None:
     part = _part(constants, prefix)
-    _companding(tensors, constants, prefix, len(part("modulation.table")))
+    for name in ("log_scale", "log_gain"):
+        tensors.add(name, part(f"companding.{name}"))
     tensors.add("linear.crossing", part("linear.crossing"))
     tensors.add_rounded("linear.basis", part("linear.basis"), LINEAR_BITS, axis=1)
     head = part("head.weight")[:, :, 0, 0]

@@ -31,39 +31,36 @@ class BandedSynthesis(nn.Module):
             Synthesis(latents, options, levels) for _ in range(options.bands)
         )
 
-    def _load_from_state_dict(self, state_dict, prefix, *others) -> None:
-        # checkpoints from before there were bands hold one synthesis, which each band begins as
-        for key in [key for key in state_dict if key.startswith(prefix)]:
-            name = key.removeprefix(prefix)
-            if not name.startswith("bands."):
-                value = state_dict.pop(key)
-                for band in range(len(self.bands)):
-                    state_dict[f"{prefix}bands.{band}.{name}"] = value
-        super()._load_from_state_dict(state_dict, prefix, *others)
-
     @property
     def receptive_field(self) -> int:
         """As `Synthesis.receptive_field`; every band's is the same."""
         return self.bands[0].receptive_field
 
-    def forward(self, latent: Tensor, weights: Tensor) -> Tensor:
-        """weights: (N, K) of quality levels, which choose the band too."""
-        return self._by_band(lambda synthesis, *inputs: synthesis(*inputs), latent, weights)
+    def forward(self, latent: Tensor, weights: Tensor, noise: Tensor | None = None) -> Tensor:
+        """weights: (N, K) of quality levels, which choose the band too; noise: as
+        `Synthesis.forward` takes it.
+        """
+        return self._by_band(
+            lambda synthesis, chosen: synthesis(
+                latent[chosen], weights[chosen], None if noise is None else noise[chosen]
+            ),
+            weights,
+        )
 
     def linear(self, latent: Tensor, weights: Tensor) -> Tensor:
         """What the linear transforms give alone."""
-        return self._by_band(lambda synthesis, latent, _: synthesis.linear(latent), latent, weights)
+        return self._by_band(lambda synthesis, chosen: synthesis.linear(latent[chosen]), weights)
 
     def _by_band(
-        self, decode: Callable[[Synthesis, Tensor, Tensor], Tensor], latent: Tensor, weights: Tensor
+        self, decode: Callable[[Synthesis, Tensor | slice], Tensor], weights: Tensor
     ) -> Tensor:
         if len(self.bands) == 1:
-            return decode(self.bands[0], latent, weights)
+            return decode(self.bands[0], slice(None))
         band, images, samples = band_of(weights, len(self.bands)), [], []
         for number, synthesis in enumerate(self.bands):
             members = (band == number).nonzero()[:, 0]
             if len(members):
-                images.append(decode(synthesis, latent[members], weights[members]))
+                images.append(decode(synthesis, members))
                 samples.append(members)
         return torch.cat(images)[torch.cat(samples).argsort()]
 
