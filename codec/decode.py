@@ -89,7 +89,7 @@ def decode(
     image = _blank(header, area)
     if coded.networked(area):
         network, synthesis = _networks(header, options)
-        tiles = TileDecoder(coded, network, synthesis, PREVIEW_GROUPS if preview else None)
+        tiles = TileDecoder(coded, network, PREVIEW_GROUPS if preview else None)
         image = transforms.synthesise(tiles, coded, area, network, synthesis)
     opacity = paint_overlays(coded, area, image) or decode_transparency(header, sections, area)
     return attach_extras(image, opacity, pillow_info(sections))
@@ -151,7 +151,7 @@ def rescue(
     if coded.networked(area):
         network, synthesis = _networks(header, options)
         groups = PREVIEW_GROUPS if preview else None
-        tiles = salvage.LenientTileDecoder(coded, network, synthesis, groups, bool(damage))
+        tiles = salvage.LenientTileDecoder(coded, network, groups, bool(damage))
         image, lost = transforms.synthesise(tiles, coded, area, network, synthesis), tiles.lost
     opacity = salvaged_picture.paint_salvaged(coded, area, image, lost, damage)
     image = salvaged_picture.attach_salvaged(image, header, sections, area, damage, opacity)

@@ -23,6 +23,7 @@ from metamer.codec.network import colour_axes, latents
 from metamer.codec.network.decoders import Synthesis
 from metamer.codec.network.graphs.session import check_outputs
 from metamer.codec.network.model import Model
+from metamer.codec.network.noise import common_noise
 from metamer.codec.picture import pixels
 from metamer.codec.stream.coded_picture import CodedPicture
 
@@ -141,9 +142,14 @@ def synthesise(
     for box, available, field in _strips(tile, coded.tiles, wanted, margin, whole):
         for window in split_windows(box):
             seen = window.grown(margin, margin, whole)
-            latent = latents.dequantise(model, index, field[seen.within(available)])
+            inputs = {
+                "latent": latents.dequantise(model, index, field[seen.within(available)]),
+                "weights": weights,
+            }
+            if synthesis.noise:
+                inputs["noise"] = common_noise(seen, synthesis.noise)
             (planes,) = check_outputs(
-                synthesis.session.run(latent=latent, weights=weights),
+                synthesis.session.run(**inputs),
                 "synthesis",
                 ("f", (1, 3, seen.height * STRIDE, seen.width * STRIDE)),
             )

@@ -123,7 +123,7 @@ def export(
     path: Path,
     name: str,
     crops: int,
-    realism: bool | None = None,
+    realism: bool = False,
     assignments: Sequence[str] = (),
 ) -> str:
     """Writes what ships of a run to ``path``; returns what to say of it.

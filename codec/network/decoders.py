@@ -14,8 +14,8 @@ is known (Freirich et al., NeurIPS 2021).
 The graph does so with a constant named `realism`, which is set before ONNX Runtime loads the graph:
 it folds the interpolation then, and decoding takes no longer than with one set of weights.
 
-A decoder may ask for `codec.network.texture` in its latents, as much of it as the card's
-``texture`` says, times realism.
+A decoder may ask for `codec.network.noise` beside the latents: its card's ``noise`` says how many
+channels at each resolution.
 """
 
 import difflib
@@ -35,14 +35,15 @@ from metamer.codec.network.files.archive import (
     read_members,
 )
 from metamer.codec.network.files.bands import checked_bands, synthesis_names
-from metamer.codec.network.files.model_file import CARD, is_name
+from metamer.codec.network.files.model_file import CARD, card_number, is_name
 from metamer.codec.network.graphs import onnx_wire
 from metamer.codec.network.graphs.protobuf import GraphError
 from metamer.codec.network.graphs.session import Session, transform_providers
 from metamer.codec.network.model import WEIGHTS, Model, load_model, receptive_field
 
 SUFFIX = ".decoder"
-FORMAT = 4  # 1 knew no texture, 2 no bands of qualities, 3 held the model's own weights too
+FORMAT, OLDEST = 5, 3  # 3 held the model's own weights too, 4 knew no noise
+MAX_NOISE = 64  # channels at each resolution
 OWN, OF_MODEL = "own.", "synthesis."  # what those are called here, and in the model's graph
 REALISM = "realism"  # the decoder that is used when only a realism is asked for
 # the constant as ONNX serialises it: float32 (field 2), its name (8), and that four bytes of value
@@ -60,8 +61,7 @@ class DecoderFile:
         decodes: The id of the model whose streams it decodes, 4 bytes.
         slider: Whether it knows realism.
         checksums: Of the graphs, so that a file that replaces another is not taken for it.
-        texture: How much of it each group of latents is given, 0 … 1; empty for none.
-        scales: Of the first and the last coding table, for texture.
+        noise: Channels of noise that it is given at each resolution.
         receptive_field: As `Model.receptive_field`, of its own synthesis.
         graphs: Names of its graphs, one for each band of qualities.
     """
@@ -71,8 +71,7 @@ class DecoderFile:
     decodes: bytes
     slider: bool
     checksums: tuple[int, ...]
-    texture: tuple[float, ...]
-    scales: tuple[float, ...]
+    noise: int
     receptive_field: int
     graphs: tuple[str, ...]
 
@@ -99,6 +98,10 @@ def read_decoder(path: Path) -> DecoderFile:
             raise ModelError(
                 f"{path}: decoder format {card['format']} is newer than this program reads"
             )
+        if type(card["format"]) is int and 0 < card["format"] < OLDEST:
+            raise ModelError(
+                f"{path}: decoder format {card['format']} is older than this program reads"
+            )
         return _of_card(path, card, checksums, graphs)
     except KeyError as problem:
         raise ModelError(f"{path}: is not a Metamer decoder: {problem} is missing") from None
@@ -115,21 +118,14 @@ def _of_card(
         raise ArchiveError(f"format {form!r}, realism {slider!r}, name {name!r}"[:200])
     if not isinstance(decodes, str) or not re.fullmatch(r"[0-9a-f]{8}", decodes):
         raise ArchiveError(f"decodes {decodes!r}"[:200])
-    texture, scales = _numbers(card, "texture"), _numbers(card, "scales")
-    if texture and not (
-        all(0 <= share <= 1 for share in texture)
-        and len(scales) == 2
-        and all(1e-6 < scale < 1e6 for scale in scales)
-    ):
-        raise ArchiveError(f"texture {texture}, scales {scales}"[:200])
+    noise = card_number(card, "noise", 0, MAX_NOISE, default=0, whole=True)
     return DecoderFile(
         path,
         name,
         bytes.fromhex(decodes),
         slider,
         checksums,
-        texture,
-        scales,
+        int(noise),
         receptive_field(card),
         graphs,
     )
@@ -143,18 +139,10 @@ def _of_model(path: Path, checksums: tuple[int, ...]) -> DecoderFile:
         model.decoder_id,
         False,
         checksums,
-        (),
-        (),
+        0,
         model.receptive_field,
         model.synthesis_graphs,
     )
-
-
-def _numbers(card: Mapping[str, Any], key: str) -> tuple[float, ...]:
-    values = card.get(key, [])
-    if not isinstance(values, list) or not all(type(value) in (int, float) for value in values):
-        raise ArchiveError(f"{key} {values!r}"[:200])
-    return tuple(map(float, values))
 
 
 def shipped_decoders() -> list[DecoderFile]:
@@ -267,15 +255,12 @@ class Synthesis:
     Attributes:
         session: The graph.
         receptive_field: Latent positions beyond its own that it sees on each side.
-        texture: How much of `codec.network.texture` each group of latents is given, 0 … 1; empty
-            for none.
-        scales: Of the first and the last coding table, for texture.
+        noise: Channels of `codec.network.noise` that it is given at each resolution.
     """
 
     session: Session
     receptive_field: int
-    texture: tuple[float, ...] = ()
-    scales: tuple[float, ...] = ()
+    noise: int = 0
 
 
 def own_synthesis(model: Model, quality: int) -> Synthesis:
@@ -313,13 +298,7 @@ def load_synthesis(
     if realism == 0:
         return own_synthesis(model, quality)
     realism = 1.0 if realism is None else realism
-    if decoder.texture and len(decoder.texture) != len(model.groups):
-        raise ModelError(
-            f"{decoder.path}: texture for {len(decoder.texture)} groups of latents, not "
-            f"{len(model.groups)}"
-        )
-    texture = tuple(realism * share for share in decoder.texture)
     graph = decoder.graphs[model.band(quality, len(decoder.graphs))]
     own = model.graph(model.synthesis_graph(quality)) if decoder.slider else None
     session = _session(decoder, graph, own, realism, threads)
-    return Synthesis(session, decoder.receptive_field, texture, decoder.scales)
+    return Synthesis(session, decoder.receptive_field, decoder.noise)

@@ -9,7 +9,6 @@ from metamer.codec.grid import HYPER_STRIDE
 from metamer.codec.network.model import Model
 from metamer.codec.network.passes import FRACTION, run_passes
 from metamer.codec.network.rdoq import choose_residuals
-from metamer.codec.network.texture import KEPT
 from metamer.entropy.coder import MAX_RESIDUAL, Decoder, Encoder, Meter
 
 HYPER_MAX = 63
@@ -91,7 +90,6 @@ def read_latents(
     height: int,
     width: int,
     reader: Decoder,
-    zeros: np.ndarray | None = None,
     groups: int | None = None,
 ) -> np.ndarray:
     """Decodes hyper-latents, then latents pass by pass.
@@ -102,8 +100,6 @@ def read_latents(
         height: Rows of latent positions.
         width: Columns of latent positions.
         reader: What they are read from.
-        zeros: If given, an (h, w, M) uint8 array that is filled with the coding table of every
-            latent whose residual is 0, else with `texture.KEPT`.
         groups: If given, decoding stops after so many groups of channels; the others are 0.
 
     Returns:
@@ -119,14 +115,10 @@ def read_latents(
 
     def residuals(tables, centre, positions, channels):
         if model.coded_channels is None:
-            values, used = reader.read(tables.ravel()).reshape(tables.shape), tables
-        else:
-            some = model.coded_channels[channels]
-            values, used = np.zeros(tables.shape, np.int32), np.full(tables.shape, KEPT, np.uint8)
-            used[:, some] = coded = tables[:, some]
-            values[:, some] = reader.read(coded.ravel()).reshape(coded.shape)
-        if zeros is not None:
-            zeros.reshape(-1, model.latents)[positions, channels] = np.where(values, KEPT, used)
+            return reader.read(tables.ravel()).reshape(tables.shape)
+        some = model.coded_channels[channels]
+        coded, values = tables[:, some], np.zeros(tables.shape, np.int32)
+        values[:, some] = reader.read(coded.ravel()).reshape(coded.shape)
         return values
 
     decoded = run_passes(model, quality, hyper, height, width, residuals, groups)

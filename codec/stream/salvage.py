@@ -13,7 +13,6 @@ import numpy as np
 from metamer.codec.errors import StreamError
 from metamer.codec.format import container
 from metamer.codec.format.container import Header, Kind, Section
-from metamer.codec.network.decoders import Synthesis
 from metamer.codec.network.model import Model
 from metamer.codec.stream.coded_picture import (
     CodedPicture,
@@ -118,7 +117,6 @@ class LenientTileDecoder:
         self,
         picture: CodedPicture,
         model: Model,
-        synthesis: Synthesis,
         groups: int | None,
         damaged: bool,
     ):
@@ -127,14 +125,11 @@ class LenientTileDecoder:
         Args:
             picture: The picture as coded.
             model: Its model.
-            synthesis: What the latents are for.
             groups: As for `TileDecoder`.
             damaged: Whether anything of the file is.
         """
         untrusted = damaged and not picture.header.tiled
-        self._tiles = TileDecoder(
-            picture, model, synthesis, groups, LenientDecoder if untrusted else Decoder
-        )
+        self._tiles = TileDecoder(picture, model, groups, LenientDecoder if untrusted else Decoder)
         self._picture, self._channels = picture, model.latents
         self.lost = missing_tiles(picture)
 

@@ -30,10 +30,10 @@ from metamer.commands.options import Command, advanced_option, force_option
     help="Crops to count tables on.",
 )
 @advanced_option(
-    "--slider/--no-slider",
-    default=None,
-    help="Whether a decoder keeps the model's own weights beside its own, for "
-    "decode --realism. Default: if it was trained with a critic.",
+    "--slider",
+    is_flag=True,
+    help="Make a decoder that decode --realism mixes with the model's own, which must be of the "
+    "same sizes.",
 )
 @advanced_option(
     "--set",
@@ -71,7 +71,7 @@ def export(run, folders, output, name, crops, slider, assignments, web, force) -
     kind = command.kind(run)
     if kind == "codec" and not folders:
         raise click.UsageError("a codec's coding tables are counted on photographs: give --data")
-    if slider is not None and kind != "decoder":
+    if slider and kind != "decoder":
         raise click.UsageError("--slider is for runs that trained a decoder alone")
     if assignments and kind != "codec":
         raise click.UsageError("--set is for runs that trained an encoder")

@@ -265,13 +265,13 @@ def model_members() -> dict[str, bytes]:
 
 def decoder_members(decodes: str, slider: bool) -> dict[str, bytes]:
     card = {
-        "format": 2,
+        "format": 5,
         "name": "small",
         "decodes": decodes,
         "realism": slider,
         "receptive_field": 1,
     }
-    card |= {"texture": [0.5, 1.0], "scales": [0.1, 9]}
+    card |= {"noise": 0}
     return {"model.json": json.dumps(card).encode(), "synthesis.onnx": _synthesis(slider)}
 
 

@@ -282,7 +282,7 @@ def test_workshop_options_that_do_not_go_together(arguments, reason, tmp_path):
         ("codec", ("--data", ".", "--slider"), "trained a decoder alone"),
         ("decoder", ("--set", "encoder.masking=1"), "trained an encoder"),
         ("space", ("--set", "encoder.masking=1"), "trained an encoder"),
-        ("space", ("--no-slider",), "trained a decoder alone"),
+        ("space", ("--slider",), "trained a decoder alone"),
         ("space", ("-o", "absent/a.safetensors"), "absent: no such folder"),
     ],
 )

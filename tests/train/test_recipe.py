@@ -135,12 +135,12 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
             "critic.loss: must be .*kl.*; did you mean 'jensen-shannon'",
         ),
         (
-            {"stages": [{**STAGE, "texture_noise": [0, 0, 1]}]},
-            "stage one: texture_noise is for parts 'decoder'",
-        ),
-        (
-            {"stages": [{**STAGE, "texture_noise": [1], "parts": "decoder"}], "start": "base"},
-            "texture_noise: 3 numbers, one for each group of latents",
+            {
+                "stages": [DECODER],
+                "start": "base",
+                "network": {"decoder": {"stride": 16, "noise": 4}},
+            },
+            "noise: is for stride 8",
         ),
         (
             {"stages": [STAGE], "critic": {"input": "squeezent"}},
@@ -185,11 +185,12 @@ def test_shipped_recipes_load_and_open_with_their_command(path):
         ),
         (
             {
-                "stages": [{**DECODER, "texture_noise": [0, 0, 1]}],
+                "stages": [DECODER],
                 "start": "base",
                 "cached_latents": {},
+                "network": {"decoder": {"noise": 4}},
             },
-            "cached_latents: texture_noise depends on more",
+            "cached_latents: they come without noise",
         ),
         (
             {"stages": [{**STAGE, "parts": "decoder"}]},
@@ -279,7 +280,7 @@ def test_recipes_survive_a_checkpoint(fields):
 
 def test_old_names_in_checkpoints_become_those_of_today():
     stage = {**STAGE, "tradeoff": 22.0, "worth": [1.5, 1.0, 0.7], "final": 1.0, "warmup": 9}
-    stage |= {"quantised": True, "temperature": 0.2, "level_power": 1.4, "texture": []}
+    stage |= {"quantised": True, "temperature": 0.2, "level_power": 1.4, "texture_noise": []}
     old = {"stages": [stage], "critic": {"sees": "pixels", "alone": 3}, "clip": 0.5, "expect": "it"}
     old |= {"average": 0.9, "rate": "start", "rate_speed": 0.1, "rate_balance": 0.4}
     recipe = from_mapping(translated({**old, "linear_rate": 0.1}))
@@ -293,11 +294,7 @@ def test_old_names_in_checkpoints_become_those_of_today():
         translated_stage.warmup_steps,
         translated_stage.integer_networks,
     ) == (1.0, 9, True)
-    assert (
-        translated_stage.proxy_temperature,
-        translated_stage.level_exponent,
-        translated_stage.texture_noise,
-    ) == (0.2, 1.4, [])
+    assert (translated_stage.proxy_temperature, translated_stage.level_exponent) == (0.2, 1.4)
     assert recipe.critic == CriticOptions(input="pixels", pretraining_steps=3)
     assert (recipe.gradient_clip, recipe.message, recipe.weight_average_decay) == (0.5, "it", 0.9)
     assert (recipe.rate_control, recipe.rate_control_speed) == ("start", 0.1)

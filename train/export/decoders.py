@@ -1,7 +1,6 @@
 """A run that trained the synthesis alone → a decoder file for the streams of its model."""
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
 
 from metamer.codec.network import decoders
@@ -17,32 +16,26 @@ from metamer.train.export.graphs import (
     without_own_weights,
 )
 from metamer.train.networks.codec import Codec
-from metamer.train.networks.entropy_model.logistic import SCALE_HIGH, SCALE_LOW
 from metamer.train.run import setup
 
 
-def export_decoder(
-    codec: Codec, model: Model, card: dict, path: Path, realism: bool, texture: Sequence[float] = ()
-) -> dict:
+def export_decoder(codec: Codec, model: Model, card: dict, path: Path, realism: bool) -> dict:
     """Writes the synthesis of ``codec`` (averaged weights) to ``path``, a decoder file for
     ``model``; returns its card.
 
     codec: trained from ``model`` with all but the synthesis as it was. card: what model.json should
     say besides the format's own keys. realism: choose between the model's own weights and the
-    trained ones when decoding. texture: how much of `codec.network.texture` it was trained with.
-    Raises ModelError, FileError.
+    trained ones when decoding. Raises ModelError, FileError.
     """
-    banded = band_keys(codec)
     format_keys = {
-        "format": decoders.FORMAT if realism else 3 if banded else 2 if texture else 1,
+        "format": decoders.FORMAT,
         "decodes": model.id.hex(),
         "realism": realism,
+        "noise": codec.synthesis.options.noise,
         "receptive_field": codec.synthesis.receptive_field,
-        **banded,
+        **band_keys(codec),
     }
     card = {**format_keys, **card}
-    if texture:
-        card |= {"texture": list(texture), "scales": [SCALE_LOW, SCALE_HIGH]}
     codec = contiguous(codec)
     graphs = slider_graphs(codec, model) if realism else synthesis_graphs(codec)
     stored = {name: shrink(graph, whole=False) for name, graph in graphs.items()}
@@ -54,17 +47,11 @@ def export_decoder(
     return card
 
 
-def export_decoder_run(run: Path, path: Path, name: str, realism: bool | None = None) -> dict:
+def export_decoder_run(run: Path, path: Path, name: str, realism: bool = False) -> dict:
     """Exports the training run in folder ``run``, of a decoder alone; returns the card that
-    model.json holds.
-
-    realism: as in `export_decoder`; by default for runs with a critic, which alone invent texture
-    worth choosing, if both syntheses are of the same sizes.
+    model.json holds. realism: as in `export_decoder`.
     """
     codec, state = setup.restore_average(Path(run) / CHECKPOINT)
     recipe = state["recipe"]
     card = {"name": name, "steps": state["step"], "recipe": recipe}
-    if realism is None:
-        realism = bool(recipe["critic"]) and codec.options.decoder is None
-    texture = recipe["stages"][-1].get("texture_noise", ())
-    return export_decoder(codec, decoded_model(recipe), card, path, realism, texture)
+    return export_decoder(codec, decoded_model(recipe), card, path, realism)

@@ -12,10 +12,12 @@ from onnxscript import opset20 as op
 from torch import Tensor, nn
 
 from metamer.codec.errors import ModelError
+from metamer.codec.grid import Box
 from metamer.codec.network import decoders
 from metamer.codec.network.files.bands import synthesis_names
 from metamer.codec.network.files.model_file import graph_names
 from metamer.codec.network.model import Model
+from metamer.codec.network.noise import common_noise
 from metamer.train import start
 from metamer.train.export.frozen import ContextGraph, freeze
 from metamer.train.networks.codec import Codec
@@ -25,6 +27,14 @@ from metamer.train.networks.transforms.synthesis import Synthesis
 def position_major(planes: Tensor) -> Tensor:
     """(N, C, h, w) → (N, h, w, C), as the runtime keeps latents."""
     return planes.permute(0, 2, 3, 1)
+
+
+def channel_major(
+    latent: Tensor, weights: Tensor, noise: Tensor | None
+) -> tuple[Tensor, Tensor, Tensor | None]:
+    """What `Synthesis.forward` takes, of what its graph is given."""
+    planes = None if noise is None else noise.permute(0, 3, 1, 2)
+    return latent.permute(0, 3, 1, 2), weights, planes
 
 
 class AnalysisGraph(nn.Module):
@@ -41,21 +51,25 @@ class AnalysisGraph(nn.Module):
 
 
 class SynthesisGraph(nn.Module):
-    """latent (N, h, w, M) in image units, weights → image, of one band of qualities."""
+    """latent (N, h, w, M) in image units, weights, noise (N, h, w, ·) where it is given any →
+    image, of one band of qualities.
+    """
 
     def __init__(self, synthesis: Synthesis):
         super().__init__()
         self.synthesis = synthesis
 
-    def forward(self, latent: Tensor, weights: Tensor) -> Tensor:
-        return self.synthesis(latent.permute(0, 3, 1, 2), weights)
+    def forward(self, latent: Tensor, weights: Tensor, noise: Tensor | None = None) -> Tensor:
+        return self.synthesis(*channel_major(latent, weights, noise))
 
 
 class SliderGraph(nn.Module):
-    """latent (N, h, w, M) in image units, weights, realism (scalar) → image.
+    """latent (N, h, w, M) in image units, weights, realism (scalar), noise as in `SynthesisGraph` →
+    image.
 
     Every weight is (1 − realism)·(what ``model`` ships) + realism·(what ``codec`` has), exact at
-    both ends, for one band of qualities. Raises ModelError when the two are not built alike.
+    both ends, for one band of qualities; the model's own ones for noise are 0. Raises ModelError
+    when the two are not built alike.
     """
 
     def __init__(self, codec: Codec, model: Model, band: int):
@@ -65,19 +79,23 @@ class SliderGraph(nn.Module):
         try:
             with torch.no_grad():
                 shipped = start.constants(model, model.synthesis_graphs[band])
+                if self.own.options.noise:
+                    shipped["synthesis.noise.weight"] = torch.zeros_like(self.own.noise.weight)
                 start.put(self.own, shipped, "synthesis.")
         except (KeyError, RuntimeError) as problem:
             raise ModelError(
                 f"{model.path}: its synthesis is not built as the trained one: {problem}"
             ) from None
 
-    def forward(self, latent: Tensor, weights: Tensor, realism: Tensor) -> Tensor:
+    def forward(
+        self, latent: Tensor, weights: Tensor, realism: Tensor, noise: Tensor | None = None
+    ) -> Tensor:
         ends = zip(self.own.named_parameters(), self.trained.parameters(), strict=True)
         mixed = {
             name: (1 - realism) * shipped + realism * trained for (name, shipped), trained in ends
         }
         return torch.func.functional_call(
-            self.trained, mixed, (latent.permute(0, 3, 1, 2), weights)
+            self.trained, mixed, channel_major(latent, weights, noise)
         )
 
 
@@ -93,8 +111,8 @@ def asinh(value: FLOAT) -> FLOAT:
 def to_onnx(
     module: nn.Module, inputs: dict[str, Tensor], outputs: list[str], sides: dict[int, int]
 ) -> onnx.ModelProto:
-    """Exports with free height and width. sides: dimension of the first input → what it is a
-    multiple of.
+    """Exports with free height and width. sides: dimension of the first input, and of all with as
+    many dimensions, → what it is a multiple of.
     """
     free = dict(
         zip(
@@ -103,7 +121,11 @@ def to_onnx(
             strict=True,
         )
     )
-    shapes = ({axis: sides[axis] * free[axis] for axis in sides}, *({} for _ in list(inputs)[1:]))
+    first, *_ = inputs.values()
+    shapes = tuple(
+        {axis: sides[axis] * free[axis] for axis in sides} if value.ndim == first.ndim else {}
+        for value in inputs.values()
+    )
     logging.getLogger("torch.onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
@@ -174,10 +196,13 @@ def without_own_weights(graph: bytes, own: bytes) -> bytes:
 def synthesis_inputs(codec: Codec) -> dict[str, Tensor]:
     """What `SynthesisGraph` is traced with."""
     options = codec.options
-    return {
+    inputs = {
         "latent": torch.randn(1, 4, 6, sum(options.groups)),
         "weights": torch.rand(1, options.levels),
     }
+    if channels := codec.synthesis.options.noise:
+        inputs["noise"] = torch.from_numpy(common_noise(Box(0, 0, 4, 6), channels))
+    return inputs
 
 
 def contiguous(codec: Codec) -> Codec:
@@ -222,7 +247,7 @@ def synthesis_graphs(codec: Codec) -> dict[str, onnx.ModelProto]:
 def slider_graphs(codec: Codec, model: Model) -> dict[str, onnx.ModelProto]:
     """`SliderGraph` of every band, by name. Raises ModelError."""
     names = synthesis_names(len(codec.synthesis.bands))
-    if codec.options.decoder is not None or names != model.synthesis_graphs:
+    if names != model.synthesis_graphs:
         raise ModelError(
             f"{model.path}: its synthesis is not built as the trained one, so there is nothing "
             "between the two for realism to choose"
@@ -235,7 +260,8 @@ def _slider_graph(codec: Codec, model: Model, band: int) -> onnx.ModelProto:
     not inputs.
     """
     # an input while tracing, or it folds here
-    inputs = {**synthesis_inputs(codec), decoders.REALISM: torch.tensor(1.0)}
+    latent, weights, *noise = synthesis_inputs(codec).items()
+    inputs = dict([latent, weights, (decoders.REALISM, torch.tensor(1.0)), *noise])
     proto = to_onnx(SliderGraph(codec, model, band), inputs, ["image"], {1: 1, 2: 1})
     given = [value for value in proto.graph.input if value.name == decoders.REALISM]
     proto.graph.input.remove(*given)

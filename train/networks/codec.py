@@ -20,7 +20,7 @@ from metamer.train.networks.levels import level_weights
 from metamer.train.networks.transforms import lapped
 from metamer.train.networks.transforms.analysis import Analysis
 from metamer.train.networks.transforms.bands import BandedSynthesis
-from metamer.train.networks.transforms.synthesis import DecoderOptions
+from metamer.train.networks.transforms.synthesis import DecoderOptions, drawn_noise
 from metamer.train.recipe.fields import Count, Natural, Positive, documented
 from metamer.train.recipe.options import Recipe, Stage
 
@@ -94,7 +94,6 @@ class Codec(Network):
             "rdoq_lambda",
             "rdoq_group_weights",
             "integer_networks",
-            "texture_noise",
         }
     )
     multiple = STRIDE
@@ -116,11 +115,8 @@ class Codec(Network):
     @classmethod
     def check_stage(cls, options: NetworkOptions, stage: Stage) -> None:
         groups = len(options.groups)
-        for name in ("rdoq_group_weights", "texture_noise"):
-            if getattr(stage, name) and len(getattr(stage, name)) != groups:
-                raise ValueError(f"{name}: {groups} numbers, one for each group of latents")
-        if stage.texture_noise and stage.parts != "decoder":
-            raise ValueError("texture_noise is for parts 'decoder'")
+        if stage.rdoq_group_weights and len(stage.rdoq_group_weights) != groups:
+            raise ValueError(f"rdoq_group_weights: {groups} numbers, one for each group of latents")
 
     def enter(self, stage: Stage) -> None:
         super().enter(stage)
@@ -178,9 +174,16 @@ class Codec(Network):
         for context in self.entropy.contexts:
             context.scale.bias.fill_((math.log(3**0.5 / math.pi) - 0.7) / SCALE_STEP)
 
-    def noise(self, batch: int, side: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
-        """What `forward` takes for ``batch`` images of (side, side) pixels."""
-        return self.entropy.noise(batch, side // STRIDE, side // STRIDE, generator)
+    def noise(self, batch: int, side: int, generator: torch.Generator) -> tuple[Tensor, ...]:
+        """What `forward` takes for ``batch`` images of (side, side) pixels: dither for the entropy
+        model, and for a synthesis that is given noise such as it is given when decoding, drawn anew
+        for each image.
+        """
+        positions, channels = side // STRIDE, self.options.synthesis.noise
+        dither = self.entropy.noise(batch, positions, positions, generator)
+        if not channels:
+            return dither
+        return *dither, drawn_noise(batch, positions, channels, generator)
 
     def forward(
         self,
@@ -201,6 +204,7 @@ class Codec(Network):
         """
         weights = level_weights(level, self.options.levels)
         affine = colour_axes.affines(image) if affine is None else affine
+        noise = noise or ()
         if cached is not None:
             return self._decoded(cached, image.shape[-1], weights, affine)
         image = colour_axes.turn(image, affine)
@@ -211,7 +215,7 @@ class Codec(Network):
             with torch.set_grad_enabled(torch.is_grad_enabled() and stage.parts != "decoder"):
                 latent = self.analysis(image, weights)
                 coded = self.coded(latent, level, stage, noise, file_bits)
-            decoded = self.synthesis(self.textured(coded, stage.texture_noise), weights)
+            decoded = self.synthesis(coded.latent, weights, noise[2] if noise[2:] else None)
         return Reconstruction(
             colour_axes.restore(decoded, affine),
             coded.bits + coded.hyper_bits,
@@ -224,7 +228,7 @@ class Codec(Network):
         latent: Tensor,
         level: Tensor,
         stage: Stage,
-        noise: Sequence[Tensor] | None,
+        noise: Sequence[Tensor],
         file_bits: bool,
     ) -> Coded:
         """What the entropy model makes of latents (N, M, h, w)."""
@@ -234,20 +238,11 @@ class Codec(Network):
             level,
             "straight_through" if rounded else stage.proxy,
             stage.proxy_temperature,
-            noise,
+            noise[:2],
             stage.rdoq_lambda,
             stage.rdoq_group_weights,
             file_bits,
-            bool(stage.texture_noise),
         )
-
-    def textured(self, coded: Coded, noise: Sequence[float]) -> Tensor:
-        """The decoded latents, and of `Coded.texture` as much as ``noise`` says of each group."""
-        if not noise:
-            return coded.latent
-        sizes = torch.tensor(self.options.groups)
-        amount = torch.tensor(noise).repeat_interleave(sizes)[:, None, None]
-        return coded.latent + amount.to(coded.latent) * coded.texture
 
     def _decoded(
         self, cached: CachedLatents, side: int, weights: Tensor, affine: Tensor

@@ -84,10 +84,8 @@ def check_decoder(recipe: Recipe) -> None:
         raise RecipeError(f"{where}: every stage must have parts 'decoder'")
     if cache and recipe.network.architecture != DEFAULT:
         raise RecipeError("cached_latents: they are those of Metamer's own network")
-    if cache and any(stage.texture_noise for stage in recipe.stages):
-        raise RecipeError(
-            "cached_latents: texture_noise depends on more than latents; leave one of them out"
-        )
+    if cache and sizes and sizes.noise:
+        raise RecipeError("cached_latents: they come without noise; leave one of them out")
 
 
 def check_stage(recipe: Recipe, kind: type[Network], stage: Stage) -> None:

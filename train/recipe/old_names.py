@@ -1,4 +1,6 @@
-"""Recipes of earlier releases, as checkpoints hold them: keys that are called otherwise now."""
+"""Recipes of earlier releases, as checkpoints hold them: keys that are called otherwise now, or
+gone.
+"""
 
 from typing import Any
 
@@ -18,11 +20,11 @@ STAGE = {
     "level_power": "level_exponent",
     "quantised": "integer_networks",
     "temperature": "proxy_temperature",
-    "texture": "texture_noise",
     "tradeoff": "rdoq_lambda",
     "warmup": "warmup_steps",
     "worth": "rdoq_group_weights",
 }
+GONE = ("texture", "texture_noise")  # of stages
 CRITIC = {"alone": "pretraining_steps", "sees": "input"}
 NEW_NAMES = {"Recipe": RECIPE, "SpaceRecipe": RECIPE, "Stage": STAGE, "CriticOptions": CRITIC}
 
@@ -36,7 +38,10 @@ def translated(recipe: dict[str, Any]) -> dict[str, Any]:
     """The recipe of a checkpoint, of a codec or a perceptual space, with the names of today."""
     recipe = renamed(recipe, RECIPE)
     if "stages" in recipe:
-        recipe["stages"] = [renamed(stage, STAGE) for stage in recipe["stages"]]
+        recipe["stages"] = [
+            {key: value for key, value in renamed(stage, STAGE).items() if key not in GONE}
+            for stage in recipe["stages"]
+        ]
     if recipe.get("critic"):
         recipe["critic"] = renamed(recipe["critic"], CRITIC)
     return recipe

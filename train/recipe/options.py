@@ -70,10 +70,6 @@ class Stage:
     integer_networks: Flag = False
     """Round the entropy networks to integers, with straight-through gradients; where they stay as
     they are, they always are."""
-    texture_noise: list[Share] = field(default_factory=list)
-    """Noise that a decoder trained alone is given where latents were rounded to nothing, to make
-    texture of: how much in each group of latents, 1 being as much as there may have been; none if
-    empty."""
 
 
 @documented

@@ -359,6 +359,7 @@ def test_files_that_are_not_what_they_claim(crop, of_tiny, tiny_model, tmp_path)
         (shape, {}, "gives an array of"),
         (None, {"realism": True}, "no constant named realism"),
         (None, {"format": 9}, "format 9 is newer"),
+        (None, {"format": 2}, "format 2 is older"),
         (None, {"decodes": "none"}, "not a Metamer decoder"),
     ):
         with pytest.raises(ModelError, match=reason):

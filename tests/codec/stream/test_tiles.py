@@ -251,7 +251,7 @@ def test_preview_is_coarse_and_alike(wide, stream):
     assert error(metamer.decode(stream)) < error(preview) < 0.1 * np.asarray(wide, float).var()
 
 
-def test_textured_decoders_give_tiles_the_same_whichever_are_decoded(stream):
+def test_another_decoder_gives_tiles_the_same_whichever_are_decoded(stream):
     full = metamer.decode(stream, realism=1.0)
     part = metamer.decode(stream, realism=1.0, region=(1000, 1000, 40, 75))
     assert (

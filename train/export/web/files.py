@@ -90,10 +90,8 @@ def decoder_files(decoder: decoders.DecoderFile) -> list[bytes]:
     """A decoder's own weights for each band of qualities; those of its model, which realism mixes
     in, are in the model's files. Raises ModelError.
     """
-    if decoder.texture:
-        raise ModelError(
-            f"{decoder.path}: asks for texture, which decoders for browsers do not make"
-        )
+    if decoder.noise:
+        raise ModelError(f"{decoder.path}: asks for noise, which decoders for browsers do not make")
     with zipfile.ZipFile(decoder.path) as archive:
         constants = [
             start.graph_constants(archive.read(f"{graph}.onnx"), f"{decoder.path}: {graph}.onnx")

@@ -67,16 +67,13 @@ class Coded:
     each.
 
     Only if they were asked for: file_bits, of both, everything rounded as in a file, without
-    gradient (noise costs more: at low rates three times as much); texture, like latent, what may
-    have been there where rounding to the prediction left nothing
-    (`train.networks.entropy_model.proxies.within_cell`).
+    gradient (noise costs more: at low rates three times as much).
     """
 
     latent: Tensor
     bits: Tensor
     hyper_bits: Tensor
     file_bits: Tensor | None = None
-    texture: Tensor | None = None
 
 
 class EntropyModel(nn.Module):
@@ -147,7 +144,6 @@ class EntropyModel(nn.Module):
         rdoq_lambda: float = 0.0,
         group_weights: Sequence[float] = (),
         file_bits: bool = False,
-        texture: bool = False,
     ) -> Coded:
         """Codes each pass as the decoder will see it.
 
@@ -155,7 +151,7 @@ class EntropyModel(nn.Module):
         is not given. rdoq_lambda: bits that a squared step is worth where residuals are chosen as
         the encoder chooses them; 0 rounds to the nearest. group_weights: what it is multiplied by
         in each group of channels, besides the relative square of the step; all alike if empty.
-        file_bits, texture: whether `Coded` shall have them.
+        file_bits: whether `Coded` shall have them.
         """
         quantise = PROXIES[proxy]
         latent_noise, hyper_noise = (
@@ -185,7 +181,6 @@ class EntropyModel(nn.Module):
             lambda *values: quantise(*values[:3], temperature, values[3]),
             self.rdoq_lambdas(step.detach(), rdoq_lambda, group_weights) if rdoq_lambda else None,
             file_bits,
-            texture,
         )
         decoded = self.passes(hyper_decoded, step, weights, latent.shape[-2:], coding)
         coded = Coded(decoded * step, sum(coding.bits), hyper_bits)
@@ -194,8 +189,6 @@ class EntropyModel(nn.Module):
                 logistic_bits(torch.round(hyper), hyper_log_scale).detach().sum((1, 2, 3))
             )
             coded.file_bits = sum(coding.file_bits, hyper_file_bits)
-        if texture:
-            coded.texture = coding.texture() * step.detach()
         return coded
 
     def rdoq_lambdas(

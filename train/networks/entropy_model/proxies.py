@@ -51,16 +51,6 @@ def dither(*shape: int, generator: torch.Generator | None = None) -> Tensor:
     return torch.rand(shape, generator=generator, device=device) - 0.5
 
 
-def within_cell(scale: Tensor, noise: Tensor) -> Tensor:
-    """What may have been rounded to 0: values in [−½, ½] of a zero-mean logistic of this scale,
-    from `dither`.
-
-    Its distribution function is (1 + tanh(v / 2s)) / 2, so v = 2s·artanh(2u·tanh(1 / 4s)) for
-    uniform u.
-    """
-    return 2 * scale * torch.atanh(2 * noise * torch.tanh(1 / (4 * scale)))
-
-
 def uniform_noise(
     value: Tensor, centre: Tensor, noise: Tensor, temperature: float, residual: Tensor
 ) -> tuple[Tensor, Tensor]:

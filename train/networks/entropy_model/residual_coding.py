@@ -10,7 +10,6 @@ from metamer.train.networks.entropy_model.logistic import (
     chosen_residuals,
     logistic_bits,
 )
-from metamer.train.networks.entropy_model.proxies import within_cell
 
 # (centre (N, C, n, 1) in steps, logarithm of the scale, channels, colour of the n positions) →
 # latents (N, C, n, 1) in steps
@@ -27,7 +26,6 @@ class ResidualCoding:
         quantise: One of `PROXIES`, with its temperature.
         rdoq_lambdas: (N, M, 1, 1) what `chosen_residuals` takes; None rounds to the nearest.
         file_bits: Whether to count whole residuals too.
-        texture: Whether to draw what may have been there where nothing is left.
     """
 
     def __init__(
@@ -38,7 +36,6 @@ class ResidualCoding:
         quantise: Callable[[Tensor, Tensor, Tensor, Tensor], tuple[Tensor, Tensor]],
         rdoq_lambdas: Tensor | None,
         file_bits: bool,
-        texture: bool,
     ):
         self.board = checkerboard(*values.shape[-2:], values.device)
         self._columns = [
@@ -47,10 +44,9 @@ class ResidualCoding:
         ]
         self._group_of = {sum(groups[:index]): index for index in range(len(groups))}
         self._quantise, self._rdoq_lambdas = quantise, rdoq_lambdas
-        self._counts_file, self._draws_texture = file_bits, texture
+        self._counts_file = file_bits
         self.bits: list[Tensor] = []
         self.file_bits: list[Tensor] = []
-        self._textures: list[Tensor] = []
 
     def __call__(self, centre: Tensor, log_scale: Tensor, span: slice, colour: int) -> Tensor:
         """A `Pass`."""
@@ -62,15 +58,7 @@ class ResidualCoding:
             residual = chosen_residuals(exact, log_scale, self._rdoq_lambdas[:, span])
         for_rate, decoded = self._quantise(value, centre, noise, residual)
         self.bits.append(logistic_bits(for_rate - centre, log_scale).sum((1, 2, 3)))
-        with torch.no_grad():
-            if self._counts_file:
+        if self._counts_file:
+            with torch.no_grad():
                 self.file_bits.append(logistic_bits(residual, log_scale).sum((1, 2, 3)))
-            if self._draws_texture:
-                texture = within_cell(log_scale.exp(), noise)
-                self._textures.append(torch.where(decoded == centre, texture, 0.0))
         return decoded
-
-    def texture(self) -> Tensor:
-        """(N, M, h, w) in quantiser steps, once all passes are done."""
-        pairs = zip(self._textures[::2], self._textures[1::2], strict=True)
-        return torch.cat([self.board.lattice(*pair) for pair in pairs], 1)

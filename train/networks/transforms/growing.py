@@ -12,6 +12,7 @@ def is_larger(options: DecoderOptions, other: DecoderOptions) -> bool:
         options.stride == other.stride
         and options.width >= other.width
         and options.blocks >= other.blocks
+        and other.noise in (0, options.noise)
     )
 
 
@@ -19,6 +20,7 @@ def is_larger(options: DecoderOptions, other: DecoderOptions) -> bool:
 def grown(trained: Synthesis, options: DecoderOptions) -> Synthesis:
     """A synthesis of ``options`` that gives what ``trained`` gives, or, where it is too small for
     that or works at another stride, what its linear transform gives, and next to nothing besides.
+    Noise that ``trained`` is not given it sees a little of.
 
     Widening preserves the function (Chen, Goodfellow & Shlens, "Net2Net", ICLR 2016) by zeros: old
     channels keep their weights and take nothing from new ones, hidden units that are new do not
@@ -47,6 +49,8 @@ def grown(trained: Synthesis, options: DecoderOptions) -> Synthesis:
     for block in made.blocks[len(trained.blocks) :]:
         block.project.weight.zero_()
         block.project.bias.zero_()
+    if trained.options.noise:
+        _put(made.noise.weight, trained.noise.weight)
     made.head.weight[:, width:] = 0
     _put(made.head.weight, trained.head.weight)
     made.head.bias.copy_(trained.head.bias)
