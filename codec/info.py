@@ -7,7 +7,7 @@ from metamer.codec.decode import File, read_stream
 from metamer.codec.format import container
 from metamer.codec.format.container import Header, Kind
 from metamer.codec.network.decoders import shipped_decoders
-from metamer.codec.network.model import load_model, shipped_models
+from metamer.codec.network.model import model_ids, shipped_models
 from metamer.codec.options import MAX_QUALITY, QUALITIES
 from metamer.codec.stream.coded_picture import parse_tiles
 
@@ -109,8 +109,7 @@ def info(data: File) -> Info:
 def _installed(header: Header) -> tuple[str | None, bytes]:
     """The shipped model that a file names, None if there is none, and what decoders call it."""
     for path in shipped_models():
-        model = load_model(path.stem)
-        model = model.grey_variant if header.grey else model
-        if model.id == header.model_id:
-            return path.stem, model.decoder_id
+        ids = model_ids(path.stem)
+        if ids[header.grey] == header.model_id:
+            return path.stem, ids[0]
     return None, header.model_id

@@ -28,6 +28,8 @@ from metamer.codec.network.graphs.session import CPU, Session, transform_provide
 # latent positions: six 3x3 convolutions, as all shipped networks have, at half a position a pixel
 RECEPTIVE_FIELD = 3
 MAX_RECEPTIVE_FIELD = 64
+
+Version = tuple[str, int, int]  # of a file: real path, time of its last change in ns, bytes
 RDOQ_LAMBDA = 22.0  # see rdoq.choose_residuals; least rate at equal PSNR on held-out photos
 SUFFIX = ".metamer"
 TRANSFORMS = tuple(  # members: all that there may be
@@ -202,7 +204,7 @@ def shipped_models() -> list[Path]:
 
 
 def load_model(name: str = "base", threads: int = 0) -> Model:
-    """Loads a model; it is kept for the next call.
+    """Loads a model; it is kept for the next call, until its file changes.
 
     Args:
         name: A shipped model's name, or the path of a model file.
@@ -211,7 +213,8 @@ def load_model(name: str = "base", threads: int = 0) -> Model:
     Raises:
         ModelError: There is no such model, or its file is not one that is read here.
     """
-    return _load(_path(name), threads)
+    path = _path(name)
+    return _load(path, _version(path), threads)
 
 
 def find_model(
@@ -232,7 +235,7 @@ def find_model(
         ModelError: None has this id.
     """
     for name in (*(path.stem for path in shipped_models()), *candidates):
-        if _ids(_path(name))[grey] == model_id:
+        if model_ids(name)[grey] == model_id:
             model = load_model(name, threads)
             return model.grey_variant if grey else model
     raise ModelError(
@@ -252,15 +255,31 @@ def _path(name: str) -> Path:
     return path
 
 
+def model_ids(name: str) -> tuple[bytes, bytes]:
+    """The ids of a model's colour and grey streams, in a fraction of the time that loading takes.
+
+    Args:
+        name: A shipped model's name, or the path of a model file.
+
+    Raises:
+        ModelError: There is no such model, or its file is not one that is read here.
+    """
+    path = _path(name)
+    return _ids(path, _version(path))
+
+
+def _version(path: Path) -> Version:
+    """What tells a file from others and from what it replaces, whatever folder is the current."""
+    status = os.stat(path)
+    return os.path.realpath(path), status.st_mtime_ns, status.st_size
+
+
 @lru_cache(maxsize=8)
-def _load(path: Path, threads: int) -> Model:
+def _load(path: Path, version: Version, threads: int) -> Model:
     return Model(path, threads)
 
 
 @lru_cache(maxsize=32)
-def _ids(path: Path) -> tuple[bytes, bytes]:
-    """The ids of colour and grey streams of a file, in a fraction of the time that loading
-    takes.
-    """
+def _ids(path: Path, version: Version) -> tuple[bytes, bytes]:
     file = read_model_file(path)
     return file.id, file.grey_id

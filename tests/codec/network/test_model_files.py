@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from metamer.codec.errors import ModelError
-from metamer.codec.network.model import WEIGHTS, Model, load_model
+from metamer.codec.network.model import WEIGHTS, Model, load_model, model_ids
 
 WHOLE = WEIGHTS / "base.metamer"
 
@@ -107,6 +107,25 @@ def test_absent_files_and_graphs(tmp_path):
     assert model.id == load_model("base").id  # streams do not depend on it
     with pytest.raises(ModelError, match="holds no graph analysis"):
         model.session("analysis")
+
+
+def test_a_model_whose_file_is_replaced_is_loaded_anew(tmp_path):
+    path = with_changes(tmp_path / "model.metamer", {"name": "first"}, {})
+    before, ids = load_model(str(path)), model_ids(str(path))
+    assert load_model(str(path)) is before and ids == (before.id, before.grey_variant.id)
+    factor = array("known_factor")
+    with_changes(path, {"name": "second"}, {"known_factor": factor - (factor > 1)})
+    after = load_model(str(path))
+    assert after.name == "second" and after.id != before.id
+    assert model_ids(str(path))[0] == after.id
+
+
+def test_a_relative_path_is_of_the_current_folder(tmp_path, monkeypatch):
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        with_changes(tmp_path / name / "model.metamer", {"name": name}, {})
+        monkeypatch.chdir(tmp_path / name)
+        assert load_model("model.metamer").name == name
 
 
 def test_graphs_that_are_given_what_they_cannot_run_on():
