@@ -24,7 +24,7 @@ from metamer.evaluation.progress import tracked
 from metamer.perception.distance import Distance
 
 NOISE_SHARE = 0.5  # of a neighbour's squared error, for noise that it is compared with
-NOISE_SHARE = 0.5  # of a neighbour's squared error, for noise that it is compared with
+FEWEST_FRAMES = 3  # of a clip: an earlier and a later neighbour of the first
 FRAME_SIDE = 168  # of the places in frames; MS-SSIM takes 161
 CORNERS = [
     (rows, columns)
@@ -36,12 +36,24 @@ CORNERS = [
 def corner_crops(clip: Path) -> list[Tensor]:
     """The four corners of a clip's frames, which are named by numbers: (T, 3, S, S) each. None
     where there is no room.
+
+    Raises FileError for names that are no numbers; ImageError for too few frames, or frames of
+    several sizes.
     """
-    paths = sorted(
-        (path for path in clip.iterdir() if path.suffix.lower() in pixels.SUFFIXES),
-        key=lambda path: int(path.stem),
-    )
-    frames = torch.cat([to_tensor(read_image(path)) for path in paths])
+    paths = [path for path in clip.iterdir() if path.suffix.lower() in pixels.SUFFIXES]
+    for path in paths:
+        if not path.stem.isdecimal():
+            raise FileError(
+                f"{path}: is no frame of a clip, which are named by numbers, as 001.png"
+            )
+    if len(paths) < FEWEST_FRAMES:
+        raise ImageError(f"{clip}: is no clip of {FEWEST_FRAMES} frames or more")
+    paths.sort(key=lambda path: int(path.stem))
+    pictures = [to_tensor(read_image(path)) for path in paths]
+    for path, picture in zip(paths, pictures, strict=True):
+        if picture.shape != pictures[0].shape:
+            raise ImageError(f"{path}: is not of the size of the clip's first frame")
+    frames = torch.cat(pictures)
     return (
         [frames[..., rows, columns] for rows, columns in CORNERS]
         if min(frames.shape[-2:]) >= FRAME_SIDE
@@ -100,7 +112,8 @@ def neighbour_orderings(distance: Distance, clips: Sequence[list[Tensor]]) -> li
 def read_clips(folders: Iterable[Path]) -> list[list[Tensor]]:
     """`corner_crops` of folders of frames, those whose frames are too small left out.
 
-    Raises FileError for a folder that cannot be read; ImageError where fewer than two are left.
+    Raises FileError and ImageError for what `corner_crops` does not take, or a folder that cannot
+    be read; ImageError where fewer than two are left.
     """
     try:
         clips = [frames for frames in map(corner_crops, folders) if frames]

@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from metamer.codec.errors import ImageError
+from metamer.codec.errors import FileError, ImageError
 from metamer.evaluation.images import to_tensor
 from metamer.evaluation.probes.invariance import neighbours, tolerance
 from metamer.perception import Metric, create
@@ -149,3 +149,25 @@ def test_clips_that_are_too_small_are_left_out(clips, otters, tmp_path):
     assert neighbours.corner_crops(small) == []
     with pytest.raises(ImageError, match="168 pixels"):
         neighbours.read_clips([small, clips[0]])
+
+
+@pytest.mark.parametrize(
+    "frames, problem, reason",
+    [
+        ({"frame_1.png": (176, 176)}, FileError, r"frame_1.png: is no frame .* named by numbers"),
+        ({}, ImageError, "clip: is no clip of 3 frames or more"),
+        (dict.fromkeys(["1.png", "2.png"], (176, 176)), ImageError, "is no clip of 3 frames"),
+        (
+            {"1.png": (176, 176), "2.png": (176, 170), "3.png": (176, 176)},
+            ImageError,
+            r"2\.png: is not of the size of the clip's first frame",
+        ),
+    ],
+)
+def test_folders_that_are_no_clips(frames, problem, reason, otters, tmp_path):
+    clip = tmp_path / "clip"
+    clip.mkdir()
+    for name, size in frames.items():
+        otters.crop((0, 0, *size)).save(clip / name)
+    with pytest.raises(problem, match=reason):
+        neighbours.read_clips([clip])
