@@ -14,7 +14,7 @@ from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from importlib import resources
 from pathlib import Path
-from urllib.parse import parse_qs, quote, unquote_to_bytes, urlsplit
+from urllib.parse import SplitResult, parse_qs, quote, unquote_to_bytes, urlsplit
 
 from metamer.codec.errors import FileError, MetamerError
 from metamer.codec.system import terminal
@@ -22,6 +22,7 @@ from metamer.serving.folder import STREAM, TYPES, Folder, decoded, describe, tag
 
 PAGES = {"/": "index.html", "/viewer.js": "viewer.js", "/viewer.css": "viewer.css"}
 LOCAL = ("localhost", "127.0.0.1", "::1")
+MOST_DIGITS = 20  # of a number of bytes
 PIECE = 1 << 20  # bytes of a file that are read at a time
 POLICY = (
     "default-src 'self'; img-src 'self' blob:; style-src 'self'; frame-ancestors 'none'; "
@@ -39,6 +40,7 @@ class RefusedError(Exception):
 
 def requested_range(header: str | None, size: int) -> tuple[int, int] | None:
     """First byte and the one behind the last of what a Range header asks for; None for everything.
+    Numbers of more than `MOST_DIGITS` are beyond the end of any file.
 
     Several ranges are answered with everything, as RFC 9110 allows. Raises RefusedError for one
     beyond the end.
@@ -52,6 +54,9 @@ def requested_range(header: str | None, size: int) -> tuple[int, int] | None:
         or not all(part == "" or (part.isascii() and part.isdigit()) for part in (first, last))
     ):
         return None
+    first, last = (
+        part if len(part) <= MOST_DIGITS else "9" * MOST_DIGITS for part in (first, last)
+    )
     begin, end = (
         (int(first), int(last) + 1 if last else size) if first else (max(0, size - int(last)), size)
     )
@@ -60,6 +65,14 @@ def requested_range(header: str | None, size: int) -> tuple[int, int] | None:
     if begin >= size or (not first and not int(last)):
         raise RefusedError(HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE)
     return begin, min(end, size)
+
+
+def split_address(address: str) -> SplitResult:
+    """Parts of an address. Raises RefusedError for what is none."""
+    try:
+        return urlsplit(address)
+    except ValueError:
+        raise RefusedError(HTTPStatus.BAD_REQUEST) from None
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -78,6 +91,9 @@ class Handler(BaseHTTPRequestHandler):
             self._answer()
         except RefusedError as refused:
             self._send(str(refused).encode(), "text/plain; charset=utf-8", status=refused.status)
+        except (FileNotFoundError, PermissionError, FileError):  # gone since it was found
+            status = HTTPStatus.NOT_FOUND
+            self._send(status.phrase.encode(), "text/plain; charset=utf-8", status=status)
         except MetamerError as problem:
             self._send(
                 str(problem).encode(),
@@ -90,12 +106,12 @@ class Handler(BaseHTTPRequestHandler):
     do_HEAD = do_GET
 
     def _check_host(self) -> None:
-        host = urlsplit(f"//{self.headers.get('Host', '')}").hostname
+        host = split_address(f"//{self.headers.get('Host', '')}").hostname
         if self.server.local and host not in LOCAL:
             raise RefusedError(HTTPStatus.FORBIDDEN, "this page is for this machine alone")
 
     def _answer(self) -> None:
-        address = urlsplit(self.path)
+        address = split_address(self.path)
         if address.path in PAGES:
             name = PAGES[address.path]
             data = resources.files("metamer").joinpath("viewer", name).read_bytes()
@@ -107,8 +123,8 @@ class Handler(BaseHTTPRequestHandler):
                     for name in self.server.folder.names()
                 ]
             )
-        _, kind, *rest = address.path.split("/", 2)
-        path = self.server.folder.find(os.fsdecode(unquote_to_bytes(rest[0]))) if rest else None
+        _, kind, name = (*address.path.split("/", 2), "", "")[:3]
+        path = self.server.folder.find(os.fsdecode(unquote_to_bytes(name)))
         if path is None or kind not in ("file", "info", "picture"):
             raise RefusedError(HTTPStatus.NOT_FOUND)
         stream = path.suffix.lower() == STREAM

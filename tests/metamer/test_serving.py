@@ -18,6 +18,7 @@ import metamer
 from metamer.bitstreams.check import FOLDER
 from metamer.codec.errors import FileError
 from metamer.codec.network.model import load_model
+from metamer.serving.folder import Folder
 from metamer.serving.server import Server
 from tests.conftest import inside
 
@@ -95,6 +96,7 @@ def test_lists_and_shows_what_is_there(fetch, folder):
         "/file/deep er/../a.mtm",
         "/viewer/../cli.py",
         "/%2e%2e/cli.py",
+        "foo",
     ],
 )
 def test_nothing_else(fetch, path):
@@ -124,13 +126,29 @@ def test_ranges(fetch, folder):
         assert response.status == 206 and data == part
         start = size - len(part) if range_header[0] == "-" or range_header[-1] == "-" else 0
         assert response.headers["Content-Range"] == f"bytes {start}-{start + len(part) - 1}/{size}"
-    for range_header in (f"{size}-", "-0"):
+    many = "9" * 5000
+    for range_header, part in ((f"1-{many}", contents[1:]), (f"-{many}", contents)):
+        response, data = fetch("/file/a.mtm", Range=f"bytes={range_header}")
+        assert response.status == 206 and data == part
+    for range_header in (f"{size}-", "-0", f"{many}-", f"{many}-{many}"):
         assert fetch("/file/a.mtm", Range=f"bytes={range_header}")[0].status == 416
     # answered with everything
     for range_header in ("bytes=5-3", "bytes=x-3", "bytes=1-2,4-5", "lines=1-2", "bytes=-"):
         response, data = fetch("/file/a.mtm", Range=range_header)
         assert response.status == 200 and data == contents
     assert fetch("/file/a.mtm", Range="bytes=0-3", If_Range='"other"')[1] == contents
+
+
+@pytest.mark.parametrize("path", ["/file/a.mtm", "/picture/a.mtm", "/info/a.mtm"])
+def test_a_file_that_is_gone_after_it_was_found(fetch, folder, path, monkeypatch):
+    monkeypatch.setattr(Folder, "find", lambda self, name: self.root / "gone.mtm")
+    response, body = fetch(path)
+    assert response.status == 404 and body == b"Not Found"
+
+
+def test_requests_that_are_none(fetch):
+    assert fetch("/list", Host="[")[0].status == 400
+    assert fetch("http://[")[0].status == 400
 
 
 def test_etags(fetch, folder):
