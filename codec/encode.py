@@ -61,8 +61,8 @@ def encode(
         alpha_quality: 100 codes transparency without loss; less, down to 0, with fewer levels.
         effort: 0 … 9, time spent on a better trade of bits against error, of which decoders need
             not know (`codec.encoder.effort`); above 3 it takes PyTorch.
-        distortion: What error is to ``effort``, as weights of distances of `metamer.perception`; by
-            default what the model was trained on.
+        distortion: What error is to ``effort``, as positive weights of distances of
+            `metamer.perception`; by default what the model was trained on.
         progress: Called after each step of ``effort``.
 
     Returns:
@@ -72,7 +72,7 @@ def encode(
         ImageError: The picture cannot be read, does not fit into ``max_bytes`` or ``bpp``, or does
             not reach ``target``.
         ModelError: The model cannot be loaded, or does not know the distortion.
-        ValueError: An option is out of its range.
+        ValueError: An option is out of its range, or ``distortion`` is given without ``effort``.
         ImportError: ``effort`` needs the extra `train`, or ``target`` the extra `perception`, which
             is not installed.
 

@@ -55,7 +55,8 @@ class EncodeOptions:
     """What `encode` can be asked for; its documentation says what each option means.
 
     Raises:
-        ValueError: A value is out of its range, or more than one rate is asked for.
+        ValueError: A value is out of its range, more than one rate is asked for, or a distortion
+            without an effort.
     """
 
     quality: float = _within(0, MAX_QUALITY, 50.0)
@@ -89,6 +90,16 @@ class EncodeOptions:
             )
         if self.bpp is not None and not 0 < self.bpp < inf:
             raise ValueError(f"bpp must be positive and finite, not {self.bpp}")
+        if self.distortion is not None:
+            if not self.effort:
+                raise ValueError("distortion is for an effort above 0")
+            if not self.distortion or not all(
+                0 < weight < inf for weight in self.distortion.values()
+            ):
+                raise ValueError(
+                    "distortion must be metrics with positive, finite weights, such as "
+                    f"{{'mse': 1.0}}, not {self.distortion}"
+                )
         _check(self)
 
     def byte_limit(self, pixels: int) -> int | None:

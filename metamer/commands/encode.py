@@ -147,6 +147,8 @@ def encode(
     rate = {key: value for key, value in rate.items() if value is not None}
     if len(rate) > 1:
         raise click.UsageError("give one of --quality, --lossless, --bpp, --max-bytes and --target")
+    if distances and not options["effort"]:
+        raise click.UsageError("--distortion goes with --effort")
     if dask:  # workers have folders of their own
         if files.STREAM in (*names, output):
             raise click.UsageError("--dask reads and writes files, not the standard streams")

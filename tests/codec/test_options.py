@@ -68,6 +68,15 @@ def test_the_command_line_takes_what_the_options_have(command, options):
         ({"bpp": 1, "max_bytes": 9}, "give one of max_bytes, bpp, target and lossless"),
         ({"bpp": 1, "lossless": True}, "give one of max_bytes, bpp, target and lossless"),
         ({"bpp": 1, "target": {"psnr": 9}}, "give one of max_bytes, bpp, target and lossless"),
+        ({"distortion": {"mse": 1.0}}, "distortion is for an effort above 0"),
+        *(
+            (
+                {"effort": 4, "distortion": mix},
+                "distortion must be metrics with positive, finite weights, such as {'mse': 1.0}, "
+                f"not {mix}",
+            )
+            for mix in ({}, {"mse": 0.0}, {"mse": 2.0, "ssim": -1.0}, {"mse": float("inf")})
+        ),
         (
             {"target": {}},
             "target must be one metric and a finite value, such as {'psnr': 38}, not {}",

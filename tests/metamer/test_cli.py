@@ -158,6 +158,8 @@ def test_usage_errors(small, tmp_path):
     for value in ("nan", "inf"):
         assert run_metamer("encode", small, "-q", value).returncode == 2
         assert run_metamer("encode", small, "--bpp", value).returncode == 2
+    mistaken = run_metamer("encode", small, "--distortion", "mse")
+    assert mistaken.returncode == 2 and b"--distortion goes with --effort" in mistaken.stderr
     assert "is a folder" in error_line(run_metamer("encode", "."))
 
 
