@@ -21,7 +21,7 @@ from typing import IO, TYPE_CHECKING
 
 from PIL import Image, ImageFile
 
-from metamer.codec.errors import MetamerError, StreamError
+from metamer.codec.errors import ImageError, MetamerError, StreamError
 from metamer.codec.format import container
 from metamer.codec.options import EncodeOptions
 
@@ -102,7 +102,8 @@ def _save(image: Image.Image, file: IO[bytes], filename: str | bytes) -> None:
     try:
         data = encode(image, **options)
     except MetamerError as problem:
-        raise OSError(f"cannot write as Metamer: the picture {problem}") from problem
+        subject = "the picture " if isinstance(problem, ImageError) else ""
+        raise OSError(f"cannot write as Metamer: {subject}{problem}") from problem
     file.write(data)
 
 

@@ -97,6 +97,8 @@ def test_damage_is_an_oserror(path):
 def test_what_cannot_be_encoded(tmp_path):
     with pytest.raises(OSError, match="cannot write as Metamer: the picture holds floating-point"):
         Image.new("F", (8, 8)).save(tmp_path / "a.mtm")
+    with pytest.raises(OSError, match="cannot write as Metamer: no model 'absent'"):
+        Image.new("RGB", (8, 8)).save(tmp_path / "a.mtm", model="absent")
     with pytest.raises(ValueError, match="quality"):
         Image.new("RGB", (8, 8)).save(tmp_path / "a.mtm", quality=101)
     assert not list(tmp_path.iterdir())
