@@ -8,7 +8,7 @@ import numpy as np
 from PIL import Image
 
 from metamer.codec import transforms
-from metamer.codec.errors import ImageError, StreamError
+from metamer.codec.errors import FileError, ImageError, StreamError
 from metamer.codec.format import container, limits
 from metamer.codec.format.container import Header
 from metamer.codec.grid import Box, latent_area
@@ -63,6 +63,7 @@ def decode(
         profile, EXIF and XMP is in ``info`` under `icc_profile`, `exif` and `xmp`.
 
     Raises:
+        FileError: The file cannot be read.
         StreamError: The file is damaged, or not a `.mtm` file.
         ModelError: The model or decoder that it takes is not here.
         ImageError: The region is not inside the picture.
@@ -124,6 +125,7 @@ def rescue(
         The picture, with lost tiles crossed out, and a line for each damage.
 
     Raises:
+        FileError: The file cannot be read.
         StreamError: The header is damaged, so that even the size is unknown, or nothing is left.
         ModelError: The model or decoder that the file takes is not here.
         ImageError: The region is not inside the picture.
@@ -174,6 +176,7 @@ def decode_latents(
         file that needs no model; where a tile is coded without the networks, latents are 0.
 
     Raises:
+        FileError: The file cannot be read.
         StreamError: The file is damaged, or not a `.mtm` file.
         ModelError: The model that it takes is not here.
 
@@ -204,7 +207,11 @@ def read_stream(data: File) -> bytes:
         FileError: It cannot be read.
     """
     if isinstance(data, (str, os.PathLike)):
-        return files.read_file(str(data))
+        path = os.fsdecode(data)
+        try:
+            return files.read_path(path)
+        except FileError as problem:
+            raise FileError(f"{path}: {problem}") from None
     contents = files.read_contents(data)
     if contents is None:
         raise StreamError(f"is not a path, bytes or an open file, but {type(data).__name__}")

@@ -69,6 +69,7 @@ def info(data: File) -> Info:
         What the file holds.
 
     Raises:
+        FileError: The file cannot be read.
         StreamError: The file is damaged, or not a `.mtm` file.
 
     Examples:

@@ -27,10 +27,15 @@ def read_file(name: str) -> bytes:
         if sys.stdin is None:
             raise FileError("standard input is closed")
         return sys.stdin.buffer.read()
+    return read_path(name)
+
+
+def read_path(path: str) -> bytes:
+    """The same of a path, whatever it is. Raises FileError."""
     try:
-        if is_device(os.stat(name)):
+        if is_device(os.stat(path)):
             raise FileError("is a device")
-        return Path(name).read_bytes()
+        return Path(path).read_bytes()
     except OSError as problem:
         raise FileError((problem.strerror or str(problem)).lower()) from None
 

@@ -1,6 +1,7 @@
 """The shipped model, end to end in process."""
 
 import contextlib
+import os
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from PIL import Image
 
 import metamer
-from metamer.codec.errors import ImageError, ModelError, StreamError
+from metamer.codec.errors import FileError, ImageError, ModelError, StreamError
 from metamer.codec.format import container
 from metamer.codec.format.container import Kind, Section
 from metamer.codec.network.model import WEIGHTS, load_model, shipped_models
@@ -119,6 +120,27 @@ def test_inputs_of_every_kind(otters, tmp_path):
             metamer.encode(np.zeros(shape, np.uint8))
     (tmp_path / "crop.mtm").write_bytes(expected)
     assert metamer.decode(tmp_path / "crop.mtm") == metamer.decode(expected)
+
+
+class OwnPath(os.PathLike):
+    """A path that says nothing of itself as text."""
+
+    def __init__(self, path: str):
+        self._path = path
+
+    def __fspath__(self) -> str:
+        return self._path
+
+
+def test_paths_of_every_kind(otters, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = metamer.encode(otters.crop((0, 0, 64, 48)))
+    for path in ("-", "a.mtm"):  # "-" is a file, too: standard input is the command line's
+        (tmp_path / path).write_bytes(data)
+        assert metamer.info(path) == metamer.info(OwnPath(path)) == metamer.info(data)
+    for function in (metamer.decode, metamer.rescue, metamer.decode_latents, metamer.info):
+        with pytest.raises(FileError, match=r"^absent\.mtm: no such file"):
+            function("absent.mtm")
 
 
 def test_damage_is_always_reported(otters):
