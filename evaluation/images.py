@@ -15,8 +15,6 @@ from metamer.codec.system import files
 if TYPE_CHECKING:
     from torch import Tensor
 
-HOLD_OUT = "validation.txt"  # names, a line each, of files in a folder that training keeps out
-
 
 def read_image(path: Path) -> Image.Image:
     """The picture at ``path``, 8-bit sRGB; an `ImageError` names it."""
@@ -31,24 +29,47 @@ def picture_digest(picture: Image.Image) -> str:
     return hashlib.sha256(b"%dx%d " % picture.size + picture.tobytes()).hexdigest()
 
 
+def picture_paths(folder: Path) -> list[Path]:
+    """The pictures in a folder, in order. Raises FileError."""
+    try:
+        paths = sorted(folder.iterdir())
+    except OSError as problem:
+        raise FileError(f"{folder}: {(problem.strerror or str(problem)).lower()}") from None
+    return [path for path in paths if path.suffix.lower() in pixels.PHOTOGRAPHS]
+
+
+def pictures_by_name(folder: Path) -> dict[str, Path]:
+    """Name without suffix → picture, in order. Raises FileError; ImageError for two of one name."""
+    named: dict[str, Path] = {}
+    for path in picture_paths(folder):
+        if path.stem in named:
+            raise ImageError(f"{folder} has two pictures called {path.stem}")
+        named[path.stem] = path
+    return named
+
+
 def held_out_paths(folder: Path) -> list[Path]:
     """The pictures in a folder that its validation.txt keeps out of training; all where there is no
     such file.
 
-    Raises FileError; ImageError where there is none.
+    Raises FileError, also for a name in the list that is not there; ImageError where there is none.
     """
-    listed = folder / HOLD_OUT
+    listed = folder / pixels.HOLD_OUT
+    if not listed.exists():
+        paths = picture_paths(folder)
+        if not paths:
+            raise ImageError(f"{folder}: no pictures there")
+        return paths
     try:
-        if listed.exists():
-            return sorted(
-                folder / name.strip() for name in listed.read_text().splitlines() if name.strip()
-            )
-        paths = sorted(path for path in folder.iterdir() if path.suffix.lower() in pixels.SUFFIXES)
+        names = {name.strip() for name in listed.read_text().splitlines()} - {""}
     except OSError as problem:
-        raise FileError(f"{problem.filename}: {problem.strerror.lower()}") from None
-    if not paths:
-        raise ImageError(f"{folder}: no pictures there")
-    return paths
+        raise FileError(f"{listed}: {(problem.strerror or str(problem)).lower()}") from None
+    if not names:
+        raise ImageError(f"{listed}: names no pictures")
+    for name in sorted(names):
+        if not (folder / name).exists():
+            raise FileError(f"{listed}: there is no {name}")
+    return sorted(folder / name for name in names)
 
 
 def save_image(picture: Image.Image, path: Path) -> None:

@@ -17,6 +17,8 @@ PLUGIN_SUFFIXES = {".heic": "pillow_heif", ".heif": "pillow_heif", ".jxl": "pill
 PHOTOGRAPHS = SUFFIXES | {
     suffix for suffix, module in PLUGIN_SUFFIXES.items() if importlib.util.find_spec(module)
 }
+# names, a line each, of files in a folder that are kept out of training
+HOLD_OUT = "validation.txt"
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

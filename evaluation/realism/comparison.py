@@ -17,9 +17,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from metamer.codec.errors import FileError, ImageError
-from metamer.codec.picture import pixels
-from metamer.evaluation.images import read_image
+from metamer.codec.errors import ImageError
+from metamer.evaluation.images import pictures_by_name, read_image
 from metamer.evaluation.intervals import LEAST_PICTURES, jackknife_interval
 from metamer.evaluation.realism import post_hoc_critic
 from metamer.evaluation.realism.features import LAYER, FeatureSampler, SetFeatures
@@ -110,16 +109,10 @@ def interval_fields(
 
 
 def paired_pictures(references: Path, images: Path) -> tuple[list[Path], list[Path]]:
-    """The pictures of two folders by name, whatever their formats. `ImageError` where either has
-    what the other lacks.
+    """The pictures of two folders by name, whatever their formats. Raises FileError; ImageError
+    where either has what the other lacks, none, or two of one name.
     """
-    try:
-        named = [
-            {path.stem: path for path in folder.iterdir() if path.suffix.lower() in pixels.SUFFIXES}
-            for folder in (references, images)
-        ]
-    except OSError as problem:
-        raise FileError(f"{problem.filename}: {problem.strerror.lower()}") from None
+    named = [pictures_by_name(folder) for folder in (references, images)]
     for folder, missing in (
         (images, set(named[0]) - set(named[1])),
         (references, set(named[1]) - set(named[0])),

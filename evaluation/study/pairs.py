@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from metamer.codec.errors import FileError, ImageError, MetamerError
-from metamer.codec.picture import pixels
+from metamer.codec.errors import ImageError, MetamerError
+from metamer.evaluation.images import pictures_by_name
 from metamer.evaluation.measure.decoded import decoded_path
 from metamer.evaluation.measure.rows import Point, read_rows
 from metamer.evaluation.results.at_rate import TOLERANCE, is_off_rate
@@ -38,21 +38,6 @@ class Pair:
     rate: float | None
     first: DecodedSet
     second: DecodedSet
-
-
-def pictures_by_name(folder: Path) -> dict[str, Path]:
-    """Name without suffix → picture. Raises FileError; ImageError for two of one name."""
-    named: dict[str, Path] = {}
-    try:
-        paths = sorted(folder.iterdir())
-    except OSError as problem:
-        raise FileError(f"{folder}: {problem.strerror.lower()}") from None
-    for path in paths:
-        if path.suffix.lower() in pixels.PHOTOGRAPHS:
-            if path.stem in named:
-                raise ImageError(f"{folder} has two pictures called {path.stem}")
-            named[path.stem] = path
-    return named
 
 
 def rate_in(text: str) -> float | None:

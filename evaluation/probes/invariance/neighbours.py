@@ -11,8 +11,7 @@ import torch
 from torch import Tensor
 
 from metamer.codec.errors import FileError, ImageError
-from metamer.codec.picture import pixels
-from metamer.evaluation.images import read_image, to_tensor
+from metamer.evaluation.images import picture_paths, read_image, to_tensor
 from metamer.evaluation.probes.invariance.behaviour import (
     Behaviour,
     distance_from,
@@ -37,10 +36,10 @@ def corner_crops(clip: Path) -> list[Tensor]:
     """The four corners of a clip's frames, which are named by numbers: (T, 3, S, S) each. None
     where there is no room.
 
-    Raises FileError for names that are no numbers; ImageError for too few frames, or frames of
-    several sizes.
+    Raises FileError for a folder that cannot be read, or names that are no numbers; ImageError for
+    too few frames, or frames of several sizes.
     """
-    paths = [path for path in clip.iterdir() if path.suffix.lower() in pixels.SUFFIXES]
+    paths = picture_paths(clip)
     for path in paths:
         if not path.stem.isdecimal():
             raise FileError(
@@ -112,15 +111,10 @@ def neighbour_orderings(distance: Distance, clips: Sequence[list[Tensor]]) -> li
 def read_clips(folders: Iterable[Path]) -> list[list[Tensor]]:
     """`corner_crops` of folders of frames, those whose frames are too small left out.
 
-    Raises FileError and ImageError for what `corner_crops` does not take, or a folder that cannot
-    be read; ImageError where fewer than two are left.
+    Raises FileError and ImageError as `corner_crops` does; ImageError where fewer than two are
+    left.
     """
-    try:
-        clips = [frames for frames in map(corner_crops, folders) if frames]
-    except OSError as problem:
-        raise FileError(
-            f"{problem.filename}: {(problem.strerror or str(problem)).lower()}"
-        ) from None
+    clips = [frames for frames in map(corner_crops, folders) if frames]
     if len(clips) < 2:
         raise ImageError(f"two clips at least are needed with {FRAME_SIDE} pixels a side")
     return clips
