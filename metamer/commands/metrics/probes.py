@@ -7,6 +7,7 @@ import click
 from metamer.codec.errors import MetamerError
 from metamer.commands.metrics.chosen import chosen_distances
 from metamer.commands.options import make_folder, metric_option, out_option
+from metamer.perception.registry import from_spec
 from metamer.perception.registry import metrics as registered
 
 
@@ -185,7 +186,7 @@ def visibility_map(reference: Path, image: Path, spec: str, out: Path) -> None:
     from metamer.evaluation.probes.visibility_map import draw_map
     from metamer.perception.distances.visibility import Visibility
 
-    (distance,) = chosen_distances((spec,), ())
+    distance = from_spec(spec)
     if not isinstance(distance, Visibility):
         raise MetamerError(f"{spec} has no map; visibility has")
     result = draw_map(reference, image, distance, out)

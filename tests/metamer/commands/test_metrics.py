@@ -117,6 +117,7 @@ def test_compare_folders_pairs_pictures_by_name(tmp_path, otters):
         (("metrics", "calibrate", "absent", "--out", "out"), "absent cannot be read"),
         (("metrics", "map", "absent", "absent", "--out", "map.png"), "absent"),
         (("metrics", "map", "absent", "absent", "-m", "mse", "--out", "map.png"), "no map"),
+        (("metrics", "map", "absent", "absent", "-m", "all", "--out", "map.png"), "'all'"),
         (("metrics", "realism", ROOT / "examples", ROOT / "tests"), "has no picture called"),
         (("metrics", "realism", ROOT / "tests", ROOT / "tests"), "no pictures there"),
         (("sweep", "absent.yaml", "--data", ".", "--out", "out"), "absent.yaml"),
