@@ -179,8 +179,10 @@ def test_encoder_and_decoder_see_the_same_latents(tiny_model, otters):
 def test_exporting_twice_gives_the_same_file_and_no_code(
     tiny_run, tiny_model, photographs, tmp_path
 ):
+    (tmp_path / "again.draft").write_text("of another")
     exported_models.export_run(tiny_run, [photographs], tmp_path / "again.metamer", "tiny", 8)
     assert (tmp_path / "again.metamer").read_bytes() == Path(tiny_model).read_bytes()
+    assert (tmp_path / "again.draft").read_text() == "of another"
     with zipfile.ZipFile(tiny_model) as archive:
         names = archive.namelist()
         assert {Path(name).suffix for name in names} == {".json", ".onnx", ".npy"}

@@ -2,6 +2,7 @@
 
 import dataclasses
 import io
+import tempfile
 import zipfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -42,16 +43,15 @@ def export_model(codec: Codec, card: dict, source: Source, path: Path, crops: in
     members, arrays = graphs(codec), {**quality_arrays(codec), "grey": grey_latents(codec)}
     card = {**model_keys(codec), **card}
     tables = logistic_tables()
-    draft = Path(path).with_suffix(".draft")
-    try:
+    with tempfile.TemporaryDirectory() as folder:
+        draft = Path(folder) / "draft.metamer"
         # the encoder's choices depend on the tables, so count once more with better ones
         for _ in range(2):
             write(draft, card, members, {**arrays, **pack_tables(tables, np.zeros(SCALES, bool))})
             tables = count_tables(draft, source, crops)
-        write(draft, card, members, {**arrays, **pack_tables(tables, hardly_used(tables))})
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
+    buffer = io.BytesIO()
+    write(buffer, card, members, {**arrays, **pack_tables(tables, hardly_used(tables))})
+    files.write_file(str(path), buffer.getvalue())
 
 
 def integer_cost(codec: Codec, crops: Tensor) -> float:
