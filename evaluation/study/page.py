@@ -163,7 +163,11 @@ def write_study(
             write_html(page, title, {"study": identity, "blocks": blocks})
             key_file = {"kind": KEY_KIND, "study": identity, "seed": seed, "trials": key}
             files.write_file(str(key_path), json.dumps(key_file, indent=1).encode(), force=False)
-            os.replace(page, out)
+            try:
+                os.replace(page, out)
+            except BaseException:
+                key_path.unlink()  # of a study that is not there
+                raise
     except OSError as problem:
         raise FileError(f"{out}: {(problem.strerror or str(problem)).lower()}") from None
     codecs = len({one.codec for pair in drawn for one in (pair.first, pair.second)})

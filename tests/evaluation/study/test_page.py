@@ -1,8 +1,11 @@
 """The page as a rater has it: in Chromium, from its folder, by keyboard, mouse and finger."""
 
+import errno
 import json
+import os
 import time
 from collections import Counter
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -207,6 +210,23 @@ def test_bad_folders_are_one_line_and_leave_nothing(tmp_path, prepare, message):
     assert (
         len(completed.stderr.decode().splitlines()) == 1 and sorted(tmp_path.rglob("*")) == before
     )
+
+
+def test_a_study_that_cannot_take_its_place_leaves_no_key(tmp_path, monkeypatch):
+    for name in ("original", "a@0.3", "b@0.3"):
+        (tmp_path / name).mkdir()
+        Image.new("RGB", (16, 16)).save(tmp_path / name / "p.png")
+    before, replace, out = sorted(tmp_path.rglob("*")), os.replace, tmp_path / "out"
+
+    def refused(source, target) -> None:
+        if Path(target) == out:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM), str(target))
+        replace(source, target)
+
+    monkeypatch.setattr(os, "replace", refused)
+    arguments = ("study", "make", *sorted(tmp_path.iterdir(), reverse=True), "--out", out)
+    assert "not permitted" in inside(*arguments).stderr.decode()
+    assert sorted(tmp_path.rglob("*")) == before
 
 
 @pytest.fixture
