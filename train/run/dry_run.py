@@ -1,7 +1,6 @@
 """What a run would need, found by taking a few steps of it: nothing is written."""
 
 import itertools
-import resource
 import statistics
 import sys
 import time
@@ -45,14 +44,22 @@ def processing(run: Run) -> str:
 
 
 def peak_memory(run: Run) -> str:
-    """The most that was taken so far."""
+    """The most that was taken so far; empty where the system does not tell."""
+    host, device = peak_resident(), run.fabric.device
+    if device.type != "cuda":
+        return "" if host is None else f"{host:.0f} MiB"
+    used = f"{torch.cuda.max_memory_allocated(device) / 2**20:.0f} MiB of the device"
+    return used if host is None else f"{used}, {host:.0f} MiB of the host"
+
+
+def peak_resident() -> float | None:
+    """MiB of this process; None where the system does not tell."""
+    try:
+        import resource
+    except ImportError:  # Windows
+        return None
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    resident = peak if sys.platform == "darwin" else 1024 * peak
-    host_memory = f"{resident / 2**20:.0f} MiB"
-    if run.fabric.device.type == "cuda":
-        used = torch.cuda.max_memory_allocated(run.fabric.device)
-        return f"{used / 2**20:.0f} MiB of the device, {host_memory} of the host"
-    return host_memory
+    return (peak if sys.platform == "darwin" else 1024 * peak) / 2**20
 
 
 def millions(count: int) -> str:
@@ -74,11 +81,9 @@ def report(run: Run) -> Iterator[str]:
         return
     first, total = run.steps_taken, 0.0
     for index, stage in enumerate(run.recipe.stages):
-        end = sum(stage.steps for stage in run.recipe.stages[: index + 1])
-        left = min(stage.steps, end - first)
-        if left <= 0:
+        left = run.skip_to(index)
+        if not left:
             continue
-        run.steps_taken = max(first, end - stage.steps)
         seconds, macs = timed(run, index)
         total += left * seconds
         trainable = sum(p.numel() for p in run.trainer.network.parameters() if p.requires_grad)
@@ -93,7 +98,8 @@ def report(run: Run) -> Iterator[str]:
         seconds = time.perf_counter() - start
         total += rounds * seconds
         yield f"validation: {rounds} times {seconds:.3g} s, {spoken(rounds * seconds)}"
-    yield f"memory: {peak_memory(run)} at most"
+    if memory := peak_memory(run):
+        yield f"memory: {memory} at most"
     yield f"time: {spoken(total)} in all; nothing was written"
 
 

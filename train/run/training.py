@@ -172,6 +172,18 @@ class Run:
             return self._cache.batches(stage, plan, self.fabric.device)
         return self.data.training.batches(plan)
 
+    def skip_to(self, index: int) -> int:
+        """Goes to the first step of stage number ``index`` that is left, and takes none before it.
+
+        Returns:
+            How many steps of the stage are left; where there is none, the run stays where it is.
+        """
+        end = self._schedule.ends[index]
+        left = max(0, min(self.recipe.stages[index].steps, end - self.steps_taken))
+        if left:
+            self.steps_taken = end - left
+        return left
+
     def step(self) -> dict[str, Tensor]:
         """Takes one step.
 

@@ -1,10 +1,12 @@
 """What a run keeps, how it stops and goes on, and its Python interface."""
 
+import importlib
 import json
 import signal
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -14,7 +16,7 @@ from metamer.codec.errors import RecipeError
 from metamer.perception import WeightsError
 from metamer.train import Run, checkpoints
 from metamer.train.recipe.checks import from_mapping
-from metamer.train.run import log
+from metamer.train.run import dry_run, log
 from metamer.train.step.bands import by_band
 from tests.conftest import ROOT, TINY_RECIPE, inside
 
@@ -249,6 +251,13 @@ def test_a_dry_run_prints_what_a_run_needs_and_writes_nothing(path, photographs,
         "nothing was written",
     ):
         assert words in stdout, stdout
+
+
+def test_a_dry_run_needs_nothing_of_unix(monkeypatch):
+    monkeypatch.setitem(sys.modules, "resource", None)  # importing it raises ImportError
+    importlib.reload(dry_run)
+    on_cpu = SimpleNamespace(fabric=SimpleNamespace(device=torch.device("cpu")))
+    assert dry_run.peak_memory(on_cpu) == ""
 
 
 def test_a_dry_run_finds_what_is_wrong(path, photographs, tmp_path):
