@@ -23,7 +23,8 @@ class Salvaged:
     Attributes:
         picture: As `decode` gives it, with lost tiles crossed out.
         damage: A line for each damage; none for a whole file.
-        lost: What is crossed out, (x, y, width, height) in pixels each.
+        lost: Tiles that cannot be decoded, (x, y, width, height) in pixels of the whole picture
+            each; those that meet the region are crossed out.
     """
 
     picture: Image.Image

@@ -5,9 +5,9 @@
     suffix = ".webp"                    # of what encode writes; default .bin
     picture = ".png"                    # what encode reads and decode writes; the default
     settings = [5, 20, 40, 60, 80, 95]  # a few over the useful range, by rising rate
-    ladder = [0, 100]                   # all there are: first, last and, if not 1, the step
-    between; default: settings version = "cwebp -version"          # prints, in its first line, what
-    makes the bytes
+    # all settings there are: first, last and, if not 1, the step between; default: settings
+    ladder = [0, 100]
+    version = "cwebp -version"          # prints, in its first line, what makes the bytes
 
 A command is split as a shell would split it and run without one; {input}, {output} and {quality}
 are put in afterwards, so that names with spaces stay whole.

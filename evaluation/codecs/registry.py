@@ -50,7 +50,7 @@ def get_codec(name: str, threads: int = 0) -> Codec:
             Metamer, MODEL and DECODER being names of shipped ones, or files. ALIAS= before any of
             them is what it is called.
         threads: Of Metamer's networks, 0 for every core; others go by the cores that the process
-        has.
+            has.
 
     Raises:
         MetamerError: There is no such codec, or an option is wrong.

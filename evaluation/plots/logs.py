@@ -21,7 +21,7 @@ from metamer.evaluation.plots.style import (
     set_title,
 )
 
-Log = Sequence[Mapping]  # what train.run.setup writes into log.jsonl
+Log = Sequence[Mapping]  # what train.run.log writes into log.jsonl
 UNPLOTTED = (
     "step",
     "seconds",

@@ -1,6 +1,4 @@
-"""What figures share: colours and marks of codecs, axes, labels that keep clear of each other,
-files.
-"""
+"""What figures share: colours and marks of codecs, panels, axes, titles, files."""
 
 import io
 import textwrap

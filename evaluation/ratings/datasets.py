@@ -46,7 +46,7 @@ def load_opinions(name: str, folder: Path) -> OpinionSet:
 
     Raises:
         RatingsError: Unknown set, or files that are missing or cannot be read; names the file and,
-        in a list, the line.
+            in a list, the line.
     """
     if name not in READERS:
         raise RatingsError(

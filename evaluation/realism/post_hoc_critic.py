@@ -195,9 +195,10 @@ def divergence_bounds(
 
     Returns:
         js: Jensen-Shannon, at most log 2; kl: Kullback-Leibler of originals from decodes, of which
-        at most about 4 nats can be found, as T is bounded. Means over pictures, each judged by the
-        critic that has not learned from it; js_low, js_high,
-        kl_low, kl_high: 95 % bootstrap interval over pictures, the critics being what they are.
+            at most about 4 nats can be found, as T is bounded. Means over pictures, each judged by
+            the critic that has not learned from it.
+        js_low, js_high, kl_low, kl_high: 95 % bootstrap intervals over pictures, the critics being
+            what they are.
 
     Raises:
         ImageError: Fewer than 4 pictures.

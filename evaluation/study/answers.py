@@ -96,7 +96,7 @@ def read_votes(paths: Sequence[Path], keys: Mapping[str, Mapping[str, dict]]) ->
 
     Raises:
         MetamerError: A file that is damaged, whose study has no key, or that holds a rater again;
-        or no answer in any.
+            or no answer in any.
     """
     votes: list[Vote] = []
     path_by_rater: dict[tuple[str, str], Path] = {}

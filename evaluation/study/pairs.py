@@ -101,7 +101,7 @@ def read_sets(originals: Path, folders: Sequence[Path]) -> tuple[dict[str, Path]
 
     Raises:
         MetamerError: No pictures, a codec twice at a rate, rates known of some folders alone, or
-        nothing in a folder that an original belongs to.
+            nothing in a folder that an original belongs to.
     """
     names = pictures_by_name(originals)
     if not names:
