@@ -80,11 +80,10 @@ def in_order(sized: Sequence[Sized], packing: Packing) -> Iterator[tuple[int, Pi
     """
     rng = np.random.default_rng(SEED)
     order = rng.permutation(len(sized)).tolist()
-    parts = {
-        number: [pieces(sized[number][1], packing.side)[k] for k in rng.permutation(count)]
-        for number in order
-        if (count := len(pieces(sized[number][1], packing.side)))
-    }
+    parts: dict[int, list[Piece | None]] = {}
+    for number in order:
+        whole = pieces(sized[number][1], packing.side)
+        parts[number] = [whole[k] for k in rng.permutation(len(whole))]
     if packing.most is None:
         yield from ((number, part) for number in order for part in parts[number])
         return

@@ -103,22 +103,20 @@ class Recent:
 class Photographs:
     """Pictures by number. Their sizes are read from their headers.
 
-    All are decoded at once and stay on ``device`` if they fit into ``memory`` bytes; else they are
+    All are decoded at once and stay on one device if they fit into ``memory`` bytes; else they are
     decoded when they are asked for, and those decoded last are kept within ``memory``.
 
     Attributes:
         files: where they are.
         sizes: height and width of each.
-        resident: whether all are kept, on ``device``; else pictures come on the CPU.
+        resident: whether all are kept, on the device; else pictures come on the CPU.
 
     Files whose header cannot be read are named on stderr and left out; so are those that do not
     decode, which is seen when they are decoded: `try_get`.
     """
 
-    def __init__(
-        self, files: Iterable[Encoded], device: torch.device | str = "cpu", memory: int = MEMORY
-    ):
-        self._open(measured(files), device, memory)
+    def __init__(self, files: Iterable[Encoded], memory: int = MEMORY):
+        self._open(measured(files), "cpu", memory)
 
     @classmethod
     def of_sizes(
@@ -127,7 +125,7 @@ class Photographs:
         device: torch.device | str = "cpu",
         memory: int = MEMORY,
     ) -> "Photographs":
-        """Of what `measured` found."""
+        """Of what `measured` found, on ``device``."""
         photographs = cls.__new__(cls)
         photographs._open(files, device, memory)
         return photographs

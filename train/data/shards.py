@@ -15,9 +15,7 @@ ENDINGS = (TAR, ".tar.gz", ".tgz")
 
 def is_sharded(spec: str) -> bool:
     """Whether ``--data`` names shards rather than a folder of pictures."""
-    return (
-        spec.startswith((HUB, "pipe:")) or "::" in spec or spec.endswith((TAR, ".tar.gz", ".tgz"))
-    )
+    return spec.startswith((HUB, "pipe:")) or "::" in spec or spec.endswith(ENDINGS)
 
 
 class TarShards:
