@@ -27,9 +27,9 @@ def accept_foreign_torchvision() -> None:
     """Lets torchvision import with a torch it was not compiled for (PyPI's CUDA build beside a CPU
     torch, say).
 
-    piq and ColorVideoVDP import torchvision but call none of its compiled operators. Its import
-    fails only where it describes two of them, non-maximum suppressions, to torch; declaring their
-    signatures first is enough.
+    piq, ColorVideoVDP and CompressAI import torchvision but call none of its compiled operators.
+    Its import fails only where it describes two of them, non-maximum suppressions, to torch;
+    declaring their signatures first is enough.
     """
     if _DECLARED or importlib.util.find_spec("torchvision") is None:
         return

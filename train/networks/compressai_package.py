@@ -3,6 +3,7 @@
 import torch
 
 from metamer.codec.errors import MetamerError
+from metamer.perception.optional_imports import accept_foreign_torchvision
 
 # as recipes and `evaluate` call them → as CompressAI's registry does
 ARCHITECTURES = {
@@ -17,22 +18,10 @@ ARCHITECTURES = {
 
 
 def import_compressai():
-    """The package. Raises ImportError where it is not installed.
+    """The package. Raises ImportError where it is not installed."""
+    accept_foreign_torchvision()  # which it imports
+    import compressai
 
-    torchvision, which CompressAI imports, describes its operators nms and qnms as it is imported,
-    and fails where its compiled part, made for another build of torch, did not load and so did not
-    declare them. PyPI has no torchvision for the CPU builds of torch. A declaration alone lets the
-    import through; no codec calls either operator.
-    """
-    try:
-        import compressai
-    except RuntimeError:
-        for operator in ("nms", "qnms"):
-            torch.library.define(
-                f"torchvision::{operator}",
-                "(Tensor dets, Tensor scores, float iou_threshold) -> Tensor",
-            )
-        import compressai
     return compressai
 
 
