@@ -29,6 +29,14 @@ from metamer.entropy.coder import Encoder, Meter
 TILED_ABOVE = 4 << 20
 
 
+def is_tiled(picture: Image.Image) -> bool:
+    """Whether a picture is coded in tiles though nobody asks for them: it is large, or has a side
+    that no form without the networks can have.
+    """
+    large = picture.width * picture.height > TILED_ABOVE
+    return large or max(picture.size) >= vp8l.MAX_SIDE
+
+
 @dataclass(frozen=True)
 class Encoding:
     """A picture on its way to a file.
@@ -58,11 +66,7 @@ class Encoding:
             max_pixels=options.max_pixels,
         )
         pixels = original.image
-        tiled = (
-            options.tile
-            or pixels.width * pixels.height > TILED_ABOVE
-            or max(pixels.size) >= vp8l.MAX_SIDE
-        )
+        tiled = options.tile or is_tiled(pixels)
         network = model_for(pixels, options.model, options.threads)
         picture = quantise_transparency(original, options.alpha_quality)
         extras = extra_sections(picture)

@@ -141,10 +141,9 @@ def coded(picture: Image.Image, index: int, model: Model) -> tuple[np.ndarray, f
     """
     whole, turn = latent_area(*picture.size), choose_turn(picture)
     importance = error_importance(picture, model)
-    tiled = picture.width * picture.height > encoding.TILED_ABOVE
     latents = np.empty((whole.height, whole.width, model.latents), np.int16)
     meter = Meter(model.tables)
-    for box in split_tiles(whole) if tiled else [whole]:
+    for box in split_tiles(whole) if encoding.is_tiled(picture) else [whole]:
         decoded = encoding.write_picture(picture, index, model, meter, turn, box, importance)
         if np.abs(decoded).max() > np.iinfo(np.int16).max:
             raise ModelError(f"{model.path}: its latents do not fit into 16 bits")

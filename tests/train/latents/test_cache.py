@@ -86,8 +86,9 @@ def test_they_are_what_files_decode_to(folder, pictures, tiny_model):
     assert model.latents == expected.shape[2]
 
 
-def test_large_photographs_are_tiled_as_files_are(otters, tiny_model, monkeypatch):
-    monkeypatch.setattr(cache.encoding, "TILED_ABOVE", 100)
+@pytest.mark.parametrize("limit", ["TILED_ABOVE", "vp8l.MAX_SIDE"])
+def test_large_photographs_are_tiled_as_files_are(limit, otters, tiny_model, monkeypatch):
+    monkeypatch.setattr(f"metamer.codec.encoder.encoding.{limit}", 100)
     monkeypatch.setattr(grid.split_tiles, "__defaults__", (8,))
     picture, model = otters.crop((0, 0, 300, 200)), Model(tiny_model)
     stream = metamer.encode(picture, 100 * 128 / 255, model=tiny_model, lossless=False)
