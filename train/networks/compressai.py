@@ -15,6 +15,7 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from metamer.codec.errors import RecipeError
+from metamer.perception.registry import suggestion
 from metamer.train import checkpoints
 from metamer.train.networks.compressai_package import (
     ARCHITECTURES,
@@ -22,7 +23,7 @@ from metamer.train.networks.compressai_package import (
     published_size,
 )
 from metamer.train.networks.interface import Network, Reconstruction
-from metamer.train.recipe.fields import Count, Positive, documented, suggested
+from metamer.train.recipe.fields import Count, Positive, documented
 from metamer.train.recipe.options import Stage
 
 FAMILY = "compressai"
@@ -60,7 +61,7 @@ class CompressAIOptions:
         if name not in ARCHITECTURES:
             raise ValueError(
                 f"architecture: {FAMILY}: and one of {', '.join(ARCHITECTURES)}, not '{name}'"
-                + suggested(name, ARCHITECTURES)
+                + suggestion(name, ARCHITECTURES)
             )
         if self.quality > QUALITIES.get(name, 8):
             raise ValueError(f"quality: of {name} there are 1 to {QUALITIES[name]}")

@@ -6,8 +6,9 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from metamer.codec.errors import RecipeError
+from metamer.perception.registry import suggestion
 from metamer.train.networks.interface import Network
-from metamer.train.recipe.fields import build, suggested
+from metamer.train.recipe.fields import build
 
 ENTRY_POINTS = "metamer.networks"  # group in which packages offer a `Network` of their own
 DEFAULT = "metamer"
@@ -38,7 +39,7 @@ def network_class(architecture: str) -> type[Network]:
         architectures = [*BUILT_IN, *points]
         raise RecipeError(
             f"network.architecture: one of {', '.join(architectures)}, not '{architecture}'"
-            + suggested(family, architectures)
+            + suggestion(family, architectures)
         )
     try:
         kind = points[family].load()

@@ -6,9 +6,10 @@ from typing import Any
 from metamer.codec.errors import RecipeError
 from metamer.perception import registry
 from metamer.perception.errors import PerceptionError
+from metamer.perception.registry import suggestion
 from metamer.train.networks.interface import Network
 from metamer.train.networks.registry import DEFAULT, checked_options, network_class
-from metamer.train.recipe.fields import build, suggested
+from metamer.train.recipe.fields import build
 from metamer.train.recipe.old_names import NEW_NAMES
 from metamer.train.recipe.options import Recipe, Stage
 
@@ -94,7 +95,7 @@ def check_stage(recipe: Recipe, kind: type[Network], stage: Stage) -> None:
     if stage.parts not in kind.parts:
         raise RecipeError(
             f"{where}: parts is one of {', '.join(kind.parts)}, not '{stage.parts}'"
-            + suggested(stage.parts, kind.parts)
+            + suggestion(stage.parts, kind.parts)
         )
     if stage.parts in kind.keeps_streams and not recipe.start:
         raise RecipeError(

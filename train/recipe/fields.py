@@ -5,7 +5,6 @@ it means: both the errors and the reference (`train.recipe.reference`) are made 
 """
 
 import dataclasses
-import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Annotated, Any, get_args, get_type_hints
@@ -14,6 +13,7 @@ from pydantic import ConfigDict, Field, TypeAdapter, ValidationError, with_confi
 from pydantic_core import ErrorDetails
 
 from metamer.codec.errors import RecipeError
+from metamer.perception.registry import suggestion
 
 Count = Annotated[int, Field(strict=True, gt=0)]
 Natural = Annotated[int, Field(strict=True, ge=0)]
@@ -25,12 +25,6 @@ Flag = Annotated[bool, Field(strict=True)]
 
 documented = with_config(ConfigDict(extra="forbid", use_attribute_docstrings=True))
 """Decorates a dataclass: no other keys than its fields; the strings below fields describe them."""
-
-
-def suggested(word: str, names: Iterable[str]) -> str:
-    """'; did you mean …?' or nothing."""
-    close = difflib.get_close_matches(word, list(names), n=1)
-    return f"; did you mean '{close[0]}'?" if close else ""
 
 
 def build(
@@ -72,7 +66,7 @@ def _complaint(
         if key in names:
             return f"{parent}: '{key}' is called '{names[key]}' now"
         fields = [field.name for field in dataclasses.fields(owner)] if owner else []
-        return f"{parent}: unknown key '{key}'{suggested(str(key), fields)}"
+        return f"{parent}: unknown key '{key}'{suggestion(str(key), fields)}"
     if first["type"] in ("missing", "missing_argument"):
         *parents, key = place
         return f"{_dotted(where, parents) or 'recipe'}: '{key}' is missing"
@@ -112,7 +106,7 @@ def _choice(error: ErrorDetails) -> str:
     """A suggestion where one of a few words was to be given."""
     if error["type"] != "literal_error" or not isinstance(error["input"], str):
         return ""
-    return suggested(error["input"], re.findall("'([^']*)'", error["ctx"]["expected"]))
+    return suggestion(error["input"], re.findall("'([^']*)'", error["ctx"]["expected"]))
 
 
 def _place(loc: tuple[int | str, ...]) -> list[int | str]:

@@ -254,7 +254,7 @@ def test_seeded_generators_restore_their_states():
 @pytest.mark.parametrize(
     "network, stage, complaint",
     [
-        ({"architecture": "compressai:mbt2018-men"}, {}, "not 'mbt2018-men'; did you mean 'mbt"),
+        ({"architecture": "compressai:mbt2018-men"}, {}, r"not 'mbt2018-men' \(did you mean 'mbt"),
         ({"architecture": "compressai:cheng2020-attn", "quality": 7}, {}, "there are 1 to 6"),
         ({"quality": 9}, {}, "network.quality: must be less than or equal to 8"),
         ({"channels": [1, 2, 3]}, {}, "channels: N, or N and M"),
