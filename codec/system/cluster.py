@@ -8,12 +8,11 @@ A cluster is `dask scheduler` on one machine and `dask worker tcp://HEAD:8786 --
 import contextlib
 import importlib
 import itertools
-import pickle
-import traceback
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any, TypeVar
 
 from metamer.codec.errors import MetamerError
+from metamer.codec.system.jobs import portable_error
 
 AHEAD = 4  # tasks for each worker that are on their way or waiting there
 WAIT = "30s"  # for the scheduler
@@ -87,7 +86,4 @@ def _attempt(work: Callable[[Item], Result], item: Item) -> tuple[Result | None,
     try:
         return work(item), None
     except Exception as problem:
-        try:
-            return None, pickle.loads(pickle.dumps(problem))
-        except Exception:  # an error of others that does not travel
-            return None, RuntimeError("".join(traceback.format_exception(problem)).strip())
+        return None, portable_error(problem)

@@ -133,12 +133,21 @@ def _serve(pipe: connection.Connection, work: Work) -> None:
         while True:
             report, problem = _attempt(work, pipe.recv())
             if problem is not None:
-                problem.add_note("".join(traceback.format_exception(problem)).strip())
-                try:
-                    pickle.loads(pickle.dumps(problem))
-                except Exception:  # an error of others that does not travel
-                    problem = RuntimeError(problem.__notes__[0])
+                problem = portable_error(problem)
             pipe.send((report, problem))
+
+
+def portable_error(problem: Exception) -> Exception:
+    """What another process can be told: the error with its traceback as a note, or, of others'
+    errors that do not pickle, a RuntimeError that says as much.
+    """
+    text = "".join(traceback.format_exception(problem)).strip()
+    problem.add_note(text)
+    try:
+        told: Exception = pickle.loads(pickle.dumps(problem))
+    except Exception:
+        return RuntimeError(text)
+    return told
 
 
 @contextlib.contextmanager

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from PIL import Image
 
+from metamer.codec.system import jobs
 from metamer.evaluation.codecs.interface import Codec, nearest_setting
 from metamer.evaluation.codecs.registry import get_codec
 from metamer.evaluation.cost import machine, subprocesses
@@ -66,7 +67,7 @@ def measure_complexity(
                     number: subprocesses.run_in_subprocess(
                         codec.spec, way, original, stream, setting, runs + 1, number
                     )
-                    if number <= machine.cores()
+                    if number <= jobs.available_cores()
                     else None
                     for number in sorted(threads)
                 }

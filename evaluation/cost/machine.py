@@ -9,6 +9,8 @@ from pathlib import Path
 
 from PIL import features
 
+from metamer.codec.system import jobs
+
 PACKAGES = (
     "metamer-codec",
     "numpy",
@@ -32,11 +34,6 @@ def processor() -> str:
     return names[0] if names else platform.processor() or platform.machine()
 
 
-def cores() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)
@@ -52,7 +49,7 @@ def conditions() -> dict[str, object]:
     }
     return {
         "cpu": processor(),
-        "cores": cores(),
+        "cores": jobs.available_cores(),
         "threads": os.environ.get("OMP_NUM_THREADS", "default"),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "python": platform.python_version(),

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from metamer.codec.system import jobs
 from metamer.evaluation.codecs import macs as counting
-from metamer.evaluation.cost import machine
 from tests.conftest import inside
 
 
@@ -87,7 +87,7 @@ def test_the_command(tmp_path, otters):
     completed = inside(*arguments, "--threads", 4096, "--json")
     assert completed.returncode == 0, completed.stderr.decode()
     report = json.loads(completed.stdout)
-    assert report["machine"]["cores"] == machine.cores()
+    assert report["machine"]["cores"] == jobs.available_cores()
     base, jpeg = report["codecs"]
     assert 5 < base["decoder_kmac"] < 20 and 4e6 < base["parameters"] < 6e6
     assert jpeg["decoder_kmac"] is jpeg["encoder_kmac"] is jpeg["parameters"] is None
