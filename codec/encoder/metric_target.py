@@ -7,7 +7,6 @@ ends at.
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from importlib.metadata import entry_points
 from typing import Protocol
 
 import numpy as np
@@ -18,6 +17,7 @@ from metamer.codec.encoder.size_limit import TRIES
 from metamer.codec.errors import ImageError
 from metamer.codec.options import QUALITIES, EncodeOptions
 from metamer.codec.picture.load import Picture
+from metamer.codec.system.entry_points import load_entry_point
 
 JUDGES = (
     "metamer.judges"  # group of entry points in which what measures other metrics offers itself
@@ -61,11 +61,7 @@ def load_judge(spec: str) -> Judge:
     """
     if spec == PeakSignalToNoise.name:
         return PeakSignalToNoise()
-    points = entry_points(group=JUDGES)
-    if not points:
-        raise ImportError(f"{spec} needs the extra `perception`")
-    (point,) = points
-    judge: Judge = point.load()(spec)
+    judge: Judge = load_entry_point(JUDGES, "perception", spec, "perception")(spec)
     return judge
 
 

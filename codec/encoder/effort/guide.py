@@ -1,7 +1,6 @@
 """Where latents should go for a better file: by analysing again, or by gradients."""
 
 from collections.abc import Callable
-from importlib.metadata import entry_points
 from typing import Protocol
 
 import numpy as np
@@ -9,6 +8,7 @@ import numpy as np
 from metamer.codec.encoder.effort.slope import Slope
 from metamer.codec.encoder.effort.view import Coding, View
 from metamer.codec.network.passes import FRACTION
+from metamer.codec.system.entry_points import load_entry_point
 
 GUIDES = "metamer.effort_guides"  # group of entry points in which what needs PyTorch offers itself
 
@@ -73,8 +73,9 @@ class Reanalysis:
 
 def gradient_guide() -> Callable[[View, tuple[str, ...]], Guide]:
     """What makes a guide from gradients: the workshop's, which the runtime knows by its entry point
-    alone.
+    alone. Raises ImportError.
     """
-    (point,) = entry_points(group=GUIDES, name="gradients")
-    guide: Callable[[View, tuple[str, ...]], Guide] = point.load()
+    guide: Callable[[View, tuple[str, ...]], Guide] = load_entry_point(
+        GUIDES, "gradients", "an effort above 3", "train"
+    )
     return guide

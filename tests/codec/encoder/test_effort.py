@@ -21,6 +21,7 @@ from metamer.codec.network import colour_axes
 from metamer.codec.network import model as models
 from metamer.codec.network.colour_axes import Turn, choose_turn
 from metamer.codec.options import quality_index
+from metamer.codec.system import entry_points
 from metamer.perception.errors import MetricError
 from metamer.train.gradient_guide import Gradients
 from tests.conftest import run_metamer
@@ -238,6 +239,12 @@ def test_other_distances_are_lowered_where_they_are_asked_for(otters):
         for mix in (None, {"lpips-squeeze": 1.0})
     )
     assert left(by_lpips) < 0.95 * left(by_mse)
+
+
+def test_without_gradients_the_extra_is_named(picture, monkeypatch):
+    monkeypatch.setattr(entry_points, "entry_points", lambda **_: ())
+    with pytest.raises(ImportError, match="an effort above 3 needs the extra `train`"):
+        metamer.encode(picture, effort=4, distortion={"mse": 1.0})
 
 
 def test_impossible_values_are_reported(picture):

@@ -8,7 +8,6 @@ import pytest
 from PIL import Image
 
 import metamer
-from metamer.codec.encoder import metric_target
 from metamer.codec.encoder.metric_target import (
     PeakSignalToNoise,
     Target,
@@ -16,6 +15,7 @@ from metamer.codec.encoder.metric_target import (
     smallest_reaching,
 )
 from metamer.codec.errors import ImageError
+from metamer.codec.system import entry_points
 from metamer.perception.errors import MetricError
 from tests.conftest import run_metamer
 
@@ -128,7 +128,7 @@ def test_impossible_values_are_reported(picture, monkeypatch):
         metamer.encode(picture, target={"cielab": -1})
     with pytest.raises(MetricError, match="no distance is called 'psnrr'"):
         metamer.encode(picture, target={"psnrr": 30})
-    monkeypatch.setattr(metric_target, "entry_points", lambda group: ())
+    monkeypatch.setattr(entry_points, "entry_points", lambda **_: ())
     with pytest.raises(ImportError, match="ms-ssim needs the extra `perception`"):
         metamer.encode(picture, target={"ms-ssim": 0.9})
 
