@@ -34,7 +34,7 @@ def picture_paths(folder: Path) -> list[Path]:
     try:
         paths = sorted(folder.iterdir())
     except OSError as problem:
-        raise FileError(f"{folder}: {(problem.strerror or str(problem)).lower()}") from None
+        raise FileError(f"{folder}: {files.reason(problem)}") from None
     return [path for path in paths if path.suffix.lower() in pixels.PHOTOGRAPHS]
 
 
@@ -63,7 +63,7 @@ def held_out_paths(folder: Path) -> list[Path]:
     try:
         names = {name.strip() for name in listed.read_text().splitlines()} - {""}
     except OSError as problem:
-        raise FileError(f"{listed}: {(problem.strerror or str(problem)).lower()}") from None
+        raise FileError(f"{listed}: {files.reason(problem)}") from None
     if not names:
         raise ImageError(f"{listed}: names no pictures")
     for name in sorted(names):

@@ -8,6 +8,7 @@ from pathlib import Path
 import torch
 
 from metamer.codec.errors import RecipeError
+from metamer.codec.system import files
 from metamer.train.recipe import old_names
 
 CHECKPOINT = "checkpoint.pt"
@@ -30,7 +31,7 @@ def load(path: Path) -> dict:
     except FileNotFoundError:
         raise RecipeError(f"{path}: no checkpoint there") from None
     except OSError as problem:
-        raise RecipeError(f"{path}: {problem.strerror}") from None
+        raise RecipeError(f"{path}: {files.reason(problem)}") from None
     except (RuntimeError, EOFError, pickle.UnpicklingError, zipfile.BadZipFile) as problem:
         raise RecipeError(f"{path}: is not a checkpoint of ours: {problem}") from None
     if not isinstance(state, dict):

@@ -37,7 +37,12 @@ def read_path(path: str) -> bytes:
             raise FileError("is a device")
         return Path(path).read_bytes()
     except OSError as problem:
-        raise FileError((problem.strerror or str(problem)).lower()) from None
+        raise FileError(reason(problem)) from None
+
+
+def reason(problem: OSError) -> str:
+    """What is wrong with a file, as the system says it, for the end of a sentence."""
+    return (problem.strerror or str(problem)).lower()
 
 
 def is_device(status: os.stat_result) -> bool:
@@ -94,7 +99,7 @@ def target_for(name: str, output: str | None, suffix: str, several: bool) -> str
         try:
             Path(output).mkdir(parents=True, exist_ok=True)
         except OSError as problem:
-            raise FileError(f"{output}: {(problem.strerror or str(problem)).lower()}") from None
+            raise FileError(f"{output}: {reason(problem)}") from None
         return str(Path(output) / (Path("stdin" if name == STREAM else name).stem + suffix))
     return output
 
@@ -180,6 +185,4 @@ def write_file(target: str, data: bytes, force: bool = True) -> None:
         raise FileError(TAKEN.format(target)) from None
     except OSError as problem:
         name = "standard output" if target == STREAM else target
-        raise FileError(
-            f"{name} cannot be written: {(problem.strerror or str(problem)).lower()}"
-        ) from None
+        raise FileError(f"{name} cannot be written: {reason(problem)}") from None

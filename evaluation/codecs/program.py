@@ -30,6 +30,7 @@ from PIL import Image
 
 from metamer.codec.errors import FileError, ImageError, MetamerError
 from metamer.codec.picture import pixels
+from metamer.codec.system import files
 from metamer.evaluation.codecs.interface import CallCost, Codec
 
 SUFFIX = ".toml"
@@ -138,7 +139,7 @@ def program_codec(path: str) -> ProgramCodec:
         text = Path(path).read_text()
         keys = tomllib.loads(text)
     except OSError as problem:
-        raise FileError(f"{path}: {problem.strerror.lower()}") from None
+        raise FileError(f"{path}: {files.reason(problem)}") from None
     except ValueError as problem:
         raise MetamerError(f"{path}: {problem}") from None
     _check_keys(keys, path)

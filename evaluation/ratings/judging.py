@@ -62,7 +62,7 @@ def fingerprints(paths: Iterable[Path]) -> dict[Path, str]:
             for path in paths
         }
     except OSError as problem:
-        raise FileError(f"{problem.filename} cannot be read: {problem.strerror.lower()}") from None
+        raise FileError(f"{problem.filename} cannot be read: {files.reason(problem)}") from None
 
 
 def measure_pairs(

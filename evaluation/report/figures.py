@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from metamer.codec.errors import FileError, MetamerError
+from metamer.codec.system import files
 from metamer.evaluation import plots
 from metamer.evaluation.measure.rows import Row
 from metamer.evaluation.plots.style import Style
@@ -152,7 +153,7 @@ def complexity_points(path: Path, rows: Sequence[Row]) -> list[plots.ComplexityP
             for network in json.loads(path.read_text())["codecs"]
         }
     except OSError as problem:
-        raise FileError(f"{path}: {problem.strerror.lower()}") from None
+        raise FileError(f"{path}: {files.reason(problem)}") from None
     except (ValueError, TypeError, KeyError):
         raise FileError(f"{path}: the JSON of `metamer complexity --json` is needed") from None
     anchor = published.find_published(published.ANCHOR).curves["psnr"]

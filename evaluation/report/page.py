@@ -74,7 +74,7 @@ def write_page(folders: Sequence[Path], out: Path, most: int, others: Sequence[s
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise FileError(f"{out}: {problem.strerror.lower()}") from None
+        raise FileError(f"{out}: {files.reason(problem)}") from None
     names = list(dict.fromkeys(others))
     context, columns = page_context(folders[0].resolve().name, results, names)
     context["viewer"] = viewer_section(results, out, most)

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from metamer.codec.errors import FileError, MetamerError
+from metamer.codec.system import files
 
 KEY_KIND = "metamer study key"
 ANSWERS_KIND = "metamer study answers"
@@ -49,7 +50,7 @@ def read_json(path: Path, kind: str) -> dict:
     try:
         value = json.loads(path.read_text())
     except OSError as problem:
-        raise FileError(f"{path}: {problem.strerror.lower()}") from None
+        raise FileError(f"{path}: {files.reason(problem)}") from None
     except ValueError:
         raise FileError(f"{path} is not JSON") from None
     if not isinstance(value, dict) or value.get("kind") != kind:

@@ -169,7 +169,7 @@ def write_study(
                 key_path.unlink()  # of a study that is not there
                 raise
     except OSError as problem:
-        raise FileError(f"{out}: {(problem.strerror or str(problem)).lower()}") from None
+        raise FileError(f"{out}: {files.reason(problem)}") from None
     codecs = len({one.codec for pair in drawn for one in (pair.first, pair.second)})
     pictures = len({pair.picture for pair in drawn})
     line = f"{out / 'index.html'}: {len(trials)} trials of {codecs} codecs and {pictures} picture"

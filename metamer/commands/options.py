@@ -10,6 +10,7 @@ from click.shell_completion import CompletionItem
 
 from metamer.codec.errors import FileError
 from metamer.codec.format import limits
+from metamer.codec.system import files
 
 
 class Region(click.ParamType):
@@ -163,7 +164,7 @@ def make_folder(folder: Path) -> Path:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as problem:
-        raise FileError(f"{folder}: {problem.strerror.lower()}") from None
+        raise FileError(f"{folder}: {files.reason(problem)}") from None
     return folder
 
 

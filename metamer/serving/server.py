@@ -17,7 +17,7 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, quote, unquote_to_bytes, urlsplit
 
 from metamer.codec.errors import FileError, MetamerError
-from metamer.codec.system import terminal
+from metamer.codec.system import files, terminal
 from metamer.serving.folder import STREAM, TYPES, Folder, decoded, describe, tag
 
 PAGES = {"/": "index.html", "/viewer.js": "viewer.js", "/viewer.css": "viewer.css"}
@@ -215,7 +215,7 @@ class Server(ThreadingHTTPServer):
             super().__init__(place[:2], Handler)  # type: ignore[arg-type]
         except OSError as problem:
             raise FileError(
-                f"cannot listen on {host}, port {port}: {problem.strerror or problem}"
+                f"cannot listen on {host}, port {port}: {files.reason(problem)}"
             ) from None
         self.local = host in LOCAL
 

@@ -66,9 +66,7 @@ def load_trained(source: str) -> dict[str, Tensor]:
     try:
         return safetensors.torch.load(Path(source).read_bytes())
     except OSError as problem:
-        raise WeightsError(
-            f"{source} cannot be read: {(problem.strerror or str(problem)).lower()}"
-        ) from None
+        raise WeightsError(f"{source} cannot be read: {_reason(problem)}") from None
     except (SafetensorError, KeyError, ValueError):
         raise WeightsError(f"{source} is no safetensors file, or a damaged one") from None
 
@@ -93,9 +91,7 @@ def read_checked(path: Path, entry: Entry) -> dict[str, Tensor]:
     try:
         tensors = safetensors.torch.load(path.read_bytes())
     except OSError as problem:
-        raise WeightsError(
-            f"{path} cannot be read: {(problem.strerror or str(problem)).lower()}"
-        ) from None
+        raise WeightsError(f"{path} cannot be read: {_reason(problem)}") from None
     except (
         SafetensorError,
         KeyError,
@@ -129,9 +125,11 @@ def write_tensors(path: Path, entry: Entry, tensors: dict[str, Tensor]) -> None:
         temporary.write_bytes(safetensors.torch.save(tensors, metadata))
         os.replace(temporary, path)
     except OSError as problem:
-        raise WeightsError(
-            f"{path} cannot be written: {(problem.strerror or str(problem)).lower()}"
-        ) from None
+        raise WeightsError(f"{path} cannot be written: {_reason(problem)}") from None
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def _reason(problem: OSError) -> str:
+    return (problem.strerror or str(problem)).lower()

@@ -388,7 +388,7 @@ def test_a_recipe_extends_another(tmp_path):
     "base, complaint",
     [
         ("own.yaml", "extends: own.yaml extends this recipe"),
-        ("absent.yaml", "absent.yaml: No such file"),
+        ("absent.yaml", "absent.yaml: no such file"),
         (3, "extends: must be the name of a file, not 3"),
     ],
 )

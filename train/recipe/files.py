@@ -10,6 +10,7 @@ from typing import Any
 import yaml
 
 from metamer.codec.errors import ModelError, RecipeError
+from metamer.codec.system import files
 from metamer.train import start
 from metamer.train.networks.registry import DEFAULT
 from metamer.train.recipe.checks import from_mapping
@@ -40,7 +41,7 @@ def _read(path: Path, extending: tuple[Path, ...]) -> Any:
     try:
         values = yaml.load(path.read_text(), _Loader)
     except OSError as problem:
-        raise RecipeError(f"{path}: {problem.strerror}") from None
+        raise RecipeError(f"{path}: {files.reason(problem)}") from None
     except (yaml.YAMLError, UnicodeDecodeError) as problem:
         raise RecipeError(f"{path}: {' '.join(str(problem).split())}") from None
     if not isinstance(values, dict) or EXTENDS not in values:

@@ -16,6 +16,7 @@ from xml.etree import ElementTree
 
 import numpy as np
 
+from metamer.codec.system import files
 from metamer.evaluation.ratings.items import RatingsError
 
 
@@ -31,7 +32,7 @@ class Folder:
             entries = sorted(entry for entry in path.iterdir() if not entry.name.startswith("."))
             self.entries = {entry.name.lower(): entry for entry in entries}
         except OSError as problem:
-            raise RatingsError(f"{path} cannot be read: {problem.strerror.lower()}") from None
+            raise RatingsError(f"{path} cannot be read: {files.reason(problem)}") from None
         if deep:
             for folder in [entry for entry in self.entries.values() if entry.is_dir()]:
                 self.entries |= Folder(folder).entries
@@ -63,7 +64,7 @@ def read_text_lines(path: Path) -> Iterator[tuple[str, str]]:
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as problem:
-        raise RatingsError(f"{path} cannot be read: {problem.strerror.lower()}") from None
+        raise RatingsError(f"{path} cannot be read: {files.reason(problem)}") from None
     except UnicodeDecodeError:
         raise RatingsError(f"{path} is not text") from None
     for number, line in enumerate(text.splitlines(), 1):
@@ -105,9 +106,7 @@ def workbook_sheet(path: Path, name: str) -> Iterator[tuple[str, list[str]]]:
             for row in sheet.iter(SPREADSHEET + "row")
         ]
     except OSError as problem:
-        raise RatingsError(
-            f"{path} cannot be read: {(problem.strerror or str(problem)).lower()}"
-        ) from None
+        raise RatingsError(f"{path} cannot be read: {files.reason(problem)}") from None
     except StopIteration:
         raise RatingsError(f"{path} has no sheet {name}") from None
     except (

@@ -49,7 +49,7 @@ def read_table(path: Path, *columns: str) -> list[dict[str, str]]:
         with open(path, newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
     except OSError as problem:
-        raise MetamerError(f"{path} cannot be read: {problem.strerror.lower()}") from None
+        raise MetamerError(f"{path} cannot be read: {files.reason(problem)}") from None
     except (UnicodeDecodeError, csv.Error):
         raise MetamerError(f"{path} is no table") from None
     if any(row.get(column) is None for row in rows for column in columns):
@@ -89,7 +89,7 @@ def _opinions(path: Path) -> dict[str, str]:
         lines = [line.split() for line in path.read_text().splitlines() if line.strip()]
         return {name.lower().removesuffix(".bmp"): score for score, name in lines}
     except OSError as problem:
-        raise MetamerError(f"{path} cannot be read: {problem.strerror.lower()}") from None
+        raise MetamerError(f"{path} cannot be read: {files.reason(problem)}") from None
     except ValueError:
         raise MetamerError(f"{path} has lines other than a score and a name") from None
 

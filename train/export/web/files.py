@@ -120,9 +120,7 @@ def export_for_browsers(name: str, folder: Path) -> dict[str, int]:
     try:
         folder.mkdir(exist_ok=True)
     except OSError as problem:
-        raise FileError(
-            f"{folder} cannot be made: {(problem.strerror or str(problem)).lower()}"
-        ) from None
+        raise FileError(f"{folder} cannot be made: {files.reason(problem)}") from None
     index = _read_index(folder / INDEX)
     made: dict[str, bytes] = {}
 
