@@ -75,7 +75,7 @@ from metamer.commands.options import Command, Finite, advanced_option, dask_opti
 )
 @advanced_option(
     "--published",
-    "beside",
+    "published_names",
     multiple=True,
     metavar="NAME",
     help="On Kodak: draw and compare with published figures (vtm, elic2022, …); repeatable.",
@@ -108,7 +108,7 @@ def evaluate(
     sheet,
     out,
     anchor,
-    beside,
+    published_names,
     ranges,
     jobs,
     dask,
@@ -128,33 +128,36 @@ def evaluate(
         raise click.UsageError("--keep, --realism and --sheet go with --bpp")
     if critic and not with_realism:
         raise click.UsageError("--critic goes with --realism")
-    if (settings or beside or ranges) and targets:
-        wrong = "quality" if settings else "published" if beside else "bd-range"
+    if (settings or published_names or ranges) and targets:
+        wrong = "quality" if settings else "published" if published_names else "bd-range"
         raise click.UsageError(f"give --{wrong} or --bpp, not both")
     names, specs = (
         codecs or ("base", *coders.pillow_codecs()),
         specs or rate_distortion.DEFAULT_METRICS,
     )
+    shared = {"specs": specs, "jobs": jobs, "dask": dask}
     if targets:
-        click.echo(
-            matched.evaluate_at_rates(
-                folder,
-                names,
-                out,
-                targets,
-                anchor,
-                specs,
-                jobs,
-                keep,
-                sheet,
-                with_realism,
-                critic,
-                dask,
-            )
+        report = matched.evaluate_at_rates(
+            folder,
+            names,
+            out,
+            targets,
+            anchor=anchor,
+            keep=keep,
+            sheet_rate=sheet,
+            with_realism=with_realism,
+            critic=critic,
+            **shared,
         )
     else:
-        click.echo(
-            rate_distortion.evaluate_over_settings(
-                folder, names, out, anchor or "jpeg", specs, settings, jobs, beside, ranges, dask
-            )
+        report = rate_distortion.evaluate_over_settings(
+            folder,
+            names,
+            out,
+            anchor=anchor or "jpeg",
+            settings=settings,
+            published_names=published_names,
+            ranges=ranges,
+            **shared,
         )
+    click.echo(report)

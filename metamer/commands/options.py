@@ -152,7 +152,7 @@ results_argument = click.argument(
 )
 published_option = click.option(
     "--published",
-    "others",
+    "published_names",
     multiple=True,
     metavar="NAME",
     help="Also what others published, on Kodak, dashed (vtm, elic2022, …); repeatable.",

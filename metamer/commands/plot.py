@@ -44,7 +44,7 @@ from metamer.commands.options import published_option, results_argument
     "--anchor",
     help="Codec that gains and bands are against; default: jpeg if measured, else the first.",
 )
-def plot(folders, out, formats, specs, others, complexity, anchor) -> None:
+def plot(folders, out, formats, specs, published_names, complexity, anchor) -> None:
     """Draw what `metamer evaluate` and `metamer train` left in RESULTS.
 
     Rate-distortion curves and what each picture gains; of matched rates, realism over rate and the
@@ -53,7 +53,9 @@ def plot(folders, out, formats, specs, others, complexity, anchor) -> None:
     from metamer.evaluation.report import figures
 
     out = out or (folders[0] if folders[0].suffix != ".jsonl" else folders[0].parent)
-    written, notes = figures.draw_figures(folders, out, formats, specs, others, complexity, anchor)
+    written, notes = figures.draw_figures(
+        folders, out, formats, specs, published_names, complexity, anchor
+    )
     for path in written:
         click.echo(path)
     for note in notes:

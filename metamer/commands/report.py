@@ -23,7 +23,7 @@ from metamer.commands.options import published_option, results_argument
     "copied.",
 )
 @published_option
-def report(folders, out, pictures, others) -> None:
+def report(folders, out, pictures, published_names) -> None:
     """Write a page about what `metamer evaluate` left in RESULTS, which opens offline in any
     browser.
 
@@ -32,4 +32,4 @@ def report(folders, out, pictures, others) -> None:
     """
     from metamer.evaluation.report import page
 
-    click.echo(page.write_page(folders, out or folders[0] / "report", pictures, others))
+    click.echo(page.write_page(folders, out or folders[0] / "report", pictures, published_names))
