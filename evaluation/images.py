@@ -2,6 +2,7 @@
 
 import hashlib
 import io
+import zlib
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -98,3 +99,22 @@ def from_tensor(image: "Tensor") -> Image.Image:
     return Image.fromarray(
         (image[0].clamp(0, 1) * 255).round().byte().permute(1, 2, 0).cpu().numpy()
     )
+
+
+def jpeg_round_trip(image: "Tensor", quality: int) -> "Tensor":
+    """The (1, 3, H, W) image after Pillow's JPEG."""
+    return to_tensor(round_trip(from_tensor(image), "JPEG", quality=quality))
+
+
+def image_checksum(image: "Tensor") -> str:
+    """Tells images apart, size included."""
+    return f"{image.shape[-1]}x{image.shape[-2]}:{zlib.crc32(from_tensor(image).tobytes()):08x}"
+
+
+def centre_crop(image: "Tensor", side: int) -> "Tensor":
+    """The central ``side``² pixels of (1, 3, H, W); `ImageError` when there are not that many."""
+    height, width = image.shape[-2:]
+    if min(height, width) < side:
+        raise ImageError(f"the photograph has {width}x{height} pixels, {side}x{side} are used")
+    top, left = (height - side) // 2, (width - side) // 2
+    return image[..., top : top + side, left : left + side]

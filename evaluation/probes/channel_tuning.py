@@ -12,7 +12,7 @@ from torch import Tensor
 
 from metamer.codec.system import files
 from metamer.evaluation import plots
-from metamer.evaluation.images import from_tensor, read_image, to_tensor
+from metamer.evaluation.images import centre_crop, from_tensor, read_image, to_tensor
 from metamer.evaluation.plots.style import COLOURS, MUTED, new_panels, save_figure
 from metamer.evaluation.probes import recovery
 from metamer.perception.backbones.efficacy import (
@@ -110,7 +110,7 @@ def draw_inversions(network: str, layer: str, photo: Path, steps: int, out: Path
     layer, through H-10 and through L-10 (Mahendran & Vedaldi, CVPR 2015, with a total variation
     prior; Tariq et al. 2020, section 5.4).
     """
-    reference = recovery.centre_crop(to_tensor(read_image(photo)), 176)
+    reference = centre_crop(to_tensor(read_image(photo)), 176)
     # faint noise about mid-grey
     begin = 0.5 + 0.1 * (recovery.starting_image(reference, "noise") - 0.5)
     pictures = [(from_tensor(reference), "photograph")]

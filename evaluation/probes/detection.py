@@ -20,10 +20,16 @@ from metamer.codec.encode import encode
 from metamer.codec.errors import ImageError
 from metamer.codec.system import files, json_lines
 from metamer.evaluation import plots
-from metamer.evaluation.images import from_tensor, read_image, to_tensor
+from metamer.evaluation.images import (
+    centre_crop,
+    from_tensor,
+    image_checksum,
+    jpeg_round_trip,
+    read_image,
+    to_tensor,
+)
 from metamer.evaluation.intervals import bootstrap_interval
 from metamer.evaluation.markdown import interval_text, markdown_table
-from metamer.evaluation.probes.recovery import centre_crop, image_checksum, jpeg_round_trip
 from metamer.evaluation.progress import progress
 from metamer.evaluation.ratings import agreement
 from metamer.perception import create

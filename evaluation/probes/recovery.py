@@ -10,7 +10,6 @@ families do not.
 
 import json
 import re
-import zlib
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,10 +17,18 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from metamer.codec.errors import FileError, ImageError, MetamerError
+from metamer.codec.errors import FileError, MetamerError
 from metamer.codec.system import files
 from metamer.evaluation import plots
-from metamer.evaluation.images import from_tensor, read_image, round_trip, save_image, to_tensor
+from metamer.evaluation.images import (
+    centre_crop,
+    from_tensor,
+    image_checksum,
+    jpeg_round_trip,
+    read_image,
+    save_image,
+    to_tensor,
+)
 from metamer.evaluation.progress import tracked
 from metamer.perception import create
 from metamer.perception.distance import Distance
@@ -49,11 +56,6 @@ class Recovery:
     value: tuple[float, float]
     others: dict[str, tuple[float, float]]
     verdict: str
-
-
-def jpeg_round_trip(image: Tensor, quality: int) -> Tensor:
-    """The (1, 3, H, W) image after Pillow's JPEG."""
-    return to_tensor(round_trip(from_tensor(image), "JPEG", quality=quality))
 
 
 def starting_image(reference: Tensor, start: str, seed: int = 0) -> Tensor:
@@ -95,11 +97,6 @@ def minimise_distance(
         with torch.no_grad():
             image.clamp_(0, 1)
     return image.detach()
-
-
-def image_checksum(image: Tensor) -> str:
-    """Tells images apart, size included."""
-    return f"{image.shape[-1]}x{image.shape[-2]}:{zlib.crc32(from_tensor(image).tobytes()):08x}"
 
 
 def rounded_to_8_bits(image: Tensor) -> Tensor:
@@ -144,15 +141,6 @@ def recover_image(
     return rounded_to_8_bits(
         minimise_distance(distance, reference, starting_image(reference, start), steps)
     )
-
-
-def centre_crop(image: Tensor, side: int) -> Tensor:
-    """The central ``side``² pixels of (1, 3, H, W); `ImageError` when there are not that many."""
-    height, width = image.shape[-2:]
-    if min(height, width) < side:
-        raise ImageError(f"the photograph has {width}x{height} pixels, {side}x{side} are used")
-    top, left = (height - side) // 2, (width - side) // 2
-    return image[..., top : top + side, left : left + side]
 
 
 def read_records(path: Path, reference: str) -> dict[str, dict]:

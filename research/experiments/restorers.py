@@ -21,9 +21,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from metamer.codec.system import files
-from metamer.evaluation.images import held_out_paths, read_image, to_tensor
+from metamer.evaluation.images import centre_crop, held_out_paths, read_image, to_tensor
 from metamer.evaluation.measure.panel import Panel
-from metamer.evaluation.probes.recovery import centre_crop
 from metamer.evaluation.progress import progress
 from metamer.perception import from_spec
 from metamer.train.data import find

@@ -16,9 +16,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from metamer.codec.system import files
-from metamer.evaluation.images import held_out_paths, read_image, to_tensor
+from metamer.evaluation.images import (
+    centre_crop,
+    held_out_paths,
+    jpeg_round_trip,
+    read_image,
+    to_tensor,
+)
 from metamer.evaluation.intervals import bootstrap_interval
-from metamer.evaluation.probes.recovery import centre_crop, jpeg_round_trip
 from metamer.evaluation.ratings.agreement import spearman
 from metamer.perception import create
 from metamer.perception.optional_imports import import_package

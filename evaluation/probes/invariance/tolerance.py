@@ -13,14 +13,13 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from metamer.codec.errors import ImageError
-from metamer.evaluation.images import read_image, to_tensor
+from metamer.evaluation.images import centre_crop, read_image, to_tensor
 from metamer.evaluation.probes.invariance.behaviour import (
     Behaviour,
     distance_from,
     mean_behaviour,
     write_behaviours,
 )
-from metamer.evaluation.probes.recovery import centre_crop
 from metamer.evaluation.progress import tracked
 from metamer.perception.distance import Distance
 

@@ -9,8 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from metamer.evaluation.images import to_tensor
-from metamer.evaluation.probes.recovery import jpeg_round_trip
+from metamer.evaluation.images import jpeg_round_trip, to_tensor
 from metamer.perception import ComparisonError, MetricError, WeightsError, create
 from metamer.perception.distances.visibility import (
     CURVE,
