@@ -28,7 +28,7 @@ from metamer.codec.options import EncodeOptions
 if TYPE_CHECKING:
     from PIL._imaging import PixelAccess
 
-FORMAT, SUFFIX, MIME = "MTM", ".mtm", "image/x-metamer"
+FORMAT, MIME = "MTM", "image/x-metamer"
 
 
 class MetamerImageFile(ImageFile.ImageFile):
@@ -117,5 +117,5 @@ def _accept(prefix: bytes) -> bool:
 
 Image.register_open(FORMAT, MetamerImageFile, _accept)
 Image.register_save(FORMAT, _save)
-Image.register_extension(FORMAT, SUFFIX)
+Image.register_extension(FORMAT, container.SUFFIX)
 Image.register_mime(FORMAT, MIME)

@@ -15,7 +15,7 @@ from itertools import pairwise
 from metamer.codec.errors import StreamError
 from metamer.codec.format.leb128 import leb128, read_leb128
 
-MAGIC = b"MTM"
+MAGIC, SUFFIX = b"MTM", ".mtm"
 VERSION = 2  # the newest that is read; `pack` writes the oldest that will do
 GREY, TILED, TURNED, OVERLAID = 1, 2, 4, 8  # flags
 NO_MODEL = bytes(4)  # the model id of a file that no network is needed for

@@ -26,8 +26,6 @@ from metamer.commands.options import (
     threads_option,
 )
 
-STREAM_SUFFIX = ".mtm"
-
 
 @click.command(cls=Command)
 @files_argument
@@ -155,7 +153,7 @@ def encode(
         names = tuple(map(os.path.abspath, names))
         folder = os.sep if output and output.endswith(("/", os.sep)) else ""
         output = output and os.path.abspath(output) + folder
-    targets = files.targets_for(names, output, STREAM_SUFFIX)
+    targets = files.targets_for(names, output, container.SUFFIX)
     options |= rate
     options["distortion"] = dict.fromkeys(distances, 1.0) or None
     work = functools.partial(encode_file, shown=len(targets) == 1 and not quiet)

@@ -10,11 +10,11 @@ from pathlib import Path
 
 from metamer.codec.decode import decode
 from metamer.codec.errors import FileError
+from metamer.codec.format.container import SUFFIX
 from metamer.codec.info import info
 from metamer.codec.picture.pixels import SUFFIXES
 
-STREAM = ".mtm"
-TYPES = {STREAM: "image/x-metamer"} | {
+TYPES = {SUFFIX: "image/x-metamer"} | {
     suffix: mimetypes.types_map.get(suffix, f"image/{suffix[1:]}") for suffix in SUFFIXES
 }
 MOST = 10_000  # files that are listed

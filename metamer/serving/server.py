@@ -17,8 +17,9 @@ from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, quote, unquote_to_bytes, urlsplit
 
 from metamer.codec.errors import FileError, MetamerError
+from metamer.codec.format.container import SUFFIX
 from metamer.codec.system import files, terminal
-from metamer.serving.folder import STREAM, TYPES, Folder, decoded, describe, tag
+from metamer.serving.folder import TYPES, Folder, decoded, describe, tag
 
 PAGES = {"/": "index.html", "/viewer.js": "viewer.js", "/viewer.css": "viewer.css"}
 LOCAL = ("localhost", "127.0.0.1", "::1")
@@ -127,7 +128,7 @@ class Handler(BaseHTTPRequestHandler):
         path = self.server.folder.find(os.fsdecode(unquote_to_bytes(name)))
         if path is None or kind not in ("file", "info", "picture"):
             raise RefusedError(HTTPStatus.NOT_FOUND)
-        stream = path.suffix.lower() == STREAM
+        stream = path.suffix.lower() == SUFFIX
         if kind == "info":
             return self._send_json(describe(path) if stream else {"bytes": path.stat().st_size})
         if kind == "picture" and stream:
