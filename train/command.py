@@ -124,6 +124,7 @@ def export(
     name: str,
     crops: int,
     realism: bool = False,
+    whole: bool = False,
     assignments: Sequence[str] = (),
 ) -> str:
     """Writes what ships of a run to ``path``; returns what to say of it.
@@ -139,7 +140,7 @@ def export(
         message = network.export(
             path, {"name": name, "steps": state["step"], "recipe": state["recipe"]}
         )
-    elif trained == "decoder":
+    elif trained == "decoder" and not whole:
         card = decoders.export_decoder_run(run, path, name, realism)
         message = f"decodes streams of model {card['decodes']}"
         message += ", realism 0 to 1" if card["realism"] else ""

@@ -23,6 +23,7 @@ from metamer.train.networks.entropy_model.integer_networks import ContextNetwork
 from metamer.train.networks.entropy_model.logistic import SCALE_LOW, SCALE_STEP
 from metamer.train.networks.interface import ArchitectureOptions, Network
 from metamer.train.networks.transforms.bands import resized
+from metamer.train.recipe.options import EncoderOptions
 
 STORED = "_stored"  # what `train.export.graphs.shrink` calls a constant that it keeps in fewer bits
 
@@ -38,6 +39,18 @@ def network_of(source: str) -> dict:
     """
     network = models.load_model(source).card.get("recipe", {}).get("network", {})
     return {key: value for key, value in network.items() if key != "decoder"}
+
+
+def encoder_of(source: str) -> dict:
+    """A recipe's `encoder` for the model that ``source`` names, as far as its card says. Raises
+    ModelError.
+    """
+    card = models.load_model(source).card
+    return {
+        field.name: card[field.name]
+        for field in dataclasses.fields(EncoderOptions)
+        if field.name in card
+    }
 
 
 def constants(model: Model, graph: str) -> dict[str, Tensor]:

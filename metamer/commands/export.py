@@ -36,6 +36,13 @@ from metamer.commands.options import Command, advanced_option, force_option
     "same sizes.",
 )
 @advanced_option(
+    "--model",
+    "whole",
+    is_flag=True,
+    help="Make a model of a run that trained a decoder alone: that it started from, with this "
+    "synthesis for its own.",
+)
+@advanced_option(
     "--set",
     "assignments",
     multiple=True,
@@ -50,7 +57,7 @@ from metamer.commands.options import Command, advanced_option, force_option
     "browsers, into the folder that --output names; default: models.",
 )
 @force_option
-def export(run, folders, output, name, crops, slider, assignments, web, force) -> None:
+def export(run, folders, output, name, crops, slider, whole, assignments, web, force) -> None:
     """Turn a training run into a file.
 
     A codec becomes a model, which encode and decode load; where the decoder alone was trained, a
@@ -71,8 +78,12 @@ def export(run, folders, output, name, crops, slider, assignments, web, force) -
     kind = command.kind(run)
     if kind == "codec" and not folders:
         raise click.UsageError("a codec's coding tables are counted on photographs: give --data")
-    if slider and kind != "decoder":
-        raise click.UsageError("--slider is for runs that trained a decoder alone")
+    if (slider or whole) and kind != "decoder":
+        raise click.UsageError("--slider and --model are for runs that trained a decoder alone")
+    if slider and whole:
+        raise click.UsageError("a model has one synthesis: give --slider or --model, not both")
+    if whole:
+        kind = "codec"
     if assignments and kind != "codec":
         raise click.UsageError("--set is for runs that trained an encoder")
     usual = {
@@ -86,5 +97,6 @@ def export(run, folders, output, name, crops, slider, assignments, web, force) -
     if not output.parent.is_dir():
         raise FileError(f"{output.parent}: no such folder")
     click.echo(
-        f"{output}: {command.export(run, folders, output, name, crops, slider, assignments)}"
+        f"{output}: "
+        + command.export(run, folders, output, name, crops, slider, whole, assignments)
     )

@@ -285,6 +285,8 @@ def test_workshop_options_that_do_not_go_together(arguments, reason, tmp_path):
         ("decoder", ("--set", "encoder.masking=1"), "trained an encoder"),
         ("space", ("--set", "encoder.masking=1"), "trained an encoder"),
         ("space", ("--slider",), "trained a decoder alone"),
+        ("codec", ("--data", ".", "--model"), "trained a decoder alone"),
+        ("decoder", ("--slider", "--model"), "not both"),
         ("space", ("-o", "absent/a.safetensors"), "absent: no such folder"),
     ],
 )

@@ -330,6 +330,23 @@ def test_both_ends_of_a_slider_are_as_they_were(tiny_model, tmp_path):
         )
 
 
+def test_a_decoder_run_may_become_a_model(tiny_model, tmp_path, otters):
+    """With the decoder's synthesis for its own, and all else as in the model that it began from."""
+    run = decoder_run(tmp_path / "run", tiny_model, tiny_model)
+    for options in (["-o", run / "own.decoder"], ["--model", "--name", "whole"]):
+        completed = run_metamer("export", run, *options)
+        assert completed.returncode == 0, completed.stderr.decode()
+    whole, tiny = run / "model.metamer", Model(tiny_model)
+    assert Model(whole).id == tiny.id
+    assert Model(whole).card["streams_recipe"] == tiny.card["recipe"]
+    picture = otters.crop((0, 0, 80, 64))
+    stream = metamer.encode(picture, 60, model=tiny_model)
+    assert metamer.encode(picture, 60, model=str(whole)) == stream
+    assert metamer.decode(stream, model=str(whole)) == metamer.decode(
+        stream, model=tiny_model, decoder=run / "own.decoder"
+    )
+
+
 def test_a_decoder_run_finds_its_model_through_other_decoder_runs(tiny_run, tiny_model, tmp_path):
     first_run = decoder_run(tmp_path / "first", tiny_model, tiny_model)
     second_run = decoder_run(tmp_path / "second", first_run / checkpoints.CHECKPOINT, tiny_model)

@@ -8,13 +8,14 @@ import pytest
 import yaml
 
 from metamer.codec.errors import RecipeError
+from metamer.codec.network.model import load_model
 from metamer.train.loss.critic import CriticOptions
 from metamer.train.networks.transforms.synthesis import DecoderOptions
 from metamer.train.perceptual_spaces import recipe as spaces
 from metamer.train.perceptual_spaces.perceptnet import sweep
 from metamer.train.recipe import reference
 from metamer.train.recipe.checks import from_mapping
-from metamer.train.recipe.files import changed, load
+from metamer.train.recipe.files import begun, changed, load
 from metamer.train.recipe.old_names import translated
 from metamer.train.recipe.options import CacheOptions, Recipe, Stage
 from tests.conftest import ROOT, inside
@@ -276,6 +277,14 @@ def test_unreadable_recipes(tmp_path):
 def test_recipes_survive_a_checkpoint(fields):
     recipe = from_mapping({"stages": [STAGE], **fields})
     assert from_mapping(dataclasses.asdict(recipe)) == recipe
+
+
+def test_a_run_from_a_model_has_its_encoder_unless_it_says_otherwise():
+    values = {"start": "perceptual", "stages": [DECODER], "encoder": {"masking": 0.2}}
+    encoder, card = begun(values).encoder, load_model("perceptual").card
+    assert (encoder.masking, encoder.rdoq_lambda) == (0.2, card["rdoq_lambda"])
+    assert encoder.rdoq_group_weights == card["rdoq_group_weights"] != []
+    assert from_mapping(values).encoder.rdoq_lambda == [22.0]
 
 
 def test_old_names_in_checkpoints_become_those_of_today():

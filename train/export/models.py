@@ -12,7 +12,8 @@ import torch
 from torch import Tensor
 
 from metamer.codec.errors import RecipeError
-from metamer.codec.network.model import TRANSFORMS, Model
+from metamer.codec.network.files.bands import synthesis_names
+from metamer.codec.network.model import Model
 from metamer.codec.system import files
 from metamer.train import validation
 from metamer.train.checkpoints import CHECKPOINT
@@ -69,23 +70,29 @@ def integer_cost(codec: Codec, crops: Tensor) -> float:
 
 
 def keep_streams(codec: Codec, model: Model, card: dict, path: Path) -> None:
-    """Writes ``codec``, whose transforms alone were trained, as a model that shares its streams
-    with ``model``, both ways.
+    """Writes ``codec``, whose transforms, or synthesis, alone were trained, as a model that shares
+    its streams with ``model``, both ways, and remembers what that was trained by. Raises
+    RecipeError.
     """
-    made = graphs(codec)
+    if codec.synthesis.options.noise:
+        raise RecipeError("a model's own synthesis has no noise: export it as a decoder")
+    trained_by = model.card.get("streams_recipe", model.card.get("recipe"))
+    made, encodes_as_before = graphs(codec), trains_only(card["recipe"], "decoder")
+    new = [*synthesis_names(len(codec.synthesis.bands)), *["analysis"] * (not encodes_as_before)]
     with zipfile.ZipFile(model.path) as archive:
         members = {
-            name: made.get(name) if f"{name}.onnx" in TRANSFORMS else archive.read(f"{name}.onnx")
-            for name in made
+            name: made[name] if name in new else archive.read(f"{name}.onnx") for name in made
         }
         held = [name.removesuffix(".npy") for name in archive.namelist() if name.endswith(".npy")]
         arrays = {
             name: np.load(io.BytesIO(archive.read(f"{name}.npy")), allow_pickle=False)
             for name in held
         }
-    arrays["encoder_gain"] = quality_arrays(codec)["encoder_gain"]
+    if not encodes_as_before:
+        arrays["encoder_gain"] = quality_arrays(codec)["encoder_gain"]
     buffer = io.BytesIO()
-    write(buffer, {**model_keys(codec), **card}, members, arrays)
+    card = {**model_keys(codec), **card, "streams_recipe": trained_by}
+    write(buffer, card, members, arrays)
     files.write_file(str(path), buffer.getvalue())
 
 
@@ -116,9 +123,9 @@ def export_run(
     model.json holds.
 
     Coding tables are counted on the photographs of ``folders``, or shards, as training takes them;
-    what integers cost is measured on those that were held out. A run of transforms alone keeps the
-    tables, and the streams, of the model it started from. assignments: other values for keys of the
-    recipe's `encoder`.
+    what integers cost is measured on those that were held out. A run of transforms, or a decoder,
+    alone keeps the tables, and the streams, of the model it started from. assignments: other values
+    for keys of the recipe's `encoder`.
 
     Raises RecipeError: such a key is none, or its value is out of range.
     """

@@ -110,16 +110,24 @@ def _put(place: Any, path: list, value: Any) -> None:
 
 def begun(values: Any) -> Recipe:
     """The checked recipe of a run that begins: where it starts from a model, what ``values`` leave
-    unsaid of the network is the model's. (What a checkpoint leaves unsaid had a default instead.)
+    unsaid of the network and the encoder is the model's. (What a checkpoint leaves unsaid had a
+    default instead.)
     """
     if not isinstance(values, dict):
         return from_mapping(values)
     source, network = values.get("start"), values.get("network") or {}
+    encoder = values.get("encoder") or {}
     is_default = isinstance(network, dict) and network.get("architecture", DEFAULT) == DEFAULT
     if is_default and isinstance(source, str) and start.is_model(source):
         # what is wrong with the model is said once the run begins
         with suppress(ModelError):
-            values = {**values, "network": {**start.network_of(source), **network}}
+            values = {
+                **values,
+                "network": {**start.network_of(source), **network},
+                "encoder": {**start.encoder_of(source), **encoder}
+                if isinstance(encoder, dict)
+                else encoder,
+            }
     return from_mapping(values)
 
 

@@ -166,7 +166,8 @@ class Recipe:
     cached_latents: CacheOptions | None = None
     """For a decoder alone: train it without running encoder and entropy model at every step."""
     encoder: EncoderOptions = field(default_factory=EncoderOptions)
-    """What the exported model's encoder goes by."""
+    """What the exported model's encoder goes by. What a run that starts from a model leaves unsaid
+    is as in that model."""
     start_crops: Count = 600
     """Crops that the Karhunen-Loève start is fitted to."""
     save_every: Count = 500

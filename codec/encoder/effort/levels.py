@@ -24,8 +24,10 @@ NEIGHBOUR = 12
 
 
 def _distortion(model: Model) -> Mapping[str, float]:
-    """What the model was trained on, as its card has it. Raises ModelError."""
-    recipe = model.card.get("recipe", {})
+    """What the model was trained on, as its card has it: where its transforms were trained further
+    for streams that stayed, what these were trained on. Raises ModelError.
+    """
+    recipe = model.card.get("streams_recipe", model.card.get("recipe", {}))
     mix = recipe.get("distortion", PLAIN) if isinstance(recipe, dict) else None
     if not (
         isinstance(mix, Mapping)
