@@ -2,7 +2,7 @@
 its training and others.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -220,14 +220,18 @@ def ablation_table(*, judges: bool) -> str:
     return markdown_table(["trained on", *labels], lines)
 
 
+def mix_text(recipe: Mapping) -> str:
+    """The distances of a recipe, with their weights."""
+    return ", ".join(f"`{spec}` {weight:g}" for spec, weight in recipe["distortion"].items())
+
+
 def points_fields() -> dict[str, str]:
     """What the page's template asks for."""
-    recipe = models.load_model("perceptual").card["recipe"]
+    card = models.load_model("perceptual").card
     rates = {row.target for row in decoder_rows("ablation")}
     return {
-        "trained_on": ", ".join(
-            f"`{spec}` {weight:g}" for spec, weight in recipe["distortion"].items()
-        ),
+        "trained_on": mix_text(card["streams_recipe"]),
+        "synthesis_trained_on": mix_text(card["recipe"]),
         "base": anchor(),
         "kodak_models": kodak_models(),
         "kodak_command": kodak_command(),

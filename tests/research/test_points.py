@@ -13,17 +13,19 @@ from research import recorded_results
 from research.pages import points
 
 
-def trained_on() -> dict[str, dict]:
-    """Shipped model or decoder → the distortion of its recipe."""
+def trained_on() -> dict[str, set[str]]:
+    """Shipped model or decoder → the distortions of its recipes."""
     distortions = {}
     for path in [
         *models.shipped_models(),
         *(decoder.path for decoder in decoders.shipped_decoders()),
     ]:
         with zipfile.ZipFile(path) as archive:
-            distortions[path.stem] = json.loads(archive.read("model.json"))["recipe"].get(
-                "distortion", {"mse": 1.0}
-            )
+            card = json.loads(archive.read("model.json"))
+        recipes = [card["recipe"], card.get("streams_recipe", {})]
+        distortions[path.stem] = {
+            spec for recipe in recipes for spec in recipe.get("distortion", {"mse": 1.0})
+        }
     return distortions
 
 
