@@ -43,7 +43,7 @@ def banded_codec(tiny_model: str) -> Codec:
 def banded(tiny_model, tmp_path_factory) -> Path:
     """Its model file, for the tiny model's streams."""
     path, codec = tmp_path_factory.mktemp("banded") / "banded.metamer", banded_codec(tiny_model)
-    recipe = {"network": dataclasses.asdict(codec.options)}
+    recipe = {"network": dataclasses.asdict(codec.options), "stages": [{"parts": "transforms"}]}
     keep_streams(codec, Model(tiny_model), {"name": "banded", "recipe": recipe}, path)
     return path
 

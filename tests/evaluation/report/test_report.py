@@ -387,14 +387,14 @@ def test_without_kept_pictures_the_page_says_how_to_get_them(results, tmp_path):
 
 
 def recorded_realism() -> list[dict]:
-    """Of codecs at one rate, from sixty photographs."""
+    """Of codecs at one rate, from some sixty photographs."""
     path = ROOT / "research" / "results" / "train" / "realism.json"
     return json.loads(path.read_text())["summaries"]
 
 
 @pytest.fixture(scope="module")
 def with_realism(results, tmp_path_factory):
-    """A page with realism as recorded from sixty photographs, and at another rate, beside rows of
+    """A page with realism as recorded from some sixty photographs, and at another rate, beside rows of
     other pictures.
     """
     folder = tmp_path_factory.mktemp("realism")
@@ -417,13 +417,16 @@ def with_realism(results, tmp_path_factory):
 def test_realism_is_shown_with_its_cautions(with_realism):
     text = " ".join(with_realism.read_text().split())
     record = recorded_realism()[0]["realism"]
+    pictures = recorded_realism()[0]["pictures"]
     for phrase in (
         "Realism at equal rates",
         "FID/256",
         f"{record['fid']:.4g}",
+        "KID ×10³",
+        f"{1000 * record['kid']:.4g}",
         "KID of pairs ×10³",
         f"{1000 * record['kid_paired']:.4g}",
-        "60 pictures",
+        f"{pictures} pictures",
         "biased far upwards",
         "Dashed: published on Kodak by CompressAI, results/image/kodak; Mentzer",
     ):
@@ -458,10 +461,10 @@ def test_the_plane_follows_measure_and_distortion(chromium, with_realism):
         )
     data, layout = chromium.execute_script(script, "plane")
     assert (
-        layout["title"]["text"] == "KID of pairs ×10³"
+        layout["title"]["text"] == "KID ×10³"
         and layout["xaxis"]["range"][0] > layout["xaxis"]["range"][1]
     )
-    assert data[0]["y"] == pytest.approx([1000 * records[0]["realism"]["kid_paired"]] * 2, rel=1e-5)
+    assert data[0]["y"] == pytest.approx([1000 * records[0]["realism"]["kid"]] * 2, rel=1e-5)
     over_rate, _ = chromium.execute_script(script, "rate-realism")
     assert over_rate[0]["x"] == [0.15, 0.3] and over_rate[0]["y"] == data[0]["y"]
     steps = [name for name in texts(chromium, "#plane .legendtext") if name.startswith("base+re")]
