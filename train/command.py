@@ -14,6 +14,7 @@ from metamer.train.perceptual_spaces import loop as spaces_loop
 from metamer.train.perceptual_spaces import recipe as spaces_recipe
 from metamer.train.recipe import files as recipes
 from metamer.train.recipe import reference
+from metamer.train.recipe.old_names import translated
 from metamer.train.run import dry_run, resuming, setup, training
 
 
@@ -101,7 +102,7 @@ def begun_with(out: Path) -> dict:
     """The recipe of the run in ``out``."""
     kept = Path(out) / resuming.RECIPE
     if kept.exists():
-        return recipes.read(kept)
+        return translated(recipes.read(kept))
     return checkpoints.load_run(Path(out) / checkpoints.CHECKPOINT)["recipe"]
 
 

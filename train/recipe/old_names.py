@@ -1,5 +1,5 @@
-"""Recipes of earlier releases, as checkpoints hold them: keys that are called otherwise now, or
-gone.
+"""Recipes of earlier releases, as runs and checkpoints hold them: keys that are called otherwise
+now, or gone.
 """
 
 from typing import Any

@@ -12,6 +12,7 @@ from metamer.codec.errors import RecipeError
 from metamer.codec.system import files
 from metamer.train.recipe.checks import from_mapping
 from metamer.train.recipe.files import begun, changed, load, read
+from metamer.train.recipe.old_names import translated
 from metamer.train.recipe.options import Recipe
 
 DataSpec = str | Path | Sequence[str | Path]
@@ -91,7 +92,7 @@ def recipe_of(
         raise RecipeError("a run needs a recipe, unless it is one that --resume continues")
     if given is None:
         kept = out / RECIPE
-        values = read(kept) if kept.exists() else state["recipe"]
+        values = translated(read(kept)) if kept.exists() else state["recipe"]
         recipe = from_mapping(changed(values, assignments))
     elif isinstance(given, Recipe):
         recipe = from_mapping(changed(dataclasses.asdict(given), assignments))

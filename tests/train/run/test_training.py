@@ -26,7 +26,7 @@ from metamer.train.recipe import old_names
 from metamer.train.recipe.checks import from_mapping
 from metamer.train.recipe.files import load as load_recipe
 from metamer.train.recipe.options import Recipe, Stage
-from metamer.train.run import log, setup, training
+from metamer.train.run import log, resuming, setup, training
 from metamer.train.run.log import DivergedError
 from metamer.train.step import trainer
 from metamer.train.step.draws import spread_levels
@@ -556,6 +556,16 @@ def test_a_checkpoint_from_before_mixes_and_critics_resumes(tiny_run, tiny, phot
     tiny.stages.append(Stage("more", steps=1, batch=2, crop=96))
     training.train(tiny, [photographs], tmp_path / "run", resume=True)
     assert checkpoints.load(tmp_path / "run" / "checkpoint.pt")["step"] == 61
+
+
+def test_a_run_s_own_recipe_may_have_keys_of_before(tiny_run, photographs, tmp_path):
+    shutil.copytree(tiny_run, tmp_path / "run")
+    path = tmp_path / "run" / resuming.RECIPE
+    values = yaml.safe_load(path.read_text())
+    values["stages"] = [{**stage, "texture_noise": []} for stage in values["stages"]]
+    path.write_text(yaml.safe_dump(values))
+    training.train(None, [photographs], tmp_path / "run", resume=True)
+    assert "texture_noise" not in path.read_text()
 
 
 def test_the_log_tells_of_every_distance_and_of_the_critic(mixed_run):
